@@ -1,0 +1,249 @@
+package sqldb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"addcard/internal/sqldb"
+	"addcard/internal/sqldb/sqldbtest"
+)
+
+func insertMember(ctx context.Context, tx sqldb.Querier, id string) error {
+	_, err := tx.Exec(ctx, "insert into member (member_id, created_at) values ($1, now_ms())", id)
+	return err
+}
+
+func countMembers(t *testing.T, db *sqldb.DB) (n int) {
+	t.Helper()
+	if err := db.Read().QueryRow(t.Context(), "select count(*) from member").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestWrite_one_refusal_in_a_batch_undoes_only_its_own_work(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	refusal := errors.New("refused")
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+				if err := insertMember(ctx, tx, fmt.Sprint(i)); err != nil {
+					return err
+				}
+				if i%3 == 0 {
+					return refusal
+				}
+				return nil
+			})
+			if want := map[bool]error{true: refusal}[i%3 == 0]; !errors.Is(err, want) {
+				t.Errorf("write %d: got %v, want %v", i, err, want)
+			}
+		})
+	}
+	wg.Wait()
+	if got := countMembers(t, db); got != 133 {
+		t.Errorf("rows: got %d, want 133", got)
+	}
+}
+
+func TestWrite_a_panic_reaches_its_caller_and_nobody_else(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); (r != nil) != (i == 7) {
+					t.Errorf("write %d: recovered %v", i, r)
+				}
+			}()
+			err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+				if err := insertMember(ctx, tx, fmt.Sprint(i)); err != nil {
+					return err
+				}
+				if i == 7 {
+					panic("boom")
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("write %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := countMembers(t, db); got != 49 {
+		t.Errorf("rows: got %d, want 49", got)
+	}
+}
+
+// A duplicate makes its statement fail; the same transaction may go on.
+func TestWrite_a_unique_violation_is_recognised_and_survivable(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		return insertMember(ctx, tx, "a")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, "a") })
+	if !sqldb.IsUnique(err) {
+		t.Errorf("second insert: got %v, want a unique violation", err)
+	}
+	if sqldb.IsUnique(errors.New("other")) {
+		t.Error("any error counts as a unique violation")
+	}
+}
+
+func TestWrite_a_caller_that_left_has_no_effect(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, "a") })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	if got := countMembers(t, db); got != 0 {
+		t.Errorf("rows: got %d, want 0", got)
+	}
+}
+
+func TestWrite_after_Close(t *testing.T) {
+	t.Parallel()
+	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "a.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err = db.Write(t.Context(), func(context.Context, sqldb.Querier) error { return nil })
+	if !errors.Is(err, sqldb.ErrClosed) {
+		t.Errorf("got %v, want ErrClosed", err)
+	}
+}
+
+func TestRead_cannot_write(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	if err := insertMember(t.Context(), db.Read(), "a"); err == nil {
+		t.Error("the read pool accepted an insert")
+	}
+}
+
+func TestOpen_makes_a_file_that_only_its_owner_reads(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "name with space?&#.db")
+	db := sqldbtest.Open(t, "sqlite:"+path)
+	if err := db.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{path, path + "-wal"} {
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != 0o600 {
+			t.Errorf("%s: got mode %o, want 600", f, got)
+		}
+	}
+}
+
+func TestOpen_durability_settings(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1"} {
+			var got string
+			if err := tx.QueryRow(ctx, "pragma "+pragma).Scan(&got); err != nil {
+				return err
+			}
+			if got != want {
+				t.Errorf("pragma %s: got %s, want %s", pragma, got, want)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOpen_refuses_what_it_does_not_know(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"", "sqlite:", "mysql://x", "addcard.db"} {
+		if _, err := sqldb.Open(t.Context(), url); !errors.Is(err, sqldb.ErrUnsupported) {
+			t.Errorf("Open(%q): got %v, want ErrUnsupported", url, err)
+		}
+	}
+}
+
+func TestMigrate_by_several_at_once_then_again(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "a.db")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { sqldbtest.Open(t, url) })
+	}
+	wg.Wait()
+	db := sqldbtest.Open(t, url)
+	if n, err := db.Migrate(t.Context()); n != 0 || err != nil {
+		t.Errorf("migrate again: got %d steps, %v", n, err)
+	}
+}
+
+func TestMigrate_refuses_a_newer_schema(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, "insert into goose_db_version (version_id, is_applied) values (99999, 1)")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrate(t.Context()); !errors.Is(err, sqldb.ErrNewerSchema) {
+		t.Errorf("got %v, want ErrNewerSchema", err)
+	}
+}
+
+func TestNowMS_is_the_clock(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	var got int64
+	before := time.Now().UnixMilli()
+	if err := db.Read().QueryRow(t.Context(), "select now_ms()").Scan(&got); err != nil {
+		t.Fatal(err)
+	}
+	if after := time.Now().UnixMilli(); got < before || got > after {
+		t.Errorf("now_ms: got %d, want between %d and %d", got, before, after)
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	db := sqldbtest.New(b)
+	var n sync.Mutex
+	i := 0
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			n.Lock()
+			i++
+			id := fmt.Sprint("m", i)
+			n.Unlock()
+			if err := db.Write(context.Background(), func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, id) }); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,34 @@
+// Package sqldbtest gives tests a real, migrated database of their own.
+package sqldbtest
+
+import (
+	"path/filepath"
+	"testing"
+
+	"addcard/internal/sqldb"
+)
+
+// New opens a migrated SQLite database in t's temporary folder and closes it
+// when the test ends.
+func New(t testing.TB) *sqldb.DB {
+	t.Helper()
+	return Open(t, "sqlite:"+filepath.Join(t.TempDir(), "addcard.db"))
+}
+
+// Open opens and migrates the database at url and closes it when the test ends.
+func Open(t testing.TB, url string) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}

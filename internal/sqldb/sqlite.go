@@ -1,0 +1,79 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// openSQLite opens one connection that writes and a pool that only reads.
+//
+// synchronous=FULL is what makes an acknowledged commit survive a power loss:
+// in WAL mode NORMAL flushes only at checkpoints.
+func openSQLite(ctx context.Context, path string) (*DB, error) {
+	registerNow()
+	if err := create(path); err != nil {
+		return nil, err
+	}
+	writer, err := open(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)")
+	if err != nil {
+		return nil, err
+	}
+	conn, err := writer.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the database %s: %w", path, err), writer.Close())
+	}
+	reader, err := open(path, "query_only(1)", "cache_size(-8000)")
+	if err != nil {
+		return nil, errors.Join(err, conn.Close(), writer.Close())
+	}
+	readers := max(4, runtime.GOMAXPROCS(0))
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	return &DB{path: path, writer: writer, reader: &pool{db: reader}, group: newCommitter(conn)}, nil
+}
+
+func open(path string, pragmas ...string) (*sql.DB, error) {
+	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...), "_txlock": {"immediate"}}
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+	if err != nil {
+		return nil, fmt.Errorf("open the database %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// create makes the file with mode 0600: it holds openids and the shared
+// tickets, and SQLite gives its journal the same mode.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	return f.Close()
+}
+
+// registerNow gives SQLite the now_ms() that PostgreSQL gets from a migration.
+var registerNow = sync.OnceFunc(func() {
+	sqlite.MustRegisterScalarFunction("now_ms", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		return time.Now().UnixMilli(), nil
+	})
+})
+
+// IsUnique tells whether err is the refusal of a row that exists already.
+func IsUnique(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+}
