@@ -1,0 +1,182 @@
+package member_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+
+	"addcard/internal/member"
+	"addcard/internal/member/sqlstore"
+	"addcard/internal/sqldb"
+	"addcard/internal/sqldb/sqldbtest"
+)
+
+const (
+	mini     = "wxmini"
+	official = "wxofficial"
+)
+
+func newService(t testing.TB) (*member.Service, *sqldb.DB) {
+	db := sqldbtest.New(t)
+	return member.New(sqlstore.New(db)), db
+}
+
+func enroll(t testing.TB, s *member.Service, appID, openID, unionID string) string {
+	t.Helper()
+	id, err := s.Enroll(t.Context(), appID, openID, unionID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func codeOf(t testing.TB, s *member.Service, memberID, cardID string) string {
+	t.Helper()
+	codes, err := s.Codes(t.Context(), memberID, []string{cardID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return codes[0].Code
+}
+
+func setStatus(t testing.TB, db *sqldb.DB, code string, status member.Status) {
+	t.Helper()
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, "update member_card set status = $2 where code = $1", code, string(status))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEnroll(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	alice := enroll(t, s, mini, "alice", "")
+	if got := enroll(t, s, mini, "alice", ""); got != alice {
+		t.Errorf("second login: got %s, want %s", got, alice)
+	}
+	if got := enroll(t, s, mini, "bob", ""); got == alice {
+		t.Error("bob became alice")
+	}
+	if got := enroll(t, s, official, "alice", ""); got == alice {
+		t.Error("the same openid in another app was taken for the same person")
+	}
+}
+
+func TestEnroll_joins_apps_by_unionid_only(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	alice := enroll(t, s, mini, "alice", "")
+	enroll(t, s, mini, "alice", "union-a") // WeChat began to give it
+	if got := enroll(t, s, official, "A", "union-a"); got != alice {
+		t.Errorf("same unionid: got %s, want %s", got, alice)
+	}
+	if got := enroll(t, s, mini, "alice2", "union-a"); got == alice {
+		t.Error("two openids of one app became one member")
+	}
+	if got, err := s.OpenID(t.Context(), alice, official); got != "A" || err != nil {
+		t.Errorf("OpenID: got %q, %v", got, err)
+	}
+}
+
+func TestOpenID_unknown(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	alice := enroll(t, s, mini, "alice", "")
+	if _, err := s.OpenID(t.Context(), alice, official); !errors.Is(err, member.ErrOpenIDUnknown) {
+		t.Errorf("got %v, want ErrOpenIDUnknown", err)
+	}
+}
+
+func TestCodes_repeat_and_replace(t *testing.T) {
+	t.Parallel()
+	for status, same := range map[member.Status]bool{
+		member.Issued: true, member.Claimed: true, member.Active: true, member.Deleted: true,
+		member.Gifted: false, member.Unavailable: false,
+	} {
+		t.Run(string(status), func(t *testing.T) {
+			t.Parallel()
+			s, db := newService(t)
+			alice := enroll(t, s, mini, "alice", "")
+			first := codeOf(t, s, alice, "c1")
+			setStatus(t, db, first, status)
+			if got := codeOf(t, s, alice, "c1"); (got == first) != same {
+				t.Errorf("got the same code: %v, want %v", got == first, same)
+			}
+		})
+	}
+}
+
+func TestCodes_batch_in_order(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	alice := enroll(t, s, mini, "alice", "")
+	second := codeOf(t, s, alice, "c2")
+	codes, err := s.Codes(t.Context(), alice, []string{"c1", "c2", "c3"})
+	if err != nil || len(codes) != 3 {
+		t.Fatalf("got %v, %v", codes, err)
+	}
+	if codes[1].Code != second || codes[0].Code == second || codes[0].Code == codes[2].Code {
+		t.Errorf("got %v, want the earlier code %s in the middle", codes, second)
+	}
+	for _, c := range codes {
+		if c.IssuedAt.IsZero() {
+			t.Errorf("code without a time: %+v", c)
+		}
+	}
+}
+
+func TestCodes_of_a_stranger(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	if _, err := s.Codes(t.Context(), "nobody", []string{"c1"}); !errors.Is(err, member.ErrMemberUnknown) {
+		t.Errorf("Codes: got %v, want ErrMemberUnknown", err)
+	}
+	if _, err := s.Cards(t.Context(), "nobody"); !errors.Is(err, member.ErrMemberUnknown) {
+		t.Errorf("Cards: got %v, want ErrMemberUnknown", err)
+	}
+}
+
+// WeChat refuses codes over 20 characters or with other than letters and
+// digits; staff type them in, so the last digit checks the others.
+func TestCodes_form(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	seen := map[string]bool{}
+	firsts := map[byte]int{}
+	for i := range 400 {
+		code := codeOf(t, s, enroll(t, s, mini, "o"+strconv.Itoa(i), ""), "c1")
+		if len(code) != 16 || code[0] == '0' || !luhnValid(code) {
+			t.Fatalf("bad code %q", code)
+		}
+		if seen[code] {
+			t.Fatalf("code %q was issued twice", code)
+		}
+		seen[code] = true
+		firsts[code[0]]++
+	}
+	for d := byte('1'); d <= '9'; d++ {
+		if n := firsts[d]; n < 15 || n > 90 { // 44 expected; outside with a chance below 1e-6
+			t.Errorf("first digit %c: %d of 400", d, n)
+		}
+	}
+}
+
+// luhnValid is the check as a till would do it, from the left.
+func luhnValid(code string) bool {
+	sum := 0
+	for i := range len(code) {
+		d := int(code[i] - '0')
+		if d < 0 || d > 9 {
+			return false
+		}
+		if i%2 == 0 {
+			d = []int{0, 2, 4, 6, 8, 1, 3, 5, 7, 9}[d]
+		}
+		sum += d
+	}
+	return sum%10 == 0
+}

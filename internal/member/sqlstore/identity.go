@@ -1,0 +1,49 @@
+package sqlstore
+
+import (
+	"context"
+
+	"addcard/internal/member"
+)
+
+const identitySQL = `select app_id, openid, unionid, member_id from identity where app_id = $1 and openid = $2`
+
+func (r rows) Identity(ctx context.Context, appID, openID string) (member.Identity, error) {
+	id, err := scanIdentity(r.q.QueryRow(ctx, identitySQL, appID, openID).Scan)
+	return id, one("look an identity up", err)
+}
+
+const identitiesSQL = `select app_id, openid, unionid, member_id from identity where member_id = $1 order by app_id, openid`
+
+func (r rows) Identities(ctx context.Context, memberID string) ([]member.Identity, error) {
+	rs, err := r.q.Query(ctx, identitiesSQL, memberID)
+	return all("list identities", rs, err, scanIdentity)
+}
+
+const byUnionIDSQL = `select app_id, openid, unionid, member_id from identity where unionid = $1 and unionid <> '' order by app_id, openid`
+
+func (r rows) ByUnionID(ctx context.Context, unionID string) ([]member.Identity, error) {
+	rs, err := r.q.Query(ctx, byUnionIDSQL, unionID)
+	return all("look a unionid up", rs, err, scanIdentity)
+}
+
+func scanIdentity(scan func(...any) error) (id member.Identity, err error) {
+	err = scan(&id.AppID, &id.OpenID, &id.UnionID, &id.MemberID)
+	return id, err
+}
+
+const addIdentitySQL = `insert into identity (app_id, openid, unionid, member_id, created_at)
+	values ($1, $2, $3, $4, now_ms()) on conflict do nothing`
+
+func (r rows) AddIdentity(ctx context.Context, id member.Identity) (bool, error) {
+	res, err := r.q.Exec(ctx, addIdentitySQL, id.AppID, id.OpenID, id.UnionID, id.MemberID)
+	return added("add an identity", res, err)
+}
+
+const setUnionIDSQL = `update identity set unionid = $3 where app_id = $1 and openid = $2`
+
+func (r rows) SetUnionID(ctx context.Context, appID, openID, unionID string) error {
+	res, err := r.q.Exec(ctx, setUnionIDSQL, appID, openID, unionID)
+	_, err = added("set a unionid", res, err)
+	return err
+}

@@ -1,0 +1,95 @@
+// Package sqlstore is member.Store on SQL: one text for SQLite and PostgreSQL.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"addcard/internal/member"
+	"addcard/internal/sqldb"
+)
+
+// Store keeps members in the database. It is safe for concurrent use.
+type Store struct {
+	rows // of the last committed state
+	db   *sqldb.DB
+}
+
+// New returns a Store on db, whose tables must have been migrated.
+func New(db *sqldb.DB) *Store { return &Store{rows: rows{db.Read()}, db: db} }
+
+// Write implements member.Store.
+func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx member.Tx) error) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error { return fn(ctx, rows{tx}) })
+}
+
+// rows is member.Tx on a transaction, and member.Reader on the read pool.
+type rows struct{ q sqldb.Querier }
+
+const existsSQL = `select count(*) from member where member_id = $1`
+
+func (r rows) Exists(ctx context.Context, memberID string) (bool, error) {
+	var n int
+	if err := r.q.QueryRow(ctx, existsSQL, memberID).Scan(&n); err != nil {
+		return false, fmt.Errorf("look a member up: %w", err)
+	}
+	return n > 0, nil
+}
+
+const addMemberSQL = `insert into member (member_id, created_at) values ($1, now_ms())`
+
+func (r rows) AddMember(ctx context.Context, memberID string) error {
+	if _, err := r.q.Exec(ctx, addMemberSQL, memberID); err != nil {
+		return fmt.Errorf("add a member: %w", err)
+	}
+	return nil
+}
+
+// one turns no row into member.ErrNotFound and leaves other errors wrapped.
+func one(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return member.ErrNotFound
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// all reads every row with scan and closes them.
+func all[T any](what string, rs *sql.Rows, err error, scan func(func(...any) error) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	defer func() { _ = rs.Close() }()
+	var out []T
+	for rs.Next() {
+		v, err := scan(rs.Scan)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		out = append(out, v)
+	}
+	if err := rs.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return out, nil
+}
+
+func added(what string, res sql.Result, err error) (bool, error) {
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+func when(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
