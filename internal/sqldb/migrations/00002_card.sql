@@ -15,10 +15,10 @@ create table allowance (
     used bigint not null
 );
 
--- When a job that one replica does for all is due next.
+-- When a job that one replica does for all was last taken up.
 create table schedule (
-    name   text   not null primary key,
-    due_at bigint not null
+    name     text   not null primary key,
+    taken_at bigint not null
 );
 
 -- +goose Down

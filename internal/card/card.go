@@ -1,0 +1,104 @@
+// Package card is the catalogue: what WeChat says of the merchant's cards, and
+// what the operator decided about them here.
+//
+// A cardExt may hold a code only for some cards and an openid only for others,
+// and WeChat refuses it on the phone when one is there that should not be. So
+// before anything is signed the card is looked up here. The catalogue asks
+// WeChat at most once for what it can know by itself: a card is kept in memory,
+// in the database, and re-read when its age matters.
+//
+// The package signs nothing and issues no codes.
+package card
+
+import (
+	"errors"
+	"time"
+)
+
+var (
+	// ErrNotFound is returned for a card that the merchant's account does not have.
+	ErrNotFound = errors.New("card: no such card")
+	// ErrNotClaimable is returned for a card that nobody can take now: refused
+	// in review, deleted, or out of stock.
+	ErrNotClaimable = errors.New("card: cannot be taken now")
+	// ErrTooMany is returned when clients asked for so many unknown or
+	// outdated cards that this minute's calls to WeChat are spent.
+	ErrTooMany = errors.New("card: too many look-ups at WeChat")
+)
+
+// Status is a card's place in WeChat's review.
+type Status string
+
+// The values are WeChat's own; both spellings that its documents and clients
+// know of the last three have been folded into one. Source: the page 查看卡券详情.
+const (
+	NotVerified  Status = "CARD_STATUS_NOT_VERIFY"
+	VerifyFailed Status = "CARD_STATUS_VERIFY_FAIL"
+	Verified     Status = "CARD_STATUS_VERIFY_OK"
+	Deleted      Status = "CARD_STATUS_DELETE"
+	Dispatched   Status = "CARD_STATUS_DISPATCH"
+)
+
+// DateFixTerm is the date_info.type of a card that is valid for a number of
+// days from the moment it is taken; the only one that knows fixed_begintimestamp.
+const DateFixTerm = "DATE_TYPE_FIX_TERM"
+
+// Card is what the catalogue knows of one card.
+type Card struct {
+	ID     string `json:"-"`
+	Status Status `json:"status"`
+
+	Title            string `json:"title,omitempty"`
+	BrandName        string `json:"brand_name,omitempty"`
+	LogoURL          string `json:"logo_url,omitempty"`
+	Color            string `json:"color,omitempty"`
+	BackgroundPicURL string `json:"background_pic_url,omitempty"`
+
+	UseCustomCode bool   `json:"use_custom_code,omitempty"`
+	Deposit       bool   `json:"deposit,omitempty"` // codes were handed to WeChat beforehand (导入code)
+	BindOpenID    bool   `json:"bind_openid,omitempty"`
+	DateType      string `json:"date_type,omitempty"`
+	Quantity      int64  `json:"quantity"` // remaining stock
+
+	AutoActivate bool `json:"auto_activate,omitempty"`
+	WxActivate   bool `json:"wx_activate,omitempty"` // one-click activation form (一键激活)
+	JumpForm     bool `json:"jump_form,omitempty"`   // the form leads back to the merchant (跳转型)
+
+	Settings Settings `json:"-"`
+
+	// ReadAt is when WeChat said this, on this process's own clock.
+	ReadAt time.Time `json:"-"`
+}
+
+// Settings are the operator's choices, kept here and unknown to WeChat.
+type Settings struct {
+	// FixedBeginTimestamp puts the second at which the member's code was
+	// issued into the cardExt of a DATE_TYPE_FIX_TERM card.
+	FixedBeginTimestamp bool `json:"fixed_begintimestamp,omitempty"`
+}
+
+// TakesCode tells whether cardExt must carry a code of ours: a custom-code card
+// that delivers in real time. For system codes, and for codes deposited
+// beforehand, WeChat picks one and refuses a cardExt that brings its own.
+func (c Card) TakesCode() bool { return c.UseCustomCode && !c.Deposit }
+
+// Take says which way a mini-program takes the card: "open_card" through the
+// open-card component (开卡组件), which needs a one-click card whose codes are
+// not real-time and whose form leads back, else "add_card" through wx.addCard.
+func (c Card) Take() string {
+	if c.WxActivate && c.JumpForm && !c.TakesCode() {
+		return "open_card"
+	}
+	return "add_card"
+}
+
+// Claimable tells whether a phone would accept the card. A card still in review
+// is accepted by the testers on its whitelist. held says that the member has a
+// code of the card already, which the stock was counted for.
+func (c Card) Claimable(held bool) bool {
+	switch c.Status {
+	case VerifyFailed, Deleted:
+		return false
+	}
+	return held || c.Quantity > 0
+}

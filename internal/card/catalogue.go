@@ -1,0 +1,239 @@
+package card
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// memoryFor is how long a replica trusts its own copy before it looks into
+	// the database for another replica's news: one point read, so short.
+	memoryFor = 2 * time.Second
+	// unknownFor is how long an unknown card is remembered as unknown.
+	unknownFor = time.Minute
+	// refreshAfter is the age at which a copy in use is read again behind the
+	// caller's back: stock and review move without telling us.
+	refreshAfter = 5 * time.Minute
+	// refusalAge is how old a copy may be that a refusal rests on.
+	refusalAge = 10 * time.Second
+	// clientReads is how many /card/get a minute clients may cause, all
+	// replicas together: nobody outside can spend the account's quota.
+	clientReads = 30
+	// readTimeout bounds one look-up, whoever waits for it.
+	readTimeout = 10 * time.Second
+)
+
+// WeChat is what the catalogue needs of the Official Account's API. Both calls
+// go over the network. Card returns ErrNotFound for a card that the account
+// does not have; any other error says nothing about the card.
+type WeChat interface {
+	Card(ctx context.Context, cardID string) (Card, error)
+	// CardIDs lists some of the account's cards from offset on, at most 50,
+	// and how many there are in all.
+	CardIDs(ctx context.Context, offset int) (ids []string, total int, err error)
+}
+
+// Store keeps the catalogue. It is safe for concurrent use; ages are by its own
+// clock, which all replicas share.
+type Store interface {
+	// Load returns ErrNotFound for a card never saved.
+	Load(ctx context.Context, cardID string) (c Card, age time.Duration, err error)
+	// Save keeps what WeChat says of a card and leaves its settings alone.
+	Save(ctx context.Context, c Card) error
+	// Allow counts one more use of name in the current minute and tells
+	// whether it is within limit.
+	Allow(ctx context.Context, name string, limit int) (bool, error)
+	// IDs lists the cards in the catalogue.
+	IDs(ctx context.Context) ([]string, error)
+	// Take gives a job to the caller, unless some replica took it within the
+	// last notWithin.
+	Take(ctx context.Context, job string, notWithin time.Duration) (bool, error)
+}
+
+// Catalogue is the merchant's cards. It is safe for concurrent use.
+type Catalogue struct {
+	wechat WeChat
+	store  Store
+	log    *slog.Logger
+
+	flights singleflight.Group
+	running sync.WaitGroup // flights nobody may be waiting for
+	mu      sync.RWMutex
+	known   map[string]copyOf
+	unknown map[string]time.Time // until when
+}
+
+// copyOf is a card and when it was last compared with the database.
+type copyOf struct {
+	card    Card
+	lookAge time.Time
+}
+
+// New returns a Catalogue. It asks nothing before it is used; see Sync.
+func New(wechat WeChat, store Store, log *slog.Logger) *Catalogue {
+	return &Catalogue{wechat: wechat, store: store, log: log, known: map[string]copyOf{}, unknown: map[string]time.Time{}}
+}
+
+// Get returns what is known of a card: from memory, else from the database,
+// else from WeChat, which may take seconds. It returns ErrNotFound, ErrTooMany,
+// or what WeChat answered.
+func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
+	c.mu.RLock()
+	have, ok := c.known[cardID]
+	gone := c.unknown[cardID]
+	c.mu.RUnlock()
+	switch now := time.Now(); {
+	case ok && now.Sub(have.lookAge) < memoryFor:
+		return have.card, nil
+	case now.Before(gone):
+		return Card{}, ErrNotFound
+	}
+	return c.once(ctx, "look "+cardID, func(ctx context.Context) (Card, error) {
+		return c.look(ctx, cardID)
+	})
+}
+
+// Claimable returns the card if a phone would accept it, else ErrNotClaimable.
+// It refuses only on a copy of at most 10 seconds' age, reading the card again
+// if it must. held: the member has a live code of this card already.
+func (c *Catalogue) Claimable(ctx context.Context, cardID string, held bool) (Card, error) {
+	got, err := c.Get(ctx, cardID)
+	if err != nil || got.Claimable(held) {
+		return got, err
+	}
+	if time.Since(got.ReadAt) > refusalAge {
+		got, err = c.once(ctx, "read "+cardID, func(ctx context.Context) (Card, error) { return c.read(ctx, cardID) })
+		if err != nil || got.Claimable(held) {
+			return got, err
+		}
+	}
+	return Card{}, ErrNotClaimable
+}
+
+// once shares one flight among all who ask for the same thing now. The flight
+// goes on when the one who began it leaves; each waits only as long as it may.
+func (c *Catalogue) once(ctx context.Context, key string, fn func(context.Context) (Card, error)) (Card, error) {
+	select {
+	case r := <-c.start(ctx, key, fn):
+		if r.Err != nil {
+			return Card{}, r.Err
+		}
+		return r.Val.(Card), nil
+	case <-ctx.Done():
+		return Card{}, fmt.Errorf("look a card up: %w", ctx.Err())
+	}
+}
+
+func (c *Catalogue) start(ctx context.Context, key string, fn func(context.Context) (Card, error)) <-chan singleflight.Result {
+	c.running.Add(1) // per caller: a shared flight outlives none of them
+	flight := c.flights.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		defer cancel()
+		return fn(ctx)
+	})
+	done := make(chan singleflight.Result, 1)
+	go func() {
+		defer c.running.Done()
+		done <- <-flight
+	}()
+	return done
+}
+
+// look asks the database and, for a card it does not have, WeChat.
+func (c *Catalogue) look(ctx context.Context, cardID string) (Card, error) {
+	before := time.Now()
+	got, age, err := c.store.Load(ctx, cardID)
+	if errors.Is(err, ErrNotFound) {
+		return c.read(ctx, cardID)
+	}
+	if err != nil {
+		return Card{}, err
+	}
+	got.ReadAt = before.Add(-age)
+	c.remember(got)
+	if age > refreshAfter {
+		c.start(ctx, "read "+cardID, func(ctx context.Context) (Card, error) { return c.read(ctx, cardID) })
+	}
+	return got, nil
+}
+
+// read asks WeChat on a client's behalf, within the fleet's allowance.
+func (c *Catalogue) read(ctx context.Context, cardID string) (Card, error) {
+	ok, err := c.store.Allow(ctx, "card/get by clients", clientReads)
+	if err != nil {
+		return Card{}, err
+	}
+	if !ok {
+		return Card{}, ErrTooMany
+	}
+	return c.refresh(ctx, cardID)
+}
+
+// refresh asks WeChat and keeps the answer. A card that WeChat no longer has
+// is kept as deleted, so that those who hold it can still see its face.
+func (c *Catalogue) refresh(ctx context.Context, cardID string) (Card, error) {
+	before := time.Now()
+	got, err := c.wechat.Card(ctx, cardID)
+	if errors.Is(err, ErrNotFound) {
+		return c.lost(ctx, cardID)
+	}
+	if err != nil {
+		return Card{}, fmt.Errorf("read card %s: %w", cardID, err)
+	}
+	return c.keep(ctx, got, before)
+}
+
+func (c *Catalogue) lost(ctx context.Context, cardID string) (Card, error) {
+	before := time.Now()
+	got, _, err := c.store.Load(ctx, cardID)
+	if errors.Is(err, ErrNotFound) {
+		c.forget(cardID)
+		return Card{}, ErrNotFound
+	}
+	if err != nil {
+		return Card{}, err
+	}
+	got.Status = Deleted
+	return c.keep(ctx, got, before)
+}
+
+func (c *Catalogue) keep(ctx context.Context, got Card, readAt time.Time) (Card, error) {
+	if err := c.store.Save(ctx, got); err != nil {
+		return Card{}, err
+	}
+	saved, _, err := c.store.Load(ctx, got.ID) // with its settings
+	if err != nil {
+		return Card{}, err
+	}
+	saved.ReadAt = readAt
+	c.remember(saved)
+	return saved, nil
+}
+
+func (c *Catalogue) remember(got Card) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.unknown, got.ID)
+	c.known[got.ID] = copyOf{card: got, lookAge: time.Now()}
+}
+
+// forget remembers that there is no such card. The map stays small: at most
+// clientReads entries a minute are made, and each lives that long.
+func (c *Catalogue) forget(cardID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for id, until := range c.unknown {
+		if now.After(until) {
+			delete(c.unknown, id)
+		}
+	}
+	delete(c.known, cardID)
+	c.unknown[cardID] = now.Add(unknownFor)
+}

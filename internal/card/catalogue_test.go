@@ -1,0 +1,343 @@
+package card_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"addcard/internal/card"
+	"addcard/internal/card/sqlstore"
+	"addcard/internal/sqldb"
+)
+
+// account is the Official Account at WeChat: the outside, so a fake.
+type account struct {
+	mu     sync.Mutex
+	cards  map[string]card.Card
+	reads  map[string]int
+	lists  int
+	broken error
+	delay  time.Duration
+}
+
+func newAccount(cards ...card.Card) *account {
+	a := &account{cards: map[string]card.Card{}, reads: map[string]int{}}
+	for _, c := range cards {
+		a.cards[c.ID] = c
+	}
+	return a
+}
+
+func (a *account) Card(_ context.Context, id string) (card.Card, error) {
+	time.Sleep(a.delay)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reads[id]++
+	if a.broken != nil {
+		return card.Card{}, a.broken
+	}
+	c, ok := a.cards[id]
+	if !ok {
+		return card.Card{}, card.ErrNotFound
+	}
+	return c, nil
+}
+
+func (a *account) CardIDs(_ context.Context, offset int) (ids []string, total int, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lists++
+	if a.broken != nil {
+		return nil, 0, a.broken
+	}
+	for i := offset; i < min(offset+50, len(a.cards)); i++ {
+		ids = append(ids, "c"+strconv.Itoa(i))
+	}
+	return ids, len(a.cards), nil
+}
+
+func (a *account) change(f func(*account)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f(a)
+}
+
+func (a *account) readsOf(id string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.reads[id]
+}
+
+// bubble runs test with virtual time, on a real database inside the bubble.
+func bubble(t *testing.T, test func(t *testing.T, open func(*account) *card.Catalogue)) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(dir, "a.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		if _, err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		test(t, func(a *account) *card.Catalogue {
+			return card.New(a, sqlstore.New(db), slog.New(slog.DiscardHandler))
+		})
+		synctest.Wait()
+	})
+}
+
+func good(id string) card.Card {
+	return card.Card{ID: id, Status: card.Verified, Title: "会员卡", UseCustomCode: true, Quantity: 10}
+}
+
+func TestGet_asks_WeChat_once(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		a.delay = time.Second
+		cat := open(a)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				if c, err := cat.Get(t.Context(), "c0"); err != nil || c.Title != "会员卡" || c.ID != "c0" {
+					t.Errorf("got %+v, %v", c, err)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Minute)
+		if c, err := open(a).Get(t.Context(), "c0"); err != nil || c.Quantity != 10 { // another replica, or after a restart
+			t.Errorf("from the database: got %+v, %v", c, err)
+		}
+		if got := a.readsOf("c0"); got != 1 {
+			t.Errorf("/card/get: got %d calls, want 1", got)
+		}
+	})
+}
+
+func TestGet_a_caller_who_leaves_does_not_stop_the_look_up(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		a.delay = time.Second
+		cat := open(a)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := cat.Get(ctx, "c0"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the caller's deadline", err)
+		}
+		if _, err := cat.Get(t.Context(), "c0"); err != nil {
+			t.Error(err)
+		}
+		if got := a.readsOf("c0"); got != 1 {
+			t.Errorf("/card/get: got %d calls, want 1", got)
+		}
+	})
+}
+
+func TestGet_remembers_unknown_cards_for_a_minute(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount()
+		cat := open(a)
+		for _, step := range []struct {
+			wait  time.Duration
+			reads int
+		}{{0, 1}, {59 * time.Second, 1}, {2 * time.Second, 2}} {
+			time.Sleep(step.wait)
+			if _, err := cat.Get(t.Context(), "nope"); !errors.Is(err, card.ErrNotFound) {
+				t.Fatalf("got %v, want ErrNotFound", err)
+			}
+			if got := a.readsOf("nope"); got != step.reads {
+				t.Errorf("after %v more: got %d calls, want %d", step.wait, got, step.reads)
+			}
+		}
+	})
+}
+
+func TestGet_clients_cause_30_reads_a_minute_for_the_whole_fleet(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount()
+		fleet := []*card.Catalogue{open(a), open(a), open(a)}
+		count := func() (refused int) {
+			for i := range 90 {
+				_, err := fleet[i%3].Get(t.Context(), "x"+strconv.Itoa(i)+time.Now().String())
+				if errors.Is(err, card.ErrTooMany) {
+					refused++
+				} else if !errors.Is(err, card.ErrNotFound) {
+					t.Fatal(err)
+				}
+			}
+			return refused
+		}
+		for minute := range 2 {
+			if got := count(); got != 60 {
+				t.Errorf("minute %d: got %d of 90 refused, want 60", minute, got)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+func TestGet_a_failing_WeChat_is_not_an_unknown_card(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		a.broken = errors.New("busy")
+		cat := open(a)
+		if _, err := cat.Get(t.Context(), "c0"); !errors.Is(err, a.broken) {
+			t.Errorf("got %v, want what WeChat said", err)
+		}
+		a.change(func(a *account) { a.broken = nil })
+		if _, err := cat.Get(t.Context(), "c0"); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+func TestGet_rereads_an_old_copy_behind_the_callers_back(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		cat := open(a)
+		if _, err := cat.Get(t.Context(), "c0"); err != nil {
+			t.Fatal(err)
+		}
+		a.change(func(a *account) { c := a.cards["c0"]; c.Quantity = 3; a.cards["c0"] = c })
+		time.Sleep(6 * time.Minute)
+		if c, _ := cat.Get(t.Context(), "c0"); c.Quantity != 10 {
+			t.Errorf("at once: got stock %d, want the old copy's 10", c.Quantity)
+		}
+		synctest.Wait()
+		if c, _ := cat.Get(t.Context(), "c0"); c.Quantity != 3 {
+			t.Errorf("then: got stock %d, want 3", c.Quantity)
+		}
+	})
+}
+
+func TestClaimable_refuses_only_on_a_fresh_copy(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		empty := good("c0")
+		empty.Quantity = 0
+		a := newAccount(empty)
+		cat := open(a)
+		if _, err := cat.Claimable(t.Context(), "c0", false); !errors.Is(err, card.ErrNotClaimable) {
+			t.Errorf("no stock: got %v, want ErrNotClaimable", err)
+		}
+		if _, err := cat.Claimable(t.Context(), "c0", true); err != nil {
+			t.Errorf("no stock, but holding a code: %v", err)
+		}
+		a.change(func(a *account) { a.cards["c0"] = good("c0") })
+		time.Sleep(9 * time.Second)
+		if _, err := cat.Claimable(t.Context(), "c0", false); !errors.Is(err, card.ErrNotClaimable) {
+			t.Errorf("copy of 9 s: got %v, want ErrNotClaimable", err)
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := cat.Claimable(t.Context(), "c0", false); err != nil {
+			t.Errorf("copy of 11 s: %v", err)
+		}
+		if got := a.readsOf("c0"); got != 2 {
+			t.Errorf("/card/get: got %d calls, want 2", got)
+		}
+	})
+}
+
+func TestCard_rules(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name                 string
+		card                 card.Card
+		takesCode, claimable bool
+		take                 string
+	}{
+		{"system code", card.Card{Status: card.Verified, Quantity: 1}, false, true, "add_card"},
+		{"real-time custom code", card.Card{Status: card.Verified, Quantity: 1, UseCustomCode: true}, true, true, "add_card"},
+		{"deposited codes", card.Card{Status: card.Verified, Quantity: 1, UseCustomCode: true, Deposit: true}, false, true, "add_card"},
+		{"one-click, jumps back", card.Card{Status: card.Verified, Quantity: 1, WxActivate: true, JumpForm: true}, false, true, "open_card"},
+		{"one-click, stays there", card.Card{Status: card.Verified, Quantity: 1, WxActivate: true}, false, true, "add_card"},
+		{"one-click, real-time code", card.Card{Status: card.Verified, Quantity: 1, UseCustomCode: true, WxActivate: true, JumpForm: true}, true, true, "add_card"},
+		{"in review", card.Card{Status: card.NotVerified, Quantity: 1}, false, true, "add_card"},
+		{"refused", card.Card{Status: card.VerifyFailed, Quantity: 1}, false, false, "add_card"},
+		{"deleted", card.Card{Status: card.Deleted, Quantity: 1}, false, false, "add_card"},
+		{"a status of tomorrow", card.Card{Status: "CARD_STATUS_NEW", Quantity: 1}, false, true, "add_card"},
+		{"sold out", card.Card{Status: card.Verified}, false, false, "add_card"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := c.card.TakesCode(); got != c.takesCode {
+				t.Errorf("TakesCode: got %v", got)
+			}
+			if got := c.card.Claimable(false); got != c.claimable {
+				t.Errorf("Claimable: got %v", got)
+			}
+			if got := c.card.Take(); got != c.take {
+				t.Errorf("Take: got %v", got)
+			}
+		})
+	}
+}
+
+func TestSync_reads_every_page_and_notices_deleted_cards(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount()
+		for i := range 120 {
+			id := "c" + strconv.Itoa(i)
+			a.cards[id] = good(id)
+		}
+		cat := open(a)
+		if n, err := cat.Sync(t.Context()); n != 120 || err != nil {
+			t.Fatalf("got %d, %v", n, err)
+		}
+		if a.lists != 3 {
+			t.Errorf("/card/batchget: got %d calls, want 3", a.lists)
+		}
+		a.change(func(a *account) { delete(a.cards, "c119") })
+		if _, err := cat.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c, err := cat.Get(t.Context(), "c119")
+		if err != nil || c.Status != card.Deleted || c.Title == "" {
+			t.Errorf("deleted card: got %+v, %v, want its face and CARD_STATUS_DELETE", c, err)
+		}
+	})
+}
+
+func TestRun_one_replica_syncs_for_all_every_hour(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for range 3 {
+			cat := open(a)
+			wg.Go(func() { cat.Run(ctx) })
+		}
+		time.Sleep(4*time.Hour + 30*time.Minute)
+		cancel()
+		wg.Wait()
+		if got := a.readsOf("c0"); got < 4 || got > 6 {
+			t.Errorf("in 4.5 hours: got %d reads, want 5 or so", got)
+		}
+	})
+}
+
+func TestRun_tries_again_soon_after_a_failure(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		a.broken = errors.New("down")
+		ctx, cancel := context.WithCancel(t.Context())
+		cat := open(a)
+		var wg sync.WaitGroup
+		wg.Go(func() { cat.Run(ctx) })
+		time.Sleep(10 * time.Minute)
+		a.change(func(a *account) { a.broken = nil })
+		time.Sleep(3 * time.Minute)
+		cancel()
+		wg.Wait()
+		if got := a.readsOf("c0"); got != 1 {
+			t.Errorf("got %d reads, want 1", got)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+// Package sqlstore is card.Store on SQL: one text for SQLite and PostgreSQL.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"addcard/internal/card"
+	"addcard/internal/sqldb"
+)
+
+// Store keeps the catalogue in the database. It is safe for concurrent use.
+type Store struct{ db *sqldb.DB }
+
+// New returns a Store on db, whose tables must have been migrated.
+func New(db *sqldb.DB) *Store { return &Store{db} }
+
+const loadSQL = `select doc, settings, now_ms() - read_at from card where card_id = $1`
+
+// Load implements card.Store.
+func (s *Store) Load(ctx context.Context, cardID string) (card.Card, time.Duration, error) {
+	var doc, settings []byte
+	var age int64
+	err := s.db.Read().QueryRow(ctx, loadSQL, cardID).Scan(&doc, &settings, &age)
+	if errors.Is(err, sql.ErrNoRows) {
+		return card.Card{}, 0, card.ErrNotFound
+	}
+	c := card.Card{ID: cardID}
+	if err == nil {
+		err = errors.Join(json.Unmarshal(doc, &c), json.Unmarshal(settings, &c.Settings))
+	}
+	if err != nil {
+		return card.Card{}, 0, fmt.Errorf("load card %s: %w", cardID, err)
+	}
+	return c, time.Duration(age) * time.Millisecond, nil
+}
+
+const saveSQL = `insert into card (card_id, doc, read_at) values ($1, $2, now_ms())
+	on conflict (card_id) do update set doc = excluded.doc, read_at = excluded.read_at`
+
+// Save implements card.Store.
+func (s *Store) Save(ctx context.Context, c card.Card) error {
+	doc, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("save card %s: %w", c.ID, err)
+	}
+	return s.exec(ctx, "save card "+c.ID, saveSQL, c.ID, string(doc))
+}
+
+const idsSQL = `select card_id from card order by card_id`
+
+// IDs implements card.Store.
+func (s *Store) IDs(ctx context.Context) ([]string, error) {
+	rows, err := s.db.Read().Query(ctx, idsSQL)
+	if err != nil {
+		return nil, fmt.Errorf("list the catalogue: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("list the catalogue: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+const allowSQL = `insert into allowance (name, slot, used) values ($1, now_ms() / 60000, 1)
+	on conflict (name) do update
+	set used = case when allowance.slot = excluded.slot then allowance.used + 1 else 1 end, slot = excluded.slot
+	where allowance.slot <> excluded.slot or allowance.used < $2
+	returning used`
+
+// Allow implements card.Store.
+func (s *Store) Allow(ctx context.Context, name string, limit int) (bool, error) {
+	return s.guarded(ctx, "count "+name, allowSQL, name, limit)
+}
+
+const takeSQL = `insert into schedule (name, taken_at) values ($1, now_ms())
+	on conflict (name) do update set taken_at = excluded.taken_at
+	where schedule.taken_at <= excluded.taken_at - $2
+	returning taken_at`
+
+// Take implements card.Store.
+func (s *Store) Take(ctx context.Context, job string, notWithin time.Duration) (bool, error) {
+	return s.guarded(ctx, "take the job "+job, takeSQL, job, notWithin.Milliseconds())
+}
+
+// guarded runs a statement that returns one number if its guard let it pass.
+func (s *Store) guarded(ctx context.Context, what, query string, args ...any) (passed bool, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		var n int64
+		err := tx.QueryRow(ctx, query, args...).Scan(&n)
+		passed = err == nil
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return passed, nil
+}
+
+func (s *Store) exec(ctx context.Context, what, query string, args ...any) error {
+	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, query, args...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
