@@ -1,0 +1,253 @@
+package cardext_test
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"addcard/internal/cardext"
+)
+
+const (
+	oldTicket   = "sM4AOVdWfPE4DxkXGEs8VMCPGGVi4C3VM0P37wVUCFvkVAy_90u5h9nbSlYy3"
+	jsapiTicket = "kgt8ON7yVITDhtdwci0qeZ7tZMh9ZqDXkq4cXZb"
+	code        = "4929123456781234"
+	openID      = "oLxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	seconds     = "1700000000"
+)
+
+// object is a cardExt being made by somebody else's program.
+type object map[string]any
+
+func (o object) with(name string, value any) object {
+	o[name] = value
+	return o
+}
+
+// signed adds the signature over the values, joined as they are.
+func (o object) signed(values ...string) string {
+	sum := sha1.Sum([]byte(strings.Join(values, "")))
+	return o.with("signature", hex.EncodeToString(sum[:])).String()
+}
+
+// right adds the signature over the values as WeChat wants it.
+func (o object) right(values ...string) string {
+	slices.Sort(values)
+	return o.signed(values...)
+}
+
+func (o object) String() string {
+	text, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// plain is the cardExt of a card without a code, not yet signed.
+func plain() object { return object{"timestamp": when, "nonce_str": nonce} }
+
+var explainTests = []struct {
+	cause    string
+	cardExt  string
+	facts    cardext.Facts
+	verifies bool
+	also     string // another cause that must be there
+	detail   string // a word that Detail must have
+}{
+	// The string itself.
+	{cause: cardext.CauseNotString, cardExt: fmt.Sprintf("%q", plain().right(ticket, cardID, seconds, nonce))},
+	{cause: cardext.CauseNotString, cardExt: "[object Object]"},
+	{cause: cardext.CauseNotString, cardExt: plain().right(ticket, cardID, seconds, nonce), facts: cardext.Facts{NotString: true}},
+	{cause: cardext.CauseNotString, cardExt: fmt.Sprintf("%q", plain().right(oldTicket, cardID, seconds, nonce)),
+		facts: cardext.Facts{OldTickets: []string{oldTicket}}, also: cardext.CauseOldTicket},
+	{cause: cardext.CauseMalformed, cardExt: ""},
+	{cause: cardext.CauseMalformed, cardExt: "null"},
+	{cause: cardext.CauseMalformed, cardExt: "[]"},
+	{cause: cardext.CauseMalformed, cardExt: `{"timestamp":1}{}`},
+	{cause: cardext.CauseMalformed, cardExt: `{"timestamp":1`},
+	{cause: cardext.CauseMalformed, cardExt: `{"timestamp":01}`},
+	{cause: cardext.CauseMalformed, cardExt: "{\"outer_str\":\"\xff\"}"},
+	{cause: cardext.CauseMalformed, cardExt: `{"outer_str":"` + strings.Repeat("a", 5000) + `"}`},
+	{cause: cardext.CauseDuplicateKey, cardExt: `{"timestamp":1,` + plain().right(ticket, cardID, seconds, nonce)[1:]},
+	{cause: cardext.CauseMisspeltKey, detail: "nonceStr",
+		cardExt: object{"timestamp": when, "nonceStr": nonce}.right(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseWrongType, cardExt: plain().with("code", 4929123456781234).right(ticket, cardID, seconds, nonce, code)},
+	{cause: cardext.CauseWrongType, cardExt: plain().with("timestamp", 1700000000.5).right(ticket, cardID, "1700000000.5", nonce)},
+	{cause: cardext.CauseWrongType, cardExt: plain().with("code", nil).right(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseSignatureMissing, cardExt: plain().String()},
+	{cause: cardext.CauseSignatureFormat, cardExt: plain().with("signature", "f137").String(), also: cardext.CauseUnknown},
+	{cause: cardext.CauseTimestampMissing, cardExt: object{"nonce_str": nonce}.right(ticket, cardID, nonce)},
+
+	// The ticket.
+	{cause: cardext.CauseJSAPITicket, cardExt: plain().right(jsapiTicket, cardID, seconds, nonce)},
+	{cause: cardext.CauseOldTicket, cardExt: plain().right(oldTicket, cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketWhitespace, cardExt: plain().right(ticket+" ", cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketWhitespace, cardExt: plain().right(ticket+"\n", cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketWhitespace, cardExt: plain().right(`"`+ticket+`"`, cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketMissing, cardExt: plain().right(cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketMissing, cardExt: plain().right("undefined", cardID, seconds, nonce)},
+
+	// The values.
+	{cause: cardext.CauseMilliseconds, detail: "1700000000123", cardExt: plain().right(ticket, cardID, "1700000000123", nonce)},
+	{cause: cardext.CauseMilliseconds, cardExt: plain().with("timestamp", when*1000).right(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseMilliseconds, cardExt: plain().with("timestamp", when*1000).right(ticket, cardID, "1700000000000", nonce), verifies: true},
+	{cause: cardext.CauseTimestampDiffers, detail: "1699999999", cardExt: plain().right(ticket, cardID, "1699999999", nonce)},
+	{cause: cardext.CauseTimestampDiffers, cardExt: plain().right(ticket, cardID, "1500000000", nonce),
+		facts: cardext.Facts{Signed: cardext.Signed{Timestamp: "1500000000"}}},
+	{cause: cardext.CauseUnknown, cardExt: plain().right(ticket, cardID, "1500000000", nonce)},
+	{cause: cardext.CauseTimestampNotSigned, cardExt: plain().right(ticket, cardID, nonce)},
+	{cause: cardext.CauseNonceDiffers, cardExt: plain().right(ticket, cardID, seconds, "another"),
+		facts: cardext.Facts{Signed: cardext.Signed{NonceStr: "another"}}},
+	{cause: cardext.CauseNonceNotSigned, cardExt: plain().right(ticket, cardID, seconds)},
+	{cause: cardext.CauseNonceNotSent, cardExt: object{"timestamp": when}.right(ticket, cardID, seconds, nonce),
+		facts: cardext.Facts{Signed: cardext.Signed{NonceStr: nonce}}},
+	{cause: cardext.CauseCodeNotSigned, cardExt: plain().with("code", code).right(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseCodeNotSent, cardExt: plain().right(ticket, cardID, seconds, nonce, code),
+		facts: cardext.Facts{Signed: cardext.Signed{Code: code}}},
+	{cause: cardext.CauseCodeDiffers, cardExt: plain().with("code", code).right(ticket, cardID, seconds, nonce, "1"),
+		facts: cardext.Facts{Signed: cardext.Signed{Code: "1"}}},
+	{cause: cardext.CauseOpenIDNotSigned, cardExt: plain().with("openid", openID).right(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseOpenIDNotSent, cardExt: plain().right(ticket, cardID, seconds, nonce, openID),
+		facts: cardext.Facts{Signed: cardext.Signed{OpenID: openID}}},
+	{cause: cardext.CauseOpenIDDiffers, cardExt: plain().with("openid", openID).right(ticket, cardID, seconds, nonce, "oM"),
+		facts: cardext.Facts{Signed: cardext.Signed{OpenID: "oM"}}},
+	{cause: cardext.CauseCardIDDiffers, cardExt: plain().right(ticket, "pOther", seconds, nonce),
+		facts: cardext.Facts{Signed: cardext.Signed{CardID: "pOther"}}},
+	{cause: cardext.CauseCardIDNotSigned, cardExt: plain().right(ticket, seconds, nonce)},
+	{cause: cardext.CauseOuterStrSigned, cardExt: plain().with("outer_str", "home").right(ticket, cardID, seconds, nonce, "home")},
+	{cause: cardext.CauseFixedBeginSigned, cardExt: plain().with("fixed_begintimestamp", 1700000009).right(ticket, cardID, seconds, nonce, "1700000009")},
+	{cause: cardext.CauseCodeNotSigned, cardExt: plain().with("code", code).right(oldTicket, cardID, seconds, nonce), also: cardext.CauseOldTicket},
+
+	// The arrangement.
+	{cause: cardext.CauseKeysSorted, cardExt: plain().with("code", code).signed(ticket, cardID, code, nonce, seconds)},
+	{cause: cardext.CauseNotSorted, detail: "timestamp, card_id, api_ticket", cardExt: plain().signed(nonce, seconds, cardID, ticket)},
+	{cause: cardext.CauseJSAPITicket, cardExt: plain().signed(jsapiTicket, cardID, nonce, seconds), also: cardext.CauseKeysSorted},
+	{cause: cardext.CauseSeparator, cardExt: plain().signed("1700000000&", nonce, "&", ticket, "&", cardID)},
+	{cause: cardext.CauseKeyValue, cardExt: plain().signed("api_ticket=", ticket, "&card_id=", cardID, "&nonce_str=", nonce, "&timestamp=", seconds)},
+	{cause: cardext.CauseKeyValue, cardExt: plain().signed("card_id=", cardID, "&jsapi_ticket=", ticket, "&noncestr=", nonce, "&timestamp=", seconds)},
+	{cause: cardext.CauseSignatureUpperCase, cardExt: upper(plain().right(ticket, cardID, seconds, nonce))},
+
+	// The card.
+	{cause: cardext.CauseCodeNotAllowed, cardExt: plain().with("code", code).right(ticket, cardID, seconds, nonce, code),
+		facts: cardext.Facts{Card: &cardext.Card{}}, verifies: true},
+	{cause: cardext.CauseCodeMissing, cardExt: plain().right(ticket, cardID, seconds, nonce),
+		facts: cardext.Facts{Card: &cardext.Card{TakesCode: true}}, verifies: true},
+	{cause: cardext.CauseOpenIDNotAllowed, cardExt: plain().with("openid", openID).right(ticket, cardID, seconds, nonce, openID),
+		facts: cardext.Facts{Card: &cardext.Card{}}, verifies: true},
+	{cause: cardext.CauseOpenIDMissing, cardExt: plain().right(ticket, cardID, seconds, nonce),
+		facts: cardext.Facts{Card: &cardext.Card{NeedsOpenID: true}}, verifies: true},
+	{cause: cardext.CauseFixedBeginNotAllowed, cardExt: plain().with("fixed_begintimestamp", 1).right(ticket, cardID, seconds, nonce),
+		facts: cardext.Facts{Card: &cardext.Card{}}, verifies: true},
+	{cause: "", cardExt: plain().with("fixed_begintimestamp", 1).right(ticket, cardID, seconds, nonce),
+		facts: cardext.Facts{Card: &cardext.Card{FixTerm: true}}, verifies: true},
+
+	// The values by themselves.
+	{cause: cardext.CauseCodeTooLong, cardExt: plain().with("code", strings.Repeat("1", 21)).right(ticket, cardID, seconds, nonce, strings.Repeat("1", 21)), verifies: true},
+	{cause: cardext.CauseCodeCharacters, cardExt: plain().with("code", "a-b").right(ticket, cardID, seconds, nonce, "a-b"), verifies: true},
+	{cause: cardext.CauseEmptyValue, cardExt: plain().with("code", "").right(ticket, cardID, seconds, nonce), verifies: true},
+	{cause: cardext.CauseNonceTooLong, cardExt: plain().with("nonce_str", nonce+"1").right(ticket, cardID, seconds, nonce+"1"), verifies: true},
+	{cause: cardext.CauseNonceMissing, cardExt: object{"timestamp": when}.right(ticket, cardID, seconds), verifies: true},
+	{cause: cardext.CauseTimestampFar, cardExt: plain().right(ticket, cardID, seconds, nonce),
+		facts: cardext.Facts{Now: time.Unix(when+601, 0)}, verifies: true},
+	{cause: "", cardExt: plain().right(ticket, cardID, seconds, nonce), facts: cardext.Facts{Now: time.Unix(when-599, 0)}, verifies: true},
+	{cause: "", cardExt: plain().with("timestamp", seconds).right(ticket, cardID, seconds, nonce), verifies: true},
+}
+
+func upper(cardExt string) string {
+	at := strings.Index(cardExt, `signature":"`) + len(`signature":"`)
+	return cardExt[:at] + strings.ToUpper(cardExt[at:at+40]) + cardExt[at+40:]
+}
+
+func TestExplain_names_the_cause(t *testing.T) {
+	t.Parallel()
+	for i, tt := range explainTests {
+		t.Run(fmt.Sprint(i, tt.cause), func(t *testing.T) {
+			f := tt.facts
+			f.JSAPITicket = jsapiTicket
+			if tt.cause != cardext.CauseUnknown {
+				f.OldTickets = append(f.OldTickets, "one before", oldTicket)
+			}
+			got := cardext.Explain(ticket, cardID, tt.cardExt, f)
+			if got.Cause != tt.cause || got.Verifies != tt.verifies {
+				t.Errorf("cause %q verifies %v, want %q %v\n%+v", got.Cause, got.Verifies, tt.cause, tt.verifies, got)
+			}
+			if (got.Cause == "") != (got.Detail == "") || !strings.Contains(got.Detail, tt.detail) {
+				t.Errorf("detail %q, want %q in it", got.Detail, tt.detail)
+			}
+			if tt.also != "" && !slices.ContainsFunc(got.Also, func(f cardext.Finding) bool { return f.Cause == tt.also }) {
+				t.Errorf("also %v, want %q in it", got.Also, tt.also)
+			}
+			if err := cardext.Verify(ticket, cardID, tt.cardExt); (err == nil) != tt.verifies && !f.NotString {
+				t.Errorf("Verify: %v, Explain verifies: %v", err, got.Verifies)
+			}
+			for _, secret := range []string{ticket, oldTicket, jsapiTicket} {
+				if text := fmt.Sprintf("%+v", got); strings.Contains(text, secret) {
+					t.Errorf("a ticket is in the report: %s", text)
+				}
+			}
+		})
+	}
+}
+
+// Each cause has its place in the table above: a new one without a test fails.
+func TestExplain_table_has_every_cause(t *testing.T) {
+	t.Parallel()
+	tested := map[string]bool{cardext.CauseNoTicket: true} // has a test of its own
+	for _, tt := range explainTests {
+		tested[tt.cause] = true
+	}
+	for _, cause := range cardext.Causes() {
+		if !tested[cause] {
+			t.Errorf("no test for %s", cause)
+		}
+	}
+}
+
+func TestExplain_shows_the_values_in_order_and_the_time(t *testing.T) {
+	t.Parallel()
+	got := cardext.Explain(ticket, cardID, plain().with("code", code).right(ticket, cardID, seconds, nonce, code), cardext.Facts{})
+	if want := []string{seconds, code, nonce, "***", cardID}; !slices.Equal(got.Values, want) {
+		t.Errorf("values %q, want %q", got.Values, want)
+	}
+	if want := time.Unix(when, 0).UTC(); got.Timestamp != want {
+		t.Errorf("timestamp %v, want %v", got.Timestamp, want)
+	}
+}
+
+// A server that has no ticket yet must not bless what was signed without one.
+func TestVerify_and_Explain_without_a_ticket_verify_nothing(t *testing.T) {
+	t.Parallel()
+	cardExt := plain().right(cardID, seconds, nonce)
+	if err := cardext.Verify("", cardID, cardExt); !errors.Is(err, cardext.ErrSignature) {
+		t.Errorf("Verify: %v, want ErrSignature", err)
+	}
+	if got := cardext.Explain("", cardID, cardExt, cardext.Facts{}); got.Verifies || got.Cause != cardext.CauseNoTicket {
+		t.Errorf("%+v, want %s", got, cardext.CauseNoTicket)
+	}
+}
+
+func TestVerify_tells_malformed_from_wrongly_signed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		cardExt string
+		want    error
+	}{
+		{plain().right(ticket, cardID, seconds, nonce), nil},
+		{plain().with("unheard_of", 1).right(ticket, cardID, seconds, nonce), nil},
+		{plain().right(ticket, cardID, seconds, "x"), cardext.ErrSignature},
+		{upper(plain().right(ticket, cardID, seconds, nonce)), cardext.ErrSignature},
+		{plain().String(), cardext.ErrMalformed},
+		{"{", cardext.ErrMalformed},
+	} {
+		if err := cardext.Verify(ticket, cardID, tt.cardExt); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.cardExt, err, tt.want)
+		}
+	}
+}
