@@ -1,0 +1,213 @@
+package wechatsim
+
+import (
+	"strconv"
+	"time"
+)
+
+// AddedCard is one item of what wx.addCard's success hands to the mini-program.
+// Code is encrypted; only /card/code/decrypt opens it.
+type AddedCard struct {
+	CardID    string `json:"cardId"`
+	CardExt   string `json:"cardExt"`
+	Code      string `json:"code"`
+	IsSuccess bool   `json:"isSuccess"`
+}
+
+// AddCard plays wx.addCard on the phone of user with the argument exactly as the
+// server made it, {"cardList":[{"cardId","cardExt"}]}. All cards are taken or
+// none. The error is a *[Rejection], or says that the user name is no name.
+func (s *Sim) AddCard(user string, argument []byte) ([]AddedCard, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.person(user)
+	if err != nil {
+		return nil, err
+	}
+	offers, rejected := s.readList(argument)
+	if rejected != nil {
+		return nil, rejected
+	}
+	b := newBatch()
+	for i, o := range offers {
+		if r := s.accept(b, p, o); r != nil {
+			r.Item, r.CardID = i, o.cardID
+			return nil, r
+		}
+	}
+	return s.take(p, offers), nil
+}
+
+func (s *Sim) readList(argument []byte) ([]*offer, *Rejection) {
+	tree, err := parseJSON(argument)
+	if err != nil {
+		return nil, reject(saysParameter, "argument_malformed", "wx.addCard's argument is %v", err)
+	}
+	root, _ := tree.(map[string]any)
+	list, isList := root["cardList"].([]any)
+	limit := number(s.guesses.MaxCards)
+	switch {
+	case !isList || len(root) != 1:
+		return nil, reject(saysParameter, "argument_shape", `wx.addCard takes {"cardList":[…]} and nothing else`)
+	case len(list) == 0 || len(list) > limit:
+		return nil, reject(saysParameter, "card_list_length", "cardList holds %d cards, 1 to %d are taken (guess max_cards)", len(list), limit)
+	}
+	offers := make([]*offer, len(list))
+	for i, raw := range list {
+		o, r := s.readOffer(raw)
+		if r != nil {
+			r.Item = i
+			return nil, r
+		}
+		offers[i] = o
+	}
+	return offers, nil
+}
+
+// batch remembers what earlier items of one cardList use up.
+type batch struct {
+	replays map[string]bool
+	codes   map[string]bool
+	taken   map[*card]int64
+	back    map[*holding]bool // deleted copies that come back
+}
+
+func newBatch() *batch {
+	return &batch{replays: map[string]bool{}, codes: map[string]bool{}, taken: map[*card]int64{}, back: map[*holding]bool{}}
+}
+
+func (s *Sim) accept(b *batch, p *person, o *offer) *Rejection {
+	if r := s.fits(o, p); r != nil {
+		return r
+	}
+	if r := s.verify(o); r != nil {
+		return r
+	}
+	if r := b.checkReplay(o); r != nil {
+		return r
+	}
+	return s.available(b, p, o)
+}
+
+// replayKey: a cardExt without nonce_str can be replayed, WeChat says so.
+func (o *offer) replayKey() string {
+	if o.nonce == "" {
+		return ""
+	}
+	return o.nonce + " " + o.timestamp
+}
+
+func (b *batch) checkReplay(o *offer) *Rejection {
+	key := o.replayKey()
+	if key == "" {
+		return nil
+	}
+	if o.card.replays.items[key] || b.replays[o.cardID+" "+key] {
+		return reject(saysGone, "nonce_reused", "this nonce_str and timestamp were used before; sign anew for every tap")
+	}
+	b.replays[o.cardID+" "+key] = true
+	return nil
+}
+
+// available checks what can run out.
+func (s *Sim) available(b *batch, p *person, o *offer) *Rejection {
+	c := o.card
+	if r := s.claimable(c, p); r != nil {
+		return r
+	}
+	if o.code != "" {
+		old := c.codes[o.code]
+		if b.codes[c.id+" "+o.code] || (old != nil && !old.restorableBy(p)) {
+			return reject(s.guesses.ReusedCode, "code_reused", "this code was delivered before")
+		}
+		b.codes[c.id+" "+o.code] = true
+	}
+	if o.restores = restorable(p, o); o.restores != nil && !b.back[o.restores] {
+		b.back[o.restores] = true
+		return nil
+	}
+	o.restores = nil
+	b.taken[c]++
+	switch {
+	case p.held(c)+b.taken[c] > c.getLimit():
+		return reject(saysGone, "get_limit", "this person holds the card as often as get_limit allows (%d)", c.getLimit())
+	case c.quantity < b.taken[c]:
+		return reject(saysGone, "out_of_stock", "the card is out of stock")
+	}
+	return nil
+}
+
+func (s *Sim) claimable(c *card, p *person) *Rejection {
+	switch {
+	case c.status == verifyOK, c.status == notVerified && s.isTester(p):
+		return nil
+	case c.status == notVerified:
+		return reject(saysGone, "card_in_review", "the card is in review and this person is no tester")
+	case c.status == verifyFail:
+		return reject(saysGone, "card_refused", "the card was refused in review")
+	}
+	return reject(saysGone, "card_deleted", "the card was deleted")
+}
+
+func (h *holding) restorableBy(p *person) bool { return h.owner == p && h.status == codeDeleted }
+
+// restorable is the deleted copy that this offer brings back, if any.
+func restorable(p *person, o *offer) *holding {
+	if o.code == "" {
+		return p.deleted(o.card)
+	}
+	if h := o.card.codes[o.code]; h != nil && h.restorableBy(p) {
+		return h
+	}
+	return nil
+}
+
+// take delivers every card of a list that was accepted.
+func (s *Sim) take(p *person, offers []*offer) []AddedCard {
+	var added []AddedCard
+	for _, o := range offers {
+		if key := o.replayKey(); key != "" {
+			o.card.replays.put(key, true)
+		}
+		h := o.restores
+		if h == nil {
+			h = s.claim(p, o)
+		}
+		h.status = codeNormal
+		added = append(added, AddedCard{CardID: o.cardID, CardExt: o.ext, Code: s.seal(h.code), IsSuccess: true})
+	}
+	return added
+}
+
+func (s *Sim) claim(p *person, o *offer) *holding {
+	code, begin := o.code, o.begin
+	if code == "" {
+		code = s.nextCode(o.card)
+	}
+	if begin.IsZero() {
+		begin = s.Now()
+	}
+	o.card.quantity--
+	return s.deliver(p, o.card, code, o.outerStr, begin.Truncate(time.Second))
+}
+
+// nextCode is one of the deposit, or one that WeChat makes.
+func (s *Sim) nextCode(c *card) string {
+	if c.deposit() {
+		return c.pool.next()
+	}
+	return s.systemCode()
+}
+
+// CheckWebConfig plays wx.config in a web page: it tells whether the signature
+// over url and a jsapi ticket of the Official Account is right now.
+func (s *Sim) CheckWebConfig(url, nonce string, timestamp int64, signature string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.official.tickets["jsapi"] {
+		if s.Now().Before(t.until) && jssdkDigest(t.value, nonce, strconv.FormatInt(timestamp, 10), url) == signature {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,234 @@
+package wechatsim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const maxBody = 1 << 20 // larger than anything WeChat takes here
+
+// object is a JSON object on its way out.
+type object map[string]any
+
+// endpoint is one path of api.weixin.qq.com.
+type endpoint struct {
+	path   string
+	method string
+	token  bool // wants an access_token
+	serve  func(*Sim, *call) (object, error)
+}
+
+// call is one request to an endpoint, admitted as far as its fields are filled.
+type call struct {
+	now     time.Time
+	query   url.Values
+	ip      string
+	account *account // whose access_token it carries
+	body    fields
+}
+
+// endpoints lists what is imitated of api.weixin.qq.com.
+func endpoints() []endpoint {
+	card := func(path string, serve func(*Sim, *call) (object, error)) endpoint {
+		return endpoint{path: path, method: http.MethodPost, token: true, serve: serve}
+	}
+	return []endpoint{
+		{path: "/cgi-bin/stable_token", method: http.MethodPost, serve: (*Sim).stableToken},
+		{path: "/cgi-bin/token", method: http.MethodGet, serve: (*Sim).legacyToken},
+		{path: "/cgi-bin/ticket/getticket", method: http.MethodGet, token: true, serve: (*Sim).getTicket},
+		{path: "/sns/jscode2session", method: http.MethodGet, serve: (*Sim).code2Session},
+		card("/card/create", (*Sim).createCard),
+		card("/card/get", (*Sim).getCard),
+		card("/card/batchget", (*Sim).batchGet),
+		card("/card/update", (*Sim).updateCard),
+		card("/card/delete", (*Sim).deleteCard),
+		card("/card/modifystock", (*Sim).modifyStock),
+		card("/card/testwhitelist/set", (*Sim).setTestWhitelist),
+		card("/card/code/deposit", (*Sim).depositCodes),
+		card("/card/code/getdepositcount", (*Sim).depositCount),
+		card("/card/code/checkcode", (*Sim).checkCodes),
+	}
+}
+
+// answer is what goes back over the wire.
+type answer struct {
+	status      int
+	contentType string
+	body        []byte
+	outcome     string // errcode, or what a fault did
+}
+
+func (s *Sim) serveAPI(ep endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		f := s.faults.take(ep.path, r.RemoteAddr)
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			s.calls.count(ep.path, "unreadable")
+			http.Error(w, "", http.StatusBadRequest)
+			return
+		}
+		s.wait(r, f.before())
+		var a answer
+		if f.swallows() {
+			a = answer{outcome: "fault"}
+		} else {
+			a = s.run(ep, r, body)
+		}
+		s.wait(r, f.after())
+		a = f.spoil(a, ep.path, s)
+		s.calls.count(ep.path, a.outcome)
+		f.write(w, a, s.Now())
+	}
+}
+
+// wait passes d of real time, less if the client hangs up or the Sim closes.
+func (s *Sim) wait(r *http.Request, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+	case <-s.closed:
+	}
+}
+
+// run serves one call and encodes the answer while the state cannot change.
+func (s *Sim) run(ep endpoint, r *http.Request, body []byte) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &call{now: s.Now(), query: r.URL.Query(), ip: hostOf(r.RemoteAddr)}
+	err := s.admit(ep, c, r.Method, body)
+	var out object
+	if err == nil {
+		out, err = ep.serve(s, c)
+	}
+	if err != nil {
+		return s.refusedAnswer(ep.path, err)
+	}
+	return answer{status: http.StatusOK, contentType: contentTypeOf(ep.path), body: writeJSON(out), outcome: "0"}
+}
+
+// admit checks what WeChat's gateway checks before the call proper.
+func (s *Sim) admit(ep endpoint, c *call, method string, body []byte) error {
+	if method != ep.method {
+		return refuse(map[string]int{http.MethodPost: 43002, http.MethodGet: 43001}[ep.method], "%s needs %s", ep.path, ep.method)
+	}
+	if ep.token {
+		if err := s.admitToken(ep, c); err != nil {
+			return err
+		}
+	}
+	if ep.method == http.MethodPost {
+		return s.admitBody(c, body)
+	}
+	return nil
+}
+
+func (s *Sim) admitToken(ep endpoint, c *call) error {
+	g, err := s.grantOf(c.query.Get("access_token"), c.now)
+	if err != nil {
+		return err
+	}
+	c.account = g.account
+	if err := s.admitIP(c); err != nil {
+		return err
+	}
+	if strings.HasPrefix(ep.path, "/card/") {
+		if c.account.kind != "official" {
+			return refuse(48001, "the token is the mini-program's; cards are the Official Account's")
+		}
+		if s.guesses.CardPermission == "denied" {
+			return refuse(48001, "the account has no card permission (guess card_permission)")
+		}
+	}
+	return s.spend(c.account, ep.path, c.now)
+}
+
+// admitIP holds the IP whitelist against calls for the Official Account; a
+// mini-program needs none ("Get access token").
+func (s *Sim) admitIP(c *call) error {
+	if c.account.kind != "official" || len(s.ipWhitelist) == 0 || slices.Contains(s.ipWhitelist, c.ip) {
+		return nil
+	}
+	r := refuse(40164, "%s is not on the IP whitelist", c.ip)
+	r.text = fmt.Sprintf("invalid ip %s ipv6 ::ffff:%s, not in whitelist", c.ip, c.ip)
+	return r
+}
+
+func (s *Sim) admitBody(c *call, body []byte) error {
+	if len(body) == 0 {
+		return refuse(44002, "empty body")
+	}
+	if hasUnicodeEscape(body) {
+		return refuse(number(s.guesses.UnicodeEscape), "the body has a \\u escape")
+	}
+	tree, err := parseJSON(body)
+	if err != nil {
+		return refuse(47001, "the body is %v", err)
+	}
+	root, ok := tree.(map[string]any)
+	if !ok {
+		return refuse(47001, "the body is no JSON object")
+	}
+	c.body = fields{root, &reading{fractions: s.guesses.FractionalNumber == "accept"}}
+	return nil
+}
+
+// refusedAnswer writes an errcode the way that family of calls writes it.
+func (s *Sim) refusedAnswer(path string, err error) answer {
+	var r *refusal
+	if !errors.As(err, &r) {
+		r = refuse(-1, "%v", err)
+	}
+	s.calls.note(path, r, s.Now())
+	s.log.Info("wechatsim: refused", "path", path, "errcode", r.code, "why", r.why)
+	return answer{status: http.StatusOK, contentType: contentTypeOf(path),
+		body: s.errBody(path, r.code, r.text), outcome: fmt.Sprint(r.code)}
+}
+
+// errBody needs s.mu for its random suffix.
+func (s *Sim) errBody(path string, code int, text string) []byte {
+	switch {
+	case strings.HasPrefix(path, "/card/"):
+		hint := s.pick(alphanumeric[10:], 6) + s.pick(digits, 8)
+		return fmt.Appendf(nil, `{ "errcode": %d, "errmsg": %s}`, code, writeJSON(text+" hint: ["+hint+"]"))
+	case strings.HasPrefix(path, "/sns/"):
+		text += ", hints: [ req_id: " + s.pick(alphanumeric, 6) + "-" + s.pick(alphanumeric, 6) + " ]"
+	default:
+		text += " rid: " + s.pick(hexDigits, 8) + "-" + s.pick(hexDigits, 8) + "-" + s.pick(hexDigits, 8)
+	}
+	return writeJSON(struct {
+		Code int    `json:"errcode"`
+		Text string `json:"errmsg"`
+	}{code, text})
+}
+
+// contentTypeOf is WeChat's own label: "encoding", not "charset", and plain text
+// for the oldest family.
+func contentTypeOf(path string) string {
+	if strings.HasPrefix(path, "/sns/") {
+		return "text/plain"
+	}
+	return "application/json; encoding=utf-8"
+}
+
+func hostOf(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return host
+}
+
+// done is the plain success of the card calls.
+func done() object { return object{"errcode": 0, "errmsg": "ok"} }

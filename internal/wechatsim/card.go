@@ -1,0 +1,104 @@
+package wechatsim
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// cardStatus is a status in WeChat's spelling; the spelling of the last is a guess.
+type cardStatus string
+
+const (
+	notVerified cardStatus = "CARD_STATUS_NOT_VERIFY"
+	verifyFail  cardStatus = "CARD_STATUS_VERIFY_FAIL"
+	verifyOK    cardStatus = "CARD_STATUS_VERIFY_OK"
+	cardDeleted cardStatus = "CARD_STATUS_DELETE"
+)
+
+// card is one member card as the merchant created it.
+type card struct {
+	id       string
+	member   map[string]any // the member_card object, base_info included
+	status   cardStatus
+	quantity int64 // what is left
+	total    int64
+	created  time.Time
+	updated  time.Time
+	codes    map[string]*holding // every code that was ever delivered
+	pool     codePool
+	replays  shelf[bool] // nonce_str and timestamp of every accepted cardExt
+}
+
+func (c *card) base() map[string]any { return c.member["base_info"].(map[string]any) }
+
+func (c *card) truth(name string) bool {
+	value, _ := c.base()[name].(bool)
+	return value
+}
+
+func (c *card) text(name string) string {
+	value, _ := c.base()[name].(string)
+	return value
+}
+
+// deposit tells whether WeChat picks the codes from a list that was handed in.
+func (c *card) deposit() bool { return c.text("get_custom_code_mode") == depositMode }
+
+// realTime tells whether each cardExt brings its own code.
+func (c *card) realTime() bool { return c.truth("use_custom_code") && !c.deposit() }
+
+func (c *card) dateType() string {
+	info, _ := c.base()["date_info"].(map[string]any)
+	value, _ := info["type"].(string)
+	return value
+}
+
+func (c *card) getLimit() int64 {
+	n, _ := c.base()["get_limit"].(json.Number)
+	value, _ := n.Int64()
+	return value
+}
+
+func (c *card) memberTruth(name string) bool {
+	value, _ := c.member[name].(bool)
+	return value
+}
+
+// statusName spells the status as the guess says.
+func (s *Sim) statusName(status cardStatus) string {
+	if status == cardDeleted && s.guesses.StatusNames == "user" {
+		return "CARD_STATUS_USER_DELETE"
+	}
+	return string(status)
+}
+
+// view is the card as /card/get shows it.
+func (s *Sim) view(c *card) object {
+	member := cloneTree(c.member).(map[string]any)
+	base := member["base_info"].(map[string]any)
+	base["id"], base["status"] = c.id, s.statusName(c.status)
+	base["create_time"], base["update_time"] = c.created.Unix(), c.updated.Unix()
+	base["sku"] = map[string]any{"quantity": c.quantity, "total_quantity": c.total}
+	return object{"card_type": "MEMBER_CARD", "member_card": member}
+}
+
+// cardOf finds the card a request names.
+func (s *Sim) cardOf(b fields) (*card, error) {
+	id := b.text("card_id")
+	if b.root.err != nil {
+		return nil, b.root.err
+	}
+	if id == "" {
+		return nil, refuse(41012, "no card_id")
+	}
+	c := s.cards[id]
+	if c == nil {
+		return nil, refuse(40073, "no such card")
+	}
+	return c, nil
+}
+
+// review ends the review of a card, as WeChat's people do within three days.
+func (s *Sim) review(c *card, status cardStatus) {
+	c.status, c.updated = status, s.Now()
+}

@@ -1,0 +1,206 @@
+package wechatsim
+
+import (
+	"reflect"
+	"slices"
+)
+
+const maxCards = 10_000
+
+// createCard is POST /card/create ("Create member card"). The card waits for its
+// review until POST /_sim/cards/{card_id}/approve.
+func (s *Sim) createCard(c *call) (object, error) {
+	outer := c.body.object("card")
+	if outer.required("card_type"); c.body.root.err != nil {
+		return nil, c.body.root.err
+	}
+	if outer.text("card_type") != "MEMBER_CARD" {
+		return nil, refuse(40071, "card_type is not MEMBER_CARD, the only one imitated")
+	}
+	if outer.required("member_card"); c.body.root.err != nil {
+		return nil, c.body.root.err
+	}
+	if err := checkMemberCard(outer.object("member_card")); err != nil {
+		return nil, err
+	}
+	if len(s.cards) >= maxCards {
+		return nil, refuse(-1, "more cards than a simulator holds")
+	}
+	made := s.newCard(outer.object("member_card"), c)
+	return object{"errcode": 0, "errmsg": "ok", "card_id": made.id}, nil
+}
+
+func (s *Sim) newCard(form fields, c *call) *card {
+	quantity := form.object("base_info").object("sku").whole("quantity")
+	made := &card{id: "pSim" + s.pick(urlSafe, 24), member: cloneTree(form.m).(map[string]any), status: notVerified,
+		quantity: quantity, total: quantity, created: c.now, updated: c.now,
+		codes: map[string]*holding{}, replays: newShelf[bool](500_000)}
+	withDefaults(made.member)
+	s.cards[made.id] = made
+	s.cardOrder = append(s.cardOrder, made)
+	return made
+}
+
+// getCard is POST /card/get ("View card details").
+func (s *Sim) getCard(c *call) (object, error) {
+	found, err := s.cardOf(c.body)
+	if err != nil {
+		return nil, err
+	}
+	return object{"errcode": 0, "errmsg": "ok", "card": s.view(found)}, nil
+}
+
+// batchGet is POST /card/batchget ("Batch query of cards").
+func (s *Sim) batchGet(c *call) (object, error) {
+	offset, count := c.body.whole("offset"), c.body.whole("count")
+	wanted := c.body.texts("status_list")
+	if c.body.root.err != nil {
+		return nil, c.body.root.err
+	}
+	if offset < 0 || count < 1 || count > 50 {
+		return nil, refuse(40097, "offset is negative or count not 1 to 50")
+	}
+	ids := []string{}
+	for _, one := range s.cardOrder {
+		if len(wanted) == 0 || slices.Contains(wanted, s.statusName(one.status)) {
+			ids = append(ids, one.id)
+		}
+	}
+	total := int64(len(ids))
+	from, to := min(offset, total), min(offset+count, total)
+	return object{"errcode": 0, "errmsg": "ok", "card_id_list": ids[from:to], "total_num": total}, nil
+}
+
+// updateCard is POST /card/update ("Update card"). A change of what users see
+// sends the card to review again.
+func (s *Sim) updateCard(c *call) (object, error) {
+	found, err := s.cardOf(c.body)
+	if err != nil {
+		return nil, err
+	}
+	if found.status == cardDeleted {
+		return nil, refuse(40078, "the card was deleted")
+	}
+	if c.body.required("member_card"); c.body.root.err != nil {
+		return nil, c.body.root.err
+	}
+	patch := c.body.object("member_card")
+	merged, err := s.merged(found, patch)
+	if err != nil {
+		return nil, err
+	}
+	again := needsReview(found.member, merged)
+	found.member, found.updated = merged, c.now
+	if again {
+		found.status = notVerified
+	}
+	return object{"errcode": 0, "errmsg": "ok", "send_check": again}, nil
+}
+
+// merged lays the patch over a copy of the card, if the card may change so.
+func (s *Sim) merged(c *card, patch fields) (map[string]any, error) {
+	base := patch.object("base_info")
+	if patch.root.err != nil {
+		return nil, patch.root.err
+	}
+	if err := c.checkFixed(patch, base); err != nil {
+		return nil, err
+	}
+	tree := cloneTree(c.member).(map[string]any)
+	mergeTree(tree, patch.m)
+	return tree, checkMemberCard(fields{tree, patch.root})
+}
+
+// checkFixed refuses to change what is decided for ever at creation.
+func (c *card) checkFixed(patch, base fields) error {
+	switch {
+	case base.has("bind_openid") && base.truth("bind_openid") != c.truth("bind_openid"):
+		return refuse(40112, "bind_openid cannot change")
+	case base.has("use_custom_code") && base.truth("use_custom_code") != c.truth("use_custom_code"),
+		base.has("get_custom_code_mode") && base.text("get_custom_code_mode") != c.text("get_custom_code_mode"):
+		return refuse(40150, "the code mode cannot change")
+	case base.has("sku"):
+		return refuse(40150, "stock changes with /card/modifystock")
+	case patch.has("supply_bonus") && !patch.truth("supply_bonus") && c.memberTruth("supply_bonus"):
+		return refuse(40135, "supply_bonus cannot be unset")
+	case patch.truth("wx_activate") && c.memberTruth("auto_activate"):
+		return refuse(40150, "an auto_activate card cannot become one-click")
+	}
+	return patch.root.err
+}
+
+// needsReview compares what WeChat's people look at: words and pictures.
+func needsReview(old, now map[string]any) bool {
+	for _, name := range []string{"prerogative", "background_pic_url", "bonus_rules", "balance_rules",
+		"custom_field1", "custom_field2", "custom_field3", "custom_cell1", "custom_cell2", "custom_cell3"} {
+		if !reflect.DeepEqual(old[name], now[name]) {
+			return true
+		}
+	}
+	was, is := old["base_info"].(map[string]any), now["base_info"].(map[string]any)
+	for _, name := range []string{"logo_url", "brand_name", "title", "notice", "description", "center_title", "custom_url_name", "promotion_url_name"} {
+		if !reflect.DeepEqual(was[name], is[name]) {
+			return true
+		}
+	}
+	return false
+}
+
+// deleteCard is POST /card/delete ("Delete card").
+func (s *Sim) deleteCard(c *call) (object, error) {
+	found, err := s.cardOf(c.body)
+	if err != nil {
+		return nil, err
+	}
+	found.status, found.updated = cardDeleted, c.now
+	return done(), nil
+}
+
+// modifyStock is POST /card/modifystock ("Modify stock").
+func (s *Sim) modifyStock(c *call) (object, error) {
+	found, err := s.cardOf(c.body)
+	if err != nil {
+		return nil, err
+	}
+	more, less := c.body.whole("increase_stock_value"), c.body.whole("reduce_stock_value")
+	if c.body.root.err != nil {
+		return nil, c.body.root.err
+	}
+	quantity := found.quantity + more - less
+	switch {
+	case found.status == cardDeleted:
+		return nil, refuse(40078, "the card was deleted")
+	case more < 0 || less < 0 || quantity < 0 || more > maxQuantity || quantity > maxQuantity:
+		return nil, refuse(40122, "stock would leave 0 to %d", maxQuantity)
+	case found.deposit() && quantity > found.deposited():
+		return nil, refuse(40136, "stock would be above the %d deposited codes that are left", found.deposited())
+	}
+	found.quantity, found.total = quantity, found.total+more-less
+	return done(), nil
+}
+
+// setTestWhitelist is POST /card/testwhitelist/set ("Set test whitelist"). It
+// replaces the list; a simulated person's user name is the name of the phone.
+func (s *Sim) setTestWhitelist(c *call) (object, error) {
+	openIDs, names := c.body.texts("openid"), c.body.texts("username")
+	if c.body.root.err != nil {
+		return nil, c.body.root.err
+	}
+	if limit := number(s.guesses.WhitelistLimit); len(openIDs)+len(names) > limit {
+		return nil, refuse(40150, "more than %d testers (guess whitelist_limit)", limit)
+	}
+	testers := map[string]bool{}
+	for _, id := range openIDs {
+		if s.openIDs[id] == nil {
+			return nil, refuse(40003, "openid is not one of the Official Account")
+		}
+		testers[id] = true
+	}
+	for _, name := range names {
+		testers["name:"+name] = true
+	}
+	s.testers = testers
+	return done(), nil
+}
+
+func (s *Sim) isTester(p *person) bool { return s.testers[p.openID] || s.testers["name:"+p.name] }

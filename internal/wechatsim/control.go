@@ -1,0 +1,136 @@
+package wechatsim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// control is one route of the control API.
+type control struct {
+	Route string `json:"route"`
+	Does  string `json:"does"`
+	serve func(*Sim, *http.Request) (any, error)
+}
+
+// controlError is an answer of the control API that is no success. Field names
+// the member of the request that is wrong.
+type controlError struct {
+	status int
+	Text   string `json:"error"`
+	Field  string `json:"field,omitempty"`
+}
+
+func (e *controlError) Error() string { return e.Text }
+
+func invalid(field, text string, args ...any) error {
+	return &controlError{http.StatusUnprocessableEntity, fmt.Sprintf(text, args...), field}
+}
+
+func missing(field, text string, args ...any) error {
+	return &controlError{http.StatusNotFound, fmt.Sprintf(text, args...), field}
+}
+
+func (s *Sim) routes() http.Handler {
+	api, own := http.NewServeMux(), http.NewServeMux()
+	for _, ep := range endpoints() {
+		api.HandleFunc(ep.path, s.serveAPI(ep))
+	}
+	api.HandleFunc("/", s.serveUnknown)
+	for _, c := range controls() {
+		own.HandleFunc(c.Route, s.serveControl(c))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch _, pattern := own.Handler(r); {
+		case pattern != "":
+			own.ServeHTTP(w, r)
+		case r.URL.Path == "/_sim" || strings.HasPrefix(r.URL.Path, "/_sim/"):
+			respond(w, http.StatusNotFound, &controlError{Text: "no control route " + r.Method + " " + r.URL.Path + "; GET /_sim/ lists them"})
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+}
+
+// serveUnknown answers for every WeChat path that is not imitated.
+func (s *Sim) serveUnknown(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	a := s.refusedAnswer(r.URL.Path, refuse(40066, "the simulator does not imitate this path"))
+	s.mu.Unlock()
+	a.status = http.StatusNotFound
+	s.calls.count("other", a.outcome)
+	(*Fault)(nil).write(w, a, s.Now())
+}
+
+func (s *Sim) serveControl(c control) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		out, err := c.serve(s, r)
+		var failed *controlError
+		var rejected *Rejection
+		switch {
+		case err == nil:
+			respond(w, http.StatusOK, out)
+		case errors.As(err, &rejected):
+			respond(w, http.StatusBadRequest, object{"errMsg": "addCard:fail " + rejected.Says, "detail": rejected})
+		case errors.As(err, &failed):
+			respond(w, failed.status, failed)
+		default:
+			respond(w, http.StatusUnprocessableEntity, &controlError{Text: err.Error(), Field: fieldOf(err)})
+		}
+	}
+}
+
+// fieldOf reads the name in front of "name: what is wrong".
+func fieldOf(err error) string {
+	match := regexp.MustCompile(`^([a-z_]+): `).FindStringSubmatch(err.Error())
+	if match == nil {
+		return ""
+	}
+	return match[1]
+}
+
+func respond(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(append(writeJSON(body), '\n'))
+}
+
+// decode reads a control request. An empty body is the zero T; an unknown member
+// or a wrong type is an error that names it.
+func decode[T any](r *http.Request) (T, error) {
+	var out T
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return out, &controlError{http.StatusRequestEntityTooLarge, "the body is too large", ""}
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return out, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	err = d.Decode(&out)
+	if err == nil && d.More() {
+		err = errors.New("something follows the JSON value")
+	}
+	return out, decodeError(err)
+}
+
+func decodeError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		return invalid(wrong.Field, "%s must be %s, not %s", wrong.Field, wrong.Type, wrong.Value)
+	}
+	if match := regexp.MustCompile(`unknown field "(.*)"`).FindStringSubmatch(err.Error()); match != nil {
+		return invalid(match[1], "unknown member %s", match[1])
+	}
+	return &controlError{http.StatusBadRequest, err.Error(), ""}
+}

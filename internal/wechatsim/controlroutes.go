@@ -1,0 +1,196 @@
+package wechatsim
+
+import (
+	"net/http"
+	"slices"
+	"time"
+)
+
+// controls lists the control API.
+func controls() []control {
+	return []control{
+		{"GET /_sim/{$}", "this description", (*Sim).describeAll},
+		{"GET /_sim/accounts", "the two apps with their secrets", (*Sim).showAccounts},
+		{"GET /_sim/phones/{user}", "who the user is to both apps", (*Sim).showPerson},
+		{"PUT /_sim/phones/{user}", `{"blocked":true}: code2Session refuses the user with 40226`, (*Sim).changePerson},
+		{"POST /_sim/phones/{user}/login", `wx.login → {"code"}; {"app_id"} makes a code of another mini-program`, (*Sim).phoneLogin},
+		{"POST /_sim/phones/{user}/add-card", "wx.addCard with {\"cardList\"} → what its success gives, or 400 with errMsg and detail; ?cancel=1: the user closes the page", (*Sim).phoneAddCard},
+		{"POST /_sim/phones/{user}/delete-card", `{"card_id","code"}: the user throws the card away`, (*Sim).phoneDeleteCard},
+		{"GET /_sim/phones/{user}/cards", "the card faces with the messages that reached the user", (*Sim).phoneCards},
+		{"POST /_sim/webpages/check", `wx.config: {"url","nonce_str","timestamp","signature"} → {"ok"}`, (*Sim).checkWebPage},
+		{"GET /_sim/cards", "card_id, title and status of every card", (*Sim).listCards},
+		{"POST /_sim/cards/{card_id}/approve", "the review ends well", (*Sim).approveCard},
+		{"POST /_sim/cards/{card_id}/reject", `{"reason"}: the review ends badly`, (*Sim).rejectCard},
+		{"GET /_sim/calls", "counts per API path and outcome, and the last refusals with their reasons", (*Sim).showCalls},
+		{"DELETE /_sim/calls", "count from zero", (*Sim).resetCalls},
+		{"GET /_sim/faults", "the queued faults, what is left of them and how often each hit", (*Sim).listFaults},
+		{"POST /_sim/faults", "queue one fault, see README", (*Sim).addFault},
+		{"DELETE /_sim/faults", "forget all faults, or those of ?path=", (*Sim).clearFaults},
+		{"PUT /_sim/quotas", `{"path","per_minute","per_day"}: 0 is no bound; "path#force" and "path#user" name the two special ones`, (*Sim).setQuota},
+		{"POST /_sim/tokens/expire", `{"what":"access_token|wx_card|jsapi|all","account":"official|miniprogram","errcode":40001}: kills the current ones`, (*Sim).expireTokens},
+		{"PUT /_sim/ip-whitelist", `{"ips":[]}: who may call for the Official Account; empty is everybody`, (*Sim).setWhitelist},
+		{"PUT /_sim/guesses", "change switches by name, see guesses", (*Sim).setGuesses},
+		{"GET /_sim/clock", "WeChat's time", (*Sim).showClock},
+		{"POST /_sim/clock/advance", `{"seconds"}: moves WeChat's clock, not this machine's`, (*Sim).advanceClock},
+	}
+}
+
+func (s *Sim) describeAll(*http.Request) (any, error) {
+	type path struct {
+		Method string `json:"method"`
+		Path   string `json:"path"`
+	}
+	var imitated []path
+	for _, ep := range endpoints() {
+		imitated = append(imitated, path{ep.method, ep.path})
+	}
+	return object{"about": "a simulated WeChat: not for production, everything is forgotten at exit",
+		"imitates": imitated, "control": controls(), "guesses": s.Guesses(), "not_reproduced": notReproduced(),
+		"now": s.Now().UTC().Format(time.RFC3339)}, nil
+}
+
+// notReproduced is what a developer must not conclude from success here.
+func notReproduced() []string {
+	return []string{
+		"nothing was compared with the real WeChat: every rule comes from documents and from reports of others",
+		"card types other than MEMBER_CARD, redemption at a till, payments, shops and permissions of sub-accounts",
+		"the review by people: POST /_sim/cards/{card_id}/approve decides",
+		"length limits that are not in the tables of \"Create member card\"; unknown members of a card are kept, not dropped",
+		"which of several faults of one request WeChat names first",
+		"how fast WeChat is, and its limits per second",
+	}
+}
+
+func (s *Sim) showAccounts(*http.Request) (any, error) { return s.Accounts(), nil }
+
+func (s *Sim) showPerson(r *http.Request) (any, error) { return s.Person(r.PathValue("user")) }
+
+func (s *Sim) changePerson(r *http.Request) (any, error) {
+	in, err := decode[struct {
+		Blocked bool `json:"blocked"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.person(r.PathValue("user"))
+	if err != nil {
+		return nil, err
+	}
+	p.blocked = in.Blocked
+	return s.describe(p), nil
+}
+
+func (s *Sim) showCalls(*http.Request) (any, error) {
+	counts, refusals := s.calls.snapshot()
+	return object{"calls": counts, "refusals": refusals}, nil
+}
+
+func (s *Sim) resetCalls(*http.Request) (any, error) {
+	s.calls.reset()
+	return object{}, nil
+}
+
+func (s *Sim) listFaults(*http.Request) (any, error) { return object{"faults": s.faults.list()}, nil }
+
+func (s *Sim) addFault(r *http.Request) (any, error) {
+	f, err := decode[Fault](r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.AddFault(f); err != nil {
+		return nil, err
+	}
+	return s.listFaults(r)
+}
+
+// AddFault queues one fault behind those that are there. The error names the
+// field that is wrong.
+func (s *Sim) AddFault(f Fault) error {
+	known := slices.ContainsFunc(endpoints(), func(ep endpoint) bool { return ep.path == f.Path })
+	if f.Path != "" && f.Path != "*" && !known {
+		return invalid("path", "path: %s is not imitated; GET /_sim/ lists what is", f.Path)
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	s.faults.add(f)
+	return nil
+}
+
+func (s *Sim) clearFaults(r *http.Request) (any, error) {
+	s.faults.clear(r.URL.Query().Get("path"))
+	return s.listFaults(r)
+}
+
+func (s *Sim) setQuota(r *http.Request) (any, error) {
+	in, err := decode[struct {
+		Path string `json:"path"`
+		quota
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	if in.Path == "" || in.PerDay < 0 || in.PerMinute < 0 {
+		return nil, invalid("path", "path is needed; per_minute and per_day are not negative")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quotas[in.Path] = in.quota
+	return s.quotas, nil
+}
+
+func (s *Sim) setWhitelist(r *http.Request) (any, error) {
+	in, err := decode[struct {
+		IPs []string `json:"ips"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ipWhitelist = in.IPs
+	return in, nil
+}
+
+func (s *Sim) setGuesses(r *http.Request) (any, error) {
+	in, err := decode[map[string]string](r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.guesses
+	for name, value := range in {
+		if !next.set(name, value) {
+			return nil, invalid(name, "no guess is named %s", name)
+		}
+	}
+	if err := next.complete(); err != nil {
+		return nil, err
+	}
+	s.guesses = next
+	s.quotas["/cgi-bin/ticket/getticket"] = quota{PerDay: number(next.TicketQuota)}
+	return object{"guesses": next.List()}, nil
+}
+
+func (s *Sim) showClock(*http.Request) (any, error) {
+	now := s.Now()
+	return object{"now": now.UTC().Format(time.RFC3339), "unix": now.Unix()}, nil
+}
+
+func (s *Sim) advanceClock(r *http.Request) (any, error) {
+	in, err := decode[struct {
+		Seconds int64 `json:"seconds"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	const century = 100 * 365 * 86400
+	if in.Seconds == 0 || in.Seconds > century || in.Seconds < -century {
+		return nil, invalid("seconds", "seconds must be a whole number, not 0 and within a century")
+	}
+	s.Advance(time.Duration(in.Seconds) * time.Second)
+	return s.showClock(r)
+}

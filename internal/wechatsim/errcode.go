@@ -1,0 +1,90 @@
+package wechatsim
+
+import "fmt"
+
+// refusal is one errcode as WeChat answers it. Why goes to the developer only
+// (log, GET /_sim/calls), never into the answer.
+type refusal struct {
+	code int
+	text string
+	why  string
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%d %s (%s)", r.code, r.text, r.why) }
+
+// refuse makes the refusal with WeChat's text for code.
+func refuse(code int, why string, args ...any) *refusal {
+	return &refusal{code: code, text: errText(code), why: fmt.Sprintf(why, args...)}
+}
+
+// errText is WeChat's own wording, from the pages "Global return codes" and
+// "Card and coupons error code".
+func errText(code int) string {
+	if text, ok := errTexts()[code]; ok {
+		return text
+	}
+	return "unknown error"
+}
+
+func errTexts() map[int]string {
+	return map[int]string{
+		-1:    "system error",
+		40001: "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r",
+		40002: "invalid grant_type",
+		40003: "invalid openid",
+		40013: "invalid appid",
+		40014: "invalid access_token",
+		40029: "invalid code",
+		40033: "invalid charset. please check your request, if include \\uxxxx will create fail!",
+		40056: "invalid serial code",
+		40066: "invalid url",
+		40071: "invalid card type",
+		40073: "invalid card id",
+		40075: "invalid encrypt code",
+		40076: "invalid color",
+		40078: "invalid card status",
+		40079: "invalid time",
+		40097: "invalid args",
+		40099: "this code has consumed",
+		40100: "invalid date_info",
+		40109: "code quantity more than 100",
+		40110: "code is empty",
+		40111: "same code in list",
+		40112: "can not set bind openid",
+		40116: "invalid code",
+		40122: "invalid card quantity",
+		40125: "invalid appsecret",
+		40127: "invalid user-card status! Hint: the card was given to user, but may be deleted or expired or set unavailable!",
+		40135: "invalid not supply bonus, can not change card_id which supply bonus to be not supply",
+		40136: "invalid use DepositCodeMode, make sure sku.quantity>DepositCode.quantity",
+		40141: "image url is not from CDN",
+		40150: "invalid card parameters",
+		40163: "code been used",
+		40164: "invalid ip",
+		40226: "code blocked",
+		41001: "access_token missing",
+		41002: "appid missing",
+		41004: "appsecret missing",
+		41008: "missing code",
+		41011: "missing required fields! please check document and request json!",
+		41012: "missing cardid",
+		41013: "missing code",
+		42001: "access_token expired",
+		43001: "require GET method",
+		43002: "require POST method",
+		43010: "no permission to use balance",
+		44002: "empty post data",
+		45009: "reach max api daily quota limit",
+		45011: "api minute-quota reach limit  mustslower  retry next minute",
+		45021: "field exceed length limit, please check doc",
+		45022: "bonus exceed limit",
+		45023: "balance exceed limit",
+		45061: "maybe the update frequency is too often, please try again",
+		47001: "data format error",
+		47002: "data format error, do NOT use json unicode encode (\\uxxxx\\uxxxx), please use utf8 encoded text",
+		48001: "api unauthorized",
+		72003: "need member card",
+		72009: "get_limit must not exceed 50",
+		72031: "invalid params",
+	}
+}

@@ -1,0 +1,119 @@
+package wechatsim
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Guesses holds one switch for each point on which the facts about WeChat are
+// uncertain or contradictory. An empty field means its default, the first of its
+// choices. What each one means and which values it takes is in [Guesses.List].
+type Guesses struct {
+	Ticket           string `json:"ticket"`
+	TicketQuota      string `json:"ticket_quota"`
+	TokenOverlap     string `json:"token_overlap"`
+	WrongSecret      string `json:"wrong_secret"`
+	UnicodeEscape    string `json:"unicode_escape"`
+	FractionalNumber string `json:"fractional_number"`
+	CardPermission   string `json:"card_permission"`
+	StatusNames      string `json:"status_names"`
+	DeletedCard      string `json:"deleted_card"`
+	WhitelistLimit   string `json:"whitelist_limit"`
+	CardExtOpenID    string `json:"card_ext_openid"`
+	CardExtTimestamp string `json:"card_ext_timestamp"`
+	TimestampWindow  string `json:"timestamp_window"`
+	NonceStr         string `json:"nonce_str"`
+	MaxCards         string `json:"max_cards"`
+	ReusedCode       string `json:"reused_code"`
+}
+
+// Guess is one switch of [Guesses] with its present value.
+type Guess struct {
+	Name    string   `json:"name"`
+	Value   string   `json:"value"`
+	Choices []string `json:"choices"` // the first is the default
+	About   string   `json:"about"`
+	field   *string
+}
+
+// List returns every switch with its present value, its choices and what it is
+// about, in a fixed order. An empty value is shown as the default.
+func (g Guesses) List() []Guess { return g.switches() }
+
+func (g *Guesses) switches() []Guess {
+	list := []Guess{
+		{Name: "ticket", field: &g.Ticket, Choices: []string{"rotate-300", "rotate-0", "rotate-full", "sticky-constant", "sticky-remaining"},
+			About: "getticket again: a new ticket while the old one lives 300 s, 0 s or its full life; or the same ticket until it dies, expires_in always 7200 or what remains"},
+		{Name: "ticket_quota", field: &g.TicketQuota, Choices: []string{"10000", "2000", "100"},
+			About: "getticket calls a day before 45009 (WeChat only says: very few)"},
+		{Name: "token_overlap", field: &g.TokenOverlap, Choices: []string{"300", "0", "600", "1200"},
+			About: "seconds for which an access_token works beside its successor"},
+		{Name: "wrong_secret", field: &g.WrongSecret, Choices: []string{"40125", "40001"},
+			About: "errcode for a wrong AppSecret when a token is fetched"},
+		{Name: "unicode_escape", field: &g.UnicodeEscape, Choices: []string{"47002", "40033"},
+			About: "errcode for a \\u escape in a request body"},
+		{Name: "fractional_number", field: &g.FractionalNumber, Choices: []string{"busy", "accept"},
+			About: "a whole number written with a fraction (100.0): -1 as one developer saw, or accepted"},
+		{Name: "card_permission", field: &g.CardPermission, Choices: []string{"granted", "denied"},
+			About: "whether the Official Account got the card permission; denied: 48001 from all of /card/"},
+		{Name: "status_names", field: &g.StatusNames, Choices: []string{"plain", "user"},
+			About: "names of the last two card statuses: CARD_STATUS_DELETE, _DISPATCH or CARD_STATUS_USER_DELETE, _USER_DISPATCH"},
+		{Name: "deleted_card", field: &g.DeletedCard, Choices: []string{"keeps", "ends"},
+			About: "copies already in wallets when the card is deleted: they go on, or they end (40127)"},
+		{Name: "whitelist_limit", field: &g.WhitelistLimit, Choices: []string{"10", "1000"},
+			About: "how many testers testwhitelist/set takes"},
+		{Name: "card_ext_openid", field: &g.CardExtOpenID, Choices: []string{"official", "miniprogram"},
+			About: "whose openid a bind_openid card wants in cardExt"},
+		{Name: "card_ext_timestamp", field: &g.CardExtTimestamp, Choices: []string{"both", "number", "string"},
+			About: "the JSON type of cardExt.timestamp that a phone takes"},
+		{Name: "timestamp_window", field: &g.TimestampWindow, Choices: []string{"any", "3600", "300"},
+			About: "how many seconds cardExt.timestamp may be away from WeChat's clock"},
+		{Name: "nonce_str", field: &g.NonceStr, Choices: []string{"optional", "required"},
+			About: "whether a cardExt without nonce_str is taken"},
+		{Name: "max_cards", field: &g.MaxCards, Choices: []string{"10", "5", "1"},
+			About: "how many cards one wx.addCard takes"},
+		{Name: "reused_code", field: &g.ReusedCode, Choices: []string{"已领完", "参数错误"},
+			About: "what the phone says to a custom code that was delivered before"},
+	}
+	for i := range list {
+		list[i].Value = *list[i].field
+		if list[i].Value == "" {
+			list[i].Value = list[i].Choices[0]
+		}
+	}
+	return list
+}
+
+// complete fills empty fields with the defaults; it errs on a value that is not
+// among the choices, naming the switch.
+func (g *Guesses) complete() error {
+	for _, one := range g.switches() {
+		if !slices.Contains(one.Choices, one.Value) {
+			return fmt.Errorf("%s: %q is none of %s", one.Name, one.Value, strings.Join(one.Choices, ", "))
+		}
+		*one.field = one.Value
+	}
+	return nil
+}
+
+// number reads a switch whose choices are numbers; "any" and the like are -1.
+func number(value string) int {
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// set changes one switch; false if there is none of that name.
+func (g *Guesses) set(name, value string) bool {
+	for _, one := range g.switches() {
+		if one.Name == name {
+			*one.field = value
+			return true
+		}
+	}
+	return false
+}

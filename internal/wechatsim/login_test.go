@@ -1,0 +1,99 @@
+package wechatsim_test
+
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"addcard/internal/wechatsim"
+)
+
+func TestCode2Session_gives_the_persons_identity_once(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{})
+	p, _ := r.sim.Person("ann")
+	code := r.login("ann")
+	got := r.session(code)
+	if got.text("openid") != p.MiniOpenID || got.text("unionid") != p.UnionID || p.UnionID == "" {
+		t.Fatalf("got %v, want %+v", got, p)
+	}
+	key, err := base64.StdEncoding.DecodeString(got.text("session_key"))
+	if err != nil || len(key) != 16 || !strings.HasPrefix(got.text("session_key"), wechatsim.MarkSessionKey) {
+		t.Errorf("session_key %q: %v", got.text("session_key"), err)
+	}
+	wantCode(t, r.session(code), 40163)
+	for _, secret := range []string{code, got.text("session_key"), r.a.MiniProgram.Secret} {
+		if !slices.Contains(r.sim.Secrets(), secret) {
+			t.Errorf("Secrets does not know %q", secret)
+		}
+	}
+}
+
+func TestCode2Session_refusals(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{})
+	wantCode(t, r.session("garbage"), 40029)
+	wantCode(t, r.session(""), 41008)
+	other := r.post("/_sim/phones/ann/login", tree{"app_id": "wxother"}).text("code")
+	wantCode(t, r.session(other), 40029)
+
+	late := r.login("ann")
+	r.sim.Advance(5 * time.Minute)
+	wantCode(t, r.session(late), 40029)
+
+	r.do("PUT", "/_sim/phones/eve", tree{"blocked": true})
+	wantCode(t, r.session(r.login("eve")), 40226)
+
+	code := r.login("ann")
+	q := "/sns/jscode2session?js_code=" + code + "&appid=" + r.a.MiniProgram.AppID
+	wantCode(t, r.get(q+"&grant_type=authorization_code"), 41004)
+	wantCode(t, r.get(q+"&grant_type=x&secret=y"), 40002)
+	wantCode(t, r.get(q+"&grant_type=authorization_code&secret=wrong"), 40125)
+	wantCode(t, r.get("/sns/jscode2session?grant_type=authorization_code&js_code="+code+"&appid="+r.a.Official.AppID+"&secret="+r.a.Official.Secret), 40013)
+	wantCode(t, r.session(code), 0) // none of that spent the code
+}
+
+func TestCode2Session_hundred_a_minute_for_one_person(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{})
+	r.sim.Advance(time.Minute - time.Duration(r.sim.Now().Second())*time.Second)
+	for range 100 {
+		wantCode(t, r.session(r.login("ann")), 0)
+	}
+	wantCode(t, r.session(r.login("ann")), 45011)
+	wantCode(t, r.session(r.login("bob")), 0)
+}
+
+func TestCode2Session_no_unionid_when_unbound(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{Unbound: true})
+	if _, there := r.session(r.login("ann"))["unionid"]; there {
+		t.Error("an unbound mini-program got a unionid")
+	}
+}
+
+func TestPerson_names(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{})
+	res, body := r.raw("POST", "/_sim/phones/a%20b/login", "")
+	if res.StatusCode != 422 || !strings.Contains(string(body), `"field":"user"`) {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}
+
+func TestSeed_repeats_identifiers(t *testing.T) {
+	t.Parallel()
+	one, two := wechatsim.New(wechatsim.Options{Seed: 7}), wechatsim.New(wechatsim.Options{Seed: 7})
+	defer one.Close()
+	defer two.Close()
+	if one.Accounts() != two.Accounts() {
+		t.Error("one seed, two sets of accounts")
+	}
+	three := wechatsim.New(wechatsim.Options{})
+	defer three.Close()
+	if three.Accounts() == one.Accounts() {
+		t.Error("no seed, but the same accounts")
+	}
+}

@@ -1,0 +1,67 @@
+package wechatsim
+
+import (
+	"errors"
+	"regexp"
+)
+
+const maxPeople = 100_000
+
+// person is one WeChat user: one openid per app, and a wallet.
+type person struct {
+	name       string
+	miniOpenID string
+	openID     string // the Official Account's
+	unionID    string
+	blocked    bool
+	logins     meter
+	wallet     []*holding
+}
+
+// Person is what identifies one user to the two apps. UnionID is empty when the
+// apps are not bound.
+type Person struct {
+	Name       string `json:"name"`
+	MiniOpenID string `json:"mini_openid"`
+	OpenID     string `json:"openid"`
+	UnionID    string `json:"unionid,omitempty"`
+	Blocked    bool   `json:"blocked"`
+}
+
+// Person returns the identities of user, who appears at the first mention.
+func (s *Sim) Person(user string) (Person, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.person(user)
+	if err != nil {
+		return Person{}, err
+	}
+	return s.describe(p), nil
+}
+
+func (s *Sim) describe(p *person) Person {
+	out := Person{Name: p.name, MiniOpenID: p.miniOpenID, OpenID: p.openID, Blocked: p.blocked}
+	if s.bound {
+		out.UnionID = p.unionID
+	}
+	return out
+}
+
+func (s *Sim) person(user string) (*person, error) {
+	if p := s.people[user]; p != nil {
+		return p, nil
+	}
+	if !regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`).MatchString(user) {
+		return nil, errors.New("user: 1 to 64 letters, digits, _ . -")
+	}
+	if len(s.people) >= maxPeople {
+		return nil, errors.New("user: more people than a simulator holds")
+	}
+	p := &person{name: user, openID: MarkOpenID + s.pick(urlSafe, 23), unionID: MarkUnionID + s.pick(urlSafe, 23)}
+	p.miniOpenID = MarkMiniOpenID + s.pick(urlSafe, 23)
+	if s.mini == s.official {
+		p.miniOpenID = p.openID
+	}
+	s.people[user], s.openIDs[p.openID] = p, p
+	return p, nil
+}

@@ -1,0 +1,151 @@
+package wechatsim
+
+import (
+	"io"
+	"net/http"
+)
+
+func (s *Sim) phoneLogin(r *http.Request) (any, error) {
+	in, err := decode[struct {
+		AppID string `json:"app_id"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in.AppID == "" {
+		in.AppID = s.mini.AppID
+	}
+	code, err := s.login(r.PathValue("user"), in.AppID)
+	if err != nil {
+		return nil, err
+	}
+	return object{"code": code}, nil
+}
+
+func (s *Sim) phoneAddCard(r *http.Request) (any, error) {
+	argument, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, invalid("", "the argument is too large")
+	}
+	if r.URL.Query().Get("cancel") == "1" {
+		return nil, reject("cancel", "cancelled", "the user closed the page")
+	}
+	added, err := s.AddCard(r.PathValue("user"), argument)
+	if err != nil {
+		return nil, err
+	}
+	return object{"errMsg": "addCard:ok", "cardList": added}, nil
+}
+
+// copyRef names one card in a wallet.
+type copyRef struct {
+	CardID string `json:"card_id"`
+	Code   string `json:"code"`
+}
+
+func (s *Sim) phoneDeleteCard(r *http.Request) (any, error) {
+	in, err := decode[copyRef](r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, err := s.inWallet(r.PathValue("user"), in)
+	if err != nil {
+		return nil, err
+	}
+	if h.status == codeDeleted {
+		return nil, invalid("code", "the card is deleted already")
+	}
+	h.status = codeDeleted
+	return h.face(s.Now()), nil
+}
+
+// inWallet finds a card that the user sees: not one that was given away.
+func (s *Sim) inWallet(user string, ref copyRef) (*holding, error) {
+	p, err := s.person(user)
+	if err != nil {
+		return nil, err
+	}
+	h := p.find(ref.CardID, ref.Code)
+	if h == nil || h.status == codeGiven {
+		return nil, missing("code", "%s does not hold card %q with code %q; the plain code is wanted", user, ref.CardID, ref.Code)
+	}
+	return h, nil
+}
+
+func (s *Sim) phoneCards(r *http.Request) (any, error) {
+	faces, err := s.Cards(r.PathValue("user"))
+	if err != nil {
+		return nil, err
+	}
+	return object{"cards": faces}, nil
+}
+
+func (s *Sim) checkWebPage(r *http.Request) (any, error) {
+	in, err := decode[struct {
+		URL       string `json:"url"`
+		NonceStr  string `json:"nonce_str"`
+		Timestamp int64  `json:"timestamp"`
+		Signature string `json:"signature"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	return object{"ok": s.CheckWebConfig(in.URL, in.NonceStr, in.Timestamp, in.Signature)}, nil
+}
+
+func (s *Sim) listCards(*http.Request) (any, error) {
+	type line struct {
+		CardID   string `json:"card_id"`
+		Title    string `json:"title"`
+		Status   string `json:"status"`
+		Quantity int64  `json:"quantity"`
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := []line{}
+	for _, c := range s.cardOrder {
+		list = append(list, line{c.id, c.text("title"), s.statusName(c.status), c.quantity})
+	}
+	return object{"cards": list}, nil
+}
+
+func (s *Sim) approveCard(r *http.Request) (any, error) {
+	if err := s.Approve(r.PathValue("card_id")); err != nil {
+		return nil, err
+	}
+	return object{"status": verifyOK}, nil
+}
+
+// Approve ends the review of a card well. The error says that there is no such
+// card, or that it was deleted.
+func (s *Sim) Approve(cardID string) error { return s.endReview(cardID, verifyOK) }
+
+func (s *Sim) rejectCard(r *http.Request) (any, error) {
+	if _, err := decode[struct {
+		Reason string `json:"reason"`
+	}](r); err != nil {
+		return nil, err
+	}
+	if err := s.endReview(r.PathValue("card_id"), verifyFail); err != nil {
+		return nil, err
+	}
+	return object{"status": verifyFail}, nil
+}
+
+func (s *Sim) endReview(cardID string, status cardStatus) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.cards[cardID]
+	if c == nil {
+		return missing("card_id", "no such card")
+	}
+	if c.status == cardDeleted {
+		return invalid("card_id", "the card was deleted")
+	}
+	s.review(c, status)
+	return nil
+}

@@ -1,0 +1,53 @@
+package wechatsim
+
+import (
+	crand "crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"math/rand/v2"
+)
+
+// Marks that every secret or identity of a Sim with random values carries, so
+// that a test can search logs, answers and files for leaks.
+const (
+	MarkAccessToken = "SIMTOKEN_"
+	MarkTicket      = "SIMTICKET_"
+	MarkSecret      = "5ec2e75ec2e7"
+	MarkLoginCode   = "SIMCODE"
+	MarkSessionKey  = "c2lta2V5" // base64 of "simkey", and a session_key is base64 anyhow
+	MarkMiniOpenID  = "oSimM"
+	MarkOpenID      = "oSimO"
+	MarkUnionID     = "oSimU"
+)
+
+const (
+	digits       = "0123456789"
+	hexDigits    = "0123456789abcdef"
+	alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	urlSafe      = alphanumeric + "_-"
+)
+
+// newRand is seeded so that a run can be repeated; nothing here guards anything.
+func newRand(seed uint64) *rand.Rand {
+	var key [32]byte
+	if seed == 0 {
+		crand.Read(key[:])
+	}
+	binary.LittleEndian.PutUint64(key[24:], seed^binary.LittleEndian.Uint64(key[24:]))
+	return rand.New(rand.NewChaCha8(key))
+}
+
+// pick returns n characters of the alphabet.
+func (s *Sim) pick(alphabet string, n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = alphabet[s.rng.IntN(len(alphabet))]
+	}
+	return string(b)
+}
+
+// sessionKey is base64 of 16 bytes, as WeChat's, with the mark in front.
+func (s *Sim) sessionKey() string {
+	raw := []byte("simkey" + s.pick(urlSafe, 10))
+	return base64.StdEncoding.EncodeToString(raw)
+}

@@ -1,0 +1,41 @@
+package wechatsim
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"fmt"
+)
+
+const maxCode = 20 // "code: string(20)"
+
+// sealCode makes 64 characters of base64, as long as WeChat's, with + and / in
+// them for whoever decodes a URL once too often.
+func sealCode(key []byte, nonce, code string) string {
+	padded := make([]byte, maxCode)
+	copy(padded, code)
+	return base64.StdEncoding.EncodeToString(sealer(key).Seal([]byte(nonce), []byte(nonce), padded, nil))
+}
+
+func openCode(key []byte, sealed string) (string, bool) {
+	raw, err := base64.StdEncoding.DecodeString(sealed)
+	gcm := sealer(key)
+	if err != nil || len(raw) < gcm.NonceSize() {
+		return "", false
+	}
+	plain, err := gcm.Open(nil, raw[:gcm.NonceSize()], raw[gcm.NonceSize():], nil)
+	return string(bytes.TrimRight(plain, "\x00")), err == nil
+}
+
+func sealer(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(fmt.Sprintf("wechatsim: %v", err)) // the key is always 32 bytes
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(fmt.Sprintf("wechatsim: %v", err))
+	}
+	return gcm
+}

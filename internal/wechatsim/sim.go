@@ -1,0 +1,178 @@
+package wechatsim
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+)
+
+// Sim is one simulated WeChat. It keeps everything in memory and forgets it when
+// it is dropped. All its methods are safe for concurrent use.
+type Sim struct {
+	log     *slog.Logger
+	clock   clock
+	handler http.Handler
+	calls   *callBook
+	faults  *faultQueue
+	closed  chan struct{}
+	once    sync.Once
+
+	mu          sync.Mutex // guards all that follows
+	rng         *rand.Rand
+	guesses     Guesses
+	bound       bool
+	mini        *account
+	official    *account // the same as mini for a test account
+	ipWhitelist []string
+	quotas      map[string]quota
+	grants      shelf[*grant]
+	logins      shelf[*login]
+	people      map[string]*person
+	openIDs     map[string]*person // by the Official Account's openid
+	cards       map[string]*card
+	cardOrder   []*card
+	testers     map[string]bool // openids and user names of testwhitelist/set
+	codes       map[string]*holding
+	sealKey     []byte
+}
+
+// account is one app and what WeChat keeps for it.
+type account struct {
+	Account
+	kind       string // "official" or "miniprogram"
+	stable     *grant
+	legacy     *grant
+	forcedUnix int64
+	tickets    map[string][]*ticket
+	meters     map[string]*meter
+}
+
+// New returns a running Sim; Close ends it. It panics if Options.Guesses holds an
+// unknown value.
+func New(o Options) *Sim {
+	if err := o.Guesses.complete(); err != nil {
+		panic("wechatsim: " + err.Error())
+	}
+	s := &Sim{
+		log: o.Logger, rng: newRand(o.Seed), guesses: o.Guesses, bound: !o.Unbound,
+		ipWhitelist: o.IPWhitelist,
+		calls:       newCallBook(), closed: make(chan struct{}),
+		grants: newShelf[*grant](4000), logins: newShelf[*login](200_000),
+		people: map[string]*person{}, openIDs: map[string]*person{},
+		cards: map[string]*card{}, testers: map[string]bool{}, codes: map[string]*holding{},
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.faults = newFaultQueue(rand.New(rand.NewPCG(s.rng.Uint64(), 0)))
+	s.sealKey = []byte(s.pick(urlSafe, 32))
+	s.quotas = defaultQuotas(s.guesses)
+	s.openAccounts(o.Accounts)
+	s.handler = s.routes()
+	return s
+}
+
+func (s *Sim) openAccounts(a Accounts) {
+	s.mini = s.newAccount("miniprogram", a.MiniProgram)
+	if a.Official.AppID != "" && a.Official.AppID == s.mini.AppID {
+		s.mini.kind, s.mini.OriginalID = "official", a.Official.OriginalID
+		s.official = s.mini
+	} else {
+		s.official = s.newAccount("official", a.Official)
+	}
+	if s.official.OriginalID == "" {
+		s.official.OriginalID = "gh_" + s.pick(hexDigits, 12)
+	}
+}
+
+func (s *Sim) newAccount(kind string, a Account) *account {
+	if a.AppID == "" {
+		a.AppID = "wx" + s.pick(hexDigits, 16)
+	}
+	if a.Secret == "" {
+		a.Secret = MarkSecret + s.pick(hexDigits, 20)
+	}
+	return &account{Account: a, kind: kind, tickets: map[string][]*ticket{}, meters: map[string]*meter{}}
+}
+
+// Handler serves WeChat's paths and the control API under /_sim/.
+func (s *Sim) Handler() http.Handler { return s.handler }
+
+// Close wakes every delayed answer and returns. The Sim must not be used after.
+func (s *Sim) Close() {
+	s.once.Do(func() { close(s.closed) })
+}
+
+// Accounts returns the two apps with their secrets.
+func (s *Sim) Accounts() Accounts {
+	return Accounts{MiniProgram: s.mini.Account, Official: s.official.Account}
+}
+
+// Guesses returns every uncertain point with its present switch position.
+func (s *Sim) Guesses() []Guess {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.guesses.List()
+}
+
+// Secrets returns every secret that was given out and is still remembered:
+// AppSecrets, access_tokens, tickets, session_keys, login codes. For tests that
+// search for leaks.
+func (s *Sim) Secrets() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []string{s.mini.Secret, s.official.Secret}
+	for value := range s.grants.items {
+		out = append(out, value)
+	}
+	for code, l := range s.logins.items {
+		out = append(out, code)
+		if l.sessionKey != "" {
+			out = append(out, l.sessionKey)
+		}
+	}
+	for _, a := range []*account{s.mini, s.official} {
+		for _, kind := range a.tickets {
+			for _, t := range kind {
+				out = append(out, t.value)
+			}
+		}
+	}
+	return out
+}
+
+func (s *Sim) accountByID(appID string) *account {
+	switch appID {
+	case s.official.AppID:
+		return s.official
+	case s.mini.AppID:
+		return s.mini
+	}
+	return nil
+}
+
+// shelf is a map that forgets its oldest items.
+type shelf[T any] struct {
+	items map[string]T
+	order []string
+	max   int
+}
+
+func newShelf[T any](max int) shelf[T] { return shelf[T]{items: map[string]T{}, max: max} }
+
+// put adds an item under a key that is new.
+func (s *shelf[T]) put(key string, item T) {
+	if len(s.order) == s.max {
+		half := s.max / 2
+		for _, old := range s.order[:half] {
+			delete(s.items, old)
+		}
+		s.order = append(s.order[:0], s.order[half:]...)
+	}
+	s.items[key] = item
+	s.order = append(s.order, key)
+}
+
+func (a *account) String() string { return fmt.Sprintf("%s %s", a.kind, a.AppID) }

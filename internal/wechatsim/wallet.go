@@ -1,0 +1,167 @@
+package wechatsim
+
+import "time"
+
+// codeStatus is a user_card_status of /card/code/get.
+type codeStatus string
+
+const (
+	codeNormal      codeStatus = "NORMAL"
+	codeDeleted     codeStatus = "DELETE"
+	codeGifting     codeStatus = "GIFTING"
+	codeGiven       codeStatus = "GIFT_SUCC"
+	codeUnavailable codeStatus = "UNAVAILABLE"
+	codeExpired     codeStatus = "EXPIRE"
+)
+
+// holding is one card in one person's wallet. It stays when the person deletes
+// the card, so that taking it again restores it.
+type holding struct {
+	card      *card
+	code      string
+	owner     *person
+	status    codeStatus
+	outerStr  string
+	begin     time.Time // from when it counts: fixed_begintimestamp or the claim
+	claimed   time.Time
+	active    bool
+	number    string // membership_number
+	bonus     int64
+	balance   int64
+	custom    map[string]string // custom_field1…
+	form      map[string]string // what the user filled in
+	messages  []Message
+	giftingTo *person
+}
+
+// Message is one change message that reached the user.
+type Message struct {
+	Kind  string    `json:"kind"` // bonus, balance, custom_field1…, activated
+	Text  string    `json:"text"`
+	Add   int64     `json:"add"`   // the change shown
+	Total int64     `json:"total"` // what the card face says after it
+	At    time.Time `json:"at"`
+}
+
+// CardFace is what the user sees of one card in the wallet.
+type CardFace struct {
+	CardID           string            `json:"card_id"`
+	Title            string            `json:"title"`
+	BrandName        string            `json:"brand_name"`
+	Code             string            `json:"code"`
+	Status           string            `json:"status"` // NORMAL, DELETE, GIFTING, GIFT_SUCC, UNAVAILABLE, EXPIRE
+	HasActive        bool              `json:"has_active"`
+	MembershipNumber string            `json:"membership_number"`
+	Bonus            int64             `json:"bonus"`
+	Balance          int64             `json:"balance"` // fen
+	CustomFields     map[string]string `json:"custom_fields,omitempty"`
+	OuterStr         string            `json:"outer_str"`
+	ClaimedAt        time.Time         `json:"claimed_at"`
+	Messages         []Message         `json:"messages"`
+}
+
+// Cards returns the wallet of user, oldest card first, deleted ones included.
+func (s *Sim) Cards(user string) ([]CardFace, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.person(user)
+	if err != nil {
+		return nil, err
+	}
+	faces := []CardFace{}
+	for _, h := range p.wallet {
+		faces = append(faces, h.face(s.Now()))
+	}
+	return faces, nil
+}
+
+func (h *holding) face(now time.Time) CardFace {
+	custom := map[string]string{}
+	for name, value := range h.custom {
+		custom[name] = value
+	}
+	return CardFace{CardID: h.card.id, Title: h.card.text("title"), BrandName: h.card.text("brand_name"),
+		Code: h.code, Status: string(h.statusAt(now)), HasActive: h.active, MembershipNumber: h.number,
+		Bonus: h.bonus, Balance: h.balance, CustomFields: custom, OuterStr: h.outerStr,
+		ClaimedAt: h.claimed.UTC(), Messages: append([]Message{}, h.messages...)}
+}
+
+// statusAt sees a card expire without anybody having to note it.
+func (h *holding) statusAt(now time.Time) codeStatus {
+	if _, end := h.validity(); h.status == codeNormal && !end.IsZero() && !now.Before(end) {
+		return codeExpired
+	}
+	return h.status
+}
+
+// validity is when the card counts, by its date_info; a zero end is never.
+func (h *holding) validity() (begin, end time.Time) {
+	raw, _ := h.card.base()["date_info"].(map[string]any)
+	info := fields{raw, &reading{fractions: true}}
+	const day = 24 * time.Hour
+	switch info.text("type") {
+	case "DATE_TYPE_FIX_TIME_RANGE":
+		return time.Unix(info.whole("begin_timestamp"), 0), time.Unix(info.whole("end_timestamp"), 0)
+	case "DATE_TYPE_FIX_TERM":
+		begin = h.begin.Add(time.Duration(info.whole("fixed_begin_term")) * day)
+		return begin, begin.Add(time.Duration(info.whole("fixed_term")) * day)
+	}
+	return h.begin, time.Time{}
+}
+
+// held counts the copies of the card that p holds now.
+func (p *person) held(c *card) int64 {
+	var n int64
+	for _, h := range p.wallet {
+		if h.card == c && h.status != codeDeleted && h.status != codeGiven {
+			n++
+		}
+	}
+	return n
+}
+
+// deleted finds a copy of the card that p threw away.
+func (p *person) deleted(c *card) *holding {
+	for _, h := range p.wallet {
+		if h.card == c && h.status == codeDeleted {
+			return h
+		}
+	}
+	return nil
+}
+
+// find is the copy with this code in p's wallet.
+func (p *person) find(cardID, code string) *holding {
+	for _, h := range p.wallet {
+		if h.card.id == cardID && h.code == code {
+			return h
+		}
+	}
+	return nil
+}
+
+// deliver puts a new copy into p's wallet; the code counts as delivered from now.
+func (s *Sim) deliver(p *person, c *card, code, outerStr string, begin time.Time) *holding {
+	now := s.Now()
+	h := &holding{card: c, code: code, owner: p, status: codeNormal, outerStr: outerStr, begin: begin,
+		claimed: now, active: c.memberTruth("auto_activate"), custom: map[string]string{}, form: map[string]string{}}
+	p.wallet = append(p.wallet, h)
+	c.codes[code] = h
+	if !c.truth("use_custom_code") {
+		s.codes[code] = h
+	}
+	return h
+}
+
+// systemCode is a code of WeChat's own making, unique in the simulator.
+func (s *Sim) systemCode() string {
+	for {
+		if code := "4" + s.pick(digits, 11); s.codes[code] == nil {
+			return code
+		}
+	}
+}
+
+// seal encrypts a code the way it travels through the phone: only
+// /card/code/decrypt of the same simulator opens it.
+func (s *Sim) seal(code string) string { return sealCode(s.sealKey, s.pick(urlSafe, 12), code) }
