@@ -1,0 +1,82 @@
+package auth_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"addcard/internal/auth"
+)
+
+func TestRecent_stays_bounded(t *testing.T) {
+	t.Parallel()
+	r := auth.NewRecent(10, time.Hour)
+	for i := range 1000 {
+		r.Put(i, "v")
+		if n := r.Len(); n > 20 {
+			t.Fatalf("after %d: %d entries", i, n)
+		}
+		for back := range min(i+1, 10) { // without promoting them
+			if v, loaded := r.LoadOrStore(i-back, "w"); v != "v" || !loaded {
+				t.Fatalf("after %d: entry %d is forgotten", i, i-back)
+			}
+		}
+	}
+}
+
+func TestRecent_keeps_what_is_used(t *testing.T) {
+	t.Parallel()
+	r := auth.NewRecent(10, time.Hour)
+	r.Put(-1, "used")
+	r.Put(-2, "unused")
+	for i := range 100 {
+		r.Put(i, "")
+		if _, ok := r.Get(-1); !ok {
+			t.Fatalf("forgotten after %d others", i)
+		}
+	}
+	if _, ok := r.Get(-2); ok {
+		t.Error("the unused one is kept")
+	}
+}
+
+func TestRecent_forgets_with_time(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := auth.NewRecent(10, time.Minute)
+		time.Sleep(59 * time.Second)
+		r.Put(1, "")
+		time.Sleep(2 * time.Second)
+		r.Put(2, "")
+		time.Sleep(57 * time.Second)
+		if _, loaded := r.LoadOrStore(1, ""); !loaded {
+			t.Error("forgotten within its minute")
+		}
+		time.Sleep(4 * time.Second)
+		r.Put(3, "")
+		if _, ok := r.Get(1); ok {
+			t.Error("kept past two generations")
+		}
+	})
+}
+
+func TestRecent_LoadOrStore_lets_one_store(t *testing.T) {
+	t.Parallel()
+	r := auth.NewRecent(10, time.Hour)
+	var wg sync.WaitGroup
+	stored := make(chan string, 64)
+	for i := range 64 {
+		wg.Go(func() {
+			mine := string(rune('A' + i))
+			if _, loaded := r.LoadOrStore(1, mine); !loaded {
+				stored <- mine
+			}
+		})
+	}
+	wg.Wait()
+	close(stored)
+	if v, _ := r.Get(1); len(stored) != 1 || v != <-stored {
+		t.Errorf("%d stored, the value is %q", len(stored), v)
+	}
+}
