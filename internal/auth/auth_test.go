@@ -1,0 +1,213 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"addcard/internal/auth"
+	"addcard/internal/auth/sqlstore"
+	"addcard/internal/sqldb/sqldbtest"
+)
+
+var (
+	key1 = bytes.Repeat([]byte("one "), 8)
+	key2 = bytes.Repeat([]byte("two "), 8)
+)
+
+func keys(t testing.TB, list ...string) *auth.Keys {
+	t.Helper()
+	k, err := auth.ParseKeys(strings.Join(list, ","))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// wechat stands for code2Session: every code is good unless a test says else.
+type wechat struct {
+	calls  atomic.Int32
+	answer func(ctx context.Context, code string) (openID, unionID string, err error)
+}
+
+func (w *wechat) Code2Session(ctx context.Context, code string) (openID, unionID string, err error) {
+	w.calls.Add(1)
+	if w.answer != nil {
+		return w.answer(ctx, code)
+	}
+	return "openid-" + code, "unionid-" + code, nil
+}
+
+// members gives each openid a UUID of its own.
+type members func(ctx context.Context, appID, openID, unionID string) (string, error)
+
+func (m members) Enroll(ctx context.Context, appID, openID, unionID string) (string, error) {
+	if m != nil {
+		return m(ctx, appID, openID, unionID)
+	}
+	return memberOf(openID), nil
+}
+
+func memberOf(openID string) string {
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(openID)).String()
+}
+
+// setup is what a test may choose of a Service; the zero value is ready.
+type setup struct {
+	keys    *auth.Keys
+	wechat  *wechat
+	members members
+	store   auth.Store
+	opts    auth.Options
+}
+
+func open(t testing.TB, c setup) *auth.Service {
+	t.Helper()
+	if c.keys == nil {
+		c.keys = keys(t, entry("k1", key1))
+	}
+	if c.wechat == nil {
+		c.wechat = &wechat{}
+	}
+	if c.store == nil {
+		c.store = sqlstore.New(sqldbtest.New(t))
+	}
+	if c.opts.Log == nil {
+		c.opts.Log = slog.New(slog.DiscardHandler)
+	}
+	ports := auth.Ports{AppID: "wxmini", WeChat: c.wechat, Members: c.members, Store: c.store}
+	s, err := auth.Open(t.Context(), c.keys, ports, c.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// running opens a Service and runs it until the test ends.
+func running(t *testing.T, c setup) *auth.Service {
+	t.Helper()
+	s := open(t, c)
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Run(ctx) })
+	t.Cleanup(func() { stop(); wg.Wait() })
+	return s
+}
+
+var lastCode atomic.Int64
+
+func login(t testing.TB, s *auth.Service) (string, auth.Session) {
+	t.Helper()
+	token, session, err := s.Login(t.Context(), fmt.Sprint("code", lastCode.Add(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token, session
+}
+
+func logout(t testing.TB, s *auth.Service, session auth.Session) {
+	t.Helper()
+	if err := s.Logout(t.Context(), session); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantLive(t testing.TB, s *auth.Service, token string) {
+	t.Helper()
+	if _, err := s.Verify(token); err != nil {
+		t.Errorf("got %v, want a session", err)
+	}
+}
+
+func wantDead(t testing.TB, s *auth.Service, token string) {
+	t.Helper()
+	if got, err := s.Verify(token); !errors.Is(err, auth.ErrSession) || got != (auth.Session{}) {
+		t.Errorf("got %+v, %v, want ErrSession", got, err)
+	}
+}
+
+func TestVerify_returns_the_session_of_the_login(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 12, 0, 0, 999_999_999, time.UTC)
+	s := open(t, setup{opts: auth.Options{Now: func() time.Time { return now }}})
+	token, want, err := s.Login(t.Context(), "c1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want.MemberID != memberOf("openid-c1") || !want.IssuedAt.Equal(now.Truncate(time.Second)) ||
+		want.ExpiresAt.Sub(want.IssuedAt) != 7200*time.Second || uuid.Validate(want.JTI) != nil {
+		t.Errorf("got %+v", want)
+	}
+	for range 3 { // the first reads the token, the others remember it
+		if got, err := s.Verify(token); got != want || err != nil {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+	if _, other := login(t, s); other.JTI == want.JTI {
+		t.Error("two sessions have one jti")
+	}
+}
+
+// clock is set by hand, as WeChat's correction may set it.
+type clock struct{ now atomic.Pointer[time.Time] }
+
+func (c *clock) Now() time.Time  { return *c.now.Load() }
+func (c *clock) Set(t time.Time) { c.now.Store(&t) }
+
+// A token that was read once must not live longer than one read for the first
+// time, nor shorter.
+func TestVerify_judges_time_alike_at_first_and_later(t *testing.T) {
+	t.Parallel()
+	var c clock
+	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	c.Set(start)
+	db := sqldbtest.New(t)
+	fresh := func() *auth.Service { return open(t, setup{store: sqlstore.New(db), opts: auth.Options{Now: c.Now}}) }
+	s := fresh()
+	token, _ := login(t, s)
+	wantLive(t, s, token)
+	for after, live := range map[time.Duration]bool{
+		-30*time.Second - 1:                   false,
+		-30 * time.Second:                     true,
+		7200*time.Second + 30*time.Second - 1: true,
+		7200*time.Second + 30*time.Second:     false,
+		1000 * time.Hour:                      false,
+	} {
+		c.Set(start.Add(after))
+		for name, s := range map[string]*auth.Service{"first": fresh(), "later": s} {
+			if _, err := s.Verify(token); (err == nil) != live {
+				t.Errorf("%s, %v after: got %v", name, after, err)
+			}
+		}
+	}
+	c.Set(start)
+	wantLive(t, s, token) // a corrected clock brings it back
+}
+
+func TestVerify_is_safe_for_concurrent_use(t *testing.T) {
+	t.Parallel()
+	s := running(t, setup{})
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range 50 {
+				token, session := login(t, s)
+				wantLive(t, s, token)
+				wantLive(t, s, token)
+				logout(t, s, session)
+				wantDead(t, s, token)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,151 @@
+// Package authtest is the conformance suite of auth.Store.
+package authtest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"addcard/internal/auth"
+)
+
+// Run runs the suite. open returns a fresh, empty store for each test.
+func Run(t *testing.T, open func(t *testing.T) auth.Store) {
+	for name, test := range map[string]func(*testing.T, auth.Store){
+		"an empty store has nothing to tell":         empty,
+		"a logout comes back with its expiry":        comesBack,
+		"a repeated logout changes nothing":          repeated,
+		"pages together hold everything in order":    pages,
+		"a reader of concurrent logouts misses none": concurrent,
+		"a purge removes what expired before":        purge,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, int(7*time.Millisecond), time.UTC)
+
+func empty(t *testing.T, s auth.Store) {
+	if got := since(t, s, 0); len(got) != 0 {
+		t.Errorf("got %v, want none", got)
+	}
+	if err := s.Purge(t.Context(), noon); err != nil {
+		t.Error(err)
+	}
+}
+
+func comesBack(t *testing.T, s auth.Store) {
+	revoke(t, s, "a", noon)
+	got := since(t, s, 0)
+	if len(got) != 1 || got[0].JTI != "a" || !got[0].ExpiresAt.Equal(noon) || got[0].Seq < 1 {
+		t.Fatalf("got %+v", got)
+	}
+	if later := since(t, s, got[0].Seq); len(later) != 0 {
+		t.Errorf("after its own number: got %+v, want none", later)
+	}
+}
+
+func repeated(t *testing.T, s auth.Store) {
+	revoke(t, s, "a", noon)
+	revoke(t, s, "b", noon)
+	before := since(t, s, 0)
+	revoke(t, s, "a", noon.Add(time.Hour))
+	if after := since(t, s, 0); !slices.Equal(after, before) {
+		t.Errorf("got %+v, want %+v", after, before)
+	}
+}
+
+func pages(t *testing.T, s auth.Store) {
+	const n = 1500
+	revokeMany(t, s, n)
+	seen := map[string]bool{}
+	var last int64
+	for page := since(t, s, 0); len(page) > 0; page = since(t, s, last) {
+		for _, r := range page {
+			if r.Seq <= last {
+				t.Fatalf("number %d after %d", r.Seq, last)
+			}
+			last, seen[r.JTI] = r.Seq, true
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("got %d logouts, want %d", len(seen), n)
+	}
+}
+
+func concurrent(t *testing.T, s auth.Store) {
+	const n = 500
+	var over atomic.Bool
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		defer over.Store(true)
+		revokeMany(t, s, n)
+	})
+	seen := map[string]bool{}
+	var last int64
+	for done := false; !done; {
+		done = over.Load() // the last round begins after the last commit
+		for _, r := range since(t, s, last) {
+			last, seen[r.JTI] = r.Seq, true
+		}
+	}
+	writer.Wait()
+	for page := since(t, s, last); len(page) > 0; page = since(t, s, last) {
+		for _, r := range page {
+			last, seen[r.JTI] = r.Seq, true
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("got %d logouts, want %d", len(seen), n)
+	}
+}
+
+func purge(t *testing.T, s auth.Store) {
+	revoke(t, s, "old", noon.Add(-time.Millisecond))
+	revoke(t, s, "new", noon)
+	if err := s.Purge(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	got := since(t, s, 0)
+	if len(got) != 1 || got[0].JTI != "new" {
+		t.Fatalf("got %+v, want only the new one", got)
+	}
+	revoke(t, s, "later", noon)
+	if more := since(t, s, got[0].Seq); len(more) != 1 || more[0].JTI != "later" {
+		t.Errorf("after the purge: got %+v, want only the later one", more)
+	}
+}
+
+func revoke(t *testing.T, s auth.Store, jti string, expiresAt time.Time) {
+	t.Helper()
+	if err := s.Revoke(t.Context(), jti, expiresAt); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func revokeMany(t *testing.T, s auth.Store, n int) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			if err := s.Revoke(t.Context(), fmt.Sprint("jti", i), noon); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func since(t *testing.T, s auth.Store, seq int64) []auth.Revoked {
+	t.Helper()
+	page, err := s.Since(t.Context(), seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
+}

@@ -1,0 +1,292 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"addcard/internal/auth"
+	"addcard/internal/auth/sqlstore"
+	"addcard/internal/sqldb"
+	"addcard/internal/sqldb/sqldbtest"
+)
+
+// The same database through two handles, as two processes have it, in real
+// time: so not beside the tests that keep every processor busy.
+func TestLogout_reaches_a_second_replica_within_a_second(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "addcard.db")
+	here := running(t, setup{store: sqlstore.New(sqldbtest.Open(t, url))})
+	there := running(t, setup{store: sqlstore.New(sqldbtest.Open(t, url))})
+	for range 3 {
+		token, session := login(t, here)
+		wantLive(t, there, token)
+		logout(t, here, session)
+		wantDead(t, here, token)
+		start := time.Now()
+		for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
+			if _, err := there.Verify(token); errors.Is(err, auth.ErrSession) {
+				break
+			}
+			if time.Since(start) > time.Second {
+				t.Fatal("still live after 1 s")
+			}
+		}
+	}
+}
+
+func TestLogout_reaches_every_replica_within_half_a_second_of_virtual_time(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := sqlstore.New(sqldbtest.New(t))
+		var replicas []*auth.Service
+		for range 5 {
+			replicas = append(replicas, running(t, setup{store: store}))
+			time.Sleep(70 * time.Millisecond) // out of step
+		}
+		for i, s := range replicas {
+			token, session := login(t, s)
+			keep, _ := login(t, s)
+			for _, other := range replicas {
+				wantLive(t, other, token)
+			}
+			time.Sleep(time.Duration(i) * 110 * time.Millisecond)
+			logout(t, s, session)
+			wantDead(t, s, token)
+			time.Sleep(500 * time.Millisecond)
+			synctest.Wait()
+			for _, other := range replicas {
+				wantDead(t, other, token)
+				wantLive(t, other, keep)
+			}
+		}
+	})
+}
+
+func TestLogout_holds_after_a_restart(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "addcard.db")
+	db, err := sqldb.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, setup{store: sqlstore.New(db)})
+	dead, session := login(t, s)
+	live, _ := login(t, s)
+	logout(t, s, session)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, setup{store: sqlstore.New(sqldbtest.Open(t, url))})
+	wantDead(t, s, dead)
+	wantLive(t, s, live)
+}
+
+// More logouts than one page of the store.
+func TestOpen_reads_every_logout(t *testing.T) {
+	t.Parallel()
+	store := sqlstore.New(sqldbtest.New(t))
+	s := open(t, setup{store: store})
+	tokens := make([]string, 1100)
+	var wg sync.WaitGroup
+	for i := range tokens {
+		wg.Go(func() {
+			token, session := login(t, s)
+			logout(t, s, session)
+			tokens[i] = token
+		})
+	}
+	wg.Wait()
+	s = open(t, setup{store: store})
+	for _, token := range tokens {
+		wantDead(t, s, token)
+	}
+}
+
+func TestLogout_twice_does_no_harm(t *testing.T) {
+	t.Parallel()
+	s := open(t, setup{})
+	token, session := login(t, s)
+	logout(t, s, session)
+	logout(t, s, session)
+	wantDead(t, s, token)
+}
+
+// outage is a store whose server can go away.
+type outage struct {
+	auth.Store
+	down, hangs atomic.Bool
+}
+
+var errDown = errors.New("connection refused")
+
+func (o *outage) fail(ctx context.Context) error {
+	if o.hangs.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if o.down.Load() {
+		return errDown
+	}
+	return nil
+}
+
+func (o *outage) Revoke(ctx context.Context, jti string, expiresAt time.Time) error {
+	if err := o.fail(ctx); err != nil {
+		return err
+	}
+	return o.Store.Revoke(ctx, jti, expiresAt)
+}
+
+func (o *outage) Since(ctx context.Context, seq int64) ([]auth.Revoked, error) {
+	if err := o.fail(ctx); err != nil {
+		return nil, err
+	}
+	return o.Store.Since(ctx, seq)
+}
+
+func (o *outage) Purge(ctx context.Context, before time.Time) error {
+	if err := o.fail(ctx); err != nil {
+		return err
+	}
+	return o.Store.Purge(ctx, before)
+}
+
+func TestRun_goes_on_through_an_outage_and_catches_up(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(*outage, bool){
+		"refused": func(o *outage, on bool) { o.down.Store(on) },
+		"hanging": func(o *outage, on bool) { o.hangs.Store(on) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := sqlstore.New(sqldbtest.New(t))
+				cut := &outage{Store: store}
+				var log bytes.Buffer
+				here := running(t, setup{store: store})
+				there := running(t, setup{store: cut, opts: auth.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}})
+				early, earlier := login(t, here)
+				logout(t, here, earlier)
+				time.Sleep(time.Second)
+				synctest.Wait()
+				set(cut, true)
+				time.Sleep(10 * time.Second)
+				token, session := login(t, here)
+				logout(t, here, session)
+				time.Sleep(3 * time.Minute)
+				keep, _ := login(t, here)
+				wantDead(t, there, early)
+				wantLive(t, there, token) // not known here, and said so in the log
+				wantLive(t, there, keep)
+				set(cut, false)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				wantDead(t, there, token)
+				wantLive(t, there, keep)
+				for word, want := range map[string]int{"does not answer": 2, "answers again": 2} { // one for reads, one for purges
+					if got := strings.Count(log.String(), word); got != want {
+						t.Errorf("the log says %d times %q, want %d:\n%s", got, word, want, &log)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestRun_sees_a_logout_within_a_second_of_the_end_of_an_outage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := sqlstore.New(sqldbtest.New(t))
+		cut := &outage{Store: store}
+		here, there := running(t, setup{store: store}), running(t, setup{store: cut})
+		cut.down.Store(true)
+		token, session := login(t, here)
+		logout(t, here, session)
+		time.Sleep(time.Minute)
+		wantLive(t, there, token)
+		cut.down.Store(false)
+		time.Sleep(500 * time.Millisecond)
+		synctest.Wait()
+		wantDead(t, there, token)
+	})
+}
+
+func TestLogout_that_is_not_durable_is_an_error(t *testing.T) {
+	t.Parallel()
+	cut := &outage{Store: sqlstore.New(sqldbtest.New(t))}
+	s := open(t, setup{store: cut})
+	token, session := login(t, s)
+	cut.down.Store(true)
+	if err := s.Logout(t.Context(), session); !errors.Is(err, errDown) {
+		t.Errorf("got %v, want %v", err, errDown)
+	}
+	wantLive(t, s, token) // what a restart would say, too
+	cut.down.Store(false)
+	logout(t, s, session)
+	wantDead(t, s, token)
+}
+
+func TestOpen_without_the_store_is_an_error(t *testing.T) {
+	t.Parallel()
+	cut := &outage{Store: sqlstore.New(sqldbtest.New(t))}
+	cut.down.Store(true)
+	s, err := auth.Open(t.Context(), keys(t, entry("k1", key1)), auth.Ports{Store: cut}, auth.Options{})
+	if s != nil || !errors.Is(err, errDown) {
+		t.Errorf("got %v, %v, want %v", s, err, errDown)
+	}
+}
+
+func TestRun_keeps_a_logout_as_long_as_its_token_and_then_drops_it(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := sqldbtest.New(t)
+		store := sqlstore.New(db)
+		s := running(t, setup{store: store})
+		time.Sleep(40 * time.Second) // so that a purge falls into the leeway
+		token, session := login(t, s)
+		logout(t, s, session)
+		other, _ := login(t, s)
+		time.Sleep(2*time.Hour + 29*time.Second) // in the leeway
+		wantLive(t, s, other)
+		for name, s := range map[string]*auth.Service{"runs": s, "restarted": open(t, setup{store: store})} {
+			if _, err := s.Verify(token); !errors.Is(err, auth.ErrSession) || !strings.Contains(err.Error(), "logged out") {
+				t.Errorf("%s: got %v, want a logout", name, err)
+			}
+		}
+		time.Sleep(time.Hour + time.Minute)
+		synctest.Wait()
+		var rows int
+		if err := db.Read().QueryRow(t.Context(), "select count(*) from revoked_session").Scan(&rows); rows != 0 || err != nil {
+			t.Errorf("got %d rows, %v, want none", rows, err)
+		}
+	})
+}
+
+// What is purged leaves the memory as well.
+func TestRun_forgets_old_logouts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var c clock
+		c.Set(time.Now())
+		s := running(t, setup{opts: auth.Options{Now: c.Now}})
+		token, session := login(t, s)
+		logout(t, s, session)
+		wantDead(t, s, token)
+		c.Set(session.ExpiresAt.Add(time.Hour + time.Second))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		c.Set(session.IssuedAt) // only a clock that jumped back by hours could tell
+		wantLive(t, s, token)
+	})
+}

@@ -1,0 +1,83 @@
+// Package sqlstore is auth.Store on SQL: one text for SQLite and PostgreSQL.
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"addcard/internal/auth"
+	"addcard/internal/sqldb"
+)
+
+// Store keeps logouts in the database. It is safe for concurrent use.
+type Store struct{ db *sqldb.DB }
+
+// New returns a Store on db, whose tables must have been migrated.
+func New(db *sqldb.DB) *Store { return &Store{db: db} }
+
+// The row of revocation stays locked until the commit, so a number is visible
+// before the next is given.
+const nextSeqSQL = `update revocation set last_seq = last_seq + 1 returning last_seq`
+
+const revokeSQL = `insert into revoked_session (seq, jti, expires_at) values ($1, $2, $3) on conflict do nothing`
+
+// Revoke implements auth.Store. A repeat spends a number; numbers may have gaps.
+func (s *Store) Revoke(ctx context.Context, jti string, expiresAt time.Time) error {
+	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		var seq int64
+		if err := tx.QueryRow(ctx, nextSeqSQL).Scan(&seq); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, revokeSQL, seq, jti, expiresAt.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("record a logout: %w", err)
+	}
+	return nil
+}
+
+const sinceSQL = `select seq, jti, expires_at from revoked_session where seq > $1 order by seq limit 1000`
+
+// Since implements auth.Store.
+func (s *Store) Since(ctx context.Context, seq int64) ([]auth.Revoked, error) {
+	page, err := s.since(ctx, seq)
+	if err != nil {
+		return nil, fmt.Errorf("list logouts: %w", err)
+	}
+	return page, nil
+}
+
+func (s *Store) since(ctx context.Context, seq int64) (page []auth.Revoked, err error) {
+	rows, err := s.db.Read().Query(ctx, sinceSQL, seq)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var r auth.Revoked
+		var expiresAt int64
+		if err := rows.Scan(&r.Seq, &r.JTI, &expiresAt); err != nil {
+			return nil, err
+		}
+		r.ExpiresAt = time.UnixMilli(expiresAt).UTC()
+		page = append(page, r)
+	}
+	return page, rows.Err()
+}
+
+const purgeSQL = `delete from revoked_session where seq in
+	(select seq from revoked_session where expires_at < $1 order by seq limit 1000)`
+
+// Purge implements auth.Store.
+func (s *Store) Purge(ctx context.Context, before time.Time) error {
+	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, purgeSQL, before.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("purge logouts: %w", err)
+	}
+	return nil
+}
