@@ -1,0 +1,88 @@
+package app
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"addcard/internal/ticket"
+	"addcard/internal/wechat"
+)
+
+// countCalls counts and times the calls to WeChat.
+func countCalls(r *prometheus.Registry) wechat.Observer {
+	seconds := promauto.With(r).NewHistogramVec(prometheus.HistogramOpts{
+		Name: "addcard_wechat_call_seconds", Help: "Calls to WeChat by API path and outcome.",
+		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"api", "outcome"})
+	return func(api, outcome string, elapsed time.Duration) {
+		seconds.WithLabelValues(api, outcome).Observe(elapsed.Seconds())
+	}
+}
+
+func clockOffset(c *wechat.Clock) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "addcard_clock_offset_seconds", Help: "What is added to this machine's clock to follow WeChat's; 0 while they are within a minute.",
+	}, func() float64 { return c.Offset().Seconds() })
+}
+
+var (
+	ticketReady   = describe("ready", "1 while there is a value to hand out.")
+	ticketAge     = describe("age_seconds", "Time since the value's life began.")
+	ticketLeft    = describe("left_seconds", "Time until the value's life ends.")
+	ticketBackOff = describe("back_off_seconds", "Time until WeChat may be asked again after a refusal.")
+	ticketWaiters = describe("waiters", "Callers that wait for a value.")
+	ticketFetches = describe("fetches_total", "Calls to WeChat for a value, by result.", "result")
+	ticketEvents  = describe("events_total", "What else happened to the value, by event.", "event")
+)
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("addcard_ticket_"+name, help, append([]string{"kind"}, labels...), nil)
+}
+
+// Describe implements prometheus.Collector.
+func (t *tickets) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{ticketReady, ticketAge, ticketLeft, ticketBackOff, ticketWaiters, ticketFetches, ticketEvents} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (t *tickets) Collect(out chan<- prometheus.Metric) {
+	collect(out, "access_token", t.access.Status())
+	collect(out, "wx_card", t.wxCard.Status())
+	collect(out, "jsapi", t.jsapi.Status())
+}
+
+func collect(out chan<- prometheus.Metric, kind string, s ticket.Status) {
+	gauge := func(d *prometheus.Desc, v float64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, kind)
+	}
+	ready := 0.0
+	if s.Ready {
+		ready = 1
+	}
+	gauge(ticketReady, ready)
+	gauge(ticketAge, s.Age.Seconds())
+	gauge(ticketLeft, s.Left.Seconds())
+	gauge(ticketBackOff, s.BackOff.Seconds())
+	gauge(ticketWaiters, float64(s.Waiters))
+	count := func(d *prometheus.Desc, label string, n uint64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), kind, label)
+	}
+	f, n := s.Counts.Fetches, s.Counts
+	for label, v := range map[string]uint64{
+		"issued": f.Issued, "unchanged": f.Unchanged, "refused": f.Refused,
+		"transient": f.Transient, "permanent": f.Permanent, "quota": f.Quota,
+	} {
+		count(ticketFetches, label, v)
+	}
+	for label, v := range map[string]uint64{
+		"look": n.Looks, "adopted": n.Adopted, "shared": n.Shared, "lease_wait": n.LeaseWaits, "lease_lost": n.LeasesLost,
+		"rejected": n.Rejections, "rejected_too_soon": n.TooSoon, "repeated": n.Repeated, "stranger": n.Strangers,
+		"store_failure": n.StoreFailures, "unreadable": n.Unreadable, "turned_away": n.TurnedAway,
+	} {
+		count(ticketEvents, label, v)
+	}
+}

@@ -1,0 +1,121 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"addcard/internal/cardlist"
+)
+
+// maxOuterStr is how many bytes WeChat takes as outer_str.
+const maxOuterStr = 128
+
+type cardExtInput struct {
+	Body struct {
+		Cards []wantedCard `json:"cards" minItems:"1" maxItems:"10"`
+	}
+}
+
+type wantedCard struct {
+	CardID   string `json:"card_id" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
+	OuterStr string `json:"outer_str,omitempty" doc:"The channel, at most 128 bytes; comes back in WeChat's events."`
+}
+
+// Resolve finds what a schema cannot say.
+func (in *cardExtInput) Resolve(huma.Context) []error {
+	var errs []error
+	seen := map[string]bool{}
+	for i, w := range in.Body.Cards {
+		if seen[w.CardID] {
+			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cards[%d].card_id", i), Message: "the same card twice"})
+		}
+		seen[w.CardID] = true
+		if msg := badOuterStr(w.OuterStr); msg != "" {
+			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cards[%d].outer_str", i), Message: msg})
+		}
+	}
+	return errs
+}
+
+func badOuterStr(s string) string {
+	switch {
+	case len(s) > maxOuterStr:
+		return fmt.Sprintf("longer than %d bytes", maxOuterStr)
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
+		return "control characters are not allowed"
+	}
+	return ""
+}
+
+type cardExtOutput struct {
+	Body struct {
+		CardList []signedCard `json:"cardList" doc:"Hand it to wx.addCard as it is, at once: do not keep it."`
+	}
+}
+
+type signedCard struct {
+	CardID  string `json:"cardId"`
+	CardExt string `json:"cardExt" doc:"A JSON string, signed for one use."`
+}
+
+type faceInput struct {
+	CardID string `path:"card_id" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
+}
+
+type faceOutput struct {
+	Body struct {
+		CardID           string `json:"card_id"`
+		Title            string `json:"title,omitempty"`
+		BrandName        string `json:"brand_name,omitempty"`
+		LogoURL          string `json:"logo_url,omitempty"`
+		Color            string `json:"color,omitempty" example:"Color010"`
+		BackgroundPicURL string `json:"background_pic_url,omitempty"`
+		Take             string `json:"take" enum:"add_card,open_card" doc:"Which way a mini-program takes this card: wx.addCard, or the open-card component."`
+	}
+}
+
+func (a *API) cardRoutes(api huma.API) {
+	route(a, api, a.signedIn(huma.Operation{
+		OperationID: "cardExt", Method: http.MethodPost, Path: "/v1/card-ext", Tags: []string{"cards"},
+		Summary: "Signed cards for wx.addCard", Errors: []int{400, 401, 404, 409, 413, 415, 429, 503},
+	}), a.cardExt)
+	route(a, api, huma.Operation{
+		OperationID: "card", Method: http.MethodGet, Path: "/v1/cards/{card_id}", Tags: []string{"cards"},
+		Summary: "The face of a card", Errors: []int{404, 429, 503},
+	}, a.face)
+}
+
+func (a *API) cardExt(ctx context.Context, in *cardExtInput) (*cardExtOutput, error) {
+	wants := make([]cardlist.Want, len(in.Body.Cards))
+	for i, w := range in.Body.Cards {
+		wants[i] = cardlist.Want{CardID: w.CardID, OuterStr: w.OuterStr}
+	}
+	items, err := a.CardLists.Make(ctx, sessionOf(ctx).MemberID, wants)
+	if err != nil {
+		return nil, err
+	}
+	var out cardExtOutput
+	out.Body.CardList = make([]signedCard, len(items))
+	for i, item := range items {
+		out.Body.CardList[i] = signedCard(item)
+	}
+	return &out, nil
+}
+
+func (a *API) face(ctx context.Context, in *faceInput) (*faceOutput, error) {
+	c, err := a.Catalogue.Get(ctx, in.CardID)
+	if err != nil {
+		return nil, err
+	}
+	var out faceOutput
+	b := &out.Body
+	b.CardID, b.Title, b.BrandName, b.LogoURL = c.ID, c.Title, c.BrandName, c.LogoURL
+	b.Color, b.BackgroundPicURL, b.Take = c.Color, c.BackgroundPicURL, c.Take()
+	return &out, nil
+}
