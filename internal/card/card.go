@@ -58,7 +58,7 @@ type Card struct {
 	Deposit       bool   `json:"deposit,omitempty"` // codes were handed to WeChat beforehand (导入code)
 	BindOpenID    bool   `json:"bind_openid,omitempty"`
 	DateType      string `json:"date_type,omitempty"`
-	Quantity      int64  `json:"quantity"` // remaining stock
+	Quantity      int64  `json:"quantity"` // remaining stock; negative when WeChat did not say
 
 	AutoActivate bool `json:"auto_activate,omitempty"`
 	WxActivate   bool `json:"wx_activate,omitempty"` // one-click activation form (一键激活)
@@ -100,5 +100,5 @@ func (c Card) Claimable(held bool) bool {
 	case VerifyFailed, Deleted:
 		return false
 	}
-	return held || c.Quantity > 0
+	return held || c.Quantity != 0
 }

@@ -25,6 +25,9 @@ const (
 	// clientReads is how many /card/get a minute clients may cause, all
 	// replicas together: nobody outside can spend the account's quota.
 	clientReads = 30
+	// failedFor is how long a failed read of a card is answered with the same
+	// failure, so that an outage does not eat the minute's reads.
+	failedFor = 3 * time.Second
 	// readTimeout bounds one look-up, whoever waits for it.
 	readTimeout = 10 * time.Second
 )
@@ -62,12 +65,21 @@ type Catalogue struct {
 	store  Store
 	log    *slog.Logger
 
-	flights singleflight.Group
-	running sync.WaitGroup // flights nobody may be waiting for
-	mu      sync.RWMutex
-	known   map[string]copyOf
-	unknown map[string]time.Time // until when
+	flights  singleflight.Group
+	running  sync.WaitGroup // flights nobody may be waiting for
+	mu       sync.RWMutex
+	known    map[string]copyOf
+	refusals map[string]refusal
+	failure  refusal // of WeChat, the latest
 }
+
+// refusal is what a read of a card ended with, and until when that holds.
+type refusal struct {
+	err   error
+	until time.Time
+}
+
+func (r refusal) holds() bool { return time.Now().Before(r.until) }
 
 // copyOf is a card and when it was last compared with the database.
 type copyOf struct {
@@ -77,7 +89,7 @@ type copyOf struct {
 
 // New returns a Catalogue. It asks nothing before it is used; see Sync.
 func New(wechat WeChat, store Store, log *slog.Logger) *Catalogue {
-	return &Catalogue{wechat: wechat, store: store, log: log, known: map[string]copyOf{}, unknown: map[string]time.Time{}}
+	return &Catalogue{wechat: wechat, store: store, log: log, known: map[string]copyOf{}, refusals: map[string]refusal{}}
 }
 
 // Get returns what is known of a card: from memory, else from the database,
@@ -86,13 +98,13 @@ func New(wechat WeChat, store Store, log *slog.Logger) *Catalogue {
 func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
 	c.mu.RLock()
 	have, ok := c.known[cardID]
-	gone := c.unknown[cardID]
+	refused := c.refusals[cardID]
 	c.mu.RUnlock()
-	switch now := time.Now(); {
-	case ok && now.Sub(have.lookAge) < memoryFor:
+	switch {
+	case ok && time.Since(have.lookAge) < memoryFor:
 		return have.card, nil
-	case now.Before(gone):
-		return Card{}, ErrNotFound
+	case !ok && refused.holds():
+		return Card{}, refused.err
 	}
 	return c.once(ctx, "look "+cardID, func(ctx context.Context) (Card, error) {
 		return c.look(ctx, cardID)
@@ -165,11 +177,19 @@ func (c *Catalogue) look(ctx context.Context, cardID string) (Card, error) {
 
 // read asks WeChat on a client's behalf, within the fleet's allowance.
 func (c *Catalogue) read(ctx context.Context, cardID string) (Card, error) {
-	ok, err := c.store.Allow(ctx, "card/get by clients", clientReads)
-	if err != nil {
-		return Card{}, err
+	c.mu.RLock()
+	refused, failure := c.refusals[cardID], c.failure
+	c.mu.RUnlock()
+	if refused.holds() {
+		return Card{}, refused.err
 	}
-	if !ok {
+	ok, err := c.store.Allow(ctx, "card/get by clients", clientReads)
+	switch {
+	case err != nil:
+		return Card{}, err
+	case !ok && failure.holds():
+		return Card{}, failure.err // the allowance went into an outage: say so
+	case !ok:
 		return Card{}, ErrTooMany
 	}
 	return c.refresh(ctx, cardID)
@@ -184,7 +204,9 @@ func (c *Catalogue) refresh(ctx context.Context, cardID string) (Card, error) {
 		return c.lost(ctx, cardID)
 	}
 	if err != nil {
-		return Card{}, fmt.Errorf("read card %s: %w", cardID, err)
+		err = fmt.Errorf("read card %s: %w", cardID, err)
+		c.refuse(cardID, refusal{err, before.Add(failedFor)})
+		return Card{}, err
 	}
 	return c.keep(ctx, got, before)
 }
@@ -193,7 +215,7 @@ func (c *Catalogue) lost(ctx context.Context, cardID string) (Card, error) {
 	before := time.Now()
 	got, _, err := c.store.Load(ctx, cardID)
 	if errors.Is(err, ErrNotFound) {
-		c.forget(cardID)
+		c.refuse(cardID, refusal{ErrNotFound, before.Add(unknownFor)})
 		return Card{}, ErrNotFound
 	}
 	if err != nil {
@@ -219,21 +241,22 @@ func (c *Catalogue) keep(ctx context.Context, got Card, readAt time.Time) (Card,
 func (c *Catalogue) remember(got Card) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.unknown, got.ID)
+	delete(c.refusals, got.ID)
 	c.known[got.ID] = copyOf{card: got, lookAge: time.Now()}
 }
 
-// forget remembers that there is no such card. The map stays small: at most
-// clientReads entries a minute are made, and each lives that long.
-func (c *Catalogue) forget(cardID string) {
+// refuse remembers how a read ended. The map stays small: clientReads entries
+// a minute are made for clients, and each lives a minute at most.
+func (c *Catalogue) refuse(cardID string, r refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	for id, until := range c.unknown {
-		if now.After(until) {
-			delete(c.unknown, id)
+	for id, old := range c.refusals {
+		if !old.holds() {
+			delete(c.refusals, id)
 		}
 	}
-	delete(c.known, cardID)
-	c.unknown[cardID] = now.Add(unknownFor)
+	c.refusals[cardID] = r
+	if !errors.Is(r.err, ErrNotFound) {
+		c.failure = refusal{r.err, time.Now().Add(time.Minute)}
+	}
 }

@@ -192,9 +192,45 @@ func TestGet_a_failing_WeChat_is_not_an_unknown_card(t *testing.T) {
 		if _, err := cat.Get(t.Context(), "c0"); !errors.Is(err, a.broken) {
 			t.Errorf("got %v, want what WeChat said", err)
 		}
+		if _, err := cat.Get(t.Context(), "c0"); !errors.Is(err, a.broken) || a.readsOf("c0") != 1 {
+			t.Errorf("at once again: got %v and %d calls, want the same answer from one call", err, a.readsOf("c0"))
+		}
 		a.change(func(a *account) { a.broken = nil })
+		time.Sleep(4 * time.Second)
 		if _, err := cat.Get(t.Context(), "c0"); err != nil {
 			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// An outage that ate the minute's reads is an outage, not the client's haste.
+func TestGet_an_outage_is_not_blamed_on_the_client(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount()
+		a.broken = errors.New("busy")
+		cat := open(a)
+		for i := range 60 {
+			if _, err := cat.Get(t.Context(), "c"+strconv.Itoa(i)); !errors.Is(err, a.broken) {
+				t.Fatalf("look-up %d: got %v, want what WeChat said", i, err)
+			}
+		}
+	})
+}
+
+func TestGet_a_failing_reread_leaves_the_copy_in_use(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		cat := open(a)
+		if _, err := cat.Get(t.Context(), "c0"); err != nil {
+			t.Fatal(err)
+		}
+		a.change(func(a *account) { a.broken = errors.New("busy") })
+		for range 5 {
+			time.Sleep(6 * time.Minute)
+			if _, err := cat.Get(t.Context(), "c0"); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
 		}
 	})
 }
