@@ -1,0 +1,35 @@
+# `make` prints the targets.
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.DEFAULT_GOAL := help
+.PHONY: help test lint cover fuzz bench sandbox build clean
+
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: ## all checks: formatting, vet, every test with the race detector
+	@./scripts/test.sh
+
+sandbox: ## the whole service against a simulated WeChat, in one process
+	$(GO) run ./cmd/sandbox
+
+build: ## the server's binary in bin/
+	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/server ./cmd/server
+
+lint: ## golangci-lint, installed into bin/ when missing
+	@test -x bin/golangci-lint || GOBIN=$(CURDIR)/bin $(GO) install $(GOLANGCI_LINT)
+	bin/golangci-lint run
+
+fuzz: ## each fuzz target for 30 seconds
+	@./scripts/fuzz.sh 30s
+
+bench: ## benchmarks; compare figures of one run only
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+cover: ## coverage by package
+	$(GO) test -coverpkg=./internal/... -coverprofile=cover.out ./... && $(GO) tool cover -func=cover.out | tail -1
+
+clean: ## remove build output
+	rm -rf bin dist cover.out

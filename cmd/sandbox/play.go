@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// demoCard is what the operator would send to /card/create: a custom-code card
+// that delivers in real time, so the server issues the codes.
+//
+//go:embed demo-card.json
+var demoCard []byte
+
+const user = "ming"
+
+// play walks one user from wx.login to the card in the wallet, over HTTP as a
+// mini-program would, and prints what each side says.
+func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
+	p := &player{ctx: ctx, out: out, base: "http://" + sb.app.Addr()}
+	p.say("WeChat, the phone and the Official Account are simulated at %s; nothing leaves this machine.", sb.wechatURL)
+	cardID, err := sb.createCard(ctx)
+	if err != nil {
+		return err
+	}
+	p.step("the merchant's card was created and approved", map[string]any{"card_id": cardID})
+
+	code, err := sb.sim.Login(user)
+	if err != nil {
+		return err
+	}
+	var session struct {
+		Token     string          `json:"token"`
+		ExpiresIn int             `json:"expires_in"`
+		Member    json.RawMessage `json:"member"`
+	}
+	if err := p.call(http.MethodPost, "/v1/session", map[string]string{"code": code}, &session); err != nil {
+		return err
+	}
+	p.token = session.Token
+	p.step("wx.login gave a code; POST /v1/session made it a session", map[string]any{"expires_in": session.ExpiresIn, "member": session.Member})
+
+	var cards json.RawMessage
+	want := map[string]any{"cards": []any{map[string]string{"card_id": cardID, "outer_str": "sandbox"}}}
+	if err := p.call(http.MethodPost, "/v1/card-ext", want, &cards); err != nil {
+		return err
+	}
+	p.step("POST /v1/card-ext gave what wx.addCard takes as it is", cards)
+
+	added, err := sb.sim.AddCard(user, cards)
+	if err != nil {
+		return fmt.Errorf("wx.addCard: %w", err)
+	}
+	p.step("wx.addCard: the phone checked every byte of cardExt and took the card", map[string]any{"cardList": added})
+
+	wallet, err := sb.sim.Cards(user)
+	if err != nil {
+		return err
+	}
+	if len(wallet) != 1 || wallet[0].CardID != cardID {
+		return fmt.Errorf("the wallet holds %d cards instead of this one", len(wallet))
+	}
+	p.step("the card is in the wallet", map[string]any{"title": wallet[0].Title, "code": wallet[0].Code, "status": wallet[0].Status})
+	return nil
+}
+
+// createCard does what a merchant does once at WeChat, with a token of the old
+// endpoint: it is isolated from the one that the server keeps.
+func (sb *sandbox) createCard(ctx context.Context) (string, error) {
+	account := sb.sim.Accounts().Official
+	var token struct {
+		AccessToken string `json:"access_token"`
+		ErrMsg      string `json:"errmsg"`
+	}
+	query := url.Values{"grant_type": {"client_credential"}, "appid": {account.AppID}, "secret": {account.Secret}}
+	if err := exchange(ctx, http.MethodGet, sb.wechatURL+"/cgi-bin/token?"+query.Encode(), "", nil, &token); err != nil {
+		return "", err
+	}
+	var card struct {
+		CardID string `json:"card_id"`
+		ErrMsg string `json:"errmsg"`
+	}
+	query = url.Values{"access_token": {token.AccessToken}}
+	if err := exchange(ctx, http.MethodPost, sb.wechatURL+"/card/create?"+query.Encode(), "", demoCard, &card); err != nil {
+		return "", err
+	}
+	if card.CardID == "" {
+		return "", fmt.Errorf("/card/create: %s%s", token.ErrMsg, card.ErrMsg)
+	}
+	return card.CardID, sb.sim.Approve(card.CardID)
+}
+
+// confess says how far the simulator is to be trusted.
+func (sb *sandbox) confess(out io.Writer) {
+	_, _ = fmt.Fprintf(out, `
+What this shows: WeChat's tokens, tickets, logins, cards and the phone's check of cardExt are imitated from
+WeChat's documents, strictly (internal/wechatsim/README.md). It was never compared with WeChat itself. Where
+the documents are silent or contradict each other it guesses; each guess is a switch of the simulator:
+`)
+	for _, g := range sb.sim.Guesses() {
+		_, _ = fmt.Fprintf(out, "  %-18s %-12s %s\n", g.Name, g.Value, g.About)
+	}
+}
+
+// invite says what can be done with the running sandbox.
+func (sb *sandbox) invite(out io.Writer) {
+	_, _ = fmt.Fprintf(out, `
+Serving until Ctrl-C.
+  public API   http://%[1]s   documentation: http://%[1]s/docs/
+  admin API    http://%[2]s   ADMIN_TOKEN of this run: %[3]s
+  WeChat       %[4]s   a login code for a user: curl -X POST %[4]s/_sim/phones/ming/login
+`, sb.app.Addr(), sb.app.AdminAddr(), sb.adminToken, sb.wechatURL)
+}
+
+// player is the mini-program's side of the conversation.
+type player struct {
+	ctx   context.Context //nolint:containedctx // lives for one play
+	out   io.Writer
+	base  string
+	token string
+	steps int
+}
+
+func (p *player) say(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format+"\n", args...) }
+
+func (p *player) step(title string, data any) {
+	p.steps++
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("   ", "  ")
+	_ = enc.Encode(data) // to memory, of plain values
+	p.say("\n%d. %s\n   %s", p.steps, title, strings.TrimSpace(text.String()))
+}
+
+func (p *player) call(method, path string, in, answer any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	if err := exchange(p.ctx, method, p.base+path, p.token, body, answer); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+// exchange sends one request and decodes a 2xx answer. Its errors hold no URL:
+// WeChat's carry secrets.
+func exchange(ctx context.Context, method, target, token string, body []byte, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		if wrapped, ok := err.(*url.Error); ok { //nolint:errorlint // Do returns no other
+			err = wrapped.Err
+		}
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("HTTP %d %s", resp.StatusCode, bytes.TrimSpace(raw))
+	}
+	return json.Unmarshal(raw, answer)
+}
