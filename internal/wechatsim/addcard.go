@@ -35,7 +35,7 @@ func (s *Sim) AddCard(user string, argument []byte) ([]AddedCard, error) {
 			return nil, r
 		}
 	}
-	return s.take(p, offers), nil
+	return s.takeAll(p, offers), nil
 }
 
 func (s *Sim) readList(argument []byte) ([]*offer, *Rejection) {
@@ -162,21 +162,27 @@ func restorable(p *person, o *offer) *holding {
 	return nil
 }
 
-// take delivers every card of a list that was accepted.
-func (s *Sim) take(p *person, offers []*offer) []AddedCard {
+// takeAll delivers every card of a list that was accepted.
+func (s *Sim) takeAll(p *person, offers []*offer) []AddedCard {
 	var added []AddedCard
 	for _, o := range offers {
 		if key := o.replayKey(); key != "" {
 			o.card.replays.put(key, true)
 		}
-		h := o.restores
-		if h == nil {
-			h = s.claim(p, o)
-		}
-		h.status = codeNormal
-		added = append(added, AddedCard{CardID: o.cardID, CardExt: o.ext, Code: s.seal(h.code), IsSuccess: true})
+		added = append(added, AddedCard{CardID: o.cardID, CardExt: o.ext, Code: s.seal(s.take(p, o).code), IsSuccess: true})
 	}
 	return added
+}
+
+// take restores a deleted copy or delivers a new one, and tells the merchant.
+func (s *Sim) take(p *person, o *offer) *holding {
+	h := o.restores
+	if h == nil {
+		h = s.claim(p, o)
+	}
+	h.status = codeNormal
+	s.emitGet(h, o.restores != nil)
+	return h
 }
 
 func (s *Sim) claim(p *person, o *offer) *holding {
@@ -188,6 +194,7 @@ func (s *Sim) claim(p *person, o *offer) *holding {
 		begin = s.Now()
 	}
 	o.card.quantity--
+	s.emitStock(o.card)
 	return s.deliver(p, o.card, code, o.outerStr, begin.Truncate(time.Second))
 }
 

@@ -355,3 +355,27 @@ func TestDeleteCard_names_what_is_wrong(t *testing.T) {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 }
+
+func TestScanQR_brings_a_card_without_cardExt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{})
+	system, custom := r.create(systemCode(), nil), r.create(nil, nil)
+	scan := func(body tree) reply { return r.post("/_sim/phones/ann/scan-qr", body) }
+	got := scan(tree{"card_id": system, "outer_str": "door"})
+	if len(got.text("code")) != 12 || got.text("outer_str") != "door" {
+		t.Errorf("got %v", got)
+	}
+	wantCode(t, r.card("/card/code/get", tree{"code": got.text("code")}), 0)
+	says(t, scan(tree{"card_id": system}), "已领完", "get_limit")
+	for field, body := range map[string]tree{"code": {"card_id": custom}, "card_id": {"card_id": "pNone"}} {
+		if got := scan(body); got.text("field") != field {
+			t.Errorf("%s: %v", field, got)
+		}
+	}
+	if got := scan(tree{"card_id": custom, "code": "A1"}); got.text("code") != "A1" {
+		t.Errorf("got %v", got)
+	}
+	if got := r.get("/_sim/events?event=user_get_card")["events"].([]any); len(got) != 2 {
+		t.Errorf("events %v", got)
+	}
+}

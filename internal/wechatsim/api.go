@@ -54,6 +54,13 @@ func endpoints() []endpoint {
 		card("/card/code/deposit", (*Sim).depositCodes),
 		card("/card/code/getdepositcount", (*Sim).depositCount),
 		card("/card/code/checkcode", (*Sim).checkCodes),
+		card("/card/code/decrypt", (*Sim).decryptCode),
+		card("/card/code/get", (*Sim).getCode),
+		card("/card/code/unavailable", (*Sim).unavailable),
+		card("/card/user/getcardlist", (*Sim).cardsOf),
+		card("/card/membercard/activate", (*Sim).activate),
+		card("/card/membercard/userinfo/get", (*Sim).userInfo),
+		card("/card/membercard/updateuser", (*Sim).updateUser),
 	}
 }
 

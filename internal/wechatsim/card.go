@@ -97,8 +97,3 @@ func (s *Sim) cardOf(b fields) (*card, error) {
 	}
 	return c, nil
 }
-
-// review ends the review of a card, as WeChat's people do within three days.
-func (s *Sim) review(c *card, status cardStatus) {
-	c.status, c.updated = status, s.Now()
-}

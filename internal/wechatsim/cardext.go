@@ -17,6 +17,11 @@ const (
 	saysGone      = "已领完"
 )
 
+var (
+	secondsFormat = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+	codeFormat    = regexp.MustCompile(`^[0-9A-Za-z]+$`)
+)
+
 // Rejection explains to a developer what the phone only calls 签名错误, 参数错误
 // or 已领完.
 type Rejection struct {
@@ -153,7 +158,7 @@ func (s *Sim) readTimestamp(o *offer, ext map[string]any) *Rejection {
 }
 
 func (s *Sim) checkTimestamp(text string) *Rejection {
-	if !regexp.MustCompile(`^[1-9][0-9]{0,18}$`).MatchString(text) {
+	if !secondsFormat.MatchString(text) {
 		return reject(saysParameter, "timestamp_format", "timestamp must be decimal seconds")
 	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
@@ -205,7 +210,7 @@ func (o *offer) fitsCode() *Rejection {
 		return reject(saysParameter, "code_missing", "a use_custom_code card needs code in cardExt")
 	case o.has["code"] && len(o.code) > maxCode:
 		return reject(saysParameter, "code_length", "code has %d characters, 20 are allowed", len(o.code))
-	case o.has["code"] && !regexp.MustCompile(`^[0-9A-Za-z]+$`).MatchString(o.code):
+	case o.has["code"] && !codeFormat.MatchString(o.code):
 		return reject(saysParameter, "code_characters", "code must be letters and digits")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package wechatsim_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,4 +107,54 @@ func TestGuesses_every_switch_has_a_use(t *testing.T) {
 	r.do("PUT", "/_sim/guesses", tree{"fractional_number": "busy"})
 	wantCode(t, r.card("/card/modifystock", `{"card_id":"`+id+`","increase_stock_value":1.0}`), -1)
 	wantCode(t, r.card("/card/modifystock", `{"card_id":"`+id+`","increase_stock_value":1.5}`), 47001)
+}
+
+func TestControl_typed_methods_are_the_same_simulator(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{})
+	code, err := r.sim.Login("ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := r.get("/_sim/phones/ann")
+	if got := r.session(code); got.text("openid") != who.text("mini_openid") || got.text("unionid") != who.text("unionid") {
+		t.Errorf("%v is not %v", got, who)
+	}
+	if _, err := r.sim.Login("no name"); err == nil {
+		t.Error("a name with a space is taken")
+	}
+	token := r.token()
+	r.sim.ExpireAccessToken()
+	wantCode(t, r.ping(token), 40001)
+	id := r.create(nil, nil)
+	list := r.get("/_sim/cards")["cards"].([]any)
+	if line := reply(list[0].(tree)); line.text("card_id") != id || line.text("status") != "CARD_STATUS_VERIFY_OK" || line.whole("quantity") != 100 {
+		t.Errorf("cards %v", list)
+	}
+	if _, err := r.sim.AddCard("ann", []byte("x")); err == nil || !strings.Contains(err.Error(), "argument_malformed") {
+		t.Errorf("AddCard: %v", err)
+	}
+}
+
+func TestMemory_is_bounded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{})
+	id := r.create(nil, nil)
+	r.added("ann", id, tree{"code": "A1"})
+	r.card("/card/membercard/activate", tree{"card_id": id, "code": "A1", "membership_number": "A1"})
+	for range 1001 {
+		r.card("/card/membercard/updateuser", tree{"card_id": id, "code": "A1", "add_bonus": 1})
+	}
+	if n := len(r.faces("ann")[0]["messages"].([]any)); n != 1000 {
+		t.Errorf("%d messages kept", n)
+	}
+	for range 60 {
+		r.ping("nosuchtoken")
+	}
+	if n := len(r.get("/_sim/calls")["refusals"].([]any)); n != 50 {
+		t.Errorf("%d refusals kept", n)
+	}
+	if kept := wechatsim.ShelfAfter(10, 25); !slices.Equal(kept, []int{16, 17, 18, 19, 20, 21, 22, 23, 24, 25}) {
+		t.Errorf("a shelf of 10 holds %v after 25", kept)
+	}
 }

@@ -7,7 +7,9 @@ import (
 )
 
 // controls lists the control API.
-func controls() []control {
+func controls() []control { return append(baseControls(), eventControls()...) }
+
+func baseControls() []control {
 	return []control{
 		{"GET /_sim/{$}", "this description", (*Sim).describeAll},
 		{"GET /_sim/accounts", "the two apps with their secrets", (*Sim).showAccounts},
@@ -16,6 +18,10 @@ func controls() []control {
 		{"POST /_sim/phones/{user}/login", `wx.login → {"code"}; {"app_id"} makes a code of another mini-program`, (*Sim).phoneLogin},
 		{"POST /_sim/phones/{user}/add-card", "wx.addCard with {\"cardList\"} → what its success gives, or 400 with errMsg and detail; ?cancel=1: the user closes the page", (*Sim).phoneAddCard},
 		{"POST /_sim/phones/{user}/delete-card", `{"card_id","code"}: the user throws the card away`, (*Sim).phoneDeleteCard},
+		{"POST /_sim/phones/{user}/scan-qr", `{"card_id","code","outer_str"}: takes a card from a QR code in the shop, without cardExt`, (*Sim).scanCard},
+		{"POST /_sim/phones/{user}/open-card", `wx.openCard with {"cardList":[{"cardId","code"}]}, plain codes`, (*Sim).phoneOpenCard},
+		{"POST /_sim/phones/{user}/submit-form", `{"card_id","code","form":{}}: the user fills in the form of a one-click card`, (*Sim).submitForm},
+		{"POST /_sim/phones/{user}/gift-card", `{"card_id","code","to","then":"accept|wait|return"}; again for a gift on its way`, (*Sim).giftCard},
 		{"GET /_sim/phones/{user}/cards", "the card faces with the messages that reached the user", (*Sim).phoneCards},
 		{"POST /_sim/webpages/check", `wx.config: {"url","nonce_str","timestamp","signature"} → {"ok"}`, (*Sim).checkWebPage},
 		{"GET /_sim/cards", "card_id, title and status of every card", (*Sim).listCards},
@@ -45,7 +51,7 @@ func (s *Sim) describeAll(*http.Request) (any, error) {
 		imitated = append(imitated, path{ep.method, ep.path})
 	}
 	return object{"about": "a simulated WeChat: not for production, everything is forgotten at exit",
-		"imitates": imitated, "control": controls(), "guesses": s.Guesses(), "not_reproduced": notReproduced(),
+		"imitates": imitated, "control": controls(), "events": EventKinds(), "guesses": s.Guesses(), "not_reproduced": notReproduced(),
 		"now": s.Now().UTC().Format(time.RFC3339)}, nil
 }
 
@@ -54,6 +60,7 @@ func notReproduced() []string {
 	return []string{
 		"nothing was compared with the real WeChat: every rule comes from documents and from reports of others",
 		"card types other than MEMBER_CARD, redemption at a till, payments, shops and permissions of sub-accounts",
+		"the open-card component, QR codes, shelves, picture uploads, and pushes that are not about cards",
 		"the review by people: POST /_sim/cards/{card_id}/approve decides",
 		"length limits that are not in the tables of \"Create member card\"; unknown members of a card are kept, not dropped",
 		"which of several faults of one request WeChat names first",

@@ -1,7 +1,23 @@
 package wechatsim
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
 // The parts that vectors.json has data for.
 var (
 	Digest      = digest
 	JSSDKDigest = jssdkDigest
+	SealMessage = sealMessage
 )
+
+// ShelfAfter puts 1…n on a shelf and returns what is left on it.
+func ShelfAfter(size, n int) []int {
+	s := newShelf[int](size)
+	for i := 1; i <= n; i++ {
+		s.put(fmt.Sprint(i), i)
+	}
+	return slices.Sorted(maps.Values(s.items))
+}

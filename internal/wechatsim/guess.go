@@ -27,6 +27,11 @@ type Guesses struct {
 	NonceStr         string `json:"nonce_str"`
 	MaxCards         string `json:"max_cards"`
 	ReusedCode       string `json:"reused_code"`
+	RepeatActivate   string `json:"repeat_activate"`
+	GiftedCard       string `json:"gifted_card"`
+	MemberUpdate     string `json:"member_update"`
+	PushRetry        string `json:"push_retry"`
+	PushXML          string `json:"push_xml"`
 }
 
 // Guess is one switch of [Guesses] with its present value.
@@ -76,6 +81,16 @@ func (g *Guesses) switches() []Guess {
 			About: "how many cards one wx.addCard takes"},
 		{Name: "reused_code", field: &g.ReusedCode, Choices: []string{"已领完", "参数错误"},
 			About: "what the phone says to a custom code that was delivered before"},
+		{Name: "repeat_activate", field: &g.RepeatActivate, Choices: []string{"number", "all"},
+			About: "a second activate overwrites the membership_number only, or the initial figures and fields again too"},
+		{Name: "gifted_card", field: &g.GiftedCard, Choices: []string{"carries", "fresh"},
+			About: "a card given to a friend keeps its activation and figures, or starts inactive with none"},
+		{Name: "member_update", field: &g.MemberUpdate, Choices: []string{"sent", "silent"},
+			About: "whether update_member_card is pushed for changes that the merchant made by updateuser"},
+		{Name: "push_retry", field: &g.PushRetry, Choices: []string{"same", "fresh"},
+			About: "a second try of a push repeats timestamp, nonce and signature byte for byte, or has new ones"},
+		{Name: "push_xml", field: &g.PushXML, Choices: []string{"compact", "spaced"},
+			About: "white space round the CDATA of a push, as in some of WeChat's samples"},
 	}
 	for i := range list {
 		list[i].Value = *list[i].field

@@ -1,6 +1,9 @@
 package wechatsim
 
-import "log/slog"
+import (
+	"log/slog"
+	"time"
+)
 
 // Account is one WeChat app: the mini-program, or the Official Account that owns
 // the cards.
@@ -29,6 +32,12 @@ type Options struct {
 	// IPWhitelist holds the addresses that may call for the Official Account;
 	// others get 40164. Empty means everybody.
 	IPWhitelist []string
+	// Callback is where events are pushed; without a URL they are only logged.
+	// New panics if it is set and wrong.
+	Callback Callback
+	// PushTimeout is how long one try of a push may take; 0 is WeChat's 5 s.
+	// After a try that failed sooner, the next follows a fifth of it later.
+	PushTimeout time.Duration
 	// Seed makes identifiers, secrets and seeded faults repeatable; 0 is a
 	// different seed each time.
 	Seed uint64

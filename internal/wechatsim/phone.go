@@ -60,7 +60,8 @@ func (s *Sim) phoneDeleteCard(r *http.Request) (any, error) {
 		return nil, invalid("code", "the card is deleted already")
 	}
 	h.status = codeDeleted
-	return h.face(s.Now()), nil
+	s.emitCode("user_del_card", h, nil)
+	return s.face(h), nil
 }
 
 // inWallet finds a card that the user sees: not one that was given away.
@@ -82,6 +83,92 @@ func (s *Sim) phoneCards(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return object{"cards": faces}, nil
+}
+
+// scanCard plays a QR code in the shop: a card comes into the wallet without any
+// cardExt, perhaps of a person whom the mini-program never met.
+func (s *Sim) scanCard(r *http.Request) (any, error) {
+	in, err := decode[struct {
+		copyRef
+		OuterStr string `json:"outer_str"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.person(r.PathValue("user"))
+	if err != nil {
+		return nil, err
+	}
+	o := &offer{cardID: in.CardID, card: s.cards[in.CardID], code: in.Code, outerStr: in.OuterStr, has: map[string]bool{"code": in.Code != ""}}
+	if o.card == nil {
+		return nil, missing("card_id", "no such card")
+	}
+	if r := o.fitsCode(); r != nil {
+		return nil, invalid("code", "%s", r.Explanation)
+	}
+	if r := s.available(newBatch(), p, o); r != nil {
+		r.CardID = in.CardID
+		return nil, r
+	}
+	return s.face(s.take(p, o)), nil
+}
+
+// phoneOpenCard wants plain codes: passing an encrypted one is a known mistake.
+func (s *Sim) phoneOpenCard(r *http.Request) (any, error) {
+	in, err := decode[struct {
+		CardList []struct {
+			CardID string `json:"cardId"`
+			Code   string `json:"code"`
+		} `json:"cardList"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	opened := []*holding{}
+	for _, one := range in.CardList {
+		h, err := s.inWallet(r.PathValue("user"), copyRef{one.CardID, one.Code})
+		if err != nil {
+			return nil, err
+		}
+		opened = append(opened, h)
+	}
+	for _, h := range opened {
+		if h.card.truth("need_push_on_view") {
+			s.emitCode("user_view_card", h, map[string]string{"OuterStr": h.outerStr})
+		}
+	}
+	return object{"errMsg": "openCard:ok"}, nil
+}
+
+// submitForm plays the one-click form. A card of the jump type stays inactive:
+// the merchant's page activates it.
+func (s *Sim) submitForm(r *http.Request) (any, error) {
+	in, err := decode[struct {
+		copyRef
+		Form map[string]string `json:"form"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, err := s.inWallet(r.PathValue("user"), in.copyRef)
+	if err != nil {
+		return nil, err
+	}
+	if !h.card.memberTruth("wx_activate") {
+		return nil, invalid("card_id", "the card is not one-click (wx_activate)")
+	}
+	if in.Form != nil {
+		h.form = in.Form
+	}
+	h.active = h.active || !h.card.memberTruth("wx_activate_after_submit")
+	s.emitCode("submit_membercard_user_info", h, nil)
+	return s.face(h), nil
 }
 
 func (s *Sim) checkWebPage(r *http.Request) (any, error) {
@@ -122,21 +209,22 @@ func (s *Sim) approveCard(r *http.Request) (any, error) {
 
 // Approve ends the review of a card well. The error says that there is no such
 // card, or that it was deleted.
-func (s *Sim) Approve(cardID string) error { return s.endReview(cardID, verifyOK) }
+func (s *Sim) Approve(cardID string) error { return s.endReview(cardID, verifyOK, "") }
 
 func (s *Sim) rejectCard(r *http.Request) (any, error) {
-	if _, err := decode[struct {
+	in, err := decode[struct {
 		Reason string `json:"reason"`
-	}](r); err != nil {
+	}](r)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.endReview(r.PathValue("card_id"), verifyFail); err != nil {
+	if err := s.endReview(r.PathValue("card_id"), verifyFail, in.Reason); err != nil {
 		return nil, err
 	}
 	return object{"status": verifyFail}, nil
 }
 
-func (s *Sim) endReview(cardID string, status cardStatus) error {
+func (s *Sim) endReview(cardID string, status cardStatus, reason string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.cards[cardID]
@@ -146,6 +234,7 @@ func (s *Sim) endReview(cardID string, status cardStatus) error {
 	if c.status == cardDeleted {
 		return invalid("card_id", "the card was deleted")
 	}
-	s.review(c, status)
+	c.status, c.updated = status, s.Now()
+	s.emitReview(c, status, reason)
 	return nil
 }

@@ -16,6 +16,7 @@ type Sim struct {
 	handler http.Handler
 	calls   *callBook
 	faults  *faultQueue
+	post    *postman
 	closed  chan struct{}
 	once    sync.Once
 
@@ -36,6 +37,7 @@ type Sim struct {
 	testers     map[string]bool // openids and user names of testwhitelist/set
 	codes       map[string]*holding
 	sealKey     []byte
+	callback    Callback // no URL: nowhere
 }
 
 // account is one app and what WeChat keeps for it.
@@ -50,7 +52,7 @@ type account struct {
 }
 
 // New returns a running Sim; Close ends it. It panics if Options.Guesses holds an
-// unknown value.
+// unknown value or Options.Callback is wrong.
 func New(o Options) *Sim {
 	if err := o.Guesses.complete(); err != nil {
 		panic("wechatsim: " + err.Error())
@@ -63,6 +65,7 @@ func New(o Options) *Sim {
 		people: map[string]*person{}, openIDs: map[string]*person{},
 		cards: map[string]*card{}, testers: map[string]bool{}, codes: map[string]*holding{},
 	}
+	s.post = newPostman(o.PushTimeout, s.closed)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -70,6 +73,11 @@ func New(o Options) *Sim {
 	s.sealKey = []byte(s.pick(urlSafe, 32))
 	s.quotas = defaultQuotas(s.guesses)
 	s.openAccounts(o.Accounts)
+	if o.Callback.URL != "" {
+		if err := s.pushTo(o.Callback); err != nil {
+			panic("wechatsim: " + err.Error())
+		}
+	}
 	s.handler = s.routes()
 	return s
 }
@@ -100,9 +108,11 @@ func (s *Sim) newAccount(kind string, a Account) *account {
 // Handler serves WeChat's paths and the control API under /_sim/.
 func (s *Sim) Handler() http.Handler { return s.handler }
 
-// Close wakes every delayed answer and returns. The Sim must not be used after.
+// Close wakes every delayed answer, gives up the pushes under way and waits for
+// them to end. Later calls do nothing.
 func (s *Sim) Close() {
 	s.once.Do(func() { close(s.closed) })
+	s.post.close()
 }
 
 // Accounts returns the two apps with their secrets.

@@ -82,3 +82,25 @@ func TestVectors_JSSDK(t *testing.T) {
 		}
 	}
 }
+
+// A1 is published as a decryption; with its random bytes it is an encryption too.
+func TestVectors_AES(t *testing.T) {
+	t.Parallel()
+	for _, v := range vectors(t, "aes_encrypt", "aes_decrypt") {
+		in := read[map[string]string](t, v.Inputs)
+		var want string
+		if v.Kind == "aes_encrypt" {
+			want = read[string](t, v.Expected)
+		} else {
+			opened := read[map[string]any](t, v.Expected)
+			want = in["encrypt"]
+			for _, name := range []string{"random", "msg", "appid"} {
+				in[name] = opened[name].(string)
+			}
+		}
+		got, err := wechatsim.SealMessage(in["encoding_aes_key"], in["random"], in["msg"], in["appid"])
+		if err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", v.ID, got, err, want)
+		}
+	}
+}

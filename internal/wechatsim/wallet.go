@@ -43,12 +43,22 @@ type Message struct {
 	At    time.Time `json:"at"`
 }
 
+const keptMessages = 1000
+
+// tell keeps the latest messages.
+func (h *holding) tell(m Message) {
+	if len(h.messages) == keptMessages {
+		h.messages = append(h.messages[:0], h.messages[1:]...)
+	}
+	h.messages = append(h.messages, m)
+}
+
 // CardFace is what the user sees of one card in the wallet.
 type CardFace struct {
 	CardID           string            `json:"card_id"`
 	Title            string            `json:"title"`
 	BrandName        string            `json:"brand_name"`
-	Code             string            `json:"code"`
+	Code             string            `json:"code"`   // the plain one
 	Status           string            `json:"status"` // NORMAL, DELETE, GIFTING, GIFT_SUCC, UNAVAILABLE, EXPIRE
 	HasActive        bool              `json:"has_active"`
 	MembershipNumber string            `json:"membership_number"`
@@ -70,18 +80,18 @@ func (s *Sim) Cards(user string) ([]CardFace, error) {
 	}
 	faces := []CardFace{}
 	for _, h := range p.wallet {
-		faces = append(faces, h.face(s.Now()))
+		faces = append(faces, s.face(h))
 	}
 	return faces, nil
 }
 
-func (h *holding) face(now time.Time) CardFace {
+func (s *Sim) face(h *holding) CardFace {
 	custom := map[string]string{}
 	for name, value := range h.custom {
 		custom[name] = value
 	}
 	return CardFace{CardID: h.card.id, Title: h.card.text("title"), BrandName: h.card.text("brand_name"),
-		Code: h.code, Status: string(h.statusAt(now)), HasActive: h.active, MembershipNumber: h.number,
+		Code: h.code, Status: string(s.statusOf(h)), HasActive: h.active, MembershipNumber: h.number,
 		Bonus: h.bonus, Balance: h.balance, CustomFields: custom, OuterStr: h.outerStr,
 		ClaimedAt: h.claimed.UTC(), Messages: append([]Message{}, h.messages...)}
 }

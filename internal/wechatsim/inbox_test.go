@@ -1,0 +1,132 @@
+package wechatsim_test
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"addcard/internal/wechatsim"
+)
+
+const (
+	pushToken = "AAAAA"
+	pushKey   = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+)
+
+// inbox is a merchant's callback that keeps every push as it came.
+type inbox struct {
+	*httptest.Server
+	mu     sync.Mutex
+	got    []letter
+	answer func(n int, w http.ResponseWriter) // n counts from 0
+}
+
+type letter struct {
+	query url.Values
+	body  string
+}
+
+func newInbox(t *testing.T, answer func(n int, w http.ResponseWriter)) *inbox {
+	t.Helper()
+	in := &inbox{answer: answer}
+	in.Server = httptest.NewServer(in)
+	t.Cleanup(in.Close)
+	return in
+}
+
+func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		io.WriteString(w, r.URL.Query().Get("echostr"))
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	in.mu.Lock()
+	n := len(in.got)
+	in.got = append(in.got, letter{r.URL.Query(), string(body)})
+	in.mu.Unlock()
+	if in.answer != nil {
+		in.answer(n, w)
+		return
+	}
+	io.WriteString(w, "success")
+}
+
+func (in *inbox) letters() []letter {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return append([]letter{}, in.got...)
+}
+
+// element reads one element of a push, trimmed as a merchant must.
+func (l letter) element(name string) (string, bool) {
+	d := xml.NewDecoder(strings.NewReader(l.body))
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return "", false
+		}
+		if start, ok := token.(xml.StartElement); ok && start.Name.Local == name {
+			var text string
+			if err := d.DecodeElement(&text, &start); err != nil {
+				return "", false
+			}
+			return strings.TrimSpace(text), true
+		}
+	}
+}
+
+func (l letter) text(name string) string { text, _ := l.element(name); return text }
+
+// events lists the pushes as Event:UserCardCode.
+func (in *inbox) events() []string {
+	var out []string
+	for _, l := range in.letters() {
+		out = append(out, l.text("Event")+":"+l.text("UserCardCode"))
+	}
+	return out
+}
+
+// openEnvelope decrypts what a push holds in Encrypt.
+func openEnvelope(t *testing.T, sealed, key string) (message, appID string) {
+	t.Helper()
+	aesKey, err := base64.StdEncoding.DecodeString(key + "=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := base64.StdEncoding.DecodeString(sealed)
+	if err != nil || len(data)%32 != 0 {
+		t.Fatalf("Encrypt is %d bytes: %v", len(data), err)
+	}
+	block, err := aes.NewCipher(aesKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cipher.NewCBCDecrypter(block, aesKey[:16]).CryptBlocks(data, data)
+	data = data[:len(data)-int(data[len(data)-1])]
+	n := binary.BigEndian.Uint32(data[16:20])
+	return string(data[20 : 20+n]), string(data[20+n:])
+}
+
+// pushRig is a rig whose events go to an inbox in clear.
+func pushRig(t *testing.T, g wechatsim.Guesses, answer func(int, http.ResponseWriter)) (*rig, *inbox) {
+	t.Helper()
+	in := newInbox(t, answer)
+	return newRig(t, wechatsim.Options{Guesses: g, Callback: wechatsim.Callback{URL: in.URL + "/cb?tenant=1", Token: pushToken}}), in
+}
+
+// settled waits until every event so far has arrived or was given up.
+func (r *rig) settled() {
+	r.t.Helper()
+	if err := r.sim.WaitEvents(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+}
