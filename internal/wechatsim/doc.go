@@ -16,8 +16,9 @@
 // depend on them.
 //
 //	sim := wechatsim.New(wechatsim.Options{})
-//	defer sim.Close()
 //	server := httptest.NewServer(sim.Handler())
+//	defer server.Close()
+//	defer sim.Close()
 //
 // WeChat's own paths answer as on the wire (HTTP 200 and an errcode); everything
 // under /_sim/ is the control API, in plain JSON with ordinary HTTP statuses.

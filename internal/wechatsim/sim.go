@@ -109,7 +109,8 @@ func (s *Sim) newAccount(kind string, a Account) *account {
 func (s *Sim) Handler() http.Handler { return s.handler }
 
 // Close wakes every delayed answer, gives up the pushes under way and waits for
-// them to end. Later calls do nothing.
+// them to end; a server in front of it is closed after it, because such a server
+// waits for its answers. Later calls do nothing.
 func (s *Sim) Close() {
 	s.once.Do(func() { close(s.closed) })
 	s.post.close()
