@@ -10,8 +10,7 @@ import (
 
 const maxCode = 20 // "code: string(20)"
 
-// sealCode makes 64 characters of base64, as long as WeChat's, with + and / in
-// them for whoever decodes a URL once too often.
+// sealCode makes 64 characters of base64, as long as WeChat's.
 func sealCode(key []byte, nonce, code string) string {
 	padded := make([]byte, maxCode)
 	copy(padded, code)

@@ -1,6 +1,9 @@
 package wechatsim
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // codeStatus is a user_card_status of /card/code/get.
 type codeStatus string
@@ -173,5 +176,13 @@ func (s *Sim) systemCode() string {
 }
 
 // seal encrypts a code the way it travels through the phone: only
-// /card/code/decrypt of the same simulator opens it.
-func (s *Sim) seal(code string) string { return sealCode(s.sealKey, s.pick(urlSafe, 12), code) }
+// /card/code/decrypt of the same simulator opens it. There is always a + in it,
+// so that whoever decodes a URL once too often is found out every time.
+func (s *Sim) seal(code string) string {
+	for {
+		sealed := sealCode(s.sealKey, s.pick(urlSafe, 12), code)
+		if strings.Contains(sealed, "+") {
+			return sealed
+		}
+	}
+}
