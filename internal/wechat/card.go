@@ -1,0 +1,171 @@
+package wechat
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxCardID is four times the length of WeChat's card_ids.
+const maxCardID = 128
+
+// Card is what WeChat says of a card, as far as it decides what a cardExt may
+// hold, how the card is taken, and what it looks like (page "查看卡券详情").
+type Card struct {
+	ID     string
+	Type   string // MEMBER_CARD
+	Status string // CARD_STATUS_…, one spelling each: NOT_VERIFY, VERIFY_FAIL, VERIFY_OK, DELETE, DISPATCH
+
+	Title            string
+	BrandName        string
+	LogoURL          string
+	Color            string
+	BackgroundPicURL string
+
+	UseCustomCode     bool
+	GetCustomCodeMode string // GET_CUSTOM_CODE_MODE_DEPOSIT, or empty
+	BindOpenID        bool
+	DateType          string // DATE_TYPE_…
+	Quantity          int64  // what is left
+	TotalQuantity     int64
+	GetLimit          int64
+
+	AutoActivate             bool
+	WxActivate               bool
+	WxActivateAfterSubmit    bool
+	WxActivateAfterSubmitURL string
+	SupplyBonus              bool
+	SupplyBalance            bool
+}
+
+// Card reads one card. raw is the card as WeChat gave it, with all that Card
+// leaves out. An unknown card is an *Error whose UnknownCard is true.
+func (c *Client) Card(ctx context.Context, cardID string) (card Card, raw json.RawMessage, err error) {
+	answer := cardAnswer{wanted: cardID}
+	body := struct {
+		CardID string `json:"card_id"`
+	}{cardID}
+	if err := c.post(ctx, "/card/get", body, &answer); err != nil {
+		return Card{}, nil, err
+	}
+	return answer.card(), json.RawMessage(answer.Card), nil
+}
+
+// Cards lists some of the account's cards, at most 50, from offset on, and how
+// many there are in all (page "批量查询卡券列表").
+func (c *Client) Cards(ctx context.Context, offset, count int) (ids []string, total int, err error) {
+	var list cardList
+	body := struct {
+		Offset int `json:"offset"`
+		Count  int `json:"count"`
+	}{offset, count}
+	if err := c.post(ctx, "/card/batchget", body, &list); err != nil {
+		return nil, 0, err
+	}
+	return list.IDs, list.Total, nil
+}
+
+// cardList is the answer of /card/batchget.
+type cardList struct {
+	IDs   []string `json:"card_id_list"`
+	Total int      `json:"total_num"`
+}
+
+func (l *cardList) lack() string {
+	for _, id := range l.IDs {
+		if !printable(id, maxCardID) {
+			return "card_id_list"
+		}
+	}
+	return ""
+}
+
+// cardAnswer is the answer of /card/get. The attributes stand under a key that
+// is the card's type in lower case.
+type cardAnswer struct {
+	Card jsontext.Value `json:"card"`
+
+	wanted string
+	kind   string
+	body   cardBody
+}
+
+type cardBody struct {
+	BaseInfo struct {
+		ID        string `json:"id"`
+		Status    string `json:"status"`
+		Title     string `json:"title"`
+		BrandName string `json:"brand_name"`
+		LogoURL   string `json:"logo_url"`
+		Color     string `json:"color"`
+
+		UseCustomCode     bool   `json:"use_custom_code"`
+		GetCustomCodeMode string `json:"get_custom_code_mode"`
+		BindOpenID        bool   `json:"bind_openid"`
+		GetLimit          int64  `json:"get_limit"`
+		DateInfo          struct {
+			Type string `json:"type"`
+		} `json:"date_info"`
+		SKU struct {
+			Quantity      int64 `json:"quantity"`
+			TotalQuantity int64 `json:"total_quantity"`
+		} `json:"sku"`
+	} `json:"base_info"`
+	BackgroundPicURL         string `json:"background_pic_url"`
+	AutoActivate             bool   `json:"auto_activate"`
+	WxActivate               bool   `json:"wx_activate"`
+	WxActivateAfterSubmit    bool   `json:"wx_activate_after_submit"`
+	WxActivateAfterSubmitURL string `json:"wx_activate_after_submit_url"`
+	SupplyBonus              bool   `json:"supply_bonus"`
+	SupplyBalance            bool   `json:"supply_balance"`
+}
+
+// lack reads the attributes, too, because they can be missing as a whole; one
+// that is missing alone is false or zero, as WeChat's own defaults are.
+func (a *cardAnswer) lack() string {
+	var parts map[string]jsontext.Value
+	if a.Card == nil || read(a.Card, &parts) != nil || read(parts["card_type"], &a.kind) != nil {
+		return "card"
+	}
+	details, found := parts[strings.ToLower(a.kind)]
+	switch {
+	case !found, read(details, &a.body) != nil:
+		return "card"
+	case a.body.BaseInfo.ID != "" && a.body.BaseInfo.ID != a.wanted:
+		return "card of that id"
+	case a.body.BaseInfo.Status == "":
+		return "status"
+	}
+	return ""
+}
+
+func (a *cardAnswer) card() Card {
+	body, base := a.body, a.body.BaseInfo
+	return Card{
+		ID: a.wanted, Type: a.kind, Status: cardStatus(base.Status),
+		Title: base.Title, BrandName: base.BrandName, LogoURL: base.LogoURL, Color: base.Color,
+		BackgroundPicURL: body.BackgroundPicURL,
+		UseCustomCode:    base.UseCustomCode, GetCustomCodeMode: base.GetCustomCodeMode,
+		BindOpenID: base.BindOpenID, DateType: base.DateInfo.Type,
+		Quantity: base.SKU.Quantity, TotalQuantity: base.SKU.TotalQuantity, GetLimit: base.GetLimit,
+		AutoActivate: body.AutoActivate, WxActivate: body.WxActivate,
+		WxActivateAfterSubmit: body.WxActivateAfterSubmit, WxActivateAfterSubmitURL: body.WxActivateAfterSubmitURL,
+		SupplyBonus: body.SupplyBonus, SupplyBalance: body.SupplyBalance,
+	}
+}
+
+// cardStatus makes one of the two spellings that are about for three of the
+// statuses; which of them WeChat sends is not certain.
+func cardStatus(s string) string {
+	switch s {
+	case "CARD_STATUS_VERIFY_FALL":
+		return "CARD_STATUS_VERIFY_FAIL"
+	case "CARD_STATUS_USER_DELETE":
+		return "CARD_STATUS_DELETE"
+	case "CARD_STATUS_USER_DISPATCH":
+		return "CARD_STATUS_DISPATCH"
+	}
+	return s
+}

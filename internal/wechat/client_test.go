@@ -1,0 +1,238 @@
+package wechat_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"addcard/internal/wechat"
+)
+
+const (
+	rejected    = `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest rid: 1-2-3"}`
+	cardsAnswer = `{"errcode":0,"errmsg":"ok","card_id_list":["p1","p2"],"total_num":7}`
+)
+
+func TestClient_Ticket(t *testing.T) {
+	t.Parallel()
+	u := says(t, `{"errcode":0,"errmsg":"ok","ticket":"`+aTicket+`","expires_in":7200}`)
+	value, life, err := u.client(t, twoTokens()).Ticket(t.Context(), "wx_card")
+	if value != aTicket || life != 2*time.Hour || err != nil {
+		t.Errorf("%q %v %v", value, life, err)
+	}
+	got := u.seen()[0]
+	if got.Method != "GET" || got.Path != "/cgi-bin/ticket/getticket" || got.Query.Encode() != "access_token="+oldToken+"&type=wx_card" {
+		t.Errorf("asked %+v", got)
+	}
+}
+
+// Fetching a ticket is rationed as logging in is: a GET that Go repeats on its
+// own would cost a second one.
+func TestClient_Ticket_never_meets_a_dropped_connection_twice(t *testing.T) {
+	t.Parallel()
+	base, requests := droppingServer(t, `{"ticket":"t","expires_in":7200}`)
+	c := wechat.NewClient(twoTokens(), wechat.Options{BaseURL: base})
+	for n := int32(1); n <= 3; n++ {
+		if _, _, err := c.Ticket(t.Context(), "wx_card"); err != nil || requests.Load() != n {
+			t.Fatalf("call %d: %v, %d requests seen", n, err, requests.Load())
+		}
+	}
+}
+
+func TestClient_repeats_a_call_once_with_the_next_token(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{rejected, `{"errcode":40014,"errmsg":"x"}`, `{"errcode":"42001","errmsg":"x"}`} {
+		u, s := says(t, answer, cardsAnswer), twoTokens()
+		ids, total, err := u.client(t, s).Cards(t.Context(), 50, 50)
+		if !slices.Equal(ids, []string{"p1", "p2"}) || total != 7 || err != nil {
+			t.Errorf("%s: %v %d %v", answer, ids, total, err)
+		}
+		calls := u.seen()
+		if len(calls) != 2 || calls[0].Query.Get("access_token") != oldToken || calls[1].Query.Get("access_token") != newToken {
+			t.Fatalf("%s: calls %+v", answer, calls)
+		}
+		if calls[0].Body != `{"offset":50,"count":50}` || calls[0].Body != calls[1].Body {
+			t.Errorf("%s: bodies %q and %q", answer, calls[0].Body, calls[1].Body)
+		}
+		if !slices.Equal(s.rejected, []string{oldToken}) {
+			t.Errorf("%s: invalidated %v", answer, s.rejected)
+		}
+	}
+}
+
+func TestClient_does_not_go_round_when_the_next_token_is_rejected_too(t *testing.T) {
+	t.Parallel()
+	u, s := says(t, rejected), &tokens{left: []string{"a", "b", "c", "d"}}
+	_, _, err := u.client(t, s).Cards(t.Context(), 0, 50)
+	e := (*wechat.Error)(nil)
+	if !errors.As(err, &e) || !e.TokenRejected() || e.Permanent() {
+		t.Errorf("error %v", err)
+	}
+	if n := len(u.seen()); n != 2 || !slices.Equal(s.rejected, []string{"a"}) {
+		t.Errorf("%d requests, invalidated %v; want 2 and [a]", n, s.rejected)
+	}
+}
+
+func TestClient_leaves_the_token_alone_when_it_is_not_to_blame(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{
+		`{"errcode":40164,"errmsg":"invalid ip"}`, `{"errcode":48001,"errmsg":"api unauthorized"}`,
+		`{"errcode":41001,"errmsg":"missing"}`, `{"errcode":-1,"errmsg":"system error"}`, "<html>",
+	} {
+		u, s := says(t, answer), twoTokens()
+		if _, _, err := u.client(t, s).Cards(t.Context(), 0, 50); err == nil || len(u.seen()) != 1 || len(s.rejected) != 0 {
+			t.Errorf("%s: %v, %d requests, invalidated %v", answer, err, len(u.seen()), s.rejected)
+		}
+	}
+}
+
+func TestClient_does_not_repeat_with_a_token_that_stays(t *testing.T) {
+	t.Parallel()
+	u, s := says(t, rejected), twoTokens()
+	s.stays = errors.New("too soon")
+	_, _, err := u.client(t, s).Cards(t.Context(), 0, 50)
+	if e := (*wechat.Error)(nil); !errors.As(err, &e) || !e.TokenRejected() || len(u.seen()) != 1 {
+		t.Errorf("%v after %d requests", err, len(u.seen()))
+	}
+}
+
+func TestClient_passes_on_why_there_is_no_token(t *testing.T) {
+	t.Parallel()
+	u, s := says(t, cardsAnswer), twoTokens()
+	s.none = errors.New("no usable value")
+	if _, _, err := u.client(t, s).Cards(t.Context(), 0, 50); !errors.Is(err, s.none) || len(u.seen()) != 0 {
+		t.Errorf("%v after %d requests", err, len(u.seen()))
+	}
+}
+
+func TestClient_Card_reads_what_decides(t *testing.T) {
+	t.Parallel()
+	const card = `{"card_type":"MEMBER_CARD","unheard_of":{},"member_card":{
+		"background_pic_url":"https://mmbiz.qlogo.cn/1","supply_bonus":true,"supply_balance":true,"prerogative":"特权",
+		"auto_activate":false,"wx_activate":true,"wx_activate_after_submit":true,"wx_activate_after_submit_url":"https://x.example",
+		"base_info":{"id":"p1","status":"CARD_STATUS_VERIFY_OK","title":"会员卡","brand_name":"店名","logo_url":"http://mmbiz.qpic.cn/1",
+			"color":"Color010","use_custom_code":true,"get_custom_code_mode":"GET_CUSTOM_CODE_MODE_DEPOSIT","bind_openid":true,
+			"get_limit":1,"date_info":{"type":"DATE_TYPE_FIX_TERM","fixed_term":30},"sku":{"quantity":5,"total_quantity":100}}}}`
+	u := says(t, `{ "errcode": 0, "errmsg": "ok", "card": `+card+`}`)
+	got, raw, err := u.client(t, twoTokens()).Card(t.Context(), "p1")
+	want := wechat.Card{
+		ID: "p1", Type: "MEMBER_CARD", Status: "CARD_STATUS_VERIFY_OK",
+		Title: "会员卡", BrandName: "店名", LogoURL: "http://mmbiz.qpic.cn/1", Color: "Color010", BackgroundPicURL: "https://mmbiz.qlogo.cn/1",
+		UseCustomCode: true, GetCustomCodeMode: "GET_CUSTOM_CODE_MODE_DEPOSIT", BindOpenID: true, DateType: "DATE_TYPE_FIX_TERM",
+		Quantity: 5, TotalQuantity: 100, GetLimit: 1,
+		WxActivate: true, WxActivateAfterSubmit: true, WxActivateAfterSubmitURL: "https://x.example", SupplyBonus: true, SupplyBalance: true,
+	}
+	if err != nil || got != want || string(raw) != card {
+		t.Errorf("%v\n got %+v\nwant %+v\nraw %s", err, got, want, raw)
+	}
+	if body := u.seen()[0].Body; body != `{"card_id":"p1"}` {
+		t.Errorf("body %s", body)
+	}
+}
+
+func TestClient_Card_knows_both_spellings_of_a_status(t *testing.T) {
+	t.Parallel()
+	for sent, want := range map[string]string{
+		"CARD_STATUS_NOT_VERIFY":    "CARD_STATUS_NOT_VERIFY",
+		"CARD_STATUS_VERIFY_FALL":   "CARD_STATUS_VERIFY_FAIL",
+		"CARD_STATUS_VERIFY_FAIL":   "CARD_STATUS_VERIFY_FAIL",
+		"CARD_STATUS_USER_DELETE":   "CARD_STATUS_DELETE",
+		"CARD_STATUS_DELETE":        "CARD_STATUS_DELETE",
+		"CARD_STATUS_USER_DISPATCH": "CARD_STATUS_DISPATCH",
+		"CARD_STATUS_DISPATCH":      "CARD_STATUS_DISPATCH",
+		"CARD_STATUS_OF_TOMORROW":   "CARD_STATUS_OF_TOMORROW",
+	} {
+		u := says(t, `{"card":{"card_type":"MEMBER_CARD","member_card":{"base_info":{"status":"`+sent+`"}}}}`)
+		if got, _, err := u.client(t, twoTokens()).Card(t.Context(), "p1"); got.Status != want || got.ID != "p1" || err != nil {
+			t.Errorf("%s: %q %v", sent, got.Status, err)
+		}
+	}
+}
+
+// A card that cannot be read must not pass for one that takes no code.
+func TestClient_Card_refuses_half_a_card(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{
+		`{}`, `{"card":null}`, `{"card":[]}`, `{"card":{}}`, `{"card":{"card_type":"MEMBER_CARD"}}`,
+		`{"card":{"card_type":"MEMBER_CARD","member_card":{}}}`,
+		`{"card":{"card_type":"MEMBER_CARD","member_card":{"base_info":{"status":"S","use_custom_code":"true"}}}}`,
+		`{"card":{"card_type":"MEMBER_CARD","member_card":{"base_info":{"status":"S","id":"p2"}}}}`,
+		`{"card":{"card_type":7,"member_card":{"base_info":{"status":"S"}}}}`,
+	} {
+		_, _, err := says(t, answer).client(t, twoTokens()).Card(t.Context(), "p1")
+		if e := (*wechat.Error)(nil); !errors.As(err, &e) || e.Code != 0 || !e.Temporary() || e.UnknownCard() {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
+	for _, answer := range []string{`{"errcode":40073,"errmsg":"invalid card id"}`, `{"errcode":72001,"errmsg":"no matching card"}`} {
+		_, _, err := says(t, answer).client(t, twoTokens()).Card(t.Context(), "p1")
+		if e := (*wechat.Error)(nil); !errors.As(err, &e) || !e.UnknownCard() {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
+}
+
+func TestClient_sends_text_as_it_is(t *testing.T) {
+	t.Parallel()
+	u := says(t, `{"errcode":40073,"errmsg":"x"}`)
+	u.client(t, twoTokens()).Card(t.Context(), "店<a&b>\u2028\u2029\"\\u\n\x00\x1b")
+	got := u.seen()[0]
+	if want := `{"card_id":"店<a&b>` + "\u2028\u2029" + `\"\\u\n  "}`; got.Body != want {
+		t.Errorf("body %q, want %q", got.Body, want)
+	}
+	if got := got.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
+		t.Errorf("Content-Type %q", got)
+	}
+	if _, _, err := u.client(t, twoTokens()).Card(t.Context(), "\xff"); err == nil || len(u.seen()) != 1 {
+		t.Errorf("a body that is not UTF-8 was sent: %v", err)
+	}
+}
+
+func TestClient_tells_the_observer_of_each_request(t *testing.T) {
+	t.Parallel()
+	var got []string
+	u := says(t, rejected, `{"errcode":45009,"errmsg":"x"}`, cardsAnswer, "", `{"errcode":-1}`, `{"errcode":48001}`, `{"errcode":40073}`)
+	c := wechat.NewClient(twoTokens(), wechat.Options{BaseURL: u.URL, Observe: func(api, outcome string, elapsed time.Duration) {
+		if api != "/card/batchget" || elapsed <= 0 {
+			t.Errorf("%s took %v", api, elapsed)
+		}
+		got = append(got, outcome)
+	}})
+	defer c.Close()
+	for range 6 {
+		c.Cards(t.Context(), 0, 50)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.Cards(ctx, 0, 50)
+	u.Close()
+	c.Cards(t.Context(), 0, 50)
+	want := []string{"token_rejected", "quota", "ok", "malformed", "busy", "permanent", "refused", "canceled", "network"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("outcomes %v, want %v", got, want)
+	}
+}
+
+func TestClient_learns_the_time_from_WeChat_but_not_from_a_gateway(t *testing.T) {
+	t.Parallel()
+	answer := cardsAnswer
+	u := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+		w.Write([]byte(answer))
+	})
+	clock := new(wechat.Clock)
+	c := wechat.NewClient(twoTokens(), wechat.Options{BaseURL: u.URL, Clock: clock})
+	defer c.Close()
+	answer = "<html>log in to this network</html>"
+	if c.Cards(t.Context(), 0, 50); clock.Offset() != 0 {
+		t.Errorf("offset %v after an answer that is not WeChat's", clock.Offset())
+	}
+	answer = cardsAnswer
+	if c.Cards(t.Context(), 0, 50); clock.Offset() < 59*time.Minute {
+		t.Errorf("offset %v, want an hour", clock.Offset())
+	}
+}
