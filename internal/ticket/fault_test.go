@@ -1,0 +1,294 @@
+package ticket_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"addcard/internal/ticket"
+)
+
+// faulty is a store whose server can go away, lose answers or be replaced.
+type faulty struct {
+	mu   sync.Mutex
+	to   ticket.Store
+	fail func(call string) error // before the server hears of it
+	lose func(call string) error // after the server has acted
+}
+
+func (f *faulty) set(change func(*faulty)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+func (f *faulty) do(call string, act func(ticket.Store) error) error {
+	f.mu.Lock()
+	to, fail, lose := f.to, f.fail, f.lose
+	f.mu.Unlock()
+	if fail != nil {
+		if err := fail(call); err != nil {
+			return err
+		}
+	}
+	err := act(to)
+	if lose != nil {
+		if lost := lose(call); lost != nil {
+			return lost
+		}
+	}
+	return err
+}
+
+func (f *faulty) Load(ctx context.Context, key string) (rec ticket.Record, err error) {
+	err = f.do("load", func(s ticket.Store) (err error) { rec, err = s.Load(ctx, key); return err })
+	return rec, err
+}
+
+func (f *faulty) Acquire(ctx context.Context, key string, c ticket.Claim) (l ticket.Lease, err error) {
+	err = f.do("acquire", func(s ticket.Store) (err error) { l, err = s.Acquire(ctx, key, c); return err })
+	return l, err
+}
+
+func (f *faulty) Save(ctx context.Context, l ticket.Lease, i ticket.Issue) error {
+	return f.do("save", func(s ticket.Store) error { return s.Save(ctx, l, i) })
+}
+
+func (f *faulty) Release(ctx context.Context, l ticket.Lease, after time.Duration) error {
+	return f.do("release", func(s ticket.Store) error { return s.Release(ctx, l, after) })
+}
+
+func (f *faulty) Invalidate(ctx context.Context, key string, fence int64) error {
+	return f.do("invalidate", func(s ticket.Store) error { return s.Invalidate(ctx, key, fence) })
+}
+
+var errDown = errors.New("connection refused")
+
+func down(string) error { return errDown }
+
+func TestSource_storeDownServesMemoryToItsEndAndNeverAsks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		store := &faulty{to: ticket.NewMemory()}
+		s := source(t, u.Issue, store, ticket.Options{})
+		get(t, s)
+		store.set(func(f *faulty) { f.fail = down })
+
+		c := runCrowd([]*ticket.Source{s}, u, 10, time.Second, 119*time.Minute)
+		if c.errors != 0 || c.longestDead > 0 || c.longestWait > 0 || u.count() != 1 {
+			t.Errorf("store down: errors = %d, longest dead %v, longest wait %v, issues = %d", c.errors, c.longestDead, c.longestWait, u.count())
+		}
+		time.Sleep(2 * time.Minute)
+		_, err := s.Ticket(t.Context())
+		if !errors.Is(err, ticket.ErrUnavailable) || !errors.Is(err, errDown) || u.count() != 1 {
+			t.Errorf("after the end: error = %v, issues = %d, want the store's error and no issue", err, u.count())
+		}
+
+		store.set(func(f *faulty) { f.fail = nil })
+		time.Sleep(time.Second)
+		if get(t, s); u.count() != 2 {
+			t.Errorf("issues after the store came back = %d, want 2", u.count())
+		}
+	})
+}
+
+// A store that answers nothing must not hold up those who wait longer than it
+// takes to give up on it, nor be asked once for each of them.
+func TestSource_coldCallersOfADeadStoreFailFast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		var loads atomic.Int64
+		s := source(t, u.Issue, &faulty{fail: func(string) error { loads.Add(1); return errDown }}, ticket.Options{})
+		c := runCrowd([]*ticket.Source{s}, u, 100, 50*time.Millisecond, 10*time.Second)
+		if c.errors != c.calls || c.longestWait > 2*time.Second {
+			t.Errorf("errors = %d of %d, longest wait %v", c.errors, c.calls, c.longestWait)
+		}
+		if loads := loads.Load(); loads > 25 || u.count() != 0 {
+			t.Errorf("loads = %d, issues = %d in 10 s, want at most two loads a second, no issue", loads, u.count())
+		}
+	})
+}
+
+// go-redis #2985: the lease is taken but its acknowledgement is lost.
+func TestSource_lostAnswerToAcquireFindsItsLeaseAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		n := 0
+		store := &faulty{to: ticket.NewMemory(), lose: func(call string) error {
+			if call == "acquire" {
+				if n++; n == 1 {
+					return errDown
+				}
+			}
+			return nil
+		}}
+		s := source(t, u.Issue, store, ticket.Options{})
+		start := time.Now()
+		get(t, s)
+		if wait := time.Since(start); wait > 2*time.Second || u.count() != 1 {
+			t.Errorf("value after %v and %d issues: the lease was orphaned", wait, u.count())
+		}
+	})
+}
+
+// The value is good although the store did not take it; it is shared later
+// instead of being asked for again.
+func TestSource_unsavedValueIsServedAndSharedLater(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+			memory := ticket.NewMemory()
+			var broken atomic.Bool
+			broken.Store(true)
+			saves := func(call string) error {
+				if broken.Load() && (call == "save" || call == "release") {
+					return errDown
+				}
+				return nil
+			}
+			store := &faulty{to: memory, fail: saves}
+			if lost {
+				store = &faulty{to: memory, lose: saves}
+			}
+			a := source(t, u.Issue, store, ticket.Options{})
+			value := get(t, a)
+			broken.Store(false)
+			time.Sleep(30 * time.Second)
+			if got := get(t, source(t, u.Issue, memory, ticket.Options{})); got != value || u.count() != 1 {
+				t.Errorf("lost=%t: second replica got %q after %d issues, want %q after 1", lost, got, u.count(), value)
+			}
+		})
+	}
+}
+
+// FLUSHALL in mid-load: the copies in memory survive and one goes back.
+func TestSource_emptiedStoreIsFilledFromMemoryWithoutAFetch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
+		store := &faulty{to: ticket.NewMemory()}
+		replicas := fleet(t, 3, u, store, ticket.Options{})
+		value := get(t, replicas[0])
+		get(t, replicas[1])
+		time.Sleep(time.Hour)
+		store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+		time.Sleep(10 * time.Second)
+		if got := get(t, replicas[2]); got != value || u.count() != 1 {
+			t.Errorf("cold replica got %q after %d issues, want %q after 1", got, u.count(), value)
+		}
+		c := runCrowd(replicas, u, 2, 10*time.Second, 2*time.Hour)
+		if c.errors != 0 || c.longestDead > 0 || u.count() != 2 {
+			t.Errorf("later: errors = %d, longest dead %v, issues = %d, want 0, 0, 2", c.errors, c.longestDead, u.count())
+		}
+	})
+}
+
+// A store that lost its memory counts fences from 1 again, and a replica
+// without memory is the first to use it. The others must take its value over
+// although their own fence is higher: the old value is dead.
+func TestSource_restartedStoreCountingFromOneIsFollowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		store := &faulty{to: ticket.NewMemory()}
+		old := fleet(t, 2, u, store, ticket.Options{})
+		runCrowd(old, u, 1, time.Minute, 24*time.Hour) // a high fence
+		before := u.count()
+
+		store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+		value := get(t, source(t, u.Issue, store, ticket.Options{}))
+		time.Sleep(5 * time.Second)
+		for i, s := range old {
+			if got := get(t, s); got != value {
+				t.Errorf("replica %d serves %q 5 s later, want %q", i, got, value)
+			}
+		}
+		if got := u.count() - before; got != 1 {
+			t.Errorf("issues = %d, want 1", got)
+		}
+		c := runCrowd(old, u, 2, 10*time.Second, 12*time.Hour)
+		if c.errors != 0 || c.longestDead > 5*time.Second || u.count()-before > 9 {
+			t.Errorf("12 h later: errors = %d, longest dead %v, issues = %d", c.errors, c.longestDead, u.count()-before)
+		}
+	})
+}
+
+// An old master comes back with the value of hours ago: nobody who knows the
+// newer one may follow it, and the store is put right without a fetch.
+func TestSource_olderCopyOfAReturningMasterIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		oldMaster, newMaster := ticket.NewMemory(), ticket.NewMemory()
+		store := &faulty{to: oldMaster}
+		a, b := source(t, u.Issue, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{})
+		stale := get(t, a)
+		get(t, b)
+
+		store.set(func(f *faulty) { f.to = newMaster })
+		time.Sleep(10 * time.Second) // filled from memory
+		if err := a.Invalidate(t.Context(), stale); err != nil {
+			t.Fatalf("Invalidate: %v", err)
+		}
+		fresh := get(t, a)
+		time.Sleep(5 * time.Second)
+		store.set(func(f *faulty) { f.to = oldMaster })
+		for range 20 {
+			time.Sleep(time.Second)
+			for _, s := range []*ticket.Source{a, b} {
+				if got := get(t, s); got != fresh {
+					t.Fatalf("a replica serves %q, want %q", got, fresh)
+				}
+			}
+		}
+		if got := get(t, source(t, u.Issue, store, ticket.Options{})); got != fresh || u.count() != 2 {
+			t.Errorf("cold replica got %q after %d issues, want %q after 2", got, u.count(), fresh)
+		}
+	})
+}
+
+func TestSource_junkInTheStoreIsAMissAndIsReplaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		inner := ticket.NewMemory()
+		store, err := ticket.Seal(inner, "secret-of-the-app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := source(t, u.Issue, store, ticket.Options{})
+		value := get(t, a)
+		plant(t, inner, "junk")
+		time.Sleep(5 * time.Second)
+		b := source(t, u.Issue, store, ticket.Options{})
+		if got := get(t, b); got != value || get(t, a) != value || u.count() != 1 {
+			t.Errorf("second replica got %q after %d issues, want %q after 1", got, u.count(), value)
+		}
+		if a.Status().Counts.Unreadable == 0 {
+			t.Error("the junk was not counted")
+		}
+	})
+}
+
+// plant writes a value past the seal, as somebody with access to the store could.
+func plant(t *testing.T, store ticket.Store, value string) {
+	t.Helper()
+	lease, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "intruder", TTL: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Save(t.Context(), lease, ticket.Issue{Value: value, Fence: lease.Fence, Life: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Release(t.Context(), lease, 0); err != nil {
+		t.Fatal(err)
+	}
+}

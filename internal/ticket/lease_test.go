@@ -1,0 +1,146 @@
+package ticket_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"addcard/internal/ticket"
+)
+
+// paused wraps an issuer so that its process stands still at some point of its
+// first call, deaf to its context, as after SIGSTOP.
+func paused(issue ticket.Issuer, before, after time.Duration) ticket.Issuer {
+	var once sync.Once
+	return func(ctx context.Context) (value string, ttl time.Duration, err error) {
+		stop := func(time.Duration) {}
+		once.Do(func() { stop = time.Sleep })
+		if stop(before); before > 0 {
+			ctx = context.WithoutCancel(ctx) // the request is on the wire when the process comes to
+		}
+		value, ttl, err = issue(ctx)
+		stop(after)
+		return value, ttl, err
+	}
+}
+
+func TestSource_holderPausedPastItsLease(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name          string
+		before, after time.Duration
+	}{
+		{"just before its call", 20 * time.Second, 0},
+		{"after its call", 0, 20 * time.Second},
+	} {
+		for _, overlap := range []time.Duration{-1, 0} {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: overlap}
+					store := ticket.NewMemory()
+					holder := source(t, paused(u.Issue, tt.before, tt.after), store, ticket.Options{})
+					cold := make(chan string, 1)
+					go func() {
+						v, _ := holder.Ticket(context.Background())
+						cold <- v
+					}()
+					synctest.Wait() // the holder has its lease and stands still
+					other := source(t, u.Issue, store, ticket.Options{})
+					start := time.Now()
+					taken := get(t, other)
+					if d := time.Since(start); d > 20*time.Second {
+						t.Errorf("taken over after %v, want within 20 s", d)
+					}
+					<-cold
+					time.Sleep(10 * time.Second)
+					a, b := get(t, holder), get(t, other)
+					if a != b || u.count() != 2 {
+						t.Errorf("replicas serve %q and %q after %d issues, want one value after 2", a, b, u.count())
+					}
+					if lost := holder.Status().Counts.LeasesLost; a != taken || lost != 1 {
+						t.Errorf("the late value was accepted: %q in place of %q, leases lost = %d", a, taken, lost)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The process that holds the lease dies: its lease runs out, no caller with a
+// value notices, a cold one waits for that long.
+func TestSource_deadHolderIsReplacedWhenItsLeaseRunsOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		store := ticket.NewMemory()
+		if _, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "killed", TTL: 15 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		c := runCrowd(fleet(t, 7, u, store, ticket.Options{}), u, 64, time.Second, time.Nanosecond)
+		if c.errors != 448 || u.count() != 0 {
+			t.Errorf("callers with 5 s: errors = %d of 448, issues = %d", c.errors, u.count())
+		}
+		start := time.Now()
+		get(t, source(t, u.Issue, store, ticket.Options{}))
+		if d := time.Since(start); d > 11*time.Second || u.count() != 1 {
+			t.Errorf("taken over %v later with %d issues, want within 11 s and 1", d, u.count())
+		}
+	})
+}
+
+// The holder dies between its look and the end of its work, while everybody
+// else has a living value.
+func TestSource_deadHolderAtRenewalIsNoticedByNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
+		store := ticket.NewMemory()
+		replicas := fleet(t, 4, u, store, ticket.Options{})
+		runCrowd(replicas, u, 1, time.Second, 107*time.Minute)
+		if _, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "killed", TTL: 15 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		c := runCrowd(replicas, u, 10, time.Second, 20*time.Minute)
+		if c.errors != 0 || c.longestWait > 0 || c.longestDead > 0 || u.count() != 2 {
+			t.Errorf("errors = %d, longest wait %v, longest dead %v, issues = %d, want 0, 0, 0, 2", c.errors, c.longestWait, c.longestDead, u.count())
+		}
+	})
+}
+
+// A fetch that was sent is waited for: its answer may be the only living value.
+func TestSource_CloseWaitsForTheCallUnderWayAndGivesTheLeaseBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 2 * time.Second, life: 2 * time.Hour, overlap: 0}
+		store := ticket.NewMemory()
+		s := ticket.New(key, u.Issue, store, ticket.Options{})
+		go func() { _, _ = s.Ticket(context.Background()) }()
+		time.Sleep(time.Second)
+		s.Close()
+		s.Close()
+		if lease, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "next", TTL: time.Second}); err != nil {
+			t.Errorf("Acquire after Close: %v, want the lease given back", err)
+		} else if err := store.Release(t.Context(), lease, 0); err != nil {
+			t.Fatal(err)
+		}
+		other := source(t, u.Issue, store, ticket.Options{})
+		if a, b := get(t, s), get(t, other); a != b || u.count() != 1 {
+			t.Errorf("closed replica serves %q, the next %q after %d issues, want one value", a, b, u.count())
+		}
+	})
+}
+
+func TestSource_closedWithoutAValueIsUnavailable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{life: 2 * time.Hour}
+		s := ticket.New(key, u.Issue, ticket.NewMemory(), ticket.Options{})
+		s.Close()
+		if _, err := s.Ticket(t.Context()); err == nil || u.count() != 0 {
+			t.Errorf("Ticket after Close: error = %v, issues = %d", err, u.count())
+		}
+	})
+}

@@ -1,0 +1,237 @@
+package ticket_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"addcard/internal/ticket"
+)
+
+var errBusy = errors.New("-1 system busy")
+
+type permanentError struct{}
+
+func (permanentError) Error() string   { return "40125 invalid appsecret" }
+func (permanentError) Permanent() bool { return true }
+
+type quotaError struct{ resets time.Time }
+
+func (quotaError) Error() string                       { return "45009 daily quota reached" }
+func (e quotaError) RetryAfter() (time.Duration, bool) { return time.Until(e.resets), true }
+
+// until makes an upstream fail with err for d, counted from now.
+func until(d time.Duration, err error) func() error {
+	end := time.Now().Add(d)
+	return func() error {
+		if time.Now().Before(end) {
+			return err
+		}
+		return nil
+	}
+}
+
+// Cold callers come back every 50 ms while WeChat is down; the fleet asks a
+// handful of times, and the first answer serves everybody.
+func TestSource_coldFleetInAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		down time.Duration
+		err  error
+		max  int           // attempts of the whole fleet
+		late time.Duration // value at the latest so long after the end of the outage
+	}{
+		{"2 s", 2 * time.Second, errBusy, 12, 4 * time.Second},
+		{"a minute", time.Minute, errBusy, 20, 61 * time.Second},
+		{"an hour", time.Hour, errBusy, 220, 2 * time.Minute},
+		{"an hour of wrong secrets", time.Hour, permanentError{}, 11, 11 * time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(tt.down, tt.err)}
+				replicas := fleet(t, 5, u, ticket.NewMemory(), ticket.Options{})
+				runCrowd(replicas, u, 4, 50*time.Millisecond, tt.down)
+				attempts := u.count()
+				t.Logf("%d attempts", attempts)
+				if attempts > tt.max || attempts < 2 {
+					t.Errorf("attempts = %d, want 2 to %d", attempts, tt.max)
+				}
+				time.Sleep(tt.late)
+				get(t, replicas[0])
+				if got := u.count() - attempts; got > 1 {
+					t.Errorf("fetches after the outage = %d, want 1", got)
+				}
+			})
+		})
+	}
+}
+
+// While a value lives nobody notices that its renewal fails.
+func TestSource_outageAtRenewalIsNoticedByNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
+		replicas := fleet(t, 5, u, ticket.NewMemory(), ticket.Options{})
+		runCrowd(replicas, u, 2, time.Second, 107*time.Minute)
+		before := u.count()
+		u.failWith(until(11*time.Minute, errBusy))
+		c := runCrowd(replicas, u, 2, time.Second, 20*time.Minute)
+		if c.errors != 0 || c.longestWait > 0 || c.longestDead > 0 {
+			t.Errorf("errors = %d (%v), longest wait %v, longest dead %v", c.errors, c.firstErr, c.longestWait, c.longestDead)
+		}
+		t.Logf("%d attempts in 11 minutes", u.count()-before)
+		if got := u.count() - before; got > 60 {
+			t.Errorf("attempts = %d in 11 minutes, want at most 60", got)
+		}
+	})
+}
+
+func TestSource_coldCallerLearnsTheCauseAndWhenToComeBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(time.Hour, permanentError{})}
+		store := ticket.NewMemory()
+		s := source(t, u.Issue, store, ticket.Options{})
+		start := time.Now()
+		_, err := s.Ticket(t.Context())
+		if wait := time.Since(start); wait != u.latency {
+			t.Errorf("error after %v, want after one latency", wait)
+		}
+		var permanent permanentError
+		if !errors.Is(err, ticket.ErrUnavailable) || !errors.As(err, &permanent) {
+			t.Errorf("error = %v, want ErrUnavailable that wraps the issuer's", err)
+		}
+		if after := retryAfter(t, err); after < time.Minute || after > 2*time.Minute {
+			t.Errorf("RetryAfter = %v, want one to two minutes", after)
+		}
+
+		// Neither a second call nor another replica waits or asks.
+		for _, s := range []*ticket.Source{s, source(t, u.Issue, store, ticket.Options{})} {
+			start = time.Now()
+			_, err = s.Ticket(t.Context())
+			if wait := time.Since(start); !errors.Is(err, ticket.ErrUnavailable) || wait != 0 {
+				t.Errorf("in back-off: %v after %v, want ErrUnavailable at once", err, wait)
+			}
+			if after := retryAfter(t, err); after < 30*time.Second {
+				t.Errorf("in back-off: RetryAfter = %v", after)
+			}
+		}
+		if st := s.Status(); u.count() != 1 || st.Counts.Fetches.Permanent != 1 || st.BackOff == 0 || st.LastError == nil {
+			t.Errorf("issues = %d, status = %+v", u.count(), st)
+		}
+	})
+}
+
+func retryAfter(t *testing.T, err error) time.Duration {
+	t.Helper()
+	var e interface {
+		RetryAfter() (time.Duration, bool)
+	}
+	if !errors.As(err, &e) {
+		t.Fatalf("%v has no RetryAfter", err)
+	}
+	after, ok := e.RetryAfter()
+	if !ok {
+		t.Fatalf("%v does not say when to come back", err)
+	}
+	return after
+}
+
+// WeChat drops one call: whoever waits gets the value of the next.
+func TestSource_oneHiccupCostsAMomentNotAnError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		u := &upstream{latency: 100 * time.Millisecond, life: 2 * time.Hour, fail: func() error {
+			if n++; n == 1 {
+				return errBusy
+			}
+			return nil
+		}}
+		start := time.Now()
+		get(t, source(t, u.Issue, ticket.NewMemory(), ticket.Options{}))
+		if wait := time.Since(start); wait > 1300*time.Millisecond {
+			t.Errorf("waited %v", wait)
+		}
+	})
+}
+
+func TestSource_spentQuotaIsWaitedForUntilItResets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		resets := time.Now().Add(7 * time.Hour)
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(7*time.Hour, quotaError{resets})}
+		replicas := fleet(t, 5, u, ticket.NewMemory(), ticket.Options{})
+		runCrowd(replicas, u, 2, 10*time.Second, 7*time.Hour-time.Minute)
+		if u.count() != 1 {
+			t.Errorf("attempts = %d while the quota was spent, want 1", u.count())
+		}
+		time.Sleep(2 * time.Minute)
+		if get(t, replicas[0]); u.count() != 2 {
+			t.Errorf("issues = %d after it reset, want 2", u.count())
+		}
+	})
+}
+
+// One replica cannot reach WeChat: it must not starve the others, which can.
+func TestSource_replicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
+		cut := func(context.Context) (string, time.Duration, error) { return "", 0, errBusy }
+		store := ticket.NewMemory()
+		replicas := []*ticket.Source{
+			source(t, cut, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{}),
+		}
+		for _, s := range replicas[1:] {
+			get(t, s)
+		}
+		c := runCrowd(replicas, u, 2, time.Second, 24*time.Hour)
+		if c.errors != 0 || c.longestDead > 0 {
+			t.Errorf("errors = %d (%v), longest dead %v", c.errors, c.firstErr, c.longestDead)
+		}
+	})
+}
+
+// An issuer that takes the process down would take the shop down with it.
+func TestSource_panicInTheIssuerIsARefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{life: 2 * time.Hour}
+		n := 0
+		u.fail = func() error {
+			if n++; n == 1 {
+				panic("access_token=SECRET")
+			}
+			return nil
+		}
+		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		get(t, s)
+		if err := s.Status().LastError; err == nil || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("LastError = %v, want one without the panic's text", err)
+		}
+	})
+}
+
+func TestSource_callThatNeverEndsIsGivenUpWithinItsLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: time.Hour, life: 2 * time.Hour}
+		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		start := time.Now()
+		_, err := s.Ticket(t.Context())
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error = %v, want the call's deadline", err)
+		}
+		if wait := time.Since(start); wait < 8*time.Second || wait > 17*time.Second+patience {
+			t.Errorf("error after %v, want after one call of 8 s, or two", wait)
+		}
+	})
+}
+
+const patience = time.Second

@@ -1,0 +1,250 @@
+package ticket_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"addcard/internal/ticket"
+)
+
+// use plays one API call with a value: it is refused if the value is dead,
+// rejected, and repeated once with what the Source gives then.
+func use(ctx context.Context, s *ticket.Source, u *upstream, value string) (repeated bool, err error) {
+	if u.deadFor(value) <= 0 {
+		return false, nil
+	}
+	if err := s.Invalidate(ctx, value); err != nil {
+		return false, err
+	}
+	if value, err = s.Ticket(ctx); err != nil {
+		return true, err
+	}
+	if u.deadFor(value) > 0 {
+		return true, errors.New("40001 twice")
+	}
+	return true, nil
+}
+
+// Somebody else's refresh kills the token under 16 × 1,000 calls.
+func TestSource_Invalidate_stormCausesOneRefetchForTheFleet(t *testing.T) {
+	t.Parallel()
+	for _, size := range []struct{ replicas, callers int }{{1, 512}, {8, 64}, {16, 1000}} {
+		synctest.Test(t, func(t *testing.T) {
+			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+			replicas := fleet(t, size.replicas, u, ticket.NewMemory(), ticket.Options{})
+			for _, s := range replicas {
+				get(t, s)
+			}
+			time.Sleep(time.Minute)
+			start := time.Now().Add(time.Second)
+			var wg sync.WaitGroup
+			for _, s := range replicas {
+				for range size.callers {
+					wg.Go(func() {
+						value := get(t, s)
+						time.Sleep(time.Until(start))
+						if repeated, err := use(t.Context(), s, u, value); err != nil || !repeated {
+							t.Errorf("call: repeated = %t, error = %v", repeated, err)
+						}
+					})
+				}
+			}
+			synctest.Wait()
+			u.kill()
+			wg.Wait()
+			var n ticket.Counts
+			for _, s := range replicas {
+				c := s.Status().Counts
+				n.Rejections += c.Rejections
+				n.Strangers += c.Strangers
+			}
+			t.Logf("%d × %d: %d refetch, all served after %v", size.replicas, size.callers, u.count()-1, time.Since(start))
+			if u.count() != 2 || n.Rejections != 1 || n.Strangers != 1 || time.Since(start) > 500*time.Millisecond {
+				t.Errorf("issues = %d, rejections = %d, strangers = %d, served after %v", u.count(), n.Rejections, n.Strangers, time.Since(start))
+			}
+		})
+	}
+}
+
+// Every call is refused for ten minutes, whatever the value.
+func TestSource_Invalidate_everythingRefusedForTenMinutes(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"rotate", "sticky", "stable"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1,
+					sticky: mode == "sticky", stable: mode == "stable", printsLeft: true}
+				replicas := fleet(t, 4, u, ticket.NewMemory(), ticket.Options{TTLIsLeft: mode == "stable"})
+				for _, s := range replicas {
+					get(t, s)
+				}
+				start := time.Now()
+				var wg sync.WaitGroup
+				for _, s := range replicas {
+					for range 8 {
+						wg.Go(func() {
+							for time.Since(start) < 10*time.Minute {
+								value, err := s.Ticket(t.Context())
+								if err == nil {
+									err = s.Invalidate(t.Context(), value)
+								}
+								if err != nil && !errors.Is(err, ticket.ErrTooSoon) {
+									t.Errorf("error = %v", err)
+								}
+								time.Sleep(200 * time.Millisecond)
+							}
+						})
+					}
+				}
+				wg.Wait()
+				refused := u.after(start)
+				t.Logf("refetches at %v", refused)
+				if len(refused) < 2 || len(refused) > 5 {
+					t.Errorf("refetches = %d, want 2 to 5", len(refused))
+				}
+				for i := 2; i < len(refused); i++ {
+					if gap, last := refused[i]-refused[i-1], refused[i-1]-refused[i-2]; gap <= last {
+						t.Errorf("refetches at %v: they do not become rarer", refused)
+					}
+				}
+				var repeated uint64
+				for _, s := range replicas {
+					repeated += s.Status().Counts.Repeated
+				}
+				if same := mode != "rotate"; same != (repeated > 0) {
+					t.Errorf("Repeated = %d in mode %s", repeated, mode)
+				}
+			})
+		})
+	}
+}
+
+// A stranger who ends the token every minute is met each time with one fetch.
+func TestSource_Invalidate_strangerEveryMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		replicas := fleet(t, 3, u, ticket.NewMemory(), ticket.Options{})
+		get(t, replicas[0])
+		for range 60 {
+			time.Sleep(61 * time.Second)
+			u.kill()
+			for _, s := range replicas {
+				if _, err := use(t.Context(), s, u, get(t, s)); err != nil {
+					t.Errorf("call: %v", err)
+				}
+			}
+		}
+		if got := u.count(); got != 61 {
+			t.Errorf("issues = %d, want 61", got)
+		}
+	})
+}
+
+// The rejected value is no longer ours: nothing happens.
+func TestSource_Invalidate_ofAFormerValueDoesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		first := get(t, s)
+		if err := s.Invalidate(t.Context(), first); err != nil {
+			t.Fatalf("Invalidate: %v", err)
+		}
+		second := get(t, s)
+		for _, value := range []string{first, "", "never seen"} {
+			if err := s.Invalidate(t.Context(), value); err != nil {
+				t.Errorf("Invalidate(%q): %v", value, err)
+			}
+		}
+		if got := get(t, s); got != second || u.count() != 2 {
+			t.Errorf("value = %q after %d issues, want %q after 2", got, u.count(), second)
+		}
+	})
+}
+
+// A service of the shop rejects a value that this replica has not looked at
+// yet: the shared copy decides.
+func TestSource_Invalidate_ofAValueOnlyTheFleetHas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
+		store := ticket.NewMemory()
+		a := source(t, u.Issue, store, ticket.Options{})
+		b := source(t, u.Issue, store, ticket.Options{})
+		first := get(t, a)
+		get(t, b)
+		time.Sleep(2 * time.Minute)
+		if err := a.Invalidate(t.Context(), first); err != nil {
+			t.Fatalf("Invalidate: %v", err)
+		}
+		second := get(t, a)
+		if err := b.Invalidate(t.Context(), second); !errors.Is(err, ticket.ErrTooSoon) {
+			t.Errorf("second rejection within the minute: %v, want ErrTooSoon", err)
+		} else if after := retryAfter(t, err); after > time.Minute || after < 50*time.Second {
+			t.Errorf("RetryAfter = %v", after)
+		}
+		time.Sleep(time.Minute)
+		if err := b.Invalidate(t.Context(), second); err != nil {
+			t.Errorf("a minute later: %v", err)
+		}
+		if third := get(t, b); third == second || u.count() != 3 {
+			t.Errorf("value = %q after %d issues, want a third", third, u.count())
+		}
+	})
+}
+
+// A replica that lags behind fills the emptied store with the dead value.
+func TestSource_Invalidate_deadValueDoesNotComeBackFromALaggingReplica(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		common, lonely := &faulty{to: ticket.NewMemory()}, &faulty{}
+		lonely.to = common
+		a, lagging := source(t, u.Issue, common, ticket.Options{}), source(t, u.Issue, lonely, ticket.Options{})
+		dead := get(t, a)
+		get(t, lagging)
+		lonely.set(func(f *faulty) { f.fail = down })
+		u.kill()
+		u.failWith(until(3*time.Second, errBusy))
+		if err := a.Invalidate(t.Context(), dead); err != nil {
+			t.Fatalf("Invalidate: %v", err)
+		}
+		common.set(func(f *faulty) { f.to = ticket.NewMemory() }) // the mark of the rejection is lost too
+		lonely.set(func(f *faulty) { f.fail = nil })
+		for range 200 {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			if value, err := a.Ticket(ctx); err == nil && value == dead {
+				t.Fatal("the dead value is served again")
+			}
+			cancel()
+			time.Sleep(100 * time.Millisecond)
+		}
+		if get(t, a) != get(t, lagging) || get(t, a) == dead {
+			t.Errorf("replicas serve %q and %q", get(t, a), get(t, lagging))
+		}
+	})
+}
+
+// The store cannot confirm the rejection: the value stays, nobody asks WeChat.
+func TestSource_Invalidate_withTheStoreDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		store := &faulty{to: ticket.NewMemory()}
+		s := source(t, u.Issue, store, ticket.Options{})
+		value := get(t, s)
+		store.set(func(f *faulty) { f.fail = down })
+		if err := s.Invalidate(t.Context(), value); !errors.Is(err, ticket.ErrUnavailable) || !errors.Is(err, errDown) {
+			t.Errorf("Invalidate = %v, want ErrUnavailable with the store's error", err)
+		}
+		if got := get(t, s); got != value || u.count() != 1 {
+			t.Errorf("value = %q after %d issues, want %q after 1", got, u.count(), value)
+		}
+	})
+}

@@ -1,0 +1,284 @@
+package ticket
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options are the knobs of a Source. The zero value suits an api_ticket.
+type Options struct {
+	// A value is renewed at a moment drawn between RenewFrom and RenewTo before
+	// its end; zero means 12 and 8 min. Both shrink with short lives. For a
+	// stable_token use 5 and 4 min: WeChat hands out a new one only then.
+	RenewFrom, RenewTo time.Duration
+	// Look is the longest time between two looks at the shared copy, and so the
+	// time in which replicas agree; zero means 5 s.
+	Look time.Duration
+	// Lease is how long a replica may hold the right to ask; zero means 15 s.
+	// 8/15 of it bound the call to the issuer, 1/15 each call to the store.
+	Lease time.Duration
+	// MaxWaiters is how many callers may wait for a first value before the next
+	// are turned away; zero means 4096.
+	MaxWaiters int
+	// TTLIsLeft says that the issuer's ttl is what is left of the value, also of
+	// one that it handed out before (stable_token). Without it a value that
+	// comes back unchanged keeps the end it was first given: WeChat may print a
+	// full life on an old ticket.
+	TTLIsLeft bool
+	// Log hears what an operator should know; nil means nobody. Values are
+	// never logged.
+	Log *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&o.RenewFrom, 12*time.Minute)
+	def(&o.RenewTo, min(o.RenewFrom, 8*time.Minute))
+	def(&o.Look, 5*time.Second)
+	def(&o.Lease, 15*time.Second)
+	if o.MaxWaiters <= 0 {
+		o.MaxWaiters = 4096
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Source hands out one shared credential. Make it with [New]; all methods are
+// safe for concurrent use.
+type Source struct {
+	key   string
+	issue Issuer
+	store Store
+	opt   Options
+	start time.Time // every instant of a Source is counted from here
+
+	cur atomic.Pointer[held]
+
+	mu      sync.Mutex
+	running bool
+	waiters int
+	round   chan struct{} // closed when the keeper's current round ends
+	trouble *trouble      // why there is nothing to serve; nil while all is well
+	pending map[string]*rejection
+	former  string // the value before the present one
+	tooSoon refusal
+	counts  Counts
+	lastErr error
+
+	wake    chan struct{}
+	closing chan struct{}
+	done    chan struct{} // closed when the keeper has ended
+
+	keeper keeper // touched by the keeper's goroutine only
+}
+
+// trouble is an answer that stands until an instant, so that callers are not
+// kept waiting for nothing and the store is left in peace.
+type trouble struct {
+	cause error
+	until time.Duration
+}
+
+// New returns a Source of the credential that store keeps under key. It starts
+// nothing: work begins with the first call of Ticket or Invalidate, and from
+// then on the value is kept fresh, asked for or not, until Close.
+func New(key string, issue Issuer, store Store, opt Options) *Source {
+	return &Source{
+		key:     key,
+		issue:   issue,
+		store:   store,
+		opt:     opt.withDefaults(),
+		start:   time.Now(),
+		round:   make(chan struct{}),
+		pending: map[string]*rejection{},
+		wake:    make(chan struct{}, 1),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+}
+
+// Ticket returns the value, from memory while there is a living one. Otherwise
+// it waits until a replica has got one, but no longer than ctx allows and not
+// through a back-off of more than a second. Errors: ErrUnavailable.
+func (s *Source) Ticket(ctx context.Context) (string, error) {
+	if c := s.cur.Load(); c != nil && time.Since(s.start) < c.until {
+		return c.value, nil
+	}
+	return s.await(ctx)
+}
+
+// await waits for rounds of the keeper to end until one has brought a value.
+func (s *Source) await(ctx context.Context) (string, error) {
+	if err := s.enter(); err != nil {
+		return "", err
+	}
+	defer s.leave()
+	patient := s.now() + patience
+	for {
+		round, err := s.nextRound(patient)
+		if c := s.living(); c != nil {
+			return c.value, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		select {
+		case <-round:
+		case <-ctx.Done():
+			return "", unavailable(context.Cause(ctx), time.Second)
+		}
+	}
+}
+
+func (s *Source) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiters >= s.opt.MaxWaiters {
+		s.counts.TurnedAway++
+		return unavailable(errCrowded, time.Second)
+	}
+	s.waiters++
+	return nil
+}
+
+func (s *Source) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiters--
+}
+
+// nextRound makes sure that the keeper is at work and returns what it will
+// close when it has done its round, or why a caller who is patient up to an
+// instant had better come back later.
+func (s *Source) nextRound(patient time.Duration) (<-chan struct{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing() {
+		return nil, unavailable(errClosed, time.Second)
+	}
+	now := s.now()
+	if t := s.trouble; t == nil || t.until <= now {
+		s.rouse() // else the keeper comes back by itself
+	} else if t.until > patient {
+		return nil, unavailable(t.cause, t.until-now)
+	}
+	return s.round, nil
+}
+
+// rouse has the keeper do a round now, starting it if need be. mu is held.
+func (s *Source) rouse() {
+	if !s.running {
+		s.running = true
+		go s.keep()
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// rejection is a value that callers saw refused, and the verdict on it.
+type rejection struct {
+	value string
+	done  chan struct{}
+	err   error
+}
+
+// refusal remembers that a rejection of one copy was too soon.
+type refusal struct {
+	fence int64
+	young bool          // the copy was new: it never worked
+	asked time.Duration // when
+	until time.Duration // when the fleet may ask again
+}
+
+// Invalidate reports that rejected was refused where it was used. If the value
+// is another one by now, there is nothing to do. Else the shared copy is read
+// first, and only if it still is the rejected one it is put out of service and
+// the fleet asks once for another. When Invalidate has returned nil, this
+// replica hands out rejected no more, unless the issuer gives it anew.
+//
+// It waits for the store, and for a renewal that is under way, as long as ctx
+// allows. Errors: ErrTooSoon; ErrUnavailable when the store failed or the
+// Source was closed; ctx's.
+func (s *Source) Invalidate(ctx context.Context, rejected string) error {
+	r, err := s.reject(rejected)
+	if r == nil || err != nil {
+		return err
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return fmt.Errorf("invalidate %s: %w", s.key, context.Cause(ctx))
+	}
+}
+
+// reject files a rejection, or returns nil where the answer is known.
+func (s *Source) reject(value string) (*rejection, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.cur.Load()
+	switch {
+	case value == "", value == s.former, c != nil && c.value == value && c.rejected:
+		return nil, nil
+	case c != nil && c.value == value && s.now() < min(s.tooSoon.asked+time.Second, s.tooSoon.until) && s.tooSoon.fence == c.fence:
+		s.counts.TooSoon++
+		return nil, &later{ErrTooSoon, errFleet, s.tooSoon.until - s.now()}
+	case s.isClosing():
+		return nil, unavailable(errClosed, time.Second)
+	}
+	r, ok := s.pending[value]
+	if !ok {
+		r = &rejection{value: value, done: make(chan struct{})}
+		s.pending[value] = r
+	}
+	s.rouse()
+	return r, nil
+}
+
+// Close stops the renewal and returns when the Source's goroutine has ended and
+// its lease is given back. A call to the issuer that is under way is waited
+// for, 8/15 of the lease at most: its answer may be the only value that lives.
+// Afterwards Ticket serves what is in memory to its end. Closing twice is harmless.
+func (s *Source) Close() {
+	s.mu.Lock()
+	if !s.isClosing() {
+		close(s.closing)
+	}
+	running := s.running
+	s.mu.Unlock()
+	if running {
+		<-s.done
+	}
+}
+
+func (s *Source) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// now is the present instant.
+func (s *Source) now() time.Duration { return time.Since(s.start) }
+
+// living is the copy that may be handed out, or nil.
+func (s *Source) living() *held {
+	if c := s.cur.Load(); c != nil && s.now() < c.until {
+		return c
+	}
+	return nil
+}
