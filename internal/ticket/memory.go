@@ -67,7 +67,7 @@ func (m *Memory) Acquire(ctx context.Context, key string, claim Claim) (Lease, e
 	}
 	now := time.Now()
 	held := now.Before(row.until)
-	if held && row.owner != claim.Owner {
+	if held && (row.owner == "" || row.owner != claim.Owner) {
 		return Lease{}, &HeldError{For: row.until.Sub(now), BackOff: row.owner == ""}
 	}
 	if !held {
@@ -122,5 +122,5 @@ func (m *Memory) Invalidate(ctx context.Context, key string, fence int64) error 
 // ours returns the row of a lease that is the latest issued and not given back.
 func (m *Memory) ours(lease Lease) (*memoryRow, bool) {
 	row, ok := m.rows[lease.Key]
-	return row, ok && row.owner == lease.Owner && row.fence == lease.Fence
+	return row, ok && row.owner != "" && row.owner == lease.Owner && row.fence == lease.Fence
 }

@@ -1,0 +1,150 @@
+// Package sqlstore keeps shared tickets in the database: the default, when
+// there is no Redis. It survives restarts, and replicas on one database share
+// through it. It decides nothing: the rules are in package ticket.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"addcard/internal/sqldb"
+	"addcard/internal/ticket"
+)
+
+// Store is a [ticket.Store] in the table ticket. Make it with [New]; it is safe
+// for concurrent use. A write that has begun is seen through, even when its
+// context ends meanwhile.
+type Store struct{ db *sqldb.DB }
+
+var _ ticket.Store = (*Store)(nil)
+
+// New returns a Store in db, which must be migrated and stay open.
+func New(db *sqldb.DB) *Store { return &Store{db} }
+
+const load = `
+select value, value_fence, life, ends_at - now_ms(), now_ms() - saved_at, rejected
+from ticket where name = $1 and value_fence > 0`
+
+// Load implements [ticket.Store].
+func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
+	var rec ticket.Record
+	var life, left, age, rejected int64
+	err := s.db.Read().QueryRow(ctx, load, key).Scan(&rec.Value, &rec.Fence, &life, &left, &age, &rejected)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ticket.Record{}, ticket.ErrNotFound
+	}
+	if err != nil {
+		return ticket.Record{}, fmt.Errorf("read ticket %s: %w", key, err)
+	}
+	if rec.Value == "" || life <= 0 {
+		return ticket.Record{}, ticket.ErrUnreadable
+	}
+	rec.Life, rec.Left, rec.Age = millis(life), millis(left), millis(age)
+	rec.Rejected = rejected != 0
+	return rec, nil
+}
+
+// The row is taken if it is new, free or past its time, or the owner's already.
+// excluded.granted_at is the present moment.
+const acquire = `
+insert into ticket (name, owner, fence, granted_at, lease_ends_at)
+values ($1, $2, cast($3 as bigint) + 1, now_ms(), now_ms() + cast($4 as bigint))
+on conflict (name) do update set
+    fence = case
+        when ticket.lease_ends_at > excluded.granted_at then ticket.fence
+        when ticket.fence >= excluded.fence then ticket.fence + 1
+        else excluded.fence
+    end,
+    owner = excluded.owner,
+    granted_at = excluded.granted_at,
+    lease_ends_at = excluded.lease_ends_at
+where ticket.lease_ends_at <= excluded.granted_at or ticket.owner = excluded.owner and ticket.owner <> ''
+returning fence, failures`
+
+const holder = `select lease_ends_at - now_ms(), owner from ticket where name = $1`
+
+// Acquire implements [ticket.Store].
+func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ticket.Lease, error) {
+	var lease ticket.Lease
+	var held *ticket.HeldError
+	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		lease, held = ticket.Lease{Key: key, Owner: claim.Owner}, nil
+		err := tx.QueryRow(ctx, acquire, key, claim.Owner, claim.Above, claim.TTL.Milliseconds()).Scan(&lease.Fence, &lease.Failures)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		var left int64
+		var owner string
+		if err := tx.QueryRow(ctx, holder, key).Scan(&left, &owner); err != nil {
+			return err
+		}
+		held = &ticket.HeldError{For: max(millis(left), time.Millisecond), BackOff: owner == ""}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: %w", key, err)
+	case held != nil:
+		return ticket.Lease{}, held
+	}
+	return lease, nil
+}
+
+const save = `
+update ticket
+set value = $4, value_fence = $5, life = $6, ends_at = granted_at + cast($7 as bigint), saved_at = now_ms(), rejected = 0
+where name = $1 and owner = $2 and owner <> '' and fence = $3`
+
+// Save implements [ticket.Store].
+func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) error {
+	n, err := s.exec(ctx, save, lease.Key, lease.Owner, lease.Fence,
+		issue.Value, issue.Fence, issue.Life.Milliseconds(), (issue.Asked + issue.Life).Milliseconds())
+	if err != nil {
+		return fmt.Errorf("save ticket %s: %w", lease.Key, err)
+	}
+	if n == 0 {
+		return ticket.ErrLeaseLost
+	}
+	return nil
+}
+
+const release = `
+update ticket
+set owner = '', lease_ends_at = now_ms() + cast($4 as bigint), failures = $5
+where name = $1 and owner = $2 and owner <> '' and fence = $3`
+
+// Release implements [ticket.Store].
+func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
+	if _, err := s.exec(ctx, release, lease.Key, lease.Owner, lease.Fence, after.Milliseconds(), lease.Failures); err != nil {
+		return fmt.Errorf("release ticket %s: %w", lease.Key, err)
+	}
+	return nil
+}
+
+const invalidate = `update ticket set rejected = 1 where name = $1 and value_fence = $2`
+
+// Invalidate implements [ticket.Store].
+func (s *Store) Invalidate(ctx context.Context, key string, fence int64) error {
+	if _, err := s.exec(ctx, invalidate, key, fence); err != nil {
+		return fmt.Errorf("invalidate ticket %s: %w", key, err)
+	}
+	return nil
+}
+
+// exec runs one statement durably and returns how many rows it changed.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		res, err := tx.Exec(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	return n, err
+}
+
+func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

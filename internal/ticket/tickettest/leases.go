@@ -1,0 +1,150 @@
+package tickettest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"addcard/internal/ticket"
+)
+
+var leases = map[string]func(*testing.T, *suite){
+	"lease is exclusive and says for how long": func(t *testing.T, s *suite) {
+		s.acquire("a", long)
+		if held := s.held("b"); held.BackOff || held.For <= 0 || held.For > long || held.For < long-slack {
+			t.Errorf("b is told %+v, want a holder at work for about %v", held, long)
+		}
+	},
+	"of 32 at once exactly one gets it": func(t *testing.T, s *suite) {
+		for round := range 5 {
+			key := fmt.Sprint(s.key, round)
+			var got, other atomic.Int64
+			var wg sync.WaitGroup
+			for i := range 32 {
+				wg.Go(func() {
+					_, err := s.Store.Acquire(t.Context(), key, ticket.Claim{Owner: fmt.Sprint("owner", i), TTL: long})
+					if _, held := errors.AsType[*ticket.HeldError](err); err == nil {
+						got.Add(1)
+					} else if !held {
+						other.Add(1)
+						t.Errorf("Acquire: %v", err)
+					}
+				})
+			}
+			wg.Wait()
+			if got.Load() != 1 {
+				t.Errorf("round %d: %d owners hold the lease", round, got.Load())
+			}
+		}
+	},
+	"lease ends by itself, not earlier": func(t *testing.T, s *suite) {
+		start := time.Now()
+		a := s.acquire("a", short)
+		b := s.takeOver("b", long)
+		if waited := time.Since(start); waited < short-5*time.Millisecond {
+			t.Errorf("b has it after %v, a was promised %v", waited, short)
+		}
+		if b.Fence <= a.Fence {
+			t.Errorf("fences %d then %d, want them to grow", a.Fence, b.Fence)
+		}
+	},
+	"fences grow from owner to owner": func(t *testing.T, s *suite) {
+		last := int64(0)
+		for i := range 10 {
+			lease := s.acquire(fmt.Sprint("owner", i), long)
+			if lease.Fence <= last {
+				t.Fatalf("fence %d after %d", lease.Fence, last)
+			}
+			last = lease.Fence
+			s.release(lease, 0)
+		}
+	},
+	"fence is above what the replica has seen": func(t *testing.T, s *suite) {
+		high, err := s.Store.Acquire(t.Context(), s.key, ticket.Claim{Owner: "a", Above: 1_000_000_000_000, TTL: long})
+		if err != nil || high.Fence <= 1_000_000_000_000 {
+			t.Fatalf("Acquire above 10^12: fence %d, %v", high.Fence, err)
+		}
+		s.release(high, 0)
+		if next := s.acquire("b", long); next.Fence <= high.Fence {
+			t.Errorf("next fence = %d, want above %d", next.Fence, high.Fence)
+		}
+	},
+	"same owner finds its lease again": func(t *testing.T, s *suite) {
+		lost := s.acquire("a", short) // whose answer never arrived
+		again := s.acquire("a", long)
+		if again.Fence != lost.Fence {
+			t.Errorf("fences %d and %d, want the same lease", lost.Fence, again.Fence)
+		}
+		if held := s.held("b"); held.For < long-slack {
+			t.Errorf("b is told %v, want the renewed lease", held.For)
+		}
+		s.save(again, issue(value, again.Fence))
+	},
+	"same owner after its lease has ended gets a new one": func(t *testing.T, s *suite) {
+		first := s.acquire("a", short)
+		between := s.takeOver("b", short)
+		again := s.takeOver("a", long)
+		if again.Fence <= between.Fence || between.Fence <= first.Fence {
+			t.Errorf("fences %d, %d, %d, want them to grow", first.Fence, between.Fence, again.Fence)
+		}
+	},
+	"release frees the lease": func(t *testing.T, s *suite) {
+		a := s.acquire("a", long)
+		s.release(a, 0)
+		if b := s.acquire("b", long); b.Fence <= a.Fence {
+			t.Errorf("fences %d then %d, want them to grow", a.Fence, b.Fence)
+		}
+	},
+	"release of a lease that is not ours does nothing": func(t *testing.T, s *suite) {
+		gone := s.acquire("a", short)
+		now := s.takeOver("b", long)
+		s.release(gone, 0)
+		s.release(ticket.Lease{Key: s.key, Owner: "a", Fence: now.Fence}, 0)
+		s.release(ticket.Lease{Key: s.key, Owner: "b", Fence: now.Fence - 1}, 0)
+		s.release(ticket.Lease{Key: s.key + "unknown", Owner: "b", Fence: 1}, long)
+		if held := s.held("c"); held.BackOff {
+			t.Errorf("c is told %+v, want b at work", held)
+		}
+		s.save(now, issue(value, now.Fence))
+	},
+	"release with a back-off keeps everybody off": func(t *testing.T, s *suite) {
+		a := s.acquire("a", long)
+		s.release(a, long)
+		for _, owner := range []string{"b", "a", ""} {
+			if held := s.held(owner); !held.BackOff || held.For > long || held.For < long-slack {
+				t.Errorf("%q is told %+v, want a back-off of about %v", owner, held, long)
+			}
+		}
+	},
+	"back-off ends by itself": func(t *testing.T, s *suite) {
+		start := time.Now()
+		a := s.acquire("a", long)
+		s.release(a, short)
+		b := s.takeOver("b", long)
+		if waited := time.Since(start); waited < short-5*time.Millisecond || b.Fence <= a.Fence {
+			t.Errorf("b has fence %d after %v, want above %d after %v", b.Fence, waited, a.Fence, short)
+		}
+	},
+	"failures are handed on": func(t *testing.T, s *suite) {
+		a := s.acquire("a", long)
+		if a.Failures != 0 {
+			t.Errorf("first lease: Failures = %d", a.Failures)
+		}
+		a.Failures = 3
+		s.save(a, issue(value, a.Fence))
+		s.release(a, 0)
+		b := s.acquire("b", short) // and dies
+		c := s.takeOver("c", long)
+		if b.Failures != 3 || c.Failures != 3 {
+			t.Errorf("Failures = %d, then %d, want 3", b.Failures, c.Failures)
+		}
+		c.Failures = 0
+		s.release(c, 0)
+		if d := s.acquire("d", long); d.Failures != 0 {
+			t.Errorf("Failures = %d after they were taken back", d.Failures)
+		}
+	},
+}

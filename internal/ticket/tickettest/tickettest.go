@@ -1,0 +1,211 @@
+// Package tickettest is the suite that every [ticket.Store] passes: what a
+// Source relies on, one test per promise. It knows no Source and no engine.
+//
+//	func TestStore(t *testing.T) {
+//		tickettest.Run(t, func(t *testing.T) tickettest.Harness {
+//			return tickettest.Harness{Store: ticket.NewMemory()}
+//		})
+//	}
+//
+// A Store has its own clock, so the suite runs in real time: leases that must
+// end are short, and their end is waited for. It takes about a second.
+package tickettest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"addcard/internal/ticket"
+)
+
+// Harness is one Store to be tried, empty and with nobody else on it.
+type Harness struct {
+	Store ticket.Store
+	// Corrupt puts something under key that the Store would not have written.
+	// Nil only where nobody but the Store can write.
+	Corrupt func(t *testing.T, key string)
+	// Dead is a Store of the same kind whose server is gone. Nil only where
+	// there is no server.
+	Dead ticket.Store
+}
+
+// Run runs the suite. open is called once for each of its tests, which run in parallel.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
+	for _, group := range []map[string]func(*testing.T, *suite){leases, copies, failures} {
+		for name, test := range group {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				h := open(t)
+				test(t, &suite{t: t, Harness: h, key: "wx:suite:" + name})
+			})
+		}
+	}
+}
+
+// suite is what the tests have at hand. Its methods end the test on an
+// unexpected error.
+type suite struct {
+	Harness
+	t   *testing.T
+	key string
+}
+
+const (
+	long  = time.Minute
+	short = 60 * time.Millisecond
+	// slack is how far a slow machine may be behind without failing a test.
+	slack = 20 * time.Second
+)
+
+func (s *suite) claim(owner string, ttl time.Duration) (ticket.Lease, error) {
+	return s.Store.Acquire(s.t.Context(), s.key, ticket.Claim{Owner: owner, TTL: ttl})
+}
+
+func (s *suite) acquire(owner string, ttl time.Duration) ticket.Lease {
+	s.t.Helper()
+	lease, err := s.claim(owner, ttl)
+	if err != nil {
+		s.t.Fatalf("Acquire by %s: %v", owner, err)
+	}
+	if lease.Key != s.key || lease.Owner != owner {
+		s.t.Fatalf("Acquire by %s: got the lease of %s on %q", owner, lease.Owner, lease.Key)
+	}
+	return lease
+}
+
+// takeOver waits until the lease of somebody else has ended.
+func (s *suite) takeOver(owner string, ttl time.Duration) ticket.Lease {
+	s.t.Helper()
+	for end := time.Now().Add(slack); ; {
+		lease, err := s.claim(owner, ttl)
+		if err == nil {
+			return lease
+		}
+		if _, ok := errors.AsType[*ticket.HeldError](err); !ok || time.Now().After(end) {
+			s.t.Fatalf("Acquire by %s: %v", owner, err)
+		}
+		s.pass(short / 20)
+	}
+}
+
+// pass lets real time go by.
+func (s *suite) pass(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-s.t.Context().Done():
+	}
+}
+
+// held claims the lease and wants to hear that somebody has it.
+func (s *suite) held(owner string) *ticket.HeldError {
+	s.t.Helper()
+	_, err := s.claim(owner, long)
+	held, ok := errors.AsType[*ticket.HeldError](err)
+	if !ok {
+		s.t.Fatalf("Acquire by %s: error = %v, want a HeldError", owner, err)
+	}
+	return held
+}
+
+func issue(value string, fence int64) ticket.Issue {
+	return ticket.Issue{Value: value, Fence: fence, Life: 2 * time.Hour}
+}
+
+func (s *suite) save(lease ticket.Lease, i ticket.Issue) {
+	s.t.Helper()
+	if err := s.Store.Save(s.t.Context(), lease, i); err != nil {
+		s.t.Fatalf("Save by %s: %v", lease.Owner, err)
+	}
+}
+
+func (s *suite) saveIsLate(lease ticket.Lease, value string) {
+	s.t.Helper()
+	if err := s.Store.Save(s.t.Context(), lease, issue(value, lease.Fence)); !errors.Is(err, ticket.ErrLeaseLost) {
+		s.t.Errorf("late Save by %s: error = %v, want ErrLeaseLost", lease.Owner, err)
+	}
+}
+
+func (s *suite) release(lease ticket.Lease, after time.Duration) {
+	s.t.Helper()
+	if err := s.Store.Release(s.t.Context(), lease, after); err != nil {
+		s.t.Fatalf("Release by %s: %v", lease.Owner, err)
+	}
+}
+
+func (s *suite) invalidate(fence int64) {
+	s.t.Helper()
+	if err := s.Store.Invalidate(s.t.Context(), s.key, fence); err != nil {
+		s.t.Fatalf("Invalidate of fence %d: %v", fence, err)
+	}
+}
+
+func (s *suite) load() ticket.Record {
+	s.t.Helper()
+	rec, err := s.Store.Load(s.t.Context(), s.key)
+	if err != nil {
+		s.t.Fatalf("Load: %v", err)
+	}
+	return rec
+}
+
+func (s *suite) loadsNothing() {
+	s.t.Helper()
+	if rec, err := s.Store.Load(s.t.Context(), s.key); !errors.Is(err, ticket.ErrNotFound) {
+		s.t.Errorf("Load: %+v, %v, want ErrNotFound", rec, err)
+	}
+}
+
+var failures = map[string]func(*testing.T, *suite){
+	"cancelled context is not a missing copy": func(t *testing.T, s *suite) {
+		lease := s.acquire("a", long)
+		s.save(lease, issue("v", lease.Fence))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		fails(t, ctx, s.Store, s.key)
+	},
+	"dead server is not a missing copy": func(t *testing.T, s *suite) {
+		if s.Dead != nil {
+			fails(t, t.Context(), s.Dead, s.key)
+		}
+	},
+	"malformed copy is a miss and is replaced": func(t *testing.T, s *suite) {
+		if s.Corrupt == nil {
+			return
+		}
+		s.Corrupt(t, s.key)
+		_, err := s.Store.Load(t.Context(), s.key)
+		if !errors.Is(err, ticket.ErrNotFound) && !errors.Is(err, ticket.ErrUnreadable) {
+			t.Errorf("Load of junk: error = %v, want ErrUnreadable or ErrNotFound", err)
+		}
+		lease := s.acquire("a", long)
+		s.save(lease, issue("good", lease.Fence))
+		if rec := s.load(); rec.Value != "good" {
+			t.Errorf("Load = %q, want the copy saved after the junk", rec.Value)
+		}
+	},
+}
+
+// fails wants every method to say that the store failed, and nothing else.
+func fails(t *testing.T, ctx context.Context, store ticket.Store, key string) {
+	t.Helper()
+	lease := ticket.Lease{Key: key, Owner: "a", Fence: 1}
+	_, loadErr := store.Load(ctx, key)
+	_, acquireErr := store.Acquire(ctx, key, ticket.Claim{Owner: "b", TTL: long})
+	for call, err := range map[string]error{
+		"Load": loadErr, "Acquire": acquireErr,
+		"Save":       store.Save(ctx, lease, issue("v", 1)),
+		"Release":    store.Release(ctx, lease, 0),
+		"Invalidate": store.Invalidate(ctx, key, 1),
+	} {
+		_, held := errors.AsType[*ticket.HeldError](err)
+		if err == nil || held || errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable) || errors.Is(err, ticket.ErrLeaseLost) {
+			t.Errorf("%s: error = %v, want one that says the store failed", call, err)
+		}
+	}
+}
+
+// value is as long as WeChat tells its callers to expect, and more.
+var value = strings.Repeat("kgt8ON7yVITDhtdwci0qeZ_-", 40)
