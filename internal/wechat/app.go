@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// maxOpenID is four times the length of WeChat's openids and unionids.
+const maxOpenID = 128
+
 // App makes the calls that an AppID authenticates together with its secret.
 // Each has a connection of its own. It is safe for concurrent use.
 type App struct {
@@ -48,11 +51,10 @@ type identity struct {
 }
 
 func (i *identity) lack() string {
-	const most = 128 // WeChat's have 28
 	switch {
-	case !printable(i.OpenID, most):
+	case !printable(i.OpenID, maxOpenID):
 		return "openid"
-	case i.UnionID != "" && !printable(i.UnionID, most):
+	case i.UnionID != "" && !printable(i.UnionID, maxOpenID):
 		return "unionid"
 	}
 	return ""

@@ -104,6 +104,17 @@ func (e *Error) fetch() bool { return e.API == pathStableToken || e.API == pathC
 // UnknownCard reports that the account has no such card.
 func (e *Error) UnknownCard() bool { return e.Code == 40073 || e.Code == 72001 }
 
+// UnknownCode reports a code that is in no wallet: never taken, or given away,
+// or wrong.
+func (e *Error) UnknownCode() bool { return e.Code == 40056 || e.Code == 40116 }
+
+// CodeUnusable reports a code whose card is deleted, expired, made unavailable
+// or about to be given away.
+func (e *Error) CodeUnusable() bool { return e.Code == 40127 }
+
+// EncryptedCodeRefused reports an encrypted code that this account cannot open.
+func (e *Error) EncryptedCodeRefused() bool { return e.Code == 40075 }
+
 // LoginCodeRefused reports a login code that is wrong, too old or spent.
 func (e *Error) LoginCodeRefused() bool {
 	return e.API == pathCode2Session && (e.Code == 40029 || e.Code == 40163)

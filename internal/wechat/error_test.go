@@ -26,6 +26,7 @@ func TestError_is_classed_by_call_and_errcode(t *testing.T) {
 			"quota": quota, "permanent": e.Permanent(), "rejected": e.TokenRejected(), "temporary": e.Temporary(),
 			"ambiguous": e.Ambiguous(), "unknown card": e.UnknownCard(), "code refused": e.LoginCodeRefused(),
 			"blocked": e.UserBlocked(), "too often": e.LoginTooOften(),
+			"unknown code": e.UnknownCode(), "unusable": e.CodeUnusable(), "sealed": e.EncryptedCodeRefused(),
 		} {
 			if is {
 				are = append(are, name)
@@ -49,7 +50,8 @@ func TestError_is_classed_by_call_and_errcode(t *testing.T) {
 		{cardAPI, -1, "ambiguous,temporary"}, {cardAPI, 45061, "temporary"},
 		{cardAPI, 40073, "unknown card"}, {cardAPI, 72001, "unknown card"},
 		{loginAPI, 40029, "code refused"}, {loginAPI, 40163, "code refused"}, {cardAPI, 40029, ""},
-		{loginAPI, 40226, "blocked"}, {cardAPI, 41001, ""}, {cardAPI, 40056, ""},
+		{loginAPI, 40226, "blocked"}, {cardAPI, 41001, ""}, {cardAPI, 40056, "unknown code"},
+		{cardAPI, 40127, "unusable"}, {cardAPI, 40075, "sealed"}, {cardAPI, 45031, ""},
 	} {
 		if got := strings.Join(classes(&wechat.Error{API: tt.api, Code: tt.code}), ","); got != tt.want {
 			t.Errorf("%s %d: %q, want %q", tt.api, tt.code, got, tt.want)

@@ -45,6 +45,29 @@ var everyCall = map[string]func(ctx context.Context, a *wechat.App, c *wechat.Cl
 		_, _, err := c.Cards(ctx, 0, 50)
 		return err
 	},
+	"DecryptCode": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.DecryptCode(ctx, "x")
+		return err
+	},
+	"Code": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.Code(ctx, "p1", "1")
+		return err
+	},
+	"CardList": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.CardList(ctx, "o1", "")
+		return err
+	},
+	"Activate": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		return c.Activate(ctx, wechat.Activation{Code: "1"})
+	},
+	"UserInfo": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.UserInfo(ctx, "p1", "1")
+		return err
+	},
+	"UpdateUser": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.UpdateUser(ctx, wechat.Update{Code: "1"})
+		return err
+	},
 }
 
 // The tables below cover a new method as soon as it is written.
@@ -111,7 +134,7 @@ func faults() map[string]faultCase {
 		"errcode twice":      {whole(200, `{"errcode":40001,"errcode":0}`), "not a JSON object", true, nil},
 		"gateway":            {whole(502, `{"message":"bad gateway"}`), "HTTP 502", true, nil},
 		"10 MB":              {whole(200, `{"a":"`+strings.Repeat("x", 10<<20)+`"}`), "too long (HTTP 200, 1048577 bytes)", true, nil},
-		"gzip bomb":          {bomb, "too long (HTTP 200, 1048577 bytes)", true, nil},
+		"gzip bomb":          {bomb(), "too long (HTTP 200, 1048577 bytes)", true, nil},
 		"errcode in a 500":   {whole(500, `{"errcode":48001,"errmsg":"api unauthorized hint: [x]"}`), "48001 api unauthorized", false, nil},
 		"secrets in errmsg":  {repeatsInErrmsg, "40013 invalid", false, nil},
 		"busy":               {whole(200, `{"errcode":-1,"errmsg":"system error"}`), "-1 system error", true, nil},
@@ -122,16 +145,18 @@ func faults() map[string]faultCase {
 	}
 }
 
-func bomb(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Encoding", "gzip")
-	z, _ := gzip.NewWriterLevel(w, gzip.BestCompression)
-	defer z.Close()
+// bomb is a small answer that unpacks to 32 MiB.
+func bomb() http.HandlerFunc {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
 	io.WriteString(z, `{"a":"`)
-	zeros := make([]byte, 1<<20)
 	for range 32 {
-		if _, err := z.Write(zeros); err != nil {
-			return
-		}
+		z.Write(make([]byte, 1<<20))
+	}
+	z.Close()
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write(packed.Bytes())
 	}
 }
 
@@ -229,7 +254,7 @@ func TestEveryCall_that_reached_nobody_is_not_ambiguous(t *testing.T) {
 	l.Close()
 	for base, says := range map[string]string{
 		"http://" + l.Addr().String():  "connection refused",
-		"http://nobody.invalid":        "host not found",
+		"http://no..host":              "host not found", // refused before any resolver is asked,
 		"http://[::1":                  "base URL cannot be used",
 		"https://" + quietTLS(t):       "certificate not trusted",
 		"http://127.0.0.1:1/?secret=x": "connection refused",
