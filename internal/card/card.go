@@ -75,6 +75,17 @@ type Settings struct {
 	// FixedBeginTimestamp puts the second at which the member's code was
 	// issued into the cardExt of a DATE_TYPE_FIX_TERM card.
 	FixedBeginTimestamp bool `json:"fixed_begintimestamp,omitempty"`
+	// ActivateOnClaim activates a card as soon as it is taken. Absent, it is
+	// true for cards that are activated by nobody else.
+	ActivateOnClaim *bool `json:"activate_on_claim,omitempty"`
+}
+
+// ActivatesOnClaim tells whether we activate the card as soon as it is taken.
+func (c Card) ActivatesOnClaim() bool {
+	if chosen := c.Settings.ActivateOnClaim; chosen != nil {
+		return *chosen
+	}
+	return !c.AutoActivate && !c.WxActivate
 }
 
 // TakesCode tells whether cardExt must carry a code of ours: a custom-code card

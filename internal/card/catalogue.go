@@ -111,6 +111,46 @@ func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
 	})
 }
 
+// Known is Get without asking WeChat: ErrNotFound is all it says of a card that
+// is not in the catalogue yet.
+func (c *Catalogue) Known(ctx context.Context, cardID string) (Card, error) {
+	c.mu.RLock()
+	have, ok := c.known[cardID]
+	c.mu.RUnlock()
+	if ok && time.Since(have.lookAge) < memoryFor {
+		return have.card, nil
+	}
+	return c.load(ctx, cardID)
+}
+
+// Learn is Get for our own workers: what it asks of WeChat is not counted
+// against the clients' allowance.
+func (c *Catalogue) Learn(ctx context.Context, cardID string) (Card, error) {
+	got, err := c.Known(ctx, cardID)
+	if errors.Is(err, ErrNotFound) {
+		return c.refresh(ctx, cardID)
+	}
+	return got, err
+}
+
+// Reviewed notes the outcome of a card's review, as WeChat's event tells it. A
+// card that is not in the catalogue is read when it is needed.
+func (c *Catalogue) Reviewed(ctx context.Context, cardID string, passed bool) error {
+	got, err := c.load(ctx, cardID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	got.Status = VerifyFailed
+	if passed {
+		got.Status = Verified
+	}
+	_, err = c.keep(ctx, got, time.Now())
+	return err
+}
+
 // Claimable returns the card if a phone would accept it, else ErrNotClaimable.
 // It refuses only on a copy of at most 10 seconds' age, reading the card again
 // if it must. held: the member has a live code of this card already.
@@ -159,19 +199,24 @@ func (c *Catalogue) start(ctx context.Context, key string, fn func(context.Conte
 
 // look asks the database and, for a card it does not have, WeChat.
 func (c *Catalogue) look(ctx context.Context, cardID string) (Card, error) {
-	before := time.Now()
-	got, age, err := c.store.Load(ctx, cardID)
+	got, err := c.load(ctx, cardID)
 	if errors.Is(err, ErrNotFound) {
 		return c.read(ctx, cardID)
 	}
+	if err == nil && time.Since(got.ReadAt) > refreshAfter {
+		c.start(ctx, "read "+cardID, func(ctx context.Context) (Card, error) { return c.read(ctx, cardID) })
+	}
+	return got, err
+}
+
+func (c *Catalogue) load(ctx context.Context, cardID string) (Card, error) {
+	before := time.Now()
+	got, age, err := c.store.Load(ctx, cardID)
 	if err != nil {
 		return Card{}, err
 	}
 	got.ReadAt = before.Add(-age)
 	c.remember(got)
-	if age > refreshAfter {
-		c.start(ctx, "read "+cardID, func(ctx context.Context) (Card, error) { return c.read(ctx, cardID) })
-	}
 	return got, nil
 }
 

@@ -29,7 +29,7 @@ func (s *Service) Codes(ctx context.Context, memberID string, cardIDs []string) 
 		return codes, err
 	}
 	err = s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
-		if err := known(ctx, tx, memberID); err != nil {
+		if err := mustExist(ctx, tx, memberID); err != nil {
 			return err
 		}
 		for _, cardID := range cardIDs {

@@ -62,6 +62,7 @@ type Card struct {
 	IssuedAt         time.Time // zero for a code that WeChat chose
 	ClaimedAt        time.Time
 	ActivatedAt      time.Time
+	Life             Life
 }
 
 // Reader answers questions about rows. Inside Store.Write it sees the
@@ -77,6 +78,8 @@ type Reader interface {
 	ByUnionID(ctx context.Context, unionID string) ([]Identity, error)
 	// Cards lists the member's cards, oldest first.
 	Cards(ctx context.Context, memberID string) ([]Card, error)
+	// Card returns one card, whoever holds it, or ErrNotFound.
+	Card(ctx context.Context, cardID, code string) (Card, error)
 	// LiveCard returns the member's code of that card which is issued,
 	// claimed, active or deleted, or ErrNotFound. Of several, one in the
 	// wallet comes before one that is not.
@@ -90,9 +93,39 @@ type Tx interface {
 	AddMember(ctx context.Context, memberID string) error
 	AddIdentity(ctx context.Context, id Identity) (bool, error)
 	SetUnionID(ctx context.Context, appID, openID, unionID string) error
+	// AddConflict records that who and the other member look like one person
+	// and cannot be.
+	AddConflict(ctx context.Context, who Identity, otherMemberID string) error
+
 	// AddIssued records a code as issued to a member now. It reports false
 	// when the card has this code already or the member an issued one.
 	AddIssued(ctx context.Context, memberID, cardID, code string) (bool, error)
+	AddCard(ctx context.Context, c Card) (bool, error)
+	// UpdateCard writes all of c but its key. It reports false when the row
+	// was changed since c was read.
+	UpdateCard(ctx context.Context, c Card) (bool, error)
+
+	// The four steps of a merge. DropIssued removes codes that were only
+	// issued to member, of cards that the other one has or had.
+	MoveIdentities(ctx context.Context, from, into string) error
+	DropIssued(ctx context.Context, memberID, other string) error
+	MoveCards(ctx context.Context, from, into string) error
+	DeleteMember(ctx context.Context, memberID string) error
+
+	// AddEvent reports false for an event that was delivered before.
+	AddEvent(ctx context.Context, e Event) (bool, error)
+	// Event returns a kept event, or ErrNotFound.
+	Event(ctx context.Context, dedupeKey string) (Event, error)
+
+	// Enqueue puts a message behind the others of its card, due now, unless
+	// one of the same kind and payload waits there already.
+	Enqueue(ctx context.Context, m Message) error
+	// Finish removes a message, Postpone makes it wait and Bury parks it for
+	// the operator. They report false when the message is no longer leased to
+	// m.Lease: somebody else has taken it over.
+	Finish(ctx context.Context, m Message) (bool, error)
+	Postpone(ctx context.Context, m Message, wait time.Duration, why string) (bool, error)
+	Bury(ctx context.Context, m Message, why string) (bool, error)
 }
 
 // Store keeps members. It is safe for concurrent use.
@@ -102,13 +135,28 @@ type Store interface {
 	// fn may run more than once and must have no other effect than on
 	// variables it sets anew; an error from it undoes everything.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+	// Take leases up to n messages that are due, of each card only its oldest,
+	// to a lease of the given name and time.
+	Take(ctx context.Context, lease string, time time.Duration, n int) ([]Message, error)
+	// Waiting counts messages by state and tells the age of the oldest that waits.
+	Waiting(ctx context.Context) (Backlog, error)
 }
 
-// Service is the rules. It is safe for concurrent use.
-type Service struct{ store Store }
+// Apps are the two WeChat apps that a person meets the merchant in.
+type Apps struct{ MiniProgram, Official string }
 
-// New returns a Service on store.
-func New(store Store) *Service { return &Service{store: store} }
+// Service is the rules. It is safe for concurrent use.
+type Service struct {
+	store   Store
+	apps    Apps
+	cards   Cards
+	enqueue chan struct{} // tells the Sender that something may be due
+}
+
+// New returns a Service on store. cards tells what becomes of a card that was taken.
+func New(store Store, apps Apps, cards Cards) *Service {
+	return &Service{store: store, apps: apps, cards: cards, enqueue: make(chan struct{}, 1)}
+}
 
 // Cards lists the member's cards, oldest first. It returns ErrMemberUnknown
 // for a member who is not there.
@@ -117,7 +165,7 @@ func (s *Service) Cards(ctx context.Context, memberID string) ([]Card, error) {
 	if err != nil || len(cards) > 0 {
 		return cards, err
 	}
-	return nil, known(ctx, s.store, memberID)
+	return nil, mustExist(ctx, s.store, memberID)
 }
 
 // OpenID returns who the member is in the app, or ErrOpenIDUnknown.
@@ -134,7 +182,20 @@ func (s *Service) OpenID(ctx context.Context, memberID, appID string) (string, e
 	return "", ErrOpenIDUnknown
 }
 
-func known(ctx context.Context, r Reader, memberID string) error {
+// write runs fn in a transaction, again when a concurrent one got in its way.
+func (s *Service) write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) (err error) {
+	for range 5 {
+		if err = s.store.Write(ctx, fn); !errors.Is(err, errRaced) {
+			return err
+		}
+	}
+	return err
+}
+
+// errRaced makes a transaction start over: what it read has changed meanwhile.
+var errRaced = errors.New("member: changed meanwhile")
+
+func mustExist(ctx context.Context, r Reader, memberID string) error {
 	ok, err := r.Exists(ctx, memberID)
 	if err == nil && !ok {
 		return ErrMemberUnknown

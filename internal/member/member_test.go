@@ -17,9 +17,15 @@ const (
 	official = "wxofficial"
 )
 
+// plan is the same for every card.
+type plan member.Plan
+
+func (p plan) Plan(context.Context, string) (member.Plan, error)  { return member.Plan(p), nil }
+func (p plan) Learn(context.Context, string) (member.Plan, error) { return member.Plan(p), nil }
+
 func newService(t testing.TB) (*member.Service, *sqldb.DB) {
 	db := sqldbtest.New(t)
-	return member.New(sqlstore.New(db)), db
+	return member.New(sqlstore.New(db), member.Apps{MiniProgram: mini, Official: official}, plan(member.PlanPush)), db
 }
 
 func enroll(t testing.TB, s *member.Service, appID, openID, unionID string) string {

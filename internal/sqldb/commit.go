@@ -28,10 +28,6 @@ type job struct {
 	done     chan struct{}
 }
 
-// errBegin marks a transaction that did not begin: trying its jobs one by one
-// would only wait for the same lock as many times.
-var errBegin = errors.New("sqldb: begin")
-
 // committer runs the transactions of all callers on SQLite's one writing
 // connection, as many to a commit as are waiting.
 type committer struct {
@@ -103,7 +99,8 @@ func (c *committer) run() {
 // answered yet and each transaction is tried again alone.
 func (c *committer) serve(batch []*job) {
 	err := c.commit(batch)
-	alone := err != nil && len(batch) > 1 && !errors.Is(err, errBegin)
+	// Jobs whose transaction did not even begin would wait for the same lock.
+	alone := err != nil && len(batch) > 1 && !errors.Is(err, ErrBusy)
 	for i, j := range batch {
 		if alone {
 			err = c.commit(batch[i : i+1])
@@ -121,7 +118,7 @@ func (c *committer) commit(batch []*job) error {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	if _, err := c.tx.Exec(ctx, "begin immediate"); err != nil {
-		return fmt.Errorf("%w: %w", errBegin, err)
+		return fmt.Errorf("%w: %w", ErrBusy, err)
 	}
 	err := c.fill(ctx, batch)
 	if err == nil && len(batch) == 1 && batch[0].refused() {

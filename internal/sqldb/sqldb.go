@@ -24,6 +24,10 @@ var ErrUnsupported = errors.New("sqldb: DATABASE_URL must be sqlite:PATH")
 // ErrClosed is returned by Write once Close has begun.
 var ErrClosed = errors.New("sqldb: database is closed")
 
+// ErrBusy is returned by Write when the transaction could not begin, because
+// another process holds the database or it is gone. Nothing was written.
+var ErrBusy = errors.New("sqldb: the database did not take up the transaction")
+
 // Querier runs SQL. Inside Write it is the transaction; DB.Read gives one that
 // sees the last committed state. Statements are prepared once and kept.
 type Querier interface {

@@ -33,7 +33,16 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 	}
 }
 
-const app = "wxapp"
+const (
+	app      = "wxapp"
+	official = "wxofficial"
+)
+
+// plan is the same for every card.
+type plan member.Plan
+
+func (p plan) Plan(context.Context, string) (member.Plan, error)  { return member.Plan(p), nil }
+func (p plan) Learn(context.Context, string) (member.Plan, error) { return member.Plan(p), nil }
 
 func missing(t *testing.T, s member.Store) {
 	if _, err := s.Identity(t.Context(), app, "o1"); !errors.Is(err, member.ErrNotFound) {
@@ -155,7 +164,7 @@ func ownRows(t *testing.T, s member.Store) {
 
 func oneIssue(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
-	svc := member.New(s)
+	svc := member.New(s, member.Apps{MiniProgram: app, Official: official}, plan(member.PlanPush))
 	codes := each(t, 64, func() (string, error) {
 		c, err := svc.Codes(t.Context(), "m1", []string{"c1"})
 		if err != nil {
@@ -172,7 +181,7 @@ func oneIssue(t *testing.T, s member.Store) {
 }
 
 func oneMember(t *testing.T, s member.Store) {
-	svc := member.New(s)
+	svc := member.New(s, member.Apps{MiniProgram: app, Official: official}, plan(member.PlanPush))
 	ids := each(t, 64, func() (string, error) { return svc.Enroll(t.Context(), app, "o1", "u1") })
 	if len(ids) != 1 {
 		t.Errorf("got %d members, want 1", len(ids))

@@ -7,7 +7,15 @@ import (
 )
 
 const cardColumns = `card_id, code, member_id, status, bonus, balance, membership_number,
-	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at`
+	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at,
+	held_at, deleted_at, outer_at, submitted, version`
+
+const cardSQL = `select ` + cardColumns + ` from member_card where card_id = $1 and code = $2`
+
+func (r rows) Card(ctx context.Context, cardID, code string) (member.Card, error) {
+	c, err := scanCard(r.q.QueryRow(ctx, cardSQL, cardID, code).Scan)
+	return c, one("look a card up", err)
+}
 
 const cardsSQL = `select ` + cardColumns + ` from member_card where member_id = $1 order by created_at, card_id, code`
 
@@ -27,9 +35,11 @@ func (r rows) LiveCard(ctx context.Context, memberID, cardID string) (member.Car
 }
 
 func scanCard(scan func(...any) error) (c member.Card, err error) {
-	var issued, claimed, activated int64
+	var issued, claimed, activated, submitted int64
 	err = scan(&c.CardID, &c.Code, &c.MemberID, &c.Status, &c.Bonus, &c.Balance, &c.MembershipNumber,
-		&c.Fields[0], &c.Fields[1], &c.Fields[2], &c.OuterStr, &issued, &claimed, &activated)
+		&c.Fields[0], &c.Fields[1], &c.Fields[2], &c.OuterStr, &issued, &claimed, &activated,
+		&c.Life.Held, &c.Life.Deleted, &c.Life.Outer, &submitted, &c.Life.Version)
+	c.Life.Submitted = submitted != 0
 	c.IssuedAt, c.ClaimedAt, c.ActivatedAt = when(issued), when(claimed), when(activated)
 	return c, err
 }
@@ -40,4 +50,38 @@ const addIssuedSQL = `insert into member_card (card_id, code, member_id, status,
 func (r rows) AddIssued(ctx context.Context, memberID, cardID, code string) (bool, error) {
 	res, err := r.q.Exec(ctx, addIssuedSQL, cardID, code, memberID)
 	return added("add a code", res, err)
+}
+
+const addCardSQL = `insert into member_card (member_id, status, bonus, balance, membership_number,
+	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at,
+	held_at, deleted_at, outer_at, submitted, card_id, code, created_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, now_ms())
+	on conflict do nothing`
+
+func (r rows) AddCard(ctx context.Context, c member.Card) (bool, error) {
+	res, err := r.q.Exec(ctx, addCardSQL, append(values(c), c.CardID, c.Code)...)
+	return added("add a card", res, err)
+}
+
+const updateCardSQL = `update member_card set member_id = $1, status = $2, bonus = $3, balance = $4, membership_number = $5,
+	custom_field1 = $6, custom_field2 = $7, custom_field3 = $8, outer_str = $9, issued_at = $10, claimed_at = $11,
+	activated_at = $12, held_at = $13, deleted_at = $14, outer_at = $15, submitted = $16, version = version + 1
+	where card_id = $17 and code = $18 and version = $19`
+
+func (r rows) UpdateCard(ctx context.Context, c member.Card) (bool, error) {
+	res, err := r.q.Exec(ctx, updateCardSQL, append(values(c), c.CardID, c.Code, c.Life.Version)...)
+	return added("update a card", res, err)
+}
+
+// values are those of addCardSQL and updateCardSQL that are no key.
+func values(c member.Card) []any {
+	submitted := 0
+	if c.Life.Submitted {
+		submitted = 1
+	}
+	return []any{
+		c.MemberID, string(c.Status), c.Bonus, c.Balance, c.MembershipNumber, c.Fields[0], c.Fields[1], c.Fields[2], c.OuterStr,
+		millis(c.IssuedAt), millis(c.ClaimedAt), millis(c.ActivatedAt),
+		int64(c.Life.Held), int64(c.Life.Deleted), int64(c.Life.Outer), submitted,
+	}
 }

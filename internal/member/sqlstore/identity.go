@@ -43,7 +43,5 @@ func (r rows) AddIdentity(ctx context.Context, id member.Identity) (bool, error)
 const setUnionIDSQL = `update identity set unionid = $3 where app_id = $1 and openid = $2`
 
 func (r rows) SetUnionID(ctx context.Context, appID, openID, unionID string) error {
-	res, err := r.q.Exec(ctx, setUnionIDSQL, appID, openID, unionID)
-	_, err = added("set a unionid", res, err)
-	return err
+	return r.exec(ctx, "set a unionid", setUnionIDSQL, appID, openID, unionID)
 }

@@ -42,10 +42,7 @@ func (r rows) Exists(ctx context.Context, memberID string) (bool, error) {
 const addMemberSQL = `insert into member (member_id, created_at) values ($1, now_ms())`
 
 func (r rows) AddMember(ctx context.Context, memberID string) error {
-	if _, err := r.q.Exec(ctx, addMemberSQL, memberID); err != nil {
-		return fmt.Errorf("add a member: %w", err)
-	}
-	return nil
+	return r.exec(ctx, "add a member", addMemberSQL, memberID)
 }
 
 // one turns no row into member.ErrNotFound and leaves other errors wrapped.
@@ -92,4 +89,19 @@ func when(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// exec runs a statement whose number of rows does not matter.
+func (r rows) exec(ctx context.Context, what, query string, args ...any) error {
+	if _, err := r.q.Exec(ctx, query, args...); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }

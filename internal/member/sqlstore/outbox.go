@@ -1,0 +1,95 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"addcard/internal/member"
+	"addcard/internal/sqldb"
+)
+
+const enqueueSQL = `insert into outbox (outbox_id, card_id, code, seq, kind, payload, due_at, created_at)
+	select $1, $2, $3, coalesce((select max(seq) from outbox where card_id = $2 and code = $3), 0) + 1, $4, $5, now_ms(), now_ms()
+	where not exists (select 1 from outbox where card_id = $2 and code = $3 and kind = $4 and payload = $5 and state = 'waiting')`
+
+func (r rows) Enqueue(ctx context.Context, m member.Message) error {
+	return r.exec(ctx, "enqueue", enqueueSQL, uuid.NewString(), m.CardID, m.Code, m.Kind, m.Payload)
+}
+
+// A card's oldest waiting message goes first, and while it is leased or
+// postponed the others of that card wait behind it.
+const takeSQL = `update outbox set lease_owner = $1, lease_until = now_ms() + $2, started = started + 1
+	where outbox_id in (
+		select o.outbox_id from outbox o
+		where o.state = 'waiting' and o.due_at <= now_ms() and o.lease_until <= now_ms()
+		and not exists (select 1 from outbox b
+			where b.card_id = o.card_id and b.code = o.code and b.state = 'waiting' and b.seq < o.seq)
+		order by o.due_at limit $3)
+	returning outbox_id, card_id, code, kind, payload, attempts, started`
+
+// idleSQL keeps a worker with nothing to do from taking the writing connection.
+const idleSQL = `select count(*) from (select 1 from outbox where state = 'waiting' and due_at <= now_ms() limit 1) as due`
+
+// Take implements member.Store.
+func (s *Store) Take(ctx context.Context, lease string, time time.Duration, n int) (out []member.Message, err error) {
+	var due int
+	if err := s.q.QueryRow(ctx, idleSQL).Scan(&due); err != nil {
+		return nil, fmt.Errorf("look at the outbox: %w", err)
+	}
+	if due == 0 {
+		return nil, nil
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		rs, err := tx.Query(ctx, takeSQL, lease, time.Milliseconds(), n)
+		out, err = all("take from the outbox", rs, err, func(scan func(...any) error) (member.Message, error) {
+			m := member.Message{Lease: lease}
+			var started int64
+			err := scan(&m.ID, &m.CardID, &m.Code, &m.Kind, &m.Payload, &m.Attempts, &started)
+			m.Started = started > 1
+			return m, err
+		})
+		return err
+	})
+	return out, err
+}
+
+const backlogSQL = `select count(case when state = 'waiting' then 1 end), count(case when state = 'dead' then 1 end),
+	coalesce(now_ms() - min(case when state = 'waiting' then created_at end), 0) from outbox`
+
+// Waiting implements member.Store.
+func (s *Store) Waiting(ctx context.Context) (b member.Backlog, err error) {
+	var oldest int64
+	if err := s.q.QueryRow(ctx, backlogSQL).Scan(&b.Waiting, &b.Dead, &oldest); err != nil {
+		return b, fmt.Errorf("count the outbox: %w", err)
+	}
+	b.Oldest = time.Duration(oldest) * time.Millisecond
+	return b, nil
+}
+
+const finishSQL = `delete from outbox where outbox_id = $1 and lease_owner = $2`
+
+func (r rows) Finish(ctx context.Context, m member.Message) (bool, error) {
+	return r.mine(ctx, "finish a message", finishSQL, m.ID, m.Lease)
+}
+
+const postponeSQL = `update outbox set lease_owner = '', lease_until = 0, attempts = attempts + 1, due_at = now_ms() + $3, last_error = $4
+	where outbox_id = $1 and lease_owner = $2`
+
+func (r rows) Postpone(ctx context.Context, m member.Message, wait time.Duration, why string) (bool, error) {
+	return r.mine(ctx, "postpone a message", postponeSQL, m.ID, m.Lease, wait.Milliseconds(), why)
+}
+
+const burySQL = `update outbox set lease_owner = '', lease_until = 0, attempts = attempts + 1, state = 'dead', last_error = $3
+	where outbox_id = $1 and lease_owner = $2`
+
+func (r rows) Bury(ctx context.Context, m member.Message, why string) (bool, error) {
+	return r.mine(ctx, "park a message", burySQL, m.ID, m.Lease, why)
+}
+
+func (r rows) mine(ctx context.Context, what, query string, args ...any) (bool, error) {
+	res, err := r.q.Exec(ctx, query, args...)
+	return added(what, res, err)
+}

@@ -1,0 +1,65 @@
+-- +goose Up
+-- What decides a card's status whatever the order in which it became known:
+-- the latest moment it was taken and the latest it was deleted (package member
+-- says what a moment is), the form, and which OuterStr is the latest.
+-- version guards every change.
+alter table member_card add column held_at bigint not null default 0;
+alter table member_card add column deleted_at bigint not null default 0;
+alter table member_card add column outer_at bigint not null default 0;
+alter table member_card add column submitted bigint not null default 0;
+alter table member_card add column version bigint not null default 0;
+
+-- Every card event WeChat delivered, once. dedupe_key is a hash, so that four
+-- deliveries are one row and two events of one second are two.
+create table event (
+    dedupe_key  text   not null primary key,
+    event       text   not null,
+    card_id     text   not null,
+    code        text   not null,
+    openid      text   not null,
+    happened_at bigint not null,
+    received_at bigint not null,
+    fields      text   not null
+);
+create index event_card on event (card_id, code);
+
+-- What waits for WeChat. Rows of one card go out in the order of seq, one at a
+-- time; a row that is done is deleted.
+create table outbox (
+    outbox_id   text   not null primary key,
+    card_id     text   not null,
+    code        text   not null,
+    seq         bigint not null,
+    kind        text   not null,
+    payload     text   not null default '',
+    state       text   not null default 'waiting' check (state in ('waiting', 'dead')),
+    attempts    bigint not null default 0,
+    started     bigint not null default 0,
+    due_at      bigint not null,
+    lease_owner text   not null default '',
+    lease_until bigint not null default 0,
+    last_error  text   not null default '',
+    created_at  bigint not null,
+    unique (card_id, code, seq)
+);
+create index outbox_due on outbox (state, due_at);
+
+-- Identities that look like one person and cannot be: an operator's matter.
+create table identity_conflict (
+    app_id          text   not null,
+    openid          text   not null,
+    member_id       text   not null,
+    other_member_id text   not null,
+    created_at      bigint not null,
+    primary key (app_id, openid, other_member_id)
+);
+
+-- +goose Down
+drop table identity_conflict;
+drop table outbox;
+drop table event;
+alter table member_card drop column version;
+alter table member_card drop column submitted;
+alter table member_card drop column outer_at;
+alter table member_card drop column deleted_at;
+alter table member_card drop column held_at;
