@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -92,10 +94,11 @@ func loadConfig(environ []string, sandbox bool) (Config, error) {
 		}
 	}
 	c := Config{Sandbox: sandbox}
-	p := &problems{}
+	p := &problems{settled: map[string]bool{}}
 	p.readFiles(vars)
 	p.parse(&c, vars)
-	p.check(c)
+	c.JSSDKHosts, c.TrustedProxies = trimmed(c.JSSDKHosts), trimmed(c.TrustedProxies)
+	p.check(c, vars)
 	if len(p.list) > 0 {
 		slices.Sort(p.list)
 		return Config{}, &ConfigError{slices.Compact(p.list)}
@@ -103,9 +106,23 @@ func loadConfig(environ []string, sandbox bool) (Config, error) {
 	return c, nil
 }
 
-type problems struct{ list []string }
+// problems collects what is wrong. A variable that is settled has got its one
+// problem: what else could be said about it follows from that.
+type problems struct {
+	list    []string
+	settled map[string]bool
+}
 
-func (p *problems) add(name, what string) { p.list = append(p.list, name+": "+what) }
+func (p *problems) add(name, what string) {
+	if !p.settled[name] {
+		p.list = append(p.list, name+": "+what)
+	}
+}
+
+func (p *problems) settle(name, shown, what string) {
+	p.add(shown, what)
+	p.settled[name] = true
+}
 
 func (p *problems) readFiles(vars map[string]string) {
 	for _, name := range secretNames {
@@ -114,17 +131,31 @@ func (p *problems) readFiles(vars map[string]string) {
 			continue
 		}
 		if _, both := vars[name]; both {
-			p.add(name, "given both directly and as "+name+"_FILE")
+			p.settle(name, name, "given both directly and as "+name+"_FILE")
 			continue
 		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			p.add(name+"_FILE", "cannot be read")
-			vars[name] = "unreadable" // so that it is not reported as missing too
-			continue
+		content, err := readSecret(path)
+		switch {
+		case err != nil:
+			p.settle(name, name+"_FILE", "cannot be read")
+		case content == "":
+			p.settle(name, name+"_FILE", "is empty")
+		default:
+			vars[name] = content
 		}
-		vars[name] = strings.TrimRight(string(content), "\r\n")
 	}
+}
+
+// readSecret reads the file at path without the line end that editors add.
+func readSecret(path string) (string, error) {
+	const most = 64 << 10
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, most))
+	return strings.TrimRight(string(content), "\r\n"), err
 }
 
 // parse fills c; where a value does not have the field's type, the library's
@@ -140,19 +171,19 @@ func (p *problems) parse(c *Config, vars map[string]string) {
 	}
 	for _, err := range all.Errors {
 		var bad env.ParseError
-		if errors.As(err, &bad) {
-			p.add(variableOf[bad.Name], "not a valid "+wanted[bad.Type.String()])
-		} else {
+		if !errors.As(err, &bad) {
 			p.add("environment", "cannot be read")
+			continue
 		}
+		field, _ := reflect.TypeFor[Config]().FieldByName(bad.Name)
+		p.add(field.Tag.Get("env"), "must be "+wanted[bad.Type])
 	}
 }
 
-var wanted = map[string]string{"int": "number", "time.Duration": "duration such as 10s", "slog.Level": "level (DEBUG, INFO, WARN, ERROR)"}
-
-var variableOf = map[string]string{
-	"RatePerMember": "RATE_LIMIT_PER_MEMBER", "RatePerAddress": "RATE_LIMIT_PER_IP",
-	"ShutdownGrace": "SHUTDOWN_GRACE", "LogLevel": "LOG_LEVEL",
+var wanted = map[reflect.Type]string{
+	reflect.TypeFor[int]():           "a whole number",
+	reflect.TypeFor[time.Duration](): "a duration such as 10s",
+	reflect.TypeFor[slog.Level]():    "DEBUG, INFO, WARN or ERROR",
 }
 
 var (
@@ -160,51 +191,75 @@ var (
 	originalIDForm = regexp.MustCompile(`^gh_[0-9A-Za-z]{1,32}$`)
 	printable      = regexp.MustCompile(`^[!-~]+$`)
 	aesKeyForm     = regexp.MustCompile(`^[0-9A-Za-z+/]{43}$`)
+	kidForm        = regexp.MustCompile(`^[0-9A-Za-z._-]{1,32}$`)
 	hostForm       = regexp.MustCompile(`^[0-9A-Za-z.-]+(:[0-9]{1,5})?$`)
 )
 
-func (p *problems) check(c Config) {
+func (p *problems) check(c Config, vars map[string]string) {
 	p.checkAddr("LISTEN_ADDR", c.ListenAddr)
 	p.checkAddr("ADMIN_LISTEN_ADDR", c.AdminListenAddr)
+	if c.AdminListenAddr == c.ListenAddr && !strings.HasSuffix(c.ListenAddr, ":0") {
+		p.add("ADMIN_LISTEN_ADDR", "the same as LISTEN_ADDR")
+	}
 	p.form("MINIPROGRAM_APP_ID", c.MiniProgramAppID, appIDForm, true, "the mini-program's AppID")
 	p.form("OFFICIAL_APP_ID", c.OfficialAppID, appIDForm, true, "the Official Account's AppID")
 	p.form("OFFICIAL_ORIGINAL_ID", c.OfficialOriginalID, originalIDForm, false, "the account's gh_… ID")
-	p.secret(c, "MINIPROGRAM_APP_SECRET", c.MiniProgramAppSecret, true, 1)
-	p.secret(c, "OFFICIAL_APP_SECRET", c.OfficialAppSecret, true, 1)
-	p.secret(c, "CALLBACK_TOKEN", c.CallbackToken, true, 3)
-	p.secret(c, "ADMIN_TOKEN", c.AdminToken, true, 32)
-	p.secret(c, "TICKET_TOKEN", c.TicketToken, false, 32)
-	if c.TicketToken != "" && c.TicketToken == c.AdminToken {
-		p.add("TICKET_TOKEN", "the same as ADMIN_TOKEN, so it would open everything")
-	}
-	p.form("CALLBACK_AES_KEY", string(c.CallbackAESKey), aesKeyForm, false, "an EncodingAESKey of 43 characters")
-	p.form("CALLBACK_AES_KEY_PREVIOUS", string(c.CallbackAESKeyPrevious), aesKeyForm, false, "an EncodingAESKey of 43 characters")
+	p.checkSecrets(c, vars)
 	p.checkKeys(c)
 	p.checkStores(c)
 	if !apiURL(c.WeChatAPIURL) {
 		p.add("WECHAT_API_URL", "must be https://HOST, or http:// on a loopback address")
 	}
+	if c.OTLPEndpoint != "" && !webURL(c.OTLPEndpoint) {
+		p.add("OTEL_EXPORTER_OTLP_ENDPOINT", "must be http://HOST:PORT or https://HOST:PORT")
+	}
 	p.checkLimits(c)
+	p.checkHosts(c)
+}
+
+func (p *problems) checkSecrets(c Config, vars map[string]string) {
+	p.secret("MINIPROGRAM_APP_SECRET", c.MiniProgramAppSecret, true, 1)
+	p.secret("OFFICIAL_APP_SECRET", c.OfficialAppSecret, true, 1)
+	p.secret("CALLBACK_TOKEN", c.CallbackToken, true, 3)
+	p.secret("ADMIN_TOKEN", c.AdminToken, true, leastToken)
+	p.secret("TICKET_TOKEN", c.TicketToken, false, leastToken)
+	if c.TicketToken != "" && c.TicketToken == c.AdminToken {
+		p.add("TICKET_TOKEN", "the same as ADMIN_TOKEN, so it would open everything")
+	}
+	p.form("CALLBACK_AES_KEY", string(c.CallbackAESKey), aesKeyForm, false, "an EncodingAESKey of 43 characters")
+	p.form("CALLBACK_AES_KEY_PREVIOUS", string(c.CallbackAESKeyPrevious), aesKeyForm, false, "an EncodingAESKey of 43 characters")
+	for _, name := range secretNames {
+		if !c.Sandbox && sample(vars[name]) {
+			p.add(name, "is a sample from the documentation; `server init` makes a fresh one")
+		}
+	}
 }
 
 func (p *problems) checkKeys(c Config) {
 	if c.SessionKeys == "" {
 		p.add("SESSION_KEYS", "is missing")
 	} else if _, err := auth.ParseKeys(string(c.SessionKeys)); err != nil {
-		p.add("SESSION_KEYS", strings.TrimPrefix(err.Error(), "auth: "))
-	}
-	p.refuseSample(c, "SESSION_KEYS", c.SessionKeys)
-	for i, entry := range split(string(c.DataKeys)) {
-		kid, key, ok := strings.Cut(entry, ":")
-		if raw, err := base64.StdEncoding.DecodeString(key); !ok || kid == "" || err != nil || len(raw) != 32 {
-			p.add("DATA_KEYS", fmt.Sprintf("entry %d is not kid:base64 of 32 bytes", i+1))
+		for problem := range strings.SplitSeq(err.Error(), "\n") {
+			p.add("SESSION_KEYS", strings.TrimPrefix(problem, "auth: session "))
 		}
+	}
+	kids := map[string]bool{}
+	for i, entry := range split(string(c.DataKeys)) {
+		kid, key, _ := strings.Cut(entry, ":")
+		raw, err := base64.StdEncoding.Strict().DecodeString(key)
+		switch {
+		case !kidForm.MatchString(kid) || err != nil || len(raw) != 32:
+			p.add("DATA_KEYS", fmt.Sprintf("key %d: not kid:base64 of 32 bytes", i+1))
+		case kids[kid]:
+			p.add("DATA_KEYS", fmt.Sprintf("key %d: kid is used twice", i+1))
+		}
+		kids[kid] = true
 	}
 }
 
 func (p *problems) checkStores(c Config) {
 	if err := sqldb.CheckURL(string(c.DatabaseURL)); err != nil {
-		p.add("DATABASE_URL", "must be sqlite:PATH")
+		p.add("DATABASE_URL", "must be sqlite:PATH; this version knows no other database")
 	}
 	if c.RedisURL != "" {
 		p.add("REDIS_URL", "is not supported by this version; leave it empty and tickets are shared through the database")
@@ -224,6 +279,9 @@ func (p *problems) checkLimits(c Config) {
 	if c.ShutdownGrace < 0 || c.ShutdownGrace > 10*time.Minute {
 		p.add("SHUTDOWN_GRACE", "must be between 0s and 10m")
 	}
+}
+
+func (p *problems) checkHosts(c Config) {
 	for i, host := range c.JSSDKHosts {
 		if !hostForm.MatchString(host) {
 			p.add("JSSDK_HOSTS", fmt.Sprintf("entry %d is not a host name", i+1))
@@ -238,7 +296,7 @@ func (p *problems) checkLimits(c Config) {
 
 func (p *problems) checkAddr(name, addr string) {
 	_, port, err := net.SplitHostPort(addr)
-	if n, portErr := strconv.Atoi(port); err != nil || portErr != nil || n < 0 || n > 65535 {
+	if _, noPort := strconv.ParseUint(port, 10, 16); err != nil || noPort != nil {
 		p.add(name, "must be HOST:PORT or :PORT")
 	}
 }
@@ -252,7 +310,11 @@ func (p *problems) form(name, value string, form *regexp.Regexp, required bool, 
 	}
 }
 
-func (p *problems) secret(c Config, name string, s Secret, required bool, least int) {
+// leastToken is what can be guessed by nobody if it is random: 160 bits even
+// in letters of one case.
+const leastToken = 32
+
+func (p *problems) secret(name string, s Secret, required bool, least int) {
 	switch {
 	case s == "" && required:
 		p.add(name, "is missing")
@@ -262,33 +324,37 @@ func (p *problems) secret(c Config, name string, s Secret, required bool, least 
 	case len(s) < least:
 		p.add(name, fmt.Sprintf("must have at least %d characters", least))
 	}
-	p.refuseSample(c, name, s)
 }
 
 // SampleMark is in every sample secret of the documentation, so that a copied
-// one cannot go into service.
+// one cannot go into service. Where a form has no room for hyphens, it is
+// written without them, in upper or lower case.
 const SampleMark = "sample-do-not-use"
 
-func (p *problems) refuseSample(c Config, name string, s Secret) {
-	if !c.Sandbox && strings.Contains(string(s), SampleMark) {
-		p.add(name, "is a sample from the documentation; `server init` makes a fresh one")
-	}
+func sample(value string) bool {
+	bare := func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "") }
+	return strings.Contains(bare(value), bare(SampleMark))
 }
 
+// trustable tells an address or a network of proxies from everybody. An IPv4
+// network written in IPv6 is refused: ::ffff:0:0/96 is everybody too.
 func trustable(proxy string) bool {
 	if prefix, err := netip.ParsePrefix(proxy); err == nil {
-		return prefix.Bits() > 0
+		return prefix.Bits() > 0 && !prefix.Addr().Is4In6()
 	}
-	_, err := netip.ParseAddr(proxy)
-	return err == nil
+	addr, err := netip.ParseAddr(proxy)
+	return err == nil && addr.Zone() == ""
 }
 
 func apiURL(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return false
-	}
-	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+	return err == nil && webURL(s) && (u.Scheme == "https" || loopback(u.Hostname()))
+}
+
+func webURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") &&
+		u.Hostname() != "" && u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 
 func loopback(host string) bool {
@@ -300,12 +366,19 @@ func split(list string) []string {
 	if list == "" {
 		return nil
 	}
-	return strings.Split(list, ",")
+	return trimmed(strings.Split(list, ","))
+}
+
+func trimmed(list []string) []string {
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list
 }
 
 // Logger returns the logger that c asks for; it writes words for engineers to
 // w, never data.
-func (c Config) Logger(w *os.File) *slog.Logger {
+func (c Config) Logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: shortValues}
 	if cmp.Or(c.LogFormat, "json") == "text" {
 		return slog.New(slog.NewTextHandler(w, options))

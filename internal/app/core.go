@@ -56,7 +56,7 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, db *sqldb.DB) (*
 	if _, err := db.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	c := &Core{db: db, clock: &wechat.Clock{}, metrics: prometheus.NewRegistry(), Members: member.New(membersql.New(db))}
+	c := &Core{db: db, clock: &wechat.Clock{}, metrics: prometheus.NewRegistry()}
 	c.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	options := wechat.Options{BaseURL: cfg.WeChatAPIURL, Clock: c.clock, Observe: countCalls(c.metrics)}
 
@@ -68,6 +68,7 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, db *sqldb.DB) (*
 	c.tickets = newTickets(cfg, official, options, shared, log)
 	c.metrics.MustRegister(c.tickets, clockOffset(c.clock))
 	c.Catalogue = card.New(account{c.tickets.client}, cardsql.New(db), log)
+	c.Members = member.New(membersql.New(db), member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}, plans{c.Catalogue})
 	c.CardLists = &cardlist.Service{
 		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now,
 	}
@@ -149,6 +150,34 @@ func (a account) Card(ctx context.Context, cardID string) (card.Card, error) {
 func (a account) CardIDs(ctx context.Context, offset int) (ids []string, total int, err error) {
 	const page = 50 // WeChat's maximum
 	return a.client.Cards(ctx, offset, page)
+}
+
+// plans makes what the catalogue knows of a card the plan that package member
+// asks for.
+type plans struct{ catalogue *card.Catalogue }
+
+func (p plans) Plan(ctx context.Context, cardID string) (member.Plan, error) {
+	return planOf(p.catalogue.Known(ctx, cardID))
+}
+
+func (p plans) Learn(ctx context.Context, cardID string) (member.Plan, error) {
+	return planOf(p.catalogue.Learn(ctx, cardID))
+}
+
+func planOf(c card.Card, err error) (member.Plan, error) {
+	switch {
+	case errors.Is(err, card.ErrNotFound):
+		return "", member.ErrCardUnknown
+	case err != nil:
+		return "", err
+	case c.AutoActivate:
+		return member.PlanAuto, nil
+	case c.ActivatesOnClaim():
+		return member.PlanPush, nil
+	case c.WxActivate:
+		return member.PlanForm, nil
+	}
+	return member.PlanManual, nil
 }
 
 // tickets are the three shared credentials of the Official Account; the last
