@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // demoCard is what the operator would send to /card/create: a custom-code card
@@ -24,7 +23,7 @@ const user = "ming"
 // play walks one user from wx.login to the card in the wallet, over HTTP as a
 // mini-program would, and prints what each side says.
 func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
-	p := &player{ctx: ctx, out: out, base: "http://" + sb.app.Addr()}
+	p := &player{ctx: ctx, out: out, base: sb.publicURL}
 	p.say("WeChat, the phone and the Official Account are simulated at %s; nothing leaves this machine.", sb.wechatURL)
 	cardID, err := sb.createCard(ctx)
 	if err != nil {
@@ -99,13 +98,13 @@ func (sb *sandbox) createCard(ctx context.Context) (string, error) {
 
 // confess says how far the simulator is to be trusted.
 func (sb *sandbox) confess(out io.Writer) {
-	_, _ = fmt.Fprintf(out, `
+	_, _ = fmt.Fprint(out, `
 What this shows: WeChat's tokens, tickets, logins, cards and the phone's check of cardExt are imitated from
 WeChat's documents, strictly (internal/wechatsim/README.md). It was never compared with WeChat itself. Where
-the documents are silent or contradict each other it guesses; each guess is a switch of the simulator:
+the documents are silent or contradict each other it guesses; each guess is a switch, --guess NAME=VALUE:
 `)
 	for _, g := range sb.sim.Guesses() {
-		_, _ = fmt.Fprintf(out, "  %-18s %-12s %s\n", g.Name, g.Value, g.About)
+		_, _ = fmt.Fprintf(out, "  %-34s %s\n", g.Name+"="+g.Value, g.About)
 	}
 }
 
@@ -113,10 +112,10 @@ the documents are silent or contradict each other it guesses; each guess is a sw
 func (sb *sandbox) invite(out io.Writer) {
 	_, _ = fmt.Fprintf(out, `
 Serving until Ctrl-C.
-  public API   http://%[1]s   documentation: http://%[1]s/docs/
+  public API   %[1]s   documentation: %[1]s/docs/
   admin API    http://%[2]s   ADMIN_TOKEN of this run: %[3]s
   WeChat       %[4]s   a login code for a user: curl -X POST %[4]s/_sim/phones/ming/login
-`, sb.app.Addr(), sb.app.AdminAddr(), sb.adminToken, sb.wechatURL)
+`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL)
 }
 
 // player is the mini-program's side of the conversation.
@@ -149,35 +148,4 @@ func (p *player) call(method, path string, in, answer any) error {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return nil
-}
-
-// exchange sends one request and decodes a 2xx answer. Its errors hold no URL:
-// WeChat's carry secrets.
-func exchange(ctx context.Context, method, target, token string, body []byte, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		if wrapped, ok := err.(*url.Error); ok { //nolint:errorlint // Do returns no other
-			err = wrapped.Err
-		}
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("HTTP %d %s", resp.StatusCode, bytes.TrimSpace(raw))
-	}
-	return json.Unmarshal(raw, answer)
 }

@@ -2,151 +2,84 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"net/http"
-	"net/netip"
 	"os"
-	"path/filepath"
-	"time"
+	"syscall"
 
-	"addcard/internal/app"
-	"addcard/internal/wechatsim"
+	"addcard/cmd/internal/command"
 )
 
 type runCmd struct {
-	Once         bool   `help:"Exit after the flow: 0 when every step worked, else 1."`
-	Listen       string `help:"The public API." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	AdminListen  string `help:"The operator's API; loopback only." default:"127.0.0.1:8081" placeholder:"HOST:PORT"`
-	WechatListen string `help:"The simulated WeChat; loopback only." default:"127.0.0.1:8082" placeholder:"HOST:PORT"`
-	Data         string `help:"Keep the database in this folder; by default it goes to a temporary one." type:"path" placeholder:"DIR"`
+	Once         bool              `help:"Exit after the flow: 0 when every step worked, else 1."`
+	Listen       string            `help:"The public API (${default})." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	AdminListen  string            `help:"The operator's API; loopback only (${default})." default:"127.0.0.1:8081" placeholder:"HOST:PORT"`
+	WechatListen string            `help:"The simulated WeChat; loopback only (${default})." default:"127.0.0.1:8082" placeholder:"HOST:PORT"`
+	Data         string            `help:"Keep the database in this folder; by default it goes to a temporary one." type:"path" placeholder:"DIR"`
+	Guess        map[string]string `help:"Where WeChat's documents are uncertain, imitate it so; each run lists the names." mapsep:"none" placeholder:"NAME=VALUE"`
 }
 
 // Help implements kong.HelpProvider.
 func (runCmd) Help() string {
-	return `Examples:
+	return `A port of 0 takes one that is free. Examples:
   go run ./cmd/sandbox
-  go run ./cmd/sandbox --once --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --wechat-listen 127.0.0.1:0`
+  go run ./cmd/sandbox --once --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --wechat-listen 127.0.0.1:0
+  go run ./cmd/sandbox --once --guess ticket=sticky-remaining`
+}
+
+// Validate implements kong's hook. Whoever reaches the operator's or WeChat's
+// side owns the sandbox, so they stay on this machine.
+func (c *runCmd) Validate() error {
+	for _, listener := range []struct{ flag, addr string }{{"--admin-listen", c.AdminListen}, {"--wechat-listen", c.WechatListen}} {
+		if !command.Loopback(listener.addr) {
+			return fmt.Errorf("%s must be a loopback address such as 127.0.0.1:0", listener.flag)
+		}
+	}
+	if _, err := command.Reachable(c.Listen); err != nil {
+		return errors.New("--listen must be HOST:PORT")
+	}
+	_, err := guesses(c.Guess)
+	return err
 }
 
 // Run starts WeChat and the server, plays the flow and serves.
-func (c *runCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	for flag, addr := range map[string]string{"--admin-listen": c.AdminListen, "--wechat-listen": c.WechatListen} {
-		if !loopback(addr) {
-			return &misused{fmt.Errorf("%s must be a loopback address such as 127.0.0.1:8081", flag)}
-		}
-	}
+func (c *runCmd) Run(ctx context.Context, io command.Streams) (err error) {
 	dir, remove, err := c.folder()
 	if err != nil {
 		return err
 	}
-	defer remove()
-	sb, err := start(ctx, c, dir)
+	defer func() { err = errors.Join(err, remove()) }()
+	sb, err := start(ctx, c, dir, io.Err)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: stop the other program or choose with --listen, --admin-listen, --wechat-listen", err)
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, sb.stop()) }()
-	if err := sb.play(ctx, out); err != nil {
+	if err := sb.play(ctx, io.Out); err != nil {
+		if ctx.Err() != nil && !c.Once {
+			return nil // Ctrl-C is how a sandbox ends
+		}
 		return fmt.Errorf("the flow stopped: %w", err)
 	}
-	sb.confess(out)
+	sb.confess(io.Out)
 	if c.Once {
 		return nil
 	}
-	sb.invite(out)
+	sb.invite(io.Out)
 	select {
 	case <-ctx.Done():
-		return nil
-	case err := <-sb.ended:
-		return err
+	case <-sb.ended:
 	}
+	return nil
 }
 
-func (c *runCmd) folder() (dir string, remove func(), err error) {
+// folder returns where the database goes and what to do with that afterwards.
+func (c *runCmd) folder() (dir string, remove func() error, err error) {
 	if c.Data != "" {
-		return c.Data, func() {}, os.MkdirAll(c.Data, 0o700)
+		return c.Data, func() error { return nil }, os.MkdirAll(c.Data, 0o700)
 	}
 	dir, err = os.MkdirTemp("", "addcard-sandbox-")
-	return dir, func() { _ = os.RemoveAll(dir) }, err
-}
-
-// loopback tells whether addr names this machine only.
-func loopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	ip, ipErr := netip.ParseAddr(host)
-	return err == nil && (host == "localhost" || ipErr == nil && ip.IsLoopback())
-}
-
-// sandbox is the two running sides.
-type sandbox struct {
-	sim        *wechatsim.Sim
-	wechat     *http.Server
-	wechatURL  string
-	app        *app.App
-	cancel     context.CancelFunc
-	ended      chan error
-	adminToken string
-}
-
-func start(ctx context.Context, c *runCmd, dir string) (*sandbox, error) {
-	sim := wechatsim.New(wechatsim.Options{})
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.WechatListen)
-	if err != nil {
-		sim.Close()
-		return nil, fmt.Errorf("listen for WeChat's side: %w", err)
-	}
-	sb := &sandbox{
-		sim: sim, wechatURL: "http://" + listener.Addr().String(), ended: make(chan error, 1), adminToken: rand.Text() + rand.Text(),
-		wechat: &http.Server{Handler: sim.Handler(), ReadHeaderTimeout: 5 * time.Second},
-	}
-	go func() { _ = sb.wechat.Serve(listener) }()
-	cfg, err := app.LoadSandboxConfig(sb.environ(c, dir))
-	if err != nil {
-		return nil, errors.Join(err, sb.stop())
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if sb.app, err = app.New(ctx, cfg, app.Options{Log: log, Version: "sandbox"}); err != nil {
-		return nil, errors.Join(err, sb.stop())
-	}
-	appCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	sb.cancel = cancel
-	go func() { sb.ended <- sb.app.Run(appCtx) }()
-	return sb, nil
-}
-
-func (sb *sandbox) environ(c *runCmd, dir string) []string {
-	accounts := sb.sim.Accounts()
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	return []string{
-		"LISTEN_ADDR=" + c.Listen,
-		"ADMIN_LISTEN_ADDR=" + c.AdminListen,
-		"MINIPROGRAM_APP_ID=" + accounts.MiniProgram.AppID,
-		"MINIPROGRAM_APP_SECRET=" + accounts.MiniProgram.Secret,
-		"OFFICIAL_APP_ID=" + accounts.Official.AppID,
-		"OFFICIAL_APP_SECRET=" + accounts.Official.Secret,
-		"OFFICIAL_ORIGINAL_ID=" + accounts.Official.OriginalID,
-		"WECHAT_API_URL=" + sb.wechatURL,
-		"CALLBACK_TOKEN=" + rand.Text(),
-		"SESSION_KEYS=sandbox:" + base64.StdEncoding.EncodeToString(key),
-		"ADMIN_TOKEN=" + sb.adminToken,
-		"DATABASE_URL=sqlite:" + filepath.Join(dir, "addcard.db"),
-		"SHUTDOWN_GRACE=2s",
-	}
-}
-
-// stop ends both sides and waits for them.
-func (sb *sandbox) stop() error {
-	var err error
-	if sb.cancel != nil {
-		sb.cancel()
-		err = <-sb.ended
-	}
-	sb.sim.Close()
-	return errors.Join(err, sb.wechat.Close())
+	return dir, func() error { return os.RemoveAll(dir) }, err
 }

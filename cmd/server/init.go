@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"addcard/cmd/internal/command"
 )
 
 type initCmd struct {
-	Force bool `help:"Replace the file when there is one: its keys are lost, and with them all sessions."`
+	Force bool `help:"Replace the file when there is one. Its keys are lost: every session ends, and what DATA_KEYS encrypted cannot be read any more."`
 }
 
 // Help implements kong.HelpProvider.
@@ -23,45 +24,62 @@ func (initCmd) Help() string {
 }
 
 // Run writes the file and says what is left to do.
-func (c initCmd) Run(g *globals, io streams) error {
+func (c initCmd) Run(g *globals, io command.Streams) error {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if c.Force {
 		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
-	f, err := os.OpenFile(g.EnvFile, flags, 0o600)
+	f, err := os.OpenFile(g.file(), flags, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return &misused{fmt.Errorf("%s exists already; --force replaces it and its keys", g.EnvFile)}
+		return command.Usagef("%s exists already; --force replaces it and its keys", g.file())
 	}
 	if err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	_, err = f.WriteString(envFile())
-	if err := errors.Join(err, f.Chmod(0o600), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", g.EnvFile, err)
+	err = f.Chmod(0o600) // before there is a secret in it
+	if err == nil {
+		_, err = f.WriteString(envFile())
 	}
-	_, _ = fmt.Fprintf(io.err, "wrote %s; fill in the four values at its top, then: server serve\n", g.EnvFile)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	next := "server serve"
+	if g.EnvFile != "" {
+		next += " --env-file " + g.EnvFile
+	}
+	_, _ = fmt.Fprintf(io.Err, "wrote %s; fill in the four values at its top, then: %s\n", g.file(), next)
 	return nil
 }
 
 func envFile() string {
 	return strings.NewReplacer(
-		"{session}", "k1:"+base64.StdEncoding.EncodeToString(random(32)),
-		"{admin}", base64.RawURLEncoding.EncodeToString(random(32)),
-		"{ticket}", base64.RawURLEncoding.EncodeToString(random(32)),
-		"{data}", "d1:"+base64.StdEncoding.EncodeToString(random(32)),
+		"{session}", "k1:"+base64.StdEncoding.EncodeToString(random()),
+		"{admin}", base64.RawURLEncoding.EncodeToString(random()),
+		"{ticket}", base64.RawURLEncoding.EncodeToString(random()),
+		"{data}", "d1:"+base64.StdEncoding.EncodeToString(random()),
 		"{callback}", rand.Text(),
-		// 43 letters and digits, as WeChat's own button makes them: 258 bits.
-		"{aes}", (rand.Text() + rand.Text())[:43],
+		"{aes}", encodingAESKey(),
 	).Replace(envTemplate)
 }
 
-func random(n int) []byte {
-	b := make([]byte, n)
+// encodingAESKey makes a key as WeChat's own button does: 32 bytes in base64,
+// where the form takes letters and digits only. One in four has no others.
+func encodingAESKey() string {
+	for {
+		if key := base64.RawStdEncoding.EncodeToString(random()); !strings.ContainsAny(key, "+/") {
+			return key
+		}
+	}
+}
+
+func random() []byte {
+	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails
 	return b
 }
 
 const envTemplate = `# addcard: the configuration of one deployment. Keep this file secret.
+# NAME=value; a value with $, \ or a quote in it goes between single quotes.
 # All variables: docs/configuration.md
 
 # From mp.weixin.qq.com, the mini-program (小程序): 开发管理 → 开发设置
@@ -70,6 +88,8 @@ MINIPROGRAM_APP_SECRET=
 # From mp.weixin.qq.com, the Official Account (服务号) that owns the cards: 设置与开发 → 基本配置
 OFFICIAL_APP_ID=
 OFFICIAL_APP_SECRET=
+# Optional, from 账号信息 → 原始ID: pushes meant for another account have no effect
+#OFFICIAL_ORIGINAL_ID=gh_
 
 # Enter these two at the Official Account: 基本配置 → 服务器配置, URL https://YOUR.HOST/wechat/callback, 安全模式
 CALLBACK_TOKEN={callback}
@@ -84,13 +104,6 @@ DATA_KEYS={data}
 DATABASE_URL=sqlite:addcard.db
 LISTEN_ADDR=:8080
 ADMIN_LISTEN_ADDR=127.0.0.1:8081
+# Behind a reverse proxy: its address, or every client counts as one (RATE_LIMIT_PER_IP)
+#TRUSTED_PROXIES=127.0.0.1
 `
-
-// defaultEnvFile is what kong makes of the default of --env-file.
-func defaultEnvFile() string {
-	path, err := filepath.Abs(".env")
-	if err != nil {
-		return ".env"
-	}
-	return path
-}

@@ -3,83 +3,58 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"syscall"
+	"runtime/debug"
 
-	"github.com/alecthomas/kong"
-
-	"addcard/internal/app"
+	"addcard/cmd/internal/command"
 )
 
-// version is set by the build; see `make build`.
-var version = "dev"
+const about = `addcard: the backend behind a WeChat mini-program that hands out membership cards (微信会员卡).
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
-	stop()
-	os.Exit(code)
+Configuration is read from the environment and from the file .env; "server init" writes a first one. Exit codes: 0 done, 1 failed, 2 misuse.`
+
+type commands struct {
+	globals
+	Serve   serveCmd   `cmd:"" help:"Serve mini-programs, WeChat and the operator until SIGTERM."`
+	Init    initCmd    `cmd:"" help:"Write a .env with fresh keys and a place for each of WeChat's."`
+	Ready   readyCmd   `cmd:"" help:"Ask a running server whether it is ready; for health checks."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database's tables up to date, as serve does at start."`
+	Sign    signCmd    `cmd:"" help:"Sign one cardExt by hand and print it."`
+	Explain explainCmd `cmd:"" help:"Say why a phone answers 签名错误 to a cardExt."`
+	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-// The exit codes of every command.
-const (
-	done   = 0
-	failed = 1
-	misuse = 2
-)
+func main() { command.Main("server", about, &commands{}) }
 
-type streams struct {
-	in       io.Reader
-	out, err io.Writer // data and words
-}
+// version is set by `make build`.
+var version = ""
 
-func run(ctx context.Context, args []string, io streams) (code int) {
-	var cli cli
-	code = -1
-	parser := kong.Must(&cli, kong.Name("server"), kong.Description(about), kong.UsageOnError(),
-		kong.Writers(io.out, io.err), kong.Exit(func(c int) { code = c }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
-	parsed, err := parser.Parse(args)
+// release is the version, or what the go command knows about the source.
+func release() string {
+	info, ok := debug.ReadBuildInfo()
 	switch {
-	case code >= 0: // --help has been answered
-		return code
-	case err != nil:
-		_, _ = fmt.Fprintf(io.err, "server: %v\nTry: server --help\n", err)
-		return misuse
+	case version != "":
+		return version
+	case ok && info.Main.Version != "":
+		return info.Main.Version
 	}
-	parsed.BindTo(ctx, (*context.Context)(nil))
-	return explainExit(parsed.Run(&cli.globals, io), io.err)
+	return "(devel)"
 }
 
-// explainExit prints why a command ended and returns the exit code for it.
-func explainExit(err error, w io.Writer) int {
-	var config *app.ConfigError
-	var wrong *misused
-	switch {
-	case err == nil:
-		return done
-	case errors.As(err, &config):
-		_, _ = fmt.Fprintln(w, "server: the configuration has problems (docs/configuration.md):")
-		for _, p := range config.Problems {
-			_, _ = fmt.Fprintln(w, "  -", p)
-		}
-		return misuse
-	case errors.As(err, &wrong):
-		_, _ = fmt.Fprintln(w, "server:", err)
-		return misuse
-	case errors.Is(err, errQuiet):
-		return failed
-	}
-	_, _ = fmt.Fprintln(w, "server:", err)
-	return failed
+type versionCmd struct{}
+
+// Help implements kong.HelpProvider.
+func (versionCmd) Help() string {
+	return `Examples:
+  server version
+  server version | head -1`
 }
 
-// errQuiet fails a command that has said why already.
-var errQuiet = errors.New("failed")
-
-// misused is an error in how the command was called.
-type misused struct{ error }
+// Run prints the version and what it was built with.
+func (versionCmd) Run(io command.Streams) error {
+	_, err := fmt.Fprintln(io.Out, "addcard", release())
+	if info, ok := debug.ReadBuildInfo(); ok && err == nil {
+		_, err = fmt.Fprintln(io.Out, info.GoVersion)
+	}
+	return err
+}

@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/url"
 	"time"
 
+	"addcard/cmd/internal/command"
 	"addcard/internal/app"
 )
 
 type readyCmd struct {
-	Addr    string        `help:"HOST:PORT of the public listener; by default LISTEN_ADDR on this machine." placeholder:"HOST:PORT"`
+	Addr    string        `help:"The server's public listener; by default LISTEN_ADDR on this machine." placeholder:"HOST:PORT"`
 	Wait    bool          `help:"Ask again until it is ready or --timeout has passed."`
 	Timeout time.Duration `help:"How long to wait for the answer, or with --wait for readiness." default:"30s"`
 }
@@ -21,6 +23,14 @@ func (readyCmd) Help() string {
 	return `Exits with 0 when the server is ready, else with 1. Examples:
   server ready
   server ready --wait --timeout 30s --addr 127.0.0.1:8080`
+}
+
+// Validate implements kong's hook.
+func (c readyCmd) Validate() error {
+	if c.Timeout <= 0 {
+		return errors.New("--timeout must be more than 0s")
+	}
+	return nil
 }
 
 // Run asks /readyz.
@@ -33,40 +43,54 @@ func (c readyCmd) Run(ctx context.Context, g *globals) error {
 		}
 		addr = app.ListenAddr(environ)
 	}
-	host, port, err := net.SplitHostPort(addr)
+	addr, err := command.Reachable(addr)
 	if err != nil {
-		return &misused{fmt.Errorf("%q is not HOST:PORT", addr)}
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
+		return command.Usagef("where the server listens: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	return c.ask(ctx, addr)
+}
+
+// ask returns why the server at addr was not ready when it was last asked.
+func (c readyCmd) ask(ctx context.Context, addr string) error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: addr is what is asked
+	var last error
 	for {
-		err := askReady(ctx, "http://"+net.JoinHostPort(host, port)+"/readyz")
-		if err == nil || !c.Wait {
-			return err
+		err := askOnce(ctx, client, addr)
+		if err == nil {
+			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = fmt.Errorf("%s is not ready: %w", addr, err)
+		}
+		if !c.Wait {
+			return last
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():
-			return err
+			return last
 		}
 	}
 }
 
-func askReady(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func askOnce(ctx context.Context, client *http.Client, addr string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {
-		return &misused{err}
+		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("not ready: %w", err)
+		var request *url.Error
+		if errors.As(err, &request) {
+			return request.Err
+		}
+		return err
 	}
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s answers %d", url, resp.StatusCode)
+		return fmt.Errorf("/readyz answers %s", resp.Status)
 	}
 	return nil
 }

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"addcard/internal/wechatsim"
+)
+
+// guesses makes the simulator's switches of --guess.
+func guesses(chosen map[string]string) (g wechatsim.Guesses, err error) {
+	switches := g.List()
+	for name, value := range chosen {
+		i := slices.IndexFunc(switches, func(s wechatsim.Guess) bool { return s.Name == name })
+		if i < 0 {
+			return g, fmt.Errorf("--guess %s: no such switch; each run lists them", name)
+		}
+		if choices := switches[i].Choices; !slices.Contains(choices, value) {
+			return g, fmt.Errorf("--guess %s takes one of %s", name, strings.Join(choices, ", "))
+		}
+	}
+	raw, err := json.Marshal(chosen)
+	if err != nil {
+		return g, err
+	}
+	return g, json.Unmarshal(raw, &g)
+}

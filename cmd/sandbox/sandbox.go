@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"addcard/cmd/internal/command"
+	"addcard/internal/app"
+	"addcard/internal/wechatsim"
+)
+
+// sandbox is the two running sides, with secrets of their own.
+type sandbox struct {
+	sim       *wechatsim.Sim
+	wechat    *http.Server
+	wechatURL string
+
+	app        *app.App
+	publicURL  string
+	adminToken string
+
+	running sync.WaitGroup
+	cancel  context.CancelFunc // asks the server to end
+	ended   chan struct{}      // closed when it has
+	err     error              // why; read it after ended
+}
+
+func start(ctx context.Context, c *runCmd, dir string, logs io.Writer) (*sandbox, error) {
+	sb := &sandbox{ended: make(chan struct{}), adminToken: rand.Text() + rand.Text()}
+	if err := sb.startWeChat(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := sb.startServer(ctx, c, dir, logs); err != nil {
+		return nil, errors.Join(err, sb.stop())
+	}
+	return sb, nil
+}
+
+func (sb *sandbox) startWeChat(ctx context.Context, c *runCmd) error {
+	guessed, err := guesses(c.Guess)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.WechatListen)
+	if err != nil {
+		return fmt.Errorf("WeChat's side: %w", err)
+	}
+	sb.sim = wechatsim.New(wechatsim.Options{Guesses: guessed})
+	sb.wechatURL = "http://" + listener.Addr().String()
+	sb.wechat = &http.Server{Handler: sb.sim.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	sb.running.Go(func() { _ = sb.wechat.Serve(listener) })
+	return nil
+}
+
+func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs io.Writer) error {
+	cfg, err := app.LoadSandboxConfig(sb.environ(c, dir))
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	server, err := app.New(ctx, cfg, app.Options{Log: log, Version: "sandbox"})
+	if err != nil {
+		return err
+	}
+	// The play is over before the server ends, so it hears of ctx from stop.
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	sb.app, sb.cancel = server, cancel
+	sb.running.Go(func() {
+		defer close(sb.ended)
+		sb.err = server.Run(serving)
+	})
+	addr, err := command.Reachable(server.Addr())
+	sb.publicURL = "http://" + addr
+	return err
+}
+
+func (sb *sandbox) environ(c *runCmd, dir string) []string {
+	accounts := sb.sim.Accounts()
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return []string{
+		"LISTEN_ADDR=" + c.Listen,
+		"ADMIN_LISTEN_ADDR=" + c.AdminListen,
+		"MINIPROGRAM_APP_ID=" + accounts.MiniProgram.AppID,
+		"MINIPROGRAM_APP_SECRET=" + accounts.MiniProgram.Secret,
+		"OFFICIAL_APP_ID=" + accounts.Official.AppID,
+		"OFFICIAL_APP_SECRET=" + accounts.Official.Secret,
+		"OFFICIAL_ORIGINAL_ID=" + accounts.Official.OriginalID,
+		"WECHAT_API_URL=" + sb.wechatURL,
+		"CALLBACK_TOKEN=" + rand.Text(),
+		"SESSION_KEYS=sandbox:" + base64.StdEncoding.EncodeToString(key),
+		"ADMIN_TOKEN=" + sb.adminToken,
+		"DATABASE_URL=sqlite:" + filepath.Join(dir, "addcard.db"),
+		"SHUTDOWN_GRACE=2s",
+	}
+}
+
+// stop ends both sides, the server first, and returns what went wrong in it.
+func (sb *sandbox) stop() error {
+	if sb.app != nil {
+		sb.cancel()
+		<-sb.ended
+	}
+	sb.sim.Close()
+	err := errors.Join(sb.err, sb.wechat.Close())
+	sb.running.Wait()
+	return err
+}

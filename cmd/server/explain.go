@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"addcard/cmd/internal/command"
+	"addcard/internal/app"
+	"addcard/internal/cardext"
+)
+
+type explainCmd struct {
+	CardID  string `arg:"" help:"The card_id beside the cardExt."`
+	CardExt string `arg:"" optional:"" default:"-" help:"The cardExt as the mini-program passed it to wx.addCard; - reads it from standard input."`
+	JSON    bool   `name:"json" help:"Print the report as JSON."`
+	ticketFlag
+}
+
+// Help implements kong.HelpProvider.
+func (explainCmd) Help() string {
+	return `Exits with 0 when nothing is wrong, with 1 when something is. The ticket is never printed. Examples:
+  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk '{"code":"1434008071","timestamp":1404896688,"nonce_str":"123","signature":"f137ab68b7f8112d20ee528ab6074564e2796250"}'
+  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk --json --ticket-file ticket.txt < cardext.json`
+}
+
+// Run explains and prints.
+func (c explainCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
+	if c.CardExt == "-" {
+		if c.TicketFile == "-" {
+			return command.Usagef("the cardExt and the ticket cannot both come from standard input")
+		}
+		raw, err := readText(io.In)
+		if err != nil {
+			return command.Usagef("read the cardExt: %w", err)
+		}
+		c.CardExt = raw
+	}
+	report, err := c.report(ctx, g, io)
+	if err != nil {
+		return err
+	}
+	write := writeReport
+	if c.JSON {
+		write = writeJSON
+	}
+	if err := write(io.Out, report); err != nil {
+		return err
+	}
+	if report.Cause != "" {
+		return command.ErrSaid
+	}
+	return nil
+}
+
+func (c explainCmd) report(ctx context.Context, g *globals, io command.Streams) (report cardext.Report, err error) {
+	if c.TicketFile != "" {
+		ticket, err := c.read(io)
+		if err != nil {
+			return report, err
+		}
+		return cardext.Explain(ticket, c.CardID, c.CardExt, cardext.Facts{Now: time.Now()}), nil
+	}
+	err = g.withCore(ctx, io, func(core *app.Core) error {
+		report, err = core.CardLists.Explain(ctx, c.CardID, c.CardExt, false)
+		return err
+	})
+	return report, err
+}
+
+// The report of POST /v1/explain, in JSON.
+type (
+	jsonReport struct {
+		Verifies  bool          `json:"verifies"`
+		Cause     string        `json:"cause,omitempty"`
+		Detail    string        `json:"detail,omitempty"`
+		Also      []jsonFinding `json:"also,omitempty"`
+		Values    []string      `json:"values,omitempty"`
+		Timestamp time.Time     `json:"timestamp,omitzero"`
+	}
+	jsonFinding struct {
+		Cause  string `json:"cause"`
+		Detail string `json:"detail"`
+	}
+)
+
+func writeJSON(w io.Writer, r cardext.Report) error {
+	out := jsonReport{Verifies: r.Verifies, Cause: r.Cause, Detail: r.Detail, Values: r.Values, Timestamp: r.Timestamp}
+	for _, f := range r.Also {
+		out.Also = append(out.Also, jsonFinding(f))
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(out)
+}
+
+func writeReport(w io.Writer, r cardext.Report) error {
+	var b strings.Builder
+	if r.Verifies {
+		fmt.Fprintln(&b, "signature: right for these values and this ticket")
+	} else {
+		fmt.Fprintln(&b, "signature: does not verify")
+	}
+	if r.Cause == "" {
+		fmt.Fprintln(&b, "cause:     nothing wrong was found")
+	} else {
+		fmt.Fprintf(&b, "cause:     %s: %s\n", r.Cause, r.Detail)
+	}
+	for _, f := range r.Also {
+		fmt.Fprintf(&b, "also:      %s: %s\n", f.Cause, f.Detail)
+	}
+	if len(r.Values) > 0 {
+		fmt.Fprintln(&b, "hash over: "+strings.Join(r.Values, " + "))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"addcard/cmd/internal/command"
+	"addcard/internal/app"
+)
+
+type serveCmd struct{}
+
+// Help implements kong.HelpProvider.
+func (serveCmd) Help() string {
+	return `SIGTERM and Ctrl-C let requests under way finish first; a second one ends at once. Examples:
+  server serve
+  LISTEN_ADDR=127.0.0.1:9000 server serve --env-file /etc/addcard.env`
+}
+
+// Run serves until ctx ends.
+func (serveCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
+	cfg, err := g.config()
+	if err != nil {
+		return err
+	}
+	a, err := app.New(ctx, cfg, app.Options{Log: cfg.Logger(io.Err), Version: release()})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: stop the other program or change LISTEN_ADDR, ADMIN_LISTEN_ADDR", err)
+	}
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+type migrateCmd struct{}
+
+// Help implements kong.HelpProvider.
+func (migrateCmd) Help() string {
+	return `Several processes may migrate at once. Examples:
+  server migrate
+  DATABASE_URL=sqlite:/var/lib/addcard/addcard.db server migrate`
+}
+
+// Run migrates the database of the configuration.
+func (migrateCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
+	cfg, err := g.config()
+	if err != nil {
+		return err
+	}
+	steps, err := app.Migrate(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(io.Err, "the tables are up to date; steps taken: %d\n", steps)
+	return nil
+}
