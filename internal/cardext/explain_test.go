@@ -105,6 +105,8 @@ var explainTests = []struct {
 	{cause: cardext.CauseTimestampNotSigned, cardExt: plain().right(ticket, cardID, nonce)},
 	{cause: cardext.CauseNonceDiffers, cardExt: plain().right(ticket, cardID, seconds, "another"),
 		facts: cardext.Facts{Signed: cardext.Signed{NonceStr: "another"}}},
+	{cause: cardext.CauseNonceDiffers, detail: "***", cardExt: object{"timestamp": when, "nonce_str": ticket}.right(ticket, cardID, seconds, oldTicket),
+		facts: cardext.Facts{Signed: cardext.Signed{NonceStr: oldTicket}}},
 	{cause: cardext.CauseNonceNotSigned, cardExt: plain().right(ticket, cardID, seconds)},
 	{cause: cardext.CauseNonceNotSent, cardExt: object{"timestamp": when}.right(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Signed: cardext.Signed{NonceStr: nonce}}},
@@ -156,6 +158,8 @@ var explainTests = []struct {
 	{cause: cardext.CauseNonceMissing, cardExt: object{"timestamp": when}.right(ticket, cardID, seconds), verifies: true},
 	{cause: cardext.CauseTimestampFar, cardExt: plain().right(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Now: time.Unix(when+601, 0)}, verifies: true},
+	{cause: cardext.CauseTimestampFar, cardExt: plain().right(ticket, cardID, seconds, nonce),
+		facts: cardext.Facts{Now: time.Unix(when-601, 0)}, verifies: true},
 	{cause: "", cardExt: plain().right(ticket, cardID, seconds, nonce), facts: cardext.Facts{Now: time.Unix(when-599, 0)}, verifies: true},
 	{cause: "", cardExt: plain().with("timestamp", seconds).right(ticket, cardID, seconds, nonce), verifies: true},
 }
