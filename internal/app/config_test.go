@@ -1,0 +1,373 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"addcard/internal/app"
+)
+
+// canary is in every value of these tests, so that one that is quoted is seen.
+const canary = "cAnArY"
+
+var key32 = base64.StdEncoding.EncodeToString([]byte("cAnArYcAnArYcAnArYcAnArYcAnArY01"))
+
+// required returns the variables without which there is no start.
+func required() map[string]string {
+	return map[string]string{
+		"MINIPROGRAM_APP_ID": "wx-mini-cAnArY", "MINIPROGRAM_APP_SECRET": "mini-cAnArY",
+		"OFFICIAL_APP_ID": "wx-official-cAnArY", "OFFICIAL_APP_SECRET": "official-cAnArY",
+		"CALLBACK_TOKEN": "callbackcAnArY", "SESSION_KEYS": "cAnArY:" + key32,
+		"ADMIN_TOKEN": "cAnArY-admin-token-of-32-characters",
+	}
+}
+
+func environ(vars map[string]string) (list []string) {
+	for name, value := range vars {
+		list = append(list, name+"="+value)
+	}
+	return list
+}
+
+// load starts with the required variables and these changes.
+func load(changes map[string]string) (app.Config, error) {
+	vars := required()
+	maps.Copy(vars, changes)
+	return app.LoadConfig(environ(vars))
+}
+
+// problemsOf checks that err is a ConfigError that quotes none of the values.
+func problemsOf(t *testing.T, err error) []string {
+	t.Helper()
+	var config *app.ConfigError
+	if !errors.As(err, &config) {
+		t.Fatalf("got %v, want a ConfigError", err)
+	}
+	said := err.Error() + strings.Join(config.Problems, "\n")
+	if strings.Contains(strings.ToLower(said), strings.ToLower(canary)) {
+		t.Errorf("a value is quoted in %s", said)
+	}
+	return config.Problems
+}
+
+// misconfiguration is one variable set in a wrong way, and what is said of it.
+type misconfiguration struct {
+	name            string
+	variable, value string
+	want            string
+}
+
+var misconfigurations = []misconfiguration{
+	{"missing", "MINIPROGRAM_APP_ID", "", "is missing"},
+	{"with a space", "MINIPROGRAM_APP_ID", "wx cAnArY", "is not the mini-program's AppID"},
+	{"too long", "MINIPROGRAM_APP_ID", canary + strings.Repeat("x", 64), "is not the mini-program's AppID"},
+	{"missing", "MINIPROGRAM_APP_SECRET", "", "is missing"},
+	{"two lines", "MINIPROGRAM_APP_SECRET", "cAnArY\ncAnArY", "must be printable characters without spaces"},
+	{"sample", "MINIPROGRAM_APP_SECRET", "cAnArY-" + app.SampleMark, "is a sample from the documentation; `server init` makes a fresh one"},
+	{"missing", "OFFICIAL_APP_ID", "", "is missing"},
+	{"quoted", "OFFICIAL_APP_ID", `"cAnArY"`, "is not the Official Account's AppID"},
+	{"missing", "OFFICIAL_APP_SECRET", "", "is missing"},
+	{"with a tab", "OFFICIAL_APP_SECRET", "cAnArY\t", "must be printable characters without spaces"},
+	{"sample", "OFFICIAL_APP_SECRET", app.SampleMark, "is a sample from the documentation; `server init` makes a fresh one"},
+	{"an openid", "OFFICIAL_ORIGINAL_ID", "cAnArY", "is not the account's gh_… ID"},
+
+	{"no scheme", "WECHAT_API_URL", "cAnArY.example", "must be https://HOST, or http:// on a loopback address"},
+	{"unknown scheme", "WECHAT_API_URL", "ftp://cAnArY.example", "must be https://HOST, or http:// on a loopback address"},
+	{"plain beyond this machine", "WECHAT_API_URL", "http://cAnArY.example", "must be https://HOST, or http:// on a loopback address"},
+	{"plain on a private network", "WECHAT_API_URL", "http://10.0.0.1/cAnArY", "must be https://HOST, or http:// on a loopback address"},
+	{"plain on every address", "WECHAT_API_URL", "http://0.0.0.0:8082/cAnArY", "must be https://HOST, or http:// on a loopback address"},
+	{"plain on a name like loopback", "WECHAT_API_URL", "http://localhost.cAnArY.example", "must be https://HOST, or http:// on a loopback address"},
+	{"no host", "WECHAT_API_URL", "https://:443/cAnArY", "must be https://HOST, or http:// on a loopback address"},
+	{"with a password", "WECHAT_API_URL", "https://user:cAnArY@api.example", "must be https://HOST, or http:// on a loopback address"},
+	{"with a query", "WECHAT_API_URL", "https://api.example/?cAnArY", "must be https://HOST, or http:// on a loopback address"},
+
+	{"missing", "CALLBACK_TOKEN", "", "is missing"},
+	{"weak", "CALLBACK_TOKEN", "ab", "must have at least 3 characters"},
+	{"sample", "CALLBACK_TOKEN", app.SampleMark, "is a sample from the documentation; `server init` makes a fresh one"},
+	{"short", "CALLBACK_AES_KEY", "cAnArY", "is not an EncodingAESKey of 43 characters"},
+	{"padded", "CALLBACK_AES_KEY", key32, "is not an EncodingAESKey of 43 characters"},
+	{"sample", "CALLBACK_AES_KEY", "SampleDoNotUse" + strings.Repeat("0", 29), "is a sample from the documentation; `server init` makes a fresh one"},
+	{"long", "CALLBACK_AES_KEY_PREVIOUS", canary + strings.Repeat("0", 38), "is not an EncodingAESKey of 43 characters"},
+
+	{"missing", "SESSION_KEYS", "", "is missing"},
+	{"no kid", "SESSION_KEYS", key32, "key 1: not of the form kid:base64"},
+	{"not base64", "SESSION_KEYS", "k1:" + key32 + ",k2:cAnArY!", "key 2: not standard base64"},
+	{"weak", "SESSION_KEYS", "k1:" + base64.StdEncoding.EncodeToString([]byte("cAnArY")), "key 1: shorter than 32 bytes"},
+	{"one kid twice", "SESSION_KEYS", "k1:" + key32 + ", k1:" + key32, "key 2: kid is used twice"},
+	{"sample", "SESSION_KEYS", app.SampleMark + ":" + key32, "is a sample from the documentation; `server init` makes a fresh one"},
+	{"missing", "ADMIN_TOKEN", "", "is missing"},
+	{"weak", "ADMIN_TOKEN", "cAnArY-0123456789-0123456789-ab", "must have at least 32 characters"},
+	{"with spaces", "ADMIN_TOKEN", "cAnArY 0123456789 0123456789 0123456789", "must be printable characters without spaces"},
+	{"sample", "ADMIN_TOKEN", app.SampleMark + "-cAnArY-0123456789", "is a sample from the documentation; `server init` makes a fresh one"},
+	{"weak", "TICKET_TOKEN", canary, "must have at least 32 characters"},
+	{"the admin's", "TICKET_TOKEN", required()["ADMIN_TOKEN"], "the same as ADMIN_TOKEN, so it would open everything"},
+	{"no kid", "DATA_KEYS", key32, "key 1: not kid:base64 of 32 bytes"},
+	{"of 31 bytes", "DATA_KEYS", "d1:" + key32 + ",d2:" + base64.StdEncoding.EncodeToString(make([]byte, 31)), "key 2: not kid:base64 of 32 bytes"},
+	{"one kid twice", "DATA_KEYS", "d1:" + key32 + ",d1:" + key32, "key 2: kid is used twice"},
+	{"sample", "DATA_KEYS", app.SampleMark + ":" + key32, "is a sample from the documentation; `server init` makes a fresh one"},
+
+	{"unknown scheme", "DATABASE_URL", "mysql://cAnArY:cAnArY@db/addcard", "must be sqlite:PATH; this version knows no other database"},
+	{"no path", "DATABASE_URL", "sqlite:", "must be sqlite:PATH; this version knows no other database"},
+	{"given", "REDIS_URL", "redis://:cAnArY@redis:6379", "is not supported by this version; leave it empty and tickets are shared through the database"},
+
+	{"no port", "LISTEN_ADDR", "cAnArY", "must be HOST:PORT or :PORT"},
+	{"named port", "LISTEN_ADDR", "cAnArY:http", "must be HOST:PORT or :PORT"},
+	{"signed port", "LISTEN_ADDR", "cAnArY:+80", "must be HOST:PORT or :PORT"},
+	{"port out of range", "ADMIN_LISTEN_ADDR", "cAnArY:65536", "must be HOST:PORT or :PORT"},
+	{"the public one", "ADMIN_LISTEN_ADDR", ":8080", "the same as LISTEN_ADDR"},
+
+	{"negative", "RATE_LIMIT_PER_MEMBER", "-1", "must be 0 or more"},
+	{"no number", "RATE_LIMIT_PER_MEMBER", canary, "must be a whole number"},
+	{"a fraction", "RATE_LIMIT_PER_IP", "0.5", "must be a whole number"},
+	{"negative", "RATE_LIMIT_PER_IP", "-20", "must be 0 or more"},
+	{"a URL", "JSSDK_HOSTS", "shop.example,https://cAnArY.example", "entry 2 is not a host name"},
+	{"an empty entry", "JSSDK_HOSTS", "cAnArY.example,", "entry 2 is not a host name"},
+	{"everybody", "TRUSTED_PROXIES", "127.0.0.1, 0.0.0.0/0", "entry 2 is not an address or a network smaller than everything"},
+	{"everybody, IPv6", "TRUSTED_PROXIES", "::/0", "entry 1 is not an address or a network smaller than everything"},
+	{"everybody, IPv4 in IPv6", "TRUSTED_PROXIES", "::ffff:0:0/96", "entry 1 is not an address or a network smaller than everything"},
+	{"a name", "TRUSTED_PROXIES", "cAnArY.example", "entry 1 is not an address or a network smaller than everything"},
+	{"with a zone", "TRUSTED_PROXIES", "fe80::1%cAnArY", "entry 1 is not an address or a network smaller than everything"},
+	{"unknown", "LOG_LEVEL", canary, "must be DEBUG, INFO, WARN or ERROR"},
+	{"unknown", "LOG_FORMAT", canary, "must be json or text"},
+	{"no scheme", "OTEL_EXPORTER_OTLP_ENDPOINT", "cAnArY:4318", "must be http://HOST:PORT or https://HOST:PORT"},
+	{"with a password", "OTEL_EXPORTER_OTLP_ENDPOINT", "https://u:cAnArY@otel:4318", "must be http://HOST:PORT or https://HOST:PORT"},
+	{"no unit", "SHUTDOWN_GRACE", "10", "must be a duration such as 10s"},
+	{"endless", "SHUTDOWN_GRACE", "11m", "must be between 0s and 10m"},
+	{"negative", "SHUTDOWN_GRACE", "-1s", "must be between 0s and 10m"},
+}
+
+func vars(name, value string) map[string]string { return map[string]string{name: value} }
+
+func TestConfig_each_fault_stops_the_start_and_is_named(t *testing.T) {
+	t.Parallel()
+	for _, m := range misconfigurations {
+		t.Run(m.variable+" "+m.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := load(vars(m.variable, m.value))
+			if got, want := problemsOf(t, err), []string{m.variable + ": " + m.want}; !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestConfig_every_variable_has_a_fault_in_the_table(t *testing.T) {
+	t.Parallel()
+	for field := range reflect.TypeFor[app.Config]().Fields() {
+		name := field.Tag.Get("env")
+		if name != "" && !slices.ContainsFunc(misconfigurations, func(m misconfiguration) bool { return m.variable == name }) {
+			t.Errorf("nothing is tested of %s", name)
+		}
+	}
+}
+
+func TestConfig_all_problems_are_told_at_once(t *testing.T) {
+	t.Parallel()
+	all := map[string]string{}
+	for _, m := range slices.Backward(misconfigurations) { // the first one of each variable
+		all[m.variable] = m.value
+	}
+	_, err := load(all)
+	got := problemsOf(t, err)
+	if !slices.IsSorted(got) {
+		t.Errorf("not sorted: %q", got)
+	}
+	for name := range all {
+		if !slices.ContainsFunc(got, func(p string) bool { return strings.HasPrefix(p, name+": ") }) {
+			t.Errorf("%s is not among %q", name, got)
+		}
+	}
+
+	_, err = app.LoadConfig(nil)
+	if got := problemsOf(t, err); len(got) != len(required()) {
+		t.Errorf("an empty environment: %q", got)
+	}
+}
+
+func TestConfig_defaults(t *testing.T) {
+	t.Parallel()
+	got, err := load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := required()
+	want := app.Config{
+		ListenAddr: ":8080", AdminListenAddr: "127.0.0.1:8081", WeChatAPIURL: "https://api.weixin.qq.com",
+		MiniProgramAppID: r["MINIPROGRAM_APP_ID"], MiniProgramAppSecret: app.Secret(r["MINIPROGRAM_APP_SECRET"]),
+		OfficialAppID: r["OFFICIAL_APP_ID"], OfficialAppSecret: app.Secret(r["OFFICIAL_APP_SECRET"]),
+		CallbackToken: app.Secret(r["CALLBACK_TOKEN"]), SessionKeys: app.Secret(r["SESSION_KEYS"]), AdminToken: app.Secret(r["ADMIN_TOKEN"]),
+		DatabaseURL: "sqlite:addcard.db", RatePerMember: 20, RatePerAddress: 100,
+		LogLevel: slog.LevelInfo, LogFormat: "json", ShutdownGrace: 10 * time.Second,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+
+	empty := map[string]string{}
+	for field := range reflect.TypeFor[app.Config]().Fields() {
+		if name := field.Tag.Get("env"); name != "" && r[name] == "" {
+			empty[name], empty[name+"_FILE"] = "", ""
+		}
+	}
+	if got, err := load(empty); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("variables set to nothing: got %+v, %v", got, err)
+	}
+}
+
+func TestConfig_takes_what_is_right(t *testing.T) {
+	t.Parallel()
+	for name, values := range map[string][]string{
+		"WECHAT_API_URL":              {"https://api2.weixin.qq.com", "https://relay.example:8443/wechat", "http://127.0.0.1:8082", "http://[::1]:8082", "http://localhost:8082/"},
+		"LISTEN_ADDR":                 {":9000", "127.0.0.1:0", "[::1]:80", "shop.internal:8080"},
+		"TRUSTED_PROXIES":             {"10.0.0.0/8, 192.168.1.1", "fd00::/8", "::1"},
+		"JSSDK_HOSTS":                 {"shop.example", "shop.example, www.shop.example:8443"},
+		"LOG_LEVEL":                   {"debug", "WARN", "Error"},
+		"LOG_FORMAT":                  {"text", "json"},
+		"SHUTDOWN_GRACE":              {"0s", "1m30s", "10m"},
+		"RATE_LIMIT_PER_IP":           {"0", "100000"},
+		"SESSION_KEYS":                {"k2:" + key32 + ", k1:" + key32},
+		"DATA_KEYS":                   {"d2:" + key32 + ", d1:" + key32},
+		"CALLBACK_AES_KEY":            {"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"},
+		"TICKET_TOKEN":                {"cAnArY-ticket-token-of-32-characters"},
+		"OFFICIAL_ORIGINAL_ID":        {"gh_7f083739789a"},
+		"OTEL_EXPORTER_OTLP_ENDPOINT": {"http://otel:4318", "https://otel.example"},
+	} {
+		for _, value := range values {
+			if _, err := load(vars(name, value)); err != nil {
+				t.Errorf("%s=%s: %v", name, value, err)
+			}
+		}
+	}
+	got, err := load(vars("TRUSTED_PROXIES", " 10.0.0.0/8 , ::1"))
+	if want := []string{"10.0.0.0/8", "::1"}; err != nil || !slices.Equal(got.TrustedProxies, want) {
+		t.Errorf("got %q, %v; want %q", got.TrustedProxies, err, want)
+	}
+}
+
+func TestConfig_secrets_from_files(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name+canary)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	full := required()
+	maps.Copy(full, map[string]string{
+		"TICKET_TOKEN": "cAnArY-ticket-token-of-32-characters", "DATA_KEYS": "d1:" + key32, "CALLBACK_AES_KEY": strings.Repeat("a", 43),
+		"CALLBACK_AES_KEY_PREVIOUS": strings.Repeat("b", 43), "DATABASE_URL": "sqlite:cAnArY.db",
+	})
+	want, err := app.LoadConfig(environ(full))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("every secret can be a file", func(t *testing.T) {
+		byFile := map[string]string{}
+		for name, value := range full {
+			if strings.HasSuffix(name, "_APP_ID") {
+				byFile[name] = value
+				continue
+			}
+			byFile[name+"_FILE"] = file(name, value+"\r\n")
+		}
+		if got, err := app.LoadConfig(environ(byFile)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v; want %+v", got, err, want)
+		}
+	})
+
+	for name, c := range map[string]struct {
+		set  map[string]string
+		want []string
+	}{
+		"both": {map[string]string{"ADMIN_TOKEN": canary, "ADMIN_TOKEN_FILE": file("both", full["ADMIN_TOKEN"])},
+			[]string{"ADMIN_TOKEN: given both directly and as ADMIN_TOKEN_FILE"}},
+		"no such file": {map[string]string{"ADMIN_TOKEN": "", "ADMIN_TOKEN_FILE": filepath.Join(dir, "nowhere"+canary)},
+			[]string{"ADMIN_TOKEN_FILE: cannot be read"}},
+		"a folder": {map[string]string{"SESSION_KEYS": "", "SESSION_KEYS_FILE": dir},
+			[]string{"SESSION_KEYS_FILE: cannot be read"}},
+		// An empty file must not be the default: that would be another database.
+		"empty": {map[string]string{"DATABASE_URL_FILE": file("empty", "\n")},
+			[]string{"DATABASE_URL_FILE: is empty"}},
+		"endless": {map[string]string{"CALLBACK_TOKEN": "", "CALLBACK_TOKEN_FILE": "/dev/zero"},
+			[]string{"CALLBACK_TOKEN: must be printable characters without spaces"}},
+		"wrong inside": {map[string]string{"ADMIN_TOKEN": "", "ADMIN_TOKEN_FILE": file("weak", canary)},
+			[]string{"ADMIN_TOKEN: must have at least 32 characters"}},
+		"two at once": {map[string]string{"ADMIN_TOKEN": "", "ADMIN_TOKEN_FILE": file("none", ""), "SESSION_KEYS_FILE": file("keys", canary)},
+			[]string{"ADMIN_TOKEN_FILE: is empty", "SESSION_KEYS: given both directly and as SESSION_KEYS_FILE"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(c.set)
+			if got := problemsOf(t, err); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// The samples are for the sandbox, and nothing else is excused there.
+func TestConfig_samples_pass_in_the_sandbox_only(t *testing.T) {
+	t.Parallel()
+	vars := required()
+	vars["ADMIN_TOKEN"] = app.SampleMark + "-0123456789-0123456789"
+	if _, err := app.LoadSandboxConfig(environ(vars)); err != nil {
+		t.Error(err)
+	}
+	vars["WECHAT_API_URL"] = "http://cAnArY.example"
+	if _, err := app.LoadSandboxConfig(environ(vars)); err == nil {
+		t.Error("the sandbox sends secrets in the clear")
+	}
+}
+
+func TestConfig_is_printed_without_secrets(t *testing.T) {
+	t.Parallel()
+	cfg, err := load(map[string]string{"TICKET_TOKEN": "cAnArY-ticket-token-of-32-characters", "DATABASE_URL": "sqlite:cAnArY.db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.MiniProgramAppID, cfg.OfficialAppID = "", "" // these may be seen
+	for name, printed := range printings(cfg) {
+		if strings.Contains(printed, canary) || !strings.Contains(printed, "[redacted]") {
+			t.Errorf("%s: %s", name, printed)
+		}
+	}
+}
+
+func TestLogger_follows_the_configuration(t *testing.T) {
+	t.Parallel()
+	write := func(changes map[string]string) string {
+		cfg, err := load(changes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		log := cfg.Logger(&out)
+		log.Debug("low")
+		log.Warn("high", "text", strings.Repeat("长", 4096))
+		return out.String()
+	}
+	var line struct{ Level, Msg, Text string }
+	if err := json.Unmarshal([]byte(write(nil)), &line); err != nil || line.Level != "WARN" || line.Msg != "high" {
+		t.Errorf("json: %+v, %v", line, err)
+	}
+	if n := len(line.Text); n > 4100 || n < 4000 || strings.Contains(line.Text, "\ufffd") {
+		t.Errorf("a text of %d bytes was logged", n)
+	}
+	got := write(map[string]string{"LOG_FORMAT": "text", "LOG_LEVEL": "debug"})
+	if !strings.Contains(got, "level=DEBUG msg=low") || !strings.Contains(got, "level=WARN msg=high") {
+		t.Errorf("text: %.200s", got)
+	}
+}
