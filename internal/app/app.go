@@ -91,6 +91,7 @@ func (a *App) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	workers.Go(func() { a.core.Sessions.Run(work) })
 	workers.Go(func() { a.core.Catalogue.Run(work) })
+	workers.Go(func() { a.core.sender.Run(work) })
 	workers.Go(func() { a.warm(work) })
 
 	failed := make(chan error, 2)

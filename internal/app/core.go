@@ -3,9 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +30,7 @@ type Core struct {
 	Catalogue *card.Catalogue
 	CardLists *cardlist.Service
 
+	sender  *member.Sender
 	db      *sqldb.DB
 	clock   *wechat.Clock
 	tickets *tickets
@@ -70,8 +69,11 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, db *sqldb.DB) (*
 	c.Catalogue = card.New(account{c.tickets.client}, cardsql.New(db), log)
 	c.Members = member.New(membersql.New(db), member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}, plans{c.Catalogue})
 	c.CardLists = &cardlist.Service{
-		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now,
+		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, Claims: c.Members, Codes: codes{c.tickets.client}, OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now,
 	}
+
+	c.sender = c.Members.NewSender(memberCards{c.tickets.client}, log, countSent(c.metrics))
+	c.metrics.MustRegister(backlog{c.Members})
 
 	keys, err := auth.ParseKeys(string(cfg.SessionKeys))
 	if err != nil {
@@ -105,141 +107,4 @@ func Migrate(ctx context.Context, cfg Config) (int, error) {
 	}
 	steps, err := db.Migrate(ctx)
 	return steps, errors.Join(err, db.Close())
-}
-
-// login makes WeChat's refusals of a login the ones that package auth knows.
-type login struct{ app *wechat.App }
-
-func (l login) Code2Session(ctx context.Context, code string) (openID, unionID string, err error) {
-	openID, unionID, err = l.app.Code2Session(ctx, code)
-	var refused *wechat.Error
-	if !errors.As(err, &refused) {
-		return openID, unionID, err
-	}
-	switch {
-	case refused.LoginCodeRefused():
-		err = fmt.Errorf("%w: %w", auth.ErrCodeRefused, err)
-	case refused.UserBlocked():
-		err = fmt.Errorf("%w: %w", auth.ErrUserBlocked, err)
-	case refused.LoginTooOften():
-		err = fmt.Errorf("%w: %w", auth.ErrTooFast, err)
-	}
-	return "", "", err
-}
-
-// account is the Official Account's cards as package card wants them.
-type account struct{ client *wechat.Client }
-
-func (a account) Card(ctx context.Context, cardID string) (card.Card, error) {
-	got, _, err := a.client.Card(ctx, cardID)
-	var refused *wechat.Error
-	if errors.As(err, &refused) && refused.UnknownCard() {
-		return card.Card{}, fmt.Errorf("%w: %w", card.ErrNotFound, err)
-	}
-	if err != nil {
-		return card.Card{}, err
-	}
-	return card.Card{
-		ID: cardID, Status: card.Status(got.Status), Title: got.Title, BrandName: got.BrandName, LogoURL: got.LogoURL,
-		Color: got.Color, BackgroundPicURL: got.BackgroundPicURL, UseCustomCode: got.UseCustomCode, Deposit: got.GetCustomCodeMode == "GET_CUSTOM_CODE_MODE_DEPOSIT",
-		BindOpenID: got.BindOpenID, DateType: got.DateType, Quantity: got.Quantity, AutoActivate: got.AutoActivate,
-		WxActivate: got.WxActivate, JumpForm: got.WxActivateAfterSubmit && got.WxActivateAfterSubmitURL != "",
-	}, nil
-}
-
-func (a account) CardIDs(ctx context.Context, offset int) (ids []string, total int, err error) {
-	const page = 50 // WeChat's maximum
-	return a.client.Cards(ctx, offset, page)
-}
-
-// plans makes what the catalogue knows of a card the plan that package member
-// asks for.
-type plans struct{ catalogue *card.Catalogue }
-
-func (p plans) Plan(ctx context.Context, cardID string) (member.Plan, error) {
-	return planOf(p.catalogue.Known(ctx, cardID))
-}
-
-func (p plans) Learn(ctx context.Context, cardID string) (member.Plan, error) {
-	return planOf(p.catalogue.Learn(ctx, cardID))
-}
-
-func planOf(c card.Card, err error) (member.Plan, error) {
-	switch {
-	case errors.Is(err, card.ErrNotFound):
-		return "", member.ErrCardUnknown
-	case err != nil:
-		return "", err
-	case c.AutoActivate:
-		return member.PlanAuto, nil
-	case c.ActivatesOnClaim():
-		return member.PlanPush, nil
-	case c.WxActivate:
-		return member.PlanForm, nil
-	}
-	return member.PlanManual, nil
-}
-
-// tickets are the three shared credentials of the Official Account; the last
-// two are fetched with the first.
-type tickets struct {
-	access, wxCard, jsapi *ticket.Source
-	client                *wechat.Client
-
-	mu   sync.Mutex
-	seen []string // api_tickets this process signed with, newest last
-}
-
-func newTickets(cfg Config, official *wechat.App, options wechat.Options, store ticket.Store, log *slog.Logger) *tickets {
-	t := &tickets{}
-	source := func(kind string, issue ticket.Issuer, o ticket.Options) *ticket.Source {
-		o.Log = log.With("ticket", kind)
-		return ticket.New("wx:"+cfg.OfficialAppID+":"+kind, issue, store, o)
-	}
-	// A stable_token is handed out anew only in its last five minutes.
-	t.access = source("access_token", official.StableToken,
-		ticket.Options{RenewFrom: 5 * time.Minute, RenewTo: 4 * time.Minute, TTLIsLeft: true})
-	t.client = wechat.NewClient(accessTokens{t.access}, options)
-	for kind, into := range map[string]**ticket.Source{"wx_card": &t.wxCard, "jsapi": &t.jsapi} {
-		*into = source(kind, func(ctx context.Context) (string, time.Duration, error) { return t.client.Ticket(ctx, kind) }, ticket.Options{})
-	}
-	return t
-}
-
-// accessTokens is the access_token as package wechat wants it.
-type accessTokens struct{ *ticket.Source }
-
-func (a accessTokens) Token(ctx context.Context) (string, error) { return a.Ticket(ctx) }
-
-// Ticket implements cardlist.Tickets.
-func (t *tickets) Ticket(ctx context.Context) (string, error) {
-	value, err := t.wxCard.Ticket(ctx)
-	if err == nil {
-		t.note(value)
-	}
-	return value, err
-}
-
-// Confusable implements cardlist.Tickets.
-func (t *tickets) Confusable(ctx context.Context) (jsapi string, old []string) {
-	jsapi, _ = t.jsapi.Ticket(ctx) // without it Explain proves less
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return jsapi, t.seen[:max(0, len(t.seen)-1)]
-}
-
-func (t *tickets) note(value string) {
-	const most = 8
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if n := len(t.seen); n == 0 || t.seen[n-1] != value {
-		t.seen = append(t.seen[max(0, n+1-most):n:n], value)
-	}
-}
-
-func (t *tickets) close() {
-	t.wxCard.Close()
-	t.jsapi.Close()
-	t.access.Close()
-	t.client.Close()
 }

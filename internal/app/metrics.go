@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"addcard/internal/member"
 	"addcard/internal/ticket"
 	"addcard/internal/wechat"
 )
@@ -19,6 +21,39 @@ func countCalls(r *prometheus.Registry) wechat.Observer {
 	return func(api, outcome string, elapsed time.Duration) {
 		seconds.WithLabelValues(api, outcome).Observe(elapsed.Seconds())
 	}
+}
+
+// countSent counts what became of messages to WeChat.
+func countSent(r *prometheus.Registry) func(kind, outcome string) {
+	sent := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
+		Name: "addcard_outbox_sent_total", Help: "Messages of the outbox by kind and outcome: done, postponed, dead, lost.",
+	}, []string{"kind", "outcome"})
+	return func(kind, outcome string) { sent.WithLabelValues(kind, outcome).Inc() }
+}
+
+// backlog measures the outbox when it is asked.
+type backlog struct{ members *member.Service }
+
+var (
+	outboxMessages = prometheus.NewDesc("addcard_outbox_messages", "Messages in the outbox by state.", []string{"state"}, nil)
+	outboxOldest   = prometheus.NewDesc("addcard_outbox_oldest_seconds", "Age of the oldest message that waits.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (backlog) Describe(out chan<- *prometheus.Desc) { out <- outboxMessages; out <- outboxOldest }
+
+// Collect implements prometheus.Collector.
+func (b backlog) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	n, err := b.members.Backlog(ctx)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(outboxMessages, err)
+		return
+	}
+	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Waiting), "waiting")
+	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Dead), "dead")
+	out <- prometheus.MustNewConstMetric(outboxOldest, prometheus.GaugeValue, n.Oldest.Seconds())
 }
 
 func clockOffset(c *wechat.Clock) prometheus.Collector {

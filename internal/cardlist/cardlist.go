@@ -68,6 +68,8 @@ type Service struct {
 	Catalogue Catalogue
 	Members   Members
 	Tickets   Tickets
+	Claims    Claims
+	Codes     Codes
 	// OfficialAppID is the Official Account that owns the cards: where a card
 	// binds its holder's openid, it is this account's.
 	OfficialAppID string

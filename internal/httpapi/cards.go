@@ -98,7 +98,7 @@ func (a *API) cardExt(ctx context.Context, in *cardExtInput) (*cardExtOutput, er
 	}
 	items, err := a.CardLists.Make(ctx, sessionOf(ctx).MemberID, wants)
 	if err != nil {
-		return nil, err
+		return nil, locate(err, "cards", "card_id")
 	}
 	var out cardExtOutput
 	out.Body.CardList = make([]signedCard, len(items))

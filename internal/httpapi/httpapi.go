@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -47,7 +48,18 @@ type Catalogue interface {
 // CardLists is what the API needs of package cardlist.
 type CardLists interface {
 	Make(ctx context.Context, memberID string, wants []cardlist.Want) ([]cardlist.Item, error)
+	Claim(ctx context.Context, memberID string, claimed []cardlist.Claimed) ([]member.Card, error)
 	Explain(ctx context.Context, cardID, cardExt string, notString bool) (cardext.Report, error)
+}
+
+// Pushes takes in what WeChat pushes. Neither method calls anybody outside.
+type Pushes interface {
+	// Echo returns what the GET check of the callback URL wants to read; false
+	// when WeChat did not send it.
+	Echo(query url.Values) (string, bool)
+	// Receive keeps a push durably. It returns false for one that WeChat did
+	// not send, and an error when an authentic one could not be kept.
+	Receive(ctx context.Context, query url.Values, body []byte) (bool, error)
 }
 
 // Services are the capabilities behind the routes.
@@ -56,6 +68,7 @@ type Services struct {
 	Members   Members
 	Catalogue Catalogue
 	CardLists CardLists
+	Pushes    Pushes
 	// Ready returns why the service cannot be used now, or nil.
 	Ready func(ctx context.Context) error
 }
@@ -112,10 +125,13 @@ var configureHuma = sync.OnceFunc(func() {
 
 // Public returns the handler of the public listener.
 func (a *API) Public() http.Handler {
-	e := a.engine(publicBody, limitAddress(newLimiter(a.RatePerAddress)))
+	e := a.engine()
+	a.callbackRoutes(e) // WeChat pushes from few addresses, and no JSON
+	e.Use(limitAddress(newLimiter(a.RatePerAddress)), readBody(publicBody))
 	api := humagin.New(e, config("addcard", a.Version, "The public API: what a mini-program calls."))
 	a.sessionRoutes(api)
 	a.cardRoutes(api)
+	a.claimRoute(api)
 	a.healthRoutes(api)
 	docs(e, "addcard")
 	return e
@@ -123,7 +139,8 @@ func (a *API) Public() http.Handler {
 
 // Admin returns the handler of the operator's listener.
 func (a *API) Admin() http.Handler {
-	e := a.engine(adminBody, a.adminOnly)
+	e := a.engine()
+	e.Use(a.adminOnly, readBody(adminBody))
 	api := humagin.New(e, config("addcard admin", a.Version, "The operator's API; every call needs the ADMIN_TOKEN."))
 	a.explainRoute(api)
 	a.healthRoutes(api)
@@ -134,7 +151,7 @@ func (a *API) Admin() http.Handler {
 
 // engine is gin with its defaults made strict: no redirects, 405 instead of
 // 404, no proxy believed unless named.
-func (a *API) engine(bodyLimit int64, first gin.HandlerFunc) *gin.Engine {
+func (a *API) engine() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
@@ -144,8 +161,7 @@ func (a *API) engine(bodyLimit int64, first gin.HandlerFunc) *gin.Engine {
 	}
 	e.NoRoute(func(c *gin.Context) { fail(c, newProblem(c.Request.Context(), notFound)) })
 	e.NoMethod(func(c *gin.Context) { fail(c, newProblem(c.Request.Context(), methodNotAllowed)) })
-	e.Use(identify, observe(a.Log, a.seconds), recovered(a.Log), guard,
-		func(c *gin.Context) { shed(c, a.slots) }, first, readBody(bodyLimit))
+	e.Use(identify, observe(a.Log, a.seconds), recovered(a.Log), guard, func(c *gin.Context) { shed(c, a.slots) })
 	return e
 }
 

@@ -8,11 +8,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// strictJSON refuses duplicate members, bad UTF-8 and anything after the value;
-// huma's schema check refuses unknown members and other spellings.
+// strictJSON refuses duplicate members, bad UTF-8 and anything after the value.
+// Unknown members and other spellings are refused by huma's schema check, which
+// decodes first and knows where they are allowed.
 var strictJSON = huma.Format{
-	Marshal: func(w io.Writer, v any) error { return json.MarshalWrite(w, v, jsontext.AllowInvalidUTF8(true)) },
-	Unmarshal: func(data []byte, v any) error {
-		return json.Unmarshal(data, v, json.RejectUnknownMembers(true))
-	},
+	Marshal:   func(w io.Writer, v any) error { return json.MarshalWrite(w, v, jsontext.AllowInvalidUTF8(true)) },
+	Unmarshal: func(data []byte, v any) error { return json.Unmarshal(data, v) },
 }

@@ -35,6 +35,7 @@ var (
 	sessionInvalid     = kind{401, "session_invalid", "There is no valid session; call wx.login and POST /v1/session."}
 	loginCodeInvalid   = kind{401, "login_code_invalid", "WeChat does not accept this wx.login code, or it was used before; call wx.login again."}
 	adminTokenInvalid  = kind{401, "admin_token_invalid", "The admin API needs the ADMIN_TOKEN as a bearer token."}
+	codeNotYours       = kind{403, "code_not_yours", "The card code is not one of this member's."}
 	userBlocked        = kind{403, "user_blocked", "WeChat has blocked this user as a risk."}
 	notFound           = kind{404, "not_found", "There is no such route."}
 	cardNotFound       = kind{404, "card_not_found", "The Official Account has no such card."}
@@ -54,7 +55,7 @@ var (
 )
 
 var kinds = []kind{
-	malformedBody, sessionInvalid, loginCodeInvalid, adminTokenInvalid, userBlocked, notFound, cardNotFound, methodNotAllowed,
+	malformedBody, sessionInvalid, loginCodeInvalid, adminTokenInvalid, codeNotYours, userBlocked, notFound, cardNotFound, methodNotAllowed,
 	requestTimeout, openIDUnknown, cardNotClaimable, bodyTooLarge, unsupportedMedia, invalidInput, rateLimited,
 	clientClosed, internalError, wechatUnavailable, ticketUnavailable, serviceUnavailable,
 }
@@ -72,6 +73,8 @@ var table = []struct {
 	{auth.ErrCodeFormat, invalidInput},
 	{member.ErrMemberUnknown, sessionInvalid},
 	{member.ErrOpenIDUnknown, openIDUnknown},
+	{cardlist.ErrNotYours, codeNotYours},
+	{cardlist.ErrCodeInvalid, invalidInput},
 	{card.ErrNotFound, cardNotFound},
 	{card.ErrNotClaimable, cardNotClaimable},
 	{card.ErrTooMany, rateLimited},
@@ -150,13 +153,29 @@ func (p *Problem) GetHeaders() http.Header {
 	return h
 }
 
+// located says which part of the request an error is about.
+type located struct {
+	error
+	location string
+}
+
+func (l *located) Unwrap() error { return l.error }
+
+// locate points an error about one element of a list at list[i].member.
+func locate(err error, list, member string) error {
+	if item := (*cardlist.ItemError)(nil); errors.As(err, &item) {
+		return &located{err, "body." + list + "[" + strconv.Itoa(item.Index) + "]." + member}
+	}
+	return err
+}
+
 // problemOf turns an error of a service into what the client is told, and
 // tells the log what the client is not.
 func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 	p := newProblem(ctx, kindOf(err))
 	p.retryAfter = retryAfter(err)
-	if item := (*cardlist.ItemError)(nil); errors.As(err, &item) {
-		p.Errors = []FieldError{{"body.cards[" + strconv.Itoa(item.Index) + "].card_id", strings.TrimSuffix(p.Detail, ".")}}
+	if at := (*located)(nil); errors.As(err, &at) {
+		p.Errors = []FieldError{{at.location, strings.TrimSuffix(p.Detail, ".")}}
 	}
 	switch {
 	case p.Status == internalError.status:

@@ -1,0 +1,127 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"addcard/internal/auth"
+	"addcard/internal/card"
+	"addcard/internal/cardlist"
+	"addcard/internal/member"
+	"addcard/internal/wechat"
+)
+
+// login makes WeChat's refusals of a login the ones that package auth knows.
+type login struct{ app *wechat.App }
+
+func (l login) Code2Session(ctx context.Context, code string) (openID, unionID string, err error) {
+	openID, unionID, err = l.app.Code2Session(ctx, code)
+	var refused *wechat.Error
+	if !errors.As(err, &refused) {
+		return openID, unionID, err
+	}
+	switch {
+	case refused.LoginCodeRefused():
+		err = fmt.Errorf("%w: %w", auth.ErrCodeRefused, err)
+	case refused.UserBlocked():
+		err = fmt.Errorf("%w: %w", auth.ErrUserBlocked, err)
+	case refused.LoginTooOften():
+		err = fmt.Errorf("%w: %w", auth.ErrTooFast, err)
+	}
+	return "", "", err
+}
+
+// account is the Official Account's cards as package card wants them.
+type account struct{ client *wechat.Client }
+
+func (a account) Card(ctx context.Context, cardID string) (card.Card, error) {
+	got, _, err := a.client.Card(ctx, cardID)
+	var refused *wechat.Error
+	if errors.As(err, &refused) && refused.UnknownCard() {
+		return card.Card{}, fmt.Errorf("%w: %w", card.ErrNotFound, err)
+	}
+	if err != nil {
+		return card.Card{}, err
+	}
+	return card.Card{
+		ID: cardID, Status: card.Status(got.Status), Title: got.Title, BrandName: got.BrandName, LogoURL: got.LogoURL,
+		Color: got.Color, BackgroundPicURL: got.BackgroundPicURL, UseCustomCode: got.UseCustomCode, Deposit: got.GetCustomCodeMode == "GET_CUSTOM_CODE_MODE_DEPOSIT",
+		BindOpenID: got.BindOpenID, DateType: got.DateType, Quantity: got.Quantity, AutoActivate: got.AutoActivate,
+		WxActivate: got.WxActivate, JumpForm: got.WxActivateAfterSubmit && got.WxActivateAfterSubmitURL != "",
+	}, nil
+}
+
+func (a account) CardIDs(ctx context.Context, offset int) (ids []string, total int, err error) {
+	const page = 50 // WeChat's maximum
+	return a.client.Cards(ctx, offset, page)
+}
+
+// codes is what WeChat knows of codes as package cardlist wants it.
+type codes struct{ client *wechat.Client }
+
+func (c codes) DecryptCode(ctx context.Context, encrypted string) (string, error) {
+	code, err := c.client.DecryptCode(ctx, encrypted)
+	var refused *wechat.Error
+	if errors.As(err, &refused) && refused.EncryptedCodeRefused() {
+		err = fmt.Errorf("%w: %w", cardlist.ErrCodeInvalid, err)
+	}
+	return code, err
+}
+
+func (c codes) Holder(ctx context.Context, cardID, code string) (string, error) {
+	state, err := c.client.Code(ctx, cardID, code)
+	var refused *wechat.Error
+	if errors.As(err, &refused) && (refused.UnknownCode() || refused.CodeUnusable()) {
+		return "", fmt.Errorf("%w: %w", cardlist.ErrNotYours, err)
+	}
+	if err == nil && (state.CardID != cardID || state.Status != "NORMAL" || state.OpenID == "") {
+		return "", cardlist.ErrNotYours
+	}
+	return state.OpenID, err
+}
+
+// memberCards is what WeChat does with a member's card as package member wants it.
+type memberCards struct{ client *wechat.Client }
+
+func (m memberCards) Activate(ctx context.Context, cardID, code, membershipNumber string) error {
+	return delivery(m.client.Activate(ctx, wechat.Activation{CardID: cardID, Code: code, MembershipNumber: membershipNumber}))
+}
+
+func (m memberCards) Face(ctx context.Context, cardID, code string) (member.Face, error) {
+	info, err := m.client.UserInfo(ctx, cardID, code)
+	return member.Face{Active: info.HasActive, MembershipNumber: info.MembershipNumber, Status: info.Status}, delivery(err)
+}
+
+// delivery marks the refusals of a code that is in no wallet (yet).
+func delivery(err error) error {
+	var refused *wechat.Error
+	if errors.As(err, &refused) && (refused.UnknownCode() || refused.CodeUnusable()) {
+		return undelivered{err}
+	}
+	return err
+}
+
+type undelivered struct{ error }
+
+func (u undelivered) Unwrap() error    { return u.error }
+func (undelivered) NotDelivered() bool { return true }
+
+// plans makes what the catalogue knows of a card the plan that package member
+// asks for.
+type plans struct{ catalogue *card.Catalogue }
+
+func (p plans) Plan(ctx context.Context, cardID string) (member.Plan, error) {
+	return planOf(p.catalogue.Known(ctx, cardID))
+}
+
+func (p plans) Learn(ctx context.Context, cardID string) (member.Plan, error) {
+	return planOf(p.catalogue.Learn(ctx, cardID))
+}
+
+func planOf(c card.Card, err error) (member.Plan, error) {
+	if errors.Is(err, card.ErrNotFound) {
+		return "", member.ErrCardUnknown
+	}
+	return cardlist.PlanOf(c), err
+}
