@@ -29,6 +29,7 @@ type world struct {
 	db     string
 	logs   *syncBuffer
 	env    map[string]string
+	quiet  bool // keep no log
 }
 
 func newWorld(t *testing.T, o wechatsim.Options) *world {
@@ -79,6 +80,9 @@ func (w *world) serve() *server {
 		w.t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if w.quiet {
+		log = slog.New(slog.DiscardHandler)
+	}
 	a, err := app.New(w.t.Context(), cfg, app.Options{Log: log, Version: "test"})
 	if err != nil {
 		w.t.Fatal(err)

@@ -28,7 +28,7 @@ type Card struct {
 	GetCustomCodeMode string // GET_CUSTOM_CODE_MODE_DEPOSIT, or empty
 	BindOpenID        bool
 	DateType          string // DATE_TYPE_…
-	Quantity          int64  // what is left
+	Quantity          int64  // what is left; -1 when WeChat did not say
 	TotalQuantity     int64
 	GetLimit          int64
 
@@ -109,8 +109,8 @@ type cardBody struct {
 			Type string `json:"type"`
 		} `json:"date_info"`
 		SKU struct {
-			Quantity      int64 `json:"quantity"`
-			TotalQuantity int64 `json:"total_quantity"`
+			Quantity      *int64 `json:"quantity"`
+			TotalQuantity int64  `json:"total_quantity"`
 		} `json:"sku"`
 	} `json:"base_info"`
 	BackgroundPicURL         string `json:"background_pic_url"`
@@ -143,13 +143,17 @@ func (a *cardAnswer) lack() string {
 
 func (a *cardAnswer) card() Card {
 	body, base := a.body, a.body.BaseInfo
+	left := int64(-1)
+	if base.SKU.Quantity != nil {
+		left = *base.SKU.Quantity
+	}
 	return Card{
 		ID: a.wanted, Type: a.kind, Status: cardStatus(base.Status),
 		Title: base.Title, BrandName: base.BrandName, LogoURL: base.LogoURL, Color: base.Color,
 		BackgroundPicURL: body.BackgroundPicURL,
 		UseCustomCode:    base.UseCustomCode, GetCustomCodeMode: base.GetCustomCodeMode,
 		BindOpenID: base.BindOpenID, DateType: base.DateInfo.Type,
-		Quantity: base.SKU.Quantity, TotalQuantity: base.SKU.TotalQuantity, GetLimit: base.GetLimit,
+		Quantity: left, TotalQuantity: base.SKU.TotalQuantity, GetLimit: base.GetLimit,
 		AutoActivate: body.AutoActivate, WxActivate: body.WxActivate,
 		WxActivateAfterSubmit: body.WxActivateAfterSubmit, WxActivateAfterSubmitURL: body.WxActivateAfterSubmitURL,
 		SupplyBonus: body.SupplyBonus, SupplyBalance: body.SupplyBalance,
