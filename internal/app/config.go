@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -379,18 +378,24 @@ func trimmed(list []string) []string {
 // Logger returns the logger that c asks for; it writes words for engineers to
 // w, never data.
 func (c Config) Logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: shortValues}
-	if cmp.Or(c.LogFormat, "json") == "text" {
+	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: readable}
+	if c.LogFormat == "text" {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
-// shortValues keeps a foreign text from filling the log.
-func shortValues(_ []string, a slog.Attr) slog.Attr {
+// readable keeps a foreign text from filling the log, and gives durations a
+// unit: slog's JSON has bare nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
 	const most = 4096
-	if a.Value.Kind() == slog.KindString && len(a.Value.String()) > most {
-		a.Value = slog.StringValue(strings.ToValidUTF8(a.Value.String()[:most], "") + "…")
+	switch a.Value.Kind() {
+	case slog.KindString:
+		if text := a.Value.String(); len(text) > most {
+			a.Value = slog.StringValue(strings.ToValidUTF8(text[:most], "") + "…")
+		}
+	case slog.KindDuration:
+		a.Value = slog.StringValue(a.Value.Duration().String())
 	}
 	return a
 }

@@ -356,11 +356,11 @@ func TestLogger_follows_the_configuration(t *testing.T) {
 		var out bytes.Buffer
 		log := cfg.Logger(&out)
 		log.Debug("low")
-		log.Warn("high", "text", strings.Repeat("长", 4096))
+		log.Warn("high", "text", strings.Repeat("长", 4096), "took", 1500*time.Microsecond)
 		return out.String()
 	}
-	var line struct{ Level, Msg, Text string }
-	if err := json.Unmarshal([]byte(write(nil)), &line); err != nil || line.Level != "WARN" || line.Msg != "high" {
+	var line struct{ Level, Msg, Text, Took string }
+	if err := json.Unmarshal([]byte(write(nil)), &line); err != nil || line.Level != "WARN" || line.Msg != "high" || line.Took != "1.5ms" {
 		t.Errorf("json: %+v, %v", line, err)
 	}
 	if n := len(line.Text); n > 4100 || n < 4000 || strings.Contains(line.Text, "\ufffd") {

@@ -1,0 +1,69 @@
+package commandtest
+
+import (
+	"bytes"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// Help checks that each command of program, which testscript.Main put into the
+// PATH, explains itself on standard output with two or more examples, and that
+// the examples use words and flags that exist. In them the program is called
+// spelt.
+func Help(t *testing.T, program, spelt string) {
+	t.Helper()
+	_, list, _ := strings.Cut(show(t, program, "--help"), "\nCommands:\n")
+	names := 0
+	for line := range strings.Lines(list) {
+		name, ok := strings.CutPrefix(line, "  ")
+		if !ok || strings.HasPrefix(name, " ") { // the wrapped rest of the line above
+			continue
+		}
+		names++
+		name, _, _ = strings.Cut(name, " ")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			examples := examplesIn(show(t, program, name, "--help"), spelt)
+			if len(examples) < 2 {
+				t.Errorf("%d examples", len(examples))
+			}
+			for _, example := range examples {
+				try(t, program, name, strings.TrimPrefix(example, name))
+			}
+		})
+	}
+	if names == 0 {
+		t.Errorf("%s --help lists no commands", program)
+	}
+}
+
+// examplesIn returns what follows the program's name in each indented line.
+func examplesIn(help, spelt string) (examples []string) {
+	for line := range strings.Lines(help) {
+		if _, example, ok := strings.Cut(line, spelt); ok && strings.HasPrefix(line, "    ") {
+			examples = append(examples, strings.TrimSpace(example))
+		}
+	}
+	return examples
+}
+
+// try has an example parsed, with --help in front so that it does nothing.
+func try(t *testing.T, program, name, arguments string) {
+	t.Helper()
+	arguments, _, _ = strings.Cut(arguments, " | ")
+	arguments, _, _ = strings.Cut(arguments, " < ")
+	show(t, "sh", "-c", strings.Join([]string{program, name, "--help", arguments}, " "))
+}
+
+// show runs a program that must succeed without a word on standard error.
+func show(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	var out, words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &words
+	if err := cmd.Run(); err != nil || words.Len() > 0 {
+		t.Errorf("%s %q: %v, %s", program, args, err, words.Bytes())
+	}
+	return out.String()
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"addcard/cmd/internal/commandtest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sandbox": main})
+}
+
+func TestHelp_every_command_has_examples_that_parse(t *testing.T) {
+	commandtest.Help(t, "sandbox", "go run ./cmd/sandbox")
+}
+
+// Besides the words of commandtest the scripts have
+//
+//	tidy   nothing is left in the folder for temporary files
+func TestScripts(t *testing.T) {
+	commandtest.Run(t, func(*testscript.Env) error { return nil }, map[string]commandtest.Word{"tidy": tidy})
+}
+
+func tidy(ts *testscript.TestScript, _ bool, _ []string) {
+	left, err := os.ReadDir(ts.Getenv("TMPDIR"))
+	ts.Check(err)
+	for _, entry := range left {
+		ts.Fatalf("left behind: %s", filepath.Join("$TMPDIR", entry.Name()))
+	}
+}

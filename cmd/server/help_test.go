@@ -1,0 +1,11 @@
+package main
+
+import (
+	"testing"
+
+	"addcard/cmd/internal/commandtest"
+)
+
+func TestHelp_every_command_has_examples_that_parse(t *testing.T) {
+	commandtest.Help(t, "server", "server ")
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"addcard/cmd/internal/commandtest"
+	"addcard/internal/wechatsim"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"server": main})
+}
+
+// Besides the words of commandtest the scripts have
+//
+//	fill FILE        put WeChat's four values into a file that init wrote
+//	secretless FILE  FILE holds none of WeChat's secrets
+//	insist           press Ctrl-C until the program in the background is gone
+//
+// and the environment of a server on ADDR1 and ADDR2 that talks to a simulated
+// WeChat, but for those four values.
+func TestScripts(t *testing.T) {
+	commandtest.Run(t, func(env *testscript.Env) error {
+		sim := wechatsim.New(wechatsim.Options{})
+		wechat := httptest.NewServer(sim.Handler())
+		env.Defer(func() { sim.Close(); wechat.Close() })
+		env.Values["sim"] = sim
+		a := sim.Accounts()
+		env.Vars = append(env.Vars,
+			"LISTEN_ADDR="+env.Getenv("ADDR1"), "ADMIN_LISTEN_ADDR="+env.Getenv("ADDR2"),
+			"WECHAT_API_URL="+wechat.URL, "SHUTDOWN_GRACE=200ms",
+			"MINI_ID="+a.MiniProgram.AppID, "MINI_SECRET="+a.MiniProgram.Secret, "OFFICIAL_ID="+a.Official.AppID, "OFFICIAL_SECRET="+a.Official.Secret)
+		return nil
+	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "insist": insist})
+}
+
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	a := ts.Value("sim").(*wechatsim.Sim).Accounts()
+	text := ts.ReadFile(args[0])
+	for name, value := range map[string]string{
+		"MINIPROGRAM_APP_ID": a.MiniProgram.AppID, "MINIPROGRAM_APP_SECRET": a.MiniProgram.Secret,
+		"OFFICIAL_APP_ID": a.Official.AppID, "OFFICIAL_APP_SECRET": a.Official.Secret,
+	} {
+		blank := fmt.Sprintf("\n%s=\n", name)
+		if !strings.Contains(text, blank) {
+			ts.Fatalf("%s has no place for %s", args[0], name)
+		}
+		text = strings.Replace(text, blank, fmt.Sprintf("\n%s=%s\n", name, value), 1)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+func secretless(ts *testscript.TestScript, _ bool, args []string) {
+	secrets := ts.Value("sim").(*wechatsim.Sim).Secrets()
+	if len(secrets) == 0 {
+		ts.Fatalf("there are no secrets: this proves nothing")
+	}
+	text := ts.ReadFile(args[0])
+	for _, secret := range secrets {
+		if strings.Contains(text, secret) {
+			ts.Fatalf("%s holds the secret %s", args[0], secret)
+		}
+	}
+}
+
+func insist(ts *testscript.TestScript, _ bool, _ []string) {
+	process := ts.BackgroundCmds()[0].Process
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
+		if err := process.Signal(os.Interrupt); errors.Is(err, os.ErrProcessDone) {
+			return
+		}
+	}
+	ts.Fatalf("it goes on for 20 s")
+}
