@@ -48,7 +48,7 @@ func (g *globals) environ() ([]string, error) {
 		return nil, &app.ConfigError{Problems: problems}
 	}
 	for _, v := range os.Environ() {
-		if !strings.HasSuffix(v, "=") {
+		if _, value, _ := strings.Cut(v, "="); value != "" { // base64 ends with = too
 			list = append(list, v)
 		}
 	}
