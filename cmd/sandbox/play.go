@@ -23,7 +23,7 @@ const user = "ming"
 // play walks one user from wx.login to the card in the wallet, over HTTP as a
 // mini-program would, and prints what each side says.
 func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
-	p := &player{ctx: ctx, out: out, base: sb.publicURL}
+	p := &player{out: out, base: sb.publicURL}
 	p.say("WeChat, the phone and the Official Account are simulated at %s; nothing leaves this machine.", sb.wechatURL)
 	cardID, err := sb.createCard(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 		ExpiresIn int             `json:"expires_in"`
 		Member    json.RawMessage `json:"member"`
 	}
-	if err := p.call(http.MethodPost, "/v1/session", map[string]string{"code": code}, &session); err != nil {
+	if err := p.call(ctx, http.MethodPost, "/v1/session", map[string]string{"code": code}, &session); err != nil {
 		return err
 	}
 	p.token = session.Token
@@ -48,7 +48,7 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 
 	var cards json.RawMessage
 	want := map[string]any{"cards": []any{map[string]string{"card_id": cardID, "outer_str": "sandbox"}}}
-	if err := p.call(http.MethodPost, "/v1/card-ext", want, &cards); err != nil {
+	if err := p.call(ctx, http.MethodPost, "/v1/card-ext", want, &cards); err != nil {
 		return err
 	}
 	p.step("POST /v1/card-ext gave what wx.addCard takes as it is", cards)
@@ -120,7 +120,6 @@ Serving until Ctrl-C.
 
 // player is the mini-program's side of the conversation.
 type player struct {
-	ctx   context.Context //nolint:containedctx // lives for one play
 	out   io.Writer
 	base  string
 	token string
@@ -139,12 +138,12 @@ func (p *player) step(title string, data any) {
 	p.say("\n%d. %s\n   %s", p.steps, title, strings.TrimSpace(text.String()))
 }
 
-func (p *player) call(method, path string, in, answer any) error {
+func (p *player) call(ctx context.Context, method, path string, in, answer any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	if err := exchange(p.ctx, method, p.base+path, p.token, body, answer); err != nil {
+	if err := exchange(ctx, method, p.base+path, p.token, body, answer); err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return nil

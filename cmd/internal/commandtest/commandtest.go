@@ -41,6 +41,7 @@ func Run(t *testing.T, setup func(*testscript.Env) error, more map[string]Word) 
 		RequireUniqueNames:  true,
 		Cmds:                words,
 		Setup: func(env *testscript.Env) error {
+			env.Vars = append(env.Vars, promptRace)
 			for _, name := range []string{"ADDR1", "ADDR2", "ADDR3"} {
 				addr, err := freeAddr()
 				if err != nil {
@@ -52,6 +53,9 @@ func Run(t *testing.T, setup func(*testscript.Env) error, more map[string]Word) 
 		},
 	})
 }
+
+// promptRace keeps the race detector from sleeping for a second at each exit.
+const promptRace = "GORACE=atexit_sleep_ms=0"
 
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends at once
@@ -80,13 +84,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// patience is for machines that are busy with other tests.
+const patience = time.Minute
+
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: await FILE PATTERN")
 	}
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
-	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) {
 		text, err := os.ReadFile(ts.MkAbs(args[0]))
 		if !errors.Is(err, fs.ErrNotExist) {
 			ts.Check(err)
@@ -95,7 +102,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("not within 20 s: %s in\n%s", args[1], text)
+			ts.Fatalf("not in time: %s in\n%s", args[1], text)
 		}
 	}
 }

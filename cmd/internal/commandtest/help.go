@@ -2,6 +2,7 @@ package commandtest
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -62,6 +63,7 @@ func show(t *testing.T, program string, args ...string) string {
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	var out, words bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &words
+	cmd.Env = append(os.Environ(), promptRace)
 	if err := cmd.Run(); err != nil || words.Len() > 0 {
 		t.Errorf("%s %q: %v, %s", program, args, err, words.Bytes())
 	}
