@@ -20,6 +20,7 @@ import (
 	"addcard/internal/ticket"
 	ticketsql "addcard/internal/ticket/sqlstore"
 	"addcard/internal/wechat"
+	"addcard/internal/wechat/push"
 )
 
 // Core is the capabilities of one deployment, connected and without a listener:
@@ -31,6 +32,7 @@ type Core struct {
 	CardLists *cardlist.Service
 
 	sender  *member.Sender
+	pushes  *pushes
 	db      *sqldb.DB
 	clock   *wechat.Clock
 	tickets *tickets
@@ -74,6 +76,15 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, db *sqldb.DB) (*
 
 	c.sender = c.Members.NewSender(memberCards{c.tickets.client}, log, countSent(c.metrics))
 	c.metrics.MustRegister(backlog{c.Members})
+
+	receiver, err := push.New(string(cfg.CallbackToken), push.Options{
+		AESKey: string(cfg.CallbackAESKey), PreviousAESKey: string(cfg.CallbackAESKeyPrevious),
+		AppID: cfg.OfficialAppID, OriginalID: cfg.OfficialOriginalID, WeChatNow: c.clock.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.pushes = newPushes(c, receiver, log)
 
 	keys, err := auth.ParseKeys(string(cfg.SessionKeys))
 	if err != nil {

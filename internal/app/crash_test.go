@@ -1,0 +1,182 @@
+package app_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"addcard/internal/wechatsim"
+)
+
+// binary is the real server, built once for all tests that kill it.
+var binary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(binaryDir, "server")
+	out, err := exec.Command("go", "build", "-o", path, "addcard/cmd/server").CombinedOutput()
+	if err != nil {
+		return "", &exec.Error{Name: string(out), Err: err}
+	}
+	return path, nil
+})
+
+var binaryDir string
+
+func TestMain(m *testing.M) {
+	var err error
+	if binaryDir, err = os.MkdirTemp("", "addcard-test-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(binaryDir)
+	os.Exit(code)
+}
+
+// process is a server in a process of its own, which can be killed.
+type process struct {
+	*server
+	kill func()
+}
+
+func (w *world) spawn() *process {
+	w.t.Helper()
+	path, err := binary()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.env["LISTEN_ADDR"], w.env["ADMIN_LISTEN_ADDR"] = freeAddr(w.t), freeAddr(w.t)
+	cmd := exec.Command(path, "serve")
+	cmd.Env, cmd.Dir = w.environ(), w.t.TempDir()
+	out := &syncBuffer{}
+	cmd.Stderr = out
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("the process said:\n%s", out)
+		}
+	})
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	kill := sync.OnceFunc(func() {
+		_ = cmd.Process.Kill() // SIGKILL: nothing is said goodbye to
+		_ = cmd.Wait()
+	})
+	w.t.Cleanup(kill)
+	p := &process{&server{t: w.t, base: "http://" + w.env["LISTEN_ADDR"], admin: "http://" + w.env["ADMIN_LISTEN_ADDR"]}, kill}
+	eventually(w.t, "the process serves", func() bool {
+		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/readyz", nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		resp, err := noRedirect.Do(req)
+		if err != nil {
+			return false
+		}
+		defer func() { _ = resp.Body.Close() }()
+		return resp.StatusCode == 200
+	})
+	return p
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// gate stands between the servers and WeChat and holds the first call of a
+// path, before or after WeChat has seen it, until the test is over.
+type gate struct {
+	path    string
+	after   bool
+	once    sync.Once
+	arrived chan struct{}
+	over    <-chan struct{}
+}
+
+func (w *world) gate(path string, after bool) *gate {
+	w.t.Helper()
+	g := &gate{path: path, after: after, arrived: make(chan struct{}), over: w.t.Context().Done()}
+	target, err := url.Parse(w.wechat.URL)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path || !g.first() {
+			proxy.ServeHTTP(rw, r)
+			return
+		}
+		if after {
+			proxy.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		close(g.arrived)
+		<-g.over
+	}))
+	w.t.Cleanup(front.Close)
+	w.env["WECHAT_API_URL"] = front.URL
+	return g
+}
+
+func (g *gate) first() (yes bool) {
+	g.once.Do(func() { yes = true })
+	return yes
+}
+
+// Killed at any point between the claim and the end of the activation, the
+// server activates the card once after it is started again.
+func TestCrash_between_claim_and_activation(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]bool{"before WeChat has activated": false, "after WeChat has activated": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, wechatsim.Options{})
+			cardID := w.card()
+			g := w.gate("/card/membercard/activate", after)
+			p := w.spawn()
+			token, _ := w.login(p.server, "ming")
+			added := w.take(p.server, token, "ming", cardID)
+			if got := p.post("/v1/claims", token, claimOf(added[0])); got.status != 200 {
+				t.Fatalf("claim: %d %s", got.status, got.body)
+			}
+			select {
+			case <-g.arrived:
+			case <-time.After(10 * time.Second):
+				t.Fatal("the activation did not go out")
+			}
+			p.kill()
+
+			p = w.spawn()
+			if got := p.cards(token)[0].Status; got != "claimed" {
+				t.Errorf("after the restart: %s, want claimed: the claim was acknowledged", got)
+			}
+			// The dead process's lease has to run out first.
+			for deadline := time.Now().Add(50 * time.Second); p.cards(token)[0].Status != "active"; {
+				if time.Now().After(deadline) {
+					t.Fatal("the card does not become active")
+				}
+				<-time.After(200 * time.Millisecond)
+			}
+			wallet, err := w.sim.Cards("ming")
+			if err != nil || !wallet[0].HasActive {
+				t.Errorf("wallet: %+v, %v", wallet, err)
+			}
+			if n := w.sim.Calls()["/card/membercard/activate"].Outcomes["0"]; n != 1 {
+				t.Errorf("WeChat activated the card %d times", n)
+			}
+		})
+	}
+}

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"addcard/internal/card"
+	"addcard/internal/member"
+	"addcard/internal/wechat/push"
+)
+
+// pushes hands what WeChat pushes to the packages that it concerns.
+type pushes struct {
+	receiver  *push.Receiver
+	members   *member.Service
+	catalogue *card.Catalogue
+	log       *slog.Logger
+	seen      *prometheus.CounterVec
+}
+
+func newPushes(c *Core, r *push.Receiver, log *slog.Logger) *pushes {
+	return &pushes{receiver: r, members: c.Members, catalogue: c.Catalogue, log: log,
+		seen: promauto.With(c.metrics).NewCounterVec(prometheus.CounterOpts{
+			Name: "addcard_pushes_total", Help: "Pushes to the callback by what became of them: an event's name, a reason why it is of no use, forged, stale, mode.",
+		}, []string{"outcome"})}
+}
+
+// Echo implements httpapi.Pushes.
+func (p *pushes) Echo(query url.Values) (string, bool) {
+	echo, err := p.receiver.Echo(query)
+	if err != nil {
+		p.refused(context.Background(), err)
+	}
+	return echo, err == nil
+}
+
+// Receive implements httpapi.Pushes.
+func (p *pushes) Receive(ctx context.Context, query url.Values, body []byte) (bool, error) {
+	e, err := p.receiver.Open(query, body)
+	var unusable *push.Unusable
+	switch {
+	case errors.As(err, &unusable):
+		p.seen.WithLabelValues(unusable.Reason).Inc()
+		return true, nil
+	case err != nil:
+		p.refused(ctx, err)
+		return false, nil
+	}
+	p.seen.WithLabelValues(e.Name).Inc()
+	if e.Name == push.CardPassCheck || e.Name == push.CardNotPassCheck {
+		if err := p.catalogue.Reviewed(ctx, e.CardID, e.Name == push.CardPassCheck); err != nil {
+			return true, err
+		}
+	}
+	return true, p.members.Receive(ctx, member.Event{
+		DedupeKey: e.DedupeKey(), Name: e.Name, CardID: e.CardID, Code: e.UserCardCode,
+		OpenID: e.FromUserName, UnionID: e.UnionID, At: time.Unix(e.CreateTime, 0).UTC(),
+		OuterStr: e.OuterStr, Restored: e.IsRestoreMemberCard, OldCode: e.OldUserCardCode,
+		FriendOpenID: e.FriendUserName, Fields: e.Fields,
+	})
+}
+
+// refused counts what is not WeChat's. The two that a right signature comes
+// with are an operator's to mend, so they are said too.
+func (p *pushes) refused(ctx context.Context, err error) {
+	switch {
+	case errors.Is(err, push.ErrStale):
+		p.seen.WithLabelValues("stale").Inc()
+		p.log.WarnContext(ctx, "a push was refused: its time is more than ten minutes away; check this machine's clock")
+	case errors.Is(err, push.ErrMode):
+		p.seen.WithLabelValues("mode").Inc()
+		p.log.WarnContext(ctx, "a push was refused: CALLBACK_AES_KEY and the mode chosen at WeChat (明文, 兼容, 安全) do not fit")
+	default:
+		p.seen.WithLabelValues("forged").Inc()
+	}
+}
