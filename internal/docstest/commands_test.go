@@ -52,7 +52,8 @@ func newStage(t *testing.T, built string) *stage {
 		t.Fatal(err)
 	}
 	s.env = append(deployment(t), "BUILT="+built, "ROOT="+top,
-		"PATH="+os.Getenv("PATH"), "HOME="+s.dir, "TMPDIR="+s.dir, "LC_ALL=C.UTF-8")
+		"PATH="+os.Getenv("PATH"), "HOME="+s.dir, "TMPDIR="+s.dir, "LC_ALL=C.UTF-8",
+		"GORACE=atexit_sleep_ms=0") // the race detector makes each program stay a second
 	s.shell = newShell(t, ctx, s.dir, s.env)
 	return s
 }

@@ -34,7 +34,7 @@ go() {
 		return 1 ;;
 	esac
 }
-make() { grep -q "^$1:.*## " "$ROOT/Makefile"; }
+make() { grep -q "^$1:.*## " "$ROOT/Makefile" || { echo "there is no target $1" >&2; return 1; }; }
 `
 
 // patience bounds the commands of one page, on a slow machine.
@@ -91,7 +91,7 @@ func (s *shell) run(script string, want int) (printed string, code int, err erro
 	}
 	printed, err = s.out.ReadString(mark[0])
 	if err != nil {
-		return printed, -1, fmt.Errorf("the shell ended: %s%s", printed, s.errors)
+		return printed, -1, fmt.Errorf("a command failed: %s%s", printed, s.errors)
 	}
 	status, err := s.out.ReadString('\n')
 	if err != nil {
