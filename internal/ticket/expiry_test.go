@@ -147,6 +147,9 @@ func TestSource_unchangedTokenWithANewLife(t *testing.T) {
 			get(t, s)
 			time.Sleep(100 * time.Millisecond)
 		}
+		if f := s.Status().Counts.Fetches; f.Unchanged > 0 {
+			t.Errorf("a new life was counted as none: %+v", f)
+		}
 		if n := n.Load(); n < 60 || n > 90 {
 			t.Errorf("issuer was asked %d times in a minute of lives of 1 s", n)
 		}

@@ -218,7 +218,7 @@ func TestSource_fleetOfFiveForADay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				u := tt.up
 				u.latency, u.life = 300*time.Millisecond, 2*time.Hour
-				c := runCrowd(fleet(t, 5, u, ticket.NewMemory(), tt.opt), u, 4, 10*time.Second, 24*time.Hour)
+				c := runCrowd(fleet(t, 5, u, ticket.NewMemory(), tt.opt), u, 4, 20*time.Second, 24*time.Hour)
 				t.Logf("%d calls, %d issues, longest wait %v, longest dead %v", c.calls, u.count(), c.longestWait, c.longestDead)
 				if c.errors > 0 {
 					t.Errorf("errors = %d, first: %v", c.errors, c.firstErr)

@@ -16,7 +16,6 @@ const patience = time.Second
 type keeper struct {
 	owner  string // of a lease that may be ours although the store did not say so
 	high   int64  // the highest fence seen
-	dead   string // the value this replica put out of service last
 	barred bar    // why not to ask for the lease yet
 	down   bool   // the store failed last time
 }
@@ -165,8 +164,6 @@ func (s *Source) compare(theirs *held) (lacking bool) {
 	k, ours := &s.keeper, s.cur.Load()
 	k.high = max(k.high, theirs.fence)
 	switch {
-	case theirs.newerThan(ours) && theirs.value == k.dead && !theirs.rejected:
-		return true // a lagging replica brought back what we know to be dead
 	case theirs.newerThan(ours):
 		s.count(func(c *Counts) { c.Adopted++ })
 		s.install(theirs)

@@ -54,7 +54,9 @@ func TestSource_holderPausedPastItsLease(t *testing.T) {
 					if d := time.Since(start); d > 20*time.Second {
 						t.Errorf("taken over after %v, want within 20 s", d)
 					}
-					<-cold
+					if got := <-cold; got != taken {
+						t.Errorf("the paused holder's caller got %q, want the later holder's %q", got, taken)
+					}
 					time.Sleep(10 * time.Second)
 					a, b := get(t, holder), get(t, other)
 					if a != b || u.count() != 2 {
@@ -67,6 +69,50 @@ func TestSource_holderPausedPastItsLease(t *testing.T) {
 			})
 		}
 	}
+}
+
+// WxJava #1293: another replica does the work between our look and our lease.
+func TestSource_looksAgainOnceItHasTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		memory := ticket.NewMemory()
+		quick := source(t, u.Issue, memory, ticket.Options{})
+		slow := source(t, u.Issue, &faulty{to: memory, fail: func(call string) error {
+			if call == "acquire" {
+				get(t, quick)
+			}
+			return nil
+		}}, ticket.Options{Lease: time.Hour})
+		if a, b := get(t, slow), get(t, quick); a != b || u.count() != 1 {
+			t.Errorf("replicas serve %q and %q after %d issues, want one value after 1", a, b, u.count())
+		}
+	})
+}
+
+// The holder stands still before it has called: it notices that too little of
+// its lease is left, and lets go instead of calling.
+func TestSource_holderPausedBeforeItsCallLetsGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 2 * time.Second, life: 2 * time.Hour}
+		memory := ticket.NewMemory()
+		loads := 0 // the holder's goroutine makes them one by one
+		holder := source(t, u.Issue, &faulty{to: memory, lose: func(call string) error {
+			if call == "load" {
+				if loads++; loads == 2 {
+					time.Sleep(14 * time.Second)
+				}
+			}
+			return nil
+		}}, ticket.Options{})
+		go func() { _, _ = holder.Ticket(context.Background()) }()
+		time.Sleep(time.Second)
+		other := source(t, u.Issue, memory, ticket.Options{})
+		if a, b := get(t, other), get(t, holder); a != b || u.count() != 1 {
+			t.Errorf("replicas serve %q and %q after %d issues, want one value after 1", b, a, u.count())
+		}
+	})
 }
 
 // The process that holds the lease dies: its lease runs out, no caller with a

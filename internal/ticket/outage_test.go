@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,23 +40,24 @@ func until(d time.Duration, err error) func() error {
 func TestSource_coldFleetInAnOutage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name string
-		down time.Duration
-		err  error
-		max  int           // attempts of the whole fleet
-		late time.Duration // value at the latest so long after the end of the outage
+		name  string
+		down  time.Duration
+		every time.Duration // a caller comes back
+		err   error
+		max   int           // attempts of the whole fleet
+		late  time.Duration // value at the latest so long after the end of the outage
 	}{
-		{"2 s", 2 * time.Second, errBusy, 12, 4 * time.Second},
-		{"a minute", time.Minute, errBusy, 20, 61 * time.Second},
-		{"an hour", time.Hour, errBusy, 220, 2 * time.Minute},
-		{"an hour of wrong secrets", time.Hour, permanentError{}, 11, 11 * time.Minute},
+		{"2 s", 2 * time.Second, 50 * time.Millisecond, errBusy, 12, 4 * time.Second},
+		{"a minute", time.Minute, 50 * time.Millisecond, errBusy, 20, 61 * time.Second},
+		{"an hour", time.Hour, time.Second, errBusy, 220, 2 * time.Minute},
+		{"an hour of wrong secrets", time.Hour, time.Second, permanentError{}, 11, 11 * time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(tt.down, tt.err)}
 				replicas := fleet(t, 5, u, ticket.NewMemory(), ticket.Options{})
-				runCrowd(replicas, u, 4, 50*time.Millisecond, tt.down)
+				runCrowd(replicas, u, 4, tt.every, tt.down)
 				attempts := u.count()
 				t.Logf("%d attempts", attempts)
 				if attempts > tt.max || attempts < 2 {
@@ -95,7 +97,13 @@ func TestSource_coldCallerLearnsTheCauseAndWhenToComeBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(time.Hour, permanentError{})}
-		store := ticket.NewMemory()
+		var acquires atomic.Int64
+		store := &faulty{to: ticket.NewMemory(), fail: func(call string) error {
+			if call == "acquire" {
+				acquires.Add(1)
+			}
+			return nil
+		}}
 		s := source(t, u.Issue, store, ticket.Options{})
 		start := time.Now()
 		_, err := s.Ticket(t.Context())
@@ -120,6 +128,10 @@ func TestSource_coldCallerLearnsTheCauseAndWhenToComeBack(t *testing.T) {
 			if after := retryAfter(t, err); after < 30*time.Second {
 				t.Errorf("in back-off: RetryAfter = %v", after)
 			}
+		}
+		time.Sleep(30 * time.Second)
+		if n := acquires.Load(); n != 2 {
+			t.Errorf("the lease was asked for %d times, want once by each replica", n)
 		}
 		if st := s.Status(); u.count() != 1 || st.Counts.Fetches.Permanent != 1 || st.BackOff == 0 || st.LastError == nil {
 			t.Errorf("issues = %d, status = %+v", u.count(), st)
@@ -183,7 +195,11 @@ func TestSource_replicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-		cut := func(context.Context) (string, time.Duration, error) { return "", 0, errBusy }
+		var refused atomic.Int64
+		cut := func(context.Context) (string, time.Duration, error) {
+			refused.Add(1)
+			return "", 0, errBusy
+		}
 		store := ticket.NewMemory()
 		replicas := []*ticket.Source{
 			source(t, cut, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{}),
@@ -192,8 +208,34 @@ func TestSource_replicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
 			get(t, s)
 		}
 		c := runCrowd(replicas, u, 2, time.Second, 24*time.Hour)
+		t.Logf("%d refused attempts, %d issues", refused.Load(), u.count())
 		if c.errors != 0 || c.longestDead > 0 {
 			t.Errorf("errors = %d (%v), longest dead %v", c.errors, c.firstErr, c.longestDead)
+		}
+	})
+}
+
+// One replica's address is not on WeChat's list. After its back-off another one
+// asks, not the same again.
+func TestSource_replicaThatWasRefusedComesLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		var refused atomic.Int64
+		store := ticket.NewMemory()
+		unlisted := source(t, func(context.Context) (string, time.Duration, error) {
+			refused.Add(1)
+			return "", 0, permanentError{}
+		}, store, ticket.Options{})
+		healthy := source(t, u.Issue, store, ticket.Options{})
+		for _, s := range []*ticket.Source{unlisted, healthy} {
+			if _, err := s.Ticket(t.Context()); !errors.Is(err, ticket.ErrUnavailable) {
+				t.Errorf("error = %v, want ErrUnavailable", err)
+			}
+		}
+		time.Sleep(66 * time.Second)
+		if get(t, unlisted) != get(t, healthy) || refused.Load() != 1 {
+			t.Errorf("the unlisted replica asked %d times, want once", refused.Load())
 		}
 	})
 }

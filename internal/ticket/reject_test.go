@@ -114,7 +114,11 @@ func TestSource_Invalidate_everythingRefusedForTenMinutes(t *testing.T) {
 				}
 				var repeated uint64
 				for _, s := range replicas {
-					repeated += s.Status().Counts.Repeated
+					n := s.Status().Counts
+					repeated += n.Repeated
+					if n.Looks > 1000 {
+						t.Errorf("looks = %d in 10 minutes", n.Looks)
+					}
 				}
 				if same := mode != "rotate"; same != (repeated > 0) {
 					t.Errorf("Repeated = %d in mode %s", repeated, mode)
@@ -157,10 +161,17 @@ func TestSource_Invalidate_ofAFormerValueDoesNothing(t *testing.T) {
 			t.Fatalf("Invalidate: %v", err)
 		}
 		second := get(t, s)
-		for _, value := range []string{first, "", "never seen"} {
+		if err := s.Invalidate(t.Context(), "never seen"); err != nil {
+			t.Errorf("Invalidate of a value nobody has: %v", err)
+		}
+		looks := s.Status().Counts.Looks
+		for _, value := range []string{first, ""} {
 			if err := s.Invalidate(t.Context(), value); err != nil {
 				t.Errorf("Invalidate(%q): %v", value, err)
 			}
+		}
+		if got := s.Status().Counts.Looks; got != looks {
+			t.Errorf("looks = %d after %d: a late 40001 costs a call to the store", got, looks)
 		}
 		if got := get(t, s); got != second || u.count() != 2 {
 			t.Errorf("value = %q after %d issues, want %q after 2", got, u.count(), second)
@@ -195,6 +206,39 @@ func TestSource_Invalidate_ofAValueOnlyTheFleetHas(t *testing.T) {
 		}
 		if third := get(t, b); third == second || u.count() != 3 {
 			t.Errorf("value = %q after %d issues, want a third", third, u.count())
+		}
+	})
+}
+
+// The rejecting replica cannot get another value: the others stop serving the
+// dead one all the same.
+func TestSource_Invalidate_isSeenByTheFleet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		replicas := fleet(t, 3, u, ticket.NewMemory(), ticket.Options{})
+		for _, s := range replicas {
+			get(t, s)
+		}
+		u.kill()
+		u.failWith(until(time.Hour, errBusy))
+		value := get(t, replicas[0])
+		if err := replicas[0].Invalidate(t.Context(), value); err != nil {
+			t.Fatalf("Invalidate: %v", err)
+		}
+		if v, err := replicas[0].Ticket(t.Context()); err == nil {
+			t.Errorf("the rejecting replica serves %q", v)
+		}
+		time.Sleep(5 * time.Second)
+		for i, s := range replicas {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			if v, err := s.Ticket(ctx); !errors.Is(err, ticket.ErrUnavailable) {
+				t.Errorf("replica %d serves %q, %v, want ErrUnavailable", i, v, err)
+			}
+			if err := s.Invalidate(ctx, value); err != nil {
+				t.Errorf("replica %d: Invalidate: %v, want nil for what is out of service", i, err)
+			}
+			cancel()
 		}
 	})
 }

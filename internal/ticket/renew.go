@@ -78,7 +78,6 @@ func (s *Source) dismiss() error {
 	if err != nil {
 		return err
 	}
-	s.keeper.dead = c.value
 	s.install(c.reject())
 	s.count(func(n *Counts) { n.Rejections++ })
 	s.settle()
@@ -110,16 +109,17 @@ func checkAnswer(value string, ttl time.Duration) error {
 // it was given first, unless the issuer's ttl is known to be what is left.
 func (s *Source) weigh(old *held, value string, ttl, asked time.Duration) (c *held, unchanged bool) {
 	c = &held{value: value, asked: asked, ends: asked + ttl}
-	if unchanged = old != nil && old.value == value; unchanged {
-		switch gained := c.ends - old.ends; {
-		case s.opt.TTLIsLeft && gained > ttl/2:
-			return c.serve(&s.opt), false // the same value with a new life
-		case !s.opt.TTLIsLeft && gained > 0:
-			c.ends = old.ends
-		}
-		c.asked = min(old.asked, c.ends-1)
+	if old == nil || old.value != value {
+		return c.serve(&s.opt), false
 	}
-	return c.serve(&s.opt), unchanged
+	if !s.opt.TTLIsLeft {
+		c.ends = min(c.ends, old.ends)
+	}
+	if c.ends-old.ends > ttl/2 { // as good as new
+		return c.serve(&s.opt), false
+	}
+	c.asked = min(old.asked, c.ends-1)
+	return c.serve(&s.opt), true
 }
 
 // succeed shares the new copy, takes it into service and gives the lease back.
@@ -141,9 +141,6 @@ func (s *Source) succeed(g *grant, old, c *held, unchanged bool) error {
 	}
 	// A value that could not be shared is good all the same; a later look
 	// shares it.
-	if c.value == s.keeper.dead {
-		s.keeper.dead = ""
-	}
 	s.install(c)
 	rest, left := time.Duration(0), c.ends-s.now()
 	switch {

@@ -123,14 +123,22 @@ func (s *Source) await(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer s.leave()
-	patient := s.now() + patience
+	patient := time.Duration(0) // through back-offs up to this instant
 	for {
-		round, err := s.nextRound(patient)
+		round, trouble, err := s.nextRound()
 		if c := s.living(); c != nil {
 			return c.value, nil
 		}
 		if err != nil {
 			return "", err
+		}
+		if trouble != nil {
+			if patient == 0 {
+				patient = s.now() + patience
+			}
+			if trouble.until > patient {
+				return "", unavailable(trouble.cause, trouble.until-s.now())
+			}
 		}
 		select {
 		case <-round:
@@ -157,22 +165,19 @@ func (s *Source) leave() {
 	s.waiters--
 }
 
-// nextRound makes sure that the keeper is at work and returns what it will
-// close when it has done its round, or why a caller who is patient up to an
-// instant had better come back later.
-func (s *Source) nextRound(patient time.Duration) (<-chan struct{}, error) {
+// nextRound returns what the keeper will close when it has done its next round,
+// and the trouble that it waits out before that; without any it is set to work.
+func (s *Source) nextRound() (<-chan struct{}, *trouble, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosing() {
-		return nil, unavailable(errClosed, time.Second)
+		return nil, nil, unavailable(errClosed, time.Second)
 	}
-	now := s.now()
-	if t := s.trouble; t == nil || t.until <= now {
-		s.rouse() // else the keeper comes back by itself
-	} else if t.until > patient {
-		return nil, unavailable(t.cause, t.until-now)
+	if t := s.trouble; t != nil && t.until > s.now() {
+		return s.round, t, nil
 	}
-	return s.round, nil
+	s.rouse()
+	return s.round, nil, nil
 }
 
 // rouse has the keeper do a round now, starting it if need be. mu is held.

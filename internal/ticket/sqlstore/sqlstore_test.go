@@ -2,8 +2,13 @@ package sqlstore_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"addcard/internal/sqldb"
 	"addcard/internal/sqldb/sqldbtest"
@@ -58,5 +63,60 @@ func write(t *testing.T, db *sqldb.DB, query string, args ...any) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// source makes a replica with its own handle on the database file at path.
+func source(t *testing.T, path string, issue ticket.Issuer) *ticket.Source {
+	t.Helper()
+	store, err := ticket.Seal(sqlstore.New(sqldbtest.Open(t, "sqlite:"+path)), "secret-of-the-app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := ticket.New("wx:app:wx_card", issue, store, ticket.Options{Lease: time.Minute}) // patient with a busy disk
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Several processes on one SQLite file are a fleet too.
+func TestStore_replicasOnOneFileIssueOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "addcard.db")
+	var issues atomic.Int64
+	issue := func(ctx context.Context) (string, time.Duration, error) {
+		issues.Add(1)
+		select {
+		case <-time.After(100 * time.Millisecond):
+			return "api-ticket-in-the-clear", 2 * time.Hour, nil
+		case <-ctx.Done():
+			return "", 0, ctx.Err()
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	for range 4 {
+		s := source(t, path, issue)
+		for range 64 {
+			wg.Go(func() {
+				if v, err := s.Ticket(ctx); err != nil || v != "api-ticket-in-the-clear" {
+					t.Errorf("Ticket = %q, %v", v, err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if v, err := source(t, path, issue).Ticket(ctx); err != nil || v == "" { // one that starts later
+		t.Errorf("Ticket after a restart = %q, %v", v, err)
+	}
+	if n := issues.Load(); n != 1 {
+		t.Errorf("issues = %d, want 1", n)
+	}
+	for _, name := range []string{path, path + "-wal"} {
+		if bytes, err := os.ReadFile(name); err != nil {
+			t.Error(err)
+		} else if strings.Contains(string(bytes), "in-the-clear") {
+			t.Errorf("%s holds the ticket in the clear", filepath.Base(name))
+		}
 	}
 }

@@ -73,12 +73,12 @@ var leases = map[string]func(*testing.T, *suite){
 		}
 	},
 	"same owner finds its lease again": func(t *testing.T, s *suite) {
-		lost := s.acquire("a", short) // whose answer never arrived
+		lost := s.acquire("a", long/2) // whose answer never arrived
 		again := s.acquire("a", long)
 		if again.Fence != lost.Fence {
 			t.Errorf("fences %d and %d, want the same lease", lost.Fence, again.Fence)
 		}
-		if held := s.held("b"); held.For < long-slack {
+		if held := s.held("b"); held.For <= long/2 {
 			t.Errorf("b is told %v, want the renewed lease", held.For)
 		}
 		s.save(again, issue(value, again.Fence))

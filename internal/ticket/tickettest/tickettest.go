@@ -21,7 +21,7 @@ import (
 	"addcard/internal/ticket"
 )
 
-// Harness is one Store to be tried, empty and with nobody else on it.
+// Harness is one Store to be tried, with nobody else on it.
 type Harness struct {
 	Store ticket.Store
 	// Corrupt puts something under key that the Store would not have written.
@@ -32,7 +32,8 @@ type Harness struct {
 	Dead ticket.Store
 }
 
-// Run runs the suite. open is called once for each of its tests, which run in parallel.
+// Run runs the suite. open is called once for each of its tests. They run in
+// parallel and each uses a key of its own, so open may return one Store to all.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	for _, group := range []map[string]func(*testing.T, *suite){leases, copies, failures} {
 		for name, test := range group {
