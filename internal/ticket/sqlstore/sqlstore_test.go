@@ -19,22 +19,20 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	tickettest.Run(t, func(t *testing.T) tickettest.Harness {
-		return harness(t, func(s ticket.Store) ticket.Store { return s })
-	})
+	h := harness(t, func(s ticket.Store) ticket.Store { return s })
+	tickettest.Run(t, func(*testing.T) tickettest.Harness { return h })
 }
 
 func TestStore_sealed(t *testing.T) {
 	t.Parallel()
-	tickettest.Run(t, func(t *testing.T) tickettest.Harness {
-		return harness(t, func(s ticket.Store) ticket.Store {
-			sealed, err := ticket.Seal(s, "secret-of-the-app")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return sealed
-		})
+	h := harness(t, func(s ticket.Store) ticket.Store {
+		sealed, err := ticket.Seal(s, "secret-of-the-app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sealed
 	})
+	tickettest.Run(t, func(*testing.T) tickettest.Harness { return h })
 }
 
 func harness(t *testing.T, wrap func(ticket.Store) ticket.Store) tickettest.Harness {
