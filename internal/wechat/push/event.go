@@ -1,0 +1,185 @@
+package push
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// The card events. ("Card event push" page, 卡券事件推送.)
+const (
+	CardPassCheck            = "card_pass_check"              // the review ended well
+	CardNotPassCheck         = "card_not_pass_check"          // the review ended badly
+	UserGetCard              = "user_get_card"                // a card came into a wallet: taken, given or restored
+	UserGiftingCard          = "user_gifting_card"            // a card is on its way to a friend, or came back
+	UserDelCard              = "user_del_card"                // the user threw the card away
+	UserConsumeCard          = "user_consume_card"            // the card was redeemed
+	UserPayFromPayCell       = "user_pay_from_pay_cell"       // a payment from the card
+	UserViewCard             = "user_view_card"               // the user looked at the card
+	UserEnterSessionFromCard = "user_enter_session_from_card" // the user came to the account from the card
+	UpdateMemberCard         = "update_member_card"           // bonus or balance changed
+	CardSKURemind            = "card_sku_remind"              // the stock is low
+	CardPayOrder             = "card_pay_order"               // card coins were bought or used; it names no card
+	SubmitMemberCardUserInfo = "submit_membercard_user_info"  // the user sent the one-click form
+)
+
+// Names returns the card events that [Receiver.Open] knows.
+func Names() []string {
+	return []string{CardPassCheck, CardNotPassCheck, UserGetCard, UserGiftingCard, UserDelCard, UserConsumeCard, UserPayFromPayCell,
+		UserViewCard, UserEnterSessionFromCard, UpdateMemberCard, CardSKURemind, CardPayOrder, SubmitMemberCardUserInfo}
+}
+
+// Event is one card event. What an event does not say is empty, 0 or false.
+type Event struct {
+	ToUserName   string // the account's original ID, gh_…
+	FromUserName string // a person's openid in the Official Account, never the mini-program's
+	CreateTime   int64  // Unix seconds by WeChat's clock
+	Name         string // one of Names
+	MsgID        string // events have none as a rule
+
+	CardID          string // empty in CardPayOrder only
+	UserCardCode    string // in every event that is about one person's card
+	OldUserCardCode string // UserGetCard of a given card: its code in the giver's wallet
+	FriendUserName  string // openid: who gave (UserGetCard), or who is to have it (UserGiftingCard)
+	UnionID         string // only if the account is bound to an Open Platform account
+	OuterStr        string // chosen by whoever handed the card out; a restored card may come without
+
+	IsGiveByFriend      bool // UserGetCard: the card was given
+	IsRestoreMemberCard bool // UserGetCard: a deleted card is back under its code
+	IsReturnBack        bool // UserGiftingCard: the card came back to its giver
+	IsChatRoom          bool // UserGiftingCard: given to a group
+
+	ModifyBonus   int64 // UpdateMemberCard: points, negative for less
+	ModifyBalance int64 // UpdateMemberCard: fen, negative for less
+
+	RefuseReason string // CardNotPassCheck
+	Detail       string // CardSKURemind
+
+	// Fields are all elements as they came, those above and others, without
+	// white space round them; for the record. The caller may change it.
+	Fields map[string]string
+}
+
+// DedupeKey is equal for two deliveries of one event and different for any two
+// events that differ in ToUserName, FromUserName, CreateTime, Event, CardId,
+// UserCardCode or MsgId: 64 characters, lower-case hex. WeChat's own advice,
+// FromUserName and CreateTime, takes two events of one second for one.
+func (e Event) DedupeKey() string {
+	var tuple []byte
+	for _, part := range []string{e.ToUserName, e.FromUserName, strconv.FormatInt(e.CreateTime, 10), e.Name, e.CardID, e.UserCardCode, e.MsgID} {
+		tuple = strconv.AppendInt(tuple, int64(len(part)), 10)
+		tuple = append(append(tuple, ':'), part...)
+	}
+	sum := sha256.Sum256(tuple)
+	return hex.EncodeToString(sum[:])
+}
+
+// event makes the card event that the document is; the error is an *Unusable.
+func (d document) event(originalID string) (Event, error) {
+	switch {
+	case originalID != "" && d["ToUserName"] != originalID:
+		return Event{}, &Unusable{Reason: OtherAccount}
+	case d["MsgType"] != "event":
+		return Event{}, &Unusable{Reason: NotAnEvent}
+	case !slices.Contains(Names(), d["Event"]):
+		return Event{}, &Unusable{Reason: UnknownEvent}
+	}
+	for _, name := range required(d["Event"]) {
+		if d[name] == "" {
+			return Event{}, &Unusable{Reason: MissingField, Field: name}
+		}
+	}
+	f := fields{doc: d}
+	e := f.event()
+	if f.bad != "" {
+		return Event{}, &Unusable{Reason: BadField, Field: f.bad}
+	}
+	return e, nil
+}
+
+// required are the elements without which a card event means nothing.
+func required(event string) []string {
+	names := []string{"ToUserName", "FromUserName", "CreateTime"}
+	switch event {
+	case CardPayOrder:
+		return append(names, "OrderId")
+	case CardPassCheck, CardNotPassCheck, CardSKURemind:
+		return append(names, "CardId")
+	default:
+		return append(names, "CardId", "UserCardCode")
+	}
+}
+
+// fields reads values of the right form and remembers the first that is not.
+type fields struct {
+	doc document
+	bad string
+}
+
+func (f *fields) event() Event {
+	return Event{
+		ToUserName:          f.id("ToUserName"),
+		FromUserName:        f.id("FromUserName"),
+		CreateTime:          f.seconds("CreateTime"),
+		Name:                f.doc["Event"],
+		MsgID:               f.id("MsgId"),
+		CardID:              f.id("CardId"),
+		UserCardCode:        f.id("UserCardCode"),
+		OldUserCardCode:     f.id("OldUserCardCode"),
+		FriendUserName:      f.id("FriendUserName"),
+		UnionID:             f.id("UnionId"),
+		OuterStr:            f.doc["OuterStr"],
+		IsGiveByFriend:      f.flag("IsGiveByFriend"),
+		IsRestoreMemberCard: f.flag("IsRestoreMemberCard"),
+		IsReturnBack:        f.flag("IsReturnBack"),
+		IsChatRoom:          f.flag("IsChatRoom"),
+		ModifyBonus:         f.change("ModifyBonus"),
+		ModifyBalance:       f.change("ModifyBalance"),
+		RefuseReason:        f.doc["RefuseReason"],
+		Detail:              f.doc["Detail"],
+		Fields:              f.doc,
+	}
+}
+
+// value returns the text of name, or "" and remembers name, if good refuses it.
+func (f *fields) value(name string, good func(string) bool) string {
+	text := f.doc[name]
+	if text == "" || good(text) {
+		return text
+	}
+	if f.bad == "" {
+		f.bad = name
+	}
+	return ""
+}
+
+// id reads an identifier: what is longer than any of WeChat's would be refused
+// by an index of a database, again and again.
+func (f *fields) id(name string) string {
+	return f.value(name, func(s string) bool {
+		return len(s) <= 128 && !strings.ContainsFunc(s, func(c rune) bool { return c == ' ' || !unicode.IsPrint(c) })
+	})
+}
+
+func (f *fields) flag(name string) bool {
+	return f.value(name, func(s string) bool { return s == "0" || s == "1" }) == "1"
+}
+
+// seconds reads a time that has not more digits than a signed timestamp.
+func (f *fields) seconds(name string) int64 {
+	return number(f.value(name, func(s string) bool { return form(s, 1, 10, digits) && number(s) > 0 }))
+}
+
+// change reads points or fen that came or, with a minus, went.
+func (f *fields) change(name string) int64 {
+	return number(f.value(name, func(s string) bool { return form(strings.TrimPrefix(s, "-"), 1, 18, digits) }))
+}
+
+// number is that of at most 18 digits; "" is 0.
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}

@@ -1,0 +1,74 @@
+package push
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+)
+
+const (
+	keyChars  = 43
+	padBlock  = 32 // though AES has blocks of 16
+	random    = 16
+	header    = random + 4 // and the length of the message
+	minBase64 = 88         // of 64 bytes: a header, an AppID and a message never need fewer
+)
+
+// seal opens the envelopes of WXBizMsgCrypt under one key: AES-256-CBC over 16
+// random bytes, the length of the message, the message, and the AppID.
+type seal struct {
+	block cipher.Block
+	iv    []byte
+	appID []byte
+}
+
+// newSeal decodes the key leniently: its last character may carry bits that
+// belong to no byte, and some generators set them.
+func newSeal(encodingAESKey, appID string) (seal, error) {
+	key, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
+	if err != nil || len(encodingAESKey) != keyChars || len(key) != 32 {
+		return seal{}, errors.New("not 43 characters of base64")
+	}
+	block, err := aes.NewCipher(key)
+	return seal{block: block, iv: key[:aes.BlockSize], appID: []byte(appID)}, err
+}
+
+// decodeSealed decodes an Encrypt of the one form that WeChat writes.
+func decodeSealed(encrypt string) ([]byte, bool) {
+	if !form(encrypt, minBase64, MaxBody, alphanumeric+"+/=") {
+		return nil, false // Go's decoder alone would skip line ends
+	}
+	sealed, err := base64.StdEncoding.Strict().DecodeString(encrypt)
+	return sealed, err == nil && len(sealed)%aes.BlockSize == 0
+}
+
+// open returns the message that decodeSealed's bytes hold; there are enough of
+// them for a padding and a header. It does not say why it cannot: that would be
+// an oracle.
+func (s seal) open(sealed []byte) (message []byte, ok bool) {
+	plain := make([]byte, len(sealed))
+	cipher.NewCBCDecrypter(s.block, s.iv).CryptBlocks(plain, sealed)
+	plain, ok = unpad(plain)
+	if !ok {
+		return nil, false
+	}
+	size, rest := binary.BigEndian.Uint32(plain[random:header]), plain[header:]
+	if uint64(size) > uint64(len(rest)) {
+		return nil, false
+	}
+	message, appID := rest[:size], rest[size:]
+	return message, subtle.ConstantTimeCompare(appID, s.appID) == 1
+}
+
+func unpad(plain []byte) ([]byte, bool) {
+	pad := int(plain[len(plain)-1])
+	if pad < 1 || pad > padBlock {
+		return nil, false
+	}
+	text, padding := plain[:len(plain)-pad], plain[len(plain)-pad:]
+	return text, subtle.ConstantTimeCompare(padding, bytes.Repeat(padding[:1], pad)) == 1
+}
