@@ -28,11 +28,7 @@ func exchange(ctx context.Context, method, target, token string, body []byte, an
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		var request *url.Error
-		if errors.As(err, &request) {
-			err = request.Err
-		}
-		return err
+		return unwrapURL(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
@@ -43,4 +39,13 @@ func exchange(ctx context.Context, method, target, token string, body []byte, an
 		return fmt.Errorf("HTTP %d %s", resp.StatusCode, bytes.TrimSpace(raw))
 	}
 	return json.Unmarshal(raw, answer)
+}
+
+// unwrapURL drops the URL from an error of net/http.
+func unwrapURL(err error) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		return request.Err
+	}
+	return err
 }

@@ -7,14 +7,15 @@ import "addcard/cmd/internal/command"
 
 const about = `addcard against a simulated WeChat, in one process and without any configuration.
 
-It creates a demo card, plays one user from wx.login to the card in the wallet, prints each step, and goes on serving. Exit codes: 0 done, 1 failed, 2 misuse.
+It creates a demo card, plays one user from wx.login to an active card in the wallet, prints each step, and goes on serving. Exit codes: 0 done, 1 failed, 2 misuse.
 
 Without a command it runs; "sandbox run --help" lists the flags. Examples:
   go run ./cmd/sandbox
   go run ./cmd/sandbox --once`
 
 type commands struct {
-	Run runCmd `cmd:"" default:"withargs" help:"Play the flow and go on serving until Ctrl-C (the default command)."`
+	Run     runCmd     `cmd:"" default:"withargs" help:"Play the flow and go on serving until Ctrl-C (the default command)."`
+	Trigger triggerCmd `cmd:"" help:"Push a card event as WeChat pushes it, to a running sandbox or to a server under development."`
 }
 
 func main() { command.Main("sandbox", about, &commands{}) }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // demoCard is what the operator would send to /card/create: a custom-code card
@@ -20,8 +21,11 @@ var demoCard []byte
 
 const user = "ming"
 
-// play walks one user from wx.login to the card in the wallet, over HTTP as a
-// mini-program would, and prints what each side says.
+// patience is how long the play waits for what goes on behind its back.
+const patience = 10 * time.Second
+
+// play walks one user from wx.login to an active card in the wallet, over HTTP
+// as a mini-program would, and prints what each side says.
 func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	p := &player{out: out, base: sb.publicURL}
 	p.say("WeChat, the phone and the Official Account are simulated at %s; nothing leaves this machine.", sb.wechatURL)
@@ -59,14 +63,73 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	}
 	p.step("wx.addCard: the phone checked every byte of cardExt and took the card", map[string]any{"cardList": added})
 
+	var claimed json.RawMessage
+	if err := p.call(ctx, http.MethodPost, "/v1/claims", map[string]any{"cardList": added}, &claimed); err != nil {
+		return err
+	}
+	p.step("the mini-program reported it: POST /v1/claims opened the encrypted code", claimed)
+
+	if err := sb.heard(ctx, p); err != nil {
+		return err
+	}
+	return sb.active(ctx, p, cardID)
+}
+
+// heard waits until WeChat's event about the card has been delivered.
+func (sb *sandbox) heard(ctx context.Context, p *player) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := sb.sim.WaitEvents(ctx); err != nil {
+		return fmt.Errorf("WeChat's events: %w", err)
+	}
+	log := sb.sim.Deliveries()
+	for _, d := range log {
+		if d.Event == "user_get_card" && d.State == "delivered" {
+			p.step("WeChat pushed the event too, sealed, and read success", map[string]any{"event": d.Event, "state": d.State, "tries": len(d.Tries)})
+			return nil
+		}
+	}
+	return fmt.Errorf("the event user_get_card was not delivered; %d others were pushed", len(log))
+}
+
+// active waits until the card is active for the member and in the wallet.
+func (sb *sandbox) active(ctx context.Context, p *player, cardID string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var me struct {
+		Cards []struct {
+			CardID string `json:"card_id"`
+			Status string `json:"status"`
+		} `json:"cards"`
+	}
+	for {
+		var raw json.RawMessage
+		if err := p.call(ctx, http.MethodGet, "/v1/me", nil, &raw); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(raw, &me); err != nil {
+			return err
+		}
+		if len(me.Cards) == 1 && me.Cards[0].Status == "active" {
+			p.step("the outbox activated the card: GET /v1/me", raw)
+			break
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the card did not become active: %s", raw)
+		}
+	}
 	wallet, err := sb.sim.Cards(user)
 	if err != nil {
 		return err
 	}
-	if len(wallet) != 1 || wallet[0].CardID != cardID {
-		return fmt.Errorf("the wallet holds %d cards instead of this one", len(wallet))
+	if len(wallet) != 1 || wallet[0].CardID != cardID || !wallet[0].HasActive {
+		return fmt.Errorf("the wallet does not hold this one card, active: %+v", wallet)
 	}
-	p.step("the card is in the wallet", map[string]any{"title": wallet[0].Title, "code": wallet[0].Code, "status": wallet[0].Status})
+	p.step("what the user sees in the wallet", map[string]any{
+		"title": wallet[0].Title, "code": wallet[0].Code, "has_active": wallet[0].HasActive, "membership_number": wallet[0].MembershipNumber,
+	})
 	return nil
 }
 
@@ -115,6 +178,7 @@ Serving until Ctrl-C.
   public API   %[1]s   documentation: %[1]s/docs/
   admin API    http://%[2]s   ADMIN_TOKEN of this run: %[3]s
   WeChat       %[4]s   a login code for a user: curl -X POST %[4]s/_sim/phones/ming/login
+  events       go run ./cmd/sandbox trigger user_del_card --user ming --wechat %[4]s
 `, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL)
 }
 
@@ -139,9 +203,12 @@ func (p *player) step(title string, data any) {
 }
 
 func (p *player) call(ctx context.Context, method, path string, in, answer any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
 	}
 	if err := exchange(ctx, method, p.base+path, p.token, body, answer); err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)

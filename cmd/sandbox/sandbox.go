@@ -28,6 +28,8 @@ type sandbox struct {
 	app        *app.App
 	publicURL  string
 	adminToken string
+	pushToken  string
+	aesKey     string
 
 	running sync.WaitGroup
 	cancel  context.CancelFunc // asks the server to end
@@ -36,7 +38,7 @@ type sandbox struct {
 }
 
 func start(ctx context.Context, c *runCmd, dir string, logs io.Writer) (*sandbox, error) {
-	sb := &sandbox{ended: make(chan struct{}), adminToken: rand.Text() + rand.Text()}
+	sb := &sandbox{ended: make(chan struct{}), adminToken: rand.Text() + rand.Text(), pushToken: rand.Text(), aesKey: command.EncodingAESKey()}
 	if err := sb.startWeChat(ctx, c); err != nil {
 		return nil, err
 	}
@@ -80,8 +82,11 @@ func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs 
 		sb.err = server.Run(serving)
 	})
 	addr, err := command.Reachable(server.Addr())
+	if err != nil {
+		return err
+	}
 	sb.publicURL = "http://" + addr
-	return err
+	return sb.sim.SetCallback(wechatsim.Callback{URL: sb.publicURL + "/wechat/callback", Token: sb.pushToken, EncodingAESKey: sb.aesKey})
 }
 
 func (sb *sandbox) environ(c *runCmd, dir string) []string {
@@ -97,7 +102,8 @@ func (sb *sandbox) environ(c *runCmd, dir string) []string {
 		"OFFICIAL_APP_SECRET=" + accounts.Official.Secret,
 		"OFFICIAL_ORIGINAL_ID=" + accounts.Official.OriginalID,
 		"WECHAT_API_URL=" + sb.wechatURL,
-		"CALLBACK_TOKEN=" + rand.Text(),
+		"CALLBACK_TOKEN=" + sb.pushToken,
+		"CALLBACK_AES_KEY=" + sb.aesKey,
 		"SESSION_KEYS=sandbox:" + base64.StdEncoding.EncodeToString(key),
 		"ADMIN_TOKEN=" + sb.adminToken,
 		"DATABASE_URL=sqlite:" + filepath.Join(dir, "addcard.db"),

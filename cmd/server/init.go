@@ -58,18 +58,8 @@ func envFile() string {
 		"{ticket}", base64.RawURLEncoding.EncodeToString(random()),
 		"{data}", "d1:"+base64.StdEncoding.EncodeToString(random()),
 		"{callback}", rand.Text(),
-		"{aes}", encodingAESKey(),
+		"{aes}", command.EncodingAESKey(),
 	).Replace(envTemplate)
-}
-
-// encodingAESKey makes a key as WeChat's own button does: 32 bytes in base64,
-// where the form takes letters and digits only. One in four has no others.
-func encodingAESKey() string {
-	for {
-		if key := base64.RawStdEncoding.EncodeToString(random()); !strings.ContainsAny(key, "+/") {
-			return key
-		}
-	}
 }
 
 func random() []byte {

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"addcard/cmd/internal/command"
+	"addcard/internal/wechatsim"
+)
+
+type triggerCmd struct {
+	Event    string            `arg:"" help:"The event's name; the list is below."`
+	Override map[string]string `help:"Set an element of the event, for example CardId, UserCardCode, FromUserName, OuterStr." mapsep:"none" placeholder:"NAME=VALUE"`
+	User     string            `help:"Whose phone of the sandbox it is about (${default})." default:"ming"`
+	Twice    bool              `help:"Deliver it twice, as WeChat may."`
+	Late     time.Duration     `help:"Deliver it that much later; its CreateTime stays." placeholder:"30s"`
+	Wechat   string            `help:"The running sandbox's WeChat (${default})." default:"http://127.0.0.1:8082" placeholder:"URL"`
+	To       string            `help:"Send it to this callback URL instead, without a sandbox: signed with CALLBACK_TOKEN, sealed with CALLBACK_AES_KEY when there is one, for OFFICIAL_APP_ID and OFFICIAL_ORIGINAL_ID, all from the environment." placeholder:"URL"`
+}
+
+// Help implements kong.HelpProvider.
+func (triggerCmd) Help() string {
+	var b strings.Builder
+	b.WriteString("Prints what the server answered. The events:\n")
+	for _, k := range wechatsim.EventKinds() {
+		fmt.Fprintf(&b, "  %-30s %s\n", k.Name, k.About)
+	}
+	b.WriteString(`Examples:
+  go run ./cmd/sandbox trigger user_del_card
+  go run ./cmd/sandbox trigger user_get_card --user hong --override OuterStr=table7 --twice --late 30s
+  CALLBACK_TOKEN=mytoken go run ./cmd/sandbox trigger card_pass_check --to http://127.0.0.1:9000/wechat/callback --override CardId=pXch-jnOlGtbuWwIO2NDftZeynRE`)
+	return b.String()
+}
+
+// Validate implements kong's hook.
+func (c *triggerCmd) Validate() error {
+	var names []string
+	for _, k := range wechatsim.EventKinds() {
+		names = append(names, k.Name)
+	}
+	if !slices.Contains(names, c.Event) {
+		return fmt.Errorf("there is no card event %q; known are %s", c.Event, strings.Join(names, ", "))
+	}
+	for _, target := range []string{c.Wechat, c.To} {
+		if u, err := url.Parse(target); target != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			return fmt.Errorf("%q is not a URL", target)
+		}
+	}
+	if c.Late < 0 || c.Late > time.Hour {
+		return fmt.Errorf("--late must be between 0s and 1h")
+	}
+	return nil
+}
+
+// Run pushes the event and prints how it went.
+func (c *triggerCmd) Run(ctx context.Context, io command.Streams) error {
+	if c.To != "" {
+		return c.direct(ctx, io)
+	}
+	body, err := json.Marshal(map[string]any{
+		"event": c.Event, "fields": c.Override, "user": c.User, "twice": c.Twice, "late_seconds": int(c.Late.Seconds()),
+	})
+	if err != nil {
+		return err
+	}
+	var delivery wechatsim.Delivery
+	if err := exchange(ctx, http.MethodPost, c.Wechat+"/_sim/events/trigger", "", body, &delivery); err != nil {
+		return fmt.Errorf("ask the sandbox at %s: %w", c.Wechat, err)
+	}
+	if err := show(io.Out, delivery); err != nil {
+		return err
+	}
+	if delivery.State == "failed" || delivery.State == "unsent" || delivery.State == "dropped" {
+		return fmt.Errorf("the event is %s", delivery.State)
+	}
+	return nil
+}
+
+// direct signs the event here and sends it, for a server under development.
+func (c *triggerCmd) direct(ctx context.Context, io command.Streams) error {
+	token := os.Getenv("CALLBACK_TOKEN")
+	if token == "" {
+		return command.Usagef("--to needs CALLBACK_TOKEN in the environment")
+	}
+	t := wechatsim.Trigger{
+		Callback:   wechatsim.Callback{URL: c.To, Token: token, EncodingAESKey: os.Getenv("CALLBACK_AES_KEY"), AppID: os.Getenv("OFFICIAL_APP_ID")},
+		ToUserName: os.Getenv("OFFICIAL_ORIGINAL_ID"), Event: c.Event, CreateTime: time.Now().Unix(), Fields: c.Override,
+	}
+	select {
+	case <-time.After(c.Late):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	times := 1
+	if c.Twice {
+		times = 2
+	}
+	for range times {
+		if err := c.send(ctx, io.Out, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *triggerCmd) send(ctx context.Context, out io.Writer, t wechatsim.Trigger) error {
+	req, err := t.Request(ctx)
+	if err != nil {
+		return &command.UsageError{Err: err}
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("push to %s: %w", c.To, unwrapURL(err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	if err != nil {
+		return fmt.Errorf("push to %s: %w", c.To, err)
+	}
+	if err := show(out, map[string]any{"event": c.Event, "status": resp.StatusCode, "answer": string(answer)}); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answers %d", resp.StatusCode)
+	}
+	return nil
+}
+
+// show writes data as indented JSON.
+func show(w io.Writer, data any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(data)
+}
