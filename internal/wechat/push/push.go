@@ -20,10 +20,12 @@
 // # Two kinds of refusal
 //
 // [ErrForged] is for what nobody proved to come from WeChat; the answer is 403
-// with an empty body, and nothing in the error says which check failed.
-// [Unusable] is for what WeChat did send and this package has no use for: a
-// person's message, another event, XML that is not as it should be. The answer
-// is "success", or WeChat would send it twice more.
+// with an empty body, and nothing in the error says which check failed, unless
+// the signature was right and the clock or the mode is not ([ErrStale],
+// [ErrMode]): that is for the operator's log. [Unusable] is for what WeChat did
+// send and this package has no use for: a person's message, another event, XML
+// that is not as it should be. The answer is "success", or WeChat would send it
+// twice more.
 //
 // # Why it is so strict
 //
