@@ -136,7 +136,7 @@ func (s *stage) serve(at, script string) string {
 	if s.real, err = service.wait(s.ctx); err != nil {
 		s.t.Fatalf("%s: %v", at, err)
 	}
-	known := "export LISTEN_ADDR=" + s.real["127.0.0.1:8080"]
+	known := "export LISTEN_ADDR=" + s.real["127.0.0.1:8080"] + " WECHAT=" + s.real["127.0.0.1:8082"]
 	if m := adminToken.FindStringSubmatch(service.out.String()); m != nil {
 		known += " ADMIN_TOKEN=" + m[1]
 	}

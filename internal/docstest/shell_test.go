@@ -2,6 +2,7 @@ package docstest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,10 @@ go() {
 	case "$1 $2" in
 	"run ./cmd/sandbox")
 		shift 2
-		"$BUILT/sandbox" "$@" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --wechat-listen 127.0.0.1:0 ;;
+		case "${1-}" in
+		trigger) "$BUILT/sandbox" "$@" --wechat "http://$WECHAT" ;;
+		*) "$BUILT/sandbox" "$@" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --wechat-listen 127.0.0.1:0 ;;
+		esac ;;
 	"build -o")
 		[ "$*" = "build -o bin/ ./cmd/server" ] && [ -x bin/server ] ;;
 	*)
@@ -139,7 +143,7 @@ func (s *service) wait(ctx context.Context) (map[string]string, error) {
 		case <-tick.C:
 		case err := <-s.ended:
 			s.ended <- err
-			return nil, fmt.Errorf("it ended (%v): %s", err, s.out)
+			return nil, fmt.Errorf("it ended (%w): %s", cmp.Or(err, errors.New("exit status 0")), s.out)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("it does not serve: %s", s.out)
 		}
