@@ -75,7 +75,7 @@ func TestCardExt_hundred_first_calls_give_one_code_and_hundred_nonces(t *testing
 	if len(codes) != 1 || len(nonces) != 100 {
 		t.Errorf("got %d codes and %d nonces, want 1 and 100", len(codes), len(nonces))
 	}
-	if n := w.sim.Calls()["/card/get"].Total; n > 2 { // one a replica at most: the first look and the sync at start
+	if n := w.sim.Calls()["/card/get"].Total; n > 4 { // a first look each, and the sync at start
 		t.Errorf("/card/get: %d calls", n)
 	}
 }

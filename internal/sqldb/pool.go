@@ -51,7 +51,10 @@ func (p *pool) Query(ctx context.Context, query string, args ...any) (*sql.Rows,
 	return s.QueryContext(ctx, args...)
 }
 
+// QueryRow lets go of ctx's end: a look-up of one row takes microseconds, and
+// the driver would start a goroutine for each to wait for it.
 func (p *pool) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	ctx = context.WithoutCancel(ctx)
 	s, err := p.prepare(ctx, query)
 	if err != nil {
 		return p.db.QueryRowContext(ctx, query, args...) // carries the error to Scan

@@ -254,6 +254,11 @@ func TestDedupeKey_differs_for_different_events(t *testing.T) {
 		func(e *push.Event) { e.UserCardCode = "12" },
 		func(e *push.Event) { e.MsgID = "" },
 		func(e *push.Event) { e.UserCardCode = "11,1:1" },
+		func(e *push.Event) { e.IsRestoreMemberCard = true },
+		func(e *push.Event) { e.IsReturnBack = true },
+		func(e *push.Event) { e.OldUserCardCode = "10" },
+		func(e *push.Event) { e.Fields = map[string]string{"OrderId": "1"} },
+		func(e *push.Event) { e.Fields = map[string]string{"TransId": "1"} },
 	} {
 		e := base
 		change(&e)
@@ -278,7 +283,7 @@ func TestDedupeKey_stays_what_it_is(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "8ac5413d71c8b459a44a73f7905e4046e67d8a54b07f6128e3905da63e6d9626"
+	const want = "bfd8f00f21d0153a515332f1c390016162f043874da01c8c9467957e1924e8d0"
 	if got := e.DedupeKey(); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

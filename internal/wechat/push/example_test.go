@@ -32,5 +32,5 @@ func ExampleReceiver_Open() {
 	}
 	// Output:
 	// user_del_card pCard 4929123456781234 by oAlice
-	// once per dc297f29890ae74a
+	// once per e53d13178691534d
 }
