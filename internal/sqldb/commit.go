@@ -32,7 +32,8 @@ type job struct {
 // connection, as many to a commit as are waiting.
 type committer struct {
 	conn    *sql.Conn
-	tx      *pool // on conn; keeps its prepared statements from batch to batch
+	changed func() // called after a batch, before anybody is answered
+	tx      *pool  // on conn; keeps its prepared statements from batch to batch
 	jobs    chan *job
 	stopped chan struct{}
 
@@ -40,8 +41,8 @@ type committer struct {
 	closed bool
 }
 
-func newCommitter(conn *sql.Conn) *committer {
-	c := &committer{conn: conn, tx: &pool{db: conn}, jobs: make(chan *job, maxBatch), stopped: make(chan struct{})}
+func newCommitter(conn *sql.Conn, changed func()) *committer {
+	c := &committer{conn: conn, changed: changed, tx: &pool{db: conn}, jobs: make(chan *job, maxBatch), stopped: make(chan struct{})}
 	go c.run()
 	return c
 }
@@ -108,6 +109,7 @@ func (c *committer) serve(batch []*job) {
 		if err != nil {
 			j.err = err
 		}
+		c.changed()
 		close(j.done)
 	}
 }

@@ -38,10 +38,11 @@ type Querier interface {
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	path   string
-	writer *sql.DB
-	reader *pool
-	group  *committer
+	path     string
+	writer   *sql.DB
+	reader   *pool
+	group    *committer
+	versions *versions
 }
 
 // CheckURL tells whether Open would understand url, without touching anything.
@@ -89,5 +90,5 @@ func (db *DB) Ping(ctx context.Context) error {
 // Close finishes the writes that have begun, refuses new ones and closes the
 // database.
 func (db *DB) Close() error {
-	return errors.Join(db.group.close(), db.reader.close(), db.writer.Close())
+	return errors.Join(db.group.close(), db.versions.conn.Close(), db.reader.close(), db.writer.Close())
 }

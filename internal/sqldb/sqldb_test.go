@@ -230,6 +230,40 @@ func TestNowMS_is_the_clock(t *testing.T) {
 	}
 }
 
+func TestVersion_tells_of_every_commit(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "a.db")
+	mine, other := sqldbtest.Open(t, url), sqldbtest.Open(t, url)
+	add := func(db *sqldb.DB, id string) {
+		t.Helper()
+		if err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, id) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := mine.Version(t.Context())
+	add(mine, "a")
+	if mine.Version(t.Context()) == before {
+		t.Error("our own commit did not show at once")
+	}
+	for deadline := time.Now().Add(time.Second); ; { // let what is known settle
+		before = mine.Version(t.Context())
+		<-time.After(150 * time.Millisecond)
+		if mine.Version(t.Context()) == before {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the version changes although nothing does")
+		}
+	}
+	add(other, "b")
+	for deadline := time.Now().Add(5 * time.Second); mine.Version(t.Context()) == before; {
+		if time.Now().After(deadline) {
+			t.Fatal("another process's commit never showed")
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
 func BenchmarkWrite(b *testing.B) {
 	db := sqldbtest.New(b)
 	var n sync.Mutex

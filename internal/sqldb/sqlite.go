@@ -37,10 +37,17 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(), writer.Close())
 	}
-	readers := max(4, runtime.GOMAXPROCS(0))
+	readers := max(4, runtime.GOMAXPROCS(0)) + 1 // one watches
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
-	return &DB{path: path, writer: writer, reader: &pool{db: reader}, group: newCommitter(conn)}, nil
+	versions, err := newVersions(ctx, reader)
+	if err != nil {
+		return nil, errors.Join(err, reader.Close(), conn.Close(), writer.Close())
+	}
+	return &DB{
+		path: path, writer: writer, reader: &pool{db: reader}, versions: versions,
+		group: newCommitter(conn, func() { versions.count.Add(1) }),
+	}, nil
 }
 
 func open(path string, pragmas ...string) (*sql.DB, error) {
