@@ -100,6 +100,13 @@ func (u *upstream) deadFor(value string) time.Duration {
 	return time.Since(u.dies[value])
 }
 
+// current is the value issued last, empty before the first.
+func (u *upstream) current() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.cur
+}
+
 func (u *upstream) count() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -247,6 +254,26 @@ func TestSource_coldStartOfSixteenReplicasIssuesOnce(t *testing.T) {
 		}
 		if c.longestWait > 500*time.Millisecond {
 			t.Errorf("longest wait = %v, want the latency and one poll", c.longestWait)
+		}
+	})
+}
+
+// The store comes back just after the value has ended everywhere.
+func TestSource_hardExpiryOfSixteenReplicasIssuesOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		store := &faulty{to: ticket.NewMemory()}
+		replicas := fleet(t, 16, u, store, ticket.Options{})
+		for _, s := range replicas {
+			get(t, s)
+		}
+		store.set(func(f *faulty) { f.fail = down })
+		time.Sleep(2 * time.Hour)
+		store.set(func(f *faulty) { f.fail = nil })
+		c := runCrowd(replicas, u, 1000, time.Second, time.Nanosecond)
+		if u.count() != 2 || c.errors != 0 || c.longestWait > patience+500*time.Millisecond {
+			t.Errorf("issues = %d, errors = %d (%v), longest wait %v, want 2, 0, 1.5 s", u.count(), c.errors, c.firstErr, c.longestWait)
 		}
 	})
 }

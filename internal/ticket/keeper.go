@@ -1,10 +1,7 @@
 package ticket
 
 import (
-	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -134,156 +131,69 @@ func (s *Source) content() bool {
 	return c != nil && !s.doubted(c)
 }
 
-// read loads the shared copy and takes it over if it is newer than ours. It
-// reports whether the fleet lacks what we have.
-func (s *Source) read() (lacking bool, err error) {
-	before := s.now()
-	var rec Record
-	err = s.ask("load the shared copy", func(ctx context.Context) (err error) {
-		rec, err = s.store.Load(ctx, s.key)
-		return err
-	})
-	if err == nil && !rec.usable() {
-		err = ErrUnreadable
-	}
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return true, nil
-	case errors.Is(err, ErrUnreadable):
-		s.count(func(c *Counts) { c.Unreadable++ })
-		s.opt.Log.Warn("shared ticket copy is unreadable", "key", s.key)
-		return true, nil
-	case err != nil:
-		return false, err
-	}
-	return s.compare(fromRecord(rec, before, &s.opt)), nil
-}
-
-// compare sets theirs against ours and reports whether the fleet lacks ours.
-func (s *Source) compare(theirs *held) (lacking bool) {
-	k, ours := &s.keeper, s.cur.Load()
-	k.high = max(k.high, theirs.fence)
-	switch {
-	case theirs.newerThan(ours):
-		s.count(func(c *Counts) { c.Adopted++ })
-		s.install(theirs)
-		return false
-	case theirs.fence == ours.fence && theirs.value == ours.value:
-		s.shorten(ours, theirs)
-		return false
-	}
-	return theirs.value != ours.value
-}
-
-// shorten follows the store where it takes something away from our copy. It
-// never lengthens a life: the store's clock may have been set back.
-func (s *Source) shorten(ours, theirs *held) {
-	const noise = time.Second // of a load's own duration
-	switch {
-	case theirs.rejected && !ours.rejected:
-		s.install(ours.reject())
-	case !ours.rejected && theirs.ends < ours.ends-noise:
-		c := *ours
-		c.until, c.ends, c.renew = theirs.ends, theirs.ends, min(c.renew, theirs.renew)
-		s.install(&c)
-	}
-}
-
-// install publishes a copy to the callers.
-func (s *Source) install(c *held) {
+// conclude ends a round: it settles rejections, notes why there is nothing to
+// serve, wakes everybody who waits, and says when to look next.
+func (s *Source) conclude(err error) time.Duration {
+	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.cur.Load(); old != nil && old.value != c.value {
-		s.former = old.value
+	s.note(err)
+	more := s.answer()
+	close(s.round)
+	s.round = make(chan struct{})
+	if more {
+		return 0
 	}
-	s.cur.Store(c)
+	return s.nextLook()
 }
 
-// grant is a lease with the instants before and after it was asked for.
-type grant struct {
-	Lease
-	before, after time.Duration
+// note turns the outcome of a round into the trouble that stands. mu is held.
+func (s *Source) note(err error) {
+	now, barred := s.now(), s.keeper.barred.until
+	held, isHeld := errors.AsType[*HeldError](err)
+	switch {
+	case err == nil, isHeld && !held.BackOff:
+		s.trouble = nil
+	case isHeld && s.trouble != nil && s.trouble.until >= barred:
+		// our own failure says more than the lease it left behind
+	case isHeld:
+		s.trouble = &trouble{errFleet, barred}
+	case barred > now:
+		s.trouble = &trouble{err, barred}
+	default: // the store failed: leave it in peace for a moment
+		s.trouble = &trouble{err, now + between(patience/2, patience)}
+	}
 }
 
-// acquire tries to get the lease. Where it is known to be held, the store is
-// not troubled: for the length of a back-off, for half a second otherwise,
-// because a holder may give it back early.
-func (s *Source) acquire() (*grant, error) {
-	k := &s.keeper
-	if wait := k.barred.until - s.now(); wait > 0 {
-		return nil, &HeldError{For: wait, BackOff: k.barred.backOff}
+// nextLook is when to look again: within Look, sooner where something falls
+// due. mu is held.
+func (s *Source) nextLook() time.Duration {
+	now := s.now()
+	next := between(s.opt.Look*7/10, s.opt.Look*9/10)
+	sooner := func(at time.Duration) {
+		if at > now {
+			next = min(next, at-now)
+		}
 	}
-	if k.owner == "" {
-		k.owner = rand.Text()
+	if c := s.cur.Load(); c != nil && now < c.until {
+		sooner(c.renew)
+		sooner(c.until)
+	} else if s.trouble != nil {
+		sooner(s.trouble.until)
 	}
-	g := &grant{before: s.now()}
-	err := s.ask("acquire the lease", func(ctx context.Context) (err error) {
-		g.Lease, err = s.store.Acquire(ctx, s.key, Claim{Owner: k.owner, Above: k.high, TTL: s.opt.Lease})
-		return err
-	})
-	g.after = s.now()
-	if held, ok := errors.AsType[*HeldError](err); ok {
-		k.owner = ""
-		s.keepOff(held)
-		return nil, held
-	}
-	if err != nil {
-		return nil, err // the lease may be ours: the same owner finds it again
-	}
-	k.owner, k.high = "", max(k.high, g.Fence)
-	return g, nil
+	sooner(s.keeper.barred.until)
+	return next
 }
 
-func (s *Source) keepOff(held *HeldError) {
-	wait := held.For
-	if !held.BackOff {
-		wait = min(wait, time.Second/2)
+// abandon answers everybody who still waits when the Source is closed.
+func (s *Source) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for value, r := range s.pending {
+		r.err = unavailable(errClosed, time.Second)
+		delete(s.pending, value)
+		close(r.done)
 	}
-	s.keeper.barred = bar{s.now() + wait, held.BackOff}
-}
-
-// release gives the lease back. Where that fails its time will run out.
-func (s *Source) release(g *grant, after time.Duration) {
-	_ = s.ask("release the lease", func(ctx context.Context) error {
-		return s.store.Release(ctx, g.Lease, after)
-	})
-}
-
-// save writes c under the lease.
-func (s *Source) save(g *grant, c *held) error {
-	issue := Issue{Value: c.value, Fence: c.fence, Asked: c.asked - g.after, Life: c.ends - c.asked}
-	return s.ask("save the shared copy", func(ctx context.Context) error {
-		return s.store.Save(ctx, g.Lease, issue)
-	})
-}
-
-// ask makes one call to the store within its time, and keeps count of failures.
-func (s *Source) ask(what string, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Lease/15)
-	defer cancel()
-	err := call(ctx)
-	_, held := errors.AsType[*HeldError](err)
-	answered := err == nil || held || errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreadable) || errors.Is(err, ErrLeaseLost)
-	if down := s.keeper.down; down == answered {
-		s.keeper.down = !down
-		s.opt.Log.Warn("ticket store changed state", "key", s.key, "answers", answered, "error", err)
-	}
-	if answered {
-		return err
-	}
-	s.count(func(c *Counts) { c.StoreFailures++ })
-	return fmt.Errorf("%s of %s: %w", what, s.key, err)
-}
-
-// share gives the fleet our copy, which the store lost or never got.
-func (s *Source) share(g *grant) error {
-	defer s.release(g, 0)
-	switch err := s.save(g, s.cur.Load()); {
-	case errors.Is(err, ErrLeaseLost):
-		return nil // another replica is at it
-	case err != nil:
-		return err
-	}
-	s.count(func(c *Counts) { c.Shared++ })
-	return nil
+	close(s.round)
+	s.round = make(chan struct{})
 }

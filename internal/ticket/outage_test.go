@@ -215,6 +215,40 @@ func TestSource_replicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
 	})
 }
 
+// A ticket is asked for with a token. While there is no token its own back-off
+// does not grow: it is there as soon as the token is.
+func TestSource_ticketFollowsItsToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tokens := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(5*time.Minute, permanentError{})}
+		tickets := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		var replicas []*ticket.Source
+		tokenStore, ticketStore := ticket.NewMemory(), ticket.NewMemory()
+		for range 3 {
+			token := source(t, tokens.Issue, tokenStore, ticket.Options{})
+			replicas = append(replicas, source(t, func(ctx context.Context) (string, time.Duration, error) {
+				if _, err := token.Ticket(ctx); err != nil {
+					return "", 0, err
+				}
+				return tickets.Issue(ctx)
+			}, ticketStore, ticket.Options{}))
+		}
+		c := runCrowd(replicas, tickets, 2, time.Second, 5*time.Minute)
+		var permanent permanentError
+		if c.errors != c.calls || !errors.As(c.firstErr, &permanent) || tickets.count() != 0 || tokens.count() > 4 {
+			t.Errorf("errors = %d of %d (%v), token attempts = %d, ticket attempts = %d", c.errors, c.calls, c.firstErr, tokens.count(), tickets.count())
+		}
+		for tokens.current() == "" { // until the token is there
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(5 * time.Second)
+		start := time.Now()
+		if get(t, replicas[0]); time.Since(start) > 500*time.Millisecond || tickets.count() != 1 {
+			t.Errorf("the ticket came %v later than 5 s after the token, with %d calls", time.Since(start), tickets.count())
+		}
+	})
+}
+
 // One replica's address is not on WeChat's list. After its back-off another one
 // asks, not the same again.
 func TestSource_replicaThatWasRefusedComesLast(t *testing.T) {

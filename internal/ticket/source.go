@@ -2,7 +2,6 @@ package ticket
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -190,66 +189,6 @@ func (s *Source) rouse() {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// rejection is a value that callers saw refused, and the verdict on it.
-type rejection struct {
-	value string
-	done  chan struct{}
-	err   error
-}
-
-// refusal remembers that a rejection of one copy was too soon.
-type refusal struct {
-	fence int64
-	young bool          // the copy was new: it never worked
-	asked time.Duration // when
-	until time.Duration // when the fleet may ask again
-}
-
-// Invalidate reports that rejected was refused where it was used. If the value
-// is another one by now, there is nothing to do. Else the shared copy is read
-// first, and only if it still is the rejected one it is put out of service and
-// the fleet asks once for another. When Invalidate has returned nil, this
-// replica hands out rejected no more, unless the issuer gives it anew.
-//
-// It waits for the store, and for a renewal that is under way, as long as ctx
-// allows. Errors: ErrTooSoon; ErrUnavailable when the store failed or the
-// Source was closed; ctx's.
-func (s *Source) Invalidate(ctx context.Context, rejected string) error {
-	r, err := s.reject(rejected)
-	if r == nil || err != nil {
-		return err
-	}
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
-		return fmt.Errorf("invalidate %s: %w", s.key, context.Cause(ctx))
-	}
-}
-
-// reject files a rejection, or returns nil where the answer is known.
-func (s *Source) reject(value string) (*rejection, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.cur.Load()
-	switch {
-	case value == "", value == s.former, c != nil && c.value == value && c.rejected:
-		return nil, nil
-	case c != nil && c.value == value && s.now() < min(s.tooSoon.asked+time.Second, s.tooSoon.until) && s.tooSoon.fence == c.fence:
-		s.counts.TooSoon++
-		return nil, &later{ErrTooSoon, errFleet, s.tooSoon.until - s.now()}
-	case s.isClosing():
-		return nil, unavailable(errClosed, time.Second)
-	}
-	r, ok := s.pending[value]
-	if !ok {
-		r = &rejection{value: value, done: make(chan struct{})}
-		s.pending[value] = r
-	}
-	s.rouse()
-	return r, nil
 }
 
 // Close stops the renewal and returns when the Source's goroutine has ended and

@@ -89,11 +89,11 @@ func (e *later) RetryAfter() (time.Duration, bool) { return max(e.after, 0), tru
 
 // retryAfter is the time an issuer's error asks for, if it asks for any.
 func retryAfter(err error) (time.Duration, bool) {
-	var e interface {
+	e, ok := errors.AsType[interface {
 		error
 		RetryAfter() (time.Duration, bool)
-	}
-	if !errors.As(err, &e) {
+	}](err)
+	if !ok {
 		return 0, false
 	}
 	return e.RetryAfter()
@@ -101,9 +101,9 @@ func retryAfter(err error) (time.Duration, bool) {
 
 // permanent reports whether an issuer's error says that asking again will not help.
 func permanent(err error) bool {
-	var e interface {
+	e, ok := errors.AsType[interface {
 		error
 		Permanent() bool
-	}
-	return errors.As(err, &e) && e.Permanent()
+	}](err)
+	return ok && e.Permanent()
 }

@@ -66,24 +66,6 @@ func (s *Source) enough(g *grant) bool {
 
 func (s *Source) issueTime() time.Duration { return s.opt.Lease * 8 / 15 }
 
-// dismiss puts our copy out of service for everybody if callers saw it refused.
-func (s *Source) dismiss() error {
-	c := s.cur.Load()
-	if !s.doubted(c) || c.rejected {
-		return nil
-	}
-	err := s.ask("invalidate the shared copy", func(ctx context.Context) error {
-		return s.store.Invalidate(ctx, s.key, c.fence)
-	})
-	if err != nil {
-		return err
-	}
-	s.install(c.reject())
-	s.count(func(n *Counts) { n.Rejections++ })
-	s.settle()
-	return nil
-}
-
 // callIssuer makes the one call that is rationed. A panic in it is an error:
 // the goroutine must live on.
 func (s *Source) callIssuer() (value string, ttl time.Duration, err error) {
@@ -184,14 +166,17 @@ func (s *Source) probation(g *grant, old, c *held) time.Duration {
 // goes first.
 func (s *Source) fail(g *grant, cause error) error {
 	after := s.backOff(cause, g.Failures)
-	g.Failures++
+	asked := !errors.Is(cause, ErrUnavailable)
+	if asked {
+		g.Failures++
+	}
 	s.release(g, after)
 	s.opt.Log.Warn("ticket was not issued", "key", s.key, "retry_after", after, "error", cause)
 	s.mu.Lock()
 	s.lastErr = cause
 	s.counts.Fetches.failed(cause)
 	s.mu.Unlock()
-	if after > 2*patience {
+	if asked && after > 2*patience {
 		after += after / 2
 	}
 	s.keeper.barred = bar{s.now() + after, true}
@@ -201,7 +186,10 @@ func (s *Source) fail(g *grant, cause error) error {
 // backOff is how long the fleet waits after the failure that follows n others.
 func (s *Source) backOff(cause error, n int) time.Duration {
 	wait := between(0, doubled(time.Second, n, time.Minute)) // full jitter
-	if permanent(cause) {
+	switch {
+	case errors.Is(cause, ErrUnavailable):
+		wait = 0 // the token below has no value: WeChat was not asked, its word alone counts
+	case permanent(cause):
 		wait = doubled(time.Minute, n, 10*time.Minute)
 	}
 	if asked, ok := retryAfter(cause); ok {
