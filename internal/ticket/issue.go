@@ -185,17 +185,21 @@ func (s *Source) fail(g *grant, cause error) error {
 
 // backOff is how long the fleet waits after the failure that follows n others.
 func (s *Source) backOff(cause error, n int) time.Duration {
-	wait := between(0, doubled(time.Second, n, time.Minute)) // full jitter
-	switch {
-	case errors.Is(cause, ErrUnavailable):
-		wait = 0 // the token below has no value: WeChat was not asked, its word alone counts
-	case permanent(cause):
+	const least = 50 * time.Millisecond
+	wait := between(least, doubled(time.Second, n, time.Minute)) // full jitter
+	if permanent(cause) {
 		wait = doubled(time.Minute, n, 10*time.Minute)
 	}
-	if asked, ok := retryAfter(cause); ok {
-		wait = max(wait, min(asked, maxQuotaWait))
+	asked, ok := retryAfter(cause)
+	switch {
+	case errors.Is(cause, ErrUnavailable):
+		// The token that the call needs is missing: WeChat was not asked, so
+		// the fleet may soon see whether it has come.
+		return min(max(asked, least), s.opt.Look)
+	case ok:
+		return max(wait, min(asked, maxQuotaWait))
 	}
-	return max(wait, 50*time.Millisecond)
+	return wait
 }
 
 // doubled is d doubled n times, at most limit.

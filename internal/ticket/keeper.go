@@ -159,7 +159,8 @@ func (s *Source) note(err error) {
 	case isHeld:
 		s.trouble = &trouble{errFleet, barred}
 	case barred > now:
-		s.trouble = &trouble{err, barred}
+		after, _ := retryAfter(err)
+		s.trouble = &trouble{err, max(barred, now+after)}
 	default: // the store failed: leave it in peace for a moment
 		s.trouble = &trouble{err, now + between(patience/2, patience)}
 	}
