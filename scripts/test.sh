@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
-# All checks, as `make test` and CI run them. Needs Go and a C compiler (for the
-# race detector); says what is missing instead of skipping.
+# All checks, as `make test` and CI run them. What is missing is installed where
+# that is possible (Debian, as root), else named; nothing is skipped for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=()
-command -v go >/dev/null || missing+=("Go 1.26 or newer")
-command -v git >/dev/null || missing+=("git")
+packages=()
+command -v go >/dev/null || missing+=("Go 1.26.6 or newer")
+command -v git >/dev/null || packages+=(git)
+command -v curl >/dev/null || packages+=(curl) # the documentation's commands use it
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
+	packages+=(gcc libc6-dev) # the race detector needs them
+fi
+if [ ${#packages[@]} -gt 0 ]; then
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-		echo "installing gcc for the race detector" >&2
-		apt-get update -qq && apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends gcc libc6-dev >/dev/null
+		echo "== installing ${packages[*]}" >&2
+		apt-get update -qq
+		apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 	else
-		missing+=("a C compiler (Debian: gcc libc6-dev)")
+		missing+=("Debian packages: ${packages[*]}")
 	fi
 fi
 if [ ${#missing[@]} -gt 0 ]; then
@@ -28,7 +34,9 @@ if [ -n "$unformatted" ]; then
 fi
 echo "== modules" >&2
 go mod verify >&2
-go mod tidy -diff >&2
+if [ -n "${CI:-}" ]; then # needs modules that only their own tests use
+	go mod tidy -diff >&2
+fi
 echo "== vet" >&2
 go vet ./...
 echo "== tests" >&2

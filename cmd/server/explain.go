@@ -17,14 +17,30 @@ type explainCmd struct {
 	CardID  string `arg:"" help:"The card_id beside the cardExt."`
 	CardExt string `arg:"" optional:"" default:"-" help:"The cardExt as the mini-program passed it to wx.addCard; - reads it from standard input."`
 	JSON    bool   `name:"json" help:"Print the report as JSON."`
+	signedFlags
 	ticketFlag
+}
+
+// signedFlags are the values as the signer saw them: with them it can be proved
+// that others were signed than were sent.
+type signedFlags struct {
+	SignedCardID    string `name:"signed-card-id" help:"The card_id that you believe was signed." placeholder:"ID"`
+	SignedCode      string `help:"The code that you believe was signed." placeholder:"CODE"`
+	SignedOpenID    string `name:"signed-openid" help:"The openid that you believe was signed." placeholder:"OPENID"`
+	SignedNonceStr  string `help:"The nonce_str that you believe was signed." placeholder:"NONCE"`
+	SignedTimestamp string `help:"The timestamp that you believe was signed." placeholder:"SECONDS"`
+}
+
+func (f signedFlags) signed() cardext.Signed {
+	return cardext.Signed{CardID: f.SignedCardID, Code: f.SignedCode, OpenID: f.SignedOpenID, NonceStr: f.SignedNonceStr, Timestamp: f.SignedTimestamp}
 }
 
 // Help implements kong.HelpProvider.
 func (explainCmd) Help() string {
 	return `Exits with 0 when nothing is wrong, with 1 when something is. The ticket is never printed. Examples:
   server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk '{"code":"1434008071","timestamp":1404896688,"nonce_str":"123","signature":"f137ab68b7f8112d20ee528ab6074564e2796250"}'
-  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk --json --ticket-file ticket.txt < cardext.json`
+  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk --json --ticket-file ticket.txt < cardext.json
+  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk --signed-code 1434008071 --ticket-file ticket.txt < cardext.json`
 }
 
 // Run explains and prints.
@@ -62,10 +78,10 @@ func (c explainCmd) report(ctx context.Context, g *globals, io command.Streams) 
 		if err != nil {
 			return report, err
 		}
-		return cardext.Explain(ticket, c.CardID, c.CardExt, cardext.Facts{Now: time.Now()}), nil
+		return cardext.Explain(ticket, c.CardID, c.CardExt, cardext.Facts{Now: time.Now(), Signed: c.signed()}), nil
 	}
 	err = g.withCore(ctx, io, func(core *app.Core) error {
-		report, err = core.CardLists.Explain(ctx, c.CardID, c.CardExt, false)
+		report, err = core.CardLists.Explain(ctx, c.CardID, c.CardExt, cardext.Facts{Signed: c.signed()})
 		return err
 	})
 	return report, err

@@ -344,6 +344,18 @@ func TestExplain(t *testing.T) {
 	if r := explain(strings.Replace(good, `"nonce_str":"`, `"nonce_str":"x`, 1)); r.Verifies || r.Cause == "" {
 		t.Errorf("a changed nonce: %+v", r)
 	}
+	raw, err := json.Marshal(map[string]any{
+		"card_id": cardID, "cardExt": strings.Replace(good, `"code":"`, `"code":"9`, 1),
+		"signed": map[string]string{"code": strings.SplitN(strings.SplitN(good, `"code":"`, 2)[1], `"`, 2)[0]},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var differs struct{ Cause string }
+	request(t, http.MethodPost, s.admin+"/v1/explain", adminToken, raw).json(t, &differs)
+	if differs.Cause != "code_differs" {
+		t.Errorf("another code was signed: %+v", differs)
+	}
 	request(t, http.MethodPost, s.admin+"/v1/explain", "", []byte(`{}`)).problem(t, 401, "admin_token_invalid")
 	request(t, http.MethodPost, s.admin+"/v1/explain", token, []byte(`{}`)).problem(t, 401, "admin_token_invalid")
 	request(t, http.MethodPost, s.base+"/v1/explain", adminToken, []byte(`{}`)).problem(t, 404, "not_found")

@@ -170,11 +170,11 @@ func (s *Service) addCodes(ctx context.Context, memberID string, cards []card.Ca
 }
 
 // Explain says whether a cardExt verifies with today's api_ticket and, if not,
-// why, as far as that can be proved. notString tells that it came as a JSON
-// object, in raw. For a card that the catalogue cannot find it says less.
-// It returns ErrNoTicket when there is none to compare with.
-func (s *Service) Explain(ctx context.Context, cardID, raw string, notString bool) (cardext.Report, error) {
-	facts := cardext.Facts{Now: s.Now(), NotString: notString}
+// why, as far as that can be proved. facts has what the asker knows: NotString
+// and Signed; the rest is found here. For a card that the catalogue cannot find
+// it says less. It returns ErrNoTicket when there is none to compare with.
+func (s *Service) Explain(ctx context.Context, cardID, raw string, facts cardext.Facts) (cardext.Report, error) {
+	facts.Now = s.Now()
 	facts.JSAPITicket, facts.OldTickets = s.Tickets.Confusable(ctx)
 	if c, err := s.Catalogue.Get(ctx, cardID); err == nil {
 		facts.Card = &cardext.Card{TakesCode: c.TakesCode(), NeedsOpenID: c.BindOpenID, FixTerm: c.DateType == card.DateFixTerm}

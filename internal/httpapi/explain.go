@@ -11,13 +11,24 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
+
+	"addcard/internal/cardext"
 )
 
 type explainInput struct {
 	Body struct {
 		CardID  string `json:"card_id" minLength:"1" maxLength:"64"`
 		CardExt any    `json:"cardExt" doc:"As the mini-program passed it to wx.addCard. It should be a string; anything else is taken, and named as the cause."`
+		Signed  signed `json:"signed,omitempty" doc:"The values that you believe were signed, as far as you know them: with them it can be proved that others were sent."`
 	}
+}
+
+type signed struct {
+	CardID    string `json:"card_id,omitempty" maxLength:"128"`
+	Code      string `json:"code,omitempty" maxLength:"128"`
+	OpenID    string `json:"openid,omitempty" maxLength:"128"`
+	NonceStr  string `json:"nonce_str,omitempty" maxLength:"128"`
+	Timestamp string `json:"timestamp,omitempty" maxLength:"32"`
 }
 
 type explainOutput struct {
@@ -53,7 +64,7 @@ func (a *API) explain(ctx context.Context, in *explainInput) (*explainOutput, er
 		}
 		cardExt = string(raw)
 	}
-	r, err := a.CardLists.Explain(ctx, in.Body.CardID, cardExt, !isString)
+	r, err := a.CardLists.Explain(ctx, in.Body.CardID, cardExt, cardext.Facts{NotString: !isString, Signed: cardext.Signed(in.Body.Signed)})
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ type Catalogue interface {
 type CardLists interface {
 	Make(ctx context.Context, memberID string, wants []cardlist.Want) ([]cardlist.Item, error)
 	Claim(ctx context.Context, memberID string, claimed []cardlist.Claimed) ([]member.Card, error)
-	Explain(ctx context.Context, cardID, cardExt string, notString bool) (cardext.Report, error)
+	Explain(ctx context.Context, cardID, cardExt string, facts cardext.Facts) (cardext.Report, error)
 }
 
 // Pushes takes in what WeChat pushes. Neither method calls anybody outside.
