@@ -35,18 +35,22 @@ func (e *ClaimError) Error() string { return fmt.Sprintf("claim %d: %v", e.Index
 func (e *ClaimError) Unwrap() error { return e.Err }
 
 // Claim notes that the cards are in the member's wallet, all or none, and
-// returns them as they are then. It may be repeated. Errors: *ClaimError around
-// ErrNotYours; ErrMemberUnknown.
-func (s *Service) Claim(ctx context.Context, memberID string, claims []Claim) (cards []Card, err error) {
-	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
+// returns them as they are then. It may be repeated. A card that was deleted
+// stays so until WeChat, which the Sender asks, says that it is back. Errors:
+// *ClaimError around ErrNotYours; ErrMemberUnknown.
+func (s *Service) Claim(ctx context.Context, memberID string, claims []Claim) ([]Card, error) {
+	var cards []Card
+	err := s.write(ctx, func(ctx context.Context, tx Tx) error {
+		cards = make([]Card, len(claims))
 		if err := mustExist(ctx, tx, memberID); err != nil {
 			return err
 		}
-		cards = make([]Card, len(claims))
 		for i, claim := range claims {
-			if cards[i], err = s.claim(ctx, tx, memberID, claim); err != nil {
+			c, err := s.claim(ctx, tx, memberID, claim)
+			if err != nil {
 				return &ClaimError{i, err}
 			}
+			cards[i] = c
 		}
 		return nil
 	})
@@ -58,76 +62,59 @@ func (s *Service) Claim(ctx context.Context, memberID string, claims []Claim) (c
 }
 
 func (s *Service) claim(ctx context.Context, tx Tx, memberID string, claim Claim) (Card, error) {
-	if claim.ProvedOpenID != "" {
+	c, err := s.own(ctx, tx, memberID, claim)
+	if err != nil {
+		return Card{}, err
+	}
+	c.take(claimedSometime, time.Now())
+	if err := s.keep(ctx, tx, c, claim.Plan, c.Status == Deleted); err != nil {
+		return Card{}, err
+	}
+	return tx.Card(ctx, c.CardID, c.Code)
+}
+
+// own returns the claimed card as the member's, or ErrNotYours.
+func (s *Service) own(ctx context.Context, tx Tx, memberID string, claim Claim) (Card, error) {
+	proved := claim.ProvedOpenID != ""
+	if proved {
 		if err := s.prove(ctx, tx, memberID, claim.ProvedOpenID); err != nil {
 			return Card{}, err
 		}
 	}
 	c, err := tx.Card(ctx, claim.CardID, claim.Code)
 	switch {
-	case errors.Is(err, ErrNotFound) && claim.ProvedOpenID != "":
-		c = Card{CardID: claim.CardID, Code: claim.Code, MemberID: memberID, Status: Issued}
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound) && proved:
+		c, err = newCard(ctx, tx, claim.CardID, claim.Code)
+	case errors.Is(err, ErrNotFound), err == nil && c.MemberID != memberID && !proved:
 		return Card{}, ErrNotYours
-	case err != nil:
-		return Card{}, err
-	case c.MemberID != memberID && claim.ProvedOpenID == "":
-		return Card{}, ErrNotYours
-	case c.MemberID != memberID:
-		if err := s.cede(ctx, tx, c.MemberID); err != nil {
-			return Card{}, err
-		}
-		c.MemberID = memberID
+	case err == nil && c.MemberID != memberID:
+		err = s.cede(ctx, tx, c.MemberID)
 	}
-	if c.Status == Deleted && claim.ProvedOpenID != "" {
-		c.take(c.Life.Deleted, time.Now()) // WeChat has just said that it is there
+	if proved {
+		c.MemberID, c.Life.Wallet = memberID, claim.ProvedOpenID
 	}
-	c.take(claimedSometime, time.Now())
-	if err := s.keep(ctx, tx, c, claim.Plan, false); err != nil {
-		return Card{}, err
-	}
-	if c.Status == Deleted { // whether it was taken again only WeChat knows
-		if err := tx.Enqueue(ctx, Message{CardID: c.CardID, Code: c.Code, Kind: lookAtCard}); err != nil {
-			return Card{}, err
-		}
-	}
-	return tx.Card(ctx, c.CardID, c.Code)
+	return c, err
 }
 
 // prove joins the member with the person in whose wallet WeChat sees the card,
-// unless something known says that they are two.
+// unless something says that they are two.
 func (s *Service) prove(ctx context.Context, tx Tx, memberID, openID string) error {
-	me, err := s.known(ctx, tx, memberID)
-	if err != nil {
+	theirs, err := s.person(ctx, tx, Identity{AppID: s.apps.Official, OpenID: openID})
+	if err != nil || theirs == memberID {
 		return err
 	}
-	mine := me.openID(s.apps.Official)
-	switch id, err := tx.Identity(ctx, s.apps.Official, openID); {
-	case errors.Is(err, ErrNotFound) && mine != "":
-		return ErrNotYours
-	case errors.Is(err, ErrNotFound):
-		return s.addIdentity(ctx, tx, Identity{AppID: s.apps.Official, OpenID: openID, MemberID: memberID})
-	case err != nil:
-		return err
-	case id.MemberID == memberID:
-		return nil
-	default:
-		them, err := s.known(ctx, tx, id.MemberID)
-		if err != nil {
-			return err
-		}
-		if mine != "" || them.isUser(s.apps.MiniProgram) || me.differs(them.unions()...) {
-			return ErrNotYours
-		}
-		return s.merge(ctx, tx, them.id, memberID)
+	tied, err := s.tie(ctx, tx, memberID, openID)
+	if err == nil && !tied {
+		err = ErrNotYours
 	}
+	return err
 }
 
 // cede lets a proved code go to the one who proved it, if its present holder is
 // only known from events; a user of the mini-program keeps it.
 func (s *Service) cede(ctx context.Context, tx Tx, holderID string) error {
 	them, err := s.known(ctx, tx, holderID)
-	if err == nil && them.isUser(s.apps.MiniProgram) {
+	if err == nil && them.mini.OpenID != "" {
 		return ErrNotYours
 	}
 	return err

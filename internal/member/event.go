@@ -32,6 +32,11 @@ const (
 	eventSubmitted = "submit_membercard_user_info"
 )
 
+// moves tells whether the event moves a card through its life.
+func (e Event) moves() bool {
+	return e.Name == eventTaken || e.Name == eventDeleted || e.Name == eventSubmitted
+}
+
 // Cards tells what has to happen to a card that was taken.
 type Cards interface {
 	// Plan answers from what is at hand, without asking WeChat, and returns
@@ -62,23 +67,7 @@ const (
 // is kept, and applied by the Sender when it has asked. Deliveries may come in
 // any order and any number of times with the same end.
 func (s *Service) Receive(ctx context.Context, e Event) error {
-	plan, err := s.cards.Plan(ctx, e.CardID)
-	unknown := errors.Is(err, ErrCardUnknown)
-	if err != nil && !unknown {
-		return fmt.Errorf("look card %s up: %w", e.CardID, err)
-	}
-	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
-		if added, err := tx.AddEvent(ctx, e); err != nil || !added {
-			return err
-		}
-		switch {
-		case e.Name != eventTaken && e.Name != eventDeleted && e.Name != eventSubmitted:
-			return nil
-		case unknown:
-			return tx.Enqueue(ctx, Message{CardID: e.CardID, Code: e.Code, Kind: applyEvent, Payload: e.DedupeKey})
-		}
-		return s.apply(ctx, tx, e, plan)
-	})
+	err := s.receive(ctx, e)
 	if err != nil {
 		return fmt.Errorf("receive %s of card %s: %w", e.Name, e.CardID, err)
 	}
@@ -86,134 +75,111 @@ func (s *Service) Receive(ctx context.Context, e Event) error {
 	return nil
 }
 
-func (s *Service) apply(ctx context.Context, tx Tx, e Event, plan Plan) error {
-	switch {
-	case e.Name == eventDeleted:
-		return s.deleted(ctx, tx, e)
-	case e.Name == eventTaken && e.OldCode != "" && e.OldCode != e.Code:
-		if err := s.given(ctx, tx, e); err != nil {
-			return err
-		}
+func (s *Service) receive(ctx context.Context, e Event) (err error) {
+	var plan Plan
+	if e.moves() {
+		plan, err = s.cards.Plan(ctx, e.CardID)
 	}
-	return s.taken(ctx, tx, e, plan)
+	unknown := errors.Is(err, ErrCardUnknown)
+	if err != nil && !unknown {
+		return err
+	}
+	return s.write(ctx, func(ctx context.Context, tx Tx) error {
+		added, err := tx.AddEvent(ctx, e)
+		switch {
+		case err != nil || !added || !e.moves():
+			return err
+		case unknown:
+			return tx.Enqueue(ctx, Message{CardID: e.CardID, Code: e.Code, Kind: applyEvent, Payload: e.DedupeKey})
+		}
+		return s.apply(ctx, tx, e, plan)
+	})
 }
 
-func (s *Service) who(e Event) Identity {
-	return Identity{AppID: s.apps.Official, OpenID: e.OpenID, UnionID: e.UnionID}
-}
-
-// taken puts the card into the wallet of the event's person.
-func (s *Service) taken(ctx context.Context, tx Tx, e Event, plan Plan) error {
-	c, err := s.inWalletOf(ctx, tx, e)
+// apply notes what an event that moves says of its card.
+func (s *Service) apply(ctx context.Context, tx Tx, e Event, plan Plan) error {
+	c, err := s.inWalletOf(ctx, tx, e.CardID, e.Code, Identity{AppID: s.apps.Official, OpenID: e.OpenID, UnionID: e.UnionID})
 	if err != nil {
 		return err
 	}
-	rank := int64(takenFirst)
-	if e.Restored {
-		rank = restoredLast
+	if e.Name == eventDeleted {
+		c.drop(momentOf(e.At, deletedThen))
+		return put(ctx, tx, c)
 	}
-	m := momentOf(e.At, rank)
-	c.take(m, e.At)
-	c.channel(e.OuterStr, m)
-	c.Life.Submitted = c.Life.Submitted || e.Name == eventSubmitted
-	look := e.Restored || e.OldCode != "" || e.Name == eventSubmitted
-	return s.keep(ctx, tx, c, plan, look)
+	given := e.Name == eventTaken && e.OldCode != "" && e.OldCode != e.Code
+	if given {
+		c.Life.GivenFrom = e.OldCode
+	}
+	// What the card became meanwhile, WeChat has to say.
+	look := given || e.Restored || e.Name == eventSubmitted || c.Status == Deleted
+	c.taken(e)
+	if err := s.keep(ctx, tx, c, plan, look && c.inWallet()); err != nil || !given {
+		return err
+	}
+	return s.inherit(ctx, tx, e)
 }
 
-// inWalletOf returns the event's card, held by the event's person: whoever it
-// was issued to, the wallet is the truth.
-func (s *Service) inWalletOf(ctx context.Context, tx Tx, e Event) (Card, error) {
-	c, err := tx.Card(ctx, e.CardID, e.Code)
-	if errors.Is(err, ErrNotFound) {
-		c = Card{CardID: e.CardID, Code: e.Code, Status: Issued}
-		c.MemberID, err = s.person(ctx, tx, s.who(e))
-		return c, err
+// taken notes that the card is in the wallet, which a form that was filled in
+// says as well.
+func (c *Card) taken(e Event) {
+	m := momentOf(e.At, takenFirst)
+	if e.Restored {
+		m = momentOf(e.At, restoredLast)
 	}
-	if err != nil {
-		return Card{}, err
+	c.Life.Submitted = c.Life.Submitted || e.Name == eventSubmitted
+	c.channel(e.OuterStr, m)
+	c.take(m, e.At)
+}
+
+// inWalletOf returns the card as who has it in the wallet, now or once, making
+// it if this is the first that is heard of it. Its caller has to put it.
+func (s *Service) inWalletOf(ctx context.Context, tx Tx, cardID, code string, who Identity) (Card, error) {
+	c, err := tx.Card(ctx, cardID, code)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		if c, err = newCard(ctx, tx, cardID, code); err == nil {
+			c.MemberID, err = s.person(ctx, tx, who)
+		}
+	case err == nil:
+		var owner string
+		if owner, err = s.holder(ctx, tx, c.MemberID, who); err == nil {
+			c, err = tx.Card(ctx, cardID, code) // it may have moved with the wallet
+			c.MemberID = owner
+		}
 	}
-	owner, err := s.holder(ctx, tx, c.MemberID, s.who(e))
-	if err != nil {
-		return Card{}, err
-	}
-	c, err = tx.Card(ctx, e.CardID, e.Code) // a merge may have moved it
-	c.MemberID = owner
+	c.Life.Wallet = who.OpenID
 	return c, err
 }
 
-func (s *Service) deleted(ctx context.Context, tx Tx, e Event) error {
-	c, err := tx.Card(ctx, e.CardID, e.Code)
-	if errors.Is(err, ErrNotFound) { // its taking is late
-		c = Card{CardID: e.CardID, Code: e.Code, Status: Issued}
-		c.MemberID, err = s.person(ctx, tx, s.who(e))
-	}
-	if err != nil {
-		return err
-	}
-	c.drop(momentOf(e.At, deletedThen))
-	return s.keep(ctx, tx, c, PlanManual, false)
-}
-
-// given ends the giver's code and moves what was on it to the new one. The
-// giver's own events may be late, so the row may have to be made.
-func (s *Service) given(ctx context.Context, tx Tx, e Event) error {
-	old, err := tx.Card(ctx, e.CardID, e.OldCode)
-	if errors.Is(err, ErrNotFound) {
-		old = Card{CardID: e.CardID, Code: e.OldCode}
-		giver := e.FriendOpenID
-		if giver == "" {
-			return nil // there is nothing to move and nobody to name
-		}
-		old.MemberID, err = s.person(ctx, tx, Identity{AppID: s.apps.Official, OpenID: giver})
-	}
-	if err != nil || old.Status == Gifted {
-		return err
-	}
-	gone := old
-	gone.Status, gone.Bonus, gone.Balance = Gifted, 0, 0
-	if err := s.put(ctx, tx, gone); err != nil {
-		return err
-	}
-	c, err := s.inWalletOf(ctx, tx, e)
-	if err != nil {
-		return err
-	}
-	c.Bonus, c.Balance = c.Bonus+old.Bonus, c.Balance+old.Balance
-	c.MembershipNumber, c.Fields = old.MembershipNumber, old.Fields
-	return s.put(ctx, tx, c)
-}
-
-// keep writes the card and enqueues what its state asks for.
-func (s *Service) keep(ctx context.Context, tx Tx, c Card, plan Plan, look bool) error {
-	if plan == PlanAuto && c.inWallet() {
-		c.activate(c.ClaimedAt)
-	}
-	if err := s.put(ctx, tx, c); err != nil {
-		return err
-	}
-	m := Message{CardID: c.CardID, Code: c.Code}
+// newCard is a card under a code that we did not issue. It may have been given
+// away before we hear that it was taken.
+func newCard(ctx context.Context, tx Tx, cardID, code string) (Card, error) {
+	c := Card{CardID: cardID, Code: code, Status: Issued}
+	_, err := tx.Heir(ctx, cardID, code)
 	switch {
-	case look && c.inWallet():
+	case errors.Is(err, ErrNotFound):
+		return c, nil
+	case err == nil:
+		c.Status = Gifted
+	}
+	return c, err
+}
+
+// keep writes the card and enqueues what its state asks for: a look at it, or
+// the activation.
+func (s *Service) keep(ctx context.Context, tx Tx, c Card, plan Plan, look bool) error {
+	if plan == PlanAuto && c.Life.Held > 0 {
+		c.activate("", c.ClaimedAt)
+	}
+	if err := put(ctx, tx, c); err != nil {
+		return err
+	}
+	m := Message{CardID: c.CardID, Code: c.Code, Kind: activateCard}
+	switch {
+	case look:
 		m.Kind = lookAtCard
-	case plan == PlanPush && c.Status == Claimed:
-		m.Kind = activateCard
-	default:
+	case plan != PlanPush || c.Status != Claimed:
 		return nil
 	}
 	return tx.Enqueue(ctx, m)
-}
-
-// put adds or updates the row, whichever it needs.
-func (s *Service) put(ctx context.Context, tx Tx, c Card) error {
-	write := tx.UpdateCard
-	if _, err := tx.Card(ctx, c.CardID, c.Code); errors.Is(err, ErrNotFound) {
-		write = tx.AddCard
-	} else if err != nil {
-		return err
-	}
-	done, err := write(ctx, c)
-	if err == nil && !done {
-		return errRaced
-	}
-	return err
 }

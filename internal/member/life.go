@@ -1,10 +1,16 @@
 package member
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // A moment orders what happened to one card. WeChat's CreateTime has whole
 // seconds, so within one second a card is first taken, then deleted, then
 // restored: any other order needs a second event of the same kind. 0 is never.
+//
+// Moments come from WeChat's clock only: ours would order wrongly what happened
+// there around the time of a look.
 type moment int64
 
 const (
@@ -19,20 +25,22 @@ func momentOf(t time.Time, rank int64) moment { return moment(t.Unix()*4 + rank)
 // WeChat's time: after the issue and before everything WeChat tells.
 const claimedSometime moment = 1
 
-// Life is what decides a card's status, whatever the order in which it became
-// known: of each kind of happening only the latest counts.
+// Life is what decides a card's status and holder, whatever the order in which
+// it became known: of each kind of happening only the latest counts.
 type Life struct {
 	Held      moment // taken or restored, the latest
 	Deleted   moment
 	Outer     moment // when OuterStr was given
 	Submitted bool   // the one-click form was filled in
-	Version   int64  // of the row, to notice a change in between
+	Wallet    string // the Official Account's openid of the holder; empty: not known yet
+	GivenFrom string // the giver's code, of a card that was given
+	Version   int64  // of the row, to notice a change in between; 0: there is no row yet
 }
 
 // settle derives the status. Gifted and unavailable are the end of a code.
 func (c *Card) settle() {
 	switch {
-	case c.Status == Gifted || c.Status == Unavailable:
+	case c.over():
 	case c.Life.Deleted > c.Life.Held:
 		c.Status = Deleted
 	case c.Life.Held == 0:
@@ -67,12 +75,50 @@ func (c *Card) channel(outerStr string, m moment) {
 }
 
 // activate notes that WeChat has activated the card.
-func (c *Card) activate(at time.Time) {
+func (c *Card) activate(number string, at time.Time) {
+	if number != "" {
+		c.MembershipNumber = number
+	}
 	if c.ActivatedAt.IsZero() {
 		c.ActivatedAt = at
 	}
 	c.settle()
 }
 
+// see notes what WeChat says of the card now. That comes after all that is
+// known, and, when that was, only WeChat's clock could tell: so it counts as
+// the first moment after, and whatever happens later counts more.
+func (c *Card) see(f Face, at time.Time) {
+	switch {
+	case f.Status == "DELETE":
+		c.drop(c.Life.Held + 1)
+	case f.Status == "UNAVAILABLE":
+		c.Status = Unavailable
+	case f.Status == "GIFT_SUCC": // who has it now, WeChat tells in an event
+		c.Status = Gifted
+	case f.inWallet():
+		c.take(max(c.Life.Deleted, claimedSometime), at)
+	}
+	if f.Active {
+		c.activate(f.MembershipNumber, at)
+	}
+}
+
 // inWallet tells whether the card is in its holder's wallet.
 func (c *Card) inWallet() bool { return c.Status == Claimed || c.Status == Active }
+
+// over tells whether the code is at its end.
+func (c *Card) over() bool { return c.Status == Gifted || c.Status == Unavailable }
+
+// put adds the card, or updates it if nobody else did since it was read.
+func put(ctx context.Context, tx Tx, c Card) error {
+	write := tx.UpdateCard
+	if c.Life.Version == 0 {
+		write = tx.AddCard
+	}
+	done, err := write(ctx, c)
+	if err == nil && !done {
+		return errRaced
+	}
+	return err
+}

@@ -13,7 +13,7 @@ type Message struct {
 	CardID, Code string
 	Kind         string
 	Payload      string
-	Attempts     int64 // how often it failed
+	Attempts     int64 // how often it failed; a crash is no failure
 	Started      bool  // it was taken before: its effect may be there already
 	Lease        string
 }
@@ -31,13 +31,13 @@ type Backlog struct {
 	Oldest        time.Duration // the age of the oldest that waits
 }
 
+// Backlog tells how much waits for WeChat.
+func (s *Service) Backlog(ctx context.Context) (Backlog, error) { return s.store.Waiting(ctx) }
+
 // wake tells the Sender that something may be due. It never blocks.
 func (s *Service) wake() {
 	select {
-	case s.enqueue <- struct{}{}:
+	case s.due <- struct{}{}:
 	default:
 	}
 }
-
-// Backlog tells how much waits for WeChat.
-func (s *Service) Backlog(ctx context.Context) (Backlog, error) { return s.store.Waiting(ctx) }

@@ -7,217 +7,183 @@ import (
 	"github.com/google/uuid"
 )
 
-// person returns the member who is who, making one if nobody is. A unionid is
-// remembered, and joins the person to whom WeChat gave the same one in the
-// other app.
-func (s *Service) person(ctx context.Context, tx Tx, who Identity) (string, error) {
-	id, err := tx.Identity(ctx, who.AppID, who.OpenID)
-	switch {
-	case err == nil:
-		return s.learnUnion(ctx, tx, id, who.UnionID)
-	case !errors.Is(err, ErrNotFound):
-		return "", err
-	}
-	if who.MemberID, err = s.byUnion(ctx, tx, who); err != nil {
-		return "", err
-	}
-	if who.MemberID == "" {
-		who.MemberID = uuid.NewString()
-		if err := tx.AddMember(ctx, who.MemberID); err != nil {
-			return "", err
-		}
-	}
-	return who.MemberID, s.addIdentity(ctx, tx, who)
-}
+// A member has at most one openid in each app: who it is in the mini-program,
+// which its sessions name and which therefore never moves, and who it is in the
+// Official Account, in whose wallet the cards are.
+//
+// The two belong together for one of two reasons. A unionid that WeChat gave
+// for both is strong. A card that was issued to, or proved for, the one and is
+// in the wallet of the other is weak, because a cardExt can be forwarded; it
+// holds until a unionid says otherwise. Then the Official Account's openid goes
+// where it belongs, and its wallet with it.
 
-func (s *Service) addIdentity(ctx context.Context, tx Tx, who Identity) error {
-	added, err := tx.AddIdentity(ctx, who)
-	if err == nil && !added {
-		return errRaced
-	}
-	return err
-}
+// known is who a member is; an identity that is not known is zero.
+type known struct{ mini, official Identity }
 
-// byUnion finds the member who has who's unionid in another app, unless that
-// member has another openid in this one: two openids of one app stay two members.
-func (s *Service) byUnion(ctx context.Context, tx Tx, who Identity) (string, error) {
-	if who.UnionID == "" {
-		return "", nil
-	}
-	same, err := tx.ByUnionID(ctx, who.UnionID)
-	if err != nil || len(same) == 0 {
-		return "", err
-	}
-	for _, id := range same {
-		if id.AppID == who.AppID {
-			return "", tx.AddConflict(ctx, who, id.MemberID)
-		}
-	}
-	known, err := s.known(ctx, tx, same[0].MemberID)
-	if err != nil {
-		return "", err
-	}
-	if other := known.openID(who.AppID); other != "" && other != who.OpenID {
-		return "", tx.AddConflict(ctx, who, same[0].MemberID)
-	}
-	return same[0].MemberID, nil
-}
-
-// learnUnion notes the unionid of a known identity and merges the members whom
-// it joins. It returns who id's member is afterwards.
-func (s *Service) learnUnion(ctx context.Context, tx Tx, id Identity, unionID string) (string, error) {
-	if unionID == "" || id.UnionID == unionID {
-		return id.MemberID, nil
-	}
-	if err := tx.SetUnionID(ctx, id.AppID, id.OpenID, unionID); err != nil {
-		return "", err
-	}
-	same, err := tx.ByUnionID(ctx, unionID)
-	if err != nil {
-		return "", err
-	}
-	for _, other := range same {
-		if other.MemberID == id.MemberID {
-			continue
-		}
-		return s.unite(ctx, tx, id.MemberID, other.MemberID)
-	}
-	return id.MemberID, nil
-}
-
-// holder returns the member in whose wallet a card is, where who took it and
-// its code was issued to, or proved for, memberID. That is one person, joined
-// here, unless something known says that they are two: then the wallet counts.
-func (s *Service) holder(ctx context.Context, tx Tx, memberID string, who Identity) (string, error) {
-	me, err := s.known(ctx, tx, memberID)
-	if err != nil {
-		return "", err
-	}
-	id, err := tx.Identity(ctx, who.AppID, who.OpenID)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return "", err
-	}
-	if errors.Is(err, ErrNotFound) {
-		return s.stranger(ctx, tx, me, who)
-	}
-	if id.MemberID, err = s.learnUnion(ctx, tx, id, who.UnionID); err != nil || id.MemberID == memberID {
-		return id.MemberID, err
-	}
-	if me, err = s.known(ctx, tx, memberID); err != nil { // learnUnion may have merged
-		return "", err
-	}
-	if me.id == "" {
-		return id.MemberID, nil
-	}
-	them, err := s.known(ctx, tx, id.MemberID)
-	if err != nil {
-		return "", err
-	}
-	if them.isUser(s.apps.MiniProgram) || me.openID(who.AppID) != "" || me.differs(them.unions()...) {
-		return them.id, nil
-	}
-	return memberID, s.merge(ctx, tx, them.id, memberID)
-}
-
-// stranger places an openid that was never seen.
-func (s *Service) stranger(ctx context.Context, tx Tx, me *known, who Identity) (string, error) {
-	if joined, err := s.byUnion(ctx, tx, who); err != nil || joined != "" {
-		if err == nil {
-			who.MemberID = joined
-			err = s.addIdentity(ctx, tx, who)
-		}
-		return joined, err
-	}
-	if me.openID(who.AppID) != "" || me.differs(who.UnionID) {
-		return s.person(ctx, tx, who)
-	}
-	who.MemberID = me.id
-	return me.id, s.addIdentity(ctx, tx, who)
-}
-
-// unite merges two members who have one unionid. The one who uses the
-// mini-program survives, so that no session changes its member; where both
-// have an openid in one app they stay two, and an operator is told.
-func (s *Service) unite(ctx context.Context, tx Tx, a, b string) (string, error) {
-	one, err := s.known(ctx, tx, a)
-	if err != nil {
-		return "", err
-	}
-	two, err := s.known(ctx, tx, b)
-	if err != nil {
-		return "", err
-	}
-	for _, id := range one.ids {
-		if other := two.openID(id.AppID); other != "" {
-			return a, tx.AddConflict(ctx, id, b)
-		}
-	}
-	if two.isUser(s.apps.MiniProgram) {
-		return b, s.merge(ctx, tx, a, b)
-	}
-	return a, s.merge(ctx, tx, b, a)
-}
-
-// merge makes the member from part of the member into: identities, cards and
-// all that hangs on them. A card that from holds beats a code that was only
-// issued to into.
-func (s *Service) merge(ctx context.Context, tx Tx, from, into string) error {
-	if err := tx.MoveIdentities(ctx, from, into); err != nil {
-		return err
-	}
-	if err := tx.DropIssued(ctx, into, from); err != nil {
-		return err
-	}
-	if err := tx.MoveCards(ctx, from, into); err != nil {
-		return err
-	}
-	return tx.DeleteMember(ctx, from)
-}
-
-// known is a member's identities.
-type known struct {
-	id  string // empty: there is no such member
-	ids []Identity
-}
-
-func (s *Service) known(ctx context.Context, r Reader, memberID string) (*known, error) {
+func (s *Service) known(ctx context.Context, r Reader, memberID string) (k known, err error) {
 	ids, err := r.Identities(ctx, memberID)
-	k := &known{id: memberID, ids: ids}
-	if len(ids) == 0 {
-		k.id = ""
+	for _, id := range ids {
+		if id.AppID == s.apps.MiniProgram {
+			k.mini = id
+		}
+		if id.AppID == s.apps.Official {
+			k.official = id
+		}
 	}
 	return k, err
 }
 
-func (k *known) openID(appID string) string {
-	for _, id := range k.ids {
-		if id.AppID == appID {
-			return id.OpenID
-		}
-	}
-	return ""
+// differ tells whether both unionids are known and not one.
+func differ(a, b Identity) bool {
+	return a.UnionID != "" && b.UnionID != "" && a.UnionID != b.UnionID
 }
 
-// isUser tells whether the member uses the mini-program.
-func (k *known) isUser(miniApp string) bool { return k.openID(miniApp) != "" }
-
-func (k *known) unions() (list []string) {
-	for _, id := range k.ids {
-		if id.UnionID != "" {
-			list = append(list, id.UnionID)
-		}
+// person returns the member who is who, making one if nobody is. A unionid is
+// remembered, and joins or parts those of whom it says so.
+func (s *Service) person(ctx context.Context, tx Tx, who Identity) (memberID string, err error) {
+	id, err := tx.Identity(ctx, who.AppID, who.OpenID)
+	if errors.Is(err, ErrNotFound) {
+		id, err = s.newcomer(ctx, tx, who)
 	}
-	return list
+	if err != nil || who.UnionID == "" || who.UnionID == id.UnionID {
+		return id.MemberID, err
+	}
+	id.UnionID = who.UnionID
+	if err := tx.SetUnionID(ctx, id.AppID, id.OpenID, id.UnionID); err != nil {
+		return "", err
+	}
+	return s.place(ctx, tx, id)
 }
 
-// differs tells whether a unionid of theirs is known to be another than ours.
-func (k *known) differs(theirs ...string) bool {
-	for _, ours := range k.unions() {
-		for _, u := range theirs {
-			if u != "" && u != ours {
-				return true
-			}
+func (s *Service) newcomer(ctx context.Context, tx Tx, who Identity) (Identity, error) {
+	id := Identity{AppID: who.AppID, OpenID: who.OpenID, MemberID: uuid.NewString()}
+	if err := tx.AddMember(ctx, id.MemberID); err != nil {
+		return id, err
+	}
+	added, err := tx.AddIdentity(ctx, id)
+	if err == nil && !added {
+		err = errRaced
+	}
+	return id, err
+}
+
+// place puts an identity whose unionid has just become known where that says
+// it belongs, and returns its member then.
+func (s *Service) place(ctx context.Context, tx Tx, id Identity) (memberID string, err error) {
+	k, err := s.known(ctx, tx, id.MemberID)
+	if err != nil {
+		return "", err
+	}
+	if differ(k.mini, k.official) {
+		alone, err := s.leave(ctx, tx, k.official)
+		if err != nil {
+			return "", err
+		}
+		if id.OpenID == k.official.OpenID && id.AppID == k.official.AppID {
+			id.MemberID = alone
 		}
 	}
-	return false
+	twin, err := s.twin(ctx, tx, id)
+	switch {
+	case err != nil || twin.MemberID == "" || twin.MemberID == id.MemberID:
+		return id.MemberID, err
+	case id.AppID == s.apps.MiniProgram:
+		return id.MemberID, s.unite(ctx, tx, id, twin)
+	}
+	return twin.MemberID, s.unite(ctx, tx, twin, id)
+}
+
+// twin finds the identity in the other app that has id's unionid. WeChat gives
+// nobody two openids in one app; if it looks so, they stay two members and an
+// operator is told.
+func (s *Service) twin(ctx context.Context, tx Tx, id Identity) (twin Identity, err error) {
+	same, err := tx.ByUnionID(ctx, id.UnionID)
+	if err != nil {
+		return Identity{}, err
+	}
+	for _, other := range same {
+		switch {
+		case other == id:
+		case other.AppID == id.AppID:
+			return Identity{}, tx.AddConflict(ctx, id, other.MemberID)
+		case twin.MemberID == "" || other.MemberID == id.MemberID:
+			twin = other
+		}
+	}
+	return twin, nil
+}
+
+// unite brings the two identities of one person together.
+func (s *Service) unite(ctx context.Context, tx Tx, mini, official Identity) error {
+	k, err := s.known(ctx, tx, mini.MemberID)
+	if err != nil {
+		return err
+	}
+	if k.official.OpenID != "" { // for a weak reason: it has not this unionid
+		if _, err := s.leave(ctx, tx, k.official); err != nil {
+			return err
+		}
+	}
+	return s.move(ctx, tx, official, mini.MemberID)
+}
+
+// leave gives an Official Account's identity a member of its own.
+func (s *Service) leave(ctx context.Context, tx Tx, official Identity) (memberID string, err error) {
+	memberID = uuid.NewString()
+	if err := tx.AddMember(ctx, memberID); err != nil {
+		return "", err
+	}
+	return memberID, s.move(ctx, tx, official, memberID)
+}
+
+// move gives an Official Account's identity and its wallet to another member.
+// Whoever was known by it alone is that member then.
+func (s *Service) move(ctx context.Context, tx Tx, official Identity, into string) error {
+	left, err := s.known(ctx, tx, official.MemberID)
+	if err != nil {
+		return err
+	}
+	if err := tx.MoveIdentity(ctx, official.AppID, official.OpenID, into); err != nil {
+		return err
+	}
+	if err := tx.MoveCards(ctx, official.MemberID, official.OpenID, into); err != nil {
+		return err
+	}
+	if left.mini.OpenID != "" {
+		return nil
+	}
+	return tx.DeleteMember(ctx, official.MemberID)
+}
+
+// tie joins a member of the mini-program with the person in whose wallet a card
+// is that was issued to, or proved for, the member. It reports false, and
+// changes nothing, when something says that they are two.
+func (s *Service) tie(ctx context.Context, tx Tx, memberID, openID string) (bool, error) {
+	me, err := s.known(ctx, tx, memberID)
+	if err != nil || me.mini.OpenID == "" || me.official.OpenID != "" {
+		return false, err
+	}
+	id, err := tx.Identity(ctx, s.apps.Official, openID)
+	if err != nil || differ(me.mini, id) {
+		return false, err
+	}
+	them, err := s.known(ctx, tx, id.MemberID)
+	if err != nil || them.mini.OpenID != "" {
+		return false, err
+	}
+	return true, s.move(ctx, tx, id, memberID)
+}
+
+// holder returns the member in whose wallet a card is that who took and that
+// was issued to, or proved for, memberID: one person, unless something says
+// that they are two. Then the wallet counts.
+func (s *Service) holder(ctx context.Context, tx Tx, memberID string, who Identity) (string, error) {
+	theirs, err := s.person(ctx, tx, who)
+	if err != nil || theirs == memberID {
+		return theirs, err
+	}
+	if tied, err := s.tie(ctx, tx, memberID, who.OpenID); tied || err != nil {
+		return memberID, err
+	}
+	return theirs, nil
 }

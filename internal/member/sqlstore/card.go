@@ -8,7 +8,7 @@ import (
 
 const cardColumns = `card_id, code, member_id, status, bonus, balance, membership_number,
 	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at,
-	held_at, deleted_at, outer_at, submitted, version`
+	held_at, deleted_at, outer_at, submitted, wallet, given_from, version`
 
 const cardSQL = `select ` + cardColumns + ` from member_card where card_id = $1 and code = $2`
 
@@ -17,7 +17,18 @@ func (r rows) Card(ctx context.Context, cardID, code string) (member.Card, error
 	return c, one("look a card up", err)
 }
 
-const cardsSQL = `select ` + cardColumns + ` from member_card where member_id = $1 order by created_at, card_id, code`
+const heirSQL = `select ` + cardColumns + ` from member_card
+	where card_id = $1 and given_from = $2 and given_from <> '' order by created_at, code limit 1`
+
+func (r rows) Heir(ctx context.Context, cardID, code string) (member.Card, error) {
+	c, err := scanCard(r.q.QueryRow(ctx, heirSQL, cardID, code).Scan)
+	return c, one("look an heir up", err)
+}
+
+const cardsSQL = `select ` + cardColumns + ` from member_card c where member_id = $1
+	and not (status = 'issued' and exists (select 1 from member_card o
+		where o.member_id = c.member_id and o.card_id = c.card_id and o.status in ('claimed', 'active', 'deleted')))
+	order by created_at, card_id, code`
 
 func (r rows) Cards(ctx context.Context, memberID string) ([]member.Card, error) {
 	rs, err := r.q.Query(ctx, cardsSQL, memberID)
@@ -26,7 +37,7 @@ func (r rows) Cards(ctx context.Context, memberID string) ([]member.Card, error)
 
 const liveCardSQL = `select ` + cardColumns + ` from member_card
 	where member_id = $1 and card_id = $2 and status in ('issued', 'claimed', 'active', 'deleted')
-	order by case status when 'active' then 0 when 'claimed' then 1 when 'issued' then 2 else 3 end, created_at desc, code
+	order by case status when 'active' then 0 when 'claimed' then 1 when 'deleted' then 2 else 3 end, created_at desc, code
 	limit 1`
 
 func (r rows) LiveCard(ctx context.Context, memberID, cardID string) (member.Card, error) {
@@ -38,7 +49,7 @@ func scanCard(scan func(...any) error) (c member.Card, err error) {
 	var issued, claimed, activated, submitted int64
 	err = scan(&c.CardID, &c.Code, &c.MemberID, &c.Status, &c.Bonus, &c.Balance, &c.MembershipNumber,
 		&c.Fields[0], &c.Fields[1], &c.Fields[2], &c.OuterStr, &issued, &claimed, &activated,
-		&c.Life.Held, &c.Life.Deleted, &c.Life.Outer, &submitted, &c.Life.Version)
+		&c.Life.Held, &c.Life.Deleted, &c.Life.Outer, &submitted, &c.Life.Wallet, &c.Life.GivenFrom, &c.Life.Version)
 	c.Life.Submitted = submitted != 0
 	c.IssuedAt, c.ClaimedAt, c.ActivatedAt = when(issued), when(claimed), when(activated)
 	return c, err
@@ -48,29 +59,27 @@ const addIssuedSQL = `insert into member_card (card_id, code, member_id, status,
 	values ($1, $2, $3, 'issued', now_ms(), now_ms()) on conflict do nothing`
 
 func (r rows) AddIssued(ctx context.Context, memberID, cardID, code string) (bool, error) {
-	res, err := r.q.Exec(ctx, addIssuedSQL, cardID, code, memberID)
-	return added("add a code", res, err)
+	return r.changes(ctx, "add a code", addIssuedSQL, cardID, code, memberID)
 }
 
 const addCardSQL = `insert into member_card (member_id, status, bonus, balance, membership_number,
 	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at,
-	held_at, deleted_at, outer_at, submitted, card_id, code, created_at)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, now_ms())
+	held_at, deleted_at, outer_at, submitted, wallet, given_from, card_id, code, created_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, now_ms())
 	on conflict do nothing`
 
 func (r rows) AddCard(ctx context.Context, c member.Card) (bool, error) {
-	res, err := r.q.Exec(ctx, addCardSQL, append(values(c), c.CardID, c.Code)...)
-	return added("add a card", res, err)
+	return r.changes(ctx, "add a card", addCardSQL, append(values(c), c.CardID, c.Code)...)
 }
 
 const updateCardSQL = `update member_card set member_id = $1, status = $2, bonus = $3, balance = $4, membership_number = $5,
 	custom_field1 = $6, custom_field2 = $7, custom_field3 = $8, outer_str = $9, issued_at = $10, claimed_at = $11,
-	activated_at = $12, held_at = $13, deleted_at = $14, outer_at = $15, submitted = $16, version = version + 1
-	where card_id = $17 and code = $18 and version = $19`
+	activated_at = $12, held_at = $13, deleted_at = $14, outer_at = $15, submitted = $16, wallet = $17, given_from = $18,
+	version = version + 1
+	where card_id = $19 and code = $20 and version = $21`
 
 func (r rows) UpdateCard(ctx context.Context, c member.Card) (bool, error) {
-	res, err := r.q.Exec(ctx, updateCardSQL, append(values(c), c.CardID, c.Code, c.Life.Version)...)
-	return added("update a card", res, err)
+	return r.changes(ctx, "update a card", updateCardSQL, append(values(c), c.CardID, c.Code, c.Life.Version)...)
 }
 
 // values are those of addCardSQL and updateCardSQL that are no key.
@@ -82,6 +91,6 @@ func values(c member.Card) []any {
 	return []any{
 		c.MemberID, string(c.Status), c.Bonus, c.Balance, c.MembershipNumber, c.Fields[0], c.Fields[1], c.Fields[2], c.OuterStr,
 		millis(c.IssuedAt), millis(c.ClaimedAt), millis(c.ActivatedAt),
-		int64(c.Life.Held), int64(c.Life.Deleted), int64(c.Life.Outer), submitted,
+		int64(c.Life.Held), int64(c.Life.Deleted), int64(c.Life.Outer), submitted, c.Life.Wallet, c.Life.GivenFrom,
 	}
 }

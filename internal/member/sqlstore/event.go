@@ -16,8 +16,7 @@ func (r rows) AddEvent(ctx context.Context, e member.Event) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("keep an event: %w", err)
 	}
-	res, err := r.q.Exec(ctx, addEventSQL, e.DedupeKey, e.Name, e.CardID, e.Code, e.OpenID, e.At.UnixMilli(), string(fields))
-	return added("keep an event", res, err)
+	return r.changes(ctx, "keep an event", addEventSQL, e.DedupeKey, e.Name, e.CardID, e.Code, e.OpenID, e.At.UnixMilli(), string(fields))
 }
 
 const eventSQL = `select fields from event where dedupe_key = $1`

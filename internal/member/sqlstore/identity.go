@@ -36,8 +36,7 @@ const addIdentitySQL = `insert into identity (app_id, openid, unionid, member_id
 	values ($1, $2, $3, $4, now_ms()) on conflict do nothing`
 
 func (r rows) AddIdentity(ctx context.Context, id member.Identity) (bool, error) {
-	res, err := r.q.Exec(ctx, addIdentitySQL, id.AppID, id.OpenID, id.UnionID, id.MemberID)
-	return added("add an identity", res, err)
+	return r.changes(ctx, "add an identity", addIdentitySQL, id.AppID, id.OpenID, id.UnionID, id.MemberID)
 }
 
 const setUnionIDSQL = `update identity set unionid = $3 where app_id = $1 and openid = $2`

@@ -13,25 +13,41 @@ import (
 
 const enqueueSQL = `insert into outbox (outbox_id, card_id, code, seq, kind, payload, due_at, created_at)
 	select $1, $2, $3, coalesce((select max(seq) from outbox where card_id = $2 and code = $3), 0) + 1, $4, $5, now_ms(), now_ms()
-	where not exists (select 1 from outbox where card_id = $2 and code = $3 and kind = $4 and payload = $5 and state = 'waiting')`
+	where not exists (select 1 from outbox where card_id = $2 and code = $3 and kind = $4 and payload = $5 and state = 'waiting')
+	on conflict (card_id, code, seq) do nothing`
+
+const queuedSQL = `select count(*) from outbox where card_id = $1 and code = $2 and kind = $3 and payload = $4 and state = 'waiting'`
 
 func (r rows) Enqueue(ctx context.Context, m member.Message) error {
-	return r.exec(ctx, "enqueue", enqueueSQL, uuid.NewString(), m.CardID, m.Code, m.Kind, m.Payload)
+	for {
+		done, err := r.changes(ctx, "enqueue", enqueueSQL, uuid.NewString(), m.CardID, m.Code, m.Kind, m.Payload)
+		if err != nil || done {
+			return err
+		}
+		var waiting int
+		if err := r.q.QueryRow(ctx, queuedSQL, m.CardID, m.Code, m.Kind, m.Payload).Scan(&waiting); err != nil {
+			return fmt.Errorf("look at the outbox: %w", err)
+		}
+		if waiting > 0 {
+			return nil
+		}
+		// Where transactions run side by side, another had this seq first.
+	}
 }
 
 // A card's oldest waiting message goes first, and while it is leased or
 // postponed the others of that card wait behind it.
+const dueSQL = ` from outbox o
+	where o.state = 'waiting' and o.due_at <= now_ms() and o.lease_until <= now_ms()
+	and not exists (select 1 from outbox b
+		where b.card_id = o.card_id and b.code = o.code and b.state = 'waiting' and b.seq < o.seq)`
+
 const takeSQL = `update outbox set lease_owner = $1, lease_until = now_ms() + $2, started = started + 1
-	where outbox_id in (
-		select o.outbox_id from outbox o
-		where o.state = 'waiting' and o.due_at <= now_ms() and o.lease_until <= now_ms()
-		and not exists (select 1 from outbox b
-			where b.card_id = o.card_id and b.code = o.code and b.state = 'waiting' and b.seq < o.seq)
-		order by o.due_at limit $3)
+	where outbox_id in (select o.outbox_id` + dueSQL + ` order by o.due_at limit $3)
 	returning outbox_id, card_id, code, kind, payload, attempts, started`
 
 // idleSQL keeps a worker with nothing to do from taking the writing connection.
-const idleSQL = `select count(*) from (select 1 from outbox where state = 'waiting' and due_at <= now_ms() limit 1) as due`
+const idleSQL = `select count(*) from (select 1` + dueSQL + ` limit 1) as due`
 
 // Take implements member.Store.
 func (s *Store) Take(ctx context.Context, lease string, time time.Duration, n int) (out []member.Message, err error) {
@@ -72,24 +88,25 @@ func (s *Store) Waiting(ctx context.Context) (b member.Backlog, err error) {
 const finishSQL = `delete from outbox where outbox_id = $1 and lease_owner = $2`
 
 func (r rows) Finish(ctx context.Context, m member.Message) (bool, error) {
-	return r.mine(ctx, "finish a message", finishSQL, m.ID, m.Lease)
+	return r.changes(ctx, "finish a message", finishSQL, m.ID, m.Lease)
 }
 
 const postponeSQL = `update outbox set lease_owner = '', lease_until = 0, attempts = attempts + 1, due_at = now_ms() + $3, last_error = $4
 	where outbox_id = $1 and lease_owner = $2`
 
 func (r rows) Postpone(ctx context.Context, m member.Message, wait time.Duration, why string) (bool, error) {
-	return r.mine(ctx, "postpone a message", postponeSQL, m.ID, m.Lease, wait.Milliseconds(), why)
+	return r.changes(ctx, "postpone a message", postponeSQL, m.ID, m.Lease, wait.Milliseconds(), why)
+}
+
+const releaseSQL = `update outbox set lease_owner = '', lease_until = 0 where outbox_id = $1 and lease_owner = $2`
+
+func (r rows) Release(ctx context.Context, m member.Message) (bool, error) {
+	return r.changes(ctx, "release a message", releaseSQL, m.ID, m.Lease)
 }
 
 const burySQL = `update outbox set lease_owner = '', lease_until = 0, attempts = attempts + 1, state = 'dead', last_error = $3
 	where outbox_id = $1 and lease_owner = $2`
 
 func (r rows) Bury(ctx context.Context, m member.Message, why string) (bool, error) {
-	return r.mine(ctx, "park a message", burySQL, m.ID, m.Lease, why)
-}
-
-func (r rows) mine(ctx context.Context, what, query string, args ...any) (bool, error) {
-	res, err := r.q.Exec(ctx, query, args...)
-	return added(what, res, err)
+	return r.changes(ctx, "park a message", burySQL, m.ID, m.Lease, why)
 }

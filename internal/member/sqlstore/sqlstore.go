@@ -76,14 +76,6 @@ func all[T any](what string, rs *sql.Rows, err error, scan func(func(...any) err
 	return out, nil
 }
 
-func added(what string, res sql.Result, err error) (bool, error) {
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", what, err)
-	}
-	n, err := res.RowsAffected()
-	return n > 0, err
-}
-
 func when(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -96,6 +88,16 @@ func millis(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixMilli()
+}
+
+// changes runs a statement and tells whether it changed a row.
+func (r rows) changes(ctx context.Context, what, query string, args ...any) (bool, error) {
+	res, err := r.q.Exec(ctx, query, args...)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
 }
 
 // exec runs a statement whose number of rows does not matter.

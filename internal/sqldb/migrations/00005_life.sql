@@ -1,13 +1,17 @@
 -- +goose Up
--- What decides a card's status whatever the order in which it became known:
--- the latest moment it was taken and the latest it was deleted (package member
--- says what a moment is), the form, and which OuterStr is the latest.
--- version guards every change.
+-- What decides a card's status and holder whatever the order in which it became
+-- known: the latest moment it was taken and the latest it was deleted (package
+-- member says what a moment is), the form, which OuterStr is the latest, the
+-- Official Account's openid in whose wallet it is, and the code under which it
+-- was the giver's. version guards every change.
 alter table member_card add column held_at bigint not null default 0;
 alter table member_card add column deleted_at bigint not null default 0;
 alter table member_card add column outer_at bigint not null default 0;
 alter table member_card add column submitted bigint not null default 0;
-alter table member_card add column version bigint not null default 0;
+alter table member_card add column wallet text not null default '';
+alter table member_card add column given_from text not null default '';
+alter table member_card add column version bigint not null default 1;
+create index member_card_given on member_card (card_id, given_from) where given_from <> '';
 
 -- Every card event WeChat delivered, once. dedupe_key is a hash, so that four
 -- deliveries are one row and two events of one second are two.
@@ -58,7 +62,10 @@ create table identity_conflict (
 drop table identity_conflict;
 drop table outbox;
 drop table event;
+drop index member_card_given;
 alter table member_card drop column version;
+alter table member_card drop column given_from;
+alter table member_card drop column wallet;
 alter table member_card drop column submitted;
 alter table member_card drop column outer_at;
 alter table member_card drop column deleted_at;

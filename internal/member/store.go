@@ -1,0 +1,93 @@
+package member
+
+import (
+	"context"
+	"time"
+)
+
+// Reader answers questions about rows. Inside Store.Write it sees the
+// transaction, elsewhere what was last committed.
+type Reader interface {
+	// Exists tells whether there is such a member.
+	Exists(ctx context.Context, memberID string) (bool, error)
+	// Identity returns ErrNotFound for an openid that was never seen.
+	Identity(ctx context.Context, appID, openID string) (Identity, error)
+	// Identities lists who the member is, in every app.
+	Identities(ctx context.Context, memberID string) ([]Identity, error)
+	// ByUnionID lists the identities that WeChat gave this unionid for.
+	ByUnionID(ctx context.Context, unionID string) ([]Identity, error)
+	// Cards lists the member's cards, oldest first, but no issued code of a
+	// card that the member has or had in the wallet under another code.
+	Cards(ctx context.Context, memberID string) ([]Card, error)
+	// Card returns one card, whoever holds it, or ErrNotFound.
+	Card(ctx context.Context, cardID, code string) (Card, error)
+	// Heir returns the card that this code became when it was given away, or
+	// ErrNotFound.
+	Heir(ctx context.Context, cardID, code string) (Card, error)
+	// LiveCard returns the member's code of that card which is active,
+	// claimed, deleted or issued, the first of these that there is, or
+	// ErrNotFound.
+	LiveCard(ctx context.Context, memberID, cardID string) (Card, error)
+}
+
+// Tx changes rows. The Add methods report false, and change nothing, when a
+// row that excludes the new one exists already.
+type Tx interface {
+	Reader
+	AddMember(ctx context.Context, memberID string) error
+	AddIdentity(ctx context.Context, id Identity) (bool, error)
+	SetUnionID(ctx context.Context, appID, openID, unionID string) error
+	// AddConflict records, once, that who and the other member look like one
+	// person and cannot be.
+	AddConflict(ctx context.Context, who Identity, otherMemberID string) error
+
+	// AddIssued records a code as issued to a member now. It reports false
+	// when the card has this code already or the member an issued one.
+	AddIssued(ctx context.Context, memberID, cardID, code string) (bool, error)
+	// AddCard records a card, whatever its Life.Version.
+	AddCard(ctx context.Context, c Card) (bool, error)
+	// UpdateCard writes all of c but its key. It reports false when the row
+	// was changed since c was read.
+	UpdateCard(ctx context.Context, c Card) (bool, error)
+
+	// The steps by which a person goes to another member: the identity, then
+	// the cards in that person's wallet, then, if nothing is left there, the
+	// member it leaves behind.
+	MoveIdentity(ctx context.Context, appID, openID, into string) error
+	MoveCards(ctx context.Context, from, wallet, into string) error
+	DeleteMember(ctx context.Context, memberID string) error
+
+	// AddEvent reports false for an event that was delivered before.
+	AddEvent(ctx context.Context, e Event) (bool, error)
+	// Event returns a kept event, or ErrNotFound.
+	Event(ctx context.Context, dedupeKey string) (Event, error)
+
+	// Enqueue puts a message behind the others of its card, due now, unless
+	// one of the same kind and payload waits there already, perhaps under way.
+	// So that the one under way is not the last word on something older, the
+	// same transaction must have changed the card before.
+	Enqueue(ctx context.Context, m Message) error
+	// Finish removes a message; Postpone makes it wait and counts a failure;
+	// Release gives it back as it was; Bury counts a failure and parks it for
+	// the operator. They report false when the message is no longer leased to
+	// m.Lease: somebody else has taken it over.
+	Finish(ctx context.Context, m Message) (bool, error)
+	Postpone(ctx context.Context, m Message, wait time.Duration, why string) (bool, error)
+	Release(ctx context.Context, m Message) (bool, error)
+	Bury(ctx context.Context, m Message, why string) (bool, error)
+}
+
+// Store keeps members. It is safe for concurrent use.
+type Store interface {
+	Reader
+	// Write runs fn in one transaction that is durable when Write returns nil.
+	// fn may run more than once and must have no other effect than on
+	// variables it sets anew; an error from it undoes everything.
+	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+	// Take leases up to n messages that are due to a lease of that name, for
+	// that time by the store's own clock. Of each card it takes only the
+	// oldest that waits, and none while that one is postponed or leased.
+	Take(ctx context.Context, lease string, time time.Duration, n int) ([]Message, error)
+	// Waiting counts messages by state and tells the age of the oldest that waits.
+	Waiting(ctx context.Context) (Backlog, error)
+}
