@@ -225,9 +225,11 @@ func TestCallback_forged_pushes_get_403_and_nothing(t *testing.T) {
 		}
 	}
 	for name, edit := range map[string]func(q *http.Request){
-		"no query":    func(r *http.Request) { r.URL.RawQuery = "" },
-		"bad escape":  func(r *http.Request) { r.URL.RawQuery += "&x=%zz" },
-		"old":         func(r *http.Request) { r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "timestamp=1", "timestamp=0", 1) },
+		"no query":   func(r *http.Request) { r.URL.RawQuery = "" },
+		"bad escape": func(r *http.Request) { r.URL.RawQuery += "&x=%zz" },
+		"old": func(r *http.Request) {
+			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "timestamp=1", "timestamp=0", 1)
+		},
 		"given twice": func(r *http.Request) { r.URL.RawQuery += "&nonce=1" },
 	} {
 		if status, text := send(good, edit); status != 403 || text != "" {

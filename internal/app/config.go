@@ -227,7 +227,7 @@ func (p *problems) checkSecrets(c Config, vars map[string]string) {
 	}
 	p.form("CALLBACK_AES_KEY", string(c.CallbackAESKey), aesKeyForm, false, "an EncodingAESKey of 43 characters")
 	p.form("CALLBACK_AES_KEY_PREVIOUS", string(c.CallbackAESKeyPrevious), aesKeyForm, false, "an EncodingAESKey of 43 characters")
-	if c.CallbackAESKeyPrevious != "" && c.CallbackAESKey == "" {
+	if aesKeyForm.MatchString(string(c.CallbackAESKeyPrevious)) && c.CallbackAESKey == "" {
 		p.add("CALLBACK_AES_KEY_PREVIOUS", "given without CALLBACK_AES_KEY")
 	}
 	for _, name := range secretNames {

@@ -99,6 +99,7 @@ var misconfigurations = []misconfiguration{
 	{"padded", "CALLBACK_AES_KEY", key32, "is not an EncodingAESKey of 43 characters"},
 	{"sample", "CALLBACK_AES_KEY", "SampleDoNotUse" + strings.Repeat("0", 29), "is a sample from the documentation; `server init` makes a fresh one"},
 	{"long", "CALLBACK_AES_KEY_PREVIOUS", canary + strings.Repeat("0", 38), "is not an EncodingAESKey of 43 characters"},
+	{"alone", "CALLBACK_AES_KEY_PREVIOUS", canary + strings.Repeat("0", 37), "given without CALLBACK_AES_KEY"},
 
 	{"missing", "SESSION_KEYS", "", "is missing"},
 	{"no kid", "SESSION_KEYS", key32, "key 1: not of the form kid:base64"},
