@@ -44,6 +44,9 @@ func New(ctx context.Context, cfg Config, o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if cfg.OTLPEndpoint != "" { // often set for a whole cluster, so no reason to refuse the start
+		o.Log.WarnContext(ctx, "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version exports no traces")
+	}
 	core, err := Open(ctx, cfg, o.Log)
 	if err != nil {
 		return nil, err

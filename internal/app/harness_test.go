@@ -23,7 +23,7 @@ import (
 // world is a simulated WeChat and the servers that run against it, each with
 // real listeners and a real database.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	sim    *wechatsim.Sim
 	wechat *httptest.Server
 	db     string
@@ -32,7 +32,7 @@ type world struct {
 	quiet  bool // keep no log
 }
 
-func newWorld(t *testing.T, o wechatsim.Options) *world {
+func newWorld(t testing.TB, o wechatsim.Options) *world {
 	t.Helper()
 	sim := wechatsim.New(o)
 	t.Cleanup(sim.Close)
@@ -66,7 +66,7 @@ func (w *world) environ() []string {
 
 // server is one running replica.
 type server struct {
-	t     *testing.T
+	t     testing.TB
 	base  string
 	admin string
 	stop  func()
@@ -107,7 +107,7 @@ type answer struct {
 	body   []byte
 }
 
-func (a answer) json(t *testing.T, into any) {
+func (a answer) json(t testing.TB, into any) {
 	t.Helper()
 	if err := json.Unmarshal(a.body, into); err != nil {
 		t.Fatalf("answer %d %s: %v", a.status, a.body, err)
@@ -140,7 +140,7 @@ func (a answer) problem(t *testing.T, status int, code string) problem {
 }
 
 // request sends one request; a nil body sends none.
-func request(t *testing.T, method, url, token string, body []byte, edit ...func(*http.Request)) answer {
+func request(t testing.TB, method, url, token string, body []byte, edit ...func(*http.Request)) answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -292,7 +292,7 @@ func exts(t *testing.T, a answer) []ext {
 }
 
 // eventually waits until ok, which must become true within ten seconds.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); {
 		if time.Now().After(deadline) {

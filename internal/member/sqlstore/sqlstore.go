@@ -16,6 +16,7 @@ import (
 type Store struct {
 	rows // of the last committed state
 	db   *sqldb.DB
+	live live
 }
 
 // New returns a Store on db, whose tables must have been migrated.
