@@ -184,6 +184,7 @@ func (s *Source) rouse() {
 	if !s.running {
 		s.running = true
 		go s.keep()
+		return
 	}
 	select {
 	case s.wake <- struct{}{}:
