@@ -75,6 +75,7 @@ func (s *Source) nap(d time.Duration) {
 // look compares our copy with the shared one and does what there is to do.
 func (s *Source) look() error {
 	s.count(func(c *Counts) { c.Looks++ })
+	s.hear()
 	lacking, err := s.read()
 	if err != nil || s.todo(lacking) == nothing {
 		return err
@@ -138,12 +139,9 @@ func (s *Source) conclude(err error) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.note(err)
-	more := s.answer()
+	s.answer()
 	close(s.round)
 	s.round = make(chan struct{})
-	if more {
-		return 0
-	}
 	return s.nextLook()
 }
 

@@ -210,6 +210,35 @@ func TestSource_Invalidate_ofAValueOnlyTheFleetHas(t *testing.T) {
 	})
 }
 
+// The same, while a look that began too early to see it is under way.
+func TestSource_Invalidate_duringALook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
+		memory, loads := ticket.NewMemory(), &faulty{}
+		loads.to = memory
+		a, b := source(t, u.Issue, memory, ticket.Options{}), source(t, u.Issue, loads, ticket.Options{})
+		first := get(t, a)
+		get(t, b)
+		verdict := make(chan error, 1)
+		loads.set(func(f *faulty) {
+			f.lose = func(string) error { // the answer is on its way while the others go on
+				loads.set(func(f *faulty) { f.lose = nil })
+				if err := a.Invalidate(t.Context(), first); err != nil {
+					t.Errorf("Invalidate: %v", err)
+				}
+				second := get(t, a)
+				go func() { verdict <- b.Invalidate(t.Context(), second) }()
+				time.Sleep(100 * time.Millisecond)
+				return nil
+			}
+		})
+		if err := <-verdict; !errors.Is(err, ticket.ErrTooSoon) {
+			t.Errorf("Invalidate of what only the fleet has = %v, want ErrTooSoon from a look of its own", err)
+		}
+	})
+}
+
 // The rejecting replica cannot get another value: the others stop serving the
 // dead one all the same.
 func TestSource_Invalidate_isSeenByTheFleet(t *testing.T) {

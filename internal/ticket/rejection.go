@@ -8,7 +8,7 @@ import (
 
 // rejection is a value that callers saw refused, and the verdict on it.
 type rejection struct {
-	value string
+	heard bool // a look has begun since it came
 	done  chan struct{}
 	err   error
 }
@@ -59,7 +59,7 @@ func (s *Source) reject(value string) (*rejection, error) {
 	}
 	r, ok := s.pending[value]
 	if !ok {
-		r = &rejection{value: value, done: make(chan struct{})}
+		r = &rejection{done: make(chan struct{})}
 		s.pending[value] = r
 	}
 	s.rouse()
@@ -84,34 +84,39 @@ func (s *Source) dismiss() error {
 	return nil
 }
 
-// settle answers the rejections of values that are not ours to serve (any more).
+// hear marks the rejections that the look now beginning is to settle.
+func (s *Source) hear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.pending {
+		r.heard = true
+	}
+}
+
+// settle answers the rejections of values that are not ours to serve (any
+// more). One that came after the look had begun waits for the next: it may be
+// about a value that only the fleet has yet.
 func (s *Source) settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.cur.Load()
 	for value, r := range s.pending {
-		if c == nil || c.rejected || c.value != value {
+		if ours := c != nil && c.value == value; ours && c.rejected || !ours && r.heard {
 			delete(s.pending, value)
 			close(r.done)
 		}
 	}
 }
 
-// answer settles what is left: rejections of the copy in service, which could
-// not be carried out. It reports whether one came too late for this round. mu is held.
-func (s *Source) answer() (more bool) {
+// answer says why the rejection of the copy in service could not be carried
+// out. One that came too late for this round has roused the keeper for another.
+// mu is held.
+func (s *Source) answer() {
 	c := s.cur.Load()
-	if c == nil {
-		return false
+	if c == nil || s.pending[c.value] == nil || s.trouble == nil {
+		return
 	}
-	r := s.pending[c.value]
-	if r == nil {
-		return false
-	}
-	if s.trouble == nil {
-		return true
-	}
-	now := s.now()
+	r, now := s.pending[c.value], s.now()
 	wait := s.trouble.until - now
 	if s.keeper.barred.backOff && s.keeper.barred.until > now {
 		s.counts.TooSoon++
@@ -123,7 +128,6 @@ func (s *Source) answer() (more bool) {
 	}
 	delete(s.pending, c.value)
 	close(r.done)
-	return false
 }
 
 // young reports whether c was refused already when it was new.
