@@ -224,6 +224,76 @@ func TestAdmin_everything_needs_the_token(t *testing.T) {
 	}
 }
 
+// The shop's other services take the tickets from here instead of fetching
+// their own; their token opens nothing else.
+func TestTickets_for_the_shops_other_services(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	const ticketToken = "a-ticket-token-of-forty-characters-00001"
+	w.env["TICKET_TOKEN"] = ticketToken
+	cardID := w.card()
+	s := w.serve()
+	type shared struct {
+		Value     string
+		ExpiresIn int `json:"expires_in"`
+	}
+	read := func(kind string) (got shared) {
+		t.Helper()
+		a := request(t, http.MethodGet, s.admin+"/v1/tickets/"+kind, ticketToken, nil)
+		if a.status != 200 {
+			t.Fatalf("%s: %d %s", kind, a.status, a.body)
+		}
+		a.json(t, &got)
+		if got.Value == "" || got.ExpiresIn < 1 || got.ExpiresIn > 7200 {
+			t.Errorf("%s: %+v", kind, got)
+		}
+		return got
+	}
+	token, ticket, jsapi := read("access_token"), read("wx_card"), read("jsapi")
+	if ticket.Value == jsapi.Value || token.Value == ticket.Value {
+		t.Error("two kinds have one value")
+	}
+	used := request(t, http.MethodPost, w.wechat.URL+"/card/get?access_token="+token.Value, "", []byte(`{"card_id":"`+cardID+`"}`))
+	if !bytes.Contains(used.body, []byte(`"errcode":0`)) {
+		t.Errorf("the token does not work: %s", used.body)
+	}
+	again := read("access_token")
+	if again.Value != token.Value || w.sim.Calls()["/cgi-bin/stable_token"].Total != 1 {
+		t.Errorf("read again: another value, or %d fetches", w.sim.Calls()["/cgi-bin/stable_token"].Total)
+	}
+
+	reject := func(kind, value string) answer {
+		return request(t, http.MethodPost, s.admin+"/v1/tickets/"+kind+"/invalidate", ticketToken, []byte(`{"rejected":"`+value+`"}`))
+	}
+	if got := reject("access_token", "an-older-value"); got.status != 204 {
+		t.Errorf("an older value: %d %s", got.status, got.body)
+	}
+	if read("access_token").Value != token.Value {
+		t.Error("an older value put the current one out of service")
+	}
+	w.sim.ExpireAccessToken()
+	for range 5 {
+		if got := reject("access_token", token.Value); got.status != 204 {
+			t.Errorf("the dead value: %d %s", got.status, got.body)
+		}
+	}
+	if read("access_token").Value == token.Value {
+		t.Error("the dead value is handed out again")
+	}
+	if n := w.sim.Calls()["/cgi-bin/stable_token"].Total; n != 2 {
+		t.Errorf("stable_token: %d calls, want 2", n)
+	}
+
+	request(t, http.MethodGet, s.admin+"/v1/tickets/session_key", ticketToken, nil).problem(t, 422, "invalid_input")
+	request(t, http.MethodGet, s.admin+"/v1/tickets/wx_card", "", nil).problem(t, 401, "admin_token_invalid")
+	request(t, http.MethodGet, s.admin+"/metrics", ticketToken, nil).problem(t, 401, "admin_token_invalid")
+	request(t, http.MethodPost, s.admin+"/v1/explain", ticketToken, []byte(`{}`)).problem(t, 401, "admin_token_invalid")
+	request(t, http.MethodGet, s.base+"/v1/tickets/wx_card", ticketToken, nil).problem(t, 404, "not_found")
+	if got := request(t, http.MethodGet, s.admin+"/v1/tickets/wx_card", adminToken, nil); got.status != 200 {
+		t.Errorf("with the ADMIN_TOKEN: %d", got.status)
+	}
+}
+
 func TestDrain_finishes_what_is_under_way(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wechatsim.Options{})

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -40,6 +41,31 @@ func newTickets(cfg Config, official *wechat.App, options wechat.Options, store 
 type accessTokens struct{ *ticket.Source }
 
 func (a accessTokens) Token(ctx context.Context) (string, error) { return a.Ticket(ctx) }
+
+func (t *tickets) of(kind string) *ticket.Source {
+	switch kind {
+	case "access_token":
+		return t.access
+	case "jsapi":
+		return t.jsapi
+	}
+	return t.wxCard
+}
+
+// Shared implements httpapi.Tickets.
+func (t *tickets) Shared(ctx context.Context, kind string) (string, time.Duration, error) {
+	source := t.of(kind)
+	value, err := source.Ticket(ctx)
+	return value, source.Status().Left, err
+}
+
+// Reject implements httpapi.Tickets.
+func (t *tickets) Reject(ctx context.Context, kind, value string) error {
+	if err := t.of(kind).Invalidate(ctx, value); !errors.Is(err, ticket.ErrTooSoon) {
+		return err
+	}
+	return nil // it was heard of a moment ago
+}
 
 // Ticket implements cardlist.Tickets.
 func (t *tickets) Ticket(ctx context.Context) (string, error) {

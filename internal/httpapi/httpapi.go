@@ -69,6 +69,7 @@ type Services struct {
 	Catalogue Catalogue
 	CardLists CardLists
 	Pushes    Pushes
+	Tickets   Tickets
 	// Ready returns why the service cannot be used now, or nil.
 	Ready func(ctx context.Context) error
 }
@@ -80,6 +81,8 @@ type Options struct {
 	Version string
 
 	AdminToken string
+	// TicketToken opens the shared tickets and nothing else; empty opens nothing.
+	TicketToken string
 	// RatePerMember and RatePerAddress are requests per second on the public
 	// listener; 0 means no limit.
 	RatePerMember, RatePerAddress int
@@ -143,6 +146,7 @@ func (a *API) Admin() http.Handler {
 	e.Use(a.adminOnly, readBody(adminBody))
 	api := humagin.New(e, config("addcard admin", a.Version, "The operator's API; every call needs the ADMIN_TOKEN."))
 	a.explainRoute(api)
+	a.ticketRoutes(api)
 	a.healthRoutes(api)
 	a.operations(e)
 	docs(e, "addcard admin")

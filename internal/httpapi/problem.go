@@ -34,7 +34,7 @@ var (
 	malformedBody      = kind{400, "malformed_body", "The request body is not one well-formed JSON value in UTF-8."}
 	sessionInvalid     = kind{401, "session_invalid", "There is no valid session; call wx.login and POST /v1/session."}
 	loginCodeInvalid   = kind{401, "login_code_invalid", "WeChat does not accept this wx.login code, or it was used before; call wx.login again."}
-	adminTokenInvalid  = kind{401, "admin_token_invalid", "The admin API needs the ADMIN_TOKEN as a bearer token."}
+	adminTokenInvalid  = kind{401, "admin_token_invalid", "The admin API needs the ADMIN_TOKEN as a bearer token (or for the shared tickets the TICKET_TOKEN)."}
 	codeNotYours       = kind{403, "code_not_yours", "The card code is not one of this member's."}
 	userBlocked        = kind{403, "user_blocked", "WeChat has blocked this user as a risk."}
 	notFound           = kind{404, "not_found", "There is no such route."}
