@@ -97,6 +97,39 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
+// Several processes on one database file share the tickets as replicas do.
+func TestFleet_processes_on_one_file_fetch_once(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	for _, path := range []string{"/cgi-bin/stable_token", "/cgi-bin/ticket/getticket"} {
+		if err := w.sim.AddFault(wechatsim.Fault{Path: path, LatencyMS: 300, Times: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cardID := w.card()
+	var fleet []*process
+	for range 4 {
+		fleet = append(fleet, w.spawn())
+	}
+	token, _ := w.login(fleet[0].server, "ming")
+	var wg sync.WaitGroup
+	for _, p := range fleet {
+		for range 25 {
+			wg.Go(func() {
+				if got := p.post("/v1/card-ext", token, want(cardID)); got.status != 200 {
+					t.Errorf("card-ext: %d %s", got.status, got.body)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for _, path := range []string{"/cgi-bin/stable_token", "/cgi-bin/ticket/getticket"} {
+		if n := w.sim.Calls()[path].Total; n != 1 {
+			t.Errorf("%s: %d calls, want 1", path, n)
+		}
+	}
+}
+
 // gate stands between the servers and WeChat and holds the first call of a
 // path, before or after WeChat has seen it, until the test is over.
 type gate struct {
