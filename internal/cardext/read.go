@@ -63,7 +63,7 @@ func readObject(d *json.Decoder) (members, string) {
 func newMember(raw json.RawMessage) member {
 	v := member{text: string(raw), kind: raw[0]}
 	if v.kind == '"' {
-		json.Unmarshal(raw, &v.text) // was checked when raw was read
+		_ = json.Unmarshal(raw, &v.text) // was checked when raw was read
 	}
 	return v
 }

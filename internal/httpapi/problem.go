@@ -115,6 +115,15 @@ type Problem struct {
 	retryAfter time.Duration
 }
 
+// TransformSchema implements huma.SchemaTransformer: the description of the API
+// lists the codes.
+func (*Problem) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	for _, k := range kinds {
+		s.Properties["code"].Enum = append(s.Properties["code"].Enum, k.code)
+	}
+	return s
+}
+
 // FieldError names one wrong part of a request and never quotes its value.
 type FieldError struct {
 	Location string `json:"location" example:"body.cards[0].card_id"`
@@ -177,10 +186,10 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 	if at := (*located)(nil); errors.As(err, &at) {
 		p.Errors = []FieldError{{at.location, strings.TrimSuffix(p.Detail, ".")}}
 	}
-	switch {
-	case p.Status == internalError.status:
+	switch p.Status {
+	case http.StatusInternalServerError:
 		log.ErrorContext(ctx, "request failed", "error", err, "request_id", p.RequestID)
-	case p.Status == http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable:
 		log.WarnContext(ctx, "request not served", "code", p.Code, "error", err, "request_id", p.RequestID)
 	}
 	return p

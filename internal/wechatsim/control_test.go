@@ -62,7 +62,7 @@ func TestControl_clock(t *testing.T) {
 	if off := after - before; off < 3600 || off > 3605 {
 		t.Errorf("moved by %d", off)
 	}
-	if r.sim.Now().Sub(time.Now()) < 59*time.Minute {
+	if time.Until(r.sim.Now()) < 59*time.Minute {
 		t.Error("Now does not follow")
 	}
 }

@@ -119,7 +119,7 @@ func (f *Fault) write(w http.ResponseWriter, a answer, now time.Time) {
 		return
 	}
 	w.Write(a.body[:f.Truncate])
-	http.NewResponseController(w).Flush()
+	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
 }
 

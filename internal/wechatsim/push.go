@@ -55,7 +55,7 @@ func (t Trigger) Request(ctx context.Context) (*http.Request, error) {
 }
 
 func (t Trigger) push() (push, error) {
-	if err := t.Callback.complete(); err != nil {
+	if err := t.complete(); err != nil {
 		return push{}, err
 	}
 	kind, known := eventKind(t.Event)
