@@ -1,0 +1,169 @@
+// Package redisstore keeps shared tickets in Redis: one server, a master under
+// Sentinels, or a Cluster, version 5 or later. It decides nothing: the rules
+// are in package ticket.
+//
+// A ticket and its lease are one hash, so each promise of [ticket.Store] is one
+// script on one key, and whoever may read the copy sees its lease beside it.
+// All times are the server's own. Redis may lose the last writes when a replica
+// takes over; the worst of it is one more call to the issuer.
+//
+// Nothing that may be found under a key breaks anything: what no script of ours
+// can have written is no copy and no lease, and is replaced. Spans above two
+// days are such. A copy saved in the future, as the server's clock tells it
+// once it was set back, is none either: nobody knows how old it is. A lease
+// that began in the future begins now.
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"addcard/internal/ticket"
+)
+
+// Store is a [ticket.Store] in Redis. Make it with [New]; it is safe for
+// concurrent use. No call lasts longer than half a second, and none is sent
+// twice: Redis may have heard a call that got no answer.
+type Store struct{ client redis.UniversalClient }
+
+var _ ticket.Store = (*Store)(nil)
+
+// New returns a Store on client, as [Open] makes it, which must stay open. It
+// does not ask whether the server is there.
+func New(client redis.UniversalClient) *Store { return &Store{client} }
+
+// name is where the ticket lies. What stands before the last colon, for us the
+// AppID, is the hash tag: an app's tickets live in one slot of a Cluster.
+func name(key string) string {
+	tag, rest := key, ""
+	if i := strings.LastIndexByte(key, ':'); i > 0 {
+		tag, rest = key[:i], key[i:]
+	}
+	return "addcard:{" + tag + "}" + rest
+}
+
+// Durations of Go end at 292 years, so what is further off is junk before it is
+// a copy. The clock of a master and of its replica may differ by a second.
+var load = newScript(`
+local kind = redis.call('TYPE', key).ok
+if kind ~= 'hash' then return {kind} end
+local r = row('value', 'value_fence', 'life', 'ends', 'saved', 'rejected')
+if not r[1] and not r[2] then return {'none'} end
+local fence, life, ends, saved = whole(r[2]), whole(r[3]), whole(r[4]), whole(r[5])
+if not r[1] or not fence or not life or not ends or not saved or not r[6]
+  or life > 1e12 or ends - saved > 1e12 or saved > now + 1000 then return {'junk'} end
+return {kind, r[1], fence, life, ends - now, now - saved, r[6]}`)
+
+// Load implements [ticket.Store].
+func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
+	reply, err := s.run(ctx, load, key)
+	if err != nil {
+		return ticket.Record{}, fmt.Errorf("read ticket %s: %w", key, err)
+	}
+	if reply.text(0) == "none" {
+		return ticket.Record{}, ticket.ErrNotFound
+	}
+	rec := ticket.Record{
+		Value:    reply.text(1),
+		Fence:    reply.number(2),
+		Life:     millis(reply.number(3)),
+		Left:     millis(reply.number(4)),
+		Age:      millis(reply.number(5)),
+		Rejected: reply.text(6) != "0",
+	}
+	if rec.Value == "" || rec.Fence <= 0 || rec.Life <= 0 {
+		return ticket.Record{}, ticket.ErrUnreadable
+	}
+	return rec, nil
+}
+
+// The row is taken if its lease is free or past its time, or the owner's already.
+var acquire = newScript(`
+local owner, above, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local r = row('owner', 'fence', 'granted', 'until', 'failures')
+local fence, granted, ends = whole(r[2]) or 0, whole(r[3]) or 0, whole(r[4]) or 0
+if ends - granted > 172800000 then ends = 0 end
+if granted > now and ends > granted then
+  granted, ends = now, now + ends - granted
+  redis.call('HSET', key, 'granted', granted, 'until', ends)
+end
+local held = r[1] and now < ends
+if held and (r[1] == '' or r[1] ~= owner) then
+  return {0, ends - now, r[1]}
+end
+if not held then fence = math.max(fence, above) + 1 end
+clear()
+redis.call('HSET', key, 'owner', owner, 'fence', fence, 'granted', now, 'until', now + ttl)
+keep()
+return {1, fence, whole(r[5]) or 0}`)
+
+// Acquire implements [ticket.Store].
+func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ticket.Lease, error) {
+	if claim.Above >= maxWhole {
+		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: fence %d is out of range", key, claim.Above)
+	}
+	reply, err := s.run(ctx, acquire, key, claim.Owner, claim.Above, claim.TTL.Milliseconds())
+	if err != nil {
+		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: %w", key, err)
+	}
+	if reply.number(0) == 0 {
+		return ticket.Lease{}, &ticket.HeldError{For: millis(reply.number(1)), BackOff: reply.text(2) == ""}
+	}
+	return ticket.Lease{Key: key, Owner: claim.Owner, Fence: reply.number(1), Failures: int(reply.number(2))}, nil
+}
+
+var save = newScript(`
+if not ours(ARGV[1], ARGV[2]) then return {0} end
+local granted = whole(row('granted')[1]) or now
+redis.call('HSET', key, 'value', ARGV[3], 'value_fence', ARGV[4], 'life', ARGV[5],
+  'ends', math.min(granted, now) + tonumber(ARGV[6]), 'saved', now, 'rejected', 0)
+keep()
+return {1}`)
+
+// Save implements [ticket.Store].
+func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) error {
+	reply, err := s.run(ctx, save, lease.Key, lease.Owner, lease.Fence,
+		issue.Value, issue.Fence, issue.Life.Milliseconds(), (issue.Asked + issue.Life).Milliseconds())
+	if err != nil {
+		return fmt.Errorf("save ticket %s: %w", lease.Key, err)
+	}
+	if reply.number(0) == 0 {
+		return ticket.ErrLeaseLost
+	}
+	return nil
+}
+
+var release = newScript(`
+if ours(ARGV[1], ARGV[2]) then
+  redis.call('HSET', key, 'owner', '', 'granted', now, 'until', now + tonumber(ARGV[3]), 'failures', ARGV[4])
+  keep()
+end
+return {}`)
+
+// Release implements [ticket.Store].
+func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
+	_, err := s.run(ctx, release, lease.Key, lease.Owner, lease.Fence, max(after, 0).Milliseconds(), lease.Failures)
+	if err != nil {
+		return fmt.Errorf("release ticket %s: %w", lease.Key, err)
+	}
+	return nil
+}
+
+var invalidate = newScript(`
+if row('value_fence')[1] == ARGV[1] then redis.call('HSET', key, 'rejected', 1) end
+return {}`)
+
+// Invalidate implements [ticket.Store].
+func (s *Store) Invalidate(ctx context.Context, key string, fence int64) error {
+	if _, err := s.run(ctx, invalidate, key, strconv.FormatInt(fence, 10)); err != nil {
+		return fmt.Errorf("invalidate ticket %s: %w", key, err)
+	}
+	return nil
+}
+
+func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

@@ -1,0 +1,89 @@
+package redisstore_test
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"addcard/internal/redistest"
+	"addcard/internal/ticket"
+	"addcard/internal/ticket/redisstore"
+	"addcard/internal/ticket/tickettest"
+)
+
+func TestStore_single(t *testing.T) {
+	t.Parallel()
+	s := redistest.Single(t)
+	run(t, s.URL(), func(string) *redistest.Server { return s })
+}
+
+func TestStore_sentinel(t *testing.T) {
+	t.Parallel()
+	f := redistest.Sentinel(t)
+	run(t, f.URL(), func(string) *redistest.Server { return f.Master() })
+}
+
+func TestStore_cluster(t *testing.T) {
+	t.Parallel()
+	n := redistest.Cluster(t)
+	run(t, n.URL(), n.Owner)
+}
+
+func TestStore_sealed(t *testing.T) {
+	t.Parallel()
+	s := redistest.Single(t)
+	store, err := ticket.Seal(connect(t, s.URL()), "secret-of-the-app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tickettest.Run(t, func(*testing.T) tickettest.Harness { return tickettest.Harness{Store: store} })
+}
+
+// run runs the suite on the servers of url; owner finds the one with a key.
+func run(t *testing.T, url string, owner func(string) *redistest.Server) {
+	h := tickettest.Harness{
+		Store: connect(t, url),
+		Dead:  connect(t, strings.ReplaceAll(url, "127.0.0.1:", "127.0.0.2:")), // where nobody listens
+		Corrupt: func(t *testing.T, key string) {
+			owner(row(key)).Do("LPUSH", row(key), "junk")
+		},
+	}
+	tickettest.Run(t, func(*testing.T) tickettest.Harness { return h })
+}
+
+// row is where the suite's keys lie.
+func row(key string) string {
+	i := strings.LastIndex(key, ":")
+	return "addcard:{" + key[:i] + "}" + key[i:]
+}
+
+func open(t testing.TB, url string) redis.UniversalClient {
+	t.Helper()
+	client, err := redisstore.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return client
+}
+
+func connect(t testing.TB, url string) *redisstore.Store {
+	t.Helper()
+	return redisstore.New(open(t, url))
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
