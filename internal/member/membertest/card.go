@@ -1,0 +1,250 @@
+package membertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"addcard/internal/member"
+)
+
+func codeUnique(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		for i, want := range []bool{true, false} {
+			added, err := tx.AddIssued(ctx, []string{"m1", "m2"}[i], "c1", "1000000000000008")
+			if err != nil {
+				return err
+			}
+			if added != want {
+				t.Errorf("member %d: got %v, want %v", i+1, added, want)
+			}
+		}
+		return nil
+	})
+}
+
+func issuedUnique(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		for i, want := range []bool{true, false} {
+			added, err := tx.AddIssued(ctx, "m1", "c1", fmt.Sprint("code", i))
+			if err != nil {
+				return err
+			}
+			if added != want {
+				t.Errorf("code %d: got %v, want %v", i, added, want)
+			}
+		}
+		return nil
+	})
+	c, err := s.LiveCard(t.Context(), "m1", "c1")
+	if err != nil || c.Code != "code0" || c.Status != member.Issued || c.IssuedAt.IsZero() || !c.ClaimedAt.IsZero() {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+func oneIssue(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	svc := member.New(s, member.Apps{MiniProgram: app, Official: official}, plan(member.PlanPush))
+	codes := each(t, 64, func() (string, error) {
+		c, err := svc.Codes(t.Context(), "m1", []string{"c1"})
+		if err != nil {
+			return "", err
+		}
+		return c[0].Code, nil
+	})
+	if len(codes) != 1 {
+		t.Errorf("got %d different codes, want 1", len(codes))
+	}
+	if cards, err := s.Cards(t.Context(), "m1"); len(cards) != 1 || err != nil {
+		t.Errorf("rows: got %d, %v", len(cards), err)
+	}
+}
+
+func order(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	for i := range 3 {
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			_, err := tx.AddIssued(ctx, "m1", fmt.Sprint("c", i), fmt.Sprint("code", i))
+			return err
+		})
+	}
+	cards, err := s.Cards(t.Context(), "m1")
+	if err != nil || len(cards) != 3 {
+		t.Fatalf("got %+v, %v", cards, err)
+	}
+	for i, c := range cards {
+		if want := fmt.Sprint("c", i); c.CardID != want {
+			t.Errorf("card %d: got %s, want %s", i, c.CardID, want)
+		}
+	}
+}
+
+// full is a card with a value in every field.
+func full(memberID string) member.Card {
+	at := func(ms int64) time.Time { return time.UnixMilli(1795400000000 + ms).UTC() }
+	return member.Card{
+		CardID: "c1", Code: "A1", MemberID: memberID, Status: member.Active,
+		Bonus: 1<<62 + 1, Balance: 99, MembershipNumber: "No. 7", Fields: [3]string{"白银", "", "🎂"},
+		OuterStr: "店 42 <&>'\"", IssuedAt: at(1), ClaimedAt: at(22), ActivatedAt: at(333),
+		Life: member.Life{Held: 1 << 40, Deleted: 3, Outer: 7, Submitted: true, Wallet: "oA-_z", GivenFrom: "A0", Version: 1},
+	}
+}
+
+func cardRoundTrip(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	want := full("m1")
+	for i, added := range []bool{true, false} {
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			got, err := tx.AddCard(ctx, want)
+			if got != added {
+				t.Errorf("AddCard %d: got %v, want %v", i, got, added)
+			}
+			return err
+		})
+	}
+	if got := card(t, s, "c1", "A1"); got != want {
+		t.Errorf("added:\n got %+v\nwant %+v", got, want)
+	}
+	changed := member.Card{CardID: "c1", Code: "A1", MemberID: "m2", Status: member.Gifted, Life: member.Life{Version: 1}}
+	update(t, s, changed, true)
+	changed.Life.Version = 2
+	if got := card(t, s, "c1", "A1"); got != changed {
+		t.Errorf("updated:\n got %+v\nwant %+v", got, changed)
+	}
+}
+
+func updateGuard(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	add(t, s, full("m1"))
+	stale, fresh := card(t, s, "c1", "A1"), card(t, s, "c1", "A1")
+	fresh.Bonus = 5
+	update(t, s, fresh, true)
+	stale.Bonus = 9
+	update(t, s, stale, false)
+	if got := card(t, s, "c1", "A1"); got.Bonus != 5 {
+		t.Errorf("bonus: got %d, want that of the first update", got.Bonus)
+	}
+	unknown := full("m1")
+	unknown.Code = "A2"
+	update(t, s, unknown, false)
+}
+
+func oneUpdate(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	c := full("m1")
+	c.Bonus = 0
+	add(t, s, c)
+	each(t, 16, func() (string, error) {
+		for done := false; !done; { // as package member does it
+			err := s.Write(t.Context(), func(ctx context.Context, tx member.Tx) error {
+				now, err := tx.Card(ctx, "c1", "A1")
+				if err != nil {
+					return err
+				}
+				now.Bonus++
+				done, err = tx.UpdateCard(ctx, now)
+				return err
+			})
+			if err != nil {
+				return "", err
+			}
+		}
+		return "", nil
+	})
+	if got := card(t, s, "c1", "A1"); got.Bonus != 16 {
+		t.Errorf("bonus after 16 increments: got %d", got.Bonus)
+	}
+}
+
+func liveCard(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	statuses := []member.Status{member.Gifted, member.Unavailable, member.Issued, member.Deleted, member.Claimed, member.Active}
+	for i, status := range statuses {
+		add(t, s, member.Card{CardID: "c1", Code: string(status), MemberID: "m1", Status: status})
+		got, err := s.LiveCard(t.Context(), "m1", "c1")
+		if i < 2 {
+			if !errors.Is(err, member.ErrNotFound) {
+				t.Errorf("with %v: got %+v, %v, want ErrNotFound", statuses[:i+1], got, err)
+			}
+			continue
+		}
+		if got.Status != status || err != nil {
+			t.Errorf("with %v: got %s, %v, want %s", statuses[:i+1], got.Status, err, status)
+		}
+	}
+	if _, err := s.LiveCard(t.Context(), "m2", "c1"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("another member: got %v, want ErrNotFound", err)
+	}
+	if _, err := s.LiveCard(t.Context(), "m1", "c2"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("another card: got %v, want ErrNotFound", err)
+	}
+}
+
+func hidden(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	add(t, s, member.Card{CardID: "c1", Code: "issued", MemberID: "m1", Status: member.Issued})
+	add(t, s, member.Card{CardID: "c2", Code: "other", MemberID: "m1", Status: member.Issued})
+	add(t, s, member.Card{CardID: "c1", Code: "hers", MemberID: "m2", Status: member.Active})
+	for _, test := range []struct {
+		status member.Status
+		want   int
+	}{{member.Gifted, 3}, {member.Unavailable, 4}, {member.Deleted, 4}, {member.Claimed, 5}, {member.Active, 6}} {
+		add(t, s, member.Card{CardID: "c1", Code: string(test.status), MemberID: "m1", Status: test.status})
+		if cards, err := s.Cards(t.Context(), "m1"); len(cards) != test.want || err != nil {
+			t.Errorf("after %s: got %d cards, %v, want %d", test.status, len(cards), err, test.want)
+		}
+	}
+	if c := card(t, s, "c1", "issued"); c.MemberID != "m1" { // may still be taken
+		t.Errorf("the hidden code: got %+v", c)
+	}
+}
+
+func heir(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	given := member.Card{CardID: "c1", Code: "new", MemberID: "m1", Status: member.Claimed, Life: member.Life{GivenFrom: "old", Version: 1}}
+	add(t, s, given)
+	add(t, s, member.Card{CardID: "c1", Code: "ungiven", MemberID: "m1", Status: member.Claimed})
+	if got, err := s.Heir(t.Context(), "c1", "old"); got != given || err != nil {
+		t.Errorf("got %+v, %v, want %+v", got, err, given)
+	}
+	for _, key := range [][2]string{{"c1", "new"}, {"c2", "old"}, {"c1", ""}} {
+		if got, err := s.Heir(t.Context(), key[0], key[1]); !errors.Is(err, member.ErrNotFound) {
+			t.Errorf("heir of %v: got %+v, %v, want ErrNotFound", key, got, err)
+		}
+	}
+}
+
+func card(t *testing.T, s member.Store, cardID, code string) member.Card {
+	t.Helper()
+	c, err := s.Card(t.Context(), cardID, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func add(t *testing.T, s member.Store, c member.Card) {
+	t.Helper()
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		added, err := tx.AddCard(ctx, c)
+		if !added {
+			t.Errorf("%s/%s was not added", c.CardID, c.Code)
+		}
+		return err
+	})
+}
+
+func update(t *testing.T, s member.Store, c member.Card, want bool) {
+	t.Helper()
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		done, err := tx.UpdateCard(ctx, c)
+		if done != want {
+			t.Errorf("UpdateCard of version %d: got %v, want %v", c.Life.Version, done, want)
+		}
+		return err
+	})
+}

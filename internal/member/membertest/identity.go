@@ -1,0 +1,110 @@
+package membertest
+
+import (
+	"context"
+	"testing"
+
+	"addcard/internal/member"
+)
+
+func identityOnce(t *testing.T, s member.Store) {
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		for _, m := range []string{"m1", "m2"} {
+			if err := tx.AddMember(ctx, m); err != nil {
+				return err
+			}
+		}
+		if added, err := tx.AddIdentity(ctx, member.Identity{AppID: app, OpenID: "o1", MemberID: "m1"}); !added || err != nil {
+			t.Errorf("first: got %v, %v", added, err)
+		}
+		if added, err := tx.AddIdentity(ctx, member.Identity{AppID: app, OpenID: "o1", MemberID: "m2"}); added || err != nil {
+			t.Errorf("second: got %v, %v", added, err)
+		}
+		return nil
+	})
+	got, err := s.Identity(t.Context(), app, "o1")
+	if want := (member.Identity{AppID: app, OpenID: "o1", MemberID: "m1"}); got != want || err != nil {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func byUnionID(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.SetUnionID(ctx, app, "open-m1", "u1") })
+	ids, err := s.ByUnionID(t.Context(), "u1")
+	if err != nil || len(ids) != 1 || ids[0].MemberID != "m1" || ids[0].UnionID != "u1" {
+		t.Errorf("got %+v, %v", ids, err)
+	}
+	if ids, err := s.Identities(t.Context(), "m1"); err != nil || len(ids) != 1 {
+		t.Errorf("Identities: got %+v, %v", ids, err)
+	}
+}
+
+func oneMember(t *testing.T, s member.Store) {
+	svc := member.New(s, member.Apps{MiniProgram: app, Official: official}, plan(member.PlanPush))
+	ids := each(t, 64, func() (string, error) { return svc.Enroll(t.Context(), app, "o1", "u1") })
+	if len(ids) != 1 {
+		t.Errorf("got %d members, want 1", len(ids))
+	}
+}
+
+// moves: ming@mini and his wallet O1 are one member, then O1 leaves with what
+// is in that wallet; what is not stays.
+func moves(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		if _, err := tx.AddIdentity(ctx, member.Identity{AppID: official, OpenID: "O1", UnionID: "u1", MemberID: "m1"}); err != nil {
+			return err
+		}
+		for code, wallet := range map[string]string{"his": "O1", "hers": "O2", "unknown": ""} {
+			c := member.Card{CardID: "c1", Code: code, MemberID: "m1", Status: member.Active, Life: member.Life{Wallet: wallet}}
+			if _, err := tx.AddCard(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	before := card(t, s, "c1", "his")
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		if err := tx.MoveIdentity(ctx, official, "O1", "m2"); err != nil {
+			return err
+		}
+		return tx.MoveCards(ctx, "m1", "O1", "m2")
+	})
+	for code, want := range map[string]string{"his": "m2", "hers": "m1", "unknown": "m1"} {
+		if got := card(t, s, "c1", code).MemberID; got != want {
+			t.Errorf("card %s: got member %s, want %s", code, got, want)
+		}
+	}
+	if after := card(t, s, "c1", "his"); after.Life.Version == before.Life.Version {
+		t.Error("whoever has read the moved card does not notice")
+	}
+	id, err := s.Identity(t.Context(), official, "O1")
+	if want := (member.Identity{AppID: official, OpenID: "O1", UnionID: "u1", MemberID: "m2"}); id != want || err != nil {
+		t.Errorf("identity: got %+v, %v, want %+v", id, err, want)
+	}
+	if id, err := s.Identity(t.Context(), app, "open-m1"); id.MemberID != "m1" || err != nil {
+		t.Errorf("the other identity: got %+v, %v", id, err)
+	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		if err := tx.AddMember(ctx, "m3"); err != nil {
+			return err
+		}
+		return tx.DeleteMember(ctx, "m3")
+	})
+	if there, err := s.Exists(t.Context(), "m3"); there || err != nil {
+		t.Errorf("a deleted member: got %v, %v", there, err)
+	}
+	if err := s.Write(t.Context(), func(ctx context.Context, tx member.Tx) error { return tx.DeleteMember(ctx, "m1") }); err == nil {
+		t.Error("a member with cards could be deleted")
+	}
+}
+
+func conflictOnce(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	for range 2 {
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			return tx.AddConflict(ctx, member.Identity{AppID: app, OpenID: "open-m1", MemberID: "m1"}, "m2")
+		})
+	}
+}

@@ -1,0 +1,145 @@
+package member_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"addcard/internal/member"
+)
+
+// during runs do once, in the middle of a call.
+func during(what string, do func()) func(context.Context, call) error {
+	return func(_ context.Context, c call) error {
+		if c.what == what && c.n == 1 {
+			do()
+		}
+		return nil
+	}
+}
+
+func TestRace_deleted_while_it_is_activated(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, code := w.claimed("push")
+		w.wechat.after = during("activate", func() {
+			w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(5)})
+		})
+		w.send()
+		if c := w.card("push", code); c.Status != member.Deleted || c.ActivatedAt.IsZero() {
+			w.Errorf("got %+v, want deleted, and known to be activated", c)
+		}
+		w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(6), Restored: true})
+		w.send()
+		if c := w.card("push", code); c.Status != member.Active || w.wechat.activated[code] != 1 {
+			w.Errorf("restored: %+v, activated %d times", c, w.wechat.activated[code])
+		}
+	})
+}
+
+// The look saw the card in the wallet, the event came later: the event counts.
+func TestRace_deleted_while_it_is_looked_at(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, code := w.claimed("push")
+		w.send()
+		w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(5)})
+		w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(6), Restored: true})
+		w.wechat.after = during("face", func() {
+			w.wechat.set(code, "DELETE")
+			w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(7)})
+		})
+		w.send()
+		if c := w.card("push", code); c.Status != member.Deleted {
+			w.Errorf("got %+v", c)
+		}
+	})
+}
+
+// The look activated the card, and it was deleted before the answer came.
+func TestRace_deleted_while_a_look_activates_it(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, code := w.claimed("push")
+		w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(5)})
+		w.send()
+		w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(6), Restored: true})
+		w.wechat.after = during("activate", func() {
+			w.wechat.set(code, "DELETE")
+			w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(7)})
+		})
+		w.send()
+		if c := w.card("push", code); c.Status != member.Deleted || w.wechat.activated[code] != 1 {
+			w.Errorf("got %+v, activated %d times", c, w.wechat.activated[code])
+		}
+	})
+}
+
+// A look that says deleted is not newer than what happens after it, although
+// our clock may be ahead of WeChat's.
+func TestRace_restored_after_a_look_found_it_deleted(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, code := w.claimed("push")
+		w.wechat.set(code, "DELETE") // its event is late
+		w.send()
+		if c := w.card("push", code); c.Status != member.Deleted {
+			w.Fatalf("got %+v, want that the look finds it deleted", c)
+		}
+		w.wechat.set(code, "")
+		w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(6), Restored: true})
+		w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(5)})
+		w.send()
+		if c := w.card("push", code); c.Status != member.Active {
+			w.Errorf("got %+v", c)
+		}
+	})
+}
+
+// The message to activate found the card deleted; before it is done with, the
+// card is back and would be activated by a message of that kind.
+func TestRace_restored_while_its_activation_is_given_up(t *testing.T) {
+	bubble(t, func(w *world) {
+		id, code := w.claimed("push")
+		w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(5)})
+		restored := false
+		slow := &meddling{Store: w.store, write: func() error {
+			if !restored && len(w.wechat.calls) == 0 {
+				if b, err := w.Backlog(context.Background()); err == nil && b.Waiting > 0 {
+					restored = true
+					w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(6)})
+				}
+			}
+			return nil
+		}}
+		stop := w.run(w.replica(slow), w.wechat)
+		time.Sleep(time.Second)
+		w.settle()
+		stop()
+		if c := w.card("push", code); c.Status != member.Active || w.wechat.activated[code] != 1 || !restored {
+			w.Errorf("got %+v of %s, activated %d times", c, id, w.wechat.activated[code])
+		}
+	})
+}
+
+// A phone says again what it took, of a card that was deleted: only WeChat
+// knows whether it is back.
+func TestClaim_of_a_deleted_card_asks_WeChat(t *testing.T) {
+	for status, want := range map[string]member.Status{"": member.Active, "DELETE": member.Deleted, "UNAVAILABLE": member.Unavailable, "unknown": member.Deleted} {
+		t.Run("WeChat says "+status, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				id, code := w.claimed("push")
+				w.send()
+				w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(5)})
+				w.wechat.set(code, status)
+				cards, err := w.Claim(w.Context(), id, []member.Claim{{CardID: "push", Code: code, Plan: member.PlanPush}})
+				if err != nil || cards[0].Status != member.Deleted {
+					w.Fatalf("claim: %+v, %v", cards, err)
+				}
+				w.send()
+				if c := w.card("push", code); c.Status != want {
+					w.Errorf("got %+v, want %s", c, want)
+				}
+				if b, err := w.Backlog(w.Context()); b != (member.Backlog{}) || err != nil {
+					w.Errorf("left: %+v, %v", b, err)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,322 @@
+package member_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"addcard/internal/member"
+	"addcard/internal/member/sqlstore"
+	"addcard/internal/sqldb"
+)
+
+// catalogue is what is known of cards: the name of a card is its plan, or says
+// that it has to be learned or is another account's.
+type catalogue struct {
+	mu      sync.Mutex
+	learned map[string]bool
+	failing error // of Learn
+}
+
+func (c *catalogue) Plan(_ context.Context, cardID string) (member.Plan, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kind, _, _ := strings.Cut(cardID, "-")
+	switch {
+	case kind == "late" && c.learned[cardID]:
+		return member.PlanPush, nil
+	case kind == "late" || kind == "foreign":
+		return "", member.ErrCardUnknown
+	}
+	return member.Plan(kind), nil
+}
+
+func (c *catalogue) Learn(ctx context.Context, cardID string) (member.Plan, error) {
+	c.mu.Lock()
+	err := c.failing
+	if err == nil {
+		if c.learned == nil {
+			c.learned = map[string]bool{}
+		}
+		c.learned[cardID] = true
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
+	return c.Plan(ctx, cardID)
+}
+
+func (c *catalogue) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failing = err
+}
+
+// wechat is WeChat: the outside, so a fake. It says where each code is, and
+// refuses what WeChat would.
+type wechat struct {
+	mu        sync.Mutex
+	status    map[string]string // by code; NORMAL is left out
+	activated map[string]int    // by code
+	busy      map[string]bool
+	calls     []call
+	overlaps  int // calls about a card while another was under way
+	// before and after run around the effect of a call; an error ends it.
+	before, after func(ctx context.Context, c call) error
+}
+
+type call struct {
+	what, code string
+	n          int // how often it was called, this time included
+	at         time.Time
+}
+
+func newWeChat() *wechat {
+	return &wechat{status: map[string]string{}, activated: map[string]int{}, busy: map[string]bool{}}
+}
+
+func (w *wechat) Activate(ctx context.Context, _, code, number string) error {
+	return w.serve(ctx, "activate", code, func() error {
+		if number != code || w.status[code] != "" {
+			return refusal{notDelivered: true}
+		}
+		w.activated[code]++
+		return nil
+	})
+}
+
+func (w *wechat) Face(ctx context.Context, _, code string) (f member.Face, err error) {
+	return f, w.serve(ctx, "face", code, func() error {
+		if w.status[code] == "GIFT_SUCC" || w.status[code] == "unknown" {
+			return refusal{notDelivered: true}
+		}
+		if f.Status = w.status[code]; f.Status == "" {
+			f.Status = "NORMAL"
+		}
+		if w.activated[code] > 0 {
+			f.Active, f.MembershipNumber = true, code
+		}
+		return nil
+	})
+}
+
+func (w *wechat) serve(ctx context.Context, what, code string, effect func() error) error {
+	c, before, after := w.begin(what, code)
+	defer w.end(code)
+	if before != nil {
+		if err := before(ctx, c); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	err := effect()
+	w.mu.Unlock()
+	if err == nil && after != nil {
+		err = after(ctx, c)
+	}
+	return err
+}
+
+func (w *wechat) begin(what, code string) (c call, before, after func(context.Context, call) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy[code] {
+		w.overlaps++
+	}
+	w.busy[code] = true
+	c = call{what: what, code: code, n: 1, at: time.Now()}
+	for _, earlier := range w.calls {
+		if earlier.what == what && earlier.code == code {
+			c.n++
+		}
+	}
+	w.calls = append(w.calls, c)
+	return c, w.before, w.after
+}
+
+func (w *wechat) end(code string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy[code] = false
+}
+
+// made is the calls about a code, in order.
+func (w *wechat) made(code string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var names []string
+	for _, c := range w.calls {
+		if c.code == code {
+			names = append(names, c.what)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+func (w *wechat) set(code, status string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status[code] = status
+}
+
+// world is a member.Service on a real database in a bubble of virtual time, and
+// what is around it.
+type world struct {
+	*member.Service
+	*testing.T
+	path    string
+	store   member.Store
+	db      *sqldb.DB
+	cards   *catalogue
+	wechat  *wechat
+	mu      sync.Mutex
+	outcome map[string]int
+}
+
+func bubble(t *testing.T, test func(w *world)) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "addcard.db")
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, path: path, cards: &catalogue{}, wechat: newWeChat(), outcome: map[string]int{}}
+		w.db = w.open()
+		w.store = sqlstore.New(w.db)
+		w.Service = w.replica(w.store)
+		test(w)
+	})
+}
+
+// open is one more handle on the database, as another process has it.
+func (w *world) open() *sqldb.DB {
+	w.Helper()
+	db, err := sqldb.Open(w.Context(), "sqlite:"+w.path)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			w.Error(err)
+		}
+	})
+	if _, err := db.Migrate(w.Context()); err != nil {
+		w.Fatal(err)
+	}
+	return db
+}
+
+func (w *world) replica(store member.Store) *member.Service {
+	return member.New(store, member.Apps{MiniProgram: mini, Official: official}, w.cards)
+}
+
+// run runs a Sender of s until stop is called, which returns when Run has.
+func (w *world) run(s *member.Service, wechat member.WeChat) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	sender := s.NewSender(wechat, slog.New(slog.DiscardHandler), func(kind, outcome string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.outcome[kind+" "+outcome]++
+	})
+	done := make(chan struct{})
+	go func() { defer close(done); sender.Run(ctx) }()
+	return func() { cancel(); <-done }
+}
+
+func (w *world) outcomes(kindAndOutcome string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.outcome[kindAndOutcome]
+}
+
+// settle waits until nothing waits in the outbox.
+func (w *world) settle() {
+	w.Helper()
+	for range 10_000 {
+		b, err := w.Backlog(w.Context())
+		if err != nil {
+			w.Fatal(err)
+		}
+		if b.Waiting == 0 {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	w.Fatalf("the outbox does not drain; WeChat was called: %v", w.wechat.calls)
+}
+
+// send runs a Sender until nothing waits.
+func (w *world) send() {
+	w.Helper()
+	stop := w.run(w.Service, w.wechat)
+	defer stop()
+	w.settle()
+}
+
+// claimed makes a card that its holder ming has claimed and that nothing was
+// sent about yet, and returns its code.
+func (w *world) claimed(cardID string) (memberID, code string) {
+	w.Helper()
+	memberID = enroll(w, w.Service, mini, "ming", "")
+	code = codeOf(w, w.Service, memberID, cardID)
+	plan, err := w.cards.Plan(w.Context(), cardID)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if _, err := w.Claim(w.Context(), memberID, []member.Claim{{CardID: cardID, Code: code, Plan: plan}}); err != nil {
+		w.Fatal(err)
+	}
+	return memberID, code
+}
+
+func (w *world) card(cardID, code string) member.Card {
+	w.Helper()
+	c, err := w.store.Card(w.Context(), cardID, code)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return c
+}
+
+// hear receives an event; what it leaves out is filled in.
+func (w *world) hear(e member.Event) {
+	w.Helper()
+	if e.OpenID == "" {
+		e.OpenID = "O1"
+	}
+	if e.DedupeKey == "" {
+		e.DedupeKey = strings.Join([]string{e.Name, e.CardID, e.Code, e.At.String()}, " ")
+	}
+	if err := w.Receive(context.WithoutCancel(w.Context()), e); err != nil {
+		w.Error(err)
+	}
+}
+
+func (w *world) conflicts() (list []string) {
+	w.Helper()
+	rows, err := w.db.Read().Query(w.Context(), "select app_id, openid, member_id <> '' and member_id <> other_member_id from identity_conflict")
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var app, openID string
+		var two bool
+		if err := rows.Scan(&app, &openID, &two); err != nil {
+			w.Fatal(err)
+		}
+		if !two {
+			w.Errorf("the conflict about %s does not say between whom", openID)
+		}
+		list = append(list, openID)
+	}
+	if err := rows.Err(); err != nil {
+		w.Fatal(err)
+	}
+	slices.Sort(list)
+	return list
+}
