@@ -1,14 +1,7 @@
 package redisstore
 
 import (
-	"crypto/tls"
 	"errors"
-	"fmt"
-	"net"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -71,103 +64,4 @@ func settle(opt *redis.UniversalOptions) {
 	opt.Protocol = 2    // nothing is pushed to us
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-}
-
-func refuse(why string) error { return fmt.Errorf("%w %s", ErrURL, why) }
-
-// parse reads a URL as go-redis does, but refuses what go-redis would guess or
-// leave out, and all knobs but those above.
-func parse(text string) (*redis.UniversalOptions, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil, u.Opaque != "", u.Fragment != "": // the cause would repeat the URL
-		return nil, refuse("is not a URL; special characters in a password are written as %XX")
-	case u.Scheme != "redis" && u.Scheme != "rediss":
-		return nil, refuse("must begin with redis:// or rediss://")
-	case u.Hostname() == "":
-		return nil, refuse("names no host")
-	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return nil, refuse("has parameters that are not written as name=value")
-	}
-	opt := &redis.UniversalOptions{Addrs: []string{u.Host}}
-	if u.Port() == "" {
-		opt.Addrs[0] = net.JoinHostPort(u.Hostname(), usualPort(query))
-	}
-	if u.Scheme == "rediss" {
-		opt.TLSConfig = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
-	}
-	if err := setParameters(opt, query); err != nil {
-		return nil, err
-	}
-	setUser(opt, u, query)
-	return opt, setDatabase(opt, u.Path)
-}
-
-func usualPort(query url.Values) string {
-	if query.Has("master_name") {
-		return "26379"
-	}
-	return "6379"
-}
-
-// setParameters reads what stands behind the question mark.
-func setParameters(opt *redis.UniversalOptions, query url.Values) error {
-	for name, values := range query {
-		if !slices.Contains([]string{"addr", "cluster", "master_name", "username", "password"}, name) {
-			return refuse("has an unknown parameter; known are addr, cluster, master_name, username and password")
-		}
-		if name != "addr" && len(values) > 1 {
-			return refuse("has a parameter twice; only addr may be")
-		}
-	}
-	for _, addr := range query["addr"] {
-		host, port, err := net.SplitHostPort(addr)
-		if n, _ := strconv.ParseUint(port, 10, 16); err != nil || host == "" || n == 0 {
-			return refuse("has an addr that is not host:port")
-		}
-		opt.Addrs = append(opt.Addrs, addr)
-	}
-	opt.MasterName = query.Get("master_name")
-	switch cluster := query.Get("cluster"); {
-	case query.Has("master_name") && opt.MasterName == "":
-		return refuse("has an empty master_name")
-	case query.Has("cluster") && cluster != "true":
-		return refuse("may say cluster=true and nothing else of it")
-	case query.Has("cluster") && opt.MasterName != "":
-		return refuse("has both cluster and master_name")
-	}
-	opt.IsClusterMode = opt.MasterName == "" && len(opt.Addrs)+len(query["cluster"]) > 1
-	if opt.MasterName == "" && (query.Has("username") || query.Has("password")) {
-		return refuse("may give username and password as parameters only with master_name")
-	}
-	return nil
-}
-
-func setUser(opt *redis.UniversalOptions, u *url.URL, query url.Values) {
-	user := u.User.Username()
-	password, _ := u.User.Password()
-	if opt.MasterName == "" {
-		opt.Username, opt.Password = user, password
-		return
-	}
-	opt.SentinelUsername, opt.SentinelPassword = user, password
-	opt.Username, opt.Password = query.Get("username"), query.Get("password")
-}
-
-func setDatabase(opt *redis.UniversalOptions, path string) error {
-	text := strings.Trim(path, "/")
-	if text == "" {
-		return nil
-	}
-	n, err := strconv.ParseUint(text, 10, 16)
-	switch {
-	case err != nil:
-		return refuse("has a path that is not the number of a database")
-	case n != 0 && opt.IsClusterMode:
-		return refuse("gives a database, but a Cluster has only number 0")
-	}
-	opt.DB = int(n)
-	return nil
 }

@@ -1,0 +1,240 @@
+package redisstore_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"addcard/internal/redistest"
+	"addcard/internal/ticket"
+	"addcard/internal/ticket/redisstore"
+)
+
+// The forms are those of go-redis: what it reads from a URL, we do.
+func TestOpen_readsURLsAsGoRedisDoes(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"redis://redis.internal:6380",
+		"redis://redis.internal",
+		"redis://:pass%40word@redis.internal:6379/3",
+		"redis://shop:secret@redis.internal:6379/0",
+		"rediss://shop:secret@redis.internal:6380/1",
+		"redis://[::1]:6379",
+		"redis://[::1]",
+	} {
+		got := open(t, url).(*redis.Client).Options()
+		want, err := redis.ParseURL(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Addr != want.Addr || got.Username != want.Username || got.Password != want.Password || got.DB != want.DB {
+			t.Errorf("%s: %+v, want %+v", url, got, want)
+		}
+		if (got.TLSConfig == nil) != (want.TLSConfig == nil) || got.TLSConfig != nil && got.TLSConfig.ServerName != want.TLSConfig.ServerName {
+			t.Errorf("%s: TLS %+v, want %+v", url, got.TLSConfig, want.TLSConfig)
+		}
+		if !got.ContextTimeoutEnabled || got.MaxRetries != 0 || got.ReadTimeout != 300*time.Millisecond || got.DialTimeout != 500*time.Millisecond || got.Protocol != 2 {
+			t.Errorf("%s: settings %+v", url, got)
+		}
+	}
+}
+
+func TestOpen_cluster(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"redis://shop:secret@n1.internal:7000?addr=n2.internal:7001&addr=[::1]:7002",
+		"rediss://:secret@n1.internal:7000?addr=n2.internal:7001",
+	} {
+		got := open(t, url).(*redis.ClusterClient).Options()
+		want, err := redis.ParseClusterURL(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got.Addrs, want.Addrs) || got.Username != want.Username || got.Password != want.Password || (got.TLSConfig == nil) != (want.TLSConfig == nil) {
+			t.Errorf("%s: %+v, want %+v", url, got, want)
+		}
+	}
+	one, ok := open(t, "redis://entry.internal:6379?cluster=true").(*redis.ClusterClient)
+	if !ok || !slices.Equal(one.Options().Addrs, []string{"entry.internal:6379"}) {
+		t.Errorf("cluster=true with one address: %v", one)
+	}
+}
+
+var bad = map[string]string{
+	"":                                     "must begin",
+	"hunter2":                              "must begin",
+	"redis:hunter2":                        "is not a URL",
+	"http://hunter2:6379":                  "must begin",
+	"unix:///run/hunter2.sock":             "must begin",
+	"redis+sentinel://hunter2:26379":       "must begin",
+	"redis://":                             "names no host",
+	"redis://:hunter2@":                    "names no host",
+	"redis://:hunter2@:6379":               "names no host",
+	"redis://:hun/ter2@h:6379":             "is not a URL",
+	"redis://:hun#ter2@h:6379":             "is not a URL",
+	"redis://:hun%zzter2@h:6379":           "is not a URL",
+	"redis://h:hunter2":                    "is not a URL",
+	"redis://hunter2:1,h:2":                "not one host:port",
+	"redis://hunter2,h:2":                  "not one host:port",
+	"redis://hunter2,h":                    "not one host:port",
+	"redis://hunter2:65536":                "not one host:port",
+	"redis://h/1#hunter2":                  "is not a URL",
+	"redis://h/hunter2":                    "number of a database",
+	"redis://h/-1":                         "number of a database",
+	"redis://h/1/2":                        "number of a database",
+	"redis://h?hunter2=1":                  "unknown parameter",
+	"redis://h?read_timeout=hunter2":       "unknown parameter",
+	"redis://h?max_retries=3":              "unknown parameter",
+	"redis://h?skip_verify=true":           "unknown parameter",
+	"redis://h?a=%hunter2":                 "name=value",
+	"redis://h?addr=hunter2":               "not one host:port",
+	"redis://h?addr=:6379":                 "not one host:port",
+	"redis://h?addr=hunter2:0":             "not one host:port",
+	"redis://h?addr=hunter2:x":             "not one host:port",
+	"redis://h?cluster=hunter2":            "cluster=true",
+	"redis://h?cluster=true&cluster=1":     "twice",
+	"redis://h/1?cluster=true":             "Cluster has only",
+	"redis://h/1?addr=g:6379":              "Cluster has only",
+	"redis://h?master_name=":               "empty master_name",
+	"redis://h?master_name=&addr=g:1":      "empty master_name",
+	"redis://h?master_name=m&cluster=true": "both",
+	"redis://h?password=hunter2":           "only with master_name",
+	"redis://h?username=hunter2&addr=g:1":  "only with master_name",
+}
+
+func TestCheckURL_saysWhatIsWrongAndNothingOfTheURL(t *testing.T) {
+	t.Parallel()
+	for url, want := range bad {
+		err := redisstore.CheckURL(url)
+		if !errors.Is(err, redisstore.ErrURL) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("CheckURL(%q) = %v, want %q", url, err, want)
+		}
+		if client, err := redisstore.Open(url); !errors.Is(err, redisstore.ErrURL) || client != nil {
+			t.Errorf("Open(%q) = %v, %v", url, client, err)
+		}
+	}
+}
+
+func FuzzCheckURL(f *testing.F) {
+	for url := range bad {
+		f.Add(url)
+	}
+	f.Add("rediss://shop:secret@h:6379/1?master_name=m&addr=g:1&username=u&password=p")
+	f.Fuzz(func(t *testing.T, url string) {
+		err := redisstore.CheckURL(url)
+		client, openErr := redisstore.Open(url)
+		if (err == nil) != (openErr == nil) || (client == nil) != (err != nil) {
+			t.Fatalf("CheckURL(%q) = %v, Open: %v, %v", url, err, client, openErr)
+		}
+		if client != nil {
+			_ = client.Close()
+		}
+	})
+}
+
+// guard has the server let in nobody but shop.
+func guard(s *redistest.Server) {
+	s.Do("ACL", "SETUSER", "shop", "on", ">hunter2", "~addcard:*", "+@all")
+}
+
+func TestOpen_userPasswordDatabase(t *testing.T) {
+	t.Parallel()
+	s := redistest.Single(t)
+	guard(s)
+	url := strings.Replace(s.URL(), "redis://", "redis://shop:hunter2@", 1) + "/3"
+	if _, err := connect(t, url).Acquire(t.Context(), "wx:app:k", ticket.Claim{Owner: "a", TTL: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if info := fmt.Sprint(s.Do("INFO", "keyspace")); !strings.Contains(info, "db3:keys=1") {
+		t.Errorf("the ticket is not in database 3: %s", info)
+	}
+	wrong := connect(t, strings.Replace(url, "hunter2", "hunter3", 1))
+	if _, err := wrong.Load(t.Context(), "wx:app:k"); err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("wrong password: %v", err)
+	}
+}
+
+// With Sentinel the user before the host is the Sentinels', the parameters are
+// the servers'.
+func TestOpen_sentinelPasswords(t *testing.T) {
+	t.Parallel()
+	f := redistest.Sentinel(t)
+	for _, s := range f.Servers {
+		guard(s)
+	}
+	for _, s := range f.Sentinels {
+		s.Do("ACL", "SETUSER", "finder", "on", ">lookout", "&*", "+@all")
+	}
+	url := strings.Replace(f.URL(), "redis://", "redis://finder:lookout@", 1)
+	good := url + "&username=shop&password=hunter2"
+	if _, err := connect(t, good).Acquire(t.Context(), "wx:app:k", ticket.Claim{Owner: "a", TTL: time.Minute}); err != nil {
+		t.Error(err)
+	}
+	for _, wrong := range []string{url + "&username=shop&password=hunter3", strings.Replace(good, "lookout", "lookaway", 1)} {
+		if _, err := connect(t, wrong).Load(t.Context(), "wx:app:k"); err == nil || errors.Is(err, ticket.ErrNotFound) || strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "lookaway") {
+			t.Errorf("wrong password: %v", err)
+		}
+	}
+}
+
+// Not parallel: the process reads its roots of trust once.
+func TestOpen_tls(t *testing.T) {
+	dir := t.TempDir()
+	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
+	certify(t, crt, key)
+	t.Setenv("SSL_CERT_FILE", crt)
+	addr := freeAddr(t)
+	_, port, _ := net.SplitHostPort(addr)
+	redistest.Single(t, "--tls-port", port, "--tls-cert-file", crt, "--tls-key-file", key, "--tls-ca-cert-file", crt, "--tls-auth-clients", "no")
+
+	if _, err := connect(t, "rediss://localhost:"+port).Load(t.Context(), "k"); !errors.Is(err, ticket.ErrNotFound) {
+		t.Errorf("Load over TLS: %v", err)
+	}
+	_, err := connect(t, "rediss://"+addr).Load(t.Context(), "k")
+	if _, ok := errors.AsType[x509.HostnameError](err); !ok {
+		t.Errorf("a certificate of another name: %v", err)
+	}
+	if _, err := connect(t, "redis://"+addr).Load(t.Context(), "k"); err == nil || errors.Is(err, ticket.ErrNotFound) {
+		t.Errorf("without TLS: %v", err)
+	}
+}
+
+// certify writes a certificate of localhost, which is its own root, and its key.
+func certify(t *testing.T, crt, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{crt: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
