@@ -29,18 +29,18 @@ func (s *Service) Codes(ctx context.Context, memberID string, cardIDs []string) 
 		return codes, err
 	}
 	err = s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
-		if err := mustExist(ctx, tx, memberID); err != nil {
-			return err
-		}
-		for _, cardID := range cardIDs {
-			if err := issue(ctx, tx, memberID, cardID); err != nil {
+		codes = make([]Code, len(cardIDs))
+		for i, cardID := range cardIDs {
+			if codes[i], err = issue(ctx, tx, memberID, cardID); err != nil {
 				return fmt.Errorf("issue a code of card %s: %w", cardID, err)
 			}
 		}
-		codes, err = held(ctx, tx, memberID, cardIDs)
-		return err
+		return nil
 	})
-	return codes, err
+	if err != nil {
+		return nil, err
+	}
+	return codes, nil
 }
 
 // Holds tells whether the member has a live code of the card.
@@ -64,19 +64,27 @@ func held(ctx context.Context, r Reader, memberID string, cardIDs []string) ([]C
 	return codes, nil
 }
 
-// issue makes sure that there is a live code. When the insert is refused,
-// either a rival has issued one meanwhile, which the next look finds, or the
-// random code is taken and another is drawn.
-func issue(ctx context.Context, tx Tx, memberID, cardID string) error {
+// issue makes sure that there is a live code. One statement does it for the
+// usual first call. When that is refused, the member has one already, perhaps
+// from a rival call, or is not there, or the random code is taken and another
+// is drawn.
+func issue(ctx context.Context, tx Tx, memberID, cardID string) (Code, error) {
 	for range 5 {
-		if _, err := tx.LiveCard(ctx, memberID, cardID); !errors.Is(err, ErrNotFound) {
-			return err
+		code := newCode()
+		if at, err := tx.AddIssued(ctx, memberID, cardID, code); err != nil || !at.IsZero() {
+			return Code{code, at}, err
 		}
-		if added, err := tx.AddIssued(ctx, memberID, cardID, newCode()); added || err != nil {
-			return err
+		switch c, err := tx.LiveCard(ctx, memberID, cardID); {
+		case err == nil:
+			return Code{c.Code, c.IssuedAt}, nil
+		case !errors.Is(err, ErrNotFound):
+			return Code{}, err
+		}
+		if err := mustExist(ctx, tx, memberID); err != nil {
+			return Code{}, err
 		}
 	}
-	return ErrCodesExhausted
+	return Code{}, ErrCodesExhausted
 }
 
 // newCode draws a card code: 16 decimal digits, the first not 0, the last a

@@ -41,9 +41,11 @@ type Tx interface {
 	// person and cannot be.
 	AddConflict(ctx context.Context, who Identity, otherMemberID string) error
 
-	// AddIssued records a code as issued to a member now. It reports false
-	// when the card has this code already or the member an issued one.
-	AddIssued(ctx context.Context, memberID, cardID, code string) (bool, error)
+	// AddIssued records a code as issued to a member and returns when. It
+	// returns the zero time, and changes nothing, when there is no such
+	// member, the member has a live code of the card, or the card has this
+	// code already.
+	AddIssued(ctx context.Context, memberID, cardID, code string) (time.Time, error)
 	// AddCard records a card, whatever its Life.Version.
 	AddCard(ctx context.Context, c Card) (bool, error)
 	// UpdateCard writes all of c but its key. It reports false when the row

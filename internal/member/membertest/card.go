@@ -14,12 +14,12 @@ func codeUnique(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		for i, want := range []bool{true, false} {
-			added, err := tx.AddIssued(ctx, []string{"m1", "m2"}[i], "c1", "1000000000000008")
+			at, err := tx.AddIssued(ctx, []string{"m1", "m2"}[i], "c1", "1000000000000008")
 			if err != nil {
 				return err
 			}
-			if added != want {
-				t.Errorf("member %d: got %v, want %v", i+1, added, want)
+			if at.IsZero() == want {
+				t.Errorf("member %d: issued at %v, want one: %v", i+1, at, want)
 			}
 		}
 		return nil
@@ -30,16 +30,34 @@ func issuedUnique(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		for i, want := range []bool{true, false} {
-			added, err := tx.AddIssued(ctx, "m1", "c1", fmt.Sprint("code", i))
+			at, err := tx.AddIssued(ctx, "m1", "c1", fmt.Sprint("code", i))
 			if err != nil {
 				return err
 			}
-			if added != want {
-				t.Errorf("code %d: got %v, want %v", i, added, want)
+			if at.IsZero() == want {
+				t.Errorf("code %d: issued at %v, want one: %v", i, at, want)
 			}
+		}
+		if at, err := tx.AddIssued(ctx, "nobody", "c1", "code9"); !at.IsZero() || err != nil {
+			t.Errorf("to nobody: issued at %v, %v", at, err)
 		}
 		return nil
 	})
+	for status, refused := range map[member.Status]bool{
+		member.Claimed: true, member.Active: true, member.Deleted: true, member.Gifted: false, member.Unavailable: false,
+	} {
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			held := member.Card{CardID: "of " + string(status), Code: "held", MemberID: "m1", Status: status}
+			if added, err := tx.AddCard(ctx, held); !added || err != nil {
+				t.Errorf("%s: added %v, %v", status, added, err)
+			}
+			at, err := tx.AddIssued(ctx, "m1", held.CardID, "new")
+			if err == nil && at.IsZero() != refused {
+				t.Errorf("beside a %s one: issued at %v, want it refused: %v", status, at, refused)
+			}
+			return err
+		})
+	}
 	c, err := s.LiveCard(t.Context(), "m1", "c1")
 	if err != nil || c.Code != "code0" || c.Status != member.Issued || c.IssuedAt.IsZero() || !c.ClaimedAt.IsZero() {
 		t.Errorf("got %+v, %v", c, err)

@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"addcard/internal/member"
 )
@@ -56,10 +58,18 @@ func scanCard(scan func(...any) error) (c member.Card, err error) {
 }
 
 const addIssuedSQL = `insert into member_card (card_id, code, member_id, status, created_at, issued_at)
-	values ($1, $2, $3, 'issued', now_ms(), now_ms()) on conflict do nothing`
+	select $1, $2, m.member_id, 'issued', now_ms(), now_ms() from member m
+	where m.member_id = $3 and not exists (select 1 from member_card c
+		where c.member_id = $3 and c.card_id = $1 and c.status in ('issued', 'claimed', 'active', 'deleted'))
+	on conflict do nothing returning issued_at`
 
-func (r rows) AddIssued(ctx context.Context, memberID, cardID, code string) (bool, error) {
-	return r.changes(ctx, "add a code", addIssuedSQL, cardID, code, memberID)
+func (r rows) AddIssued(ctx context.Context, memberID, cardID, code string) (time.Time, error) {
+	var at int64
+	err := one("add a code", r.q.QueryRow(ctx, addIssuedSQL, cardID, code, memberID).Scan(&at))
+	if errors.Is(err, member.ErrNotFound) {
+		err = nil
+	}
+	return when(at), err
 }
 
 const addCardSQL = `insert into member_card (member_id, status, bonus, balance, membership_number,
