@@ -52,8 +52,8 @@ func (f *Failover) watcher() *Server {
 bind 127.0.0.1
 dir %s
 sentinel monitor %[3]s 127.0.0.1 %[4]s 2
-sentinel down-after-milliseconds %[3]s 400
-sentinel failover-timeout %[3]s 1000
+sentinel down-after-milliseconds %[3]s 600
+sentinel failover-timeout %[3]s 2000
 `, port, dir, masterName, master)
 		file := filepath.Join(dir, "sentinel.conf")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -62,7 +62,9 @@ sentinel failover-timeout %[3]s 1000
 		return "redis-sentinel", []string{file}
 	}}
 	s.launch()
-	s.Do("SENTINEL", "DEBUG", "INFO-PERIOD", "100", "PING-PERIOD", "50", "PUBLISH-PERIOD", "100", "ASK-PERIOD", "50", "ELECTION-TIMEOUT", "1000")
+	// A replica is fit to be promoted if it gave its state in the last five
+	// ping periods, and in a failover it is asked for it once a second.
+	s.Do("SENTINEL", "DEBUG", "INFO-PERIOD", "100", "PING-PERIOD", "250", "PUBLISH-PERIOD", "100", "ASK-PERIOD", "50", "ELECTION-TIMEOUT", "1000")
 	return s
 }
 
@@ -128,12 +130,35 @@ func (f *Failover) Fail() (dead *Server) {
 	f.t.Helper()
 	dead = f.Master()
 	dead.Kill()
-	f.Promoted(dead)
+	f.promoted(dead)
 	return dead
 }
 
-// Promoted returns when another server than old is the master and says so.
-func (f *Failover) Promoted(old *Server) {
+// Lose kills the master together with all that it writes while write runs: no
+// replica has heard of it. It returns when another server has its place.
+func (f *Failover) Lose(write func()) (dead *Server) {
+	f.t.Helper()
+	dead = f.Master()
+	for _, s := range f.Servers {
+		if s != dead {
+			s.Pause()
+			defer s.Resume() // should write end the test
+		}
+	}
+	dead.Do("CLIENT", "KILL", "TYPE", "replica") // or they would read it from the wire later
+	write()
+	dead.Kill()
+	for _, s := range f.Servers {
+		if s != dead {
+			s.Resume()
+		}
+	}
+	f.promoted(dead)
+	return dead
+}
+
+// promoted returns when another server than old is the master and says so.
+func (f *Failover) promoted(old *Server) {
 	f.t.Helper()
 	await(f.t, "a new master", func() bool {
 		now := f.Master()

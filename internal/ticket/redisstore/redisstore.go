@@ -54,7 +54,7 @@ local kind = redis.call('TYPE', key).ok
 if kind ~= 'hash' then return {kind} end
 local r = row('value', 'value_fence', 'life', 'ends', 'saved', 'rejected')
 if not r[1] and not r[2] then return {'none'} end
-local fence, life, ends, saved = whole(r[2]), whole(r[3]), whole(r[4]), whole(r[5])
+local fence, life, ends, saved = fence(r[2]), whole(r[3]), whole(r[4]), whole(r[5])
 if not r[1] or not fence or not life or not ends or not saved or not r[6]
   or life > 1e12 or ends - saved > 1e12 or saved > now + 1000 then return {'junk'} end
 return {kind, r[1], fence, life, ends - now, now - saved, r[6]}`)
@@ -86,9 +86,9 @@ func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 var acquire = newScript(`
 local owner, above, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local r = row('owner', 'fence', 'granted', 'until', 'failures')
-local fence, granted, ends = whole(r[2]) or 0, whole(r[3]) or 0, whole(r[4]) or 0
-if ends - granted > 172800000 then ends = 0 end
-if granted > now and ends > granted then
+local fence, granted, ends = fence(r[2]) or 0, whole(r[3]) or 0, whole(r[4]) or 0
+if ends < granted or ends - granted > 172800000 then granted, ends = 0, 0 end
+if granted > now then
   granted, ends = now, now + ends - granted
   redis.call('HSET', key, 'granted', granted, 'until', ends)
 end
@@ -104,7 +104,7 @@ return {1, fence, whole(r[5]) or 0}`)
 
 // Acquire implements [ticket.Store].
 func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ticket.Lease, error) {
-	if claim.Above >= maxWhole {
+	if claim.Above >= maxFence {
 		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: fence %d is out of range", key, claim.Above)
 	}
 	reply, err := s.run(ctx, acquire, key, claim.Owner, claim.Above, claim.TTL.Milliseconds())

@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// maxWhole is the least number that whole does not read.
-const maxWhole = 1e15
+// maxFence is the highest fence. Up to whole's end there is room to count on.
+const maxFence = 9e14
 
 // prelude stands before every script. Lua's numbers are floats, so whole takes
 // no more digits than these hold, and nothing that only looks like a number.
@@ -20,6 +20,10 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function whole(text)
   return text and #text <= 15 and string.find(text, '^%d+$') and tonumber(text) or nil
+end
+local function fence(text)
+  local n = whole(text)
+  return n and n > 0 and n <= 9e14 and n or nil
 end
 local function isrow() return redis.call('TYPE', key).ok == 'hash' end
 local function row(...) return isrow() and redis.call('HMGET', key, ...) or {} end

@@ -1,0 +1,45 @@
+package redisstore_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"addcard/internal/redistest"
+	"addcard/internal/ticket"
+)
+
+func BenchmarkLoad(b *testing.B) {
+	s := connect(b, redistest.Single(b).URL())
+	lease, err := s.Acquire(b.Context(), key, ticket.Claim{Owner: "a", TTL: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	issue := ticket.Issue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Life: time.Hour}
+	if err := s.Save(b.Context(), lease, issue); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := s.Load(b.Context(), key); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// What a renewal costs the store.
+func BenchmarkAcquireSaveRelease(b *testing.B) {
+	s := connect(b, redistest.Single(b).URL())
+	for b.Loop() {
+		lease, err := s.Acquire(b.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
+		if err != nil {
+			b.Fatal(err)
+		}
+		issue := ticket.Issue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Life: time.Hour}
+		if err := s.Save(b.Context(), lease, issue); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Release(b.Context(), lease, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,317 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"addcard/internal/redistest"
+	"addcard/internal/ticket"
+	"addcard/internal/ticket/redisstore"
+)
+
+const key = "wx:app:wx_card"
+
+// bound is what no call may last longer than: half a second, and as much again
+// for a busy machine.
+const bound = time.Second
+
+func acquire(t *testing.T, s ticket.Store, owner string) ticket.Lease {
+	t.Helper()
+	lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: owner, TTL: time.Minute})
+	if err != nil {
+		t.Fatalf("Acquire by %s: %v", owner, err)
+	}
+	return lease
+}
+
+func save(t *testing.T, s ticket.Store, lease ticket.Lease, value string) {
+	t.Helper()
+	if err := s.Save(t.Context(), lease, ticket.Issue{Value: value, Fence: lease.Fence, Life: time.Hour}); err != nil {
+		t.Fatalf("Save: %v", err)
+	}
+}
+
+// calls are all methods, as the holder of lease.
+func calls(s ticket.Store, lease ticket.Lease) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Load": func(ctx context.Context) error { _, err := s.Load(ctx, key); return err },
+		"Acquire": func(ctx context.Context) error {
+			_, err := s.Acquire(ctx, key, ticket.Claim{Owner: lease.Owner, TTL: time.Minute})
+			return err
+		},
+		"Save": func(ctx context.Context) error {
+			return s.Save(ctx, lease, ticket.Issue{Value: "value", Fence: lease.Fence, Life: time.Hour})
+		},
+		"Release":    func(ctx context.Context) error { return s.Release(ctx, lease, 0) },
+		"Invalidate": func(ctx context.Context) error { return s.Invalidate(ctx, key, lease.Fence) },
+	}
+}
+
+// allFail wants every method to say soon that the store failed, and nothing else.
+func allFail(t *testing.T, s ticket.Store, lease ticket.Lease) {
+	t.Helper()
+	for name, call := range calls(s, lease) {
+		start := time.Now()
+		err := call(context.Background())
+		took := time.Since(start)
+		if err == nil || errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable) || errors.Is(err, ticket.ErrLeaseLost) {
+			t.Errorf("%s: error = %v, want one that says the store failed", name, err)
+		}
+		if _, held := errors.AsType[*ticket.HeldError](err); held || took > bound {
+			t.Errorf("%s took %v: %v", name, took, err)
+		}
+		t.Logf("%s: %v after %v", name, err, took.Round(time.Millisecond))
+	}
+}
+
+// recovers waits until the store answers again.
+func recovers(t *testing.T, s ticket.Store) time.Duration {
+	t.Helper()
+	start := time.Now()
+	for {
+		_, err := s.Load(t.Context(), key)
+		if err == nil || errors.Is(err, ticket.ErrNotFound) {
+			return time.Since(start)
+		}
+		if time.Since(start) > 20*time.Second {
+			t.Fatalf("the store does not come back: %v", err)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+func TestStore_stalledServer(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func() (url string, owner func() *redistest.Server){
+		"single": func() (string, func() *redistest.Server) {
+			s := redistest.Single(t)
+			return s.URL(), func() *redistest.Server { return s }
+		},
+		"sentinel": func() (string, func() *redistest.Server) {
+			f := redistest.Sentinel(t)
+			return f.URL(), f.Master
+		},
+		"cluster": func() (string, func() *redistest.Server) {
+			n := redistest.Cluster(t)
+			return n.URL(), func() *redistest.Server { return n.Owner(row(key)) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, owner := start()
+			warm, cold := connect(t, url), connect(t, url)
+			lease := acquire(t, warm, "a")
+			stalled := owner()
+			stalled.Pause()
+			t.Run("warm", func(t *testing.T) { allFail(t, warm, lease) })
+			if name == "single" { // the others may have found another master by now
+				t.Run("cold", func(t *testing.T) { allFail(t, cold, lease) })
+			}
+			stalled.Resume()
+			t.Logf("answers again after %v", recovers(t, warm))
+		})
+	}
+}
+
+func TestStore_latency(t *testing.T) {
+	t.Parallel()
+	p := through(t, redistest.Single(t))
+	s := connect(t, p.URL())
+	lease := acquire(t, s, "a")
+	p.poison(`{"name": "slow", "type": "latency", "stream": "downstream", "attributes": {"latency": 60, "jitter": 30}}`)
+	save(t, s, lease, "value")
+	p.cure()
+	p.poison(`{"name": "slow", "type": "latency", "stream": "downstream", "attributes": {"latency": 2000}}`)
+	allFail(t, s, lease)
+	p.cure()
+	recovers(t, s)
+}
+
+func TestStore_trickle(t *testing.T) {
+	t.Parallel()
+	p := through(t, redistest.Single(t))
+	s := connect(t, p.URL())
+	lease := acquire(t, s, "a")
+	save(t, s, lease, "value")
+	p.poison(`{"name": "slices", "type": "slicer", "stream": "downstream", "attributes": {"average_size": 1, "size_variation": 0, "delay": 100}}`)
+	if rec, err := s.Load(t.Context(), key); err != nil || rec.Value != "value" {
+		t.Errorf("Load byte by byte = %+v, %v", rec, err)
+	}
+}
+
+func TestStore_cutAndBack(t *testing.T) {
+	t.Parallel()
+	p := through(t, redistest.Single(t))
+	s := connect(t, p.URL())
+	lease := acquire(t, s, "a")
+	save(t, s, lease, "value")
+	p.Stop()
+	allFail(t, s, lease)
+	p.up()
+	recovers(t, s)
+	if rec, err := s.Load(t.Context(), key); err != nil || rec.Value != "value" {
+		t.Errorf("Load = %+v, %v", rec, err)
+	}
+}
+
+// runs is how many scripts the server was told to run.
+func runs(s *redistest.Server) int {
+	m := regexp.MustCompile(`cmdstat_evalsha:calls=(\d+)`).FindStringSubmatch(fmt.Sprint(s.Do("INFO", "commandstats")))
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
+
+// Symptom: the lease was ours, but nobody knew until its time had run out.
+func TestStore_lostReply(t *testing.T) {
+	t.Parallel()
+	server := redistest.Single(t)
+	p := through(t, server)
+	s := connect(t, p.URL())
+	save(t, s, acquire(t, s, "earlier"), "first")
+	if err := s.Release(t.Context(), ticket.Lease{Key: key, Owner: "earlier", Fence: 1}, 0); err != nil {
+		t.Fatal(err)
+	}
+	lose := func(name string, call func() error) {
+		t.Helper()
+		before := runs(server)
+		p.poison(`{"name": "lost", "type": "limit_data", "stream": "downstream", "attributes": {"bytes": 0}}`)
+		if err := call(); err == nil || errors.Is(err, ticket.ErrLeaseLost) {
+			t.Errorf("%s without an answer: error = %v", name, err)
+		}
+		p.cure()
+		if n := runs(server) - before; n != 1 {
+			t.Errorf("%s without an answer was sent %d times", name, n)
+		}
+		recovers(t, s)
+	}
+
+	claim := ticket.Claim{Owner: "a", TTL: time.Minute}
+	lose("Acquire", func() error { _, err := s.Acquire(t.Context(), key, claim); return err })
+	if _, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute}); err == nil {
+		t.Error("b got the lease that was a's")
+	}
+	lease := acquire(t, s, "a")
+	if lease.Fence != 2 {
+		t.Errorf("a has fence %d, want the one of the lost answer", lease.Fence)
+	}
+
+	next := ticket.Issue{Value: "next", Fence: lease.Fence, Life: time.Hour}
+	lose("Save", func() error { return s.Save(t.Context(), lease, next) })
+	if rec, err := s.Load(t.Context(), key); err != nil || rec.Value != "next" {
+		t.Errorf("Load = %+v, %v, want what was saved", rec, err)
+	}
+	if err := s.Save(t.Context(), lease, next); err != nil {
+		t.Errorf("saving it again: %v", err)
+	}
+}
+
+// A Cluster's client repeats what got no answer, whatever its MaxRetries.
+func TestStore_lostReplyInCluster(t *testing.T) {
+	t.Parallel()
+	nodes := redistest.Cluster(t)
+	var d deaf
+	s := redisstore.New(d.cluster(t, nodes.Servers[0].Addr))
+	acquire(t, s, "a") // the script is known, the connection open
+	owner := nodes.Owner(row(key))
+	before := runs(owner)
+	d.armed.Store(true)
+	if _, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute}); err == nil {
+		t.Error("Acquire without an answer: no error")
+	}
+	if n := runs(owner) - before; n != 1 {
+		t.Errorf("Acquire without an answer was sent %d times", n)
+	}
+}
+
+func TestStore_movedSlot(t *testing.T) {
+	t.Parallel()
+	nodes := redistest.Cluster(t)
+	s := connect(t, nodes.URL())
+	if _, err := s.Load(t.Context(), key); !errors.Is(err, ticket.ErrNotFound) {
+		t.Fatal(err)
+	}
+	nodes.Move(row(key))
+	save(t, s, acquire(t, s, "a"), "value")
+}
+
+func TestStore_replicaIsNoMaster(t *testing.T) {
+	t.Parallel()
+	server, master := redistest.Single(t), redistest.Single(t)
+	s := connect(t, server.URL())
+	lease := acquire(t, s, "a")
+	server.Do("REPLICAOF", "127.0.0.1", master.Addr[len("127.0.0.1:"):])
+	_, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute})
+	if _, held := errors.AsType[*ticket.HeldError](err); err == nil {
+		t.Error("a replica gave a lease")
+	} else if !held { // or the empty master's state has come already
+		t.Log(err)
+	}
+	if err := s.Save(t.Context(), lease, ticket.Issue{Value: "v", Fence: 1, Life: time.Hour}); err == nil {
+		t.Error("a replica took a copy")
+	}
+	server.Do("REPLICAOF", "NO", "ONE")
+	recovers(t, s)
+}
+
+// A server that lost its memory goes on counting where its clients have been.
+func TestStore_emptyServer(t *testing.T) {
+	t.Parallel()
+	server := redistest.Single(t)
+	s := connect(t, server.URL())
+	old := acquire(t, s, "a")
+	save(t, s, old, "value")
+	server.Restart()
+	recovers(t, s)
+	if err := s.Save(t.Context(), old, ticket.Issue{Value: "late", Fence: 1, Life: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+		t.Errorf("Save under a forgotten lease: %v", err)
+	}
+	lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", Above: 41, TTL: time.Minute})
+	if err != nil || lease.Fence != 42 {
+		t.Errorf("Acquire above 41 = %+v, %v", lease, err)
+	}
+	save(t, s, lease, "value")
+	server.Do("FLUSHALL")
+	server.Do("SCRIPT", "FLUSH")
+	if again := acquire(t, s, "c"); again.Fence != 1 {
+		t.Errorf("fence after FLUSHALL = %d", again.Fence)
+	}
+}
+
+// What nobody needs any more does not stay for ever, and what is needed does
+// not go.
+func TestStore_forgetsADayAfter(t *testing.T) {
+	t.Parallel()
+	server := redistest.Single(t)
+	s := connect(t, server.URL())
+	day := (24 * time.Hour).Milliseconds()
+	left := func(want int64) {
+		t.Helper()
+		if got, _ := server.Do("PTTL", row(key)).(int64); got > want || got < want-20_000 {
+			t.Errorf("row lives for %d ms, want about %d", got, want)
+		}
+	}
+	lease := acquire(t, s, "a")
+	left(day + time.Minute.Milliseconds())
+	save(t, s, lease, "value")
+	left(day + time.Hour.Milliseconds())
+	if err := s.Release(t.Context(), lease, 25*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	left(day + (25 * time.Hour).Milliseconds())
+}
+
+func TestStore_fenceOutOfRange(t *testing.T) {
+	t.Parallel()
+	s := connect(t, redistest.Single(t).URL())
+	if lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", Above: 1 << 60, TTL: time.Minute}); err == nil {
+		t.Errorf("Acquire above 2^60 = %+v, which Lua cannot count", lease)
+	}
+}
