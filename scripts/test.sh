@@ -9,6 +9,8 @@ packages=()
 command -v go >/dev/null || missing+=("Go 1.26.6 or newer")
 command -v git >/dev/null || packages+=(git)
 command -v curl >/dev/null || packages+=(curl) # the documentation's commands use it
+command -v redis-server >/dev/null || packages+=(redis-server)
+command -v redis-sentinel >/dev/null || packages+=(redis-sentinel)
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
 	packages+=(gcc libc6-dev) # the race detector needs them
 fi

@@ -8,6 +8,7 @@ import (
 
 	"addcard/cmd/internal/command"
 	"addcard/internal/app"
+	"addcard/internal/ticket/redisstore"
 )
 
 type serveCmd struct{}
@@ -25,7 +26,9 @@ func (serveCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
 	if err != nil {
 		return err
 	}
-	a, err := app.New(ctx, cfg, app.Options{Log: cfg.Logger(io.Err), Version: release()})
+	log := cfg.Logger(io.Err)
+	redisstore.LogTo(log)
+	a, err := app.New(ctx, cfg, app.Options{Log: log, Version: release()})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w: stop the other program or change LISTEN_ADDR, ADMIN_LISTEN_ADDR", err)
 	}

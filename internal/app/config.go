@@ -21,6 +21,7 @@ import (
 
 	"addcard/internal/auth"
 	"addcard/internal/sqldb"
+	"addcard/internal/ticket/redisstore"
 )
 
 // Config is the environment, checked. docs/configuration.md describes it; a
@@ -264,7 +265,9 @@ func (p *problems) checkStores(c Config) {
 		p.add("DATABASE_URL", "must be sqlite:PATH; this version knows no other database")
 	}
 	if c.RedisURL != "" {
-		p.add("REDIS_URL", "is not supported by this version; leave it empty and tickets are shared through the database")
+		if err := redisstore.CheckURL(string(c.RedisURL)); err != nil {
+			p.add("REDIS_URL", strings.TrimPrefix(err.Error(), "redisstore: REDIS_URL "))
+		}
 	}
 }
 

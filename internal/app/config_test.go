@@ -120,7 +120,7 @@ var misconfigurations = []misconfiguration{
 
 	{"unknown scheme", "DATABASE_URL", "mysql://cAnArY:cAnArY@db/addcard", "must be sqlite:PATH; this version knows no other database"},
 	{"no path", "DATABASE_URL", "sqlite:", "must be sqlite:PATH; this version knows no other database"},
-	{"given", "REDIS_URL", "redis://:cAnArY@redis:6379", "is not supported by this version; leave it empty and tickets are shared through the database"},
+	{"scheme", "REDIS_URL", "http://:cAnArY@redis:6379", "must begin with redis:// or rediss://"},
 
 	{"no port", "LISTEN_ADDR", "cAnArY", "must be HOST:PORT or :PORT"},
 	{"named port", "LISTEN_ADDR", "cAnArY:http", "must be HOST:PORT or :PORT"},

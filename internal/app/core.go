@@ -18,6 +18,7 @@ import (
 	membersql "addcard/internal/member/sqlstore"
 	"addcard/internal/sqldb"
 	"addcard/internal/ticket"
+	"addcard/internal/ticket/redisstore"
 	ticketsql "addcard/internal/ticket/sqlstore"
 	"addcard/internal/wechat"
 	"addcard/internal/wechat/push"
@@ -37,6 +38,7 @@ type Core struct {
 	clock   *wechat.Clock
 	tickets *tickets
 	metrics *prometheus.Registry
+	closers []func() error // of what is used besides the database
 }
 
 // Open connects the capabilities that cfg describes and brings the database up
@@ -46,25 +48,30 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	core, err := connect(ctx, cfg, log, db)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
+	core := &Core{db: db}
+	if err := core.connect(ctx, cfg, log); err != nil {
+		return nil, errors.Join(err, core.closeStores())
 	}
 	return core, nil
 }
 
-func connect(ctx context.Context, cfg Config, log *slog.Logger, db *sqldb.DB) (*Core, error) {
+func (c *Core) connect(ctx context.Context, cfg Config, log *slog.Logger) error {
+	db := c.db
 	if _, err := db.Migrate(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	c := &Core{db: db, clock: &wechat.Clock{}, metrics: prometheus.NewRegistry()}
+	c.clock, c.metrics = &wechat.Clock{}, prometheus.NewRegistry()
 	c.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	options := wechat.Options{BaseURL: cfg.WeChatAPIURL, Clock: c.clock, Observe: countCalls(c.metrics)}
 
 	official := wechat.NewApp(cfg.OfficialAppID, string(cfg.OfficialAppSecret), options)
-	shared, err := ticket.Seal(ticketsql.New(db), string(cfg.OfficialAppSecret))
+	store, err := c.ticketStore(cfg)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	shared, err := ticket.Seal(store, string(cfg.OfficialAppSecret))
+	if err != nil {
+		return err
 	}
 	c.tickets = newTickets(cfg, official, options, shared, log)
 	c.metrics.MustRegister(c.tickets, clockOffset(c.clock))
@@ -82,19 +89,33 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, db *sqldb.DB) (*
 		AppID: cfg.OfficialAppID, OriginalID: cfg.OfficialOriginalID, WeChatNow: c.clock.Now,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.pushes = newPushes(c, receiver, log)
 
 	keys, err := auth.ParseKeys(string(cfg.SessionKeys))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	mini := wechat.NewApp(cfg.MiniProgramAppID, string(cfg.MiniProgramAppSecret), options)
 	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
 		AppID: cfg.MiniProgramAppID, WeChat: login{mini}, Members: c.Members, Store: authsql.New(db),
 	}, auth.Options{Now: c.clock.Now, Log: log})
-	return c, err
+	return err
+}
+
+// ticketStore is where the replicas share tickets: Redis if there is one, else
+// the database; never both, or two replicas might look into different ones.
+func (c *Core) ticketStore(cfg Config) (ticket.Store, error) {
+	if cfg.RedisURL == "" {
+		return ticketsql.New(c.db), nil
+	}
+	client, err := redisstore.Open(string(cfg.RedisURL))
+	if err != nil {
+		return nil, err
+	}
+	c.closers = append(c.closers, client.Close)
+	return redisstore.New(client), nil
 }
 
 // APITicket returns the shared wx_card ticket, waiting for one fetch if need be.
@@ -107,7 +128,15 @@ func (c *Core) Now() time.Time { return c.clock.Now() }
 func (c *Core) Close() error {
 	c.Sessions.Close()
 	c.tickets.close()
-	return c.db.Close()
+	return c.closeStores()
+}
+
+func (c *Core) closeStores() error {
+	var err error
+	for _, end := range c.closers {
+		err = errors.Join(err, end())
+	}
+	return errors.Join(err, c.db.Close())
 }
 
 // Migrate brings the database of cfg up to date and returns how many steps it took.
