@@ -308,6 +308,26 @@ func TestStore_forgetsADayAfter(t *testing.T) {
 	left(day + (25 * time.Hour).Milliseconds())
 }
 
+// Between two holders the lease is nobody's, also of one without a name.
+func TestStore_nobodysLease(t *testing.T) {
+	t.Parallel()
+	s := connect(t, redistest.Single(t).URL())
+	lease := acquire(t, s, "a")
+	if err := s.Release(t.Context(), lease, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	lease.Owner = ""
+	if err := s.Save(t.Context(), lease, ticket.Issue{Value: "late", Fence: 1, Life: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+		t.Errorf("Save by nobody: %v", err)
+	}
+	if err := s.Release(t.Context(), lease, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute}); err == nil {
+		t.Error("nobody took back the fleet's back-off")
+	}
+}
+
 func TestStore_fenceOutOfRange(t *testing.T) {
 	t.Parallel()
 	s := connect(t, redistest.Single(t).URL())

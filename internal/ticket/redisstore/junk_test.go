@@ -25,7 +25,7 @@ func sane(t *testing.T, s ticket.Store, server *redistest.Server, what string) {
 	t.Helper()
 	rec, err := s.Load(t.Context(), key)
 	miss := errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable)
-	if !miss && (err != nil || rec.Value == "" || rec.Fence <= 0 || rec.Life <= 0 || rec.Left > 33*365*24*time.Hour || rec.Age < -time.Second) {
+	if !miss && (err != nil || rec.Value == "" || rec.Fence <= 0 || rec.Life <= 0 || rec.Life > 33*365*24*time.Hour || rec.Left > 33*365*24*time.Hour || rec.Age < -time.Second) {
 		t.Errorf("%s: Load = %+v, %v", what, rec, err)
 	}
 	if err := s.Invalidate(t.Context(), key, 1); err != nil {

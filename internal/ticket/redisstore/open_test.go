@@ -1,17 +1,11 @@
 package redisstore_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -146,9 +140,22 @@ func FuzzCheckURL(f *testing.F) {
 	})
 }
 
-// guard has the server let in nobody but shop.
+// guard makes a user who may do what a Store needs and nothing else.
 func guard(s *redistest.Server) {
-	s.Do("ACL", "SETUSER", "shop", "on", ">hunter2", "~addcard:*", "+@all")
+	s.Do("ACL", "SETUSER", "shop", "on", ">hunter2", "~addcard:*", "-@all",
+		"+eval", "+evalsha", "+time", "+type", "+hmget", "+hset", "+del", "+pexpire", "+select", "+cluster|slots")
+}
+
+// renew uses every method of a Store.
+func renew(t *testing.T, s *redisstore.Store) {
+	t.Helper()
+	lease := acquire(t, s, "a")
+	save(t, s, lease, "value")
+	for name, call := range calls(s, lease) {
+		if err := call(t.Context()); err != nil && name != "Save" { // Release may have come before it
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestOpen_userPasswordDatabase(t *testing.T) {
@@ -156,9 +163,7 @@ func TestOpen_userPasswordDatabase(t *testing.T) {
 	s := redistest.Single(t)
 	guard(s)
 	url := strings.Replace(s.URL(), "redis://", "redis://shop:hunter2@", 1) + "/3"
-	if _, err := connect(t, url).Acquire(t.Context(), "wx:app:k", ticket.Claim{Owner: "a", TTL: time.Minute}); err != nil {
-		t.Fatal(err)
-	}
+	renew(t, connect(t, url))
 	if info := fmt.Sprint(s.Do("INFO", "keyspace")); !strings.Contains(info, "db3:keys=1") {
 		t.Errorf("the ticket is not in database 3: %s", info)
 	}
@@ -166,6 +171,15 @@ func TestOpen_userPasswordDatabase(t *testing.T) {
 	if _, err := wrong.Load(t.Context(), "wx:app:k"); err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter") {
 		t.Errorf("wrong password: %v", err)
 	}
+}
+
+func TestOpen_clusterPassword(t *testing.T) {
+	t.Parallel()
+	n := redistest.Cluster(t)
+	for _, s := range n.Servers {
+		guard(s)
+	}
+	renew(t, connect(t, strings.Replace(n.URL(), "redis://", "redis://shop:hunter2@", 1)))
 }
 
 // With Sentinel the user before the host is the Sentinels', the parameters are
@@ -181,9 +195,7 @@ func TestOpen_sentinelPasswords(t *testing.T) {
 	}
 	url := strings.Replace(f.URL(), "redis://", "redis://finder:lookout@", 1)
 	good := url + "&username=shop&password=hunter2"
-	if _, err := connect(t, good).Acquire(t.Context(), "wx:app:k", ticket.Claim{Owner: "a", TTL: time.Minute}); err != nil {
-		t.Error(err)
-	}
+	renew(t, connect(t, good))
 	for _, wrong := range []string{url + "&username=shop&password=hunter3", strings.Replace(good, "lookout", "lookaway", 1)} {
 		if _, err := connect(t, wrong).Load(t.Context(), "wx:app:k"); err == nil || errors.Is(err, ticket.ErrNotFound) || strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "lookaway") {
 			t.Errorf("wrong password: %v", err)
@@ -191,15 +203,12 @@ func TestOpen_sentinelPasswords(t *testing.T) {
 	}
 }
 
-// Not parallel: the process reads its roots of trust once.
 func TestOpen_tls(t *testing.T) {
-	dir := t.TempDir()
-	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
-	certify(t, crt, key)
-	t.Setenv("SSL_CERT_FILE", crt)
+	t.Parallel()
+	pem := os.Getenv("SSL_CERT_FILE") // see TestMain
 	addr := freeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
-	redistest.Single(t, "--tls-port", port, "--tls-cert-file", crt, "--tls-key-file", key, "--tls-ca-cert-file", crt, "--tls-auth-clients", "no")
+	redistest.Single(t, "--tls-port", port, "--tls-cert-file", pem, "--tls-key-file", pem, "--tls-ca-cert-file", pem, "--tls-auth-clients", "no")
 
 	if _, err := connect(t, "rediss://localhost:"+port).Load(t.Context(), "k"); !errors.Is(err, ticket.ErrNotFound) {
 		t.Errorf("Load over TLS: %v", err)
@@ -210,31 +219,5 @@ func TestOpen_tls(t *testing.T) {
 	}
 	if _, err := connect(t, "redis://"+addr).Load(t.Context(), "k"); err == nil || errors.Is(err, ticket.ErrNotFound) {
 		t.Errorf("without TLS: %v", err)
-	}
-}
-
-// certify writes a certificate of localhost, which is its own root, and its key.
-func certify(t *testing.T, crt, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{crt: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -92,7 +92,7 @@ if granted > now then
   granted, ends = now, now + ends - granted
   redis.call('HSET', key, 'granted', granted, 'until', ends)
 end
-local held = r[1] and now < ends
+local held = r[1] and fence > 0 and now < ends
 if held and (r[1] == '' or r[1] ~= owner) then
   return {0, ends - now, r[1]}
 end
