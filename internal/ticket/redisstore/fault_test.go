@@ -132,6 +132,40 @@ func TestStore_latency(t *testing.T) {
 	recovers(t, s)
 }
 
+// A new connection takes several answers, each of which may come in time.
+func TestStore_latencyAddsUp(t *testing.T) {
+	t.Parallel()
+	p := through(t, redistest.Single(t))
+	p.poison(`{"name": "slow", "type": "latency", "stream": "downstream", "attributes": {"latency": 270}}`)
+	s := connect(t, p.URL()+"/1")
+	start := time.Now()
+	_, err := s.Acquire(context.Background(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
+	if took := time.Since(start); err == nil || took > bound {
+		t.Errorf("Acquire took %v: %v", took, err)
+	}
+}
+
+// One of three Sentinels that says nothing does not keep anybody from the master.
+func TestStore_stalledSentinel(t *testing.T) {
+	t.Parallel()
+	f := redistest.Sentinel(t)
+	f.Sentinels[0].Pause()
+	s := connect(t, f.URL())
+	start := time.Now()
+	took := recovers(t, s)
+	if took > 3*bound {
+		t.Errorf("the master was found after %v", took)
+	}
+	t.Logf("found after %v", time.Since(start).Round(time.Millisecond))
+	for _, s := range f.Sentinels[1:] {
+		s.Pause()
+	}
+	if _, err := s.Load(t.Context(), key); !errors.Is(err, ticket.ErrNotFound) {
+		t.Errorf("Load from a known master without any Sentinel: %v", err)
+	}
+	allFail(t, connect(t, f.URL()), ticket.Lease{Key: key, Owner: "a", Fence: 1})
+}
+
 func TestStore_trickle(t *testing.T) {
 	t.Parallel()
 	p := through(t, redistest.Single(t))
