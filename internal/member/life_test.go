@@ -56,6 +56,7 @@ ming+O1`,
 			event(ev{name: taken, openID: "O1", union: "u1", cardID: "form", code: "s1", second: 1}),
 			event(ev{name: submitted, openID: "O1", cardID: "form", code: "s1", second: 2}),
 			event(ev{name: taken, openID: "O1", union: "u1", cardID: "form-2", code: "s2", second: 3}),
+			event(ev{name: taken, openID: "O1", union: "u1", cardID: "form-2", code: "s2", second: 9, restored: true}),
 		},
 		want: `
 form-2/s2 claimed of ming+O1
@@ -74,15 +75,15 @@ ming+O1`,
 push/c1 deleted home of ming+O1
 ming+O1`,
 	},
+	// Nothing is asked about a manual card: what is heard has to do.
 	"taken and deleted in one second": {
-		early: []step{login("ming", ""), issue("ming", "push", "c1")},
+		early: []step{login("ming", ""), issue("ming", "manual", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 5}),
-			event(ev{name: dropped, openID: "O1", cardID: "push", code: "c1", second: 5}),
+			event(ev{name: taken, openID: "O1", cardID: "manual", code: "c1", second: 5}),
+			event(ev{name: dropped, openID: "O1", cardID: "manual", code: "c1", second: 5}),
 		},
-		wallet: map[string]string{"c1": "DELETE"},
 		want: `
-push/c1 deleted of ming+O1
+manual/c1 deleted of ming+O1
 ming+O1`,
 	},
 	"deleted and restored in one second": {
@@ -93,9 +94,23 @@ ming+O1`,
 			event(ev{name: dropped, openID: "O1", cardID: "push", code: "c1", second: 5}),
 			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 5, restored: true}),
 		},
+		wallet: map[string]string{"c1": "not said"},
 		want: `
 push/c1 active home of ming+O1
 ming+O1`,
+	},
+	"deleted, restored and taken again through another channel": {
+		steps: []step{
+			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 1, outer: "home"}),
+			event(ev{name: dropped, openID: "O1", cardID: "push", code: "s1", second: 5}),
+			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 6, restored: true, outer: "qr"}),
+			event(ev{name: dropped, openID: "O1", cardID: "push", code: "s1", second: 7}),
+			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 8, restored: true}),
+		},
+		wallet: map[string]string{"s1": "not said"},
+		want: `
+push/s1 active qr of O1
+O1`,
 	},
 	"restored, which only the phone told": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
@@ -209,6 +224,17 @@ ming+O1`,
 push/c1 active of ming+O1
 hong, ming+O1`,
 	},
+	"the code of somebody in the shop is refused": {
+		early: []step{login("ming", ""), event(ev{name: taken, openID: "O2", cardID: "push", code: "s1", second: 1})},
+		steps: []step{
+			refused("ming", "push", "s1", ""),
+			event(ev{name: taken, openID: "O2", cardID: "push-2", code: "s2", second: 2}),
+		},
+		want: `
+push-2/s2 active of O2
+push/s1 active of O2
+O2, ming`,
+	},
 	"the system code of a user is refused": {
 		early: []step{login("ming", ""), login("hong", "u2"), event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "s1", second: 1})},
 		steps: []step{
@@ -263,6 +289,41 @@ hong+O2, ming+O1`,
 		want: `
 push-2/s1 active of ming+O1
 push/c1 deleted of O2
+O2, ming+O1`,
+	},
+	"a forwarded cardExt, taken by somebody with another unionid": {
+		early: []step{login("ming", "u1"), issue("ming", "push", "c1")},
+		steps: []step{
+			event(ev{name: submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
+			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
+		},
+		want: `
+push/c1 active of O2
+O2, ming`,
+	},
+	"a forwarded cardExt, taken by somebody without one": {
+		early: []step{login("ming", "u1"), issue("ming", "push", "c1")},
+		steps: []step{
+			event(ev{name: submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
+			event(ev{name: taken, openID: "O1", cardID: "push-2", code: "s1", union: "u1", second: 2}),
+		},
+		want: `
+push-2/s1 active of ming+O1
+push/c1 active of O2
+O2, ming+O1`,
+	},
+	"a forwarded cardExt, of a member who is known": {
+		early: []step{
+			login("ming", ""), issue("ming", "push", "c1"), event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
+			issue("ming", "push-2", "c2"),
+		},
+		steps: []step{
+			claim("ming", "push-2", "c2"),
+			event(ev{name: taken, openID: "O2", cardID: "push-2", code: "c2", second: 2}),
+		},
+		want: `
+push-2/c2 active of O2
+push/c1 active of ming+O1
 O2, ming+O1`,
 	},
 	"a forwarded cardExt, and the member's unionid comes late": {

@@ -73,21 +73,72 @@ func TestRace_deleted_while_a_look_activates_it(t *testing.T) {
 }
 
 // A look that says deleted is not newer than what happens after it, although
-// our clock may be ahead of WeChat's.
+// our clock is ahead of WeChat's.
 func TestRace_restored_after_a_look_found_it_deleted(t *testing.T) {
 	bubble(t, func(w *world) {
+		at := func(second int) time.Time { return time.Now().Add(time.Duration(second)*time.Second - time.Hour) }
 		_, code := w.claimed("push")
 		w.wechat.set(code, "DELETE") // its event is late
 		w.send()
 		if c := w.card("push", code); c.Status != member.Deleted {
 			w.Fatalf("got %+v, want that the look finds it deleted", c)
 		}
-		w.wechat.set(code, "")
+		w.wechat.set(code, "not said")
 		w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(6), Restored: true})
 		w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(5)})
 		w.send()
 		if c := w.card("push", code); c.Status != member.Active {
 			w.Errorf("got %+v", c)
+		}
+	})
+}
+
+// The look knew more than an event that is older and comes after it.
+func TestRace_a_late_event_does_not_bring_back_what_a_look_found_deleted(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, code := w.claimed("push")
+		w.wechat.after = once("activate", context.DeadlineExceeded)
+		stop := w.run(w.Service, w.wechat)
+		time.Sleep(10 * time.Millisecond)
+		w.wechat.set(code, "DELETE") // active, and deleted, when it is looked at
+		w.settle()
+		stop()
+		if c := w.card("push", code); c.Status != member.Deleted || c.ActivatedAt.IsZero() {
+			w.Fatalf("got %+v, want that the look finds it deleted", c)
+		}
+		w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(1)})
+		w.send()
+		if c := w.card("push", code); c.Status != member.Deleted {
+			w.Errorf("got %+v", c)
+		}
+	})
+}
+
+// A restored card may have lost its activation, and its deletion be heard later.
+func TestRace_restored_without_its_activation(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, code := w.claimed("push")
+		w.send()
+		w.wechat.activated[code] = 0
+		w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(6), Restored: true})
+		w.send()
+		w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(5)})
+		if c := w.card("push", code); c.Status != member.Active || w.wechat.activated[code] != 1 {
+			w.Errorf("got %+v, activated %d times", c, w.wechat.activated[code])
+		}
+	})
+}
+
+func TestReceive_a_delivery_that_is_repeated_has_no_effect(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, code := w.claimed("push")
+		w.send()
+		for range 4 {
+			w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(6), Restored: true})
+			w.send()
+		}
+		if got := w.wechat.made(code); got != "activate face" {
+			w.Errorf("WeChat was called: %s", got)
 		}
 	})
 }

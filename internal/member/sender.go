@@ -29,6 +29,8 @@ const (
 	// pollEvery is how long a message may wait that another replica enqueued,
 	// or whose time has come.
 	pollEvery = 500 * time.Millisecond
+	// pauseAfterError leaves a database alone that is down.
+	pauseAfterError = 5 * time.Second
 	// drainTime is how long the calls under way may go on after the end of
 	// Run's ctx. One that is cut off is looked at before it is repeated.
 	drainTime = 3 * time.Second
@@ -65,7 +67,7 @@ func (s *Sender) Run(ctx context.Context) {
 		// From before the lease: a process that was stopped in between must
 		// not send when somebody else has taken over.
 		until := time.Now().Add(workTime)
-		messages := s.take(ctx, free)
+		messages, err := s.take(ctx, free)
 		for _, m := range messages {
 			slots <- struct{}{}
 			running.Go(func() {
@@ -74,27 +76,34 @@ func (s *Sender) Run(ctx context.Context) {
 				s.sent(m.Kind, s.deliver(work, m, until))
 			})
 		}
-		if free > 0 && len(messages) == free {
-			continue // there may be more
-		}
-		select {
-		case <-ctx.Done():
-		case <-s.service.due:
-		case <-time.After(pollEvery/2 + rand.N(pollEvery/2)):
-		}
+		switch {
+		case err != nil:
+			s.wait(ctx, nil, pauseAfterError)
+		case free == 0 || len(messages) < free:
+			s.wait(ctx, s.service.due, pollEvery)
+		} // else there may be more
+	}
+}
+
+// wait ends with ctx, with a signal, or by itself.
+func (s *Sender) wait(ctx context.Context, signal <-chan struct{}, longest time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-signal:
+	case <-time.After(longest/2 + rand.N(longest/2)):
 	}
 }
 
 // take leases up to n messages.
-func (s *Sender) take(ctx context.Context, n int) []Message {
+func (s *Sender) take(ctx context.Context, n int) ([]Message, error) {
 	if n == 0 {
-		return nil
+		return nil, nil
 	}
 	messages, err := s.service.store.Take(ctx, uuid.NewString(), leaseTime, n)
 	if err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "the outbox cannot be read", "error", err)
 	}
-	return messages
+	return messages, err
 }
 
 // deliver handles one message and returns the outcome. The end of ctx cuts it off.

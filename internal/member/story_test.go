@@ -152,7 +152,7 @@ func prove(person, cardID, name, wallet string) step {
 func refused(person, cardID, name, wallet string) step {
 	return func(ctx context.Context, p *play) error {
 		if err := p.claim(ctx, person, cardID, name, wallet); !errors.Is(err, member.ErrNotYours) {
-			return fmt.Errorf("%s claims %s: got %v, want ErrNotYours", person, name, err)
+			return fmt.Errorf("%s claims %s: not refused as ErrNotYours: %w", person, name, errors.Join(err))
 		}
 		return nil
 	}
