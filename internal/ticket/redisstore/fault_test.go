@@ -118,6 +118,20 @@ func TestStore_stalledServer(t *testing.T) {
 	}
 }
 
+func TestStore_honoursAnEarlierDeadline(t *testing.T) {
+	t.Parallel()
+	server := redistest.Single(t)
+	s := connect(t, server.URL())
+	acquire(t, s, "a")
+	server.Pause()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := s.Load(ctx, key); err == nil || time.Since(start) > 250*time.Millisecond {
+		t.Errorf("Load took %v: %v", time.Since(start), err)
+	}
+}
+
 func TestStore_latency(t *testing.T) {
 	t.Parallel()
 	p := through(t, redistest.Single(t))
