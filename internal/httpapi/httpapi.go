@@ -135,6 +135,7 @@ func (a *API) Public() http.Handler {
 	a.sessionRoutes(api)
 	a.cardRoutes(api)
 	a.claimRoute(api)
+	describeCallback(api)
 	a.healthRoutes(api)
 	docs(e, "addcard")
 	return e
