@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 			os.Exit(2)
 		}
 	}
-	set("rapid.checks", "8")
+	set("rapid.checks", "6")
 	set("rapid.nofailfile", "true")
 	flag.Parse()
 	os.Exit(m.Run())

@@ -1,9 +1,14 @@
 // Package member keeps the people who hold a merchant's cards: who they are in
 // each WeChat app, which card codes they were given, and what became of them.
 //
-// A person is one member however many WeChat apps they come through. They are
-// joined by the unionid that WeChat gives for both apps, never by comparing
-// openids of different apps: those are different names for different readers.
+// A person is one member in both WeChat apps. What joins the two openids is the
+// unionid that WeChat gives for both, or, until one says otherwise, a card whose
+// code was issued to the one and is in the other's wallet; never a comparison of
+// the openids themselves: those are different names for different readers.
+//
+// Everything may become known in any order and any number of times: logins,
+// what a phone says it took, WeChat's events. The end is the same. What WeChat
+// has to be told or asked waits in an outbox, which a [Sender] carries there.
 //
 // The package holds the rules and knows neither SQL nor WeChat. Its [Store] is
 // implemented by sqlstore, and every implementation passes membertest.
