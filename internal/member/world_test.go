@@ -264,7 +264,7 @@ func (w *world) outcomes(kindAndOutcome string) int {
 	return w.outcome[kindAndOutcome]
 }
 
-// settle waits until nothing waits in the outbox.
+// settle waits until nothing waits in the outbox and whoever sent it is idle.
 func (w *world) settle() {
 	w.Helper()
 	for range 10_000 {
@@ -273,6 +273,7 @@ func (w *world) settle() {
 			w.Fatal(err)
 		}
 		if b.Waiting == 0 {
+			synctest.Wait()
 			return
 		}
 		time.Sleep(time.Second)
