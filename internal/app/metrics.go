@@ -26,7 +26,7 @@ func countCalls(r *prometheus.Registry) wechat.Observer {
 // countSent counts what became of messages to WeChat.
 func countSent(r *prometheus.Registry) func(kind, outcome string) {
 	sent := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
-		Name: "addcard_outbox_sent_total", Help: "Messages of the outbox by kind and outcome: done, postponed, dead, lost.",
+		Name: "addcard_outbox_sent_total", Help: "Messages of the outbox by kind and outcome: done, postponed, dead, lost, released.",
 	}, []string{"kind", "outcome"})
 	return func(kind, outcome string) { sent.WithLabelValues(kind, outcome).Inc() }
 }
