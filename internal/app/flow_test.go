@@ -48,7 +48,7 @@ func TestFlow_login_to_wallet(t *testing.T) {
 		t.Errorf("issued card: %v, want no code", card)
 	}
 	for name := range card {
-		if !strings.Contains("card_id status bonus balance", name) {
+		if !strings.Contains("card_id status bonus balance outer_str", name) {
 			t.Errorf("issued card has %s", name)
 		}
 	}

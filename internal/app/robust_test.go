@@ -103,6 +103,18 @@ func TestInput_every_bad_request_gets_its_problem(t *testing.T) {
 	_ = cardID
 }
 
+func TestInput_media_types_ignore_case(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	s := w.serve()
+	for _, media := range []string{"Application/JSON", "application/json;charset=UTF-8", "APPLICATION/json; Charset=utf-8"} {
+		got := request(t, http.MethodPost, s.base+"/v1/session", "", []byte(`{"code":"garbage"}`), func(r *http.Request) {
+			r.Header.Set("Content-Type", media)
+		})
+		got.problem(t, 401, "login_code_invalid")
+	}
+}
+
 // What cannot be said through an http.Client.
 func TestInput_broken_transfers_are_the_clients_errors(t *testing.T) {
 	t.Parallel()

@@ -245,6 +245,11 @@ func (c *Catalogue) read(ctx context.Context, cardID string) (Card, error) {
 func (c *Catalogue) refresh(ctx context.Context, cardID string) (Card, error) {
 	before := time.Now()
 	got, err := c.wechat.Card(ctx, cardID)
+	if err == nil || errors.Is(err, ErrNotFound) {
+		c.mu.Lock()
+		c.failure = refusal{} // WeChat answers: whatever it was is over
+		c.mu.Unlock()
+	}
 	if errors.Is(err, ErrNotFound) {
 		return c.lost(ctx, cardID)
 	}

@@ -217,6 +217,25 @@ func TestGet_an_outage_is_not_blamed_on_the_client(t *testing.T) {
 	})
 }
 
+func TestGet_after_an_outage_haste_is_haste_again(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount()
+		a.broken = errors.New("busy")
+		cat := open(a)
+		if _, err := cat.Get(t.Context(), "c0"); !errors.Is(err, a.broken) {
+			t.Fatalf("got %v, want what WeChat said", err)
+		}
+		a.change(func(a *account) { a.broken = nil })
+		last := error(nil)
+		for i := range 60 {
+			_, last = cat.Get(t.Context(), "x"+strconv.Itoa(i))
+		}
+		if !errors.Is(last, card.ErrTooMany) {
+			t.Errorf("got %v, want ErrTooMany", last)
+		}
+	})
+}
+
 func TestGet_a_failing_reread_leaves_the_copy_in_use(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"))

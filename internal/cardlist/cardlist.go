@@ -49,7 +49,7 @@ type Catalogue interface {
 
 // Members is what cardlist asks of package member.
 type Members interface {
-	Codes(ctx context.Context, memberID string, cardIDs []string) ([]member.Code, error)
+	Codes(ctx context.Context, memberID string, wants []member.Want) ([]member.Code, error)
 	Holds(ctx context.Context, memberID, cardID string) (bool, error)
 	OpenID(ctx context.Context, memberID, appID string) (string, error)
 }
@@ -143,16 +143,16 @@ func (s *Service) claimable(ctx context.Context, memberID, cardID string) (card.
 
 // addCodes puts the member's codes into the params of cards that take one.
 func (s *Service) addCodes(ctx context.Context, memberID string, cards []card.Card, params []cardext.Params) error {
-	var ids []string
-	for _, c := range cards {
+	var wants []member.Want
+	for i, c := range cards {
 		if c.TakesCode() {
-			ids = append(ids, c.ID)
+			wants = append(wants, member.Want{CardID: c.ID, OuterStr: params[i].OuterStr})
 		}
 	}
-	if ids == nil {
+	if wants == nil {
 		return nil
 	}
-	codes, err := s.Members.Codes(ctx, memberID, ids)
+	codes, err := s.Members.Codes(ctx, memberID, wants)
 	if err != nil {
 		return err
 	}

@@ -148,6 +148,7 @@ func readBody(limit int64) gin.HandlerFunc {
 			fail(c, newProblem(r.Context(), unsupportedMedia))
 			return
 		}
+		r.Header.Set("Content-Type", "application/json") // however it was spelt
 		r.Body = io.NopCloser(&buf)
 		c.Next()
 	}

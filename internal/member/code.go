@@ -19,20 +19,25 @@ type Code struct {
 	IssuedAt time.Time
 }
 
+// Want is a card that a code is wanted of, and the channel through which; the
+// channel may be empty.
+type Want struct{ CardID, OuterStr string }
+
 // Codes returns one live code of this member for each card, in the order of
-// cardIDs, issuing those that are missing: all of them or none. A repeat
-// returns the same codes; concurrent first calls get one and the same. It
-// returns ErrMemberUnknown for a member who is not there.
-func (s *Service) Codes(ctx context.Context, memberID string, cardIDs []string) ([]Code, error) {
-	codes, err := held(ctx, s.store, memberID, cardIDs)
+// wants, issuing those that are missing: all of them or none. A repeat returns
+// the same codes; concurrent first calls get one and the same. Until the card
+// is taken its channel is the latest that was asked through. It returns
+// ErrMemberUnknown for a member who is not there.
+func (s *Service) Codes(ctx context.Context, memberID string, wants []Want) ([]Code, error) {
+	codes, err := held(ctx, s.store, memberID, wants)
 	if !errors.Is(err, ErrNotFound) {
 		return codes, err
 	}
-	err = s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
-		codes = make([]Code, len(cardIDs))
-		for i, cardID := range cardIDs {
-			if codes[i], err = issue(ctx, tx, memberID, cardID); err != nil {
-				return fmt.Errorf("issue a code of card %s: %w", cardID, err)
+	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
+		codes = make([]Code, len(wants))
+		for i, want := range wants {
+			if codes[i], err = issue(ctx, tx, memberID, want); err != nil {
+				return fmt.Errorf("issue a code of card %s: %w", want.CardID, err)
 			}
 		}
 		return nil
@@ -52,29 +57,41 @@ func (s *Service) Holds(ctx context.Context, memberID, cardID string) (bool, err
 	return err == nil, err
 }
 
-func held(ctx context.Context, r Reader, memberID string, cardIDs []string) ([]Code, error) {
-	codes := make([]Code, len(cardIDs))
-	for i, cardID := range cardIDs {
-		c, err := r.LiveCard(ctx, memberID, cardID)
+// held returns the codes if none of them has to be written.
+func held(ctx context.Context, r Reader, memberID string, wants []Want) ([]Code, error) {
+	codes := make([]Code, len(wants))
+	for i, want := range wants {
+		c, err := r.LiveCard(ctx, memberID, want.CardID)
 		if err != nil {
 			return nil, err
+		}
+		if c.rechannels(want) {
+			return nil, ErrNotFound
 		}
 		codes[i] = Code{Code: c.Code, IssuedAt: c.IssuedAt}
 	}
 	return codes, nil
 }
 
+// rechannels tells whether the wish changes the channel of a card not yet taken.
+func (c *Card) rechannels(want Want) bool {
+	return c.Status == Issued && want.OuterStr != "" && want.OuterStr != c.OuterStr
+}
+
 // issue makes sure that there is a live code. One statement does it for the
 // usual first call. When that is refused, the member has one already, perhaps
 // from a rival call, or is not there, or the random code is taken and another
 // is drawn.
-func issue(ctx context.Context, tx Tx, memberID, cardID string) (Code, error) {
+func issue(ctx context.Context, tx Tx, memberID string, want Want) (Code, error) {
 	for range 5 {
 		code := newCode()
-		if at, err := tx.AddIssued(ctx, memberID, cardID, code); err != nil || !at.IsZero() {
+		if at, err := tx.AddIssued(ctx, memberID, want, code); err != nil || !at.IsZero() {
 			return Code{code, at}, err
 		}
-		switch c, err := tx.LiveCard(ctx, memberID, cardID); {
+		switch c, err := tx.LiveCard(ctx, memberID, want.CardID); {
+		case err == nil && c.rechannels(want):
+			c.OuterStr = want.OuterStr
+			return Code{c.Code, c.IssuedAt}, put(ctx, tx, c)
 		case err == nil:
 			return Code{c.Code, c.IssuedAt}, nil
 		case !errors.Is(err, ErrNotFound):

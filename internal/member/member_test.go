@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"testing"
+	"time"
 
 	"addcard/internal/member"
 	"addcard/internal/member/sqlstore"
@@ -39,7 +40,7 @@ func enroll(t testing.TB, s *member.Service, appID, openID, unionID string) stri
 
 func codeOf(t testing.TB, s *member.Service, memberID, cardID string) string {
 	t.Helper()
-	codes, err := s.Codes(t.Context(), memberID, []string{cardID})
+	codes, err := s.Codes(t.Context(), memberID, wanted(cardID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +195,7 @@ func TestCodes_batch_in_order(t *testing.T) {
 	s, _ := newService(t)
 	alice := enroll(t, s, mini, "alice", "")
 	second := codeOf(t, s, alice, "c2")
-	codes, err := s.Codes(t.Context(), alice, []string{"c1", "c2", "c3"})
+	codes, err := s.Codes(t.Context(), alice, wanted("c1", "c2", "c3"))
 	if err != nil || len(codes) != 3 {
 		t.Fatalf("got %v, %v", codes, err)
 	}
@@ -211,7 +212,7 @@ func TestCodes_batch_in_order(t *testing.T) {
 func TestCodes_of_a_stranger(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	if _, err := s.Codes(t.Context(), "nobody", []string{"c1"}); !errors.Is(err, member.ErrMemberUnknown) {
+	if _, err := s.Codes(t.Context(), "nobody", wanted("c1")); !errors.Is(err, member.ErrMemberUnknown) {
 		t.Errorf("Codes: got %v, want ErrMemberUnknown", err)
 	}
 	if _, err := s.Cards(t.Context(), "nobody"); !errors.Is(err, member.ErrMemberUnknown) {
@@ -230,7 +231,7 @@ func TestCodes_form(t *testing.T) {
 	for i := range 400 {
 		cards = append(cards, "c"+strconv.Itoa(i))
 	}
-	codes, err := s.Codes(t.Context(), enroll(t, s, mini, "alice", ""), cards)
+	codes, err := s.Codes(t.Context(), enroll(t, s, mini, "alice", ""), wanted(cards...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,4 +267,55 @@ func luhnValid(code string) bool {
 		sum += d
 	}
 	return sum%10 == 0
+}
+
+func wanted(cardIDs ...string) (wants []member.Want) {
+	for _, id := range cardIDs {
+		wants = append(wants, member.Want{CardID: id})
+	}
+	return wants
+}
+
+// The channel of a card that was not taken yet is the one it was last asked
+// through; WeChat's event has the last word.
+func TestCodes_keep_the_channel(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	alice := enroll(t, s, mini, "alice", "")
+	ask := func(outerStr string) string {
+		t.Helper()
+		codes, err := s.Codes(t.Context(), alice, []member.Want{{CardID: "c1", OuterStr: outerStr}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return codes[0].Code
+	}
+	channel := func() string {
+		t.Helper()
+		cards, err := s.Cards(t.Context(), alice)
+		if err != nil || len(cards) != 1 {
+			t.Fatalf("cards: %+v, %v", cards, err)
+		}
+		return cards[0].OuterStr
+	}
+	code := ask("home")
+	if got := channel(); got != "home" {
+		t.Errorf("first: got %q", got)
+	}
+	if ask("shop") != code || channel() != "shop" {
+		t.Errorf("then: got %q, or another code", channel())
+	}
+	if ask("") != code || channel() != "shop" {
+		t.Errorf("without one: got %q, or another code", channel())
+	}
+	taken := member.Event{DedupeKey: "1", Name: "user_get_card", CardID: "c1", Code: code, OpenID: "A", At: time.Now(), OuterStr: "poster"}
+	if err := s.Receive(t.Context(), taken); err != nil {
+		t.Fatal(err)
+	}
+	if got := channel(); got != "poster" {
+		t.Errorf("after the event: got %q", got)
+	}
+	if ask("late") != code || channel() != "poster" {
+		t.Errorf("a taken card: got %q, or another code", channel())
+	}
 }

@@ -45,7 +45,7 @@ type Tx interface {
 	// returns the zero time, and changes nothing, when there is no such
 	// member, the member has a live code of the card, or the card has this
 	// code already.
-	AddIssued(ctx context.Context, memberID, cardID, code string) (time.Time, error)
+	AddIssued(ctx context.Context, memberID string, want Want, code string) (time.Time, error)
 	// AddCard records a card, whatever its Life.Version.
 	AddCard(ctx context.Context, c Card) (bool, error)
 	// UpdateCard writes all of c but its key. It reports false when the row

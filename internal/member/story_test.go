@@ -110,7 +110,7 @@ func login(person, union string) step {
 
 func issue(person, cardID, name string) step {
 	return func(ctx context.Context, p *play) error {
-		codes, err := p.Codes(ctx, p.subs[person], []string{p.cardID(cardID)})
+		codes, err := p.Codes(ctx, p.subs[person], wanted(p.cardID(cardID)))
 		if err == nil {
 			p.codes[name] = codes[0].Code
 		}

@@ -14,7 +14,7 @@ func codeUnique(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		for i, want := range []bool{true, false} {
-			at, err := tx.AddIssued(ctx, []string{"m1", "m2"}[i], "c1", "1000000000000008")
+			at, err := tx.AddIssued(ctx, []string{"m1", "m2"}[i], member.Want{CardID: "c1"}, "1000000000000008")
 			if err != nil {
 				return err
 			}
@@ -30,7 +30,7 @@ func issuedUnique(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		for i, want := range []bool{true, false} {
-			at, err := tx.AddIssued(ctx, "m1", "c1", fmt.Sprint("code", i))
+			at, err := tx.AddIssued(ctx, "m1", member.Want{CardID: "c1"}, fmt.Sprint("code", i))
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ func issuedUnique(t *testing.T, s member.Store) {
 				t.Errorf("code %d: issued at %v, want one: %v", i, at, want)
 			}
 		}
-		if at, err := tx.AddIssued(ctx, "nobody", "c1", "code9"); !at.IsZero() || err != nil {
+		if at, err := tx.AddIssued(ctx, "nobody", member.Want{CardID: "c1"}, "code9"); !at.IsZero() || err != nil {
 			t.Errorf("to nobody: issued at %v, %v", at, err)
 		}
 		return nil
@@ -51,7 +51,7 @@ func issuedUnique(t *testing.T, s member.Store) {
 			if added, err := tx.AddCard(ctx, held); !added || err != nil {
 				t.Errorf("%s: added %v, %v", status, added, err)
 			}
-			at, err := tx.AddIssued(ctx, "m1", held.CardID, "new")
+			at, err := tx.AddIssued(ctx, "m1", member.Want{CardID: held.CardID}, "new")
 			if err == nil && at.IsZero() != refused {
 				t.Errorf("beside a %s one: issued at %v, want it refused: %v", status, at, refused)
 			}
@@ -68,7 +68,7 @@ func oneIssue(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	svc := member.New(s, member.Apps{MiniProgram: app, Official: official}, plan(member.PlanPush))
 	codes := each(t, 64, func() (string, error) {
-		c, err := svc.Codes(t.Context(), "m1", []string{"c1"})
+		c, err := svc.Codes(t.Context(), "m1", []member.Want{{CardID: "c1"}})
 		if err != nil {
 			return "", err
 		}
@@ -86,7 +86,7 @@ func order(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	for i := range 3 {
 		write(t, s, func(ctx context.Context, tx member.Tx) error {
-			_, err := tx.AddIssued(ctx, "m1", fmt.Sprint("c", i), fmt.Sprint("code", i))
+			_, err := tx.AddIssued(ctx, "m1", member.Want{CardID: fmt.Sprint("c", i)}, fmt.Sprint("code", i))
 			return err
 		})
 	}

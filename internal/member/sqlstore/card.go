@@ -57,15 +57,15 @@ func scanCard(scan func(...any) error) (c member.Card, err error) {
 	return c, err
 }
 
-const addIssuedSQL = `insert into member_card (card_id, code, member_id, status, created_at, issued_at)
-	select $1, $2, m.member_id, 'issued', now_ms(), now_ms() from member m
+const addIssuedSQL = `insert into member_card (card_id, code, member_id, status, outer_str, created_at, issued_at)
+	select $1, $2, m.member_id, 'issued', $4, now_ms(), now_ms() from member m
 	where m.member_id = $3 and not exists (select 1 from member_card c
 		where c.member_id = $3 and c.card_id = $1 and c.status in ('issued', 'claimed', 'active', 'deleted'))
 	on conflict do nothing returning issued_at`
 
-func (r rows) AddIssued(ctx context.Context, memberID, cardID, code string) (time.Time, error) {
+func (r rows) AddIssued(ctx context.Context, memberID string, want member.Want, code string) (time.Time, error) {
 	var at int64
-	err := one("add a code", r.q.QueryRow(ctx, addIssuedSQL, cardID, code, memberID).Scan(&at))
+	err := one("add a code", r.q.QueryRow(ctx, addIssuedSQL, want.CardID, code, memberID, want.OuterStr).Scan(&at))
 	if errors.Is(err, member.ErrNotFound) {
 		err = nil
 	}
