@@ -11,7 +11,6 @@ package redistest
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -189,7 +188,7 @@ func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !done(); {
 		if time.Now().After(deadline) {
-			t.Fatal(fmt.Sprintf("redistest: waited %v for %s", patience, what))
+			t.Fatalf("redistest: waited %v for %s", patience, what)
 		}
 		<-time.After(5 * time.Millisecond)
 	}
