@@ -16,7 +16,6 @@ import (
 func TestInput_every_bad_request_gets_its_problem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wechatsim.Options{})
-	cardID := w.card()
 	s := w.serve()
 	token, _ := w.login(s, "ming")
 	type req struct {
@@ -100,7 +99,6 @@ func TestInput_every_bad_request_gets_its_problem(t *testing.T) {
 			}
 		})
 	}
-	_ = cardID
 }
 
 func TestInput_media_types_ignore_case(t *testing.T) {

@@ -2,12 +2,14 @@
 package archtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -19,23 +21,28 @@ type pkg struct {
 
 const module = "addcard/"
 
-// load asks the go command for every package of the module.
-func load(t *testing.T) []pkg {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", module+"...")
-	out, err := cmd.Output()
+// list asks the go command for every package of the module, once for all tests.
+var list = sync.OnceValues(func() (pkgs []pkg, err error) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", module+"...").Output()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	var pkgs []pkg
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p pkg
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			break
+			return pkgs, nil
 		} else if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		pkgs = append(pkgs, p)
+	}
+})
+
+func load(t *testing.T) []pkg {
+	t.Helper()
+	pkgs, err := list()
+	if err != nil {
+		t.Fatal(err)
 	}
 	if len(pkgs) < 10 {
 		t.Fatalf("go list found %d packages: the test would prove nothing", len(pkgs))
@@ -43,8 +50,7 @@ func load(t *testing.T) []pkg {
 	return pkgs
 }
 
-// in tells whether path is one of the packages or below it, a trailing /...
-// being implied for all but an exact name with a final $.
+// in tells whether path is one of the packages or below it.
 func in(path string, packages ...string) bool {
 	for _, p := range packages {
 		if path == p || strings.HasPrefix(path, p+"/") {

@@ -81,11 +81,14 @@ type refusal struct {
 
 func (r refusal) holds() bool { return time.Now().Before(r.until) }
 
-// copyOf is a card and when it was last compared with the database.
+// copyOf is a card and when it was last compared with the database; zero is none.
 type copyOf struct {
-	card    Card
-	lookAge time.Time
+	card     Card
+	lookedAt time.Time
 }
+
+func (c copyOf) none() bool  { return c.lookedAt.IsZero() }
+func (c copyOf) fresh() bool { return !c.none() && time.Since(c.lookedAt) < memoryFor }
 
 // New returns a Catalogue. It asks nothing before it is used; see Sync.
 func New(wechat WeChat, store Store, log *slog.Logger) *Catalogue {
@@ -96,14 +99,11 @@ func New(wechat WeChat, store Store, log *slog.Logger) *Catalogue {
 // else from WeChat, which may take seconds. It returns ErrNotFound, ErrTooMany,
 // or what WeChat answered.
 func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
-	c.mu.RLock()
-	have, ok := c.known[cardID]
-	refused := c.refusals[cardID]
-	c.mu.RUnlock()
+	have, refused := c.recall(cardID)
 	switch {
-	case ok && time.Since(have.lookAge) < memoryFor:
+	case have.fresh():
 		return have.card, nil
-	case !ok && refused.holds():
+	case have.none() && refused.holds():
 		return Card{}, refused.err
 	}
 	return c.once(ctx, "look "+cardID, func(ctx context.Context) (Card, error) {
@@ -114,13 +114,17 @@ func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
 // Known is Get without asking WeChat: ErrNotFound is all it says of a card that
 // is not in the catalogue yet.
 func (c *Catalogue) Known(ctx context.Context, cardID string) (Card, error) {
-	c.mu.RLock()
-	have, ok := c.known[cardID]
-	c.mu.RUnlock()
-	if ok && time.Since(have.lookAge) < memoryFor {
+	if have, _ := c.recall(cardID); have.fresh() {
 		return have.card, nil
 	}
 	return c.load(ctx, cardID)
+}
+
+// recall returns what is in memory about a card.
+func (c *Catalogue) recall(cardID string) (copyOf, refusal) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.known[cardID], c.refusals[cardID]
 }
 
 // Learn is Get for our own workers: what it asks of WeChat is not counted
@@ -292,7 +296,7 @@ func (c *Catalogue) remember(got Card) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.refusals, got.ID)
-	c.known[got.ID] = copyOf{card: got, lookAge: time.Now()}
+	c.known[got.ID] = copyOf{card: got, lookedAt: time.Now()}
 }
 
 // refuse remembers how a read ended. The map stays small: clientReads entries
