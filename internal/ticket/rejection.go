@@ -84,10 +84,15 @@ func (s *Source) dismiss() error {
 	return nil
 }
 
-// hear marks the rejections that the look now beginning is to settle.
+// hear marks the rejections that the look now beginning is to settle. Whoever
+// roused the keeper before this look is served by it and needs no other.
 func (s *Source) hear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	select {
+	case <-s.wake:
+	default:
+	}
 	for _, r := range s.pending {
 		r.heard = true
 	}
