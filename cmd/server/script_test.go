@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -23,6 +25,7 @@ func TestMain(m *testing.M) {
 //
 //	fill FILE        put WeChat's four values into a file that init wrote
 //	secretless FILE  FILE holds none of WeChat's secrets
+//	login USER       log a user in at the server; MEMBER is the member's id
 //	insist           press Ctrl-C until the program in the background is gone
 //
 // and the environment of a server on ADDR1 and ADDR2 that talks to a simulated
@@ -39,7 +42,7 @@ func TestScripts(t *testing.T) {
 			"WECHAT_API_URL="+wechat.URL, "SHUTDOWN_GRACE=200ms",
 			"MINI_ID="+a.MiniProgram.AppID, "MINI_SECRET="+a.MiniProgram.Secret, "OFFICIAL_ID="+a.Official.AppID, "OFFICIAL_SECRET="+a.Official.Secret)
 		return nil
-	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "insist": insist})
+	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "login": login, "insist": insist})
 }
 
 func fill(ts *testscript.TestScript, _ bool, args []string) {
@@ -69,6 +72,17 @@ func secretless(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s holds the secret %s", args[0], secret)
 		}
 	}
+}
+
+func login(ts *testscript.TestScript, _ bool, args []string) {
+	code, err := ts.Value("sim").(*wechatsim.Sim).Login(args[0])
+	ts.Check(err)
+	resp, err := http.Post("http://"+ts.Getenv("ADDR1")+"/v1/session", "application/json", strings.NewReader(`{"code":"`+code+`"}`))
+	ts.Check(err)
+	defer resp.Body.Close()
+	var in struct{ Member struct{ ID string } }
+	ts.Check(json.NewDecoder(resp.Body).Decode(&in))
+	ts.Setenv("MEMBER", in.Member.ID)
 }
 
 func insist(ts *testscript.TestScript, _ bool, _ []string) {

@@ -66,6 +66,7 @@ type Pushes interface {
 type Services struct {
 	Sessions  Sessions
 	Members   Members
+	People    People
 	Catalogue Catalogue
 	CardLists CardLists
 	Pushes    Pushes
@@ -130,7 +131,7 @@ var configureHuma = sync.OnceFunc(func() {
 func (a *API) Public() http.Handler {
 	e := a.engine()
 	a.callbackRoutes(e) // WeChat pushes from few addresses, and no JSON
-	e.Use(limitAddress(newLimiter(a.RatePerAddress)), readBody(publicBody))
+	e.Use(limitAddress(newLimiter(a.RatePerAddress)), onceEach, readBody(publicBody))
 	api := humagin.New(e, config("addcard", a.Version, "The public API: what a mini-program calls."))
 	a.sessionRoutes(api)
 	a.cardRoutes(api)
@@ -144,9 +145,10 @@ func (a *API) Public() http.Handler {
 // Admin returns the handler of the operator's listener.
 func (a *API) Admin() http.Handler {
 	e := a.engine()
-	e.Use(a.adminOnly, readBody(adminBody))
+	e.Use(a.adminOnly, onceEach, readBody(adminBody))
 	api := humagin.New(e, config("addcard admin", a.Version, "The operator's API; every call needs the ADMIN_TOKEN."))
 	a.explainRoute(api)
+	a.memberRoutes(api)
 	a.ticketRoutes(api)
 	a.healthRoutes(api)
 	a.operations(e)

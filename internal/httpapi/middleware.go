@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -124,6 +125,31 @@ func limitAddress(l *limiter) gin.HandlerFunc {
 		}
 		c.Next()
 	}
+}
+
+// onceEach refuses a query that says a thing twice, or that readers may take in
+// different ways: which of two values counts must not depend on who looks.
+func onceEach(c *gin.Context) {
+	if wrong := queryErrors(c.Request.URL.RawQuery); len(wrong) > 0 {
+		p := newProblem(c.Request.Context(), invalidInput)
+		p.Errors = wrong
+		fail(c, p)
+		return
+	}
+	c.Next()
+}
+
+func queryErrors(query string) (wrong []FieldError) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return []FieldError{{"query", "is malformed"}}
+	}
+	for name, given := range values {
+		if len(given) > 1 {
+			wrong = append(wrong, FieldError{"query." + shorten(name), "is given more than once"})
+		}
+	}
+	return wrong
 }
 
 // readBody reads the whole body before anything looks at it, so that a body

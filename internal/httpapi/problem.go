@@ -39,6 +39,7 @@ var (
 	userBlocked        = kind{403, "user_blocked", "WeChat has blocked this user as a risk."}
 	notFound           = kind{404, "not_found", "There is no such route."}
 	cardNotFound       = kind{404, "card_not_found", "The Official Account has no such card."}
+	memberNotFound     = kind{404, "member_not_found", "There is no such member."}
 	methodNotAllowed   = kind{405, "method_not_allowed", "This route does not know the method; see Allow."}
 	requestTimeout     = kind{408, "request_timeout", "The request did not arrive in time."}
 	openIDUnknown      = kind{409, "openid_unknown", "The card binds its holder's openid in the Official Account, and that is not known yet."}
@@ -55,7 +56,7 @@ var (
 )
 
 var kinds = []kind{
-	malformedBody, sessionInvalid, loginCodeInvalid, adminTokenInvalid, codeNotYours, userBlocked, notFound, cardNotFound, methodNotAllowed,
+	malformedBody, sessionInvalid, loginCodeInvalid, adminTokenInvalid, codeNotYours, userBlocked, notFound, cardNotFound, memberNotFound, methodNotAllowed,
 	requestTimeout, openIDUnknown, cardNotClaimable, bodyTooLarge, unsupportedMedia, invalidInput, rateLimited,
 	clientClosed, internalError, wechatUnavailable, ticketUnavailable, serviceUnavailable,
 }
@@ -72,6 +73,7 @@ var table = []struct {
 	{auth.ErrTooFast, rateLimited},
 	{auth.ErrCodeFormat, invalidInput},
 	{member.ErrMemberUnknown, sessionInvalid},
+	{member.ErrNobody, memberNotFound},
 	{member.ErrOpenIDUnknown, openIDUnknown},
 	{cardlist.ErrNotYours, codeNotYours},
 	{cardlist.ErrCodeInvalid, invalidInput},

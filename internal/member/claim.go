@@ -75,6 +75,9 @@ func (s *Service) claim(ctx context.Context, tx Tx, memberID string, claim Claim
 
 // own returns the claimed card as the member's, or ErrNotYours.
 func (s *Service) own(ctx context.Context, tx Tx, memberID string, claim Claim) (Card, error) {
+	if erased, err := tx.Erased(ctx, claim.CardID, claim.Code); erased || err != nil {
+		return Card{}, errors.Join(err, ErrNotYours)
+	}
 	proved := claim.ProvedOpenID != ""
 	if proved {
 		if err := s.prove(ctx, tx, memberID, claim.ProvedOpenID); err != nil {

@@ -85,6 +85,9 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 		return err
 	}
 	return s.write(ctx, func(ctx context.Context, tx Tx) error {
+		if erased, err := tx.Erased(ctx, e.CardID, e.Code); erased || err != nil {
+			return err // nothing is kept of somebody who wanted to be forgotten
+		}
 		added, err := tx.AddEvent(ctx, e)
 		switch {
 		case err != nil || !added || !e.moves():

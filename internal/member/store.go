@@ -28,6 +28,8 @@ type Reader interface {
 	// claimed, deleted or issued, the first of these that there is, or
 	// ErrNotFound.
 	LiveCard(ctx context.Context, memberID, cardID string) (Card, error)
+	// Erased tells whether the code is one of a member whose data was deleted.
+	Erased(ctx context.Context, cardID, code string) (bool, error)
 }
 
 // Tx changes rows. The Add methods report false, and change nothing, when a
@@ -58,6 +60,8 @@ type Tx interface {
 	MoveIdentity(ctx context.Context, appID, openID, into string) error
 	MoveCards(ctx context.Context, from, wallet, into string) error
 	DeleteMember(ctx context.Context, memberID string) error
+	// Erase does what Service.Erase says; heir is the new ID.
+	Erase(ctx context.Context, memberID, heir string) error
 
 	// AddEvent reports false for an event that was delivered before.
 	AddEvent(ctx context.Context, e Event) (bool, error)
@@ -92,4 +96,11 @@ type Store interface {
 	Take(ctx context.Context, lease string, time time.Duration, n int) ([]Message, error)
 	// Waiting counts messages by state and tells the age of the oldest that waits.
 	Waiting(ctx context.Context) (Backlog, error)
+
+	// Person returns one member, or ErrNotFound.
+	Person(ctx context.Context, memberID string) (Person, error)
+	// People lists up to n members after the mark, newest first.
+	People(ctx context.Context, after Mark, n int) ([]Person, error)
+	// Find lists the IDs of up to n members whom key names, see Service.Find.
+	Find(ctx context.Context, key string, n int) ([]string, error)
 }

@@ -22,10 +22,11 @@ func Help(t *testing.T, program, spelt string) {
 			continue
 		}
 		names++
-		name, _, _ = strings.Cut(name, " ")
+		words := commandOf(name)
+		name = strings.Join(words, " ")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			examples := examplesIn(show(t, program, name, "--help"), spelt)
+			examples := examplesIn(show(t, program, append(words, "--help")...), spelt)
 			if len(examples) < 2 {
 				t.Errorf("%d examples", len(examples))
 			}
@@ -37,6 +38,19 @@ func Help(t *testing.T, program, spelt string) {
 	if names == 0 {
 		t.Errorf("%s --help lists no commands", program)
 	}
+}
+
+// commandOf returns the words of a command from its line in the list, which go
+// on to its first argument or flag, or to its help.
+func commandOf(line string) []string {
+	words, _, _ := strings.Cut(line, "  ")
+	for i, r := range words {
+		if r == '<' || r == '[' {
+			words = words[:i]
+			break
+		}
+	}
+	return strings.Fields(words)
 }
 
 // examplesIn returns what follows the program's name in each indented line.

@@ -49,6 +49,10 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"16 workers send everything once":          exclusive,
 		"16 writers enqueue for one card":          enqueuers,
 		"the backlog is counted":                   backlog,
+
+		"people come newest first, page by page": pages,
+		"people are found by what names them":    found,
+		"nothing is left of who was erased":      erased,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

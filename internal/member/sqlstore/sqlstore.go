@@ -30,7 +30,7 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx membe
 // rows is member.Tx on a transaction, and member.Reader on the read pool.
 type rows struct{ q sqldb.Querier }
 
-const existsSQL = `select count(*) from member where member_id = $1`
+const existsSQL = `select count(*) from member where member_id = $1 and erased_at = 0`
 
 func (r rows) Exists(ctx context.Context, memberID string) (bool, error) {
 	var n int

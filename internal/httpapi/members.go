@@ -1,0 +1,136 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"addcard/internal/member"
+)
+
+// People is what the operator's API needs of package member.
+type People interface {
+	People(ctx context.Context, after member.Mark, n int) ([]member.Person, error)
+	Find(ctx context.Context, key string, n int) ([]member.Person, error)
+	Person(ctx context.Context, memberID string) (member.Person, error)
+	Export(ctx context.Context, w io.Writer) error
+	Erase(ctx context.Context, memberID string) error
+}
+
+type person struct {
+	ID         string       `json:"id"`
+	CreatedAt  time.Time    `json:"created_at"`
+	Identities []identity   `json:"identities"`
+	Cards      []memberCard `json:"cards" doc:"Oldest first, with the codes of those that were only issued."`
+}
+
+type identity struct {
+	AppID   string `json:"app_id" doc:"The mini-program's or the Official Account's."`
+	OpenID  string `json:"openid"`
+	UnionID string `json:"unionid,omitempty"`
+}
+
+func personOf(p member.Person) person {
+	out := person{ID: p.ID, CreatedAt: p.CreatedAt, Identities: make([]identity, len(p.Identities)), Cards: make([]memberCard, len(p.Cards))}
+	for i, id := range p.Identities {
+		out.Identities[i] = identity{id.AppID, id.OpenID, id.UnionID}
+	}
+	for i, c := range p.Cards {
+		out.Cards[i] = cardOf(c)
+		out.Cards[i].Code = c.Code
+	}
+	return out
+}
+
+type membersInput struct {
+	Query  string `query:"query" maxLength:"256" doc:"A member's id, a card code, membership number, openid or unionid, in full. Without it all members are listed, newest first."`
+	Cursor string `query:"cursor" maxLength:"256" doc:"The next_cursor of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+
+	after member.Mark
+}
+
+// Resolve reads the cursor.
+func (in *membersInput) Resolve(huma.Context) []error {
+	if in.Cursor == "" {
+		return nil
+	}
+	parts, ok := place(in.Cursor, 2)
+	if !ok {
+		return badCursor()
+	}
+	ms, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil || ms < 0 {
+		return badCursor()
+	}
+	in.after = member.Mark{CreatedAt: time.UnixMilli(ms).UTC(), ID: parts[1]}
+	return nil
+}
+
+type membersOutput struct {
+	Body struct {
+		Members    []person `json:"members"`
+		NextCursor string   `json:"next_cursor,omitempty" doc:"Absent on the last page."`
+	}
+}
+
+type memberInput struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+type memberOutput struct{ Body person }
+
+func (a *API) memberRoutes(api huma.API) {
+	secured := []map[string][]string{{"bearer": {}}}
+	route(a, api, huma.Operation{
+		OperationID: "members", Method: http.MethodGet, Path: "/v1/members", Tags: []string{"members"}, Security: secured,
+		Summary: "List members, or find those whom a number names", Errors: []int{401, 503},
+	}, a.listMembers)
+	route(a, api, huma.Operation{
+		OperationID: "exportMembers", Method: http.MethodGet, Path: "/v1/members/export", Tags: []string{"members"}, Security: secured,
+		Summary: "Every member and card as CSV", Errors: []int{401, 503},
+		Description: "Streamed, one line for each card; safe to open in a spreadsheet. A transfer that breaks off is not complete.",
+		Responses:   map[string]*huma.Response{"200": {Description: "UTF-8 with a byte order mark", Content: map[string]*huma.MediaType{"text/csv": {}}}},
+	}, a.exportMembers)
+	route(a, api, huma.Operation{
+		OperationID: "member", Method: http.MethodGet, Path: "/v1/members/{id}", Tags: []string{"members"}, Security: secured,
+		Summary: "One member", Errors: []int{401, 404, 503},
+	}, func(ctx context.Context, in *memberInput) (*memberOutput, error) {
+		p, err := a.People.Person(ctx, in.ID)
+		return &memberOutput{personOf(p)}, err
+	})
+	route(a, api, huma.Operation{
+		OperationID: "eraseMember", Method: http.MethodDelete, Path: "/v1/members/{id}", Tags: []string{"members"}, Security: secured,
+		Summary: "Delete a person's data for good", DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 503},
+		Description: "Identities, form fields and what events said are deleted, sessions end, codes become unavailable. The ledger is kept without a name. WeChat is not told: make the codes unavailable first if the cards shall go from the wallet.",
+	}, func(ctx context.Context, in *memberInput) (*nothing, error) {
+		return nil, a.People.Erase(ctx, in.ID)
+	})
+}
+
+func (a *API) listMembers(ctx context.Context, in *membersInput) (*membersOutput, error) {
+	list := a.People.Find
+	if in.Query == "" {
+		list = func(ctx context.Context, _ string, n int) ([]member.Person, error) {
+			return a.People.People(ctx, in.after, n)
+		}
+	}
+	people, err := list(ctx, in.Query, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	var out membersOutput
+	out.Body.Members = make([]person, len(people))
+	for i, p := range people {
+		out.Body.Members[i] = personOf(p)
+	}
+	if in.Query == "" && len(people) == in.Limit {
+		last := people[len(people)-1].Mark()
+		out.Body.NextCursor = cursor(strconv.FormatInt(last.CreatedAt.UnixMilli(), 10), last.ID)
+	}
+	return &out, nil
+}

@@ -1,0 +1,154 @@
+package membertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"addcard/internal/member"
+)
+
+// held adds a card to a member's wallet.
+func held(t *testing.T, s member.Store, c member.Card) {
+	t.Helper()
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		added, err := tx.AddCard(ctx, c)
+		if err == nil && !added {
+			t.Errorf("card %s was not added", c.Code)
+		}
+		return err
+	})
+}
+
+func pages(t *testing.T, s member.Store) {
+	const n = 7
+	for i := range n {
+		id := fmt.Sprint("m", i)
+		enrolled(t, s, id)
+		for j := range i % 3 {
+			held(t, s, member.Card{CardID: "c1", Code: fmt.Sprint(id, "-", j), MemberID: id, Status: member.Claimed, ClaimedAt: time.UnixMilli(5).UTC()})
+		}
+	}
+	for size := 1; size <= n+1; size++ {
+		var got []member.Person
+		for after := (member.Mark{}); ; {
+			page, err := s.People(t.Context(), after, size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) > size {
+				t.Fatalf("a page of %d has %d", size, len(page))
+			}
+			got = append(got, page...)
+			if len(page) < size {
+				break
+			}
+			after = page[len(page)-1].Mark()
+		}
+		if len(got) != n {
+			t.Fatalf("pages of %d: %d members, want %d", size, len(got), n)
+		}
+		for i, p := range got {
+			if i > 0 && got[i-1].CreatedAt.Before(p.CreatedAt) {
+				t.Errorf("pages of %d: %s is newer than the one before", size, p.ID)
+			}
+			alone, err := s.Person(t.Context(), p.ID)
+			if err != nil || printed(alone) != printed(p) {
+				t.Errorf("in a list %+v, alone %+v, %v", p, alone, err)
+			}
+			var number int
+			if _, err := fmt.Sscanf(p.ID, "m%d", &number); err != nil || len(p.Cards) != number%3 || len(p.Identities) != 1 {
+				t.Errorf("%+v", p)
+			}
+		}
+	}
+	if _, err := s.Person(t.Context(), "nobody"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("nobody: got %v, want ErrNotFound", err)
+	}
+}
+
+func found(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.SetUnionID(ctx, app, "open-m1", "u1") })
+	held(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1"})
+	held(t, s, member.Card{CardID: "c2", Code: "A1", MemberID: "m2", Status: member.Active})
+	for key, want := range map[string]int{"m1": 1, "open-m1": 1, "u1": 1, "N1": 1, "A1": 2, "": 0, "A": 0, "m1%": 0, "%": 0} {
+		ids, err := s.Find(t.Context(), key, 10)
+		if err != nil || len(ids) != want || want == 1 && ids[0] != "m1" {
+			t.Errorf("Find(%q): got %v, %v, want %d", key, ids, err, want)
+		}
+	}
+	if ids, err := s.Find(t.Context(), "A1", 1); len(ids) != 1 || err != nil {
+		t.Errorf("at most one: got %v, %v", ids, err)
+	}
+}
+
+func erased(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	held(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, Bonus: 70, Balance: 5, MembershipNumber: "N1",
+		Fields: [3]string{"gold"}, Life: member.Life{Wallet: "open-m1"}})
+	held(t, s, member.Card{CardID: "c1", Code: "A2", MemberID: "m1", Status: member.Gifted})
+	held(t, s, member.Card{CardID: "c1", Code: "B1", MemberID: "m2", Status: member.Active})
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		for i, who := range []string{"open-m1", "open-m1", "open-m2"} {
+			e := member.Event{DedupeKey: fmt.Sprint("k", i), Name: "user_view_card", CardID: "c1", Code: []string{"A1", "X", "B1"}[i], OpenID: who,
+				Fields: map[string]string{"FromUserName": who}}
+			if _, err := tx.AddEvent(ctx, e); err != nil {
+				return err
+			}
+		}
+		for _, m := range []member.Message{
+			{CardID: "c1", Code: "A1", Kind: "look"}, {CardID: "c1", Code: "X", Kind: "apply_event", Payload: "k1"}, {CardID: "c1", Code: "B1", Kind: "look"},
+		} {
+			if err := tx.Enqueue(ctx, m); err != nil {
+				return err
+			}
+		}
+		if err := tx.AddConflict(ctx, member.Identity{AppID: app, OpenID: "open-m1", MemberID: "m1"}, "m2"); err != nil {
+			return err
+		}
+		return tx.Erase(ctx, "m1", "heir")
+	})
+	for _, key := range []string{"m1", "open-m1", "A1", "A2", "N1", "heir"} {
+		if ids, err := s.Find(t.Context(), key, 10); len(ids) != 0 || err != nil {
+			t.Errorf("Find(%q): got %v, %v", key, ids, err)
+		}
+	}
+	for _, id := range []string{"m1", "heir"} {
+		if ok, err := s.Exists(t.Context(), id); ok || err != nil {
+			t.Errorf("Exists(%s): got %v, %v", id, ok, err)
+		}
+		if _, err := s.Person(t.Context(), id); !errors.Is(err, member.ErrNotFound) {
+			t.Errorf("Person(%s): got %v", id, err)
+		}
+	}
+	if people, err := s.People(t.Context(), member.Mark{}, 10); err != nil || len(people) != 1 || people[0].ID != "m2" {
+		t.Errorf("People: got %+v, %v", people, err)
+	}
+	c, err := s.Card(t.Context(), "c1", "A1")
+	if err != nil || c.MemberID != "heir" || c.Status != member.Unavailable || c.Bonus != 70 || c.Balance != 5 || c.Life.Wallet != "" || c.Fields[0] != "" {
+		t.Errorf("the card: got %+v, %v", c, err)
+	}
+	if c, err := s.Card(t.Context(), "c1", "A2"); err != nil || c.Status != member.Gifted {
+		t.Errorf("the gifted card: got %+v, %v", c, err)
+	}
+	for code, want := range map[string]bool{"A1": true, "A2": true, "B1": false, "none": false} {
+		if got, err := s.Erased(t.Context(), "c1", code); got != want || err != nil {
+			t.Errorf("Erased(%s): got %v, %v", code, got, err)
+		}
+	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		for key, want := range map[string]string{"k0": "", "k1": "", "k2": "open-m2"} {
+			e, err := tx.Event(ctx, key)
+			if err != nil || e.OpenID != want || len(e.Fields) > 0 != (want != "") {
+				t.Errorf("event %s: got %+v, %v", key, e, err)
+			}
+		}
+		return nil
+	})
+	if taken, err := s.Take(t.Context(), "l", time.Minute, 10); err != nil || len(taken) != 1 || taken[0].Code != "B1" {
+		t.Errorf("what waits: got %+v, %v", taken, err)
+	}
+}
