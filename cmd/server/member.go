@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -189,13 +190,17 @@ func printPerson(w io.Writer, p member.Person, asJSON bool) error {
 		enc.SetEscapeHTML(false)
 		return enc.Encode(out)
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "member\t%s\tsince %s\n", p.ID, p.CreatedAt.Format(time.DateTime))
+	var b strings.Builder
+	fmt.Fprintf(&b, "member\t%s\tsince %s\n", p.ID, p.CreatedAt.Format(time.DateTime))
 	for _, id := range p.Identities {
-		fmt.Fprintf(t, "  openid\t%s\tin %s\t%s\n", id.OpenID, id.AppID, id.UnionID)
+		fmt.Fprintf(&b, "  openid\t%s\tin %s\t%s\n", id.OpenID, id.AppID, id.UnionID)
 	}
 	for _, c := range p.Cards {
-		fmt.Fprintf(t, "  %s\t%s\tcard %s\tbonus %d\tbalance %s\n", c.Status, c.Code, c.CardID, c.Bonus, yuan(c.Balance))
+		fmt.Fprintf(&b, "  %s\t%s\tcard %s\tbonus %d\tbalance %s\n", c.Status, c.Code, c.CardID, c.Bonus, yuan(c.Balance))
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(t, b.String()); err != nil {
+		return err
 	}
 	return t.Flush()
 }

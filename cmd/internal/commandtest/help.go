@@ -68,6 +68,7 @@ func try(t *testing.T, program, name, arguments string) {
 	t.Helper()
 	arguments, _, _ = strings.Cut(arguments, " | ")
 	arguments, _, _ = strings.Cut(arguments, " < ")
+	arguments, _, _ = strings.Cut(arguments, " > ")
 	show(t, "sh", "-c", strings.Join([]string{program, name, "--help", arguments}, " "))
 }
 
