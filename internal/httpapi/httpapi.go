@@ -67,6 +67,7 @@ type Services struct {
 	Sessions  Sessions
 	Members   Members
 	People    People
+	Ledger    Ledger
 	Catalogue Catalogue
 	CardLists CardLists
 	Pushes    Pushes
@@ -136,6 +137,7 @@ func (a *API) Public() http.Handler {
 	a.sessionRoutes(api)
 	a.cardRoutes(api)
 	a.claimRoute(api)
+	a.myEntriesRoute(api)
 	describeCallback(api)
 	a.healthRoutes(api)
 	docs(e, "addcard")
@@ -149,6 +151,7 @@ func (a *API) Admin() http.Handler {
 	api := humagin.New(e, config("addcard admin", a.Version, "The operator's API; every call needs the ADMIN_TOKEN."))
 	a.explainRoute(api)
 	a.memberRoutes(api)
+	a.ledgerRoutes(api)
 	a.ticketRoutes(api)
 	a.healthRoutes(api)
 	a.operations(e)

@@ -31,6 +31,7 @@ type kind struct {
 
 // The kinds of problem. docs/errors.md lists them; a test compares the two.
 var (
+	keyMissing         = kind{400, "idempotency_key_missing", "This request needs the header Idempotency-Key, so that it counts once however often it is sent."}
 	malformedBody      = kind{400, "malformed_body", "The request body is not one well-formed JSON value in UTF-8."}
 	sessionInvalid     = kind{401, "session_invalid", "There is no valid session; call wx.login and POST /v1/session."}
 	loginCodeInvalid   = kind{401, "login_code_invalid", "WeChat does not accept this wx.login code, or it was used before; call wx.login again."}
@@ -40,13 +41,19 @@ var (
 	notFound           = kind{404, "not_found", "There is no such route."}
 	cardNotFound       = kind{404, "card_not_found", "The Official Account has no such card."}
 	memberNotFound     = kind{404, "member_not_found", "There is no such member."}
+	codeNotFound       = kind{404, "code_not_found", "The card has no such code, or it is not one's own."}
 	methodNotAllowed   = kind{405, "method_not_allowed", "This route does not know the method; see Allow."}
 	requestTimeout     = kind{408, "request_timeout", "The request did not arrive in time."}
 	openIDUnknown      = kind{409, "openid_unknown", "The card binds its holder's openid in the Official Account, and that is not known yet."}
 	cardNotClaimable   = kind{409, "card_not_claimable", "The card is out of stock, deleted, or refused in review."}
+	cardNotHeld        = kind{409, "card_not_held", "Nobody holds the card: it was not taken yet, was given away, or was made unavailable."}
+	insufficientBonus  = kind{409, "insufficient_bonus", "The bonus does not suffice; nothing was written."}
+	insufficientFen    = kind{409, "insufficient_balance", "The balance does not suffice; nothing was written."}
+	notReversible      = kind{409, "entry_not_reversible", "The entry is a reversal itself, or was reversed before."}
 	bodyTooLarge       = kind{413, "body_too_large", "The request body is too large."}
 	unsupportedMedia   = kind{415, "unsupported_media_type", "The request body must be application/json in UTF-8, not compressed."}
 	invalidInput       = kind{422, "invalid_input", "The request is understood, but not valid; see errors."}
+	keyReused          = kind{422, "idempotency_key_reused", "The Idempotency-Key came with another request before; nothing was written."}
 	rateLimited        = kind{429, "rate_limited", "Too many requests; see Retry-After."}
 	clientClosed       = kind{499, "client_closed", "The client did not wait for the answer."}
 	internalError      = kind{500, "internal", "Something went wrong here; the request_id finds it in the log."}
@@ -59,6 +66,7 @@ var kinds = []kind{
 	malformedBody, sessionInvalid, loginCodeInvalid, adminTokenInvalid, codeNotYours, userBlocked, notFound, cardNotFound, memberNotFound, methodNotAllowed,
 	requestTimeout, openIDUnknown, cardNotClaimable, bodyTooLarge, unsupportedMedia, invalidInput, rateLimited,
 	clientClosed, internalError, wechatUnavailable, ticketUnavailable, serviceUnavailable,
+	keyMissing, keyReused, codeNotFound, cardNotHeld, insufficientBonus, insufficientFen, notReversible,
 }
 
 // table says what a client is told for each error of the packages below. What
@@ -75,6 +83,12 @@ var table = []struct {
 	{member.ErrMemberUnknown, sessionInvalid},
 	{member.ErrNobody, memberNotFound},
 	{member.ErrOpenIDUnknown, openIDUnknown},
+	{member.ErrCodeUnknown, codeNotFound},
+	{member.ErrNotHeld, cardNotHeld},
+	{member.ErrInsufficientBonus, insufficientBonus},
+	{member.ErrInsufficientBalance, insufficientFen},
+	{member.ErrNotReversible, notReversible},
+	{member.ErrKeyReused, keyReused},
 	{cardlist.ErrNotYours, codeNotYours},
 	{cardlist.ErrCodeInvalid, invalidInput},
 	{card.ErrNotFound, cardNotFound},
@@ -93,7 +107,10 @@ func kindOf(err error) kind {
 		}
 	}
 	var upstream *wechat.Error
+	var field *fieldProblem
 	switch {
+	case errors.As(err, &field):
+		return invalidInput
 	case errors.Is(err, context.Canceled):
 		return clientClosed
 	case errors.As(err, &upstream):
@@ -131,6 +148,12 @@ type FieldError struct {
 	Location string `json:"location" example:"body.cards[0].card_id"`
 	Message  string `json:"message" example:"expected length >= 1"`
 }
+
+// fieldProblem is the error about a part of a request that is wrong in a way
+// that only a service can tell.
+type fieldProblem FieldError
+
+func (f *fieldProblem) Error() string { return f.Location + ": " + f.Message }
 
 func newProblem(ctx context.Context, k kind) *Problem {
 	title := http.StatusText(k.status)
@@ -187,6 +210,9 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 	p.retryAfter = retryAfter(err)
 	if at := (*located)(nil); errors.As(err, &at) {
 		p.Errors = []FieldError{{at.location, strings.TrimSuffix(p.Detail, ".")}}
+	}
+	if field := (*fieldProblem)(nil); errors.As(err, &field) {
+		p.Errors = []FieldError{FieldError(*field)}
 	}
 	switch p.Status {
 	case http.StatusInternalServerError:

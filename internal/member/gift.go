@@ -16,8 +16,7 @@ func (s *Service) inherit(ctx context.Context, tx Tx, e Event) error {
 	if err != nil {
 		return err
 	}
-	bonus, balance, fields := giver.Bonus, giver.Balance, giver.Fields
-	giver.Status, giver.Bonus, giver.Balance = Gifted, 0, 0
+	giver.Status = Gifted
 	if err := put(ctx, tx, giver); err != nil {
 		return err
 	}
@@ -25,13 +24,43 @@ func (s *Service) inherit(ctx context.Context, tx Tx, e Event) error {
 	if err != nil {
 		return err
 	}
-	heir.Bonus, heir.Balance = heir.Bonus+bonus, heir.Balance+balance
-	for i, field := range fields {
+	for i, field := range giver.Fields {
 		if heir.Fields[i] == "" {
 			heir.Fields[i] = field
 		}
 	}
-	return put(ctx, tx, heir)
+	if err := put(ctx, tx, heir); err != nil {
+		return err
+	}
+	return bequeath(ctx, tx, e.CardID, giver.Code, heir.Code)
+}
+
+// bequeath moves the ledger. An heir that has one already, because we heard of
+// its card before we heard that it was given, gets what the giver's amounts to.
+func bequeath(ctx context.Context, tx Tx, cardID, from, to string) error {
+	giver, err := tx.Card(ctx, cardID, from)
+	if err != nil {
+		return err
+	}
+	heir, err := tx.Card(ctx, cardID, to)
+	switch {
+	case err != nil || giver.Seq == 0:
+		return err
+	case heir.Seq == 0:
+		return tx.MoveLedger(ctx, cardID, from, to)
+	case giver.Bonus == 0 && giver.Balance == 0:
+		return nil
+	}
+	for code, sign := range map[string]int64{from: -1, to: 1} {
+		p, err := tx.Post(ctx, cardID, code, Booking{AddBonus: sign * giver.Bonus, AddBalance: sign * giver.Balance}, anyStatus)
+		if err == nil {
+			err = enter(ctx, tx, p, Request{}, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Service) giver(ctx context.Context, tx Tx, e Event) (Card, error) {

@@ -388,7 +388,7 @@ O1, O2`,
 	// Gifts.
 
 	"given to a friend": {
-		early: []step{login("ming", ""), issue("ming", "push", "c1"), credit("push", "c1", 30, 500)},
+		early: []step{login("ming", ""), issue("ming", "push", "c1"), claim("ming", "push", "c1"), credit("push", "c1", 30, 500)},
 		steps: []step{
 			claim("ming", "push", "c1"),
 			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1, outer: "home"}),
@@ -402,7 +402,7 @@ push/g1 active 30 points 500 fen gold of O2
 O2, ming+O1`,
 	},
 	"given to a friend who had asked for a card": {
-		early: []step{login("ming", ""), login("hong", "u2"), issue("ming", "push", "c1"), issue("hong", "push", "c2"), credit("push", "c1", 30, 500)},
+		early: []step{login("ming", ""), login("hong", "u2"), issue("ming", "push", "c1"), issue("hong", "push", "c2"), claim("ming", "push", "c1"), credit("push", "c1", 30, 500)},
 		steps: []step{
 			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
 			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "g1", second: 4, oldCode: "c1", friend: "O1"}),
@@ -451,7 +451,7 @@ push/s1 gifted of O1
 O1, O2`,
 	},
 	"given on, and back to the first": {
-		early: []step{login("ming", ""), issue("ming", "push", "c1"), credit("push", "c1", 30, 500)},
+		early: []step{login("ming", ""), issue("ming", "push", "c1"), claim("ming", "push", "c1"), credit("push", "c1", 30, 500)},
 		steps: []step{
 			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
 			event(ev{name: taken, openID: "O2", cardID: "push", code: "g1", second: 2, oldCode: "c1", friend: "O1"}),
@@ -467,7 +467,7 @@ push/g3 active 30 points 500 fen gold of ming+O1
 O2, O3, ming+O1`,
 	},
 	"a gift that came back": {
-		early: []step{login("ming", ""), issue("ming", "push", "c1"), credit("push", "c1", 30, 500)},
+		early: []step{login("ming", ""), issue("ming", "push", "c1"), claim("ming", "push", "c1"), credit("push", "c1", 30, 500)},
 		steps: []step{
 			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
 			event(ev{name: gifting, openID: "O1", cardID: "push", code: "c1", second: 3, friend: "O2"}),

@@ -65,6 +65,7 @@ type Card struct {
 	MemberID         string
 	Status           Status
 	Bonus, Balance   int64
+	Seq              int64 // of the last entry in the ledger; 0: it is empty
 	MembershipNumber string
 	Fields           [3]string // custom_field1 to 3; empty: never set
 	OuterStr         string

@@ -30,6 +30,14 @@ type Reader interface {
 	LiveCard(ctx context.Context, memberID, cardID string) (Card, error)
 	// Erased tells whether the code is one of a member whose data was deleted.
 	Erased(ctx context.Context, cardID, code string) (bool, error)
+
+	// Answer returns what a request was answered, or ErrNotFound.
+	Answer(ctx context.Context, route, key string) (Answer, error)
+	// Entry returns an entry of the card's ledger, or ErrNotFound.
+	Entry(ctx context.Context, cardID, code, id string) (Entry, error)
+	// Entries lists up to n entries of the card's ledger, newest first, with a
+	// Seq below before unless that is 0.
+	Entries(ctx context.Context, cardID, code string, before int64, n int) ([]Entry, error)
 }
 
 // Tx changes rows. The Add methods report false, and change nothing, when a
@@ -48,10 +56,11 @@ type Tx interface {
 	// member, the member has a live code of the card, or the card has this
 	// code already.
 	AddIssued(ctx context.Context, memberID string, want Want, code string) (time.Time, error)
-	// AddCard records a card, whatever its Life.Version.
+	// AddCard records a card, whatever its Life.Version, with an empty ledger.
 	AddCard(ctx context.Context, c Card) (bool, error)
-	// UpdateCard writes all of c but its key. It reports false when the row
-	// was changed since c was read.
+	// UpdateCard writes all of c but its key and what its ledger says: Bonus,
+	// Balance, Seq. It reports false when the row was changed since c was read,
+	// other than by Post.
 	UpdateCard(ctx context.Context, c Card) (bool, error)
 
 	// The steps by which a person goes to another member: the identity, then
@@ -62,6 +71,17 @@ type Tx interface {
 	DeleteMember(ctx context.Context, memberID string) error
 	// Erase does what Service.Erase says; heir is the new ID.
 	Erase(ctx context.Context, memberID, heir string) error
+
+	// Post moves the totals of a card and numbers the entry that says so, which
+	// the same transaction must add. It returns ErrNotFound, and changes
+	// nothing, when a total would be below zero or above MaxTotal, or when held
+	// is asked for and the card is not claimed, active or deleted.
+	Post(ctx context.Context, cardID, code string, b Booking, held bool) (Posting, error)
+	// AddEntry adds what Post has returned.
+	AddEntry(ctx context.Context, p Posting, r Request, answer []byte) (bool, error)
+	// MoveLedger gives the ledger of a card that is given away, with its totals,
+	// to the heir, whose own is empty, and gives that to the giver.
+	MoveLedger(ctx context.Context, cardID, giver, heir string) error
 
 	// AddEvent reports false for an event that was delivered before.
 	AddEvent(ctx context.Context, e Event) (bool, error)
@@ -103,4 +123,6 @@ type Store interface {
 	People(ctx context.Context, after Mark, n int) ([]Person, error)
 	// Find lists the IDs of up to n members whom key names, see Service.Find.
 	Find(ctx context.Context, key string, n int) ([]string, error)
+	// Unbalanced counts the cards whose totals are not the sum of their ledger.
+	Unbalanced(ctx context.Context) (int64, error)
 }

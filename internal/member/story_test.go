@@ -118,18 +118,31 @@ func issue(person, cardID, name string) step {
 	}
 }
 
-// credit puts points and fen on a card.
+// credit puts points and fen on a card, once.
 func credit(cardID, name string, bonus, balance int64) step {
 	return func(ctx context.Context, p *play) error {
+		code := p.code(name)
+		_, _, err := p.AddEntry(ctx, cardID, code, member.Booking{AddBonus: bonus, AddBalance: balance}, p.request("credit "+name))
+		if err != nil {
+			return err
+		}
 		return p.store.Write(ctx, func(ctx context.Context, tx member.Tx) error {
-			c, err := tx.Card(ctx, cardID, p.code(name))
+			c, err := tx.Card(ctx, cardID, code)
 			if err != nil {
 				return err
 			}
-			c.Bonus, c.Balance, c.Fields[1] = bonus, balance, "gold"
+			c.Fields[1] = "gold"
 			_, err = tx.UpdateCard(ctx, c)
 			return err
 		})
+	}
+}
+
+// request is one with that key, answered with the entry's ID.
+func (p *play) request(key string) member.Request {
+	return member.Request{
+		Route: "POST " + p.prefix, Key: key, Payload: key,
+		Answer: func(e member.Entry) ([]byte, error) { return []byte(e.ID), nil },
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 // changed the database: this one would not know what it reads.
 var ErrNewerSchema = errors.New("sqldb: the database was migrated by a newer version of addcard")
 
+// One text for both engines, but for the files that end in the name of one.
+//
 //go:embed migrations/*.sql
 var migrations embed.FS
 
@@ -48,7 +50,11 @@ func migrate(ctx context.Context, conn *sql.DB) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, conn, sub)
+	others, err := fs.Glob(sub, "*_postgres.sql")
+	if err != nil {
+		return 0, fmt.Errorf("read migrations: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, conn, sub, goose.WithExcludeNames(others))
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)
 	}

@@ -106,7 +106,7 @@ func full(memberID string) member.Card {
 	at := func(ms int64) time.Time { return time.UnixMilli(1795400000000 + ms).UTC() }
 	return member.Card{
 		CardID: "c1", Code: "A1", MemberID: memberID, Status: member.Active,
-		Bonus: 1<<62 + 1, Balance: 99, MembershipNumber: "No. 7", Fields: [3]string{"白银", "", "🎂"},
+		MembershipNumber: "No. 7", Fields: [3]string{"白银", "", "🎂"},
 		OuterStr: "店 42 <&>'\"", IssuedAt: at(1), ClaimedAt: at(22), ActivatedAt: at(333),
 		Life: member.Life{Held: 1 << 40, Deleted: 3, Outer: 7, Submitted: true, Wallet: "oA-_z", GivenFrom: "A0", Version: 1},
 	}
@@ -139,12 +139,12 @@ func updateGuard(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	add(t, s, full("m1"))
 	stale, fresh := card(t, s, "c1", "A1"), card(t, s, "c1", "A1")
-	fresh.Bonus = 5
+	fresh.OuterStr = "first"
 	update(t, s, fresh, true)
-	stale.Bonus = 9
+	stale.OuterStr = "second"
 	update(t, s, stale, false)
-	if got := card(t, s, "c1", "A1"); got.Bonus != 5 {
-		t.Errorf("bonus: got %d, want that of the first update", got.Bonus)
+	if got := card(t, s, "c1", "A1"); got.OuterStr != "first" {
+		t.Errorf("outer_str: got %s, want that of the first update", got.OuterStr)
 	}
 	unknown := full("m1")
 	unknown.Code = "A2"
@@ -153,9 +153,7 @@ func updateGuard(t *testing.T, s member.Store) {
 
 func oneUpdate(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
-	c := full("m1")
-	c.Bonus = 0
-	add(t, s, c)
+	add(t, s, full("m1"))
 	each(t, 16, func() (string, error) {
 		for done := false; !done; { // as package member does it
 			err := s.Write(t.Context(), func(ctx context.Context, tx member.Tx) error {
@@ -163,7 +161,7 @@ func oneUpdate(t *testing.T, s member.Store) {
 				if err != nil {
 					return err
 				}
-				now.Bonus++
+				now.Life.Outer++
 				done, err = tx.UpdateCard(ctx, now)
 				return err
 			})
@@ -173,8 +171,8 @@ func oneUpdate(t *testing.T, s member.Store) {
 		}
 		return "", nil
 	})
-	if got := card(t, s, "c1", "A1"); got.Bonus != 16 {
-		t.Errorf("bonus after 16 increments: got %d", got.Bonus)
+	if got := card(t, s, "c1", "A1"); got.Life.Outer != full("m1").Life.Outer+16 {
+		t.Errorf("after 16 increments: got %d", got.Life.Outer)
 	}
 }
 

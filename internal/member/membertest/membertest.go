@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 // Run runs the suite. open returns a fresh, empty store for each test.
 func Run(t *testing.T, open func(t *testing.T) member.Store) {
-	for name, test := range map[string]func(*testing.T, member.Store){
+	tests := map[string]func(*testing.T, member.Store){
 		"what is not there is ErrNotFound": missing,
 		"an error undoes everything":       undone,
 		"a transaction sees its own rows":  ownRows,
@@ -53,7 +54,9 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"people come newest first, page by page": pages,
 		"people are found by what names them":    found,
 		"nothing is left of who was erased":      erased,
-	} {
+	}
+	maps.Copy(tests, ledgerTests)
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, open(t))

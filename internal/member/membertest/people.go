@@ -87,8 +87,9 @@ func found(t *testing.T, s member.Store) {
 
 func erased(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
-	held(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, Bonus: 70, Balance: 5, MembershipNumber: "N1",
+	held(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1",
 		Fields: [3]string{"gold"}, Life: member.Life{Wallet: "open-m1"}})
+	booked(t, s, member.Booking{AddBonus: 70, AddBalance: 5}, "")
 	held(t, s, member.Card{CardID: "c1", Code: "A2", MemberID: "m1", Status: member.Gifted})
 	held(t, s, member.Card{CardID: "c1", Code: "B1", MemberID: "m2", Status: member.Active})
 	write(t, s, func(ctx context.Context, tx member.Tx) error {

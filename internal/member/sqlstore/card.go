@@ -8,7 +8,7 @@ import (
 	"addcard/internal/member"
 )
 
-const cardColumns = `card_id, code, member_id, status, bonus, balance, membership_number,
+const cardColumns = `card_id, code, member_id, status, bonus, balance, seq, membership_number,
 	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at,
 	held_at, deleted_at, outer_at, submitted, wallet, given_from, version`
 
@@ -49,7 +49,7 @@ func (r rows) LiveCard(ctx context.Context, memberID, cardID string) (member.Car
 
 func scanCard(scan func(...any) error) (c member.Card, err error) {
 	var issued, claimed, activated, submitted int64
-	err = scan(&c.CardID, &c.Code, &c.MemberID, &c.Status, &c.Bonus, &c.Balance, &c.MembershipNumber,
+	err = scan(&c.CardID, &c.Code, &c.MemberID, &c.Status, &c.Bonus, &c.Balance, &c.Seq, &c.MembershipNumber,
 		&c.Fields[0], &c.Fields[1], &c.Fields[2], &c.OuterStr, &issued, &claimed, &activated,
 		&c.Life.Held, &c.Life.Deleted, &c.Life.Outer, &submitted, &c.Life.Wallet, &c.Life.GivenFrom, &c.Life.Version)
 	c.Life.Submitted = submitted != 0
@@ -57,8 +57,8 @@ func scanCard(scan func(...any) error) (c member.Card, err error) {
 	return c, err
 }
 
-const addIssuedSQL = `insert into member_card (card_id, code, member_id, status, outer_str, created_at, issued_at)
-	select $1, $2, m.member_id, 'issued', $4, now_ms(), now_ms() from member m
+const addIssuedSQL = `insert into member_card (card_id, code, ledger, member_id, status, outer_str, created_at, issued_at)
+	select $1, $2, $2, m.member_id, 'issued', $4, now_ms(), now_ms() from member m
 	where m.member_id = $3 and not exists (select 1 from member_card c
 		where c.member_id = $3 and c.card_id = $1 and c.status in ('issued', 'claimed', 'active', 'deleted'))
 	on conflict do nothing returning issued_at`
@@ -72,21 +72,21 @@ func (r rows) AddIssued(ctx context.Context, memberID string, want member.Want, 
 	return when(at), err
 }
 
-const addCardSQL = `insert into member_card (member_id, status, bonus, balance, membership_number,
+const addCardSQL = `insert into member_card (member_id, status, membership_number,
 	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at,
-	held_at, deleted_at, outer_at, submitted, wallet, given_from, card_id, code, created_at)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, now_ms())
+	held_at, deleted_at, outer_at, submitted, wallet, given_from, card_id, code, ledger, created_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, now_ms())
 	on conflict do nothing`
 
 func (r rows) AddCard(ctx context.Context, c member.Card) (bool, error) {
 	return r.changes(ctx, "add a card", addCardSQL, append(values(c), c.CardID, c.Code)...)
 }
 
-const updateCardSQL = `update member_card set member_id = $1, status = $2, bonus = $3, balance = $4, membership_number = $5,
-	custom_field1 = $6, custom_field2 = $7, custom_field3 = $8, outer_str = $9, issued_at = $10, claimed_at = $11,
-	activated_at = $12, held_at = $13, deleted_at = $14, outer_at = $15, submitted = $16, wallet = $17, given_from = $18,
+const updateCardSQL = `update member_card set member_id = $1, status = $2, membership_number = $3,
+	custom_field1 = $4, custom_field2 = $5, custom_field3 = $6, outer_str = $7, issued_at = $8, claimed_at = $9,
+	activated_at = $10, held_at = $11, deleted_at = $12, outer_at = $13, submitted = $14, wallet = $15, given_from = $16,
 	version = version + 1
-	where card_id = $19 and code = $20 and version = $21`
+	where card_id = $17 and code = $18 and version = $19`
 
 func (r rows) UpdateCard(ctx context.Context, c member.Card) (bool, error) {
 	return r.changes(ctx, "update a card", updateCardSQL, append(values(c), c.CardID, c.Code, c.Life.Version)...)
@@ -99,7 +99,7 @@ func values(c member.Card) []any {
 		submitted = 1
 	}
 	return []any{
-		c.MemberID, string(c.Status), c.Bonus, c.Balance, c.MembershipNumber, c.Fields[0], c.Fields[1], c.Fields[2], c.OuterStr,
+		c.MemberID, string(c.Status), c.MembershipNumber, c.Fields[0], c.Fields[1], c.Fields[2], c.OuterStr,
 		millis(c.IssuedAt), millis(c.ClaimedAt), millis(c.ActivatedAt),
 		int64(c.Life.Held), int64(c.Life.Deleted), int64(c.Life.Outer), submitted, c.Life.Wallet, c.Life.GivenFrom,
 	}

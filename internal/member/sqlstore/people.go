@@ -42,7 +42,7 @@ const (
 	pageSQL = ` x join member m on m.member_id = x.member_id
 	where m.erased_at = 0 and (m.created_at, m.member_id) >= ($1, $2) and (m.created_at, m.member_id) <= ($3, $4)`
 	peopleIdentitiesSQL = `select x.app_id, x.openid, x.unionid, x.member_id from identity` + pageSQL + ` order by x.app_id, x.openid`
-	peopleCardsSQL      = `select x.card_id, x.code, x.member_id, x.status, x.bonus, x.balance, x.membership_number,
+	peopleCardsSQL      = `select x.card_id, x.code, x.member_id, x.status, x.bonus, x.balance, x.seq, x.membership_number,
 	x.custom_field1, x.custom_field2, x.custom_field3, x.outer_str, x.issued_at, x.claimed_at, x.activated_at,
 	x.held_at, x.deleted_at, x.outer_at, x.submitted, x.wallet, x.given_from, x.version
 	from member_card` + pageSQL + ` order by x.created_at, x.card_id, x.code`

@@ -1,0 +1,101 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"addcard/internal/member"
+)
+
+const answerSQL = `select payload, answer from entry where idempotency_key = $2 and route = $1 and idempotency_key <> ''`
+
+func (r rows) Answer(ctx context.Context, route, key string) (a member.Answer, err error) {
+	return a, one("look a request up", r.q.QueryRow(ctx, answerSQL, route, key).Scan(&a.Payload, &a.Body))
+}
+
+const entryColumns = `e.entry_id, e.seq, e.add_bonus, e.bonus, e.add_balance, e.balance, e.record_bonus, e.record_balance,
+	e.notify_bonus, e.notify_balance, e.reverses, e.created_at,
+	case when exists (select 1 from entry o where o.reverses = e.entry_id and o.reverses <> '') then 1 else 0 end`
+
+const entrySQL = `select ` + entryColumns + ` from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger
+	where c.card_id = $1 and c.code = $2 and e.entry_id = $3`
+
+func (r rows) Entry(ctx context.Context, cardID, code, id string) (member.Entry, error) {
+	e, err := scanEntry(r.q.QueryRow(ctx, entrySQL, cardID, code, id).Scan)
+	return e, one("look an entry up", err)
+}
+
+const entriesSQL = `select ` + entryColumns + ` from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger
+	where c.card_id = $1 and c.code = $2 and e.seq < $3 order by e.seq desc limit $4`
+
+func (r rows) Entries(ctx context.Context, cardID, code string, before int64, n int) ([]member.Entry, error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	rs, err := r.q.Query(ctx, entriesSQL, cardID, code, before, n)
+	return all("list entries", rs, err, scanEntry)
+}
+
+func scanEntry(scan func(...any) error) (e member.Entry, err error) {
+	var notifyBonus, notifyBalance, at, reversed int64
+	err = scan(&e.ID, &e.Seq, &e.AddBonus, &e.Bonus, &e.AddBalance, &e.Balance, &e.RecordBonus, &e.RecordBalance,
+		&notifyBonus, &notifyBalance, &e.Reverses, &at, &reversed)
+	e.NotifyBonus, e.NotifyBalance, e.Reversed = notifyBonus != 0, notifyBalance != 0, reversed != 0
+	e.CreatedAt = when(at)
+	return e, err
+}
+
+const postSQL = `update member_card set bonus = bonus + $3, balance = balance + $4, seq = seq + 1
+	where card_id = $1 and code = $2 and (cast($6 as bigint) = 0 or status in ('claimed', 'active', 'deleted'))
+	and bonus + $3 between 0 and $5 and balance + $4 between 0 and $5
+	returning ledger, seq, bonus, balance, status, now_ms()`
+
+func (r rows) Post(ctx context.Context, cardID, code string, b member.Booking, held bool) (member.Posting, error) {
+	p := member.Posting{CardID: cardID, Code: code, Entry: member.Entry{Booking: b, ID: uuid.NewString()}}
+	var at int64
+	err := r.q.QueryRow(ctx, postSQL, cardID, code, b.AddBonus, b.AddBalance, int64(member.MaxTotal), bit(held)).
+		Scan(&p.Ledger, &p.Seq, &p.Bonus, &p.Balance, &p.Status, &at)
+	p.CreatedAt = when(at)
+	return p, one("move the totals of a card", err)
+}
+
+const addEntrySQL = `insert into entry (entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance,
+	record_bonus, record_balance, notify_bonus, notify_balance, reverses, route, idempotency_key, payload, answer, request_id, created_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) on conflict do nothing`
+
+func (r rows) AddEntry(ctx context.Context, p member.Posting, q member.Request, answer []byte) (bool, error) {
+	return r.changes(ctx, "add an entry", addEntrySQL, p.ID, p.CardID, p.Ledger, p.Seq, p.AddBonus, p.Bonus, p.AddBalance, p.Balance,
+		p.RecordBonus, p.RecordBalance, bit(p.NotifyBonus), bit(p.NotifyBalance), p.Reverses,
+		q.Route, q.Key, q.Payload, string(answer), q.ID, millis(p.CreatedAt))
+}
+
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+const moveLedgerSQL = `update member_card set ledger = o.ledger, seq = o.seq, bonus = o.bonus, balance = o.balance, told = o.seq
+	from member_card o where member_card.card_id = $1 and o.card_id = $1
+	and (member_card.code = $2 and o.code = $3 or member_card.code = $3 and o.code = $2)`
+
+func (r rows) MoveLedger(ctx context.Context, cardID, giver, heir string) error {
+	return r.exec(ctx, "move a ledger", moveLedgerSQL, cardID, giver, heir)
+}
+
+const unbalancedSQL = `select count(*) from member_card c
+	left join (select card_id, ledger, sum(add_bonus) as bonus, sum(add_balance) as balance, count(*) as seq
+		from entry group by card_id, ledger) e
+	on e.card_id = c.card_id and e.ledger = c.ledger
+	where c.bonus <> coalesce(e.bonus, 0) or c.balance <> coalesce(e.balance, 0) or c.seq <> coalesce(e.seq, 0)`
+
+// Unbalanced implements member.Store.
+func (s *Store) Unbalanced(ctx context.Context) (n int64, err error) {
+	if err := s.q.QueryRow(ctx, unbalancedSQL).Scan(&n); err != nil {
+		return 0, fmt.Errorf("add the ledger up: %w", err)
+	}
+	return n, nil
+}
