@@ -78,6 +78,11 @@ type Settings struct {
 	// ActivateOnClaim activates a card as soon as it is taken. Absent, it is
 	// true for cards that are activated by nobody else.
 	ActivateOnClaim *bool `json:"activate_on_claim,omitempty"`
+	// InitBonus (points) and InitBalance (fen) are what a card begins with when
+	// it becomes active, InitBonusRecord is what its holder reads about it.
+	InitBonus       int64  `json:"init_bonus,omitempty"`
+	InitBalance     int64  `json:"init_balance,omitempty"`
+	InitBonusRecord string `json:"init_bonus_record,omitempty"`
 }
 
 // ActivatesOnClaim tells whether we activate the card as soon as it is taken.
