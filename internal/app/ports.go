@@ -84,13 +84,30 @@ func (c codes) Holder(ctx context.Context, cardID, code string) (string, error) 
 // memberCards is what WeChat does with a member's card as package member wants it.
 type memberCards struct{ client *wechat.Client }
 
-func (m memberCards) Activate(ctx context.Context, cardID, code, membershipNumber string) error {
-	return delivery(m.client.Activate(ctx, wechat.Activation{CardID: cardID, Code: code, MembershipNumber: membershipNumber}))
+func (m memberCards) Activate(ctx context.Context, a member.Activation) error {
+	out := wechat.Activation{CardID: a.CardID, Code: a.Code, MembershipNumber: a.MembershipNumber, InitBonusRecord: a.Opening.Record}
+	if a.Opening.Bonus != 0 || a.Opening.Balance != 0 {
+		out.InitBonus, out.InitBalance = &a.Opening.Bonus, &a.Opening.Balance
+	}
+	return delivery(m.client.Activate(ctx, out))
 }
 
 func (m memberCards) Face(ctx context.Context, cardID, code string) (member.Face, error) {
 	info, err := m.client.UserInfo(ctx, cardID, code)
-	return member.Face{Active: info.HasActive, MembershipNumber: info.MembershipNumber, Status: info.Status}, delivery(err)
+	return member.Face{
+		Active: info.HasActive, MembershipNumber: info.MembershipNumber, Status: info.Status, Bonus: info.Bonus, Balance: info.Balance,
+	}, delivery(err)
+}
+
+func (m memberCards) Update(ctx context.Context, u member.Update) error {
+	out := wechat.Update{CardID: u.CardID, Code: u.Code, Bonus: (*wechat.Change)(u.Bonus), Balance: (*wechat.Change)(u.Balance)}
+	for i, value := range u.Fields {
+		if value != nil {
+			out.CustomFields[i] = &wechat.Field{Value: *value, Notify: u.NotifyFields[i]}
+		}
+	}
+	_, err := m.client.UpdateUser(ctx, out)
+	return delivery(err)
 }
 
 // delivery marks the refusals of a code that is in no wallet (yet).
@@ -117,6 +134,14 @@ func (p plans) Plan(ctx context.Context, cardID string) (member.Plan, error) {
 
 func (p plans) Learn(ctx context.Context, cardID string) (member.Plan, error) {
 	return planOf(p.catalogue.Learn(ctx, cardID))
+}
+
+func (p plans) Opening(ctx context.Context, cardID string) (member.Opening, error) {
+	c, err := p.catalogue.Known(ctx, cardID)
+	if errors.Is(err, card.ErrNotFound) {
+		err = member.ErrCardUnknown
+	}
+	return cardlist.OpeningOf(c), err
 }
 
 func planOf(c card.Card, err error) (member.Plan, error) {

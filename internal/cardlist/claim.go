@@ -59,7 +59,7 @@ func (s *Service) proof(ctx context.Context, memberID string, c Claimed) (member
 	if err != nil {
 		return member.Claim{}, err
 	}
-	claim := member.Claim{CardID: c.CardID, Plan: PlanOf(attributes)}
+	claim := member.Claim{CardID: c.CardID, Plan: PlanOf(attributes), Opening: OpeningOf(attributes)}
 	if claim.Code, err = s.Codes.DecryptCode(ctx, c.Code); err != nil {
 		return member.Claim{}, fmt.Errorf("open the code: %w", err)
 	}
@@ -74,6 +74,11 @@ func (s *Service) proof(ctx context.Context, memberID string, c Claimed) (member
 	}
 	claim.ProvedOpenID, err = s.Codes.Holder(ctx, c.CardID, claim.Code)
 	return claim, err
+}
+
+// OpeningOf says what a card begins with.
+func OpeningOf(c card.Card) member.Opening {
+	return member.Opening{Bonus: c.Settings.InitBonus, Balance: c.Settings.InitBalance, Record: c.Settings.InitBonusRecord}
 }
 
 // PlanOf says how a card that was taken becomes active.

@@ -248,6 +248,7 @@ type adminEntry struct {
 	Entry
 	Reverses string `json:"reverses,omitempty" doc:"The id of the entry that this one undoes."`
 	Reversed bool   `json:"reversed,omitempty" doc:"Another entry undoes this one."`
+	Push     string `json:"push" enum:"held,waiting,sent,dead" doc:"How far WeChat was told: held until the card is active; waiting in the outbox; sent; dead, which is refused by WeChat and in the outbox under the entry's id."`
 }
 
 func (a *API) entries(ctx context.Context, in *entriesInput) (*adminEntriesOutput, error) {
@@ -255,7 +256,7 @@ func (a *API) entries(ctx context.Context, in *entriesInput) (*adminEntriesOutpu
 	list, next, err := a.entriesPage(ctx, in)
 	out.Body.Entries, out.Body.NextCursor = make([]adminEntry, len(list)), next
 	for i, e := range list {
-		out.Body.Entries[i] = adminEntry{entryOf(e), e.Reverses, e.Reversed}
+		out.Body.Entries[i] = adminEntry{entryOf(e), e.Reverses, e.Reversed, string(e.Push)}
 	}
 	return &out, err
 }

@@ -68,6 +68,7 @@ type Services struct {
 	Members   Members
 	People    People
 	Ledger    Ledger
+	Outbox    Outbox
 	Catalogue Catalogue
 	CardLists CardLists
 	Pushes    Pushes
@@ -152,6 +153,7 @@ func (a *API) Admin() http.Handler {
 	a.explainRoute(api)
 	a.memberRoutes(api)
 	a.ledgerRoutes(api)
+	a.outboxRoutes(api)
 	a.ticketRoutes(api)
 	a.healthRoutes(api)
 	a.operations(e)

@@ -42,6 +42,7 @@ var (
 	cardNotFound       = kind{404, "card_not_found", "The Official Account has no such card."}
 	memberNotFound     = kind{404, "member_not_found", "There is no such member."}
 	codeNotFound       = kind{404, "code_not_found", "The card has no such code, or it is not one's own."}
+	messageNotFound    = kind{404, "message_not_found", "There is no such message in the outbox: WeChat was told, or it never was there."}
 	methodNotAllowed   = kind{405, "method_not_allowed", "This route does not know the method; see Allow."}
 	requestTimeout     = kind{408, "request_timeout", "The request did not arrive in time."}
 	openIDUnknown      = kind{409, "openid_unknown", "The card binds its holder's openid in the Official Account, and that is not known yet."}
@@ -66,7 +67,7 @@ var kinds = []kind{
 	malformedBody, sessionInvalid, loginCodeInvalid, adminTokenInvalid, codeNotYours, userBlocked, notFound, cardNotFound, memberNotFound, methodNotAllowed,
 	requestTimeout, openIDUnknown, cardNotClaimable, bodyTooLarge, unsupportedMedia, invalidInput, rateLimited,
 	clientClosed, internalError, wechatUnavailable, ticketUnavailable, serviceUnavailable,
-	keyMissing, keyReused, codeNotFound, cardNotHeld, insufficientBonus, insufficientFen, notReversible,
+	messageNotFound, keyMissing, keyReused, codeNotFound, cardNotHeld, insufficientBonus, insufficientFen, notReversible,
 }
 
 // table says what a client is told for each error of the packages below. What
@@ -89,6 +90,7 @@ var table = []struct {
 	{member.ErrInsufficientBalance, insufficientFen},
 	{member.ErrNotReversible, notReversible},
 	{member.ErrKeyReused, keyReused},
+	{member.ErrNoMessage, messageNotFound},
 	{cardlist.ErrNotYours, codeNotYours},
 	{cardlist.ErrCodeInvalid, invalidInput},
 	{card.ErrNotFound, cardNotFound},

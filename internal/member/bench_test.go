@@ -13,7 +13,8 @@ import (
 // idle is a WeChat that costs nothing.
 type idle struct{}
 
-func (idle) Activate(context.Context, string, string, string) error { return nil }
+func (idle) Activate(context.Context, member.Activation) error { return nil }
+func (idle) Update(context.Context, member.Update) error       { return nil }
 func (idle) Face(context.Context, string, string) (member.Face, error) {
 	return member.Face{Active: true, Status: "NORMAL"}, nil
 }

@@ -17,6 +17,7 @@ var ErrNotYours = errors.New("member: the code is not this member's")
 type Claim struct {
 	CardID, Code string
 	Plan         Plan
+	Opening      Opening // of a card that activates itself
 	// ProvedOpenID is the Official Account's openid in whose wallet WeChat
 	// says the card is, for a code that we did not issue. Empty: it must have
 	// been issued to the member or proved before.
@@ -67,7 +68,7 @@ func (s *Service) claim(ctx context.Context, tx Tx, memberID string, claim Claim
 		return Card{}, err
 	}
 	c.take(claimedSometime, time.Now())
-	if err := s.keep(ctx, tx, c, claim.Plan, c.Status == Deleted); err != nil {
+	if err := s.keep(ctx, tx, c, taking{claim.Plan, claim.Opening}, c.Status == Deleted); err != nil {
 		return Card{}, err
 	}
 	return tx.Card(ctx, c.CardID, c.Code)

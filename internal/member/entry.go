@@ -61,7 +61,21 @@ type Entry struct {
 	Bonus, Balance int64
 	CreatedAt      time.Time
 	Reversed       bool // another entry reverses it
+	Push           Push // in a list
 }
+
+// Push is how far WeChat was told of an entry.
+type Push string
+
+// An entry is held back until its card is active; then it waits for its turn
+// and is sent, or is parked because WeChat refuses it. An entry that notifies
+// nobody is sent with the next one.
+const (
+	PushHeld Push = "held"
+	PushWait Push = "waiting"
+	PushSent Push = "sent"
+	PushDead Push = "dead"
+)
 
 // Request is the one request that an entry is for, so that it counts once
 // however often it comes. Route is method and path; Payload is a hash of all
@@ -141,7 +155,13 @@ func (s *Service) bookFor(ctx context.Context, tx Tx, cardID, code string, b Boo
 	if answer, err = r.Answer(p.Entry); err != nil {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
-	return answer, enter(ctx, tx, p, r, answer)
+	if err := enter(ctx, tx, p, r, answer); err != nil {
+		return nil, err
+	}
+	if p.Told {
+		return answer, tx.Enqueue(ctx, entryMessage(cardID, code, p.ID))
+	}
+	return answer, tell(ctx, tx, Card{CardID: cardID, Code: code, Status: p.Status})
 }
 
 // reversal is b with the opposite of what the entry added that it reverses.
@@ -160,11 +180,13 @@ func reversal(ctx context.Context, tx Tx, cardID, code string, b Booking) (Booki
 }
 
 // Posting is an entry whose totals the card has already, in the ledger of that
-// name.
+// name. Told says that WeChat is being told of all before it, and of this one as
+// soon as it is enqueued.
 type Posting struct {
 	Entry
 	CardID, Code, Ledger string
 	Status               Status
+	Told                 bool
 }
 
 // What Post asks of a card's status.

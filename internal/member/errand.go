@@ -13,6 +13,7 @@ type Face struct {
 	Active           bool
 	MembershipNumber string
 	Status           string // user_card_status: NORMAL, DELETE, …; empty: not said
+	Bonus, Balance   *int64 // nil: not said
 }
 
 // inWallet tells whether the card is where its holder can see it. A card on its
@@ -31,10 +32,12 @@ func (f Face) inWallet() bool {
 // An error without them is treated as one that passes. The calls end soon after
 // their context.
 type WeChat interface {
-	// Activate makes the card active with this membership_number.
-	Activate(ctx context.Context, cardID, code, membershipNumber string) error
+	// Activate makes the card active.
+	Activate(ctx context.Context, a Activation) error
 	// Face reads what the holder of the card sees.
 	Face(ctx context.Context, cardID, code string) (Face, error)
+	// Update changes what the holder of an active card sees.
+	Update(ctx context.Context, u Update) error
 }
 
 // errStale makes the work on a message start over: its card changed meanwhile.
@@ -59,6 +62,8 @@ func (s *Sender) send(ctx context.Context, m Message) error {
 		return s.look(ctx, m, c)
 	case m.Kind == activateCard:
 		return s.activate(ctx, m, c)
+	case pushes(m.Kind):
+		return s.push(ctx, m, c)
 	}
 	return fmt.Errorf("member: unknown kind of message %q", m.Kind)
 }
@@ -68,26 +73,27 @@ func (s *Sender) send(ctx context.Context, m Message) error {
 // set the card's figures again.
 func (s *Sender) activate(ctx context.Context, m Message, c Card) error {
 	if c.Status != Claimed {
-		return s.finish(ctx, m, unchanged(c, func(*Card) {}))
+		return s.finish(ctx, m, unchanged(c, func(*Card) {}), beginning{})
 	}
-	if err := s.wechat.Activate(ctx, m.CardID, m.Code, m.Code); err != nil {
+	begin, err := s.start(ctx, c)
+	if err != nil {
 		return err
 	}
 	return s.finish(ctx, m, func(now *Card) error {
 		now.activate(m.Code, time.Now())
 		return nil
-	})
+	}, begin)
 }
 
 // look reads the card at WeChat, activates it if it should be active and is
 // not, and makes ours equal to it.
 func (s *Sender) look(ctx context.Context, m Message, c Card) error {
 	if c.over() {
-		return s.finish(ctx, m, unchanged(c, func(*Card) {}))
+		return s.finish(ctx, m, unchanged(c, func(*Card) {}), beginning{})
 	}
 	face, err := s.wechat.Face(ctx, m.CardID, m.Code)
 	if c.Status == Deleted && notDelivered(err) {
-		return s.finish(ctx, m, unchanged(c, func(*Card) {})) // no news
+		return s.finish(ctx, m, unchanged(c, func(*Card) {}), beginning{}) // no news
 	}
 	if err != nil {
 		return err
@@ -98,16 +104,20 @@ func (s *Sender) look(ctx context.Context, m Message, c Card) error {
 	if err != nil {
 		return err
 	}
-	if wanted && !face.Active {
-		if face.Status == "GIFTING" {
-			return beingGiven{}
-		}
-		if err := s.wechat.Activate(ctx, m.CardID, m.Code, m.Code); err != nil {
-			return err
-		}
+	var begin beginning
+	switch {
+	case face.Active:
+		begin, err = s.begun(ctx, c, face)
+	case wanted && face.Status == "GIFTING":
+		err = beingGiven{}
+	case wanted:
 		face.Active, face.MembershipNumber = true, m.Code
+		begin, err = s.start(ctx, c)
 	}
-	return s.finish(ctx, m, unchanged(c, func(now *Card) { now.see(face, time.Now()) }))
+	if err != nil {
+		return err
+	}
+	return s.finish(ctx, m, unchanged(c, func(now *Card) { now.see(face, time.Now()) }), begin)
 }
 
 // wanted tells whether it is us who have to make the card active.
@@ -121,7 +131,11 @@ func (s *Sender) wanted(ctx context.Context, c Card) (bool, error) {
 
 // applyLate applies an event whose card was not known when it came.
 func (s *Sender) applyLate(ctx context.Context, m Message) error {
-	plan, err := s.service.cards.Learn(ctx, m.CardID)
+	_, err := s.service.cards.Learn(ctx, m.CardID)
+	var plan taking
+	if err == nil {
+		plan, err = s.service.taking(ctx, m.CardID)
+	}
 	foreign := errors.Is(err, ErrCardUnknown)
 	if err != nil && !foreign {
 		return err
@@ -140,16 +154,23 @@ func (s *Sender) applyLate(ctx context.Context, m Message) error {
 
 // finish removes the message and changes its card. The card is written even if
 // nothing about it changes: Enqueue relies on that.
-func (s *Sender) finish(ctx context.Context, m Message, change func(*Card) error) error {
+func (s *Sender) finish(ctx context.Context, m Message, change func(*Card) error, begin beginning) error {
 	return s.conclude(ctx, m, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, m.CardID, m.Code)
 		if err != nil {
 			return err
 		}
+		before := c
 		if err := change(&c); err != nil {
 			return err
 		}
-		return put(ctx, tx, c)
+		if err := put(ctx, tx, c); err != nil {
+			return err
+		}
+		if err := begin.book(ctx, tx, before, c); err != nil {
+			return err
+		}
+		return tell(ctx, tx, c)
 	})
 }
 

@@ -45,6 +45,8 @@ type Cards interface {
 	// Learn asks WeChat, and returns ErrCardUnknown for a card that the
 	// account does not have.
 	Learn(ctx context.Context, cardID string) (Plan, error)
+	// Opening answers from what is at hand, as Plan does.
+	Opening(ctx context.Context, cardID string) (Opening, error)
 }
 
 // ErrCardUnknown is returned by Cards.
@@ -76,9 +78,9 @@ func (s *Service) Receive(ctx context.Context, e Event) error {
 }
 
 func (s *Service) receive(ctx context.Context, e Event) (err error) {
-	var plan Plan
+	var plan taking
 	if e.moves() {
-		plan, err = s.cards.Plan(ctx, e.CardID)
+		plan, err = s.taking(ctx, e.CardID)
 	}
 	unknown := errors.Is(err, ErrCardUnknown)
 	if err != nil && !unknown {
@@ -100,7 +102,7 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 }
 
 // apply notes what an event that moves says of its card.
-func (s *Service) apply(ctx context.Context, tx Tx, e Event, plan Plan) error {
+func (s *Service) apply(ctx context.Context, tx Tx, e Event, plan taking) error {
 	c, err := s.inWalletOf(ctx, tx, e.CardID, e.Code, Identity{AppID: s.apps.Official, OpenID: e.OpenID, UnionID: e.UnionID})
 	if err != nil {
 		return err
@@ -168,21 +170,43 @@ func newCard(ctx context.Context, tx Tx, cardID, code string) (Card, error) {
 	return c, err
 }
 
+// taking is what happens to a card that is taken.
+type taking struct {
+	Plan
+	Opening // of a card that activates itself; others begin when we activate them
+}
+
+func (s *Service) taking(ctx context.Context, cardID string) (t taking, err error) {
+	if t.Plan, err = s.cards.Plan(ctx, cardID); err == nil && t.Plan == PlanAuto {
+		t.Opening, err = s.cards.Opening(ctx, cardID)
+	}
+	return t, err
+}
+
 // keep writes the card and enqueues what its state asks for: a look at it, or
-// the activation.
-func (s *Service) keep(ctx context.Context, tx Tx, c Card, plan Plan, look bool) error {
-	if plan == PlanAuto && c.Life.Held > 0 {
+// the activation, and what WeChat was not told.
+func (s *Service) keep(ctx context.Context, tx Tx, c Card, how taking, look bool) error {
+	before := c
+	if how.Plan == PlanAuto && c.Life.Held > 0 {
 		c.activate("", c.ClaimedAt)
 	}
 	if err := put(ctx, tx, c); err != nil {
 		return err
 	}
-	m := Message{CardID: c.CardID, Code: c.Code, Kind: activateCard}
-	switch {
-	case look:
-		m.Kind = lookAtCard
-	case plan != PlanPush || c.Status != Claimed:
-		return nil
+	if c.Life.GivenFrom != "" {
+		how.Opening = Opening{}
 	}
-	return tx.Enqueue(ctx, m)
+	if err := (beginning{Opening: how.Opening}).book(ctx, tx, before, c); err != nil {
+		return err
+	}
+	m := Message{CardID: c.CardID, Code: c.Code, Kind: activateCard}
+	if look {
+		m.Kind = lookAtCard
+	}
+	if look || how.Plan == PlanPush && c.Status == Claimed {
+		if err := tx.Enqueue(ctx, m); err != nil {
+			return err
+		}
+	}
+	return tell(ctx, tx, c)
 }

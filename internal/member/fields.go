@@ -26,17 +26,37 @@ func (s *Service) SetFields(ctx context.Context, cardID, code string, change Fie
 		if c.Status == Issued || c.over() {
 			return ErrNotHeld
 		}
-		for i, v := range change.Values {
-			if v != nil {
-				c.Fields[i] = *v
-			}
+		fields = change.apply(c.Fields)
+		c.Fields = fields
+		if err := put(ctx, tx, c); err != nil {
+			return err
 		}
-		fields = c.Fields
-		return put(ctx, tx, c)
+		return owe(ctx, tx, c, change.due())
 	})
 	if err != nil {
 		return fields, fmt.Errorf("set fields of card %s: %w", cardID, err)
 	}
 	s.wake()
 	return fields, nil
+}
+
+func (f FieldChange) apply(fields [3]string) [3]string {
+	for i, v := range f.Values {
+		if v != nil {
+			fields[i] = *v
+		}
+	}
+	return fields
+}
+
+func (f FieldChange) due() (d Due) {
+	for i, v := range f.Values {
+		if v != nil {
+			d |= 1 << i
+		}
+	}
+	if f.Notify {
+		d |= d << noticeBits
+	}
+	return d
 }

@@ -37,24 +37,47 @@ func (s *Service) inherit(ctx context.Context, tx Tx, e Event) error {
 
 // bequeath moves the ledger. An heir that has one already, because we heard of
 // its card before we heard that it was given, gets what the giver's amounts to.
+// The heir sees it without a word.
 func bequeath(ctx context.Context, tx Tx, cardID, from, to string) error {
 	giver, err := tx.Card(ctx, cardID, from)
 	if err != nil {
 		return err
 	}
 	heir, err := tx.Card(ctx, cardID, to)
-	switch {
-	case err != nil || giver.Seq == 0:
+	if err != nil {
 		return err
-	case heir.Seq == 0:
-		return tx.MoveLedger(ctx, cardID, from, to)
-	case giver.Bonus == 0 && giver.Balance == 0:
-		return nil
 	}
-	for code, sign := range map[string]int64{from: -1, to: 1} {
-		p, err := tx.Post(ctx, cardID, code, Booking{AddBonus: sign * giver.Bonus, AddBalance: sign * giver.Balance}, anyStatus)
+	switch {
+	case heir.Seq == 0:
+		err = tx.MoveLedger(ctx, cardID, from, to)
+	case giver.Bonus != 0 || giver.Balance != 0:
+		err = transfer(ctx, tx, giver, heir)
+	}
+	if err != nil {
+		return err
+	}
+	due := dueTotals
+	for i := range giver.Fields {
+		if giver.Fields[i] != "" && giver.Fields[i] == heir.Fields[i] {
+			due |= 1 << i
+		}
+	}
+	return owe(ctx, tx, heir, due)
+}
+
+// transfer books the giver's totals to the heir.
+func transfer(ctx context.Context, tx Tx, giver, heir Card) error {
+	for _, c := range []Card{giver, heir} {
+		b := Booking{AddBonus: giver.Bonus, AddBalance: giver.Balance}
+		if c.Code == giver.Code {
+			b.AddBonus, b.AddBalance = -giver.Bonus, -giver.Balance
+		}
+		p, err := tx.Post(ctx, c.CardID, c.Code, b, anyStatus)
 		if err == nil {
 			err = enter(ctx, tx, p, Request{}, nil)
+		}
+		if err == nil && p.Told {
+			err = tx.Enqueue(ctx, entryMessage(p.CardID, p.Code, p.ID))
 		}
 		if err != nil {
 			return err

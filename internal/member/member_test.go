@@ -21,8 +21,9 @@ const (
 // plan is the same for every card.
 type plan member.Plan
 
-func (p plan) Plan(context.Context, string) (member.Plan, error)  { return member.Plan(p), nil }
-func (p plan) Learn(context.Context, string) (member.Plan, error) { return member.Plan(p), nil }
+func (p plan) Plan(context.Context, string) (member.Plan, error)       { return member.Plan(p), nil }
+func (p plan) Learn(context.Context, string) (member.Plan, error)      { return member.Plan(p), nil }
+func (p plan) Opening(context.Context, string) (member.Opening, error) { return member.Opening{}, nil }
 
 func newService(t testing.TB) (*member.Service, *sqldb.DB) {
 	db := sqldbtest.New(t)

@@ -48,7 +48,7 @@ type Sender struct {
 // postponed; dead, which waits for the operator; lost, which somebody else has
 // or will have; released, at the end of Run. It must be safe for concurrent use.
 func (s *Service) NewSender(wechat WeChat, log *slog.Logger, sent func(kind, outcome string)) *Sender {
-	return &Sender{service: s, wechat: wechat, log: log, sent: sent}
+	return &Sender{service: s, wechat: pace(wechat), log: log, sent: sent}
 }
 
 // Run sends until ctx ends. It blocks, at the end for the calls under way: for
@@ -73,7 +73,11 @@ func (s *Sender) Run(ctx context.Context) {
 			running.Go(func() {
 				defer s.service.wake() // the next of this card may go now
 				defer func() { <-slots }()
-				s.sent(m.Kind, s.deliver(work, m, until))
+				outcome := s.deliver(work, m, until)
+				if outcome == "lost" && pushes(m.Kind) {
+					s.overtaken(work, m)
+				}
+				s.sent(m.Kind, outcome)
 			})
 		}
 		switch {
@@ -170,6 +174,14 @@ func (s *Sender) note(ctx context.Context, m Message, outcome string, write func
 		s.log.WarnContext(ctx, "an outcome was not written", "kind", m.Kind, "card_id", m.CardID, "outcome", outcome, "error", err)
 	}
 	return "lost"
+}
+
+// overtaken sets right what a push may have overwritten that was not ours any
+// more.
+func (s *Sender) overtaken(ctx context.Context, m Message) {
+	if err := s.realign(ctx, m); err != nil {
+		s.log.WarnContext(ctx, "a face may be wrong: a push went out late", "card_id", m.CardID, "error", err)
+	}
 }
 
 // errLeaseLost ends the work on a message that somebody else has taken over.

@@ -38,6 +38,9 @@ type Reader interface {
 	// Entries lists up to n entries of the card's ledger, newest first, with a
 	// Seq below before unless that is 0.
 	Entries(ctx context.Context, cardID, code string, before int64, n int) ([]Entry, error)
+	// Next returns the entry of the first message about one that waits behind m
+	// in its card's queue, or ErrNotFound.
+	Next(ctx context.Context, m Message) (Entry, error)
 }
 
 // Tx changes rows. The Add methods report false, and change nothing, when a
@@ -73,15 +76,26 @@ type Tx interface {
 	Erase(ctx context.Context, memberID, heir string) error
 
 	// Post moves the totals of a card and numbers the entry that says so, which
-	// the same transaction must add. It returns ErrNotFound, and changes
+	// the same transaction must add, and enqueue if WeChat is told of it. It returns ErrNotFound, and changes
 	// nothing, when a total would be below zero or above MaxTotal, or when held
 	// is asked for and the card is not claimed, active or deleted.
 	Post(ctx context.Context, cardID, code string, b Booking, held bool) (Posting, error)
 	// AddEntry adds what Post has returned.
 	AddEntry(ctx context.Context, p Posting, r Request, answer []byte) (bool, error)
 	// MoveLedger gives the ledger of a card that is given away, with its totals,
-	// to the heir, whose own is empty, and gives that to the giver.
+	// to the heir, whose own is empty, and gives that to the giver. Both count as
+	// told.
 	MoveLedger(ctx context.Context, cardID, giver, heir string) error
+
+	// Untold returns what WeChat was not told of a card, its entries in order,
+	// and notes it as told. Untell takes that back from an entry on; Owe adds
+	// something to be told.
+	Untold(ctx context.Context, cardID, code string) (entryIDs []string, due Due, err error)
+	Untell(ctx context.Context, cardID, code string, seq int64) error
+	Owe(ctx context.Context, cardID, code string, due Due) error
+	// Recall removes the messages of these kinds that wait for the card, in
+	// order, and returns them.
+	Recall(ctx context.Context, cardID, code string, kinds []string) ([]Message, error)
 
 	// AddEvent reports false for an event that was delivered before.
 	AddEvent(ctx context.Context, e Event) (bool, error)
@@ -93,6 +107,12 @@ type Tx interface {
 	// So that the one under way is not the last word on something older, the
 	// same transaction must have changed the card before.
 	Enqueue(ctx context.Context, m Message) error
+	// Message returns one that waits or is parked, or ErrNotFound.
+	Message(ctx context.Context, id string) (Queued, error)
+	// Hasten makes a message due now that waits; Discard removes one that is
+	// parked.
+	Hasten(ctx context.Context, id string) error
+	Discard(ctx context.Context, id string) error
 	// Finish removes a message; Postpone makes it wait and counts a failure;
 	// Release gives it back as it was; Bury counts a failure and parks it for
 	// the operator. They report false when the message is no longer leased to
@@ -123,6 +143,8 @@ type Store interface {
 	People(ctx context.Context, after Mark, n int) ([]Person, error)
 	// Find lists the IDs of up to n members whom key names, see Service.Find.
 	Find(ctx context.Context, key string, n int) ([]string, error)
+	// Messages lists up to n messages after the mark, see Service.Messages.
+	Messages(ctx context.Context, state string, after MessageMark, n int) ([]Queued, error)
 	// Unbalanced counts the cards whose totals are not the sum of their ledger.
 	Unbalanced(ctx context.Context) (int64, error)
 }

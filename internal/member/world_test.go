@@ -3,6 +3,7 @@ package member_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -55,6 +56,16 @@ func (c *catalogue) Learn(ctx context.Context, cardID string) (member.Plan, erro
 	return c.Plan(ctx, cardID)
 }
 
+// Opening is in the name, too: "push-opens" and its like.
+func (c *catalogue) Opening(_ context.Context, cardID string) (member.Opening, error) {
+	if strings.Contains(cardID, "opens") {
+		return opening, nil
+	}
+	return member.Opening{}, nil
+}
+
+var opening = member.Opening{Bonus: 100, Balance: 7, Record: "开卡送积分"}
+
 func (c *catalogue) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,6 +78,7 @@ type wechat struct {
 	mu        sync.Mutex
 	status    map[string]string // by code: NORMAL is left out, "unknown" is no code, "not said" is empty
 	activated map[string]int    // by code
+	faces     map[string]*face  // by code
 	busy      map[string]bool
 	calls     []call
 	overlaps  int // calls about a card while another was under way
@@ -80,18 +92,78 @@ type call struct {
 	at         time.Time
 }
 
-func newWeChat() *wechat {
-	return &wechat{status: map[string]string{}, activated: map[string]int{}, busy: map[string]bool{}}
+// face is what the holder of a card sees, and what it was told.
+type face struct {
+	bonus, balance int64
+	fields         [3]string
+	heard          []string
+	totals         []int64 // the bonus after each update
 }
 
-func (w *wechat) Activate(ctx context.Context, _, code, number string) error {
-	return w.serve(ctx, "activate", code, func() error {
-		if number != code || w.status[code] != "" && w.status[code] != "not said" {
+func newWeChat() *wechat {
+	return &wechat{status: map[string]string{}, activated: map[string]int{}, faces: map[string]*face{}, busy: map[string]bool{}}
+}
+
+// Activate sets the figures, as an activation may do every time.
+func (w *wechat) Activate(ctx context.Context, a member.Activation) error {
+	return w.serve(ctx, "activate", a.Code, func() error {
+		if a.MembershipNumber != a.Code || w.status[a.Code] != "" && w.status[a.Code] != "not said" {
 			return refusal{notDelivered: true}
 		}
-		w.activated[code]++
+		w.activated[a.Code]++
+		f := w.face(a.Code)
+		f.bonus, f.balance = a.Opening.Bonus, a.Opening.Balance
+		if a.Opening != (member.Opening{}) {
+			f.heard = append(f.heard, fmt.Sprintf("begins %s %d", a.Opening.Record, a.Opening.Bonus))
+		}
 		return nil
 	})
+}
+
+func (w *wechat) Update(ctx context.Context, u member.Update) error {
+	return w.serve(ctx, "update", u.Code, func() error {
+		if w.activated[u.Code] == 0 || w.status[u.Code] != "" && w.status[u.Code] != "not said" {
+			return refusal{notDelivered: true}
+		}
+		f := w.face(u.Code)
+		if u.Bonus != nil {
+			f.bonus, f.balance = u.Bonus.Total, u.Balance.Total
+			f.totals = append(f.totals, f.bonus)
+			f.hear("bonus", *u.Bonus)
+			f.hear("balance", *u.Balance)
+		}
+		for i, v := range u.Fields {
+			if v == nil {
+				continue
+			}
+			f.fields[i] = *v
+			if u.NotifyFields[i] {
+				f.heard = append(f.heard, fmt.Sprintf("field%d %s", i+1, *v))
+			}
+		}
+		return nil
+	})
+}
+
+func (f *face) hear(what string, c member.Change) {
+	if c.Notify && c.Add != 0 {
+		f.heard = append(f.heard, fmt.Sprintf("%s %+d %d %s", what, c.Add, c.Total, c.Record))
+	}
+}
+
+// face is called under w.mu.
+func (w *wechat) face(code string) *face {
+	if w.faces[code] == nil {
+		w.faces[code] = &face{}
+	}
+	return w.faces[code]
+}
+
+// shown is what the holder of the card sees.
+func (w *wechat) shown(code string) face {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return *w.face(code)
 }
 
 func (w *wechat) Face(ctx context.Context, _, code string) (f member.Face, err error) {
@@ -108,6 +180,8 @@ func (w *wechat) Face(ctx context.Context, _, code string) (f member.Face, err e
 		if w.activated[code] > 0 {
 			f.Active, f.MembershipNumber = true, code
 		}
+		now := *w.face(code)
+		f.Bonus, f.Balance = &now.bonus, &now.balance
 		return nil
 	})
 }
@@ -183,6 +257,7 @@ type world struct {
 	wechat  *wechat
 	mu      sync.Mutex
 	outcome map[string]int
+	keys    int
 }
 
 // migrated is a database as it is after the migrations, which take longer than

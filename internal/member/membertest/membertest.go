@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"nothing is left of who was erased":      erased,
 	}
 	maps.Copy(tests, ledgerTests)
+	maps.Copy(tests, tellTests)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,6 +75,10 @@ type plan member.Plan
 
 func (p plan) Plan(context.Context, string) (member.Plan, error)  { return member.Plan(p), nil }
 func (p plan) Learn(context.Context, string) (member.Plan, error) { return member.Plan(p), nil }
+
+func (p plan) Opening(context.Context, string) (member.Opening, error) {
+	return member.Opening{}, nil
+}
 
 func missing(t *testing.T, s member.Store) {
 	if _, err := s.Identity(t.Context(), app, "o1"); !errors.Is(err, member.ErrNotFound) {

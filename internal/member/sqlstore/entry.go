@@ -12,7 +12,8 @@ import (
 const answerSQL = `select payload, answer from entry where idempotency_key = $2 and route = $1 and idempotency_key <> ''`
 
 func (r rows) Answer(ctx context.Context, route, key string) (a member.Answer, err error) {
-	return a, one("look a request up", r.q.QueryRow(ctx, answerSQL, route, key).Scan(&a.Payload, &a.Body))
+	err = r.q.QueryRow(ctx, answerSQL, route, key).Scan(&a.Payload, &a.Body)
+	return a, one("look a request up", err)
 }
 
 const entryColumns = `e.entry_id, e.seq, e.add_bonus, e.bonus, e.add_balance, e.balance, e.record_bonus, e.record_balance,
@@ -27,7 +28,9 @@ func (r rows) Entry(ctx context.Context, cardID, code, id string) (member.Entry,
 	return e, one("look an entry up", err)
 }
 
-const entriesSQL = `select ` + entryColumns + ` from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger
+const entriesSQL = `select ` + entryColumns + `,
+	case when e.seq > c.told then 'held' else coalesce(o.state, 'sent') end
+	from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger left join outbox o on o.outbox_id = e.entry_id
 	where c.card_id = $1 and c.code = $2 and e.seq < $3 order by e.seq desc limit $4`
 
 func (r rows) Entries(ctx context.Context, cardID, code string, before int64, n int) ([]member.Entry, error) {
@@ -35,29 +38,36 @@ func (r rows) Entries(ctx context.Context, cardID, code string, before int64, n 
 		before = 1<<63 - 1
 	}
 	rs, err := r.q.Query(ctx, entriesSQL, cardID, code, before, n)
-	return all("list entries", rs, err, scanEntry)
+	return all("list entries", rs, err, func(scan func(...any) error) (member.Entry, error) {
+		var push member.Push
+		e, err := scanEntry(scan, &push)
+		e.Push = push
+		return e, err
+	})
 }
 
-func scanEntry(scan func(...any) error) (e member.Entry, err error) {
+// scanEntry reads entryColumns, and what comes after them into more.
+func scanEntry(scan func(...any) error, more ...any) (e member.Entry, err error) {
 	var notifyBonus, notifyBalance, at, reversed int64
-	err = scan(&e.ID, &e.Seq, &e.AddBonus, &e.Bonus, &e.AddBalance, &e.Balance, &e.RecordBonus, &e.RecordBalance,
-		&notifyBonus, &notifyBalance, &e.Reverses, &at, &reversed)
+	err = scan(append([]any{&e.ID, &e.Seq, &e.AddBonus, &e.Bonus, &e.AddBalance, &e.Balance, &e.RecordBonus, &e.RecordBalance,
+		&notifyBonus, &notifyBalance, &e.Reverses, &at, &reversed}, more...)...)
 	e.NotifyBonus, e.NotifyBalance, e.Reversed = notifyBonus != 0, notifyBalance != 0, reversed != 0
 	e.CreatedAt = when(at)
 	return e, err
 }
 
-const postSQL = `update member_card set bonus = bonus + $3, balance = balance + $4, seq = seq + 1
+const postSQL = `update member_card set bonus = bonus + $3, balance = balance + $4, seq = seq + 1,
+	told = case when status = 'active' and told = seq then seq + 1 else told end
 	where card_id = $1 and code = $2 and (cast($6 as bigint) = 0 or status in ('claimed', 'active', 'deleted'))
 	and bonus + $3 between 0 and $5 and balance + $4 between 0 and $5
-	returning ledger, seq, bonus, balance, status, now_ms()`
+	returning ledger, seq, bonus, balance, status, told, now_ms()`
 
 func (r rows) Post(ctx context.Context, cardID, code string, b member.Booking, held bool) (member.Posting, error) {
 	p := member.Posting{CardID: cardID, Code: code, Entry: member.Entry{Booking: b, ID: uuid.NewString()}}
-	var at int64
+	var told, at int64
 	err := r.q.QueryRow(ctx, postSQL, cardID, code, b.AddBonus, b.AddBalance, int64(member.MaxTotal), bit(held)).
-		Scan(&p.Ledger, &p.Seq, &p.Bonus, &p.Balance, &p.Status, &at)
-	p.CreatedAt = when(at)
+		Scan(&p.Ledger, &p.Seq, &p.Bonus, &p.Balance, &p.Status, &told, &at)
+	p.CreatedAt, p.Told = when(at), told == p.Seq && p.Seq > 0
 	return p, one("move the totals of a card", err)
 }
 

@@ -1,8 +1,10 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,7 +22,7 @@ const queuedSQL = `select count(*) from outbox where card_id = $1 and code = $2 
 
 func (r rows) Enqueue(ctx context.Context, m member.Message) error {
 	for {
-		done, err := r.changes(ctx, "enqueue", enqueueSQL, uuid.NewString(), m.CardID, m.Code, m.Kind, m.Payload)
+		done, err := r.changes(ctx, "enqueue", enqueueSQL, cmp.Or(m.ID, uuid.NewString()), m.CardID, m.Code, m.Kind, m.Payload)
 		if err != nil || done {
 			return err
 		}
@@ -44,7 +46,7 @@ const dueSQL = ` from outbox o
 
 const takeSQL = `update outbox set lease_owner = $1, lease_until = now_ms() + $2, started = started + 1
 	where outbox_id in (select o.outbox_id` + dueSQL + ` order by o.due_at limit $3)
-	returning outbox_id, card_id, code, kind, payload, attempts, started`
+	returning outbox_id, card_id, code, kind, payload, attempts, started, seq`
 
 // idleSQL keeps a worker with nothing to do from taking the writing connection.
 const idleSQL = `select count(*) from (select 1` + dueSQL + ` limit 1) as due`
@@ -63,7 +65,7 @@ func (s *Store) Take(ctx context.Context, lease string, time time.Duration, n in
 		out, err = all("take from the outbox", rs, err, func(scan func(...any) error) (member.Message, error) {
 			m := member.Message{Lease: lease}
 			var started int64
-			err := scan(&m.ID, &m.CardID, &m.Code, &m.Kind, &m.Payload, &m.Attempts, &started)
+			err := scan(&m.ID, &m.CardID, &m.Code, &m.Kind, &m.Payload, &m.Attempts, &started, &m.Seq)
 			m.Started = started > 1
 			return m, err
 		})
@@ -109,4 +111,66 @@ const burySQL = `update outbox set lease_owner = '', lease_until = 0, attempts =
 
 func (r rows) Bury(ctx context.Context, m member.Message, why string) (bool, error) {
 	return r.changes(ctx, "park a message", burySQL, m.ID, m.Lease, why)
+}
+
+const recallSQL = `delete from outbox where card_id = $1 and code = $2 and state = 'waiting' and kind = $3
+	returning outbox_id, kind, payload, seq`
+
+func (r rows) Recall(ctx context.Context, cardID, code string, kinds []string) (out []member.Message, err error) {
+	for _, kind := range kinds {
+		rs, err := r.q.Query(ctx, recallSQL, cardID, code, kind)
+		some, err := all("take messages back", rs, err, func(scan func(...any) error) (member.Message, error) {
+			m := member.Message{CardID: cardID, Code: code}
+			err := scan(&m.ID, &m.Kind, &m.Payload, &m.Seq)
+			return m, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, some...)
+	}
+	slices.SortFunc(out, func(a, b member.Message) int { return cmp.Compare(a.Seq, b.Seq) })
+	return out, nil
+}
+
+const queuedColumns = `outbox_id, card_id, code, kind, payload, attempts, seq, state, last_error, created_at, due_at`
+
+func scanQueued(scan func(...any) error) (q member.Queued, err error) {
+	var created, due int64
+	err = scan(&q.ID, &q.CardID, &q.Code, &q.Kind, &q.Payload, &q.Attempts, &q.Seq, &q.State, &q.LastError, &created, &due)
+	q.CreatedAt, q.DueAt = when(created), when(due)
+	return q, err
+}
+
+const messageSQL = `select ` + queuedColumns + ` from outbox where outbox_id = $1`
+
+func (r rows) Message(ctx context.Context, id string) (member.Queued, error) {
+	q, err := scanQueued(r.q.QueryRow(ctx, messageSQL, id).Scan)
+	return q, one("look a message up", err)
+}
+
+const hastenSQL = `update outbox set due_at = now_ms() where outbox_id = $1 and state = 'waiting'`
+
+func (r rows) Hasten(ctx context.Context, id string) error {
+	return r.exec(ctx, "hasten a message", hastenSQL, id)
+}
+
+const discardSQL = `delete from outbox where outbox_id = $1 and state = 'dead'`
+
+func (r rows) Discard(ctx context.Context, id string) error {
+	return r.exec(ctx, "discard a message", discardSQL, id)
+}
+
+const messagesSQL = `select ` + queuedColumns + ` from outbox
+	where state >= $1 and state <= $2 and (state, created_at, outbox_id) > ($3, $4, $5)
+	order by state, created_at, outbox_id limit $6`
+
+// Messages implements member.Store.
+func (s *Store) Messages(ctx context.Context, state string, after member.MessageMark, n int) ([]member.Queued, error) {
+	from, to := state, state
+	if state == "" {
+		from, to = member.MessageDead, member.MessageWaits
+	}
+	rs, err := s.q.Query(ctx, messagesSQL, from, to, after.State, millis(after.CreatedAt), after.ID, n)
+	return all("list messages", rs, err, scanQueued)
 }

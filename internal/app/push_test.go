@@ -1,0 +1,152 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"addcard/internal/wechatsim"
+)
+
+// face waits until the user's only card shows these figures.
+func (w *world) face(user string, bonus, balance int64) wechatsim.CardFace {
+	w.t.Helper()
+	var faces []wechatsim.CardFace
+	eventually(w.t, fmt.Sprintf("%s sees %d points and %d fen", user, bonus, balance), func() bool {
+		var err error
+		if faces, err = w.sim.Cards(user); err != nil {
+			w.t.Fatal(err)
+		}
+		return len(faces) == 1 && faces[0].HasActive && faces[0].Bonus == bonus && faces[0].Balance == balance
+	})
+	return faces[0]
+}
+
+func messages(f wechatsim.CardFace) string {
+	var list []string
+	for _, m := range f.Messages {
+		if m.Kind != "activated" {
+			list = append(list, fmt.Sprintf("%s %+d %d %s", m.Kind, m.Add, m.Total, m.Text))
+		}
+	}
+	return strings.Join(list, "; ")
+}
+
+type queued struct {
+	ID, Kind, State, Code string
+	Attempts              int
+	LastError             string `json:"last_error"`
+}
+
+func (s *server) outbox(t *testing.T, query string) (list []queued) {
+	t.Helper()
+	var page struct{ Messages []queued }
+	got := s.operator("GET", "/v1/outbox"+query, "")
+	if got.status != 200 {
+		t.Fatalf("outbox: %d %s", got.status, got.body)
+	}
+	got.json(t, &page)
+	return page.Messages
+}
+
+// withBalance makes the card hold money as well.
+func withBalance(_, card map[string]any) { card["supply_balance"] = true }
+
+func TestPush_the_holder_sees_and_hears_of_it(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	cardID := w.card(withBalance)
+	s := w.serve()
+	_, code := w.held(s, "ming", cardID)
+	path := entriesPath(cardID, code)
+	s.book(path, "k1", `{"add_bonus":30,"add_balance":5000,"record_bonus":"消费<30>元 & 🎂","record_balance":"充值"}`).booked(t)
+	s.book(path, "k2", `{"add_bonus":-30,"notify_bonus":false}`).booked(t)
+	s.book(path, "k3", `{"add_balance":-4990,"record_balance":"购买一杯"}`).booked(t)
+	f := w.face("ming", 0, 10)
+	if got, want := messages(f), "bonus +30 30 消费<30>元 & 🎂; balance +5000 5000 充值; balance -4990 10 购买一杯"; got != want {
+		t.Errorf("messages:\n got %s\nwant %s", got, want)
+	}
+	got := s.operator("PUT", "/v1/cards/"+cardID+"/codes/"+code+"/fields", `{"custom_field1":"黄金","custom_field3":"7","notify":true}`)
+	if got.status != 200 || string(got.body) != `{"custom_field1":"黄金","custom_field3":"7"}` {
+		t.Errorf("fields: %d %s", got.status, got.body)
+	}
+	eventually(t, "the fields are on the face", func() bool {
+		faces, _ := w.sim.Cards("ming")
+		return faces[0].CustomFields["custom_field1"] == "黄金" && faces[0].CustomFields["custom_field3"] == "7"
+	})
+}
+
+// WeChat answers, or does not, as it likes: the holder hears of each entry once.
+func TestPush_survives_what_WeChat_does(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]wechatsim.Fault{
+		"too often":                 {ErrCode: 45061, Times: 2},
+		"busy":                      {ErrCode: -1, Times: 2},
+		"busy, with the effect":     {ErrCode: -1, When: "after"},
+		"dropped, with the effect":  {Drop: true, When: "after"},
+		"dropped before":            {Drop: true},
+		"a gateway's page":          {HTTPStatus: 502, When: "after"},
+		"half an answer":            {Truncate: 9},
+		"relabelled":                {ContentType: "text/plain"},
+		"an answer that is not all": {Body: new("")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, wechatsim.Options{})
+			cardID := w.card()
+			s := w.serve()
+			_, code := w.held(s, "ming", cardID)
+			w.face("ming", 0, 0)
+			fault.Path = "/card/membercard/updateuser"
+			if err := w.sim.AddFault(fault); err != nil {
+				t.Fatal(err)
+			}
+			s.book(entriesPath(cardID, code), "k1", `{"add_bonus":30}`).booked(t)
+			s.book(entriesPath(cardID, code), "k2", `{"add_bonus":12}`).booked(t)
+			if got, want := messages(w.face("ming", 42, 0)), "bonus +30 30 ; bonus +12 42 "; got != want {
+				t.Errorf("messages: %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// What WeChat refuses for good waits for the operator.
+func TestOutbox_parked_shown_and_retried(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	cardID := w.card()
+	s := w.serve()
+	_, code := w.held(s, "ming", cardID)
+	w.face("ming", 0, 0)
+	if err := w.sim.AddFault(wechatsim.Fault{Path: "/card/membercard/updateuser", ErrCode: 45021}); err != nil {
+		t.Fatal(err)
+	}
+	e := s.book(entriesPath(cardID, code), "k1", `{"add_bonus":30}`).booked(t)
+	s.book(entriesPath(cardID, code), "k2", `{"add_bonus":12}`).booked(t)
+	w.face("ming", 42, 0)
+	dead := s.outbox(t, "?state=dead")
+	if len(dead) != 1 || dead[0].ID != e.ID || dead[0].Kind != "entry" || dead[0].Attempts != 1 || dead[0].Code != code || !strings.Contains(dead[0].LastError, "45021") {
+		t.Fatalf("parked: %+v", dead)
+	}
+	eventually(t, "nothing waits", func() bool { return len(s.outbox(t, "?state=waiting")) == 0 })
+	if got := s.operator("POST", "/v1/outbox/"+e.ID+"/retry", ""); got.status != http.StatusAccepted {
+		t.Errorf("retry: %d %s", got.status, got.body)
+	}
+	eventually(t, "it is sent", func() bool { return len(s.outbox(t, "")) == 0 })
+	if got, want := messages(w.face("ming", 42, 0)), "bonus +12 42 ; bonus +30 42 "; got != want {
+		t.Errorf("messages: %s, want %s", got, want)
+	}
+	s.operator("POST", "/v1/outbox/"+e.ID+"/retry", "").problem(t, 404, "message_not_found")
+	for query, field := range map[string]string{"state=sent": "query.state", "limit=0": "query.limit", "cursor=eA": "query.cursor"} {
+		if p := s.operator("GET", "/v1/outbox?"+query, "").problem(t, 422, "invalid_input"); len(p.Errors) != 1 || p.Errors[0].Location != field {
+			t.Errorf("%s: %+v", query, p.Errors)
+		}
+	}
+	metrics := s.operator("GET", "/metrics", "")
+	for _, line := range []string{`addcard_outbox_sent_total{kind="entry",outcome="dead"} 1`, `addcard_outbox_sent_total{kind="entry_again",outcome="done"} 1`} {
+		if !strings.Contains(string(metrics.body), line) {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
+}
