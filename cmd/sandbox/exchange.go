@@ -15,9 +15,9 @@ import (
 // client asks no proxy: both sides of the sandbox are on this machine.
 var client = &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}
 
-// exchange sends one request and decodes a 2xx answer. Its errors hold no URL:
-// WeChat's carry secrets.
-func exchange(ctx context.Context, method, target, token string, body []byte, answer any) error {
+// exchange sends one request, with headers given as names and values, and
+// decodes a 2xx answer. Its errors hold no URL: WeChat's carry secrets.
+func exchange(ctx context.Context, method, target, token string, body []byte, answer any, headers ...string) error {
 	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -25,6 +25,9 @@ func exchange(ctx context.Context, method, target, token string, body []byte, an
 	req.Header.Set("Content-Type", "application/json")
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
 	}
 	resp, err := client.Do(req)
 	if err != nil {

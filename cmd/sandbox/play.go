@@ -24,8 +24,9 @@ const user = "ming"
 // patience is how long the play waits for what goes on behind its back.
 const patience = 10 * time.Second
 
-// play walks one user from wx.login to an active card in the wallet, over HTTP
-// as a mini-program would, and prints what each side says.
+// play walks one user from wx.login to an active card in the wallet and points
+// on it, over HTTP as a mini-program and a till would, and prints what each side
+// says.
 func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	p := &player{out: out, base: sb.publicURL}
 	p.say("WeChat, the phone and the Official Account are simulated at %s; nothing leaves this machine.", sb.wechatURL)
@@ -72,7 +73,10 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	if err := sb.heard(ctx, p); err != nil {
 		return err
 	}
-	return sb.active(ctx, p, cardID)
+	if err := sb.active(ctx, p, cardID); err != nil {
+		return err
+	}
+	return sb.credit(ctx, p, cardID)
 }
 
 // heard waits until WeChat's event about the card has been delivered.

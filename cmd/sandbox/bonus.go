@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"addcard/internal/wechatsim"
+)
+
+// credit adds points as the shop's till would, over the operator's API, and
+// waits until they are on the face of the card and the user has heard of them.
+func (sb *sandbox) credit(ctx context.Context, p *player, cardID string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	wallet, err := sb.sim.Cards(user)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]any{"add_bonus": 30, "record_bonus": "消费30元，获得30积分"})
+	if err != nil {
+		return err
+	}
+	var entry json.RawMessage
+	target := fmt.Sprintf("http://%s/v1/cards/%s/codes/%s/entries", sb.app.AdminAddr(), cardID, wallet[0].Code)
+	if err := exchange(ctx, http.MethodPost, target, sb.adminToken, body, &entry, "Idempotency-Key", "sandbox-sale-1"); err != nil {
+		return fmt.Errorf("add a bonus: %w", err)
+	}
+	p.step("the till added points, once however often it asks: POST /v1/cards/{card_id}/codes/{code}/entries on the admin API", entry)
+	face, err := sb.hears(ctx, "bonus")
+	if err != nil {
+		return err
+	}
+	p.step("WeChat was told: the face of the card, and the message that the user got", map[string]any{
+		"bonus": face.Bonus, "message": face.Messages[len(face.Messages)-1],
+	})
+	return nil
+}
+
+// hears waits until the latest message about the user's card is of that kind.
+func (sb *sandbox) hears(ctx context.Context, kind string) (wechatsim.CardFace, error) {
+	for {
+		wallet, err := sb.sim.Cards(user)
+		if err != nil {
+			return wechatsim.CardFace{}, err
+		}
+		face := wallet[0]
+		if n := len(face.Messages); n > 0 && face.Messages[n-1].Kind == kind {
+			return face, nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return face, fmt.Errorf("the user heard of no %s: %+v", kind, face)
+		}
+	}
+}
