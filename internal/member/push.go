@@ -49,7 +49,7 @@ func (s *Sender) push(ctx context.Context, m Message, c Card) error {
 	switch {
 	case err != nil && !last:
 		return err
-	case !last && !e.notifies():
+	case !last && !e.notifies() && !next.notifies():
 		return s.conclude(ctx, m, nothing) // what comes next says it too
 	}
 	u := e.update(c)

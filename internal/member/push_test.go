@@ -81,7 +81,8 @@ func TestPush_entries_reach_the_face_in_order(t *testing.T) {
 	})
 }
 
-// Only entries that notify nobody are sent together with what comes next.
+// Entries that notify nobody are sent together. Before one that notifies the
+// face is set, so that it shows whether that one was told.
 func TestPush_coalesces_what_notifies_nobody(t *testing.T) {
 	bubble(t, func(w *world) {
 		code := w.active("push")
@@ -95,7 +96,7 @@ func TestPush_coalesces_what_notifies_nobody(t *testing.T) {
 		w.send()
 		w.sees(code, 20, 0, "bonus +10 15 r10")
 		w.balanced()
-		if got := w.wechat.made(code); got != "activate update update" {
+		if got := w.wechat.made(code); got != "activate update update update" {
 			w.Errorf("WeChat was called: %s", got)
 		}
 	})

@@ -47,7 +47,9 @@ func tell(ctx context.Context, tx Tx, c Card) error {
 		return err
 	}
 	for _, id := range entries {
-		if err := tx.Enqueue(ctx, entryMessage(c.CardID, c.Code, id)); err != nil {
+		m := entryMessage(c.CardID, c.Code, id)
+		m.Started = true // it may have been on its way before the card was deleted
+		if err := tx.Enqueue(ctx, m); err != nil {
 			return err
 		}
 	}

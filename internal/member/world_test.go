@@ -368,7 +368,12 @@ func (w *world) send() {
 // sent about yet, and returns its code.
 func (w *world) claimed(cardID string) (memberID, code string) {
 	w.Helper()
-	memberID = enroll(w, w.Service, mini, "ming", "")
+	return w.claimedBy("ming", cardID)
+}
+
+func (w *world) claimedBy(who, cardID string) (memberID, code string) {
+	w.Helper()
+	memberID = enroll(w, w.Service, mini, who, "")
 	code = codeOf(w, w.Service, memberID, cardID)
 	plan, err := w.cards.Plan(w.Context(), cardID)
 	if err != nil {

@@ -223,7 +223,13 @@ func givenID(t *testing.T, s member.Store) {
 	m := message("A", "1")
 	m.ID = "an-id"
 	enqueue(t, s, m, m)
-	if taken := wantTaken(t, s, "A/1"); taken[0].ID != "an-id" || taken[0].Seq == 0 {
+	if taken := wantTaken(t, s, "A/1"); taken[0].ID != "an-id" || taken[0].Seq == 0 || taken[0].Started {
 		t.Errorf("got %+v", taken)
+	}
+	started := message("B", "1")
+	started.Started = true
+	enqueue(t, s, started)
+	if taken := wantTaken(t, s, "B/1"); !taken[0].Started {
+		t.Errorf("got %+v, want it started", taken)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"addcard/internal/sqldb"
 )
 
-const enqueueSQL = `insert into outbox (outbox_id, card_id, code, seq, kind, payload, due_at, created_at)
-	select $1, $2, $3, coalesce((select max(seq) from outbox where card_id = $2 and code = $3), 0) + 1, $4, $5, now_ms(), now_ms()
+const enqueueSQL = `insert into outbox (outbox_id, card_id, code, seq, kind, payload, started, due_at, created_at)
+	select $1, $2, $3, coalesce((select max(seq) from outbox where card_id = $2 and code = $3), 0) + 1, $4, $5, $6, now_ms(), now_ms()
 	where not exists (select 1 from outbox where card_id = $2 and code = $3 and kind = $4 and payload = $5 and state = 'waiting')
 	on conflict (card_id, code, seq) do nothing`
 
@@ -22,7 +22,7 @@ const queuedSQL = `select count(*) from outbox where card_id = $1 and code = $2 
 
 func (r rows) Enqueue(ctx context.Context, m member.Message) error {
 	for {
-		done, err := r.changes(ctx, "enqueue", enqueueSQL, cmp.Or(m.ID, uuid.NewString()), m.CardID, m.Code, m.Kind, m.Payload)
+		done, err := r.changes(ctx, "enqueue", enqueueSQL, cmp.Or(m.ID, uuid.NewString()), m.CardID, m.Code, m.Kind, m.Payload, bit(m.Started))
 		if err != nil || done {
 			return err
 		}
