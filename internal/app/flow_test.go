@@ -279,18 +279,28 @@ func TestSession_one_code_one_exchange(t *testing.T) {
 func TestFace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wechatsim.Options{})
-	cardID := w.card(func(_, c map[string]any) { c["background_pic_url"] = "https://mmbiz.qlogo.cn/a/0" })
+	cardID := w.card(func(base, c map[string]any) {
+		c["background_pic_url"] = "https://mmbiz.qlogo.cn/a/0"
+		c["prerogative"], base["description"] = "双倍积分", "一元一分"
+		c["supply_bonus"], c["supply_balance"] = true, false
+		c["custom_field1"] = map[string]any{"name_type": "FIELD_NAME_TYPE_LEVEL"}
+		c["custom_field3"] = map[string]any{"name": "里程"}
+	})
 	s := w.serve()
 	got := s.get("/v1/cards/"+cardID, "")
 	var face map[string]any
 	got.json(t, &face)
-	for name, want := range map[string]string{
+	for name, want := range map[string]any{
+		"prerogative": "双倍积分", "description": "一元一分", "supply_bonus": true, "supply_balance": false,
 		"card_id": cardID, "title": "会员卡", "brand_name": "示例", "color": "Color010", "take": "add_card",
 		"logo_url": "http://mmbiz.qpic.cn/a/0", "background_pic_url": "https://mmbiz.qlogo.cn/a/0",
 	} {
 		if face[name] != want {
-			t.Errorf("%s: got %v, want %s", name, face[name], want)
+			t.Errorf("%s: got %v, want %v", name, face[name], want)
 		}
+	}
+	if want := `"custom_fields":[{"field":"custom_field1","name_type":"FIELD_NAME_TYPE_LEVEL"},{"field":"custom_field3","name":"里程"}]`; !strings.Contains(string(got.body), want) {
+		t.Errorf("got %s, want %s in it", got.body, want)
 	}
 	if strings.Contains(string(got.body), "null") {
 		t.Errorf("null in %s", got.body)

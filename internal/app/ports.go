@@ -44,9 +44,14 @@ func (a account) Card(ctx context.Context, cardID string) (card.Card, error) {
 	if err != nil {
 		return card.Card{}, err
 	}
+	var fields [3]card.CustomField
+	for i, f := range got.CustomFields {
+		fields[i] = card.CustomField(f)
+	}
 	return card.Card{
 		ID: cardID, Status: card.Status(got.Status), Title: got.Title, BrandName: got.BrandName, LogoURL: got.LogoURL,
-		Color: got.Color, BackgroundPicURL: got.BackgroundPicURL, UseCustomCode: got.UseCustomCode, Deposit: got.GetCustomCodeMode == "GET_CUSTOM_CODE_MODE_DEPOSIT",
+		Color: got.Color, BackgroundPicURL: got.BackgroundPicURL, Prerogative: got.Prerogative, Description: got.Description,
+		SupplyBonus: got.SupplyBonus, SupplyBalance: got.SupplyBalance, CustomFields: fields, UseCustomCode: got.UseCustomCode, Deposit: got.GetCustomCodeMode == "GET_CUSTOM_CODE_MODE_DEPOSIT",
 		BindOpenID: got.BindOpenID, DateType: got.DateType, Quantity: got.Quantity, AutoActivate: got.AutoActivate,
 		WxActivate: got.WxActivate, JumpForm: got.WxActivateAfterSubmit && got.WxActivateAfterSubmitURL != "",
 	}, nil

@@ -53,6 +53,12 @@ type Card struct {
 	LogoURL          string `json:"logo_url,omitempty"`
 	Color            string `json:"color,omitempty"`
 	BackgroundPicURL string `json:"background_pic_url,omitempty"`
+	Prerogative      string `json:"prerogative,omitempty"` // what the member gets
+	Description      string `json:"description,omitempty"` // the terms
+
+	SupplyBonus   bool           `json:"supply_bonus,omitempty"`
+	SupplyBalance bool           `json:"supply_balance,omitempty"`
+	CustomFields  [3]CustomField `json:"custom_fields,omitzero"`
 
 	UseCustomCode bool   `json:"use_custom_code,omitempty"`
 	Deposit       bool   `json:"deposit,omitempty"` // codes were handed to WeChat beforehand (导入code)
@@ -68,6 +74,13 @@ type Card struct {
 
 	// ReadAt is when WeChat said this, on this process's own clock.
 	ReadAt time.Time `json:"-"`
+}
+
+// CustomField heads one of the three fields that a face may have, with a name
+// of the merchant's or with one of WeChat's.
+type CustomField struct {
+	Name string `json:"name,omitempty"`
+	Type string `json:"name_type,omitempty"` // FIELD_NAME_TYPE_…
 }
 
 // Settings are the operator's choices, kept here and unknown to WeChat.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"addcard/internal/card"
 	"addcard/internal/cardlist"
 )
 
@@ -77,7 +78,20 @@ type faceOutput struct {
 		Color            string `json:"color,omitempty" example:"Color010"`
 		BackgroundPicURL string `json:"background_pic_url,omitempty"`
 		Take             string `json:"take" enum:"add_card,open_card" doc:"Which way a mini-program takes this card: wx.addCard, or the open-card component."`
+
+		Prerogative   string      `json:"prerogative,omitempty" doc:"What a member gets, in the merchant's words."`
+		Description   string      `json:"description,omitempty" doc:"The terms, in the merchant's words."`
+		SupplyBonus   bool        `json:"supply_bonus" doc:"The card shows points."`
+		SupplyBalance bool        `json:"supply_balance" doc:"The card shows a balance."`
+		CustomFields  []faceField `json:"custom_fields,omitempty" doc:"What the values in a member card's fields are called."`
 	}
+}
+
+// faceField heads one custom field; it has one of the two names.
+type faceField struct {
+	Field    string `json:"field" enum:"custom_field1,custom_field2,custom_field3"`
+	Name     string `json:"name,omitempty"`
+	NameType string `json:"name_type,omitempty" example:"FIELD_NAME_TYPE_LEVEL" doc:"A name of WeChat's own, which it shows in the holder's language."`
 }
 
 func (a *API) cardRoutes(api huma.API) {
@@ -117,5 +131,12 @@ func (a *API) face(ctx context.Context, in *faceInput) (*faceOutput, error) {
 	b := &out.Body
 	b.CardID, b.Title, b.BrandName, b.LogoURL = c.ID, c.Title, c.BrandName, c.LogoURL
 	b.Color, b.BackgroundPicURL, b.Take = c.Color, c.BackgroundPicURL, c.Take()
+	b.Prerogative, b.Description = c.Prerogative, c.Description
+	b.SupplyBonus, b.SupplyBalance = c.SupplyBonus, c.SupplyBalance
+	for i, f := range c.CustomFields {
+		if f != (card.CustomField{}) {
+			b.CustomFields = append(b.CustomFields, faceField{fmt.Sprintf("custom_field%d", i+1), f.Name, f.Type})
+		}
+	}
 	return &out, nil
 }

@@ -23,6 +23,9 @@ type Card struct {
 	LogoURL          string
 	Color            string
 	BackgroundPicURL string
+	Prerogative      string // what the member gets
+	Description      string // the terms
+	CustomFields     [3]CustomField
 
 	UseCustomCode     bool
 	GetCustomCodeMode string // GET_CUSTOM_CODE_MODE_DEPOSIT, or empty
@@ -38,6 +41,14 @@ type Card struct {
 	WxActivateAfterSubmitURL string
 	SupplyBonus              bool
 	SupplyBalance            bool
+}
+
+// CustomField heads one of custom_field1 to custom_field3 on the face: with a
+// name of the merchant's, or with one of WeChat's. Both are empty where the card
+// has no such field.
+type CustomField struct {
+	Name string `json:"name"`
+	Type string `json:"name_type"` // FIELD_NAME_TYPE_…
 }
 
 // Card reads one card. raw is the card as WeChat gave it, with all that Card
@@ -100,6 +111,7 @@ type cardBody struct {
 		BrandName string `json:"brand_name"`
 		LogoURL   string `json:"logo_url"`
 		Color     string `json:"color"`
+		Terms     string `json:"description"`
 
 		UseCustomCode     bool   `json:"use_custom_code"`
 		GetCustomCodeMode string `json:"get_custom_code_mode"`
@@ -120,6 +132,11 @@ type cardBody struct {
 	WxActivateAfterSubmitURL string `json:"wx_activate_after_submit_url"`
 	SupplyBonus              bool   `json:"supply_bonus"`
 	SupplyBalance            bool   `json:"supply_balance"`
+	Prerogative              string `json:"prerogative"`
+
+	Field1 jsontext.Value `json:"custom_field1"`
+	Field2 jsontext.Value `json:"custom_field2"`
+	Field3 jsontext.Value `json:"custom_field3"`
 }
 
 // lack reads the attributes, too, because they can be missing as a whole; one
@@ -150,14 +167,24 @@ func (a *cardAnswer) card() Card {
 	return Card{
 		ID: a.wanted, Type: a.kind, Status: cardStatus(base.Status),
 		Title: base.Title, BrandName: base.BrandName, LogoURL: base.LogoURL, Color: base.Color,
-		BackgroundPicURL: body.BackgroundPicURL,
-		UseCustomCode:    base.UseCustomCode, GetCustomCodeMode: base.GetCustomCodeMode,
+		BackgroundPicURL: body.BackgroundPicURL, Prerogative: body.Prerogative, Description: base.Terms,
+		CustomFields:  [3]CustomField{customField(body.Field1), customField(body.Field2), customField(body.Field3)},
+		UseCustomCode: base.UseCustomCode, GetCustomCodeMode: base.GetCustomCodeMode,
 		BindOpenID: base.BindOpenID, DateType: base.DateInfo.Type,
 		Quantity: left, TotalQuantity: base.SKU.TotalQuantity, GetLimit: base.GetLimit,
 		AutoActivate: body.AutoActivate, WxActivate: body.WxActivate,
 		WxActivateAfterSubmit: body.WxActivateAfterSubmit, WxActivateAfterSubmitURL: body.WxActivateAfterSubmitURL,
 		SupplyBonus: body.SupplyBonus, SupplyBalance: body.SupplyBalance,
 	}
+}
+
+// customField reads a heading. It only decorates, so one that WeChat writes in
+// another way is none, and no reason to refuse the card.
+func customField(raw jsontext.Value) (f CustomField) {
+	if raw == nil || read(raw, &f) != nil {
+		return CustomField{}
+	}
+	return f
 }
 
 // cardStatus makes one of the two spellings that are about for three of the
