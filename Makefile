@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint cover fuzz bench sandbox build clean
+.PHONY: help test fleet lint cover fuzz bench sandbox build clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ fuzz: ## each fuzz target for 30 seconds
 
 bench: ## benchmarks; compare figures of one run only
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fleet: ## the long form of the fleet's proof: 16 processes, kills, pauses, failovers (about 10 minutes)
+	ADDCARD_FLEET=full $(GO) test -count=1 -v -timeout 30m ./internal/fleettest
 
 cover: ## coverage by package
 	$(GO) test -coverpkg=./internal/... -coverprofile=cover.out ./... && $(GO) tool cover -func=cover.out | tail -1
