@@ -28,7 +28,7 @@ fuzz: ## each fuzz target for 30 seconds
 bench: ## benchmarks; compare figures of one run only
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-fleet: ## the long form of the fleet's proof: 16 processes, kills, pauses, failovers (about 10 minutes)
+fleet: ## the long form of the fleet's proof: 16 processes, kills, pauses, failovers (about 5 minutes)
 	ADDCARD_FLEET=full $(GO) test -count=1 -v -timeout 30m ./internal/fleettest
 
 cover: ## coverage by package

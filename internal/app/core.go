@@ -62,7 +62,9 @@ func (c *Core) connect(ctx context.Context, cfg Config, log *slog.Logger) error 
 	}
 	c.clock, c.metrics = &wechat.Clock{}, prometheus.NewRegistry()
 	c.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	options := wechat.Options{BaseURL: cfg.WeChatAPIURL, Clock: c.clock, Observe: countCalls(c.metrics)}
+	book := &callBook{now: c.clock.Now}
+	c.metrics.MustRegister(book)
+	options := wechat.Options{BaseURL: cfg.WeChatAPIURL, Clock: c.clock, Observe: book.observed(countCalls(c.metrics))}
 
 	official := wechat.NewApp(cfg.OfficialAppID, string(cfg.OfficialAppSecret), options)
 	store, err := c.ticketStore(cfg)

@@ -136,7 +136,7 @@ func (r *replica) listen(said io.Reader, log *tail, serving chan<- struct{}) {
 	for lines := bufio.NewScanner(said); lines.Scan(); {
 		log.add(lines.Text())
 		var line struct{ Msg, Public, Admin string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
+		if r.base == "" && json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
 			r.public, r.base = "http://"+line.Public, "http://"+line.Admin
 			close(serving)
 		}

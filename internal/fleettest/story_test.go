@@ -91,7 +91,7 @@ func TestRenewals(t *testing.T) {
 	agree(t, all...)
 	stop := load(t, all...)
 	began := time.Now()
-	eventually(t, "the renewals", func() bool { return u.count("wx_card") > renewals })
+	waitFor(t, 5*patience, "the renewals", func() bool { return u.count("wx_card") > renewals })
 	took := time.Since(began)
 	seen := stop()
 	tell(t, u, seen)
