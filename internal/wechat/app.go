@@ -76,7 +76,7 @@ func (a *App) StableToken(ctx context.Context) (token string, expiresIn time.Dur
 		return "", 0, &Error{API: pathStableToken, Msg: "AppID or secret is not UTF-8", kind: "malformed"}
 	}
 	var t tokenAnswer
-	if err := a.wire.exchange(ctx, request{path: pathStableToken, body: body, secrets: []string{a.secret()}}, &t); err != nil {
+	if err := a.wire.exchange(ctx, request{path: pathStableToken, body: content{jsonType, body}, secrets: []string{a.secret()}}, &t); err != nil {
 		return "", 0, err
 	}
 	return t.Value, seconds(t.Life), nil

@@ -1,9 +1,11 @@
 package wechat
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"mime/multipart"
 	"net/url"
 	"time"
 )
@@ -45,7 +47,7 @@ func (c *Client) Close() { c.kept.http.CloseIdleConnections() }
 // replicas. ttl is counted from the start of the call.
 func (c *Client) Ticket(ctx context.Context, kind string) (value string, ttl time.Duration, err error) {
 	var t ticketAnswer
-	if err := c.call(ctx, "/cgi-bin/ticket/getticket", url.Values{"type": {kind}}, nil, &t); err != nil {
+	if err := c.call(ctx, "/cgi-bin/ticket/getticket", url.Values{"type": {kind}}, content{}, &t); err != nil {
 		return "", 0, err
 	}
 	return t.Value, seconds(t.Life), nil
@@ -57,12 +59,26 @@ func (c *Client) post(ctx context.Context, path string, body, answer any) error 
 	if err != nil {
 		return &Error{API: path, Msg: "request is not UTF-8", kind: "malformed"}
 	}
-	return c.call(ctx, path, url.Values{}, text, answer)
+	return c.call(ctx, path, url.Values{}, content{jsonType, text}, answer)
+}
+
+// upload is post of a file, as a form with the one field "media".
+func (c *Client) upload(ctx context.Context, path, name string, data []byte, answer any) error {
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	part, err := w.CreateFormFile("media", name)
+	if err == nil {
+		_, err = part.Write(data)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		return fmt.Errorf("write a form: %w", err) // into memory: does not happen
+	}
+	return c.call(ctx, path, url.Values{}, content{w.FormDataContentType(), form.Bytes()}, answer)
 }
 
 // call makes one call with the current access_token, and once more with the
 // next if WeChat rejects the first.
-func (c *Client) call(ctx context.Context, path string, query url.Values, body []byte, answer any) error {
+func (c *Client) call(ctx context.Context, path string, query url.Values, body content, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.kept.Timeout)
 	defer cancel()
 	token, err := c.tokens.Token(ctx)
@@ -85,10 +101,10 @@ func (c *Client) call(ctx context.Context, path string, query url.Values, body [
 }
 
 // with makes the call with this token.
-func (c *Client) with(ctx context.Context, token, path string, query url.Values, body []byte, answer any) error {
+func (c *Client) with(ctx context.Context, token, path string, query url.Values, body content, answer any) error {
 	query.Set("access_token", token)
 	w := c.kept
-	if body == nil {
+	if body.data == nil {
 		w = c.once
 	}
 	return w.exchange(ctx, request{path: path, query: query, body: body, secrets: []string{token}}, answer)

@@ -64,6 +64,51 @@ var everyCall = map[string]func(ctx context.Context, a *wechat.App, c *wechat.Cl
 		_, err := c.UserInfo(ctx, "p1", "1")
 		return err
 	},
+	"CreateCard": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.CreateCard(ctx, []byte(`{}`))
+		return err
+	},
+	"UpdateCard": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.UpdateCard(ctx, "p1", []byte(`{}`))
+		return err
+	},
+	"DeleteCard": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error { return c.DeleteCard(ctx, "p1") },
+	"ModifyStock": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		return c.ModifyStock(ctx, "p1", 1)
+	},
+	"SetActivationForm": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		return c.SetActivationForm(ctx, "p1", []byte(`{}`))
+	},
+	"SetTestWhitelist": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		return c.SetTestWhitelist(ctx, nil, nil)
+	},
+	"UploadImage": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.UploadImage(ctx, "logo.png", []byte("x"))
+		return err
+	},
+	"CreateQRCode": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.CreateQRCode(ctx, wechat.QRCode{CardID: "p1"})
+		return err
+	},
+	"CreateShelf": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, _, err := c.CreateShelf(ctx, []byte(`{}`))
+		return err
+	},
+	"DepositCodes": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.DepositCodes(ctx, "p1", []string{"1"})
+		return err
+	},
+	"DepositCount": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.DepositCount(ctx, "p1")
+		return err
+	},
+	"CheckCodes": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, _, err := c.CheckCodes(ctx, "p1", []string{"1"})
+		return err
+	},
+	"MakeUnavailable": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		return c.MakeUnavailable(ctx, "p1", "1", "")
+	},
 	"UpdateUser": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
 		_, err := c.UpdateUser(ctx, wechat.Update{Code: "1"})
 		return err

@@ -26,9 +26,17 @@ type wire struct {
 type request struct {
 	path    string
 	query   url.Values
-	body    []byte
+	body    content
 	secrets []string // what no error may repeat
 }
+
+// content is the body of a request and what it is.
+type content struct {
+	kind string
+	data []byte // nil: none
+}
+
+const jsonType = "application/json; charset=utf-8"
 
 // reply is an answer of WeChat, not yet looked at.
 type reply struct {
@@ -98,20 +106,20 @@ func (w *wire) send(ctx context.Context, r request) (reply, *Error) {
 
 func (r request) http(ctx context.Context, base string) (*http.Request, error) {
 	method := http.MethodGet
-	if r.body != nil {
+	if r.body.data != nil {
 		method = http.MethodPost
 	}
 	target := strings.TrimRight(base, "/") + r.path
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(r.body))
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(r.body.data))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("User-Agent", "addcard")
-	if r.body != nil {
-		req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	if r.body.data != nil {
+		req.Header.Set("Content-Type", r.body.kind)
 	}
 	return req, nil
 }

@@ -175,13 +175,16 @@ func (s *Sim) takeAll(p *person, offers []*offer) []AddedCard {
 }
 
 // take restores a deleted copy or delivers a new one, and tells the merchant.
-func (s *Sim) take(p *person, o *offer) *holding {
+func (s *Sim) take(p *person, o *offer) *holding { return s.takeFrom(p, o, "") }
+
+// takeFrom is take with the scene that the event names; empty: none.
+func (s *Sim) takeFrom(p *person, o *offer, scene string) *holding {
 	h := o.restores
 	if h == nil {
 		h = s.claim(p, o)
 	}
 	h.status = codeNormal
-	s.emitGet(h, o.restores != nil)
+	s.emitGet(h, o.restores != nil, scene)
 	return h
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-const maxBody = 1 << 20 // larger than anything WeChat takes here
+const maxBody = 4 << 20 // larger than anything WeChat takes here
 
 // object is a JSON object on its way out.
 type object map[string]any
@@ -22,6 +22,7 @@ type endpoint struct {
 	path   string
 	method string
 	token  bool // wants an access_token
+	file   bool // takes a form with a file instead of JSON
 	serve  func(*Sim, *call) (object, error)
 }
 
@@ -32,6 +33,9 @@ type call struct {
 	ip      string
 	account *account // whose access_token it carries
 	body    fields
+
+	contentType string
+	file        []byte // the body as it came, where a file is wanted
 }
 
 // endpoints lists what is imitated of api.weixin.qq.com.
@@ -58,6 +62,12 @@ func endpoints() []endpoint {
 		card("/card/code/get", (*Sim).getCode),
 		card("/card/code/unavailable", (*Sim).unavailable),
 		card("/card/user/getcardlist", (*Sim).cardsOf),
+		card("/card/qrcode/create", (*Sim).createQRCode),
+		card("/card/landingpage/create", (*Sim).createShelf),
+		{path: "/cgi-bin/media/uploadimg", method: http.MethodPost, token: true, file: true, serve: (*Sim).uploadImage},
+		card("/card/membercard/activateuserform/set", (*Sim).setForm),
+		card("/card/membercard/activate/geturl", (*Sim).getActivateURL),
+		card("/card/membercard/activatetempinfo/get", (*Sim).getTempInfo),
 		card("/card/membercard/activate", (*Sim).activate),
 		card("/card/membercard/userinfo/get", (*Sim).userInfo),
 		card("/card/membercard/updateuser", (*Sim).updateUser),
@@ -113,7 +123,7 @@ func (s *Sim) wait(r *http.Request, d time.Duration) {
 func (s *Sim) run(ep endpoint, r *http.Request, body []byte) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &call{now: s.Now(), query: r.URL.Query(), ip: hostOf(r.RemoteAddr)}
+	c := &call{now: s.Now(), query: r.URL.Query(), ip: hostOf(r.RemoteAddr), contentType: r.Header.Get("Content-Type")}
 	err := s.admit(ep, c, r.Method, body)
 	var out object
 	if err == nil {
@@ -134,6 +144,10 @@ func (s *Sim) admit(ep endpoint, c *call, method string, body []byte) error {
 		if err := s.admitToken(ep, c); err != nil {
 			return err
 		}
+	}
+	if ep.file {
+		c.file = body
+		return nil
 	}
 	if ep.method == http.MethodPost {
 		return s.admitBody(c, body)

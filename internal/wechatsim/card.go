@@ -26,7 +26,9 @@ type card struct {
 	updated  time.Time
 	codes    map[string]*holding // every code that was ever delivered
 	pool     codePool
-	replays  shelf[bool] // nonce_str and timestamp of every accepted cardExt
+	form     map[string]any // of the one-click activation
+	secret   string         // its encrypt_card_id, once somebody asked
+	replays  shelf[bool]    // nonce_str and timestamp of every accepted cardExt
 }
 
 func (c *card) base() map[string]any { return c.member["base_info"].(map[string]any) }

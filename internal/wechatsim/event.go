@@ -44,13 +44,16 @@ func (s *Sim) Deliveries() []Delivery { return s.post.deliveries() }
 // late ones included. The error is that of ctx.
 func (s *Sim) WaitEvents(ctx context.Context) error { return s.post.wait(ctx) }
 
-func (s *Sim) emitGet(h *holding, restored bool) {
+func (s *Sim) emitGet(h *holding, restored bool, scene string) {
 	fields := map[string]string{"CardId": h.card.id, "IsGiveByFriend": "0", "UserCardCode": h.code, "FriendUserName": "",
 		"OuterId": "0", "OldUserCardCode": "", "IsRestoreMemberCard": "0", "IsRecommendByFriend": "0"}
 	if restored {
 		fields["IsRestoreMemberCard"] = "1" // and no OuterStr, as developers report
 	} else {
 		fields["OuterStr"] = h.outerStr
+	}
+	if scene != "" {
+		fields["SourceScene"] = scene
 	}
 	s.emitWithUnion("user_get_card", h.owner, fields)
 }

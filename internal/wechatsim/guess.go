@@ -30,6 +30,7 @@ type Guesses struct {
 	RepeatActivate   string `json:"repeat_activate"`
 	GiftedCard       string `json:"gifted_card"`
 	MemberUpdate     string `json:"member_update"`
+	ActivateTicket   string `json:"activate_ticket"`
 	PushRetry        string `json:"push_retry"`
 	PushXML          string `json:"push_xml"`
 }
@@ -87,6 +88,8 @@ func (g *Guesses) switches() []Guess {
 			About: "a card given to a friend keeps its activation and figures, or starts inactive with none"},
 		{Name: "member_update", field: &g.MemberUpdate, Choices: []string{"sent", "silent"},
 			About: "whether update_member_card is pushed for changes that the merchant made by updateuser"},
+		{Name: "activate_ticket", field: &g.ActivateTicket, Choices: []string{"600", "60", "7200"},
+			About: "seconds for which an activate_ticket of the open-card component can be used"},
 		{Name: "push_retry", field: &g.PushRetry, Choices: []string{"same", "fresh"},
 			About: "a second try of a push repeats timestamp, nonce and signature byte for byte, or has new ones"},
 		{Name: "push_xml", field: &g.PushXML, Choices: []string{"compact", "spaced"},

@@ -1,8 +1,6 @@
 package wechatsim
 
 import (
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -73,13 +71,9 @@ func (s *Sim) userInfo(c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	common := []object{}
-	for _, name := range slices.Sorted(maps.Keys(h.form)) {
-		common = append(common, object{"name": name, "value": h.form[name]})
-	}
 	return object{"errcode": 0, "errmsg": "ok", "openid": h.owner.openID, "nickname": h.owner.name, "sex": "UNKNOWN",
 		"membership_number": h.number, "bonus": h.bonus, "balance": h.balance,
-		"user_info":        object{"common_field_list": common, "custom_field_list": []object{}},
+		"user_info":        h.answers(),
 		"user_card_status": s.statusOf(h), "has_active": h.active}, nil
 }
 

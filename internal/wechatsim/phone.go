@@ -91,6 +91,7 @@ func (s *Sim) scanCard(r *http.Request) (any, error) {
 	in, err := decode[struct {
 		copyRef
 		OuterStr string `json:"outer_str"`
+		URL      string `json:"url"`
 	}](r)
 	if err != nil {
 		return nil, err
@@ -101,7 +102,13 @@ func (s *Sim) scanCard(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &offer{cardID: in.CardID, card: s.cards[in.CardID], code: in.Code, outerStr: in.OuterStr, has: map[string]bool{"code": in.Code != ""}}
+	o := &offer{cardID: in.CardID, card: s.cards[in.CardID], code: in.Code, outerStr: in.OuterStr}
+	if in.URL != "" {
+		if o, err = s.scanned(in.URL, p); err != nil {
+			return nil, err
+		}
+	}
+	o.has = map[string]bool{"code": o.code != ""}
 	if o.card == nil {
 		return nil, missing("card_id", "no such card")
 	}
@@ -109,7 +116,7 @@ func (s *Sim) scanCard(r *http.Request) (any, error) {
 		return nil, invalid("code", "%s", r.Explanation)
 	}
 	if r := s.available(newBatch(), p, o); r != nil {
-		r.CardID = in.CardID
+		r.CardID = o.cardID
 		return nil, r
 	}
 	return s.face(s.take(p, o)), nil

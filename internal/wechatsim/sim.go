@@ -37,7 +37,11 @@ type Sim struct {
 	testers     map[string]bool // openids and user names of testwhitelist/set
 	codes       map[string]*holding
 	sealKey     []byte
-	callback    Callback // no URL: nowhere
+	pictures    map[string]*picture // QR codes by what they say
+	shelves     int64
+	bizID       string
+	forms       map[string]*form // by activate_ticket
+	callback    Callback         // no URL: nowhere
 }
 
 // account is one app and what WeChat keeps for it.
@@ -64,6 +68,7 @@ func New(o Options) *Sim {
 		grants: newShelf[*grant](4000), logins: newShelf[*login](200_000),
 		people: map[string]*person{}, openIDs: map[string]*person{},
 		cards: map[string]*card{}, testers: map[string]bool{}, codes: map[string]*holding{},
+		pictures: map[string]*picture{}, forms: map[string]*form{},
 	}
 	s.post = newPostman(o.PushTimeout, s.closed)
 	if s.log == nil {

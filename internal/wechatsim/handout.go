@@ -1,0 +1,161 @@
+package wechatsim
+
+import (
+	"bytes"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// picture is a QR code that leads to a card.
+type picture struct {
+	card             *card
+	code, outerStr   string
+	openID           string
+	until            time.Time // zero: never
+	scannedWithACode bool
+}
+
+// createQRCode is POST /card/qrcode/create ("Create QR code"), for one card.
+func (s *Sim) createQRCode(c *call) (object, error) {
+	if action := c.body.text("action_name"); c.body.root.err == nil && action != "QR_CARD" {
+		return nil, refuse(40053, "action_name is not QR_CARD, the only one imitated")
+	}
+	seconds := c.body.whole("expire_seconds")
+	if c.body.root.err != nil {
+		return nil, c.body.root.err
+	}
+	if c.body.has("expire_seconds") && (seconds < 60 || seconds > 1800) {
+		return nil, refuse(40097, "expire_seconds is not 60 to 1800")
+	}
+	ref := c.body.object("action_info").object("card")
+	found, err := s.cardOf(ref)
+	if err != nil {
+		return nil, err
+	}
+	p := &picture{card: found, code: ref.text("code"), openID: ref.text("openid"), outerStr: ref.text("outer_str")}
+	if ref.truth("is_unique_code"); ref.root.err != nil {
+		return nil, ref.root.err
+	}
+	if err := s.checkPicture(p); err != nil {
+		return nil, err
+	}
+	if seconds > 0 {
+		p.until = c.now.Add(time.Duration(seconds) * time.Second)
+	} else {
+		seconds = 365 * 86400
+	}
+	ticket := "g" + s.pick(urlSafe, 80)
+	url := "http://weixin.qq.com/q/" + s.pick(urlSafe, 24)
+	s.pictures[url] = p
+	return object{"errcode": 0, "errmsg": "ok", "ticket": ticket, "expire_seconds": seconds, "url": url,
+		"show_qrcode_url": "https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket=" + ticket}, nil
+}
+
+func (s *Sim) checkPicture(p *picture) error {
+	switch {
+	case p.card.status == cardDeleted || p.card.status == verifyFail:
+		return refuse(40078, "the card cannot be taken")
+	case p.card.realTime() && p.code == "":
+		return refuse(41013, "a custom-code card needs action_info.card.code")
+	case !p.card.realTime() && p.code != "":
+		return refuse(40116, "WeChat picks the code of this card")
+	case len(p.code) > maxCode:
+		return refuse(40116, "code has more than 20 characters")
+	case p.card.truth("bind_openid") && s.openIDs[p.openID] == nil:
+		return refuse(40003, "a bind_openid card needs action_info.card.openid of the Official Account")
+	case len(p.outerStr) > 128:
+		return refuse(45021, "outer_str has more than 128 bytes")
+	}
+	return nil
+}
+
+// scanned is what the picture at url offers the person.
+func (s *Sim) scanned(url string, p *person) (*offer, error) {
+	pic := s.pictures[url]
+	switch {
+	case pic == nil:
+		return nil, missing("url", "no such QR code was made")
+	case !pic.until.IsZero() && !s.Now().Before(pic.until):
+		return nil, invalid("url", "the QR code has expired")
+	case pic.scannedWithACode:
+		return nil, invalid("url", "the QR code was used: one with a custom code works once")
+	case pic.openID != "" && pic.openID != p.openID:
+		return nil, invalid("url", "the QR code is another person's")
+	}
+	pic.scannedWithACode = pic.code != ""
+	return &offer{cardID: pic.card.id, card: pic.card, code: pic.code, outerStr: pic.outerStr}, nil
+}
+
+// createShelf is POST /card/landingpage/create ("Create shelf").
+func (s *Sim) createShelf(c *call) (object, error) {
+	c.body.required("banner", "page_title", "scene", "card_list")
+	c.body.text("page_title")
+	c.body.truth("can_share")
+	scenes := []string{"SCENE_NEAR_BY", "SCENE_MENU", "SCENE_QRCODE", "SCENE_ARTICLE", "SCENE_H5", "SCENE_IVR", "SCENE_CARD_CUSTOM_CELL"}
+	if scene := c.body.text("scene"); !slices.Contains(scenes, scene) {
+		c.body.fail(40097, "scene is none of %s", quoted(scenes))
+	}
+	c.body.checkPicture("banner")
+	list := get[[]any](c.body, "card_list", "a list")
+	if len(list) == 0 {
+		c.body.fail(41012, "card_list is empty")
+	}
+	for _, one := range list {
+		item, isObject := one.(map[string]any)
+		if !isObject {
+			c.body.fail(47001, "card_list holds something that is not an object")
+		}
+		if err := s.checkShelved(fields{item, c.body.root}); err != nil {
+			return nil, err
+		}
+	}
+	if c.body.root.err != nil {
+		return nil, c.body.root.err
+	}
+	s.shelves++
+	return object{"errcode": 0, "errmsg": "ok", "page_id": s.shelves,
+		"url": "https://mp.weixin.qq.com/bizmall/mallshelf?t=cardticket/shelf_list&biz=" + s.pick(alphanumeric, 16) + "&shelf_id=1#wechat_redirect"}, nil
+}
+
+func (s *Sim) checkShelved(item fields) error {
+	found, err := s.cardOf(item)
+	if err != nil {
+		return err
+	}
+	item.required("thumb_url")
+	item.checkPicture("thumb_url")
+	if found.realTime() {
+		return refuse(40150, "a custom-code card can be on a shelf only in deposit mode")
+	}
+	return item.root.err
+}
+
+const maxPicture = 1 << 20
+
+// uploadImage is POST /cgi-bin/media/uploadimg ("Upload picture"): a form whose
+// one file is media.
+func (s *Sim) uploadImage(c *call) (object, error) {
+	_, params, err := mime.ParseMediaType(c.contentType)
+	if err != nil || params["boundary"] == "" {
+		return nil, refuse(41005, "the body is no multipart form")
+	}
+	part, err := multipart.NewReader(bytes.NewReader(c.file), params["boundary"]).NextPart()
+	if err != nil || part.FormName() != "media" || part.FileName() == "" {
+		return nil, refuse(41005, "the form has no file called media")
+	}
+	var picture bytes.Buffer
+	if _, err := picture.ReadFrom(part); err != nil {
+		return nil, refuse(41005, "the form ends too early")
+	}
+	kind := http.DetectContentType(picture.Bytes())
+	switch {
+	case picture.Len() > maxPicture:
+		return nil, refuse(40009, "the picture has %d bytes, 1 MiB are allowed", picture.Len())
+	case kind != "image/png" && kind != "image/jpeg":
+		return nil, refuse(40097, "the file is neither PNG nor JPEG")
+	}
+	return object{"url": "http://mmbiz.qpic.cn/mmbiz_" + kind[len("image/"):] + "/" + s.pick(alphanumeric, 40) + "/0"}, nil
+}
