@@ -225,7 +225,8 @@ func TestHolder_lost_in_a_renewal(t *testing.T) {
 			all = slices.DeleteFunc(all, func(r *replica) bool { return r == lost })
 			eventually(t, "another takes over", func() bool { return u.count("wx_card") == 3 })
 			took := time.Since(began)
-			value := agree(t, all...)
+			var value string
+			eventually(t, "the new ticket is everywhere", func() bool { value = agree(t, all...); return number(value) == 3 })
 			for _, r := range all {
 				seen := stops[r]()
 				tell(t, u, seen)

@@ -141,6 +141,41 @@ func TestSource_lostAnswerToAcquireFindsItsLeaseAgain(t *testing.T) {
 	})
 }
 
+// A store that goes away in the middle of a round, and comes back with the lease
+// in it, must not keep its own holder out until the lease has run out: a short
+// life would end meanwhile.
+func TestSource_leaseThatCouldNotBeGivenBackIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 20 * time.Second}
+		store := &faulty{to: ticket.NewMemory()}
+		s := source(t, u.Issue, store, ticket.Options{})
+		first := get(t, s)
+		var acquired atomic.Bool
+		store.set(func(f *faulty) {
+			f.lose = func(call string) error { acquired.CompareAndSwap(false, call == "acquire"); return nil }
+			f.fail = func(string) error {
+				if acquired.Load() {
+					return errDown
+				}
+				return nil
+			}
+		})
+		for !acquired.Load() {
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Second) // its second look and the release have failed
+		store.set(func(f *faulty) { f.fail, f.lose = nil, nil })
+		start := time.Now()
+		for get(t, s) == first {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(start); took > 6*time.Second || u.count() != 2 {
+			t.Errorf("renewed %v after the store came back, %d issues; want within 6 s and 2", took, u.count())
+		}
+	})
+}
+
 // The value is good although the store did not take it; it is shared later
 // instead of being asked for again.
 func TestSource_unsavedValueIsServedAndSharedLater(t *testing.T) {

@@ -51,11 +51,15 @@ func (s *Source) keepOff(held *HeldError) {
 	s.keeper.barred = bar{s.now() + wait, held.BackOff}
 }
 
-// release gives the lease back. Where that fails its time will run out.
+// release gives the lease back. Where that fails, a look of ours finds it again,
+// or its time runs out.
 func (s *Source) release(g *grant, after time.Duration) {
-	_ = s.ask("release the lease", func(ctx context.Context) error {
+	err := s.ask("release the lease", func(ctx context.Context) error {
 		return s.store.Release(ctx, g.Lease, after)
 	})
+	if err != nil {
+		s.keeper.owner = g.Owner
+	}
 }
 
 // save writes c under the lease.
