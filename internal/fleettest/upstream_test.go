@@ -25,12 +25,12 @@ type upstream struct {
 	token     int // the number of the living token
 	tokenEnds time.Time
 	ticket    int
-	fetches   map[string]int // calls that issue, by kind: token, wx_card, jsapi
-	refused   int            // calls that came with a dead token
-	bodies    map[string]int // of decrypt calls, how often each came
-	expiresIn any            // of tickets; 7200 when nil
-	sticky    bool           // the same ticket again
-	failing   bool           // answers -1
+	fetches   map[string]int        // calls that issue, by kind: token, wx_card, jsapi
+	refused   int                   // calls that came with a dead token
+	bodies    map[string]int        // of decrypt calls, how often each came
+	expiresIn any                   // of tickets; 7200 when nil
+	sticky    bool                  // the same ticket again
+	failing   bool                  // answers -1
 	skew      map[int]time.Duration // of the clock that a caller sees
 	during    func(kind string, caller int)
 	after     func(kind string, caller int)
