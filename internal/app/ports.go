@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -36,13 +37,14 @@ func (l login) Code2Session(ctx context.Context, code string) (openID, unionID s
 type account struct{ client *wechat.Client }
 
 func (a account) Card(ctx context.Context, cardID string) (card.Card, error) {
-	got, _, err := a.client.Card(ctx, cardID)
-	var refused *wechat.Error
-	if errors.As(err, &refused) && refused.UnknownCard() {
-		return card.Card{}, fmt.Errorf("%w: %w", card.ErrNotFound, err)
-	}
+	c, _, err := a.RawCard(ctx, cardID)
+	return c, err
+}
+
+func (a account) RawCard(ctx context.Context, cardID string) (card.Card, json.RawMessage, error) {
+	got, raw, err := a.client.Card(ctx, cardID)
 	if err != nil {
-		return card.Card{}, err
+		return card.Card{}, nil, unknownCard(err)
 	}
 	var fields [3]card.CustomField
 	for i, f := range got.CustomFields {
@@ -52,9 +54,75 @@ func (a account) Card(ctx context.Context, cardID string) (card.Card, error) {
 		ID: cardID, Status: card.Status(got.Status), Title: got.Title, BrandName: got.BrandName, LogoURL: got.LogoURL,
 		Color: got.Color, BackgroundPicURL: got.BackgroundPicURL, Prerogative: got.Prerogative, Description: got.Description,
 		SupplyBonus: got.SupplyBonus, SupplyBalance: got.SupplyBalance, CustomFields: fields, UseCustomCode: got.UseCustomCode, Deposit: got.GetCustomCodeMode == "GET_CUSTOM_CODE_MODE_DEPOSIT",
-		BindOpenID: got.BindOpenID, DateType: got.DateType, Quantity: got.Quantity, AutoActivate: got.AutoActivate,
+		BindOpenID: got.BindOpenID, DateType: got.DateType, Quantity: got.Quantity, TotalQuantity: got.TotalQuantity, AutoActivate: got.AutoActivate,
 		WxActivate: got.WxActivate, JumpForm: got.WxActivateAfterSubmit && got.WxActivateAfterSubmitURL != "",
-	}, nil
+	}, raw, nil
+}
+
+// unknownCard marks WeChat's refusals of a card that the account does not have.
+func unknownCard(err error) error {
+	var refused *wechat.Error
+	if errors.As(err, &refused) && refused.UnknownCard() {
+		return fmt.Errorf("%w: %w", card.ErrNotFound, err)
+	}
+	return err
+}
+
+func (a account) CreateCard(ctx context.Context, raw json.RawMessage) (string, error) {
+	return a.client.CreateCard(ctx, raw)
+}
+
+func (a account) UpdateCard(ctx context.Context, cardID string, memberCard json.RawMessage) (bool, error) {
+	check, err := a.client.UpdateCard(ctx, cardID, memberCard)
+	return check, unknownCard(err)
+}
+
+func (a account) DeleteCard(ctx context.Context, cardID string) error {
+	return unknownCard(a.client.DeleteCard(ctx, cardID))
+}
+
+func (a account) ModifyStock(ctx context.Context, cardID string, delta int64) error {
+	return unknownCard(a.client.ModifyStock(ctx, cardID, delta))
+}
+
+func (a account) SetActivationForm(ctx context.Context, cardID string, form json.RawMessage) error {
+	return unknownCard(a.client.SetActivationForm(ctx, cardID, form))
+}
+
+func (a account) UploadImage(ctx context.Context, name string, picture []byte) (string, error) {
+	return a.client.UploadImage(ctx, name, picture)
+}
+
+func (a account) CreateQRCode(ctx context.Context, q card.QRCode) (card.QRTicket, error) {
+	t, err := a.client.CreateQRCode(ctx, wechat.QRCode(q))
+	return card.QRTicket(t), unknownCard(err)
+}
+
+func (a account) CreateShelf(ctx context.Context, shelf json.RawMessage) (string, int64, error) {
+	return a.client.CreateShelf(ctx, shelf)
+}
+
+func (a account) SetTestWhitelist(ctx context.Context, openIDs, userNames []string) error {
+	return a.client.SetTestWhitelist(ctx, openIDs, userNames)
+}
+
+func (a account) DepositCodes(ctx context.Context, cardID string, codes []string) (taken, duplicate, refused []string, err error) {
+	d, err := a.client.DepositCodes(ctx, cardID, codes)
+	return d.Taken, d.Duplicate, d.Refused, unknownCard(err)
+}
+
+func (a account) DepositCount(ctx context.Context, cardID string) (int64, error) {
+	n, err := a.client.DepositCount(ctx, cardID)
+	return n, unknownCard(err)
+}
+
+func (a account) CheckCodes(ctx context.Context, cardID string, codes []string) ([]string, error) {
+	there, _, err := a.client.CheckCodes(ctx, cardID, codes)
+	return there, unknownCard(err)
+}
+
+func (a account) MakeUnavailable(ctx context.Context, cardID, code, reason string) error {
+	return unknownCard(a.client.MakeUnavailable(ctx, cardID, code, reason))
 }
 
 func (a account) CardIDs(ctx context.Context, offset int) (ids []string, total int, err error) {

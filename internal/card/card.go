@@ -65,6 +65,7 @@ type Card struct {
 	BindOpenID    bool   `json:"bind_openid,omitempty"`
 	DateType      string `json:"date_type,omitempty"`
 	Quantity      int64  `json:"quantity"` // remaining stock; negative when WeChat did not say
+	TotalQuantity int64  `json:"-"`        // with what was taken; only in what WeChat has just said
 
 	AutoActivate bool `json:"auto_activate,omitempty"`
 	WxActivate   bool `json:"wx_activate,omitempty"` // one-click activation form (一键激活)

@@ -52,6 +52,9 @@ type Store interface {
 	// Allow counts one more use of name in the current minute and tells
 	// whether it is within limit.
 	Allow(ctx context.Context, name string, limit int) (bool, error)
+	// Configure changes the settings of a card that was saved. change may run
+	// more than once.
+	Configure(ctx context.Context, cardID string, change func(*Settings)) error
 	// IDs lists the cards in the catalogue.
 	IDs(ctx context.Context) ([]string, error)
 	// Take gives a job to the caller, unless some replica took it within the

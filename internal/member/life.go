@@ -2,6 +2,8 @@ package member
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -121,4 +123,24 @@ func put(ctx context.Context, tx Tx, c Card) error {
 		return errRaced
 	}
 	return err
+}
+
+// End notes that WeChat has ended a code on the operator's word. A code that
+// nobody has heard of needs no note.
+func (s *Service) End(ctx context.Context, cardID, code string) error {
+	err := s.write(ctx, func(ctx context.Context, tx Tx) error {
+		c, err := tx.Card(ctx, cardID, code)
+		if errors.Is(err, ErrNotFound) || err == nil && c.over() {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		c.Status = Unavailable
+		return put(ctx, tx, c)
+	})
+	if err != nil {
+		return fmt.Errorf("end a code of card %s: %w", cardID, err)
+	}
+	return nil
 }

@@ -51,6 +51,55 @@ func (s *Store) Save(ctx context.Context, c card.Card) error {
 	return s.exec(ctx, "save card "+c.ID, saveSQL, c.ID, string(doc))
 }
 
+const (
+	settingsSQL  = `select settings from card where card_id = $1`
+	configureSQL = `update card set settings = $2 where card_id = $1 and settings = $3`
+)
+
+// Configure implements card.Store.
+func (s *Store) Configure(ctx context.Context, cardID string, change func(*card.Settings)) error {
+	what := "configure card " + cardID
+	for range 5 {
+		var done bool
+		err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+			var before []byte
+			if err := tx.QueryRow(ctx, settingsSQL, cardID).Scan(&before); err != nil {
+				return err
+			}
+			var settings card.Settings
+			if err := json.Unmarshal(before, &settings); err != nil {
+				return err
+			}
+			change(&settings)
+			after, err := json.Marshal(settings)
+			if err != nil {
+				return err
+			}
+			res, err := tx.Exec(ctx, configureSQL, cardID, string(after), string(before))
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			done = n > 0
+			return err
+		})
+		if errors.Is(err, sql.ErrNoRows) {
+			return card.ErrNotFound
+		}
+		if err != nil || done {
+			return wrapped(what, err)
+		}
+	}
+	return fmt.Errorf("%s: it keeps changing", what)
+}
+
+func wrapped(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 const idsSQL = `select card_id from card order by card_id`
 
 // IDs implements card.Store.
