@@ -79,8 +79,8 @@ func (c *Core) connect(ctx context.Context, cfg Config, log *slog.Logger) error 
 	c.tickets = newTickets(cfg, official, options, shared, log)
 	c.metrics.MustRegister(c.tickets, clockOffset(c.clock))
 	c.Catalogue = card.New(account{c.tickets.client}, cardsql.New(db), log)
-	c.Operator = card.NewOperator(c.Catalogue, account{c.tickets.client}, log)
 	c.Members = member.New(membersql.New(db), member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}, plans{c.Catalogue})
+	c.Operator = card.NewOperator(c.Catalogue, account{c.tickets.client}, c.Members.End, log)
 	c.CardLists = &cardlist.Service{
 		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, Claims: c.Members, Codes: codes{c.tickets.client}, OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now,
 	}

@@ -30,7 +30,7 @@ type tree map[string]any
 type draft struct{ fields []Field }
 
 func (d *draft) bad(path, format string, args ...any) {
-	d.fields = append(d.fields, Field{path, fmt.Sprintf(format, args...)})
+	d.fields = append(d.fields, Field{strings.TrimPrefix(path, "."), fmt.Sprintf(format, args...)})
 }
 
 func (d *draft) err() error {
@@ -312,11 +312,11 @@ func (o *Operator) checkShelf(ctx context.Context, raw json.RawMessage) error {
 		return invalid("", err.Error())
 	}
 	d := &draft{}
-	d.needs(shelf, "body", "banner", "page_title", "scene", "card_list")
+	d.needs(shelf, "", "banner", "page_title", "scene", "card_list")
 	list, _ := shelf["card_list"].([]any)
 	for i, one := range list {
 		item, _ := one.(map[string]any)
-		path := fmt.Sprintf("body.card_list[%d]", i)
+		path := fmt.Sprintf("card_list[%d]", i)
 		d.needs(item, path, "card_id", "thumb_url")
 		id := d.text(item, path, "card_id")
 		if id == "" {

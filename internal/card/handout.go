@@ -50,7 +50,10 @@ func (o *Operator) QR(ctx context.Context, q QRCode) (QRTicket, error) {
 
 // Unavailable ends a code for good at WeChat: its holder sees 失效.
 func (o *Operator) Unavailable(ctx context.Context, cardID, code, reason string) error {
-	return o.account.MakeUnavailable(ctx, cardID, code, reason)
+	if err := o.account.MakeUnavailable(ctx, cardID, code, reason); err != nil {
+		return err
+	}
+	return o.ended(context.WithoutCancel(ctx), cardID, code)
 }
 
 const (

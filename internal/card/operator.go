@@ -52,12 +52,14 @@ type Operator struct {
 	catalogue *Catalogue
 	account   Account
 	store     Store
+	ended     func(ctx context.Context, cardID, code string) error
 	log       *slog.Logger
 }
 
-// NewOperator returns an Operator whose findings the catalogue keeps.
-func NewOperator(c *Catalogue, account Account, log *slog.Logger) *Operator {
-	return &Operator{catalogue: c, account: account, store: c.store, log: log}
+// NewOperator returns an Operator whose findings the catalogue keeps. ended is
+// told of a code that WeChat has ended.
+func NewOperator(c *Catalogue, account Account, ended func(ctx context.Context, cardID, code string) error, log *slog.Logger) *Operator {
+	return &Operator{catalogue: c, account: account, store: c.store, ended: ended, log: log}
 }
 
 // Field is one thing that is wrong, at a path like member_card.base_info.title.

@@ -123,8 +123,13 @@ func entryOf(e member.Entry) Entry {
 	return Entry{e.ID, e.Seq, e.AddBonus, e.Bonus, e.AddBalance, e.Balance, e.RecordBonus, e.RecordBalance, e.CreatedAt}
 }
 
+// schemaOf describes an answer that the handler encodes itself.
+func schemaOf[T any](api huma.API, name string) *huma.Schema {
+	return api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, name)
+}
+
 func (a *API) addEntryRoute(api huma.API) {
-	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[entryAnswer](), true, "EntryAnswer")
+	schema := schemaOf[entryAnswer](api, "EntryAnswer")
 	route(a, api, huma.Operation{
 		OperationID: "addEntry", Method: http.MethodPost, Path: "/v1/cards/{card_id}/codes/{code}/entries", Tags: []string{"ledger"}, Security: bearerNeeded,
 		Summary: "Change the bonus or the balance of a member's card", DefaultStatus: http.StatusCreated,

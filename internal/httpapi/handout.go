@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -15,7 +16,7 @@ import (
 )
 
 type qrInput struct {
-	cardPath
+	CardPath
 	Accept string `header:"Accept" doc:"image/png draws the picture."`
 	Body   struct {
 		OuterStr      string `json:"outer_str,omitempty" doc:"The channel; comes back in WeChat's events."`
@@ -61,7 +62,7 @@ func (a *API) qrcode(ctx context.Context, in *qrInput) (*qrOutput, error) {
 }
 
 type depositInput struct {
-	cardPath
+	CardPath
 	Body struct {
 		Codes []string `json:"codes" minItems:"1" maxItems:"10000" doc:"Sent to WeChat in hundreds. Sending the list again finishes what was interrupted."`
 	}
@@ -111,7 +112,7 @@ type whitelistInput struct {
 }
 
 type shelfInput struct {
-	RawBody []byte `contentType:"application/json"`
+	Body json.RawMessage
 }
 
 type shelfOutput struct {
@@ -152,7 +153,7 @@ func (a *API) handingRoutes(api huma.API) {
 	}, func(ctx context.Context, in *shelfInput) (*shelfOutput, error) {
 		var out shelfOutput
 		var err error
-		out.Body.URL, out.Body.PageID, err = a.Operator.Shelf(ctx, in.RawBody)
+		out.Body.URL, out.Body.PageID, err = a.Operator.Shelf(ctx, in.Body)
 		return &out, err
 	})
 }

@@ -70,6 +70,7 @@ type Services struct {
 	Ledger    Ledger
 	Outbox    Outbox
 	Catalogue Catalogue
+	Operator  Operator
 	CardLists CardLists
 	Pushes    Pushes
 	Tickets   Tickets
@@ -148,9 +149,13 @@ func (a *API) Public() http.Handler {
 // Admin returns the handler of the operator's listener.
 func (a *API) Admin() http.Handler {
 	e := a.engine()
-	e.Use(a.adminOnly, onceEach, readBody(adminBody))
+	e.Use(a.adminOnly, onceEach)
+	a.imageRoute(e) // takes what is no JSON
+	e.Use(readBody(adminBody))
 	api := humagin.New(e, config("addcard admin", a.Version, "The operator's API; every call needs the ADMIN_TOKEN."))
 	a.explainRoute(api)
+	a.operatorRoutes(api)
+	describeImages(api)
 	a.memberRoutes(api)
 	a.ledgerRoutes(api)
 	a.outboxRoutes(api)

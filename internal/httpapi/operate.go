@@ -91,7 +91,8 @@ func patientWith(d time.Duration) huma.Middlewares {
 	}}
 }
 
-type cardPath struct {
+// CardPath names one card.
+type CardPath struct {
 	CardID string `path:"card_id" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
 }
 
@@ -166,7 +167,7 @@ type showOutput struct {
 }
 
 type updateInput struct {
-	cardPath
+	CardPath
 	Body struct {
 		MemberCard json.RawMessage `json:"member_card" doc:"What changes, WeChat's own."`
 	}
@@ -179,7 +180,7 @@ type updateOutput struct {
 }
 
 type settingsInput struct {
-	cardPath
+	CardPath
 	Body struct {
 		ActivateOnClaim     *bool   `json:"activate_on_claim,omitempty" doc:"Activate the card as soon as it is taken."`
 		FixedBeginTimestamp *bool   `json:"fixed_begintimestamp,omitempty" doc:"Of a DATE_TYPE_FIX_TERM card: its validity begins when its code was issued."`
@@ -192,12 +193,12 @@ type settingsInput struct {
 type settingsOutput struct{ Body cardSettings }
 
 type rawInput struct {
-	cardPath
-	RawBody []byte `contentType:"application/json"`
+	CardPath
+	Body json.RawMessage
 }
 
 type stockInput struct {
-	cardPath
+	CardPath
 	Body struct {
 		Delta int64 `json:"delta" doc:"How many more; below 0 how many less."`
 	}
@@ -227,7 +228,7 @@ func (a *API) operatorRoutes(api huma.API) {
 	})
 	operate(a, api, huma.Operation{
 		OperationID: "showCard", Method: http.MethodGet, Path: "/v1/cards/{card_id}", Summary: "A card as WeChat has it now, with its review", Errors: []int{404},
-	}, func(ctx context.Context, in *cardPath) (*showOutput, error) {
+	}, func(ctx context.Context, in *CardPath) (*showOutput, error) {
 		c, raw, err := a.Operator.Show(ctx, in.CardID)
 		var out showOutput
 		out.Body.CardID, out.Body.Status, out.Body.Settings, out.Body.WeChat = c.ID, string(c.Status), settingsOf(c), raw
@@ -244,7 +245,9 @@ func (a *API) operatorRoutes(api huma.API) {
 	operate(a, api, huma.Operation{
 		OperationID: "deleteCard", Method: http.MethodDelete, Path: "/v1/cards/{card_id}", Summary: "Delete a card: nobody can take it any more",
 		DefaultStatus: http.StatusNoContent, Errors: []int{404},
-	}, func(ctx context.Context, in *cardPath) (*nothing, error) { return nil, a.Operator.Delete(ctx, in.CardID) })
+	}, func(ctx context.Context, in *CardPath) (*nothing, error) {
+		return nil, a.Operator.Delete(ctx, in.CardID)
+	})
 	operate(a, api, huma.Operation{
 		OperationID: "stock", Method: http.MethodPost, Path: "/v1/cards/{card_id}/stock", Summary: "Change the stock of a card",
 		DefaultStatus: http.StatusNoContent, Errors: []int{400, 404, 413, 415},
@@ -263,7 +266,7 @@ func (a *API) operatorRoutes(api huma.API) {
 		Description:   "WeChat's body of /card/membercard/activateuserform/set without card_id.",
 		DefaultStatus: http.StatusNoContent, Errors: []int{400, 404, 413, 415},
 	}, func(ctx context.Context, in *rawInput) (*nothing, error) {
-		return nil, a.Operator.ActivationForm(ctx, in.CardID, in.RawBody)
+		return nil, a.Operator.ActivationForm(ctx, in.CardID, in.Body)
 	})
 	a.handingRoutes(api)
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -55,6 +56,7 @@ var (
 	unsupportedMedia   = kind{415, "unsupported_media_type", "The request body must be application/json in UTF-8, not compressed."}
 	invalidInput       = kind{422, "invalid_input", "The request is understood, but not valid; see errors."}
 	keyReused          = kind{422, "idempotency_key_reused", "The Idempotency-Key came with another request before; nothing was written."}
+	wechatRefused      = kind{422, "wechat_refused", "WeChat refuses the request."}
 	rateLimited        = kind{429, "rate_limited", "Too many requests; see Retry-After."}
 	clientClosed       = kind{499, "client_closed", "The client did not wait for the answer."}
 	internalError      = kind{500, "internal", "Something went wrong here; the request_id finds it in the log."}
@@ -67,7 +69,7 @@ var kinds = []kind{
 	malformedBody, sessionInvalid, loginCodeInvalid, adminTokenInvalid, codeNotYours, userBlocked, notFound, cardNotFound, memberNotFound, methodNotAllowed,
 	requestTimeout, openIDUnknown, cardNotClaimable, bodyTooLarge, unsupportedMedia, invalidInput, rateLimited,
 	clientClosed, internalError, wechatUnavailable, ticketUnavailable, serviceUnavailable,
-	messageNotFound, keyMissing, keyReused, codeNotFound, cardNotHeld, insufficientBonus, insufficientFen, notReversible,
+	messageNotFound, wechatRefused, keyMissing, keyReused, codeNotFound, cardNotHeld, insufficientBonus, insufficientFen, notReversible,
 }
 
 // table says what a client is told for each error of the packages below. What
@@ -110,7 +112,15 @@ func kindOf(err error) kind {
 	}
 	var upstream *wechat.Error
 	var field *fieldProblem
+	var wrong *card.InvalidError
+	if told := (*operated)(nil); errors.As(err, &told) {
+		if k, ok := told.kind(); ok {
+			return k
+		}
+	}
 	switch {
+	case errors.As(err, &wrong):
+		return invalidInput
 	case errors.As(err, &field):
 		return invalidInput
 	case errors.Is(err, context.Canceled):
@@ -213,6 +223,14 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 	if at := (*located)(nil); errors.As(err, &at) {
 		p.Errors = []FieldError{{at.location, strings.TrimSuffix(p.Detail, ".")}}
 	}
+	if wrong := (*card.InvalidError)(nil); errors.As(err, &wrong) {
+		for _, f := range wrong.Fields {
+			p.Errors = append(p.Errors, FieldError{locationOf(f.Path), shorten(f.Message)})
+		}
+	}
+	if told := (*operated)(nil); errors.As(err, &told) {
+		p.Detail = cmp.Or(told.detail(), p.Detail)
+	}
 	if field := (*fieldProblem)(nil); errors.As(err, &field) {
 		p.Errors = []FieldError{FieldError(*field)}
 	}
@@ -223,6 +241,17 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 		log.WarnContext(ctx, "request not served", "code", p.Code, "error", err, "request_id", p.RequestID)
 	}
 	return p
+}
+
+// locationOf says where in a request a path of package card is.
+func locationOf(path string) string {
+	switch path {
+	case "":
+		return "body"
+	case "card_id":
+		return "path.card_id"
+	}
+	return "body." + shorten(path)
 }
 
 // defaultRetry is for errors that do not know themselves when to come back.
