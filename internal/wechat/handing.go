@@ -41,7 +41,7 @@ func (c *Client) CreateQRCode(ctx context.Context, q QRCode) (QRTicket, error) {
 	body.ActionInfo.Card = card{CardID: q.CardID, Code: q.Code, OpenID: q.OpenID, OuterStr: q.OuterStr}
 	var a qrAnswer
 	err := c.post(ctx, "/card/qrcode/create", body, &a)
-	return QRTicket{a.Ticket, a.URL, a.ShowURL, a.ExpireSeconds}, err
+	return QRTicket(a), err
 }
 
 type qrAnswer struct {
