@@ -95,6 +95,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.core.Sessions.Run(work) })
 	workers.Go(func() { a.core.Catalogue.Run(work) })
 	workers.Go(func() { a.core.sender.Run(work) })
+	workers.Go(func() { a.core.reconciler.Run(work) })
 	workers.Go(func() { a.warm(work) })
 
 	failed := make(chan error, 2)

@@ -33,13 +33,14 @@ type Core struct {
 	Operator  *card.Operator
 	CardLists *cardlist.Service
 
-	sender  *member.Sender
-	pushes  *pushes
-	db      *sqldb.DB
-	clock   *wechat.Clock
-	tickets *tickets
-	metrics *prometheus.Registry
-	closers []func() error // of what is used besides the database
+	sender     *member.Sender
+	reconciler *member.Reconciler
+	pushes     *pushes
+	db         *sqldb.DB
+	clock      *wechat.Clock
+	tickets    *tickets
+	metrics    *prometheus.Registry
+	closers    []func() error // of what is used besides the database
 }
 
 // Open connects the capabilities that cfg describes and brings the database up
@@ -86,6 +87,7 @@ func (c *Core) connect(ctx context.Context, cfg Config, log *slog.Logger) error 
 	}
 
 	c.sender = c.Members.NewSender(memberCards{c.tickets.client}, log, countSent(c.metrics))
+	c.reconciler = c.Members.NewReconciler(memberCards{c.tickets.client}, log, measureReconciled(c.metrics))
 	c.metrics.MustRegister(backlog{c.Members})
 
 	receiver, err := push.New(string(cfg.CallbackToken), push.Options{

@@ -31,16 +31,35 @@ func countSent(r *prometheus.Registry) func(kind, outcome string) {
 	return func(kind, outcome string) { sent.WithLabelValues(kind, outcome).Inc() }
 }
 
+// measureReconciled counts what the Reconciler finds.
+func measureReconciled(r *prometheus.Registry) member.Reconciled {
+	checked := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
+		Name: "addcard_reconciled_total", Help: "Cards compared with WeChat by outcome: equal, repaired, drift, looked, found, absent, busy, changed.",
+	}, []string{"outcome"})
+	unbalanced := promauto.With(r).NewGauge(prometheus.GaugeOpts{
+		Name: "addcard_ledger_unbalanced_cards", Help: "Cards whose totals are not the sum of their ledger, when this replica last added it up. Anything but 0 is an alarm.",
+	})
+	return member.Reconciled{
+		Checked:    func(outcome string) { checked.WithLabelValues(outcome).Inc() },
+		Unbalanced: func(cards int64) { unbalanced.Set(float64(cards)) },
+	}
+}
+
 // backlog measures the outbox when it is asked.
 type backlog struct{ members *member.Service }
 
 var (
 	outboxMessages = prometheus.NewDesc("addcard_outbox_messages", "Messages in the outbox by state.", []string{"state"}, nil)
 	outboxOldest   = prometheus.NewDesc("addcard_outbox_oldest_seconds", "Age of the oldest message that waits.", nil, nil)
+	driftingCards  = prometheus.NewDesc("addcard_drifting_cards", "Cards whose figures WeChat has changed by itself, which are not repaired; 1000 is that many or more.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
-func (backlog) Describe(out chan<- *prometheus.Desc) { out <- outboxMessages; out <- outboxOldest }
+func (backlog) Describe(out chan<- *prometheus.Desc) {
+	out <- outboxMessages
+	out <- outboxOldest
+	out <- driftingCards
+}
 
 // Collect implements prometheus.Collector.
 func (b backlog) Collect(out chan<- prometheus.Metric) {
@@ -54,6 +73,12 @@ func (b backlog) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Waiting), "waiting")
 	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Dead), "dead")
 	out <- prometheus.MustNewConstMetric(outboxOldest, prometheus.GaugeValue, n.Oldest.Seconds())
+	drifts, err := b.members.Drifts(ctx, 1000)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(driftingCards, err)
+		return
+	}
+	out <- prometheus.MustNewConstMetric(driftingCards, prometheus.GaugeValue, float64(len(drifts)))
 }
 
 func clockOffset(c *wechat.Clock) prometheus.Collector {

@@ -183,6 +183,23 @@ func (m memberCards) Update(ctx context.Context, u member.Update) error {
 	return delivery(err)
 }
 
+func (m memberCards) Holder(ctx context.Context, cardID, code string) (openID, outerStr string, err error) {
+	state, err := m.client.Code(ctx, cardID, code)
+	if err == nil && state.CardID != cardID {
+		return "", "", nil // another card's code of the same digits
+	}
+	return state.OpenID, state.OuterStr, delivery(err)
+}
+
+func (m memberCards) Held(ctx context.Context, openID string) ([]member.Key, error) {
+	list, err := m.client.CardList(ctx, openID, "")
+	keys := make([]member.Key, len(list))
+	for i, held := range list {
+		keys[i] = member.Key(held)
+	}
+	return keys, err
+}
+
 // delivery marks the refusals of a code that is in no wallet (yet).
 func delivery(err error) error {
 	var refused *wechat.Error

@@ -24,6 +24,7 @@ import (
 type Ledger interface {
 	AddEntry(ctx context.Context, cardID, code string, b member.Booking, r member.Request) (answer []byte, replayed bool, err error)
 	Entries(ctx context.Context, cardID, code string, before int64, n int) ([]member.Entry, error)
+	DriftOf(ctx context.Context, cardID, code string) (member.Drift, error)
 	SetFields(ctx context.Context, cardID, code string, change member.FieldChange) (fields [3]string, err error)
 	CardOf(ctx context.Context, memberID, cardID, code string) (member.Card, error)
 }
@@ -245,6 +246,7 @@ type adminEntriesOutput struct {
 	Body struct {
 		Entries    []adminEntry `json:"entries" doc:"Newest first."`
 		NextCursor string       `json:"next_cursor,omitempty" doc:"Of the older entries; absent when there are none."`
+		Drift      *drift       `json:"drift,omitempty" doc:"WeChat has changed the figures by itself, by a bonus_rule say, and the holder sees these. Book an entry that makes both equal: nothing else does."`
 	}
 }
 
@@ -256,14 +258,30 @@ type adminEntry struct {
 	Push     string `json:"push" enum:"held,waiting,sent,dead" doc:"How far WeChat was told: held until the card is active; waiting in the outbox; sent; dead, which is refused by WeChat and in the outbox under the entry's id."`
 }
 
+// drift is what the holder sees instead of what the ledger says.
+type drift struct {
+	Bonus   int64     `json:"bonus"`
+	Balance int64     `json:"balance"`
+	SeenAt  time.Time `json:"seen_at"`
+}
+
 func (a *API) entries(ctx context.Context, in *entriesInput) (*adminEntriesOutput, error) {
 	var out adminEntriesOutput
 	list, next, err := a.entriesPage(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	switch d, err := a.Ledger.DriftOf(ctx, in.CardID, in.Code); {
+	case err == nil:
+		out.Body.Drift = &drift{d.FaceBonus, d.FaceBalance, d.SeenAt}
+	case !errors.Is(err, member.ErrNotFound):
+		return nil, err
+	}
 	out.Body.Entries, out.Body.NextCursor = make([]adminEntry, len(list)), next
 	for i, e := range list {
 		out.Body.Entries[i] = adminEntry{entryOf(e), e.Reverses, e.Reversed, string(e.Push)}
 	}
-	return &out, err
+	return &out, nil
 }
 
 type fieldsInput struct {

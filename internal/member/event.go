@@ -1,9 +1,11 @@
 package member
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -25,11 +27,13 @@ type Event struct {
 	Fields map[string]string // all that WeChat said, for the record
 }
 
-// The events that move a card through its life; all others are only kept.
+// The events that move a card through its life, and the one that its figures
+// have changed; all others are only kept.
 const (
 	eventTaken     = "user_get_card"
 	eventDeleted   = "user_del_card"
 	eventSubmitted = "submit_membercard_user_info"
+	eventModified  = "update_member_card" // by us, or by WeChat itself
 )
 
 // moves tells whether the event moves a card through its life.
@@ -92,6 +96,8 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 		}
 		added, err := tx.AddEvent(ctx, e)
 		switch {
+		case err == nil && added && e.Name == eventModified:
+			return suspect(ctx, tx, e)
 		case err != nil || !added || !e.moves():
 			return err
 		case unknown:
@@ -122,6 +128,29 @@ func (s *Service) apply(ctx context.Context, tx Tx, e Event, plan taking) error 
 		return err
 	}
 	return s.inherit(ctx, tx, e)
+}
+
+// suspect has the card's figures looked at, unless they have changed by what one
+// of our latest entries says.
+func suspect(ctx context.Context, tx Tx, e Event) error {
+	const latest = 20
+	entries, err := tx.Entries(ctx, e.CardID, e.Code, 0, latest)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if e.modified("ModifyBonus", entry.AddBonus) && e.modified("ModifyBalance", entry.AddBalance) {
+			return nil
+		}
+	}
+	return tx.Suspect(ctx, e.CardID, e.Code)
+}
+
+// modified tells whether the event says that the figure changed by n; what it
+// does not say has not changed.
+func (e Event) modified(figure string, n int64) bool {
+	by, err := strconv.ParseInt(cmp.Or(e.Fields[figure], "0"), 10, 64)
+	return err == nil && by == n
 }
 
 // taken notes that the card is in the wallet, which a form that was filled in

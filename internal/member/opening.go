@@ -51,8 +51,7 @@ func (s *Sender) start(ctx context.Context, c Card) (beginning, error) {
 // an activation of ours whose answer was lost.
 func (s *Sender) begun(ctx context.Context, c Card, face Face) (beginning, error) {
 	b, err := s.beginning(ctx, c)
-	says := func(figure *int64, n int64) bool { return figure != nil && *figure == n }
-	b.shown = c.Seq == 0 && says(face.Bonus, b.Bonus) && says(face.Balance, b.Balance)
+	b.shown = c.Seq == 0 && face.Bonus != nil && face.Balance != nil && *face.Bonus == b.Bonus && *face.Balance == b.Balance
 	return b, err
 }
 

@@ -64,7 +64,9 @@ func (s *Sender) push(ctx context.Context, m Message, c Card) error {
 	case m.Kind == tellTotals:
 		return s.finish(ctx, m, unchanged(c, func(*Card) {}), beginning{})
 	}
-	return s.conclude(ctx, m, nothing)
+	return s.conclude(ctx, m, func(ctx context.Context, tx Tx) error {
+		return tx.CheckSoon(ctx, m.CardID, m.Code, FirstCheck)
+	})
 }
 
 // subject is the entry that a message is about; one about none has none.

@@ -41,6 +41,8 @@ type Reader interface {
 	// Next returns the entry of the first message about one that waits behind m
 	// in its card's queue, or ErrNotFound.
 	Next(ctx context.Context, m Message) (Entry, error)
+	// Waits tells whether any message waits for the card.
+	Waits(ctx context.Context, cardID, code string) (bool, error)
 }
 
 // Tx changes rows. The Add methods report false, and change nothing, when a
@@ -97,6 +99,19 @@ type Tx interface {
 	// order, and returns them.
 	Recall(ctx context.Context, cardID, code string, kinds []string) ([]Message, error)
 
+	// Suspect notes that WeChat may have changed a card's figures, and makes it
+	// due to be checked. Checked, and WalletChecked, make one due again in a
+	// while that doubles every time within these bounds, CheckSoon in that one
+	// unless it is due before. Equal takes back
+	// what Suspect and Drifts noted; Drifts notes what the face of a card shows
+	// that is suspected, and reports false for another.
+	Suspect(ctx context.Context, cardID, code string) error
+	Checked(ctx context.Context, cardID, code string, least, most time.Duration) error
+	WalletChecked(ctx context.Context, id Identity, least, most time.Duration) error
+	CheckSoon(ctx context.Context, cardID, code string, wait time.Duration) error
+	Equal(ctx context.Context, cardID, code string) error
+	Drifts(ctx context.Context, cardID, code string, bonus, balance int64) (bool, error)
+
 	// AddEvent reports false for an event that was delivered before.
 	AddEvent(ctx context.Context, e Event) (bool, error)
 	// Event returns a kept event, or ErrNotFound.
@@ -145,6 +160,16 @@ type Store interface {
 	Find(ctx context.Context, key string, n int) ([]string, error)
 	// Messages lists up to n messages after the mark, see Service.Messages.
 	Messages(ctx context.Context, state string, after MessageMark, n int) ([]Queued, error)
+	// CardsDue lists up to n cards that are due to be checked, the most due
+	// first; WalletsDue does so with identities in an app.
+	CardsDue(ctx context.Context, n int) ([]Card, error)
+	WalletsDue(ctx context.Context, appID string, n int) ([]Identity, error)
+	// Turn reports true to one caller in that time: the job is its.
+	Turn(ctx context.Context, job string, every time.Duration) (bool, error)
+	// Drifting lists the cards that Drifts noted; DriftOf returns one of them, or
+	// ErrNotFound.
+	Drifting(ctx context.Context, n int) ([]Drift, error)
+	DriftOf(ctx context.Context, cardID, code string) (Drift, error)
 	// Unbalanced counts the cards whose totals are not the sum of their ledger.
 	Unbalanced(ctx context.Context) (int64, error)
 }

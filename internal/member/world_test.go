@@ -79,6 +79,7 @@ type wechat struct {
 	status    map[string]string // by code: NORMAL is left out, "unknown" is no code, "not said" is empty
 	activated map[string]int    // by code
 	faces     map[string]*face  // by code
+	holders   map[member.Key]string
 	busy      map[string]bool
 	calls     []call
 	overlaps  int // calls about a card while another was under way
@@ -101,7 +102,7 @@ type face struct {
 }
 
 func newWeChat() *wechat {
-	return &wechat{status: map[string]string{}, activated: map[string]int{}, faces: map[string]*face{}, busy: map[string]bool{}}
+	return &wechat{status: map[string]string{}, activated: map[string]int{}, faces: map[string]*face{}, holders: map[member.Key]string{}, busy: map[string]bool{}}
 }
 
 // Activate sets the figures, as an activation may do every time.
@@ -182,6 +183,27 @@ func (w *wechat) Face(ctx context.Context, _, code string) (f member.Face, err e
 		}
 		now := *w.face(code)
 		f.Bonus, f.Balance = &now.bonus, &now.balance
+		return nil
+	})
+}
+
+// Holder and Held go by who is said to have a code.
+func (w *wechat) Holder(ctx context.Context, _, code string) (openID, outerStr string, err error) {
+	return openID, "home", w.serve(ctx, "holder", code, func() error {
+		if openID = w.holders[member.Key{CardID: "push", Code: code}]; openID == "" {
+			return refusal{notDelivered: true}
+		}
+		return nil
+	})
+}
+
+func (w *wechat) Held(ctx context.Context, openID string) (keys []member.Key, err error) {
+	return keys, w.serve(ctx, "held", openID, func() error {
+		for key, who := range w.holders {
+			if who == openID && w.status[key.Code] == "" {
+				keys = append(keys, key)
+			}
+		}
 		return nil
 	})
 }

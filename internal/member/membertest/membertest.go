@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 	}
 	maps.Copy(tests, ledgerTests)
 	maps.Copy(tests, tellTests)
+	maps.Copy(tests, reconcileTests)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

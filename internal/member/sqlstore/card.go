@@ -57,15 +57,15 @@ func scanCard(scan func(...any) error) (c member.Card, err error) {
 	return c, err
 }
 
-const addIssuedSQL = `insert into member_card (card_id, code, ledger, member_id, status, outer_str, created_at, issued_at)
-	select $1, $2, $2, m.member_id, 'issued', $4, now_ms(), now_ms() from member m
+const addIssuedSQL = `insert into member_card (card_id, code, ledger, member_id, status, outer_str, created_at, issued_at, check_at)
+	select $1, $2, $2, m.member_id, 'issued', $4, now_ms(), now_ms(), now_ms() + $5 from member m
 	where m.member_id = $3 and not exists (select 1 from member_card c
 		where c.member_id = $3 and c.card_id = $1 and c.status in ('issued', 'claimed', 'active', 'deleted'))
 	on conflict do nothing returning issued_at`
 
 func (r rows) AddIssued(ctx context.Context, memberID string, want member.Want, code string) (time.Time, error) {
 	var at int64
-	err := one("add a code", r.q.QueryRow(ctx, addIssuedSQL, want.CardID, code, memberID, want.OuterStr).Scan(&at))
+	err := one("add a code", r.q.QueryRow(ctx, addIssuedSQL, want.CardID, code, memberID, want.OuterStr, member.FirstCheck.Milliseconds()).Scan(&at))
 	if errors.Is(err, member.ErrNotFound) {
 		err = nil
 	}
@@ -74,12 +74,12 @@ func (r rows) AddIssued(ctx context.Context, memberID string, want member.Want, 
 
 const addCardSQL = `insert into member_card (member_id, status, membership_number,
 	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at,
-	held_at, deleted_at, outer_at, submitted, wallet, given_from, card_id, code, ledger, created_at)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, now_ms())
+	held_at, deleted_at, outer_at, submitted, wallet, given_from, card_id, code, ledger, created_at, check_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, now_ms(), now_ms() + $19)
 	on conflict do nothing`
 
 func (r rows) AddCard(ctx context.Context, c member.Card) (bool, error) {
-	return r.changes(ctx, "add a card", addCardSQL, append(values(c), c.CardID, c.Code)...)
+	return r.changes(ctx, "add a card", addCardSQL, append(values(c), c.CardID, c.Code, member.FirstCheck.Milliseconds())...)
 }
 
 const updateCardSQL = `update member_card set member_id = $1, status = $2, membership_number = $3,

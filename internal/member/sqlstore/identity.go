@@ -32,11 +32,11 @@ func scanIdentity(scan func(...any) error) (id member.Identity, err error) {
 	return id, err
 }
 
-const addIdentitySQL = `insert into identity (app_id, openid, unionid, member_id, created_at)
-	values ($1, $2, $3, $4, now_ms()) on conflict do nothing`
+const addIdentitySQL = `insert into identity (app_id, openid, unionid, member_id, created_at, check_at)
+	values ($1, $2, $3, $4, now_ms(), now_ms() + $5) on conflict do nothing`
 
 func (r rows) AddIdentity(ctx context.Context, id member.Identity) (bool, error) {
-	return r.changes(ctx, "add an identity", addIdentitySQL, id.AppID, id.OpenID, id.UnionID, id.MemberID)
+	return r.changes(ctx, "add an identity", addIdentitySQL, id.AppID, id.OpenID, id.UnionID, id.MemberID, member.FirstCheck.Milliseconds())
 }
 
 const setUnionIDSQL = `update identity set unionid = $3 where app_id = $1 and openid = $2`

@@ -66,16 +66,20 @@ type Event struct {
 // DedupeKey is equal for two deliveries of one event and different for any two
 // events that differ in ToUserName, FromUserName, CreateTime, Event, CardId,
 // UserCardCode or MsgId, or in what tells apart two that can happen to one card
-// in one second: taken and restored, given and returned, two orders. It is 64
+// in one second: taken and restored, given and returned, two orders, two changes. It is 64
 // characters, lower-case hex. WeChat's own advice, FromUserName and CreateTime,
 // takes two events of one second for one.
 func (e Event) DedupeKey() string {
-	var tuple []byte
-	for _, part := range []string{
+	parts := []string{
 		e.ToUserName, e.FromUserName, strconv.FormatInt(e.CreateTime, 10), e.Name, e.CardID, e.UserCardCode, e.MsgID,
 		strconv.FormatBool(e.IsRestoreMemberCard), strconv.FormatBool(e.IsReturnBack), e.OldUserCardCode,
 		e.Fields["OrderId"], e.Fields["TransId"],
-	} {
+	}
+	if e.Name == UpdateMemberCard { // the keys of the others are older than this
+		parts = append(parts, e.Fields["ModifyBonus"], e.Fields["ModifyBalance"])
+	}
+	var tuple []byte
+	for _, part := range parts {
 		tuple = strconv.AppendInt(tuple, int64(len(part)), 10)
 		tuple = append(append(tuple, ':'), part...)
 	}

@@ -259,6 +259,11 @@ func TestDedupeKey_differs_for_different_events(t *testing.T) {
 		func(e *push.Event) { e.OldUserCardCode = "10" },
 		func(e *push.Event) { e.Fields = map[string]string{"OrderId": "1"} },
 		func(e *push.Event) { e.Fields = map[string]string{"TransId": "1"} },
+		func(e *push.Event) { e.Name = push.UpdateMemberCard },
+		func(e *push.Event) { e.Name, e.Fields = push.UpdateMemberCard, map[string]string{"ModifyBonus": "1"} },
+		func(e *push.Event) {
+			e.Name, e.Fields = push.UpdateMemberCard, map[string]string{"ModifyBalance": "1"}
+		},
 	} {
 		e := base
 		change(&e)
