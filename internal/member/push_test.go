@@ -255,29 +255,33 @@ func TestRetry_of_a_message_that_waits_sends_it_now(t *testing.T) {
 	})
 }
 
+// stalled is WeChat for a worker that is stopped before a call, whatever its
+// deadline.
+type stalled struct {
+	*wechat
+	release chan struct{}
+}
+
+func (s *stalled) Update(ctx context.Context, u member.Update) error {
+	<-s.release
+	return s.wechat.Update(ctx, u)
+}
+
 // A worker that was stopped longer than its lease sends an old total after a
 // newer one: the face is right in the end.
 func TestPush_a_late_sender_leaves_the_face_right(t *testing.T) {
 	bubble(t, func(w *world) {
 		code := w.active("push")
 		w.booked("push", code, points(3))
-		release := make(chan struct{})
-		paused := newWeChat()
-		paused.faces, paused.activated, paused.status = w.wechat.faces, w.wechat.activated, w.wechat.status
-		paused.before = func(_ context.Context, c call) error {
-			if c.what == "update" && c.n == 1 {
-				<-release // stopped before the call, whatever its deadline
-			}
-			return nil
-		}
-		stopLate := w.run(w.replica(w.store), paused)
+		stopped := &stalled{wechat: w.wechat, release: make(chan struct{})}
+		stopLate := w.run(w.replica(w.store), stopped)
 		synctest.Wait()
 		stop := w.run(w.Service, w.wechat)
 		time.Sleep(20 * time.Second) // the lease ends
 		w.booked("push", code, points(4))
 		w.settle()
 		w.sees(code, 7, 0, "bonus +3 3 r3", "bonus +4 7 r4")
-		close(release)
+		close(stopped.release)
 		time.Sleep(time.Minute)
 		w.settle()
 		stopLate()

@@ -85,7 +85,7 @@ func (s *Service) NewReconciler(wechat Wallets, log *slog.Logger, told Reconcile
 // Run reconciles until ctx ends. It blocks until the call under way is over.
 func (r *Reconciler) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		pause := roundEvery/6 + rand.N(roundEvery/6)
+		pause := roundEvery/4 + rand.N(roundEvery/4)
 		if err := r.turn(ctx); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "reconciling was broken off", "error", err)
 			pause = r.pause(err)

@@ -48,7 +48,7 @@ func TestReconcile_a_face_that_differs_is_set_right_without_a_word(t *testing.T)
 		code := w.active("push")
 		w.booked("push", code, points(30))
 		w.send()
-		w.wechat.face(code).bonus = 7 // nobody said why
+		w.wechat.changed(code, 7) // nobody said why
 		got, sums := w.reconcile(30 * time.Minute)
 		if got["repaired"] != 1 || got["equal"] == 0 || len(sums) != 1 || sums[0] != 0 {
 			t.Errorf("outcomes: %v, sums %v", got, sums)
@@ -87,7 +87,7 @@ func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 		w.booked("push", code, points(30))
 		w.send()
 		w.hear(member.Event{DedupeKey: "ours", Name: "update_member_card", CardID: "push", Code: code, At: at(3), Fields: map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}})
-		w.wechat.face(code).bonus = 35
+		w.wechat.changed(code, 35)
 		w.hear(member.Event{DedupeKey: "theirs", Name: "update_member_card", CardID: "push", Code: code, At: at(4), Fields: map[string]string{"ModifyBonus": "5"}})
 		got, _ := w.reconcile(time.Hour)
 		if got["drift"] == 0 || got["repaired"] != 0 {
@@ -109,10 +109,10 @@ func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 		if d, err := w.DriftOf(w.Context(), "push", code); err == nil {
 			t.Errorf("still: %+v", d)
 		}
-		w.wechat.face(code).bonus = 1 // from now on it is repaired again
+		w.wechat.changed(code, 1) // from now on it is repaired again
 		w.booked("push", code, member.Booking{AddBalance: 5})
 		w.send()
-		w.wechat.face(code).bonus = 2
+		w.wechat.changed(code, 2)
 		if got, _ := w.reconcile(time.Hour); got["repaired"] != 1 {
 			t.Errorf("later: %v", got)
 		}
@@ -127,7 +127,7 @@ func TestReconcile_our_own_changes_are_no_drift(t *testing.T) {
 		w.booked("push", code, points(30))
 		w.send()
 		w.hear(member.Event{DedupeKey: "ours", Name: "update_member_card", CardID: "push", Code: code, At: at(3), Fields: map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}})
-		w.wechat.face(code).bonus = 1
+		w.wechat.changed(code, 1)
 		if got, _ := w.reconcile(time.Hour); got["repaired"] != 1 || got["drift"] != 0 {
 			t.Errorf("outcomes: %v", got)
 		}
@@ -220,11 +220,9 @@ func TestReconcile_keeps_to_its_budget(t *testing.T) {
 			running.Go(func() { r.Run(ctx) })
 		}
 		calls := func(long time.Duration) int {
-			before := len(w.wechat.calls)
+			before := w.wechat.count()
 			time.Sleep(long)
-			w.wechat.mu.Lock()
-			defer w.wechat.mu.Unlock()
-			return len(w.wechat.calls) - before
+			return w.wechat.count() - before
 		}
 		if n := calls(90 * time.Second); n < 30 || n > 60 {
 			t.Errorf("%d calls in a minute and a half", n)
@@ -232,15 +230,15 @@ func TestReconcile_keeps_to_its_budget(t *testing.T) {
 		if n := calls(8 * time.Minute); n != 40 && n != 70 {
 			t.Errorf("then %d calls, want the rest of 100", n)
 		}
-		first := calls(3 * time.Hour)
-		if n := calls(3 * time.Hour); n > first/2 {
-			t.Errorf("%d calls in three hours, %d in the next", first, n)
+		first := calls(time.Hour)
+		if n := calls(time.Hour); n > first/2 {
+			t.Errorf("%d calls in an hour, %d in the next", first, n)
 		}
 		w.wechat.mu.Lock()
-		w.wechat.before = func(context.Context, call) error { return refusal{quota: 2 * time.Hour} }
+		w.wechat.before = func(context.Context, call) error { return refusal{quota: time.Hour} }
 		w.wechat.mu.Unlock()
-		if n := calls(8 * time.Hour); n > 3*4 {
-			t.Errorf("%d calls in eight hours without a quota", n)
+		if n := calls(3 * time.Hour); n > 3*3 {
+			t.Errorf("%d calls in three hours without a quota", n)
 		}
 		cancel()
 		running.Wait()

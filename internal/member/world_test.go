@@ -160,6 +160,19 @@ func (w *wechat) face(code string) *face {
 	return w.faces[code]
 }
 
+// changed sets the points on a face behind our back.
+func (w *wechat) changed(code string, bonus int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.face(code).bonus = bonus
+}
+
+func (w *wechat) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.calls)
+}
+
 // shown is what the holder of the card sees.
 func (w *wechat) shown(code string) face {
 	w.mu.Lock()

@@ -79,8 +79,18 @@ const turnSQL = `insert into schedule (name, taken_at) values ($1, now_ms())
 	where schedule.taken_at <= excluded.taken_at - $2
 	returning taken_at`
 
+// takenSQL keeps those whose turn it is not from taking the writing connection.
+const takenSQL = `select count(*) from schedule where name = $1 and taken_at > now_ms() - $2`
+
 // Turn implements member.Store.
 func (s *Store) Turn(ctx context.Context, job string, every time.Duration) (mine bool, err error) {
+	var taken int
+	if err := s.q.QueryRow(ctx, takenSQL, job, every.Milliseconds()).Scan(&taken); err != nil {
+		return false, fmt.Errorf("take a turn: %w", err)
+	}
+	if taken > 0 {
+		return false, nil
+	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
 		var at int64
 		err := one("take a turn", tx.QueryRow(ctx, turnSQL, job, every.Milliseconds()).Scan(&at))
