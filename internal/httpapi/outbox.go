@@ -59,7 +59,7 @@ type queued struct {
 	Attempts  int64     `json:"attempts" doc:"How often it failed."`
 	LastError string    `json:"last_error,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
-	DueAt     time.Time `json:"due_at" doc:"It is not sent before, nor before the older ones of its card."`
+	DueAt     time.Time `json:"due_at" doc:"It is not sent before, unless the older ones of its card are done with: then it goes at once."`
 }
 
 func (a *API) outboxRoutes(api huma.API) {

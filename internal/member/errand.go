@@ -192,6 +192,9 @@ func (s *Sender) conclude(ctx context.Context, m Message, rest func(ctx context.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
 	return s.service.write(ctx, func(ctx context.Context, tx Tx) error {
+		if err := tx.Lock(ctx, m.CardID, m.Code); err != nil {
+			return err
+		}
 		if mine, err := tx.Finish(ctx, m); err != nil || !mine {
 			return errors.Join(err, lost(mine || err != nil))
 		}

@@ -164,6 +164,9 @@ func (s *Sender) note(ctx context.Context, m Message, outcome string, write func
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
 	err := s.service.write(ctx, func(ctx context.Context, tx Tx) error {
+		if err := tx.Lock(ctx, m.CardID, m.Code); err != nil {
+			return err
+		}
 		mine, err := write(ctx, tx)
 		return errors.Join(err, lost(mine || err != nil))
 	})

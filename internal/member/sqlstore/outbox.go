@@ -13,24 +13,45 @@ import (
 	"addcard/internal/sqldb"
 )
 
+// What waits behind another of its card is not due before an hour, so that a
+// long queue costs those nothing who look for what is due; its turn comes when
+// the one before is done with (promoteSQL). Only an event that has yet to be
+// applied may find no card whose row puts that in order.
 const enqueueSQL = `insert into outbox (outbox_id, card_id, code, seq, kind, payload, started, due_at, created_at)
-	select $1, $2, $3, coalesce((select max(seq) from outbox where card_id = $2 and code = $3), 0) + 1, $4, $5, $6, now_ms(), now_ms()
-	where not exists (select 1 from outbox where card_id = $2 and code = $3 and kind = $4 and payload = $5 and state = 'waiting')
-	on conflict (card_id, code, seq) do nothing`
+	select $1, $2, $3, coalesce((select max(seq) from outbox where card_id = $2 and code = $3), 0) + 1, $4, $5, $6,
+		case when $4 <> 'apply_event' and exists (select 1 from outbox where card_id = $2 and code = $3 and state = 'waiting')
+			then now_ms() + 3600000 else now_ms() end, now_ms()
+	where not exists (`
 
-const queuedSQL = `select count(*) from outbox where card_id = $1 and code = $2 and kind = $3 and payload = $4 and state = 'waiting'`
+// One that has an ID of its own is there if that is. Of the others the queue of
+// the card has to be looked through.
+const (
+	sameIDSQL    = `select 1 from outbox where outbox_id = $1`
+	sameKindSQL  = `select 1 from outbox where card_id = $2 and code = $3 and kind = $4 and payload = $5 and state = 'waiting'`
+	onceSQL      = `) on conflict (card_id, code, seq) do nothing`
+	enqueueIDSQL = enqueueSQL + sameIDSQL + onceSQL
+	enqueueOne   = enqueueSQL + sameKindSQL + onceSQL
+	queuedIDSQL  = `select count(*) from outbox where outbox_id = $1`
+	queuedSQL    = `select count(*) from outbox where card_id = $1 and code = $2 and kind = $3 and payload = $4 and state = 'waiting'`
+)
 
 func (r rows) Enqueue(ctx context.Context, m member.Message) error {
+	insert, id := enqueueIDSQL, m.ID
+	queued, which := queuedIDSQL, []any{m.ID}
+	if id == "" {
+		insert, id = enqueueOne, uuid.NewString()
+		queued, which = queuedSQL, []any{m.CardID, m.Code, m.Kind, m.Payload}
+	}
 	for {
-		done, err := r.changes(ctx, "enqueue", enqueueSQL, cmp.Or(m.ID, uuid.NewString()), m.CardID, m.Code, m.Kind, m.Payload, bit(m.Started))
+		done, err := r.changes(ctx, "enqueue", insert, id, m.CardID, m.Code, m.Kind, m.Payload, bit(m.Started))
 		if err != nil || done {
 			return err
 		}
-		var waiting int
-		if err := r.q.QueryRow(ctx, queuedSQL, m.CardID, m.Code, m.Kind, m.Payload).Scan(&waiting); err != nil {
+		var there int
+		if err := r.q.QueryRow(ctx, queued, which...).Scan(&there); err != nil {
 			return fmt.Errorf("look at the outbox: %w", err)
 		}
-		if waiting > 0 {
+		if there > 0 {
 			return nil
 		}
 		// Where transactions run side by side, another had this seq first.
@@ -87,10 +108,29 @@ func (s *Store) Waiting(ctx context.Context) (b member.Backlog, err error) {
 	return b, nil
 }
 
+const lockSQL = `update member_card set check_wait = check_wait where card_id = $1 and code = $2`
+
+func (r rows) Lock(ctx context.Context, cardID, code string) error {
+	return r.exec(ctx, "lock a card", lockSQL, cardID, code)
+}
+
 const finishSQL = `delete from outbox where outbox_id = $1 and lease_owner = $2`
 
 func (r rows) Finish(ctx context.Context, m member.Message) (bool, error) {
-	return r.changes(ctx, "finish a message", finishSQL, m.ID, m.Lease)
+	done, err := r.changes(ctx, "finish a message", finishSQL, m.ID, m.Lease)
+	if err != nil || !done {
+		return done, err
+	}
+	return true, r.promote(ctx, m.CardID, m.Code)
+}
+
+const promoteSQL = `update outbox set due_at = now_ms() where outbox_id = (select outbox_id from outbox
+		where card_id = $1 and code = $2 and state = 'waiting' order by seq limit 1)
+	and due_at > now_ms() and attempts = 0`
+
+// promote lets the next message of a card go.
+func (r rows) promote(ctx context.Context, cardID, code string) error {
+	return r.exec(ctx, "let the next message go", promoteSQL, cardID, code)
 }
 
 const postponeSQL = `update outbox set lease_owner = '', lease_until = 0, attempts = attempts + 1, due_at = now_ms() + $3, last_error = $4
@@ -110,7 +150,11 @@ const burySQL = `update outbox set lease_owner = '', lease_until = 0, attempts =
 	where outbox_id = $1 and lease_owner = $2`
 
 func (r rows) Bury(ctx context.Context, m member.Message, why string) (bool, error) {
-	return r.changes(ctx, "park a message", burySQL, m.ID, m.Lease, why)
+	done, err := r.changes(ctx, "park a message", burySQL, m.ID, m.Lease, why)
+	if err != nil || !done {
+		return done, err
+	}
+	return true, r.promote(ctx, m.CardID, m.Code)
 }
 
 const recallSQL = `delete from outbox where card_id = $1 and code = $2 and state = 'waiting' and kind = $3
@@ -130,7 +174,7 @@ func (r rows) Recall(ctx context.Context, cardID, code string, kinds []string) (
 		out = append(out, some...)
 	}
 	slices.SortFunc(out, func(a, b member.Message) int { return cmp.Compare(a.Seq, b.Seq) })
-	return out, nil
+	return out, r.promote(ctx, cardID, code)
 }
 
 const queuedColumns = `outbox_id, card_id, code, kind, payload, attempts, seq, state, last_error, created_at, due_at`

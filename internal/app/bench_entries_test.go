@@ -1,0 +1,106 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"addcard/internal/member"
+	membersql "addcard/internal/member/sqlstore"
+	"addcard/internal/sqldb/sqldbtest"
+	"addcard/internal/wechatsim"
+)
+
+// BenchmarkEntries compares ledger entries over HTTP, 64 callers on 64 active
+// cards, with the same statements in bare transactions on a database of its own:
+// compare the figures of one run only. Pushes go out meanwhile, as they do.
+func BenchmarkEntries(b *testing.B) {
+	const callers, cards = 64, 64
+	w := newWorld(b, wechatsim.Options{})
+	w.quiet = true
+	cardID := w.card()
+	s := w.serve()
+	codes := make([]string, cards)
+	for i := range codes {
+		_, codes[i] = w.held(s, fmt.Sprint("user", i), cardID)
+	}
+	eventually(b, "the cards are active", func() bool { return w.sim.Calls()["/card/membercard/activate"].Total >= cards })
+	run := func(name string, one func(i int64) error) {
+		b.Run(name, func(b *testing.B) {
+			b.SetParallelism(callers / 2)
+			var n atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := one(n.Add(1)); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
+	store := bare(b, cards)
+	run("bare transactions", func(i int64) error {
+		return store.Write(b.Context(), func(ctx context.Context, tx member.Tx) error {
+			return statements(ctx, tx, fmt.Sprint("code", i%cards))
+		})
+	})
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
+	run("HTTP", func(i int64) error {
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.admin+entriesPath(cardID, codes[i%cards]), bytes.NewReader([]byte(`{"add_bonus":1}`)))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+adminToken)
+		req.Header.Set("Idempotency-Key", uuid.NewString())
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		if resp.StatusCode != http.StatusCreated {
+			err = fmt.Errorf("got %d %s", resp.StatusCode, body)
+		}
+		return err
+	})
+}
+
+// bare is a store with active cards in it.
+func bare(b *testing.B, cards int) member.Store {
+	store := membersql.New(sqldbtest.Open(b, "sqlite:"+filepath.Join(b.TempDir(), "bare.db")))
+	err := store.Write(b.Context(), func(ctx context.Context, tx member.Tx) error {
+		err := tx.AddMember(ctx, "m1")
+		for i := 0; i < cards && err == nil; i++ {
+			_, err = tx.AddCard(ctx, member.Card{CardID: "c1", Code: fmt.Sprint("code", i), MemberID: "m1", Status: member.Active})
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return store
+}
+
+// statements are those of one entry.
+func statements(ctx context.Context, tx member.Tx, code string) error {
+	r := member.Request{ID: uuid.NewString(), Route: "POST /v1/cards/c1/codes/" + code + "/entries", Key: uuid.NewString(), Payload: uuid.NewString()}
+	_, _ = tx.Answer(ctx, r.Route, r.Key)
+	p, err := tx.Post(ctx, "c1", code, member.Booking{AddBonus: 1, NotifyBonus: true, NotifyBalance: true}, true)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.AddEntry(ctx, p, r, bytes.Repeat([]byte("a"), 240)); err != nil {
+		return err
+	}
+	return tx.Enqueue(ctx, member.Message{ID: p.ID, CardID: "c1", Code: code, Kind: "entry", Payload: p.ID})
+}
