@@ -1,0 +1,124 @@
+/**
+ * Builds the mini-program for a browser: every page and component with WeChat's
+ * own template compiler, styles through postcss, code through esbuild, and the
+ * run time of this folder around them. One script comes out.
+ */
+import { build } from 'esbuild'
+import { TmplGroup } from 'glass-easel-template-compiler'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, posix, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { compileStyle } from './style.ts'
+
+const here = dirname(fileURLToPath(import.meta.url))
+
+export interface Built {
+  script: string
+  /** Every file that went in: what to watch. */
+  files: string[]
+}
+
+/** Builds the mini-program in src, a folder with an app.json. It throws what is wrong, with file and line. */
+export async function buildMiniProgram(src: string): Promise<Built> {
+  const files = new Set<string>()
+  const read = (path: string) => {
+    const file = join(src, path)
+    files.add(file)
+    return readFileSync(file, 'utf8')
+  }
+  const json = (path: string) => JSON.parse(read(path)) as Record<string, unknown>
+
+  const app = json('app.json')
+  const pages = app.pages as string[]
+  const parts = collect(pages, json)
+  const templates = compileTemplates(
+    parts.map((part) => part.path),
+    read,
+  )
+  const styles = Object.fromEntries(
+    parts.map((part) => [
+      part.path,
+      existing(src, `${part.path}.wxss`) ? compileStyle(read(`${part.path}.wxss`), part.scope) : '',
+    ]),
+  )
+  const description = {
+    app,
+    theme: app.themeLocation ? json(String(app.themeLocation)) : {},
+    parts,
+    styles: { ...styles, app: existing(src, 'app.wxss') ? compileStyle(read('app.wxss'), '') : '' },
+  }
+  const load = ['app', ...parts.map((part) => part.path)]
+    .map((path) => `${JSON.stringify(path)}: () => require(${JSON.stringify(`./${path}.ts`)})`)
+    .join(',\n')
+  const out = await build({
+    stdin: {
+      contents: `import { run } from ${JSON.stringify(join(here, 'runtime/run.ts'))}
+run({ ...${JSON.stringify(description)}, templates: ${templates}, load: {${load}} })`,
+      resolveDir: resolve(src),
+      sourcefile: 'entry.js',
+    },
+    bundle: true,
+    write: false,
+    format: 'iife',
+    target: 'es2020',
+    charset: 'utf8',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    metafile: true,
+    absWorkingDir: resolve(here, '..'),
+    logLevel: 'silent',
+  })
+  for (const input of Object.keys(out.metafile.inputs)) {
+    if (!input.includes('node_modules') && input !== 'entry.js') files.add(resolve(here, '..', input))
+  }
+  return { script: out.outputFiles[0]!.text, files: [...files] }
+}
+
+const existing = (src: string, path: string) => existsSync(join(src, path))
+
+/** A page or a component with its static configuration. */
+export interface Part {
+  path: string
+  page: boolean
+  config: Record<string, unknown>
+  /** What its class names begin with; empty for pages. */
+  scope: string
+}
+
+/** Follows usingComponents from the pages on. */
+function collect(pages: string[], json: (path: string) => Record<string, unknown>): Part[] {
+  const parts = new Map<string, Part>()
+  const add = (path: string, page: boolean) => {
+    if (parts.has(path)) return
+    const config = json(`${path}.json`)
+    parts.set(path, { path, page, config, scope: page ? '' : path.replaceAll('/', '-') })
+    for (const used of Object.values((config.usingComponents as Record<string, string>) ?? {})) {
+      add(used.startsWith('/') ? used.slice(1) : posix.join(posix.dirname(path), used), false)
+    }
+  }
+  for (const page of pages) add(page, true)
+  return [...parts.values()]
+}
+
+interface TemplateError {
+  path: string
+  isError: boolean
+  message: string
+  startLine: number
+  startColumn: number
+}
+
+/** The generated code of all templates, as one expression: path → template. */
+function compileTemplates(paths: string[], read: (path: string) => string): string {
+  const group = new TmplGroup()
+  try {
+    const found = paths.flatMap((path) => group.addTmpl(path, read(`${path}.wxml`)) as TemplateError[])
+    if (found.length > 0) {
+      throw new Error(
+        found.map((e) => `${e.path}.wxml:${e.startLine + 1}:${e.startColumn + 1}: ${e.message}`).join('\n'),
+      )
+    }
+    return group.getTmplGenObjectGroups()
+  } finally {
+    group.free()
+  }
+}

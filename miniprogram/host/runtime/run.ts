@@ -1,0 +1,120 @@
+/** Runs a built mini-program in this page, on WeChat's own component framework. */
+import { glassEasel, MiniProgramEnv } from 'glass-easel-miniprogram-adapter'
+import type { Part } from '../build.ts'
+import { baseStyle } from './base.css.ts'
+import { defineElements, patchAttributes } from './elements.ts'
+import { Pages } from './pages.ts'
+import type { Launch } from './phone.ts'
+import { makeWx } from './wx.ts'
+
+interface Bundle {
+  app: Record<string, unknown>
+  theme: Record<string, Record<string, string>>
+  parts: Part[]
+  styles: Record<string, string>
+  templates: Record<string, unknown>
+  load: Record<string, () => void>
+}
+
+interface AppOptions {
+  onLaunch?(options: object): void
+  onShow?(options: object): void
+  onHide?(): void
+}
+
+export function run(bundle: Bundle): void {
+  const { phone } = window
+  patchAttributes()
+  const sheets = addStyles(bundle)
+  const env = new MiniProgramEnv()
+  const space = env.createCodeSpace('main', true)
+  defineElements(space, phone.settings.textScale)
+
+  let tapping = false
+  const backend = new glassEasel.CurrentWindowBackendContext()
+  backend.onEvent((target, type, detail, options) => {
+    const event = new glassEasel.Event(type, detail, options)
+    tapping = type === 'tap'
+    glassEasel.Event.dispatchEvent(target, event)
+    tapping = false
+    return event.getEventBubbleStatus()
+  })
+
+  const pages = new Pages(
+    env,
+    backend,
+    bundle.parts,
+    (part) => windowOf(bundle, part),
+    (path) => sheets.get(path),
+  )
+  let app: AppOptions = {}
+  Object.assign(globalThis, {
+    wx: makeWx(phone, pages, () => tapping),
+    App: (options: AppOptions) => {
+      app = options
+    },
+    getApp: () => app,
+    getCurrentPages: () => pages.current(),
+  })
+  for (const part of bundle.parts) {
+    space.addComponentStaticConfig(part.path, part.config)
+    space.addCompiledTemplate(part.path, {
+      groupList: bundle.templates,
+      content: bundle.templates[part.path],
+      fallbackListenerOnNativeNode: true, // bindtap beside bind:tap
+    } as never)
+    space.addStyleSheet(part.path, undefined, part.scope)
+  }
+  bundle.load.app?.()
+  // Components first: a page looks for those that it uses when it is defined.
+  for (const part of bundle.parts.toSorted((a, b) => Number(a.page) - Number(b.page))) {
+    space.globalComponentEnv(globalThis, part.path, () => bundle.load[part.path]!())
+  }
+
+  const { launch } = phone.settings
+  app.onLaunch?.(launch)
+  app.onShow?.(launch)
+  pages.push(`${launch.path}?${new URLSearchParams(launch.query).toString()}`)
+  window.host = {
+    show: (again: Pick<Launch, 'scene' | 'referrerInfo'>) => {
+      app.onShow?.({ ...launch, ...again })
+      pages.show()
+    },
+    hide: () => {
+      pages.hide()
+      app.onHide?.()
+    },
+    pullDown: () => pages.pullDown(),
+    reachBottom: () => pages.reachBottom(),
+    back: () => pages.back(),
+    route: () => pages.current().at(-1)?.route ?? '',
+  }
+}
+
+/** One style element for the host, one for the app, one for each page and component. */
+function addStyles(bundle: Bundle): Map<string, HTMLStyleElement> {
+  const sheets = new Map<string, HTMLStyleElement>()
+  const add = (name: string, text: string) => {
+    const style = document.createElement('style')
+    style.dataset.of = name
+    style.textContent = text
+    document.head.append(style)
+    sheets.set(name, style)
+  }
+  add('host', baseStyle)
+  for (const name of ['app', ...bundle.parts.map((part) => part.path)]) add(name, bundle.styles[name] ?? '')
+  return sheets
+}
+
+/** app.json's window with the page's own settings over it; "@name" is a colour of the theme. */
+function windowOf(bundle: Bundle, part: Part): Record<string, string> {
+  const dark = bundle.app.darkmode && matchMedia('(prefers-color-scheme: dark)').matches
+  const colours = bundle.theme[dark ? 'dark' : 'light'] ?? {}
+  const merged = { ...(bundle.app.window as object), ...part.config } as Record<string, string>
+  return Object.fromEntries(
+    Object.entries(merged).map(([name, value]) => [
+      name,
+      typeof value === 'string' && value.startsWith('@') ? (colours[value.slice(1)] ?? '') : value,
+    ]),
+  )
+}

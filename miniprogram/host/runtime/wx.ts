@@ -1,0 +1,102 @@
+/** The part of wx that the sample uses. What is not here fails loudly. */
+import type { Pages } from './pages.ts'
+import type { Phone } from './phone.ts'
+
+type Options = Record<string, unknown> & {
+  success?: (result: unknown) => void
+  fail?: (error: { errMsg: string }) => void
+  complete?: (result: unknown) => void
+}
+
+/** Makes the global wx. isTap tells whether a tap is being handled right now. */
+export function makeWx(phone: Phone, pages: Pages, isTap: () => boolean): object {
+  const asked = (name: string) => api(name, (argument) => ask(phone, name, argument))
+  const local = (name: string, act: (o: Options) => void) =>
+    api(name, (o) => {
+      act(o)
+      return Promise.resolve({})
+    })
+  const known: Record<string, unknown> = {
+    login: asked('login'),
+    addCard: asked('addCard'),
+    openCard: asked('openCard'),
+    navigateToMiniProgram: api('navigateToMiniProgram', (argument) =>
+      isTap()
+        ? ask(phone, 'navigateToMiniProgram', argument)
+        : Promise.reject(new Failure('can only be invoked by user TAP gesture.')),
+    ),
+    request: (o: Options) => request(phone, o),
+    navigateTo: local('navigateTo', (o) => pages.push(String(o.url))),
+    redirectTo: local('redirectTo', (o) => pages.replace(String(o.url))),
+    navigateBack: local('navigateBack', () => pages.back()),
+    setNavigationBarTitle: local('setNavigationBarTitle', (o) => pages.title(String(o.title))),
+    stopPullDownRefresh: local('stopPullDownRefresh', () => pages.stopPullDown()),
+    getStorageSync: (key: string) => JSON.parse(localStorage.getItem(key) ?? '""') as unknown,
+    setStorageSync: (key: string, value: unknown) => localStorage.setItem(key, JSON.stringify(value)),
+    removeStorageSync: (key: string) => localStorage.removeItem(key),
+    getAccountInfoSync: () => ({
+      miniProgram: { appId: 'touristappid', envVersion: phone.settings.envVersion, version: '' },
+    }),
+    getAppBaseInfo: () => ({ language: phone.settings.language }),
+  }
+  return new Proxy(known, {
+    get(target, name: string) {
+      if (name in target) return target[name]
+      throw new Error(`wx.${name} is not part of this host`)
+    },
+  })
+}
+
+/** WeChat's words after "<name>:fail ". */
+class Failure extends Error {}
+
+async function ask(phone: Phone, name: string, argument: unknown): Promise<object> {
+  const answer = await phone.call(name, argument)
+  if ('fail' in answer) throw new Failure(answer.fail)
+  return answer.result as object
+}
+
+/** With callbacks it returns nothing, without them a promise, as WeChat's do. */
+function api(name: string, act: (o: Options) => Promise<object>) {
+  return (options: Options = {}) => {
+    const { success, fail, complete, ...argument } = options
+    const outcome = act(argument as Options).then(
+      (result) => ({ errMsg: `${name}:ok`, ...result }),
+      (error: unknown) => {
+        throw { errMsg: `${name}:fail ${error instanceof Error ? error.message : String(error)}` }
+      },
+    )
+    if (!success && !fail && !complete) return outcome
+    outcome.then(success, fail).finally(() => complete?.({}))
+    return undefined
+  }
+}
+
+/** wx.request returns a task and never a promise; every HTTP status is a success. */
+function request(phone: Phone, o: Options): object {
+  const { success, fail, complete, ...argument } = o
+  phone
+    .call('request', argument)
+    .then((answer) => {
+      if ('fail' in answer) {
+        fail?.({ errMsg: `request:fail ${answer.fail}` })
+        return
+      }
+      const { statusCode, header, data } = answer.result as {
+        statusCode: number
+        header: object
+        data: string
+      }
+      success?.({ errMsg: 'request:ok', statusCode, header, data: parsed(data) })
+    })
+    .finally(() => complete?.({}))
+  return { abort() {} }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,43 @@
+/** WXSS to CSS: rpx, the page element, and class names that stay inside their component. */
+import postcss from 'postcss'
+import selectorParser from 'postcss-selector-parser'
+
+/** Compiles one style sheet. Its class names begin with scope, as glass-easel writes them; those of a page stay. */
+export function compileStyle(wxss: string, scope: string): string {
+  const selectors = selectorParser((root) => {
+    root.walkTags((tag) => {
+      if (tag.value === 'page') tag.value = 'wx-page'
+    })
+    if (!scope) return
+    root.walkClasses((name) => {
+      name.value = `${scope}--${name.value}`
+    })
+    root.walkPseudos((pseudo) => {
+      if (pseudo.value === ':host') {
+        pseudo.replaceWith(
+          selectorParser.attribute({
+            attribute: 'wx-host',
+            operator: '=',
+            value: scope,
+            quoteMark: '"',
+            raws: {},
+          }),
+        )
+      }
+    })
+  })
+  const root = postcss.parse(wxss)
+  root.walkRules((rule) => {
+    const parent = rule.parent
+    if (parent?.type === 'atrule' && (parent as postcss.AtRule).name.endsWith('keyframes')) return
+    rule.selector = selectors.processSync(rule.selector)
+  })
+  root.walkDecls((declaration) => {
+    declaration.value = rpxToVw(declaration.value)
+  })
+  return root.toString()
+}
+
+/** 750rpx is the width of the screen. */
+const rpxToVw = (value: string): string =>
+  value.replace(/(-?[\d.]+)rpx\b/g, (_, n: string) => `${Number(n) / 7.5}vw`)

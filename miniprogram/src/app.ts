@@ -1,0 +1,7 @@
+import { keepReturn } from './services/activation'
+
+App({
+  onShow(options: WechatMiniprogram.App.LaunchShowOption) {
+    keepReturn(options)
+  },
+})

@@ -1,0 +1,43 @@
+/** Numbers, times and colours as the user reads them. Formatting lives here and nowhere else. */
+
+/** Fen as yuan: 1234 → "12.34". */
+export function yuan(fen: number): string {
+  const text = String(Math.abs(fen)).padStart(3, '0')
+  return `${fen < 0 ? '-' : ''}${grouped(text.slice(0, -2))}.${text.slice(-2)}`
+}
+
+export const points = (bonus: number): string => (bonus < 0 ? '-' : '') + grouped(String(Math.abs(bonus)))
+
+export const signed = (n: number, text: string): string => (n > 0 ? `+${text}` : text)
+
+const grouped = (digits: string): string => digits.replace(/\B(?=(\d{3})+$)/g, ',')
+
+/** A card's number in fours: "1234 5678 9012 3456". */
+export const inFours = (number: string): string => number.replace(/(.{4})(?=.)/g, '$1 ')
+
+/** An RFC 3339 time on this phone's clock: "2026-11-25 09:31". */
+export function moment(time: string): string {
+  const at = new Date(time)
+  const two = (n: number) => String(n).padStart(2, '0')
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`
+}
+
+/** WeChat's names of card colours. */
+const colours: Record<string, string> = {
+  Color010: '#63b359',
+  Color020: '#2c9f67',
+  Color030: '#509fc9',
+  Color040: '#5885cf',
+  Color050: '#9062c0',
+  Color060: '#d09a45',
+  Color070: '#e4b138',
+  Color080: '#ee903c',
+  Color081: '#f08500',
+  Color082: '#a9d92d',
+  Color090: '#dd6549',
+  Color100: '#cc463d',
+  Color101: '#cf3e36',
+  Color102: '#5e6671',
+}
+
+export const cardColour = (name = ''): string => colours[name] ?? '#5e6671'

@@ -1,0 +1,180 @@
+import { environment } from '../../config'
+import { finishActivation } from '../../services/activation'
+import type { FaceOutputBody, MemberCard, OpenCardOutputBody } from '../../services/api'
+import { face, isHeld, myCard, openCardParameters, takeCard, type Taken } from '../../services/cards'
+import { openComponent } from '../../services/wechat'
+import { reason, reference, texts } from '../../texts'
+
+/** What the button does. */
+type Action = 'take' | 'component' | 'view' | 'reload'
+
+/** 领取会员卡: the card's face and the one thing that can be done with it now. */
+Page({
+  data: {
+    t: texts,
+    state: 'loading' as 'loading' | 'ready' | 'failed',
+    failure: { title: '', detail: '', reference: '', action: '' },
+    face: {} as FaceOutputBody,
+    number: '',
+    action: 'take' as Action,
+    button: '',
+    hint: '',
+    busy: false,
+    /** What came of the last tap, below the button. */
+    outcome: '',
+  },
+
+  cardId: '',
+  outerStr: '',
+  /** For the open-card component; there before the tap, because the tap may not wait. */
+  component: undefined as OpenCardOutputBody | undefined,
+
+  onLoad(query: Record<string, string | undefined>) {
+    // A mini-program code (小程序码) carries its parameters in scene.
+    const scene = fromScene(query.scene)
+    this.cardId = query.card_id ?? scene.card_id ?? environment().cardId
+    this.outerStr = query.outer_str ?? scene.outer_str ?? ''
+    void wx.setNavigationBarTitle({ title: texts.takeTitle })
+    void this.load()
+  },
+
+  /** Comes after onLoad, and whenever the user is back: from the component, the wallet, the other page. */
+  onShow() {
+    void this.activated()
+    if (this.data.state === 'ready') void this.refresh()
+  },
+
+  async load() {
+    if (!this.cardId) {
+      this.fail(texts.noCardId, texts.noCardIdHint)
+      return
+    }
+    this.setData({ state: 'loading', outcome: '' })
+    try {
+      // The face needs no session: without one it is shown all the same, and the tap tries again.
+      const [shown, mine] = await Promise.all([face(this.cardId), myCard(this.cardId).catch(() => undefined)])
+      await this.prepare(shown, mine)
+      this.setData({ state: 'ready', face: shown })
+    } catch (error) {
+      this.fail(texts.failed, reason(error), reference(error), texts.retry)
+    }
+  },
+
+  fail(title: string, detail: string, quote = '', action = '') {
+    this.setData({ state: 'failed', failure: { title, detail, reference: quote, action } })
+  },
+
+  async refresh() {
+    const mine = await myCard(this.cardId).catch(() => undefined)
+    if (mine) await this.prepare(this.data.face, mine)
+  },
+
+  /** Decides what the button does, and gets what it needs for that. */
+  async prepare(shown: FaceOutputBody, mine?: MemberCard) {
+    const action = actionFor(shown, mine)
+    this.setData({ action, number: (mine && isHeld(mine) && (mine.membership_number ?? mine.code)) || '' })
+    if (action !== 'component') {
+      this.setData({ button: buttons[action](mine), hint: hints[action](mine) })
+      return
+    }
+    try {
+      this.component ??= await openCardParameters(this.cardId, this.outerStr)
+      this.setData({ button: texts.activate, hint: texts.activateHint })
+    } catch (error) {
+      this.setData({ action: 'reload', button: texts.retry, hint: reason(error) })
+    }
+  },
+
+  tap() {
+    switch (this.data.action) {
+      case 'take':
+        return this.take()
+      case 'component':
+        return this.goToComponent()
+      case 'view':
+        return this.view()
+      case 'reload':
+        return this.load()
+    }
+  },
+
+  async take() {
+    if (this.data.busy) return
+    this.setData({ busy: true, outcome: '' })
+    try {
+      await this.ended(await takeCard(this.cardId, this.outerStr))
+    } catch (error) {
+      this.setData({ outcome: [reason(error), reference(error)].filter(Boolean).join(' ') })
+    } finally {
+      this.setData({ busy: false })
+    }
+  },
+
+  async ended(taken: Taken) {
+    switch (taken.kind) {
+      case 'taken':
+        return this.view()
+      case 'cancelled':
+        return this.setData({ outcome: texts.cancelled })
+      case 'bad_signature':
+        return this.setData({ outcome: texts.badSignature })
+      case 'sold_out': {
+        // WeChat says so too to somebody who has the card already.
+        const mine = await myCard(this.cardId).catch(() => undefined)
+        if (mine && isHeld(mine)) return this.prepare(this.data.face, mine)
+        return this.setData({ outcome: texts.soldOut })
+      }
+      case 'failed':
+        return this.setData({ outcome: [texts.takeFailed, taken.reason].filter(Boolean).join(' · ') })
+    }
+  },
+
+  goToComponent() {
+    if (!this.component) return
+    // Nothing may be awaited before this call.
+    const opening = openComponent(this.component)
+    this.setData({ outcome: '' })
+    void opening.then((opened) => {
+      if (opened.kind === 'cancelled') this.setData({ outcome: texts.cancelled })
+      if (opened.kind === 'failed') this.setData({ outcome: `${texts.takeFailed} · ${opened.reason}` })
+    })
+  },
+
+  /** Reports what came back from the component, if anything did. */
+  async activated() {
+    try {
+      if (await finishActivation()) await this.view()
+    } catch (error) {
+      this.setData({ outcome: `${texts.activationLost} · ${reason(error)}` })
+    }
+  },
+
+  view() {
+    return wx.navigateTo({ url: `/pages/member/member?card_id=${encodeURIComponent(this.cardId)}` })
+  },
+})
+
+function actionFor(shown: FaceOutputBody, mine?: MemberCard): Action {
+  if (mine?.status === 'active') return 'view'
+  if (shown.take === 'open_card') return 'component'
+  return mine && isHeld(mine) ? 'view' : 'take'
+}
+
+const buttons: Record<Exclude<Action, 'component'>, (mine?: MemberCard) => string> = {
+  take: (mine) => (mine?.status === 'deleted' ? texts.restore : texts.take),
+  view: () => texts.view,
+  reload: () => texts.retry,
+}
+
+const hints: Record<Exclude<Action, 'component'>, (mine?: MemberCard) => string> = {
+  take: (mine) => (mine?.status === 'deleted' ? texts.deletedHint : texts.free),
+  view: () => texts.heldHint,
+  reload: () => '',
+}
+
+function fromScene(scene = ''): Record<string, string | undefined> {
+  const pairs = decodeURIComponent(scene)
+    .split('&')
+    .map((pair) => pair.split('='))
+  return Object.fromEntries(pairs.map(([name = '', value]) => [name, value]))
+}

@@ -1,0 +1,198 @@
+import { environment } from '../../config'
+import { moment, points, signed, yuan } from '../../format'
+import type { Entry, FaceOutputBody, MemberCard } from '../../services/api'
+import { entries, face, isHeld, myCard } from '../../services/cards'
+import { openCard } from '../../services/wechat'
+import { reason, reference, texts } from '../../texts'
+
+/** How often, and how many times, a card that is being activated is looked at again. */
+const activationPoll = { every: 1500, times: 20 }
+
+const statuses: Partial<Record<MemberCard['status'], string>> = {
+  active: texts.statusActive,
+  claimed: texts.statusClaimed,
+  deleted: texts.statusDeleted,
+  unavailable: texts.statusUnavailable,
+}
+
+/** 我的会员卡: the card, its figures, and what changed them. */
+Page({
+  data: {
+    t: texts,
+    state: 'loading' as 'loading' | 'ready' | 'none' | 'failed',
+    failure: { detail: '', reference: '' },
+    face: {} as FaceOutputBody,
+    held: false,
+    deleted: false,
+    status: '',
+    number: '',
+    figures: [] as Figure[],
+    rows: [] as Row[],
+    historyState: 'loading' as 'loading' | 'more' | 'all' | 'failed',
+    historyFailure: '',
+    outcome: '',
+  },
+
+  cardId: '',
+  code: '',
+  cursor: '',
+  visible: false,
+  looks: 0,
+
+  onLoad(query: Record<string, string | undefined>) {
+    this.cardId = query.card_id ?? environment().cardId
+    void wx.setNavigationBarTitle({ title: texts.memberTitle })
+  },
+
+  onShow() {
+    this.visible = true
+    this.looks = 0
+    void this.load()
+  },
+
+  onHide() {
+    this.visible = false
+  },
+
+  onUnload() {
+    this.visible = false
+  },
+
+  async onPullDownRefresh() {
+    this.looks = 0
+    await this.load()
+    void wx.stopPullDownRefresh()
+  },
+
+  onReachBottom() {
+    if (this.data.historyState === 'more') void this.loadHistory(this.cursor)
+  },
+
+  retry() {
+    this.setData({ state: 'loading' })
+    void this.load()
+  },
+
+  /** Reads everything anew; what is on the screen stays until it is there. */
+  async load() {
+    try {
+      const [shown, mine] = await Promise.all([face(this.cardId), myCard(this.cardId)])
+      if (!mine || mine.status === 'issued' || mine.status === 'gifted') {
+        this.setData({ state: 'none' })
+        return
+      }
+      this.code = mine.code ?? ''
+      this.show(shown, mine)
+      await this.loadHistory()
+      if (mine.status === 'claimed') this.lookAgain()
+    } catch (error) {
+      // What was shown before stays: old figures are better than none.
+      if (this.data.state === 'ready') this.setData({ outcome: reason(error) })
+      else this.setData({ state: 'failed', failure: { detail: reason(error), reference: reference(error) } })
+    }
+  },
+
+  show(shown: FaceOutputBody, mine: MemberCard) {
+    this.setData({
+      state: 'ready',
+      outcome: '',
+      face: shown,
+      held: isHeld(mine),
+      deleted: mine.status === 'deleted',
+      status: statuses[mine.status] ?? '',
+      number: mine.membership_number ?? mine.code ?? '',
+      figures: figuresOf(shown, mine),
+    })
+  },
+
+  /** The server activates in the background, mostly within a second. */
+  lookAgain() {
+    this.looks++
+    if (this.looks > activationPoll.times) return
+    setTimeout(() => {
+      if (this.visible) void this.load()
+    }, activationPoll.every)
+  },
+
+  async loadHistory(cursor = '') {
+    if (!this.code) {
+      this.setData({ rows: [], historyState: 'all' })
+      return
+    }
+    if (cursor) this.setData({ historyState: 'loading' })
+    try {
+      const page = await entries(this.cardId, this.code, cursor)
+      this.cursor = page.next_cursor ?? ''
+      const rows = page.entries.map(rowOf)
+      this.setData({
+        rows: cursor ? this.data.rows.concat(rows) : rows,
+        historyState: this.cursor ? 'more' : 'all',
+        historyFailure: '',
+      })
+    } catch (error) {
+      this.setData({ historyState: 'failed', historyFailure: reason(error) })
+    }
+  },
+
+  retryHistory() {
+    void this.loadHistory(this.data.rows.length > 0 ? this.cursor : '')
+  },
+
+  async openWallet() {
+    const opened = await openCard(this.cardId, this.code)
+    this.setData({ outcome: opened.kind === 'failed' ? `${texts.openFailed} · ${opened.reason}` : '' })
+  },
+
+  /** The card is taken on the other page; mostly that is the one below. */
+  goTake() {
+    if (getCurrentPages().length > 1) void wx.navigateBack()
+    else void wx.redirectTo({ url: `/pages/index/index?card_id=${encodeURIComponent(this.cardId)}` })
+  },
+})
+
+interface Figure {
+  name: string
+  value: string
+}
+
+function figuresOf(shown: FaceOutputBody, mine: MemberCard): Figure[] {
+  const figures: Figure[] = []
+  if (shown.supply_bonus || mine.bonus !== 0) figures.push({ name: texts.bonus, value: points(mine.bonus) })
+  if (shown.supply_balance || mine.balance !== 0)
+    figures.push({ name: texts.balance, value: yuan(mine.balance) })
+  for (const { field, name } of shown.custom_fields ?? []) {
+    figures.push({ name: name ?? texts.level, value: mine.fields?.[field] ?? '–' })
+  }
+  return figures
+}
+
+interface Row {
+  id: string
+  title: string
+  time: string
+  /** "+30 积分" and the like; an entry may change both. */
+  changes: { text: string; more: boolean; label: string }[]
+}
+
+function rowOf(entry: Entry): Row {
+  const changes: Row['changes'] = []
+  const add = (amount: number, text: string, unit: string) => {
+    if (amount === 0) return
+    changes.push({
+      text: `${signed(amount, text)} ${unit}`,
+      more: amount > 0,
+      label: `${signed(amount, text)} ${unit}`,
+    })
+  }
+  add(entry.add_bonus, points(entry.add_bonus), texts.bonusUnit)
+  add(entry.add_balance, yuan(entry.add_balance), texts.balanceUnit)
+  return {
+    id: entry.id,
+    title:
+      entry.record_bonus ||
+      entry.record_balance ||
+      (entry.add_bonus ? texts.bonusChanged : texts.balanceChanged),
+    time: moment(entry.created_at),
+    changes,
+  }
+}

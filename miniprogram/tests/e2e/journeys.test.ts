@@ -1,0 +1,375 @@
+/** Whole journeys: the mini-program in Chromium, the real server, the simulator's phone. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Browser } from 'playwright-core'
+import type { Host } from '../../host/runtime/phone.ts'
+import { launchBrowser, TestPhone, type PhoneOptions } from './phone.ts'
+import { startWorld, until, type CardDraft, type World } from './world.ts'
+
+declare const window: { host: Host }
+
+let world: World
+let browser: Browser
+let users = 0
+
+before(async () => {
+  ;[world, browser] = await Promise.all([startWorld(), launchBrowser()])
+})
+after(async () => {
+  await browser?.close()
+  await world?.stop()
+})
+
+type Walk = (phone: TestPhone, cardId: string) => Promise<void>
+
+/** One journey: a card and a user of its own, and no error left on the page. */
+function journey(
+  name: string,
+  walk: Walk,
+  options: PhoneOptions & { card?: (card: CardDraft) => void } = {},
+) {
+  test(name, async () => follow(walk, await world.createCard(options.card), options))
+}
+
+async function follow(walk: Walk, cardId: string, options: PhoneOptions = {}) {
+  const query = { card_id: cardId, outer_str: 'home' }
+  const phone = await TestPhone.open(browser, world, `user${++users}`, { query, ...options })
+  try {
+    await walk(phone, cardId)
+  } catch (error) {
+    const seen = await phone.page
+      .locator('body')
+      .innerText()
+      .catch(() => '')
+    await phone.close().catch((more: unknown) => console.error(String(more)))
+    throw new Error(
+      `${String(error)}\non the screen:\n${seen}\nrequests: ${JSON.stringify(phone.requests)}`,
+      { cause: error },
+    )
+  }
+  await phone.close()
+}
+
+const index = 'pages/index/index'
+const member = 'pages/member/member'
+
+/** From the first screen to an active card on 我的会员卡. */
+async function take(phone: TestPhone): Promise<void> {
+  await phone.tap('立即领取')
+  await phone.on(member)
+  await phone.sees('使用中')
+}
+
+const firstVisit: Walk = async (phone, cardId) => {
+  await phone.sees('示例小店')
+  await phone.sees('会员日双倍积分')
+  await take(phone)
+  const [card] = await phone.wallet()
+  assert.equal(card?.has_active, true)
+  assert.equal(card.card_id, cardId)
+  assert.equal(phone.count('POST', '/v1/session'), 1, 'one login')
+  assert.equal(phone.count('POST', '/v1/card-ext'), 1, 'one signature')
+  await phone.sees('还没有变动')
+
+  await world
+    .admin('POST', `/v1/cards/${cardId}/codes/${card.code}/entries`, {
+      add_bonus: 30,
+      add_balance: -1234,
+      record_bonus: '消费30元',
+    })
+    .then(
+      () => assert.fail('a debit of nothing was booked'),
+      (error: unknown) => assert.match(String(error), /insufficient_balance/),
+    )
+  await world.admin('POST', `/v1/cards/${cardId}/codes/${card.code}/entries`, {
+    add_bonus: 30,
+    record_bonus: '消费30元',
+  })
+  await world.admin('PUT', `/v1/cards/${cardId}/codes/${card.code}/fields`, { custom_field1: '金卡' })
+  await phone.pullDown()
+  await phone.sees('消费30元')
+  await phone.sees('+30 积分')
+  await phone.sees('等级')
+  await phone.top().getByLabel('等级 金卡').waitFor()
+  await until(async () => (await phone.wallet())[0]?.bonus === 30, 'the bonus in the wallet')
+
+  await phone.tap('在微信卡包中打开')
+  await until(() => phone.called('openCard').length === 1, 'wx.openCard')
+  assert.deepEqual(phone.called('openCard'), [{ cardList: [{ cardId, code: card.code }] }])
+}
+
+journey('first visit, taken, active, bonus appears, opened in the wallet', firstVisit)
+
+test('the journey breaks when the signature of cardExt is broken', async () => {
+  const tamper = (path: string, body: string) =>
+    path === '/v1/card-ext'
+      ? body.replace(
+          /(\\"signature\\":\\")(.)/,
+          (_, before: string, digit: string) => before + (digit === '0' ? '1' : '0'),
+        )
+      : body
+  const cardId = await world.createCard()
+  await follow(
+    async (phone) => {
+      await phone.tap('立即领取')
+      await phone.sees('微信没有接受这次领取')
+      assert.equal(phone.count('POST', '/v1/card-ext'), 2, 'one more signature is tried, and no third')
+      assert.deepEqual(await phone.wallet(), [], 'nothing was taken')
+      assert.equal(phone.count('POST', '/v1/claims'), 0)
+      // The steps that every journey begins with do not get any further.
+      phone.patience = 1500
+      await assert.rejects(take(phone), /waited in vain for the page pages\/member/)
+    },
+    cardId,
+    { tamper },
+  )
+})
+
+test('the journey breaks when cardExt carries another code than was signed', async () => {
+  const tamper = (path: string, body: string) =>
+    path === '/v1/card-ext'
+      ? body.replace(
+          /(\\"code\\":\\")(\d)/,
+          (_, before: string, digit: string) => before + (digit === '9' ? '8' : '9'),
+        )
+      : body
+  await follow(
+    async (phone) => {
+      await phone.tap('立即领取')
+      await phone.sees('微信没有接受这次领取')
+      assert.deepEqual(await phone.wallet(), [])
+    },
+    await world.createCard(),
+    { tamper },
+  )
+})
+
+test('a signature that WeChat refuses once is asked for anew', async () => {
+  let broken = 0
+  const tamper = (path: string, body: string) =>
+    path === '/v1/card-ext' && broken++ === 0 ? body.replace(/(\\"nonce_str\\":\\")./, '$1_') : body
+  await follow(
+    async (phone) => {
+      await take(phone)
+      assert.equal(phone.count('POST', '/v1/card-ext'), 2)
+    },
+    await world.createCard(),
+    { tamper },
+  )
+})
+
+journey('cancelled, and taken after all', async (phone) => {
+  phone.closesSheet = true
+  await phone.tap('立即领取')
+  await phone.sees('已取消，随时可以再领')
+  assert.equal(phone.count('POST', '/v1/claims'), 0)
+  phone.closesSheet = false
+  await take(phone)
+})
+
+journey('has the card already: it is shown, not offered', async (phone) => {
+  await take(phone)
+  await phone.start()
+  await phone.tap('查看我的会员卡')
+  await phone.on(member)
+  await phone.sees('使用中')
+  assert.equal(phone.called('addCard').length, 1)
+})
+
+journey('took it elsewhere while the page was open: the refusal is understood', async (phone, cardId) => {
+  await phone.sees('立即领取')
+  const other = await TestPhone.open(browser, world, phone.user, { query: { card_id: cardId } })
+  await take(other)
+  await other.close()
+  await phone.tap('立即领取')
+  await phone.sees('查看我的会员卡')
+  assert.equal((await phone.wallet()).length, 1)
+})
+
+journey(
+  'out of stock',
+  async (phone, cardId) => {
+    await phone.sees('立即领取')
+    // Somebody else is quicker.
+    await follow(take, cardId)
+    await phone.tap('立即领取')
+    await phone.sees(/领完/)
+    assert.deepEqual(await phone.wallet(), [])
+  },
+  { card: (card) => (card.base_info.sku = { quantity: 1 }) },
+)
+
+journey('the session ends in the middle: one login, and nobody notices', async (phone) => {
+  await phone.sees('立即领取')
+  await endSession(phone)
+  await take(phone)
+  assert.equal(phone.count('POST', '/v1/session'), 2)
+  assert.equal(phone.requests.filter((request) => request.status === 401).length, 1)
+})
+
+/** Signs the member out behind the mini-program's back. */
+async function endSession(phone: TestPhone): Promise<void> {
+  const token = await phone.page.evaluate(
+    () => (JSON.parse(localStorage.getItem('addcard.session')!) as { token: string }).token,
+  )
+  const headers = { authorization: `Bearer ${token}` }
+  await fetch(`${world.baseUrl}/v1/session`, { method: 'DELETE', headers })
+  await until(
+    async () => (await fetch(`${world.baseUrl}/v1/me`, { headers })).status === 401,
+    'the end of the session',
+  )
+}
+
+journey('the server is killed and started again in the middle', async (phone, cardId) => {
+  await phone.sees('立即领取')
+  await world.kill()
+  await phone.tap('立即领取')
+  await phone.sees('网络不可用')
+  await world.start()
+  await take(phone)
+  const [card] = await phone.wallet()
+  await world.admin('POST', `/v1/cards/${cardId}/codes/${card!.code}/entries`, { add_bonus: 5 })
+  await world.kill()
+  await phone.pullDown()
+  await phone.sees('网络不可用')
+  assert.equal(await phone.shows('使用中'), true, 'what was there stays')
+  await world.start()
+  await phone.pullDown()
+  await phone.sees('+5 积分')
+})
+
+test('WeChat is down at the first visit: the face is shown, the tap says so, and works when WeChat is back', async () => {
+  const cardId = await world.createCard()
+  await fetch(`${world.baseUrl}/v1/cards/${cardId}`) // the catalogue knows it
+  await world.sim('POST', '/_sim/faults', {
+    path: '/sns/jscode2session',
+    http_status: 502,
+    body: 'bad gateway',
+    times: -1,
+  })
+  await follow(async (phone) => {
+    try {
+      await phone.sees('示例小店')
+      await phone.tap('立即领取')
+      await phone.sees('微信暂时没有响应')
+    } finally {
+      await world.sim('DELETE', '/_sim/faults')
+    }
+    await take(phone)
+  }, cardId)
+})
+
+test('WeChat is down after the card was taken: the event and the outbox finish it', async () => {
+  await follow(
+    async (phone) => {
+      await phone.sees('立即领取')
+      for (const path of ['/card/code/decrypt', '/card/membercard/activate']) {
+        await world.sim('POST', '/_sim/faults', { path, http_status: 502, body: 'bad gateway', times: -1 })
+      }
+      try {
+        await phone.tap('立即领取')
+        await phone.on(member)
+        await phone.sees('激活中')
+      } finally {
+        await world.sim('DELETE', '/_sim/faults')
+      }
+      await phone.sees('使用中')
+    },
+    await world.createCard(),
+  )
+})
+
+journey('no network: the first screen says so and tries again', async (phone) => {
+  phone.offline = true
+  await phone.start()
+  await phone.sees('网络不可用')
+  phone.offline = false
+  await phone.tap('重试')
+  await take(phone)
+})
+
+journey('a deleted card is restored with its number and its points', async (phone, cardId) => {
+  await take(phone)
+  const [card] = await phone.wallet()
+  await world.admin('POST', `/v1/cards/${cardId}/codes/${card!.code}/entries`, { add_bonus: 88 })
+  await until(async () => (await phone.wallet())[0]?.bonus === 88, 'the bonus in the wallet')
+  await world.sim('POST', `/_sim/phones/${phone.user}/delete-card`, { card_id: cardId, code: card!.code })
+  await until(async () => {
+    await phone.pullDown()
+    return phone.shows('已从卡包删除')
+  }, 'the deletion')
+  await phone.sees('+88 积分')
+  await phone.tap('恢复会员卡')
+  await phone.on(index)
+  await phone.sees('你删除过这张卡')
+  await phone.tap('恢复会员卡')
+  await phone.on(member)
+  await phone.sees('使用中')
+  const [restored] = await phone.wallet()
+  assert.equal(restored?.code, card!.code)
+  assert.equal(restored.status, 'NORMAL')
+  await phone.sees('+88 积分')
+})
+
+journey('a long history is loaded page by page', async (phone, cardId) => {
+  await take(phone)
+  const [card] = await phone.wallet()
+  for (let n = 1; n <= 25; n++) {
+    await world.admin('POST', `/v1/cards/${cardId}/codes/${card!.code}/entries`, {
+      add_bonus: n,
+      record_bonus: `第${n}笔`,
+    })
+  }
+  await phone.pullDown()
+  await phone.sees('第25笔')
+  assert.equal(await phone.shows('第5笔'), false)
+  await phone.page.evaluate(() => window.host.reachBottom())
+  await phone.sees('第1笔')
+  await phone.sees('没有更多了')
+})
+
+test('我的会员卡 without a card leads to 领取会员卡', async () => {
+  const cardId = await world.createCard()
+  await follow(
+    async (phone) => {
+      await phone.sees('还没有会员卡')
+      await phone.tap('去领取')
+      await phone.on(index)
+      await take(phone)
+    },
+    cardId,
+    { launch: { path: member } },
+  )
+})
+
+test('without a card_id the first screen says what is missing', async () => {
+  await follow((phone) => phone.sees('没有指定会员卡'), '', { query: {} })
+})
+
+test('a mini-program code carries the card in its scene', async () => {
+  const cardId = await world.createCard()
+  const scene = encodeURIComponent(`card_id=${cardId}&outer_str=table7`)
+  await follow(
+    async (phone) => {
+      await take(phone)
+      const [card] = await phone.wallet()
+      assert.equal((card as unknown as { outer_str: string }).outer_str, 'table7')
+    },
+    cardId,
+    { query: { scene } },
+  )
+})
+
+test('in English', async () => {
+  const cardId = await world.createCard()
+  await follow(
+    async (phone) => {
+      await phone.tap('Get the card')
+      await phone.on(member)
+      await phone.sees('Active')
+      await phone.tap('Open in WeChat wallet')
+    },
+    cardId,
+    { language: 'en' },
+  )
+})

@@ -1,0 +1,273 @@
+/** The mini-program in a real browser, in the hand of a user whose WeChat is the simulator. */
+import { existsSync } from 'node:fs'
+import { delimiter, join, resolve } from 'node:path'
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { buildMiniProgram } from '../../host/build.ts'
+import type { Answer, Host, Launch, Settings } from '../../host/runtime/phone.ts'
+import { patience, until, type World } from './world.ts'
+
+/** The mini-program's own part of the window, inside the page that is tested. */
+declare const window: { host: Host; phone: unknown }
+
+export const browserFlags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+export function launchBrowser(): Promise<Browser> {
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+  const executablePath = [process.env.CHROMIUM ?? '']
+    .concat((process.env.PATH ?? '').split(delimiter).flatMap((dir) => names.map((name) => join(dir, name))))
+    .find((path) => path && existsSync(path))
+  if (!executablePath) throw new Error('Chromium is missing: install it, or name it in CHROMIUM')
+  return chromium.launch({ executablePath, args: browserFlags })
+}
+
+let script: Promise<string> | undefined
+const miniProgram = () =>
+  (script ??= buildMiniProgram(resolve(import.meta.dirname, '../../src')).then((built) => built.script))
+
+export interface HttpCall {
+  method: string
+  path: string
+  status: number
+}
+
+interface Request {
+  url: string
+  method?: string
+  data?: unknown
+  header?: Record<string, string>
+  timeout?: number
+}
+
+export interface PhoneOptions {
+  query?: Record<string, string>
+  launch?: Partial<Launch>
+  colorScheme?: 'light' | 'dark'
+  language?: string
+  textScale?: number
+  /** Sees every answer of the server before the mini-program does, and may change it. */
+  tamper?: (path: string, body: string) => string
+}
+
+/** One user's phone. Close it at the end of the test; that fails if the page had errors. */
+export class TestPhone {
+  readonly requests: HttpCall[] = []
+  /** Calls of wx that WeChat answers, by name. */
+  readonly calls: { name: string; argument: unknown }[] = []
+  readonly errors: string[] = []
+  /** The user closes the sheet of wx.addCard. */
+  closesSheet = false
+  /** No network. */
+  offline = false
+  /** Where wx.navigateToMiniProgram has led. */
+  elsewhere: { appId: string; extraData: unknown } | undefined
+  page!: Page
+  /** How long a page may take to come, in milliseconds. */
+  patience = patience
+
+  private constructor(
+    private readonly world: World,
+    readonly user: string,
+    private readonly options: PhoneOptions,
+  ) {}
+
+  /** Opens the mini-program on the phone of user. */
+  static async open(
+    browser: Browser,
+    world: World,
+    user: string,
+    options: PhoneOptions = {},
+  ): Promise<TestPhone> {
+    const phone = new TestPhone(world, user, options)
+    const context = await browser.newContext({
+      viewport: { width: 375, height: 812 },
+      deviceScaleFactor: 2,
+      hasTouch: true,
+      colorScheme: options.colorScheme ?? 'light',
+      reducedMotion: 'reduce',
+    })
+    context.setDefaultTimeout(patience)
+    phone.page = await context.newPage()
+    await phone.start()
+    return phone
+  }
+
+  /** Loads the mini-program, as after a cold start: storage stays. */
+  async start(launch: Partial<Launch> = {}): Promise<void> {
+    const { page } = this
+    if (page.url() === 'about:blank') await this.prepare()
+    const settings: Settings = {
+      language: this.options.language ?? 'zh_CN',
+      textScale: this.options.textScale ?? 1,
+      envVersion: 'develop',
+      launch: {
+        path: 'pages/index/index',
+        scene: 1001,
+        query: this.options.query ?? {},
+        ...this.options.launch,
+        ...launch,
+      },
+    }
+    await page.unroute('http://mini.test/**')
+    await page.route('http://mini.test/**', (route) =>
+      route.fulfill({
+        contentType: 'text/html; charset=utf-8',
+        body: `<!doctype html><html><head><link rel="icon" href="data:,"></head><body></body><script>window.phone = { call: (name, argument) => answer(name, argument), settings: ${JSON.stringify(settings)} }</script></html>`,
+      }),
+    )
+    await page.goto('http://mini.test/')
+    await page.addScriptTag({ content: await miniProgram() })
+  }
+
+  private async prepare(): Promise<void> {
+    const { page } = this
+    page.on('pageerror', (error) => this.errors.push(String(error)))
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.errors.push(message.text())
+    })
+    await page.exposeFunction('answer', (name: string, argument: unknown) => this.answer(name, argument))
+  }
+
+  private async answer(name: string, argument: unknown): Promise<Answer> {
+    try {
+      if (name === 'request') return { result: await this.request(argument as Request) }
+      this.calls.push({ name, argument })
+      return { result: await this.wechat(name, argument) }
+    } catch (error) {
+      return { fail: error instanceof Error ? error.message : String(error) }
+    }
+  }
+
+  private async request(request: Request): Promise<{ statusCode: number; header: object; data: string }> {
+    if (this.offline) throw new Error('')
+    // The mini-program's own base URL is for developers; the server under test listens elsewhere.
+    const { pathname, search } = new URL(request.url)
+    const answer = await fetch(this.world.baseUrl + pathname + search, {
+      method: request.method ?? 'GET',
+      headers: {
+        ...request.header,
+        referer: 'https://servicewechat.com/touristappid/devtools/page-frame.html',
+      },
+      body: request.data === undefined ? undefined : JSON.stringify(request.data),
+      signal: AbortSignal.timeout(request.timeout ?? patience),
+    })
+    this.requests.push({ method: request.method ?? 'GET', path: pathname, status: answer.status })
+    const body = await answer.text()
+    return {
+      statusCode: answer.status,
+      header: Object.fromEntries(answer.headers),
+      data: this.options.tamper?.(pathname, body) ?? body,
+    }
+  }
+
+  /** What WeChat and the user's hand answer. */
+  private async wechat(name: string, argument: unknown): Promise<unknown> {
+    const phone = `/_sim/phones/${this.user}`
+    switch (name) {
+      case 'login':
+        return this.world.sim('POST', `${phone}/login`)
+      case 'addCard':
+        return this.said(
+          this.world.sim('POST', `${phone}/add-card${this.closesSheet ? '?cancel=1' : ''}`, argument),
+        )
+      case 'openCard':
+        return this.said(this.world.sim('POST', `${phone}/open-card`, argument))
+      case 'navigateToMiniProgram':
+        this.elsewhere = argument as { appId: string; extraData: unknown }
+        await this.page.evaluate(() => window.host.hide())
+        return {}
+      default:
+        throw new Error(`${name} has no answer in this test`)
+    }
+  }
+
+  /** The simulator answers in the phone's words; only what follows "<name>:fail " is wanted. */
+  private async said(answer: Promise<unknown>): Promise<unknown> {
+    try {
+      return await answer
+    } catch (error) {
+      const said = /"errMsg":"\w+:fail ([^"]*)"/.exec(String(error))
+      throw new Error(said?.[1] ?? String(error), { cause: error })
+    }
+  }
+
+  /** The user fills in the open-card component's form, and comes back. */
+  async fillForm(form: Record<string, string>): Promise<void> {
+    if (!this.elsewhere) throw new Error('the user is not in the component')
+    const { appId, extraData } = this.elsewhere
+    const back = await this.world.sim('POST', `/_sim/phones/${this.user}/open-card-component`, {
+      extraData,
+      form,
+    })
+    await this.comeBack({ scene: 1038, referrerInfo: { appId, extraData: back } })
+  }
+
+  async comeBack(launch: Pick<Launch, 'scene' | 'referrerInfo'>): Promise<void> {
+    this.elsewhere = undefined
+    await this.page.evaluate((again) => window.host.show(again), launch)
+  }
+
+  /** The wallet as the user sees it. */
+  async wallet(): Promise<WalletCard[]> {
+    return (await this.world.sim<{ cards: WalletCard[] }>('GET', `/_sim/phones/${this.user}/cards`)).cards
+  }
+
+  /** The page on top; others are below it and hidden. */
+  top() {
+    return this.page.locator('.holder:not([hidden])')
+  }
+
+  async tap(name: string): Promise<void> {
+    await this.top().getByRole('button', { name, exact: true }).tap()
+  }
+
+  async sees(text: string | RegExp): Promise<void> {
+    await this.top().getByText(text, { exact: false }).first().waitFor()
+  }
+
+  /** Whether the text is there at this moment. */
+  async shows(text: string): Promise<boolean> {
+    return (await this.top().getByText(text, { exact: false }).count()) > 0
+  }
+
+  async on(route: string): Promise<void> {
+    await until(
+      () => this.page.evaluate((wanted) => window.host.route() === wanted, route),
+      `the page ${route}`,
+      this.patience,
+    )
+  }
+
+  pullDown = () => this.page.evaluate(() => window.host.pullDown())
+  back = () => this.page.evaluate(() => window.host.back())
+
+  count(method: string, path: string): number {
+    return this.requests.filter((request) => request.method === method && request.path === path).length
+  }
+
+  called(name: string): unknown[] {
+    return this.calls.filter((call) => call.name === name).map((call) => call.argument)
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close()
+    if (this.errors.length > 0) throw new Error(`errors on the page:\n${this.errors.join('\n')}`)
+  }
+}
+
+export interface WalletCard {
+  card_id: string
+  code: string
+  status: string
+  has_active: boolean
+  bonus: number
+  balance: number
+  messages: { kind: string; text: string }[]
+}

@@ -1,0 +1,231 @@
+/**
+ * The real server against the simulated WeChat, each as a process of its own on
+ * free loopback ports, so that the server can be killed and started again.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const repository = resolve(import.meta.dirname, '../../..')
+/** Everything awaited gets this long: the machine may be busy. */
+export const patience = Number(process.env.PATIENCE ?? 60_000)
+
+interface Account {
+  app_id: string
+  secret: string
+  original_id?: string
+}
+
+export interface World {
+  /** The public API. */
+  readonly baseUrl: string
+  readonly simulatorUrl: string
+  /** One call of the simulator's control API; it throws what is refused. */
+  sim<T = unknown>(method: string, path: string, body?: unknown): Promise<T>
+  /** A card as the merchant would create it, approved; edit changes it first. */
+  createCard(edit?: (card: CardDraft) => void): Promise<string>
+  /** One call of the operator's API. */
+  admin<T = unknown>(method: string, path: string, body?: unknown): Promise<T>
+  /** Ends the server as a power cut would. */
+  kill(): Promise<void>
+  /** Starts it again on the same port and database. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface CardDraft {
+  base_info: Record<string, unknown>
+  [member: string]: unknown
+}
+
+/** Builds both programs, starts them, and ends whatever it started if that fails. */
+export async function startWorld(): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), 'addcard-e2e-'))
+  const cleanups: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })]
+  const stop = async () => {
+    for (const clean of cleanups.splice(0).toReversed()) await clean()
+  }
+  try {
+    await promisify(execFile)('go', ['build', '-o', `${folder}/`, './cmd/sandbox', './cmd/server'], {
+      cwd: repository,
+    })
+    const simulator = await startSimulator(folder)
+    cleanups.push(() => end(simulator.process))
+    const server = await describeServer(folder, simulator.url)
+    let running = await startServer(folder, server.env, server.baseUrl)
+    cleanups.push(() => end(running))
+    const sim = <T>(method: string, path: string, body?: unknown) =>
+      exchange<T>(method, simulator.url + path, body)
+    await sim('PUT', '/_sim/callback', { url: `${server.baseUrl}/wechat/callback`, ...server.callback })
+    return {
+      baseUrl: server.baseUrl,
+      simulatorUrl: simulator.url,
+      sim,
+      createCard: (edit) => createCard(simulator.url, edit),
+      admin: (method, path, body) => exchange(method, server.adminUrl + path, body, server.adminToken),
+      kill: () => end(running, 'SIGKILL'),
+      async start() {
+        running = await startServer(folder, server.env, server.baseUrl)
+      },
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function startSimulator(folder: string): Promise<{ url: string; process: ChildProcess }> {
+  const free = '127.0.0.1:0'
+  const args = ['--listen', free, '--admin-listen', free, '--wechat-listen', free]
+  const child = spawn(join(folder, 'sandbox'), args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  const url = await new Promise<string>((found, failed) => {
+    const timer = setTimeout(() => failed(new Error(`the sandbox did not start:\n${said}`)), patience)
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      const line = /^ {2}WeChat +(http:\S+)/m.exec(said)
+      if (!line) return
+      clearTimeout(timer)
+      found(line[1]!)
+    })
+    child.on('exit', () => failed(new Error(`the sandbox ended:\n${said}`)))
+  })
+  return { url, process: child }
+}
+
+async function describeServer(folder: string, simulatorUrl: string) {
+  const { mini_program: mini, official } = await accounts(simulatorUrl)
+  const [listen, admin] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`]
+  const adminToken = randomBytes(24).toString('hex')
+  const callback = { token: randomBytes(8).toString('hex') }
+  const env = {
+    LISTEN_ADDR: listen,
+    ADMIN_LISTEN_ADDR: admin,
+    MINIPROGRAM_APP_ID: mini.app_id,
+    MINIPROGRAM_APP_SECRET: mini.secret,
+    OFFICIAL_APP_ID: official.app_id,
+    OFFICIAL_APP_SECRET: official.secret,
+    WECHAT_API_URL: simulatorUrl,
+    CALLBACK_TOKEN: callback.token,
+    SESSION_KEYS: `e2e:${randomBytes(32).toString('base64')}`,
+    DATA_KEYS: `e2e:${randomBytes(32).toString('base64')}`,
+    ADMIN_TOKEN: adminToken,
+    DATABASE_URL: `sqlite:${join(folder, 'addcard.db')}`,
+    LOG_LEVEL: 'warn',
+  }
+  return { env, baseUrl: `http://${listen}`, adminUrl: `http://${admin}`, adminToken, callback }
+}
+
+async function accounts(simulatorUrl: string): Promise<{ mini_program: Account; official: Account }> {
+  return exchange('GET', `${simulatorUrl}/_sim/accounts`)
+}
+
+async function startServer(folder: string, env: Record<string, string>, url: string): Promise<ChildProcess> {
+  const child = spawn(join(folder, 'server'), ['serve'], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const ready = async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.ok === true
+  await until(async () => {
+    if (child.exitCode !== null) throw new Error(`the server ended:\n${said}`)
+    return ready()
+  }, 'the server to be ready')
+  return child
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((ended) => {
+    child.on('exit', () => ended())
+    child.kill(signal)
+  })
+}
+
+function freePort(): Promise<number> {
+  return new Promise((found) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => found(port))
+    })
+  })
+}
+
+/** Waits for what can be seen; it says what was missing. */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  within = patience,
+): Promise<void> {
+  const deadline = Date.now() + within
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`)
+    await new Promise((wake) => setTimeout(wake, 50))
+  }
+}
+
+async function exchange<T>(method: string, url: string, body?: unknown, token?: string): Promise<T> {
+  const answer = await fetch(url, {
+    method,
+    headers: {
+      'content-type': 'application/json',
+      ...(token && { authorization: `Bearer ${token}`, 'idempotency-key': randomUUID() }),
+    },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  })
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`${method} ${new URL(url).pathname}: ${answer.status} ${text}`)
+  return (text ? JSON.parse(text) : undefined) as T
+}
+
+/** What a merchant does once at WeChat. */
+async function createCard(wechat: string, edit?: (card: CardDraft) => void): Promise<string> {
+  const card: CardDraft = {
+    base_info: {
+      logo_url: 'http://mmbiz.qpic.cn/mmbiz/demo/0',
+      brand_name: '示例小店',
+      title: '金卡会员',
+      color: 'Color020',
+      code_type: 'CODE_TYPE_QRCODE',
+      notice: '结账时出示此卡',
+      description: '每消费一元积一分，积分不兑换现金。\n本卡仅限本人使用。',
+      sku: { quantity: 100 },
+      date_info: { type: 'DATE_TYPE_PERMANENT' },
+      use_custom_code: true,
+      get_limit: 1,
+      can_share: false,
+      can_give_friend: false,
+    },
+    background_pic_url: 'https://mmbiz.qlogo.cn/mmbiz/demo/0',
+    supply_bonus: true,
+    supply_balance: true,
+    prerogative: '会员日双倍积分，生日当月赠饮一杯。',
+    auto_activate: false,
+    activate_url: 'https://shop.example/activate',
+    custom_field1: { name_type: 'FIELD_NAME_TYPE_LEVEL', url: 'https://shop.example/level' },
+  }
+  edit?.(card)
+  const { official } = await accounts(wechat)
+  const query = new URLSearchParams({
+    grant_type: 'client_credential',
+    appid: official.app_id,
+    secret: official.secret,
+  })
+  const { access_token } = await exchange<{ access_token: string }>('GET', `${wechat}/cgi-bin/token?${query}`)
+  const created = await exchange<{ card_id?: string; errmsg: string }>(
+    'POST',
+    `${wechat}/card/create?access_token=${access_token}`,
+    { card: { card_type: 'MEMBER_CARD', member_card: card } },
+  )
+  if (!created.card_id) throw new Error(`/card/create: ${created.errmsg}`)
+  await exchange('POST', `${wechat}/_sim/cards/${created.card_id}/approve`)
+  return created.card_id
+}

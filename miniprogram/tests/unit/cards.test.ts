@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { beforeEach, test } from 'node:test'
+import { finishActivation, keepReturn } from '../../src/services/activation.ts'
+import { entries, myCard, openCardParameters, takeCard } from '../../src/services/cards.ts'
+import { ApiError } from '../../src/services/http.ts'
+import { fakeWx, problem, signsIn, type FakeWx, type Reply } from './fake.ts'
+
+let wx: FakeWx
+beforeEach(() => {
+  wx = fakeWx()
+})
+
+const path = (url: string) => new URL(url).pathname
+const active = { card_id: 'p1', code: '123', status: 'active', bonus: 0, balance: 0 }
+
+/** A server that signs p1 and believes every claim. */
+function serves(answers: Record<string, () => Reply> = {}) {
+  let signatures = 0
+  wx.server = signsIn((request) => {
+    const known = answers[path(request.url)]
+    if (known) return known()
+    if (path(request.url) === '/v1/card-ext')
+      return { data: { cardList: [{ cardId: 'p1', cardExt: `signed-${++signatures}` }] } }
+    return { data: { cards: [active] } }
+  })
+}
+
+const accepts = (argument: unknown) => {
+  const { cardList } = argument as { cardList: { cardId: string; cardExt: string }[] }
+  return Promise.resolve({
+    errMsg: 'addCard:ok',
+    cardList: cardList.map((card) => Object.assign({}, card, { code: 'sealed', isSuccess: true })),
+  })
+}
+
+test('takeCard: signed, added, claimed', async () => {
+  serves()
+  wx.addCard = accepts
+  assert.deepEqual(await takeCard('p1', 'home'), { kind: 'taken', card: active })
+  assert.deepEqual(wx.asked(), ['POST /v1/session', 'POST /v1/card-ext', 'POST /v1/claims'])
+  assert.deepEqual(wx.requests[1]!.data, { cards: [{ card_id: 'p1', outer_str: 'home' }] })
+  assert.deepEqual(wx.requests[2]!.data, {
+    cardList: [{ cardId: 'p1', cardExt: 'signed-1', code: 'sealed', isSuccess: true }],
+  })
+})
+
+test('takeCard: without a channel there is no outer_str', async () => {
+  serves()
+  wx.addCard = accepts
+  await takeCard('p1', '')
+  assert.deepEqual(wx.requests[1]!.data, { cards: [{ card_id: 'p1' }] })
+})
+
+test('takeCard: a refused signature is asked for anew, once', async () => {
+  serves()
+  const tried: string[] = []
+  wx.addCard = (argument) => {
+    tried.push((argument as { cardList: { cardExt: string }[] }).cardList[0]!.cardExt)
+    return tried.length === 1 ? Promise.reject({ errMsg: 'addCard:fail 签名错误' }) : accepts(argument)
+  }
+  assert.equal((await takeCard('p1', '')).kind, 'taken')
+  assert.deepEqual(tried, ['signed-1', 'signed-2'], 'each signature is used once')
+
+  tried.length = 0
+  wx.addCard = () => {
+    tried.push('')
+    return Promise.reject({ errMsg: 'addCard:fail 签名错误' })
+  }
+  assert.equal((await takeCard('p1', '')).kind, 'bad_signature')
+  assert.equal(tried.length, 2)
+})
+
+test('takeCard: what was not taken is not claimed', async () => {
+  serves()
+  wx.addCard = () => Promise.reject({ errMsg: 'addCard:fail cancel' })
+  assert.deepEqual(await takeCard('p1', ''), { kind: 'cancelled' })
+  assert.ok(!wx.asked().includes('POST /v1/claims'))
+})
+
+test('takeCard: a card in the wallet is taken, though the report was lost', async () => {
+  serves({ '/v1/claims': () => ({ fail: 'net::ERR_INTERNET_DISCONNECTED' }) })
+  wx.addCard = accepts
+  assert.deepEqual(await takeCard('p1', ''), { kind: 'taken', card: undefined })
+})
+
+test('takeCard: a refusal of the server is an error, and no sheet is shown', async () => {
+  serves({ '/v1/card-ext': () => problem(409, 'card_not_claimable') })
+  wx.addCard = () => assert.fail('the sheet was shown')
+  await assert.rejects(
+    takeCard('p1', ''),
+    (error: unknown) => error instanceof ApiError && error.code === 'card_not_claimable',
+  )
+})
+
+test('myCard: the one in the wallet before a deleted and an issued one', async () => {
+  const issued = { ...active, status: 'issued', code: undefined }
+  const deleted = { ...active, status: 'deleted' }
+  for (const [cards, want] of [
+    [[issued, deleted, active], active],
+    [[issued, deleted], deleted],
+    [[issued], issued],
+    [[{ ...active, card_id: 'p2' }], undefined],
+  ] as const) {
+    wx.storage.set('addcard.session', { token: 't', expiresAt: Date.now() + 3_600_000 })
+    wx.server = () => ({ data: { id: 'm', cards } })
+    assert.deepEqual(await myCard('p1'), want)
+  }
+})
+
+test('what goes into a path or a query is encoded', async () => {
+  wx.server = signsIn(() => ({ data: { entries: [] } }))
+  await entries('p/1', '1 2', 'a+b')
+  await openCardParameters('p1', '桌7&x')
+  assert.ok(wx.requests[1]!.url.endsWith('/v1/me/cards/p%2F1/codes/1%202/entries?limit=20&cursor=a%2Bb'))
+  assert.ok(wx.requests[2]!.url.endsWith('/v1/cards/p1/open-card?outer_str=%E6%A1%8C7%26x'))
+})
+
+const answer = { activate_ticket: 'ticket-1', card_id: 'p1', code: '123' }
+const back = (extraData?: object, scene = 1038, appId = 'wxeb490c6f9b154ef9') => ({
+  scene,
+  referrerInfo: { appId, extraData },
+})
+
+test('the component’s answer is reported once, however often it is shown', async () => {
+  serves({ '/v1/activations': () => ({ data: { card: active } }) })
+  keepReturn(back(answer) as never)
+  keepReturn(back(answer) as never)
+  assert.deepEqual(await finishActivation(), active)
+  assert.equal(await finishActivation(), undefined)
+  keepReturn(back(answer) as never)
+  assert.equal(await finishActivation(), undefined, 'the same answer again is old')
+  assert.deepEqual(wx.requests.at(-1)!.data, answer)
+  assert.equal(wx.asked().filter((asked) => asked === 'POST /v1/activations').length, 1)
+})
+
+test('coming back from elsewhere, or without an answer, reports nothing', async () => {
+  serves()
+  for (const shown of [
+    back(undefined),
+    back({}),
+    back({ card_id: 'p1', code: '123' }),
+    back(answer, 1037),
+    back(answer, 1038, 'wxother'),
+    { scene: 1038 },
+    { scene: 1001 },
+  ]) {
+    keepReturn(shown as never)
+    assert.equal(await finishActivation(), undefined, JSON.stringify(shown))
+  }
+  assert.deepEqual(wx.requests, [])
+})
+
+test('an answer is kept while the server cannot be reached, and dropped when it is refused', async () => {
+  let reply: Reply = { fail: 'net::ERR_INTERNET_DISCONNECTED' }
+  serves({ '/v1/activations': () => reply })
+  keepReturn(back(answer) as never)
+  await assert.rejects(finishActivation())
+  reply = problem(503, 'wechat_unavailable')
+  await assert.rejects(finishActivation())
+  reply = problem(422, 'activate_ticket_invalid')
+  await assert.rejects(finishActivation())
+  assert.equal(await finishActivation(), undefined)
+})
+
+test('two pages that are shown at once report it once', async () => {
+  serves({ '/v1/activations': () => ({ data: { card: active } }) })
+  keepReturn(back(answer) as never)
+  await Promise.all([finishActivation(), finishActivation()])
+  assert.equal(wx.asked().filter((asked) => asked === 'POST /v1/activations').length, 1)
+})

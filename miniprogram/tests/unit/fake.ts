@@ -1,0 +1,94 @@
+/** A wx that a test scripts, and the services on it with fresh state. */
+
+export interface FakeRequest {
+  url: string
+  method: string
+  data?: unknown
+  header: Record<string, string>
+  timeout: number
+  success(answer: { statusCode: number; data: unknown; header: Record<string, string> }): void
+  fail(error: { errMsg: string }): void
+}
+
+export interface Reply {
+  status?: number
+  data?: unknown
+  header?: Record<string, string>
+  fail?: string
+}
+
+/** Answers a request; a promise lets it wait. */
+export type Server = (request: FakeRequest) => Reply | Promise<Reply>
+
+export class FakeWx {
+  readonly storage = new Map<string, unknown>()
+  readonly requests: FakeRequest[] = []
+  logins = 0
+  server: Server = () => ({ fail: 'no server in this test' })
+  addCard: (argument: unknown) => Promise<unknown> = () =>
+    Promise.reject(new Error('no addCard in this test'))
+  openCard: (argument: unknown) => Promise<unknown> = () =>
+    Promise.reject(new Error('no openCard in this test'))
+  navigateToMiniProgram: (argument: unknown) => Promise<unknown> = () =>
+    Promise.reject(new Error('no component in this test'))
+
+  login = (): Promise<{ code: string; errMsg: string }> =>
+    Promise.resolve({ code: `code-${++this.logins}`, errMsg: 'login:ok' })
+
+  // As WeChat's: a task and no promise, and every status is a success.
+  request = (request: FakeRequest): object => {
+    this.requests.push(request)
+    void Promise.resolve(this.server(request)).then(({ status = 200, data, header = {}, fail }) => {
+      if (fail !== undefined) request.fail({ errMsg: `request:fail ${fail}` })
+      else request.success({ statusCode: status, data, header })
+    })
+    return {}
+  }
+
+  getStorageSync = (key: string): unknown => this.storage.get(key) ?? ''
+  setStorageSync = (key: string, value: unknown): void => void this.storage.set(key, value)
+  removeStorageSync = (key: string): void => void this.storage.delete(key)
+  getAccountInfoSync = () => ({ miniProgram: { appId: 'touristappid', envVersion: 'develop' } })
+  getAppBaseInfo = () => ({ language: 'zh_CN' })
+
+  /** The paths asked for, with the method. */
+  asked(): string[] {
+    return this.requests.map(({ method, url }) => `${method} ${new URL(url).pathname}`)
+  }
+}
+
+/** Makes a new wx the global one. */
+export function fakeWx(): FakeWx {
+  const wx = new FakeWx()
+  Object.assign(globalThis, { wx })
+  return wx
+}
+
+export const problem = (status: number, code: string, more: object = {}): Reply => ({
+  status,
+  data: {
+    type: `urn:addcard:problem:${code}`,
+    title: code,
+    status,
+    code,
+    detail: `about ${code}`,
+    request_id: 'abcdef12-3456',
+    ...more,
+  },
+})
+
+/** Signs anybody in, with tokens token-1, token-2, … and hands the rest to next. */
+export function signsIn(next: Server): Server {
+  let sessions = 0
+  return (request) => {
+    if (!request.url.endsWith('/v1/session')) return next(request)
+    return {
+      data: {
+        token: `token-${++sessions}`,
+        token_type: 'Bearer',
+        expires_in: 7200,
+        member: { id: 'm', cards: [] },
+      },
+    }
+  }
+}

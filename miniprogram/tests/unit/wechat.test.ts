@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { beforeEach, test } from 'node:test'
+import { addCard, openCard, openComponent } from '../../src/services/wechat.ts'
+import { fakeWx, type FakeWx } from './fake.ts'
+
+let wx: FakeWx
+beforeEach(() => {
+  wx = fakeWx()
+})
+
+const offered = [
+  { cardId: 'p1', cardExt: '{}' },
+  { cardId: 'p2', cardExt: '{}' },
+]
+const added = (cardId: string, isSuccess?: boolean) => ({ cardId, cardExt: '{}', code: 'sealed', isSuccess })
+
+test('addCard hands the list on as it is, and back what was added', async () => {
+  let given: unknown
+  wx.addCard = (argument) => {
+    given = argument
+    return Promise.resolve({ errMsg: 'addCard:ok', cardList: [added('p1', true), added('p2', true)] })
+  }
+  const result = await addCard(offered)
+  assert.deepEqual(given, { cardList: offered })
+  assert.deepEqual(result, { kind: 'added', cardList: [added('p1', true), added('p2', true)], missing: [] })
+})
+
+test('addCard: some cards only, by isSuccess', async () => {
+  wx.addCard = () =>
+    Promise.resolve({ errMsg: 'addCard:ok', cardList: [added('p1', false), added('p2', true)] })
+  assert.deepEqual(await addCard(offered), { kind: 'added', cardList: [added('p2', true)], missing: ['p1'] })
+})
+
+test('addCard: a phone that does not say isSuccess means yes', async () => {
+  const card = { cardId: 'p1', cardExt: '{}', code: 'sealed' }
+  wx.addCard = () => Promise.resolve({ errMsg: 'addCard:ok', cardList: [card] })
+  assert.deepEqual(await addCard([offered[0]!]), { kind: 'added', cardList: [card], missing: [] })
+})
+
+test('addCard: a success without any card is none', async () => {
+  wx.addCard = () => Promise.resolve({ errMsg: 'addCard:ok', cardList: [added('p1', false)] })
+  assert.equal((await addCard(offered)).kind, 'failed')
+})
+
+for (const [words, kind, reason] of [
+  ['addCard:fail cancel', 'cancelled', undefined],
+  ['addCard:fail (cancel)', 'cancelled', undefined],
+  ['addCard:fail 签名错误', 'bad_signature', '签名错误'],
+  ['addCard:fail (签名错误)', 'bad_signature', '签名错误'],
+  ['addCard:fail 已领完', 'sold_out', '已领完'],
+  ['addCard:fail 库存不足', 'sold_out', '库存不足'],
+  ['addCard:fail 参数错误', 'failed', '参数错误'],
+  ['addCard:fail', 'failed', ''],
+] as const) {
+  test(`addCard: ${words} is ${kind}`, async () => {
+    wx.addCard = () => Promise.reject({ errMsg: words })
+    assert.deepEqual(await addCard(offered), reason === undefined ? { kind } : { kind, reason })
+  })
+}
+
+test('openCard takes the plain code and tells how it ended', async () => {
+  let given: unknown
+  wx.openCard = (argument) => {
+    given = argument
+    return Promise.resolve({ errMsg: 'openCard:ok' })
+  }
+  assert.deepEqual(await openCard('p1', '123'), { kind: 'opened' })
+  assert.deepEqual(given, { cardList: [{ cardId: 'p1', code: '123' }] })
+  wx.openCard = () => Promise.reject({ errMsg: 'openCard:fail card not found' })
+  assert.deepEqual(await openCard('p1', '123'), { kind: 'failed', reason: 'card not found' })
+})
+
+test('the component is called before anything is awaited', () => {
+  let called = false
+  wx.navigateToMiniProgram = () => {
+    called = true
+    return Promise.resolve({})
+  }
+  void openComponent({ appId: 'wx1', extraData: { encrypt_card_id: 'e', outer_str: 'o', biz: 'b' } })
+  assert.equal(called, true)
+})
+
+test('the component: WeChat asks the user first', async () => {
+  wx.navigateToMiniProgram = () => Promise.reject({ errMsg: 'navigateToMiniProgram:fail cancel' })
+  const parameters = { appId: 'wx1', extraData: { encrypt_card_id: 'e', outer_str: 'o', biz: 'b' } }
+  assert.deepEqual(await openComponent(parameters), { kind: 'cancelled' })
+})
