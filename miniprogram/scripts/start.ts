@@ -1,0 +1,50 @@
+/**
+ * `npm start`: the sandbox with the mini-program in a phone, rebuilt on change.
+ * What follows -- goes to the sandbox, see `go run ./cmd/sandbox --help`.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { watch } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { buildSite, root } from './site.ts'
+
+const repository = resolve(root, '..')
+const dist = join(root, 'dist')
+await buildSite(dist)
+
+const folder = await mkdtemp(join(tmpdir(), 'addcard-start-'))
+try {
+  execFileSync('go', ['build', '-o', `${folder}/`, './cmd/sandbox'], { cwd: repository, stdio: 'inherit' })
+} catch {
+  console.error('the sandbox needs Go, see the first lines of the repository’s README')
+  process.exit(1)
+}
+const sandbox = spawn(join(folder, 'sandbox'), ['--miniprogram', dist, ...process.argv.slice(2)], {
+  cwd: repository,
+  stdio: 'inherit',
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => sandbox.kill(signal))
+sandbox.on(
+  'exit',
+  (code) => void rm(folder, { recursive: true, force: true }).then(() => process.exit(code ?? 0)),
+)
+
+let building: Promise<void> | undefined
+let again = false
+function rebuild(): void {
+  if (building) {
+    again = true
+    return
+  }
+  building = buildSite(dist)
+    .then(() => console.log('rebuilt'))
+    .catch((error: unknown) => console.error(String(error)))
+    .finally(() => {
+      building = undefined
+      if (!again) return
+      again = false
+      rebuild()
+    })
+}
+for (const part of ['src', 'host']) watch(join(root, part), { recursive: true }, rebuild)
