@@ -176,14 +176,19 @@ the documents are silent or contradict each other it guesses; each guess is a sw
 }
 
 // invite says what can be done with the running sandbox.
-func (sb *sandbox) invite(out io.Writer) {
+func (sb *sandbox) invite(out io.Writer, miniprogram string) {
+	phone := sb.wechatURL + phonePath
+	if !built(miniprogram) {
+		phone += "   not built yet: " + howToBuild
+	}
 	_, _ = fmt.Fprintf(out, `
 Serving until Ctrl-C.
   public API   %[1]s   documentation: %[1]s/docs/
   admin API    http://%[2]s   ADMIN_TOKEN of this run: %[3]s
   WeChat       %[4]s   a login code for a user: curl -X POST %[4]s/_sim/phones/ming/login
+  mini-program %[5]s
   events       go run ./cmd/sandbox trigger user_del_card --user ming --wechat %[4]s
-`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL)
+`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL, phone)
 }
 
 // player is the mini-program's side of the conversation.

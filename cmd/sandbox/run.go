@@ -15,6 +15,7 @@ type runCmd struct {
 	Listen       string            `help:"The public API (${default})." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	AdminListen  string            `help:"The operator's API; loopback only (${default})." default:"127.0.0.1:8081" placeholder:"HOST:PORT"`
 	WechatListen string            `help:"The simulated WeChat; loopback only (${default})." default:"127.0.0.1:8082" placeholder:"HOST:PORT"`
+	Miniprogram  string            `help:"The built sample mini-program (${default})." default:"miniprogram/dist" type:"path" placeholder:"DIR"`
 	Data         string            `help:"Keep the database in this folder; by default it goes to a temporary one." type:"path" placeholder:"DIR"`
 	Guess        map[string]string `help:"Where WeChat's documents are uncertain, imitate it so; each run lists the names." mapsep:"none" placeholder:"NAME=VALUE"`
 }
@@ -67,7 +68,7 @@ func (c *runCmd) Run(ctx context.Context, io command.Streams) (err error) {
 	if c.Once {
 		return nil
 	}
-	sb.invite(io.Out)
+	sb.invite(io.Out, c.Miniprogram)
 	select {
 	case <-ctx.Done():
 	case <-sb.ended:

@@ -30,6 +30,7 @@ type sandbox struct {
 	adminToken string
 	pushToken  string
 	aesKey     string
+	serving    chan struct{} // closed when app and publicURL are set
 
 	running sync.WaitGroup
 	cancel  context.CancelFunc // asks the server to end
@@ -38,7 +39,7 @@ type sandbox struct {
 }
 
 func start(ctx context.Context, c *runCmd, dir string, logs io.Writer) (*sandbox, error) {
-	sb := &sandbox{ended: make(chan struct{}), adminToken: rand.Text() + rand.Text(), pushToken: rand.Text(), aesKey: command.EncodingAESKey()}
+	sb := &sandbox{ended: make(chan struct{}), serving: make(chan struct{}), adminToken: rand.Text() + rand.Text(), pushToken: rand.Text(), aesKey: command.EncodingAESKey()}
 	if err := sb.startWeChat(ctx, c); err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func (sb *sandbox) startWeChat(ctx context.Context, c *runCmd) error {
 	}
 	sb.sim = wechatsim.New(wechatsim.Options{Guesses: guessed})
 	sb.wechatURL = "http://" + listener.Addr().String()
-	sb.wechat = &http.Server{Handler: sb.sim.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	sb.wechat = &http.Server{Handler: sb.front(c.Miniprogram), ReadHeaderTimeout: 5 * time.Second}
 	sb.running.Go(func() { _ = sb.wechat.Serve(listener) })
 	return nil
 }
@@ -86,6 +87,7 @@ func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs 
 		return err
 	}
 	sb.publicURL = "http://" + addr
+	close(sb.serving)
 	return sb.sim.SetCallback(wechatsim.Callback{URL: sb.publicURL + "/wechat/callback", Token: sb.pushToken, EncodingAESKey: sb.aesKey})
 }
 

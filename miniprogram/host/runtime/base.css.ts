@@ -1,7 +1,7 @@
 /** What WeChat's built-in elements look like, and the frame around the pages. */
 export const baseStyle = `
 * { -webkit-tap-highlight-color: transparent; }
-html, body { height: 100%; margin: 0; overflow: hidden; font-size: 16px; -webkit-text-size-adjust: none; }
+html, body { height: 100%; user-select: none; -webkit-user-select: none; margin: 0; overflow: hidden; font-size: 16px; -webkit-text-size-adjust: none; }
 body { display: flex; flex-direction: column; background: var(--bar); font-family: -apple-system, 'PingFang SC', 'Noto Sans CJK SC', sans-serif; }
 .holder { position: relative; flex: 1; overflow-y: auto; overflow-x: hidden; background: var(--bar); overscroll-behavior: none; scrollbar-width: none; }
 .holder[hidden] { display: none; }

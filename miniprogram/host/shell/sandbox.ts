@@ -16,6 +16,7 @@ export interface Wallet {
 export interface DemoCard {
   card_id: string
   title: string
+  status: string
 }
 
 export class Refusal extends Error {
@@ -57,7 +58,13 @@ export const fillForm = (user: string, extraData: unknown, form: object) =>
   ask<object>('POST', `${phone(user)}/open-card-component`, { extraData, form })
 export const wallet = async (user: string) =>
   (await ask<{ cards: Wallet[] }>('GET', `${phone(user)}/cards`)).cards
-export const demoCards = async () => (await ask<{ cards: DemoCard[] }>('GET', 'sandbox.json')).cards
+/** The cards that can be taken; the sandbox creates its own when it starts. */
+export const demoCards = async () =>
+  (await ask<{ cards: DemoCard[] }>('GET', '/_sim/cards')).cards.filter(
+    (card) => card.status === 'CARD_STATUS_VERIFY_OK',
+  )
+
+export const face = (cardId: string) => ask<{ supply_balance: boolean }>('GET', `api/v1/cards/${cardId}`)
 
 /** The shop's till: an entry of the ledger, or the level on the face. */
 export const book = (card: Wallet, entry: object) =>

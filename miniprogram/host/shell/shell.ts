@@ -94,6 +94,9 @@ function open(card: DemoCard): void {
   }
   Object.assign(window, { phone })
   frame.src = `mini.html?${Date.now()}`
+  void sandbox.face(card.card_id).then((face) => {
+    balance = face.supply_balance
+  })
 }
 
 const heading = (text: string) => el('h2', {}, text)
@@ -103,11 +106,13 @@ const nothing = (text: string) => el('p', { class: 'nothing' }, text)
 
 let cards: DemoCard[] = []
 let shown = ''
+/** Whether the card that is open shows a balance. */
+let balance = false
 
 /** Draws everything beside the phone, when it has changed. */
 async function draw(): Promise<void> {
   const held = await sandbox.wallet(user)
-  const state = JSON.stringify([held, requests, offline, down, cards])
+  const state = JSON.stringify([held, requests, offline, down, cards, balance])
   if (state === shown) return
   shown = state
   const usable = held.find((card) => card.status === 'NORMAL')
@@ -150,9 +155,14 @@ function messagesPanel(held: Wallet[]): HTMLElement {
     'messages',
     words.messages,
     ...messages.map((message) =>
-      el('div', { class: 'bubble' }, message.text || message.kind, el('time', {}, message.at.slice(11, 19))),
+      el('div', { class: 'bubble' }, messageText(message), el('time', {}, message.at.slice(11, 19))),
     ),
   )
+}
+
+function messageText({ kind, text }: Wallet['messages'][number]): string {
+  if (kind === 'activated') return words.activated
+  return kind.startsWith('custom_field') ? words.changed + text : text || kind
 }
 
 function tillPanel(card?: Wallet): HTMLElement {
@@ -177,8 +187,12 @@ function tillPanel(card?: Wallet): HTMLElement {
     'till',
     words.till,
     act(words.buy, () => sandbox.book(card, { add_bonus: 30, record_bonus: '消费30元' })),
-    act(words.topUp, () => sandbox.book(card, { add_balance: 10_000, record_balance: '充值100元' })),
-    act(words.pay, () => sandbox.book(card, { add_balance: -1850, record_balance: '余额支付' })),
+    ...(balance
+      ? [
+          act(words.topUp, () => sandbox.book(card, { add_balance: 10_000, record_balance: '充值100元' })),
+          act(words.pay, () => sandbox.book(card, { add_balance: -1850, record_balance: '余额支付' })),
+        ]
+      : []),
     act(words.promote, () => sandbox.promote(card, '金卡')),
     problem,
   )

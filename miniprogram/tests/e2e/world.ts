@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
-const repository = resolve(import.meta.dirname, '../../..')
+export const repository = resolve(import.meta.dirname, '../../..')
 /** Everything awaited gets this long: the machine may be busy. */
 export const patience = Number(process.env.PATIENCE ?? 60_000)
 
@@ -53,7 +53,7 @@ export async function startWorld(): Promise<World> {
     await promisify(execFile)('go', ['build', '-o', `${folder}/`, './cmd/sandbox', './cmd/server'], {
       cwd: repository,
     })
-    const simulator = await startSimulator(folder)
+    const simulator = await startSandbox(folder)
     cleanups.push(() => end(simulator.process))
     const server = await describeServer(folder, simulator.url)
     let running = await startServer(folder, server.env, server.baseUrl)
@@ -79,9 +79,13 @@ export async function startWorld(): Promise<World> {
   }
 }
 
-async function startSimulator(folder: string): Promise<{ url: string; process: ChildProcess }> {
+/** Starts the sandbox that was built into folder; url is its simulator. */
+export async function startSandbox(
+  folder: string,
+  more: string[] = [],
+): Promise<{ url: string; process: ChildProcess }> {
   const free = '127.0.0.1:0'
-  const args = ['--listen', free, '--admin-listen', free, '--wechat-listen', free]
+  const args = ['--listen', free, '--admin-listen', free, '--wechat-listen', free, ...more]
   const child = spawn(join(folder, 'sandbox'), args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let said = ''
   const url = await new Promise<string>((found, failed) => {
@@ -142,7 +146,7 @@ async function startServer(folder: string, env: Record<string, string>, url: str
   return child
 }
 
-function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+export function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
   return new Promise((ended) => {
     child.on('exit', () => ended())

@@ -1,0 +1,138 @@
+/** The page of `npm start`, served by the sandbox: what a developer sees in their own browser. */
+import assert from 'node:assert/strict'
+import { execFile, type ChildProcess } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
+import type { Browser, Page } from 'playwright-core'
+import { buildSite } from '../../scripts/site.ts'
+import { launchBrowser } from './phone.ts'
+import { screenshot } from './screens.ts'
+import { end, patience, repository, startSandbox, until } from './world.ts'
+
+let folder: string
+let site: string
+let browser: Browser
+let sandbox: { url: string; process: ChildProcess }
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'addcard-sandbox-'))
+  site = join(folder, 'site')
+  await promisify(execFile)('go', ['build', '-o', `${folder}/`, './cmd/sandbox'], { cwd: repository })
+  ;[sandbox, browser] = await Promise.all([startSandbox(folder, ['--miniprogram', site]), launchBrowser()])
+})
+after(async () => {
+  await browser?.close()
+  if (sandbox) await end(sandbox.process)
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function openPage(user: string): Promise<{ page: Page; errors: string[] }> {
+  const context = await browser.newContext({
+    viewport: { width: 960, height: 900 },
+    locale: 'zh-CN',
+    reducedMotion: 'reduce',
+  })
+  context.setDefaultTimeout(patience)
+  const page = await context.newPage()
+  const errors: string[] = []
+  page.on('pageerror', (error) => errors.push(String(error)))
+  await page.goto(`${sandbox.url}/_phone/?user=${user}`)
+  return { page, errors }
+}
+
+test('before it is built the page says how', async () => {
+  const answer = await fetch(`${sandbox.url}/_phone/`)
+  assert.equal(answer.status, 404)
+  assert.match(await answer.text(), /npm ci && npm run build/)
+  await buildSite(site)
+  assert.equal((await fetch(`${sandbox.url}/_phone/`)).status, 200)
+})
+
+test('a card is taken on the sheet, the till adds points, wallet and messages show them', async () => {
+  await buildSite(site)
+  const { page, errors } = await openPage('hong')
+  const mini = page.frameLocator('#mini')
+  await page.getByText('卡包里还没有卡').waitFor()
+
+  await mini.getByRole('button', { name: '立即领取' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: '取消' }).click()
+  await mini.getByText('已取消').waitFor()
+  await mini.getByRole('button', { name: '立即领取' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: '领取', exact: true }).click()
+  await mini.getByText('使用中').waitFor()
+  await page.locator('#wallet').getByText('使用中').waitFor()
+
+  await page.getByRole('button', { name: '消费 30 元' }).click()
+  await page.locator('#messages').getByText('消费30元').waitFor()
+  await page.locator('#wallet').getByText('积分 30').waitFor()
+  await page.getByRole('button', { name: '升级为金卡' }).click()
+  await until(async () => {
+    // Pulled down with the mouse.
+    await page.mouse.move(300, 400)
+    await page.mouse.down()
+    await page.mouse.move(300, 560, { steps: 4 })
+    await page.mouse.up()
+    return (await mini.getByText('金卡').count()) > 0
+  }, 'the level after pulling down')
+  await mini.getByText('+30 积分').waitFor()
+  await screenshot(page, 'sandbox')
+
+  await mini.getByRole('button', { name: '在微信卡包中打开' }).click()
+  await page.getByRole('dialog').getByText('卡号').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: '返回' }).click()
+
+  await page.locator('#wallet').getByRole('button', { name: '删除' }).click()
+  await page.locator('#wallet').getByText('已删除').waitFor()
+  assert.deepEqual(errors, [])
+  await page.context().close()
+})
+
+test('no network and an outage of WeChat, by the switches', async () => {
+  await buildSite(site)
+  const { page } = await openPage('gang')
+  const mini = page.frameLocator('#mini')
+  await mini.getByRole('button', { name: '立即领取' }).waitFor()
+  await page.getByLabel('手机断网').check()
+  await mini.getByRole('button', { name: '立即领取' }).click()
+  await mini.getByText('网络不可用').waitFor()
+  await page.getByLabel('手机断网').uncheck()
+  await mini.getByRole('button', { name: '立即领取' }).click()
+  await page.getByRole('dialog').waitFor()
+  await page.context().close()
+})
+
+test('a new build reloads the page, a broken one is shown', async () => {
+  await buildSite(site)
+  const { page } = await openPage('li')
+  await page.frameLocator('#mini').getByRole('button', { name: '立即领取' }).waitFor()
+  const build = join(site, 'build.json')
+  await writeFile(build, JSON.stringify({ stamp: 'other', error: 'index.wxml:3:1: unexpected' }))
+  await page.getByRole('alert').getByText('index.wxml:3:1').waitFor()
+  await page.evaluate(() => Object.assign(window, { old: true }))
+  await writeFile(build, JSON.stringify({ stamp: 'newer' }))
+  await until(() => page.evaluate(() => !('old' in window)).catch(() => false), 'the reload')
+  await page.context().close()
+})
+
+test('other sites cannot book points through the page', async () => {
+  const answer = await fetch(`${sandbox.url}/_phone/operator/v1/cards/p/codes/1/entries`, {
+    method: 'POST',
+    headers: { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+  })
+  assert.equal(answer.status, 403)
+})
+
+test('what is built holds no secret and asks nobody else', async () => {
+  await buildSite(site)
+  for (const file of ['mini.js', 'shell.js', 'index.html', 'shell.css']) {
+    const text = await readFile(join(site, file), 'utf8')
+    assert.doesNotMatch(
+      text,
+      /https?:\/\/(?!127\.0\.0\.1|mmbiz|www\.w3\.org|card(-test)?\.shop\.example|developers\.weixin)[a-z]/i,
+      file,
+    )
+  }
+})
