@@ -53,7 +53,7 @@ func New(ctx context.Context, cfg Config, o Options) (*App, error) {
 	}
 	a := &App{core: core, log: o.Log, grace: cfg.ShutdownGrace}
 	api := httpapi.New(
-		httpapi.Services{Sessions: core.Sessions, Members: core.Members, People: core.Members, Ledger: core.Members, Outbox: core.Members, Catalogue: core.Catalogue, Operator: core.Operator, CardLists: core.CardLists, Pushes: core.pushes, Tickets: core.tickets, Ready: a.ready},
+		httpapi.Services{Sessions: core.Sessions, Members: core.Members, People: core.Members, Ledger: core.Members, Outbox: core.Members, Catalogue: core.Catalogue, Operator: core.Operator, OpenCards: core.OpenCards, Pages: core.Pages, Forms: core.Forms, CardLists: core.CardLists, Pushes: core.pushes, Tickets: core.tickets, Ready: a.ready},
 		httpapi.Options{
 			Log: o.Log, Metrics: core.metrics, Version: o.Version, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken),
 			RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress, TrustedProxies: cfg.TrustedProxies,

@@ -14,8 +14,10 @@ import (
 	"addcard/internal/card"
 	cardsql "addcard/internal/card/sqlstore"
 	"addcard/internal/cardlist"
+	"addcard/internal/jssdk"
 	"addcard/internal/member"
 	membersql "addcard/internal/member/sqlstore"
+	"addcard/internal/opencard"
 	"addcard/internal/sqldb"
 	"addcard/internal/ticket"
 	"addcard/internal/ticket/redisstore"
@@ -31,6 +33,9 @@ type Core struct {
 	Members   *member.Service
 	Catalogue *card.Catalogue
 	Operator  *card.Operator
+	OpenCards *opencard.Service
+	Pages     *jssdk.Service
+	Forms     forms
 	CardLists *cardlist.Service
 
 	sender     *member.Sender
@@ -84,6 +89,10 @@ func (c *Core) connect(ctx context.Context, cfg Config, log *slog.Logger) error 
 	c.Operator = card.NewOperator(c.Catalogue, account{c.tickets.client}, c.Members.End, log)
 	c.CardLists = &cardlist.Service{
 		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, Claims: c.Members, Codes: codes{c.tickets.client}, OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now,
+	}
+
+	if err := c.opening(cfg); err != nil {
+		return err
 	}
 
 	c.sender = c.Members.NewSender(memberCards{c.tickets.client}, log, countSent(c.metrics))

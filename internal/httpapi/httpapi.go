@@ -71,6 +71,9 @@ type Services struct {
 	Outbox    Outbox
 	Catalogue Catalogue
 	Operator  Operator
+	OpenCards OpenCards
+	Pages     Pages
+	Forms     Forms
 	CardLists CardLists
 	Pushes    Pushes
 	Tickets   Tickets
@@ -139,6 +142,7 @@ func (a *API) Public() http.Handler {
 	a.sessionRoutes(api)
 	a.cardRoutes(api)
 	a.claimRoute(api)
+	a.openCardRoutes(api)
 	a.myEntriesRoute(api)
 	describeCallback(api)
 	a.healthRoutes(api)

@@ -21,7 +21,14 @@ type People interface {
 	Erase(ctx context.Context, memberID string) error
 }
 
-type person struct {
+// Forms opens what people filled in in one-click forms.
+type Forms interface {
+	// Of returns the answers for one card by field; nothing when none are kept.
+	Of(ctx context.Context, cardID, code string) (map[string]string, error)
+}
+
+// Person is a member as the operator sees one.
+type Person struct {
 	ID         string       `json:"id"`
 	CreatedAt  time.Time    `json:"created_at"`
 	Identities []identity   `json:"identities"`
@@ -34,8 +41,8 @@ type identity struct {
 	UnionID string `json:"unionid,omitempty"`
 }
 
-func personOf(p member.Person) person {
-	out := person{ID: p.ID, CreatedAt: p.CreatedAt, Identities: make([]identity, len(p.Identities)), Cards: make([]memberCard, len(p.Cards))}
+func personOf(p member.Person) Person {
+	out := Person{ID: p.ID, CreatedAt: p.CreatedAt, Identities: make([]identity, len(p.Identities)), Cards: make([]memberCard, len(p.Cards))}
 	for i, id := range p.Identities {
 		out.Identities[i] = identity{id.AppID, id.OpenID, id.UnionID}
 	}
@@ -73,7 +80,7 @@ func (in *membersInput) Resolve(huma.Context) []error {
 
 type membersOutput struct {
 	Body struct {
-		Members    []person `json:"members"`
+		Members    []Person `json:"members"`
 		NextCursor string   `json:"next_cursor,omitempty" doc:"Absent on the last page."`
 	}
 }
@@ -82,7 +89,18 @@ type memberInput struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
-type memberOutput struct{ Body person }
+type memberOutput struct {
+	Body struct {
+		Person
+		Forms []filledForm `json:"forms,omitempty" doc:"What was filled in in one-click forms, where DATA_KEYS let it be kept."`
+	}
+}
+
+type filledForm struct {
+	CardID string            `json:"card_id"`
+	Code   string            `json:"code"`
+	Fields map[string]string `json:"fields"`
+}
 
 func (a *API) memberRoutes(api huma.API) {
 	secured := []map[string][]string{{"bearer": {}}}
@@ -99,10 +117,7 @@ func (a *API) memberRoutes(api huma.API) {
 	route(a, api, huma.Operation{
 		OperationID: "member", Method: http.MethodGet, Path: "/v1/members/{id}", Tags: []string{"members"}, Security: secured,
 		Summary: "One member", Errors: []int{401, 404, 503},
-	}, func(ctx context.Context, in *memberInput) (*memberOutput, error) {
-		p, err := a.People.Person(ctx, in.ID)
-		return &memberOutput{personOf(p)}, err
-	})
+	}, a.member)
 	route(a, api, huma.Operation{
 		OperationID: "eraseMember", Method: http.MethodDelete, Path: "/v1/members/{id}", Tags: []string{"members"}, Security: secured,
 		Summary: "Delete a person's data for good", DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 503},
@@ -110,6 +125,25 @@ func (a *API) memberRoutes(api huma.API) {
 	}, func(ctx context.Context, in *memberInput) (*nothing, error) {
 		return nil, a.People.Erase(ctx, in.ID)
 	})
+}
+
+func (a *API) member(ctx context.Context, in *memberInput) (*memberOutput, error) {
+	p, err := a.People.Person(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out memberOutput
+	out.Body.Person = personOf(p)
+	for _, c := range p.Cards {
+		fields, err := a.Forms.Of(ctx, c.CardID, c.Code)
+		if err != nil {
+			return nil, err
+		}
+		if len(fields) > 0 {
+			out.Body.Forms = append(out.Body.Forms, filledForm{c.CardID, c.Code, fields})
+		}
+	}
+	return &out, nil
 }
 
 func (a *API) listMembers(ctx context.Context, in *membersInput) (*membersOutput, error) {
@@ -124,7 +158,7 @@ func (a *API) listMembers(ctx context.Context, in *membersInput) (*membersOutput
 		return nil, err
 	}
 	var out membersOutput
-	out.Body.Members = make([]person, len(people))
+	out.Body.Members = make([]Person, len(people))
 	for i, p := range people {
 		out.Body.Members[i] = personOf(p)
 	}

@@ -16,7 +16,9 @@ import (
 	"addcard/internal/auth"
 	"addcard/internal/card"
 	"addcard/internal/cardlist"
+	"addcard/internal/jssdk"
 	"addcard/internal/member"
+	"addcard/internal/opencard"
 	"addcard/internal/sqldb"
 	"addcard/internal/ticket"
 	"addcard/internal/wechat"
@@ -47,6 +49,8 @@ var (
 	methodNotAllowed   = kind{405, "method_not_allowed", "This route does not know the method; see Allow."}
 	requestTimeout     = kind{408, "request_timeout", "The request did not arrive in time."}
 	openIDUnknown      = kind{409, "openid_unknown", "The card binds its holder's openid in the Official Account, and that is not known yet."}
+	codeModeWrong      = kind{409, "code_mode_unsupported", "The codes of this card are given out in real time: take it with wx.addCard, not with the open-card component."}
+	notOneClick        = kind{409, "not_one_click", "The card has no activation form (wx_activate): take it with wx.addCard, not with the open-card component."}
 	cardNotClaimable   = kind{409, "card_not_claimable", "The card is out of stock, deleted, or refused in review."}
 	cardNotHeld        = kind{409, "card_not_held", "Nobody holds the card: it was not taken yet, was given away, or was made unavailable."}
 	insufficientBonus  = kind{409, "insufficient_bonus", "The bonus does not suffice; nothing was written."}
@@ -56,6 +60,7 @@ var (
 	unsupportedMedia   = kind{415, "unsupported_media_type", "The request body must be application/json in UTF-8, not compressed."}
 	invalidInput       = kind{422, "invalid_input", "The request is understood, but not valid; see errors."}
 	keyReused          = kind{422, "idempotency_key_reused", "The Idempotency-Key came with another request before; nothing was written."}
+	badActivateTicket  = kind{422, "activate_ticket_invalid", "The activate_ticket is wrong, has expired, or was used for another code."}
 	wechatRefused      = kind{422, "wechat_refused", "WeChat refuses the request."}
 	rateLimited        = kind{429, "rate_limited", "Too many requests; see Retry-After."}
 	clientClosed       = kind{499, "client_closed", "The client did not wait for the answer."}
@@ -69,7 +74,7 @@ var kinds = []kind{
 	malformedBody, sessionInvalid, loginCodeInvalid, adminTokenInvalid, codeNotYours, userBlocked, notFound, cardNotFound, memberNotFound, methodNotAllowed,
 	requestTimeout, openIDUnknown, cardNotClaimable, bodyTooLarge, unsupportedMedia, invalidInput, rateLimited,
 	clientClosed, internalError, wechatUnavailable, ticketUnavailable, serviceUnavailable,
-	messageNotFound, wechatRefused, keyMissing, keyReused, codeNotFound, cardNotHeld, insufficientBonus, insufficientFen, notReversible,
+	messageNotFound, wechatRefused, codeModeWrong, notOneClick, badActivateTicket, keyMissing, keyReused, codeNotFound, cardNotHeld, insufficientBonus, insufficientFen, notReversible,
 }
 
 // table says what a client is told for each error of the packages below. What
@@ -95,6 +100,11 @@ var table = []struct {
 	{member.ErrNoMessage, messageNotFound},
 	{cardlist.ErrNotYours, codeNotYours},
 	{cardlist.ErrCodeInvalid, invalidInput},
+	{opencard.ErrTicket, badActivateTicket},
+	{opencard.ErrCodeMode, codeModeWrong},
+	{opencard.ErrNotOneClick, notOneClick},
+	{opencard.ErrTooMany, rateLimited},
+	{jssdk.ErrURL, invalidInput},
 	{card.ErrNotFound, cardNotFound},
 	{card.ErrNotClaimable, cardNotClaimable},
 	{card.ErrTooMany, rateLimited},
@@ -231,6 +241,9 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 	if told := (*operated)(nil); errors.As(err, &told) {
 		p.Detail = cmp.Or(told.detail(), p.Detail)
 	}
+	if errors.Is(err, jssdk.ErrURL) {
+		p.Errors = []FieldError{{"query.url", "is not a page of a host in JSSDK_HOSTS"}}
+	}
 	if field := (*fieldProblem)(nil); errors.As(err, &field) {
 		p.Errors = []FieldError{FieldError(*field)}
 	}
@@ -258,7 +271,7 @@ func locationOf(path string) string {
 const defaultRetry = 5 * time.Second
 
 func retryAfter(err error) time.Duration {
-	if errors.Is(err, card.ErrTooMany) {
+	if errors.Is(err, card.ErrTooMany) || errors.Is(err, opencard.ErrTooMany) {
 		now := time.Now()
 		return now.Truncate(time.Minute).Add(time.Minute).Sub(now) // the allowance is per minute
 	}

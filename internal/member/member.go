@@ -83,7 +83,9 @@ type Service struct {
 	store Store
 	apps  Apps
 	cards Cards
-	due   chan struct{} // tells the Sender that something may be due
+	// phones gives the hashes that a phone number may be stored as.
+	phones func(number string) []string
+	due    chan struct{} // tells the Sender that something may be due
 }
 
 // New returns a Service on store. cards tells what becomes of a card that was taken.

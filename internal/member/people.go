@@ -37,10 +37,14 @@ func (s *Service) People(ctx context.Context, after Mark, n int) ([]Person, erro
 }
 
 // Find lists the members whom key names: a member ID, a card code, a membership
-// number, an openid or a unionid, written out in full. Normally that is one;
-// it is never more than n.
+// number, an openid, a unionid or a phone number, written out in full. Normally
+// that is one; it is never more than n.
 func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error) {
-	ids, err := s.store.Find(ctx, key, n)
+	var phones []string
+	if s.phones != nil {
+		phones = s.phones(key)
+	}
+	ids, err := s.store.Find(ctx, key, phones, n)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +61,10 @@ func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error)
 	}
 	return people, nil
 }
+
+// FindPhones has Find look for phone numbers too: hashes gives what a number
+// may be stored as. It must be called before the Service is used.
+func (s *Service) FindPhones(hashes func(number string) []string) { s.phones = hashes }
 
 // Person returns one member, or ErrNobody.
 func (s *Service) Person(ctx context.Context, memberID string) (Person, error) {

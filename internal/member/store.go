@@ -28,6 +28,9 @@ type Reader interface {
 	// claimed, deleted or issued, the first of these that there is, or
 	// ErrNotFound.
 	LiveCard(ctx context.Context, memberID, cardID string) (Card, error)
+	// FormCode returns the code that an activate_ticket was used for, or
+	// ErrNotFound.
+	FormCode(ctx context.Context, ticketHash string) (cardID, code string, err error)
 	// Erased tells whether the code is one of a member whose data was deleted.
 	Erased(ctx context.Context, cardID, code string) (bool, error)
 
@@ -117,6 +120,9 @@ type Tx interface {
 	// Event returns a kept event, or ErrNotFound.
 	Event(ctx context.Context, dedupeKey string) (Event, error)
 
+	// AddForm reports false for a ticket that was used before.
+	AddForm(ctx context.Context, cardID, code string, f Form) (bool, error)
+
 	// Enqueue puts a message behind the others of its card, due now, unless
 	// one of the same kind and payload waits there already, perhaps under way.
 	// So that the one under way is not the last word on something older, the
@@ -155,12 +161,16 @@ type Store interface {
 	// Waiting counts messages by state and tells the age of the oldest that waits.
 	Waiting(ctx context.Context) (Backlog, error)
 
+	// Forms lists the sealed forms of a card, oldest first.
+	Forms(ctx context.Context, cardID, code string) ([]string, error)
+
 	// Person returns one member, or ErrNotFound.
 	Person(ctx context.Context, memberID string) (Person, error)
 	// People lists up to n members after the mark, newest first.
 	People(ctx context.Context, after Mark, n int) ([]Person, error)
 	// Find lists the IDs of up to n members whom key names, see Service.Find.
-	Find(ctx context.Context, key string, n int) ([]string, error)
+	// phones are the hashes that a phone number may be stored as.
+	Find(ctx context.Context, key string, phones []string, n int) ([]string, error)
 	// Messages lists up to n messages after the mark, see Service.Messages.
 	Messages(ctx context.Context, state string, after MessageMark, n int) ([]Queued, error)
 	// CardsDue lists up to n cards that are due to be checked, the most due

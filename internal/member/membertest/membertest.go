@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"people come newest first, page by page": pages,
 		"people are found by what names them":    found,
 		"nothing is left of who was erased":      erased,
+		"an activate_ticket serves one code":     formOnce,
 	}
 	maps.Copy(tests, ledgerTests)
 	maps.Copy(tests, tellTests)

@@ -75,12 +75,24 @@ func found(t *testing.T, s member.Store) {
 	held(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1"})
 	held(t, s, member.Card{CardID: "c2", Code: "A1", MemberID: "m2", Status: member.Active})
 	for key, want := range map[string]int{"m1": 1, "open-m1": 1, "u1": 1, "N1": 1, "A1": 2, "": 0, "A": 0, "m1%": 0, "%": 0} {
-		ids, err := s.Find(t.Context(), key, 10)
+		ids, err := s.Find(t.Context(), key, nil, 10)
 		if err != nil || len(ids) != want || want == 1 && ids[0] != "m1" {
 			t.Errorf("Find(%q): got %v, %v, want %d", key, ids, err, want)
 		}
 	}
-	if ids, err := s.Find(t.Context(), "A1", 1); len(ids) != 1 || err != nil {
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		added, err := tx.AddForm(ctx, "c2", "A1", member.Form{TicketHash: "t1", Phone: "hash", Sealed: "x"})
+		if !added {
+			t.Error("the form was not added")
+		}
+		return err
+	})
+	for _, phones := range [][]string{{"hash"}, {"new", "hash"}} {
+		if ids, err := s.Find(t.Context(), "137", phones, 10); err != nil || len(ids) != 1 || ids[0] != "m2" {
+			t.Errorf("by phone: got %v, %v", ids, err)
+		}
+	}
+	if ids, err := s.Find(t.Context(), "A1", nil, 1); len(ids) != 1 || err != nil {
 		t.Errorf("at most one: got %v, %v", ids, err)
 	}
 }
@@ -107,13 +119,16 @@ func erased(t *testing.T, s member.Store) {
 				return err
 			}
 		}
+		if _, err := tx.AddForm(ctx, "c1", "A1", member.Form{TicketHash: "t1", Phone: "hash", Sealed: "x"}); err != nil {
+			return err
+		}
 		if err := tx.AddConflict(ctx, member.Identity{AppID: app, OpenID: "open-m1", MemberID: "m1"}, "m2"); err != nil {
 			return err
 		}
 		return tx.Erase(ctx, "m1", "heir")
 	})
 	for _, key := range []string{"m1", "open-m1", "A1", "A2", "N1", "heir"} {
-		if ids, err := s.Find(t.Context(), key, 10); len(ids) != 0 || err != nil {
+		if ids, err := s.Find(t.Context(), key, nil, 10); len(ids) != 0 || err != nil {
 			t.Errorf("Find(%q): got %v, %v", key, ids, err)
 		}
 	}
@@ -149,7 +164,34 @@ func erased(t *testing.T, s member.Store) {
 		}
 		return nil
 	})
+	if forms, err := s.Forms(t.Context(), "c1", "A1"); len(forms) != 0 || err != nil {
+		t.Errorf("forms: got %v, %v", forms, err)
+	}
+	if _, code, err := s.FormCode(t.Context(), "t1"); code != "A1" || err != nil {
+		t.Errorf("the used ticket: got %v, %v", code, err)
+	}
 	if taken, err := s.Take(t.Context(), "l", time.Minute, 10); err != nil || len(taken) != 1 || taken[0].Code != "B1" {
 		t.Errorf("what waits: got %+v, %v", taken, err)
+	}
+}
+
+func formOnce(t *testing.T, s member.Store) {
+	if _, _, err := s.FormCode(t.Context(), "t1"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("an unused ticket: got %v", err)
+	}
+	for i, want := range []bool{true, false} {
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			added, err := tx.AddForm(ctx, "c1", fmt.Sprint("A", i), member.Form{TicketHash: "t1", Sealed: fmt.Sprint("form ", i)})
+			if added != want {
+				t.Errorf("%d: added %v", i, added)
+			}
+			return err
+		})
+	}
+	if cardID, code, err := s.FormCode(t.Context(), "t1"); cardID != "c1" || code != "A0" || err != nil {
+		t.Errorf("got %s, %s, %v", cardID, code, err)
+	}
+	if forms, err := s.Forms(t.Context(), "c1", "A0"); err != nil || len(forms) != 1 || forms[0] != "form 0" {
+		t.Errorf("forms: got %v, %v", forms, err)
 	}
 }

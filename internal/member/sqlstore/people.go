@@ -100,12 +100,16 @@ const findSQL = `select f.member_id from (
 	union select member_id from identity where unionid = $1 and unionid <> ''
 	union select member_id from member_card where code = $1
 	union select member_id from member_card where membership_number = $1 and membership_number <> ''
+	union select c.member_id from form o join member_card c on c.card_id = o.card_id and c.code = o.code
+		where o.phone in ($2, $3) and o.phone <> ''
 	) f join member m on m.member_id = f.member_id where m.erased_at = 0
-	order by m.created_at desc, f.member_id limit $2`
+	order by m.created_at desc, f.member_id limit $4`
 
 // Find implements member.Store.
-func (s *Store) Find(ctx context.Context, key string, n int) ([]string, error) {
-	rs, err := s.q.Query(ctx, findSQL, key, n)
+func (s *Store) Find(ctx context.Context, key string, phones []string, n int) ([]string, error) {
+	var two [2]string // the key in use and the one before it
+	copy(two[:], phones)
+	rs, err := s.q.Query(ctx, findSQL, key, two[0], two[1], n)
 	return all("find members", rs, err, func(scan func(...any) error) (id string, err error) {
 		err = scan(&id)
 		return id, err
@@ -132,6 +136,8 @@ var eraseSQL = []string{
 	`delete from outbox where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
 	`update event set openid = '', fields = '{}' where openid in (select openid from identity where member_id = $1)`,
 	`update event set openid = '', fields = '{}' where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
+	// The hash of a ticket stays, so that it serves nobody else.
+	`update form set sealed = '', phone = '' where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
 	`delete from identity_conflict where member_id = $1 or other_member_id = $1
 		or openid in (select openid from identity where member_id = $1)`,
 	`delete from identity where member_id = $1`,

@@ -1,0 +1,72 @@
+package datakey_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"addcard/internal/datakey"
+)
+
+func entry(kid string, b byte) string {
+	return kid + ":" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{b}, 32))
+}
+
+func parse(t *testing.T, list string) *datakey.Keys {
+	t.Helper()
+	k, err := datakey.Parse(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestKeys_rotate(t *testing.T) {
+	t.Parallel()
+	old := parse(t, entry("a", 1))
+	sealed := old.Seal([]byte("13700000000"), "card 1")
+	if strings.Contains(sealed, "137") || sealed == old.Seal([]byte("13700000000"), "card 1") {
+		t.Errorf("sealed %q", sealed)
+	}
+	both := parse(t, entry("b", 2)+", "+entry("a", 1))
+	for _, k := range []*datakey.Keys{old, both} {
+		if plain, err := k.Open(sealed, "card 1"); string(plain) != "13700000000" || err != nil {
+			t.Errorf("opened %q, %v", plain, err)
+		}
+	}
+	if both.Index("x") == old.Index("x") || both.Indexes("x")[1] != old.Index("x") || len(both.Indexes("x")) != 2 {
+		t.Error("an index of the old key is not looked for")
+	}
+	for name, open := range map[string]func() ([]byte, error){
+		"another thing":   func() ([]byte, error) { return old.Open(sealed, "card 2") },
+		"another key":     func() ([]byte, error) { return parse(t, entry("a", 9)).Open(sealed, "card 1") },
+		"the key is gone": func() ([]byte, error) { return parse(t, entry("b", 2)).Open(sealed, "card 1") },
+		"no keys":         func() ([]byte, error) { return (*datakey.Keys)(nil).Open(sealed, "card 1") },
+		"cut":             func() ([]byte, error) { return old.Open(sealed[:10], "card 1") },
+		"junk":            func() ([]byte, error) { return old.Open("a.!!", "card 1") },
+		"nothing":         func() ([]byte, error) { return old.Open("", "card 1") },
+	} {
+		if plain, err := open(); !errors.Is(err, datakey.ErrSealed) || plain != nil {
+			t.Errorf("%s: got %q, %v", name, plain, err)
+		}
+	}
+}
+
+func TestKeys_none(t *testing.T) {
+	t.Parallel()
+	k := parse(t, " ")
+	if k != nil || k.Index("x") != "" || k.Indexes("x") != nil {
+		t.Errorf("got %v", k)
+	}
+	for _, list := range []string{"a", "a:", "a:" + base64.StdEncoding.EncodeToString(make([]byte, 31)), entry("a", 1) + ",", entry("", 1), entry("a.b", 1)} {
+		if _, err := datakey.Parse(list); err == nil || strings.Contains(err.Error(), "AQEB") {
+			t.Errorf("%q: %v", list, err)
+		}
+	}
+	if text := fmt.Sprintf("%+v %#v", *parse(t, entry("a", 'k')), parse(t, entry("a", 'k'))); strings.Contains(text, "kkkk") || strings.Contains(text, "107") {
+		t.Errorf("a printer shows the key: %s", text)
+	}
+}

@@ -1,0 +1,110 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"addcard/internal/jssdk"
+	"addcard/internal/member"
+	"addcard/internal/opencard"
+)
+
+// OpenCards is what the API needs of the way through the open-card component.
+type OpenCards interface {
+	Params(ctx context.Context, memberID, cardID, outerStr string) (opencard.Params, error)
+	Activate(ctx context.Context, memberID, cardID, code, ticket string) (member.Card, error)
+}
+
+// Pages signs web pages.
+type Pages interface {
+	Config(ctx context.Context, address string) (jssdk.Config, error)
+}
+
+type openCardInput struct {
+	CardPath
+	OuterStr string `query:"outer_str" doc:"The channel, at most 128 bytes; comes back in WeChat's events."`
+}
+
+// Resolve finds what a schema cannot say.
+func (in *openCardInput) Resolve(huma.Context) []error {
+	if msg := badOuterStr(in.OuterStr); msg != "" {
+		return []error{&huma.ErrorDetail{Location: "query.outer_str", Message: msg}}
+	}
+	return nil
+}
+
+type openCardOutput struct {
+	Body struct {
+		AppID     string    `json:"appId" example:"wxeb490c6f9b154ef9"`
+		ExtraData extraData `json:"extraData"`
+	}
+}
+
+type extraData struct {
+	EncryptCardID string `json:"encrypt_card_id"`
+	OuterStr      string `json:"outer_str"`
+	Biz           string `json:"biz"`
+}
+
+type activateInput struct {
+	Body struct {
+		CardID string `json:"card_id" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
+		Code   string `json:"code" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$" doc:"In the clear, as App.onShow has it."`
+		Ticket string `json:"activate_ticket" minLength:"1" maxLength:"1024" pattern:"^[!-~]+$"`
+	}
+}
+
+type activateOutput struct {
+	Body struct {
+		Card memberCard `json:"card"`
+	}
+}
+
+type pageInput struct {
+	URL string `query:"url" required:"true" maxLength:"2048" doc:"Of the page, as the browser has it; its fragment does not count."`
+}
+
+type pageOutput struct {
+	Body struct {
+		AppID     string `json:"appId"`
+		Timestamp int64  `json:"timestamp"`
+		NonceStr  string `json:"nonceStr"`
+		Signature string `json:"signature"`
+	}
+}
+
+func (a *API) openCardRoutes(api huma.API) {
+	route(a, api, a.signedIn(huma.Operation{
+		OperationID: "openCard", Method: http.MethodGet, Path: "/v1/cards/{card_id}/open-card", Tags: []string{"cards"},
+		Summary: "What wx.navigateToMiniProgram takes to open the open-card component", Errors: []int{401, 404, 409, 422, 429, 503},
+		Description: "For one-click cards whose codes are WeChat's or were deposited. Fetch it before the tap.",
+	}), func(ctx context.Context, in *openCardInput) (*openCardOutput, error) {
+		p, err := a.OpenCards.Params(ctx, sessionOf(ctx).MemberID, in.CardID, in.OuterStr)
+		var out openCardOutput
+		out.Body.AppID, out.Body.ExtraData = opencard.AppID, extraData(p)
+		return &out, err
+	})
+	route(a, api, a.signedIn(huma.Operation{
+		OperationID: "activate", Method: http.MethodPost, Path: "/v1/activations", Tags: []string{"cards"},
+		Summary: "Report what the open-card component brought back to App.onShow", Errors: []int{400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
+		Description: "The card is active in the answer, or still claimed when WeChat needs longer: then it becomes active by itself.",
+	}), func(ctx context.Context, in *activateInput) (*activateOutput, error) {
+		b := in.Body
+		c, err := a.OpenCards.Activate(ctx, sessionOf(ctx).MemberID, b.CardID, b.Code, b.Ticket)
+		var out activateOutput
+		out.Body.Card = cardOf(c)
+		return &out, err
+	})
+	route(a, api, huma.Operation{
+		OperationID: "jssdkConfig", Method: http.MethodGet, Path: "/v1/jssdk-config", Tags: []string{"pages"},
+		Summary: "What wx.config takes in a web page of the shop", Errors: []int{422, 429, 503},
+		Description: "Pages of the hosts in JSSDK_HOSTS only.",
+	}, func(ctx context.Context, in *pageInput) (*pageOutput, error) {
+		c, err := a.Pages.Config(ctx, in.URL)
+		var out pageOutput
+		out.Body.AppID, out.Body.Timestamp, out.Body.NonceStr, out.Body.Signature = c.AppID, c.Timestamp, c.NonceStr, c.Signature
+		return &out, err
+	})
+}
