@@ -4,10 +4,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test fleet lint cover fuzz bench sandbox build clean
+.PHONY: help test fleet bench-peers lint cover fuzz bench sandbox build clean
 
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: ## all checks: formatting, vet, every test with the race detector
 	@./scripts/test.sh
@@ -30,6 +30,9 @@ bench: ## benchmarks; compare figures of one run only
 
 fleet: ## the long form of the fleet's proof: 16 processes, kills, pauses, failovers (about 5 minutes)
 	ADDCARD_FLEET=full $(GO) test -count=1 -v -timeout 30m ./internal/fleettest
+
+bench-peers: ## tickets beside two Go SDKs, in a module of its own (about 3 minutes; needs redis-server)
+	cd bench/peers && $(GO) run .
 
 cover: ## coverage by package
 	$(GO) test -coverpkg=./internal/... -coverprofile=cover.out ./... && $(GO) tool cover -func=cover.out | tail -1

@@ -39,7 +39,7 @@ type result struct {
 
 func main() {
 	child := flag.Bool("child", false, "")
-	runs := flag.Int("runs", 3, "how often each is done; the median is printed")
+	runs := flag.Int("runs", 3, "how often each is done; the middle one is printed")
 	flag.Parse()
 	if *child {
 		serveChild()

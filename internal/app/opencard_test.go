@@ -267,3 +267,24 @@ func TestOpenCard_events_before_and_after(t *testing.T) {
 		}
 	}
 }
+
+func TestJSSDKConfig(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	w.env["JSSDK_HOSTS"] = "shop.example"
+	s := w.serve()
+	const page = "https://shop.example/card?from=店"
+	var got struct {
+		AppID, NonceStr, Signature string
+		Timestamp                  int64
+	}
+	s.get("/v1/jssdk-config?url="+url.QueryEscape(page+"#top"), "").is(t, 200).json(t, &got)
+	if got.AppID != w.sim.Accounts().Official.AppID || !w.sim.CheckWebConfig(page, got.NonceStr, got.Timestamp, got.Signature) {
+		t.Errorf("got %+v", got)
+	}
+	p := s.get("/v1/jssdk-config?url=https://evil.example/", "").problem(t, 422, "invalid_input")
+	if len(p.Errors) != 1 || p.Errors[0].Location != "query.url" {
+		t.Errorf("errors: %+v", p.Errors)
+	}
+	s.get("/v1/jssdk-config", "").problem(t, 422, "invalid_input")
+}

@@ -50,6 +50,15 @@ type beingGiven struct{}
 func (beingGiven) Error() string                     { return "member: the card is being given away" }
 func (beingGiven) RetryAfter() (time.Duration, bool) { return 10 * time.Minute, true }
 
+// soonReported puts the activation of a card whose holder is not known in the
+// mini-program off, once: who comes from the open-card component reports it a
+// moment after WeChat's event, and only a card that is not active yet can be
+// shown to be theirs.
+type soonReported struct{}
+
+func (soonReported) Error() string                     { return "member: the mini-program may report the card" }
+func (soonReported) RetryAfter() (time.Duration, bool) { return 20 * time.Second, true }
+
 func (s *Sender) send(ctx context.Context, m Message) error {
 	if m.Kind == applyEvent {
 		return s.applyLate(ctx, m)
@@ -110,6 +119,8 @@ func (s *Sender) look(ctx context.Context, m Message, c Card) error {
 		begin, err = s.begun(ctx, c, face)
 	case wanted && face.Status == "GIFTING":
 		err = beingGiven{}
+	case wanted && m.Attempts == 0 && s.stranger(ctx, c):
+		err = soonReported{}
 	case wanted:
 		face.Active, face.MembershipNumber = true, m.Code
 		begin, err = s.start(ctx, c)
@@ -127,6 +138,17 @@ func (s *Sender) wanted(ctx context.Context, c Card) (bool, error) {
 	}
 	plan, err := s.service.cards.Plan(ctx, c.CardID)
 	return plan == PlanPush || plan == PlanForm && c.Life.Submitted, err
+}
+
+// stranger tells whether the mini-program does not know the holder of a card
+// that became theirs by a form.
+func (s *Sender) stranger(ctx context.Context, c Card) bool {
+	plan, err := s.service.cards.Plan(ctx, c.CardID)
+	if err != nil || plan != PlanForm {
+		return false
+	}
+	k, err := s.service.known(ctx, s.service.store, c.MemberID)
+	return err == nil && k.mini.OpenID == ""
 }
 
 // applyLate applies an event whose card was not known when it came.

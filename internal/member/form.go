@@ -61,6 +61,9 @@ func (s *Service) Submit(ctx context.Context, memberID string, claim Claim, form
 		if err := s.keep(ctx, tx, c, taking{claim.Plan, claim.Opening}, c.Status != Active); err != nil {
 			return err
 		}
+		if err := tx.HastenCard(ctx, c.CardID, c.Code); err != nil {
+			return err
+		}
 		c, err = tx.Card(ctx, c.CardID, c.Code)
 		return err
 	})

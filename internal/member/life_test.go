@@ -50,6 +50,17 @@ ming+O1`,
 manual/c1 claimed of ming+O1
 ming+O1`,
 	},
+	"through the open-card component": {
+		steps: []step{
+			submit("ming", "form", "s1", "O1"),
+			submit("ming", "form", "s1", "O1"),
+			event(ev{name: taken, openID: "O1", cardID: "form", code: "s1", second: 1, outer: "door"}),
+			event(ev{name: submitted, openID: "O1", cardID: "form", code: "s1", second: 2}),
+		},
+		want: `
+form/s1 active door of ming+O1
+ming+O1`,
+	},
 	"a form to fill in": {
 		steps: []step{
 			login("ming", "u1"),

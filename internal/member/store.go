@@ -137,6 +137,8 @@ type Tx interface {
 	// Lock makes those wait who change the card. Whoever ends a message that may
 	// have others behind it calls it first: they are enqueued under that lock.
 	Lock(ctx context.Context, cardID, code string) error
+	// HastenCard makes what waits for a card due now.
+	HastenCard(ctx context.Context, cardID, code string) error
 	// Finish removes a message; Postpone makes it wait and counts a failure;
 	// Release gives it back as it was; Bury counts a failure and parks it for
 	// the operator. They report false when the message is no longer leased to

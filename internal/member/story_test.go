@@ -190,6 +190,23 @@ func (p *play) claim(ctx context.Context, person, cardID, name, wallet string) e
 	return err
 }
 
+// submit is what a phone posts when it comes back from the open-card component.
+func submit(person, cardID, name, wallet string) step {
+	return func(ctx context.Context, p *play) error {
+		if _, ok := p.subs[person]; !ok {
+			if err := login(person, "")(ctx, p); err != nil {
+				return err
+			}
+		}
+		c := member.Claim{CardID: p.cardID(cardID), Code: p.code(name), Plan: member.PlanForm, ProvedOpenID: p.name(wallet)}
+		if _, err := p.CardOf(ctx, p.subs[person], c.CardID, c.Code); err == nil {
+			c.ProvedOpenID = ""
+		}
+		_, err := p.Submit(ctx, p.subs[person], c, member.Form{TicketHash: p.prefix + name})
+		return err
+	}
+}
+
 type ev struct {
 	name, openID, union, cardID, code string
 	second                            int

@@ -109,6 +109,14 @@ var everyCall = map[string]func(ctx context.Context, a *wechat.App, c *wechat.Cl
 	"MakeUnavailable": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
 		return c.MakeUnavailable(ctx, "p1", "1", "")
 	},
+	"OpenCard": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.OpenCard(ctx, "p1", "")
+		return err
+	},
+	"Form": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, _, err := c.Form(ctx, "ticket")
+		return err
+	},
 	"UpdateUser": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
 		_, err := c.UpdateUser(ctx, wechat.Update{Code: "1"})
 		return err

@@ -114,6 +114,12 @@ func (r rows) Lock(ctx context.Context, cardID, code string) error {
 	return r.exec(ctx, "lock a card", lockSQL, cardID, code)
 }
 
+const hastenCardSQL = `update outbox set due_at = now_ms() where card_id = $1 and code = $2 and state = 'waiting' and due_at > now_ms()`
+
+func (r rows) HastenCard(ctx context.Context, cardID, code string) error {
+	return r.exec(ctx, "hasten messages", hastenCardSQL, cardID, code)
+}
+
 const finishSQL = `delete from outbox where outbox_id = $1 and lease_owner = $2`
 
 func (r rows) Finish(ctx context.Context, m member.Message) (bool, error) {
