@@ -150,3 +150,42 @@ func TestOutbox_parked_shown_and_retried(t *testing.T) {
 		}
 	}
 }
+
+// What a card begins with is booked once, sent with the activation, and not
+// given again to one that is deleted and restored.
+func TestOpening_bonus_comes_with_the_activation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	cardID := w.card(withBalance)
+	s := w.serve()
+	w.connect(s)
+	got := s.operator("PUT", "/v1/cards/"+cardID+"/settings", `{"init_bonus":100,"init_balance":7,"init_bonus_record":"开卡送积分"}`)
+	if got.status != 200 {
+		t.Fatalf("settings: %d %s", got.status, got.body)
+	}
+	token, code := w.held(s, "ming", cardID)
+	f := w.face("ming", 100, 7)
+	if len(f.Messages) != 1 || f.Messages[0].Kind != "activated" || f.Messages[0].Text != "开卡送积分" {
+		t.Errorf("messages: %+v", f.Messages)
+	}
+	ledger := func() (list []entry) {
+		t.Helper()
+		var page struct{ Entries []entry }
+		s.operator("GET", entriesPath(cardID, code), "").json(t, &page)
+		return page.Entries
+	}
+	if list := ledger(); len(list) != 1 || list[0].Seq != 1 || list[0].AddBonus != 100 || list[0].Balance != 7 || list[0].RecordBonus != "开卡送积分" {
+		t.Errorf("the ledger: %+v", list)
+	}
+	w.phone("ming", "delete-card", `{"card_id":"`+cardID+`","code":"`+code+`"}`)
+	eventually(t, "the deletion is known", func() bool { return s.cards(token)[0].Status == "deleted" })
+	s.book(entriesPath(cardID, code), "k1", `{"add_bonus":5}`).booked(t)
+	w.take(s, token, "ming", cardID)
+	eventually(t, "the restored card is active", func() bool { return s.cards(token)[0].Status == "active" })
+	if got, want := messages(w.face("ming", 105, 7)), "bonus +5 105 "; got != want {
+		t.Errorf("messages: %s, want %s", got, want)
+	}
+	if list := ledger(); len(list) != 2 {
+		t.Errorf("the ledger: %+v", list)
+	}
+}
