@@ -89,8 +89,8 @@ func bit(b bool) int64 {
 }
 
 const moveLedgerSQL = `update member_card set ledger = o.ledger, seq = o.seq, bonus = o.bonus, balance = o.balance, told = o.seq
-	from member_card o where member_card.card_id = $1 and o.card_id = $1
-	and (member_card.code = $2 and o.code = $3 or member_card.code = $3 and o.code = $2)`
+	from member_card o where member_card.card_id = $1 and member_card.code in ($2, $3)
+	and o.card_id = $1 and o.code = case member_card.code when $2 then $3 else $2 end`
 
 func (r rows) MoveLedger(ctx context.Context, cardID, giver, heir string) error {
 	return r.exec(ctx, "move a ledger", moveLedgerSQL, cardID, giver, heir)

@@ -212,15 +212,15 @@ func (r rows) Discard(ctx context.Context, id string) error {
 }
 
 const messagesSQL = `select ` + queuedColumns + ` from outbox
-	where state >= $1 and state <= $2 and (state, created_at, outbox_id) > ($3, $4, $5)
-	order by state, created_at, outbox_id limit $6`
+	where (state, created_at, outbox_id) > ($1, $2, $3) and state <= $4
+	order by state, created_at, outbox_id limit $5`
 
 // Messages implements member.Store.
 func (s *Store) Messages(ctx context.Context, state string, after member.MessageMark, n int) ([]member.Queued, error) {
-	from, to := state, state
-	if state == "" {
-		from, to = member.MessageDead, member.MessageWaits
+	from, to := cmp.Or(state, member.MessageDead), cmp.Or(state, member.MessageWaits)
+	if after.State > from {
+		from = after.State
 	}
-	rs, err := s.q.Query(ctx, messagesSQL, from, to, after.State, millis(after.CreatedAt), after.ID, n)
+	rs, err := s.q.Query(ctx, messagesSQL, from, millis(after.CreatedAt), after.ID, to, n)
 	return all("list messages", rs, err, scanQueued)
 }
