@@ -14,6 +14,15 @@ command -v redis-sentinel >/dev/null || packages+=(redis-sentinel)
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
 	packages+=(gcc libc6-dev) # the race detector needs them
 fi
+# The sample mini-program: Node.js, a browser, and a font without which Chinese is boxes.
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
+if [ ! -x "${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then
+	packages+=(chromium)
+fi
+if ! fc-list :lang=zh 2>/dev/null | grep -q .; then
+	packages+=(fontconfig fonts-noto-cjk)
+fi
 if [ ${#packages[@]} -gt 0 ]; then
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 		echo "== installing ${packages[*]}" >&2
@@ -22,6 +31,9 @@ if [ ${#packages[@]} -gt 0 ]; then
 	else
 		missing+=("Debian packages: ${packages[*]}")
 	fi
+fi
+if command -v node >/dev/null && [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
+	missing+=("Node.js 20 or newer; this is $(node --version)")
 fi
 if [ ${#missing[@]} -gt 0 ]; then
 	printf 'missing: %s\n' "${missing[@]}" >&2
@@ -41,5 +53,7 @@ if [ -n "${CI:-}" ]; then # needs modules that only their own tests use
 fi
 echo "== vet" >&2
 go vet ./...
+echo "== mini-program" >&2
+(cd miniprogram && npm ci --no-audit --no-fund >&2 && npm test >&2)
 echo "== tests" >&2
 CGO_ENABLED=1 go test -race -timeout 15m ./...

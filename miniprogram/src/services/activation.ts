@@ -4,7 +4,7 @@
  * storage until the server has answered, across a restart of the mini-program.
  */
 import { openCardAppId } from '../config'
-import type { ActivationInputBody, MemberCard } from './api'
+import type { ActivateInputBody, MemberCard } from './api'
 import { activate } from './cards'
 import { ApiError } from './http'
 
@@ -20,11 +20,11 @@ export type Shown = Pick<WechatMiniprogram.App.LaunchShowOption, 'scene' | 'refe
 /** Call it in App.onShow: keeps the component's answer. WeChat may show the same one again. */
 export function keepReturn({ scene, referrerInfo }: Shown): void {
   if (scene !== returned || referrerInfo?.appId !== openCardAppId) return
-  const answer = referrerInfo.extraData as Partial<ActivationInputBody> | undefined
+  const answer = referrerInfo.extraData as Partial<ActivateInputBody> | undefined
   // Empty when the user went back, or the card was active already.
   if (!answer?.activate_ticket || !answer.card_id || !answer.code) return
   if (wx.getStorageSync(handledKey) === answer.activate_ticket) return
-  const pending: ActivationInputBody = {
+  const pending: ActivateInputBody = {
     card_id: answer.card_id,
     code: answer.code,
     activate_ticket: answer.activate_ticket,
@@ -40,7 +40,7 @@ let reporting = false
  * answer, and is dropped when the server refused it.
  */
 export async function finishActivation(): Promise<MemberCard | undefined> {
-  const pending = wx.getStorageSync<ActivationInputBody | ''>(pendingKey)
+  const pending = wx.getStorageSync<ActivateInputBody | ''>(pendingKey)
   if (!pending || reporting) return undefined
   reporting = true
   try {
@@ -58,7 +58,7 @@ export async function finishActivation(): Promise<MemberCard | undefined> {
 const isRefusal = (error: unknown) =>
   error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429
 
-function settle(pending: ActivationInputBody): void {
+function settle(pending: ActivateInputBody): void {
   wx.setStorageSync(handledKey, pending.activate_ticket)
   wx.removeStorageSync(pendingKey)
 }

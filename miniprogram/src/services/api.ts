@@ -152,5 +152,5 @@ export interface WantedCard {
 }
 
 export interface OpenCardOutputBody { appId: string; extraData: { encrypt_card_id: string; outer_str: string; biz: string } }
-export interface ActivationInputBody { card_id: string; code: string; activate_ticket: string }
-export interface ActivationOutputBody { card: MemberCard }
+export interface ActivateInputBody { card_id: string; code: string; activate_ticket: string }
+export interface ActivateOutputBody { card: MemberCard }

@@ -1,7 +1,7 @@
 /** What the server does with cards, typed. Nothing else knows a path. */
 import type {
-  ActivationInputBody,
-  ActivationOutputBody,
+  ActivateInputBody,
+  ActivateOutputBody,
   CardExtOutputBody,
   ClaimOutputBody,
   ClaimedCard,
@@ -70,8 +70,8 @@ export const openCardParameters = (cardId: string, outerStr: string) =>
   })
 
 /** Activates the card that came back from the open-card component. */
-export async function activate(returned: ActivationInputBody): Promise<MemberCard> {
-  return (await request<ActivationOutputBody>({ method: 'POST', path: '/v1/activations', body: returned }))
+export async function activate(returned: ActivateInputBody): Promise<MemberCard> {
+  return (await request<ActivateOutputBody>({ method: 'POST', path: '/v1/activations', body: returned }))
     .card
 }
 

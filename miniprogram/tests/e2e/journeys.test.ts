@@ -1,8 +1,10 @@
 /** Whole journeys: the mini-program in Chromium, the real server, the simulator's phone. */
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import type { Host } from '../../host/runtime/phone.ts'
+import { format, type Document } from '../../scripts/typescript.ts'
 import { launchBrowser, TestPhone, type PhoneOptions } from './phone.ts'
 import { startWorld, until, type CardDraft, type World } from './world.ts'
 
@@ -358,6 +360,12 @@ test('a mini-program code carries the card in its scene', async () => {
     cardId,
     { query: { scene } },
   )
+})
+
+test('the types are those of the server', async () => {
+  const document = (await (await fetch(`${world.baseUrl}/openapi.json`)).json()) as Document
+  const kept = await readFile(new URL('../../src/services/api.ts', import.meta.url), 'utf8')
+  assert.equal(kept, format(document), 'the API has changed: npm run types')
 })
 
 test('in English', async () => {

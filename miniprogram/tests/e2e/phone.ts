@@ -54,6 +54,8 @@ export interface PhoneOptions {
   textScale?: number
   /** Sees every answer of the server before the mini-program does, and may change it. */
   tamper?: (path: string, body: string) => string
+  /** Holds a request back until its promise is there. */
+  before?: (path: string) => Promise<void> | undefined
 }
 
 /** One user's phone. Close it at the end of the test; that fails if the page had errors. */
@@ -88,7 +90,7 @@ export class TestPhone {
     const phone = new TestPhone(world, user, options)
     const context = await browser.newContext({
       viewport: { width: 375, height: 812 },
-      deviceScaleFactor: 2,
+      deviceScaleFactor: 1.5,
       hasTouch: true,
       colorScheme: options.colorScheme ?? 'light',
       reducedMotion: 'reduce',
@@ -132,6 +134,8 @@ export class TestPhone {
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') this.errors.push(message.text())
     })
+    // tsx names functions by this helper, also those that a test sends into the page.
+    await page.addInitScript('globalThis.__name = (f) => f')
     await page.exposeFunction('answer', (name: string, argument: unknown) => this.answer(name, argument))
   }
 
@@ -149,6 +153,7 @@ export class TestPhone {
     if (this.offline) throw new Error('')
     // The mini-program's own base URL is for developers; the server under test listens elsewhere.
     const { pathname, search } = new URL(request.url)
+    await this.options.before?.(pathname)
     const answer = await fetch(this.world.baseUrl + pathname + search, {
       method: request.method ?? 'GET',
       headers: {
