@@ -131,7 +131,7 @@ const reasons: Partial<Record<ErrorCode, [zh: string, en: string]>> = {
   card_not_claimable: ['这张卡已领完或已下架', 'This card is sold out or withdrawn'],
   openid_unknown: ['请先在公众号里领取一次这张卡', 'Get this card in the Official Account first'],
   code_not_yours: ['这张卡属于另一位会员', 'This card is somebody else’s'],
-  //activate_ticket_invalid: ['激活超时了，请重新填写', 'That took too long; please fill in the form again'],
+  activate_ticket_invalid: ['激活超时了，请重新填写', 'That took too long; please fill in the form again'],
   rate_limited: ['操作太频繁，请稍后再试', 'Too many requests; try again later'],
   wechat_unavailable: ['微信暂时没有响应，请稍后再试', 'WeChat does not answer; try again later'],
   ticket_unavailable: ['暂时不能领取，请稍后再试', 'Cards cannot be taken right now; try again later'],

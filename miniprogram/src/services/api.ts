@@ -6,6 +6,17 @@ export interface Account {
   id: string
 }
 
+export interface ActivateInputBody {
+  activate_ticket: string
+  card_id: string
+  /** In the clear, as App.onShow has it. */
+  code: string
+}
+
+export interface ActivateOutputBody {
+  card: MemberCard
+}
+
 export interface CardExtInputBody {
   cards: WantedCard[]
 }
@@ -53,6 +64,12 @@ export interface Entry {
   record_bonus: string
   /** Counts the entries of the card from 1. */
   seq: number
+}
+
+export interface ExtraData {
+  biz: string
+  encrypt_card_id: string
+  outer_str: string
 }
 
 export interface FaceField {
@@ -124,9 +141,21 @@ export interface MemberCard {
   status: "issued" | "claimed" | "active" | "deleted" | "gifted" | "unavailable"
 }
 
+export interface OpenCardOutputBody {
+  appId: string
+  extraData: ExtraData
+}
+
+export interface PageOutputBody {
+  appId: string
+  nonceStr: string
+  signature: string
+  timestamp: number
+}
+
 export interface Problem {
   /** Stable: compare this. */
-  code: "malformed_body" | "session_invalid" | "login_code_invalid" | "admin_token_invalid" | "code_not_yours" | "user_blocked" | "not_found" | "card_not_found" | "member_not_found" | "method_not_allowed" | "request_timeout" | "openid_unknown" | "card_not_claimable" | "body_too_large" | "unsupported_media_type" | "invalid_input" | "rate_limited" | "client_closed" | "internal" | "wechat_unavailable" | "ticket_unavailable" | "unavailable" | "message_not_found" | "idempotency_key_missing" | "idempotency_key_reused" | "code_not_found" | "card_not_held" | "insufficient_bonus" | "insufficient_balance" | "entry_not_reversible"
+  code: "malformed_body" | "session_invalid" | "login_code_invalid" | "admin_token_invalid" | "code_not_yours" | "user_blocked" | "not_found" | "card_not_found" | "member_not_found" | "method_not_allowed" | "request_timeout" | "openid_unknown" | "card_not_claimable" | "body_too_large" | "unsupported_media_type" | "invalid_input" | "rate_limited" | "client_closed" | "internal" | "wechat_unavailable" | "ticket_unavailable" | "unavailable" | "message_not_found" | "wechat_refused" | "code_mode_unsupported" | "not_one_click" | "activate_ticket_invalid" | "idempotency_key_missing" | "idempotency_key_reused" | "code_not_found" | "card_not_held" | "insufficient_bonus" | "insufficient_balance" | "entry_not_reversible"
   /** What it means, for a person. */
   detail?: string
   /** Which parts of the request are wrong. */
@@ -150,7 +179,3 @@ export interface WantedCard {
   /** The channel, at most 128 bytes; comes back in WeChat's events. */
   outer_str?: string
 }
-
-export interface OpenCardOutputBody { appId: string; extraData: { encrypt_card_id: string; outer_str: string; biz: string } }
-export interface ActivateInputBody { card_id: string; code: string; activate_ticket: string }
-export interface ActivateOutputBody { card: MemberCard }

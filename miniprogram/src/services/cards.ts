@@ -71,8 +71,7 @@ export const openCardParameters = (cardId: string, outerStr: string) =>
 
 /** Activates the card that came back from the open-card component. */
 export async function activate(returned: ActivateInputBody): Promise<MemberCard> {
-  return (await request<ActivateOutputBody>({ method: 'POST', path: '/v1/activations', body: returned }))
-    .card
+  return (await request<ActivateOutputBody>({ method: 'POST', path: '/v1/activations', body: returned })).card
 }
 
 /** One page of what changed bonus and balance, newest first. */

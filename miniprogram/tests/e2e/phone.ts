@@ -203,15 +203,13 @@ export class TestPhone {
     }
   }
 
-  /** The user fills in the open-card component's form, and comes back. */
-  async fillForm(form: Record<string, string>): Promise<void> {
-    if (!this.elsewhere) throw new Error('the user is not in the component')
-    const { appId, extraData } = this.elsewhere
-    const back = await this.world.sim('POST', `/_sim/phones/${this.user}/open-card-component`, {
-      extraData,
-      form,
-    })
-    await this.comeBack({ scene: 1038, referrerInfo: { appId, extraData: back } })
+  /** The user fills in the open-card component's form; this is what App.onShow will be given. */
+  async formAnswer(form: Record<string, string>): Promise<Pick<Launch, 'scene' | 'referrerInfo'>> {
+    await until(() => this.elsewhere !== undefined, 'wx.navigateToMiniProgram')
+    const { appId, extraData } = this.elsewhere!
+    const path = `/_sim/phones/${this.user}/open-card-component`
+    const answer = await this.world.sim('POST', path, { appId, extraData, form })
+    return { scene: 1038, referrerInfo: { appId, extraData: answer } }
   }
 
   async comeBack(launch: Pick<Launch, 'scene' | 'referrerInfo'>): Promise<void> {

@@ -66,7 +66,10 @@ Page({
 
   async refresh() {
     const mine = await myCard(this.cardId).catch(() => undefined)
-    if (mine) await this.prepare(this.data.face, mine)
+    if (!mine) return
+    await this.prepare(this.data.face, mine)
+    // Whatever went wrong before has come right.
+    if (mine.status === 'active') this.setData({ outcome: '' })
   },
 
   /** Decides what the button does, and gets what it needs for that. */
