@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -108,9 +107,7 @@ func writeJSON(w io.Writer, r cardext.Report) error {
 	for _, f := range r.Also {
 		out.Also = append(out.Also, jsonFinding(f))
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return printJSON(w, out)
 }
 
 func writeReport(w io.Writer, r cardext.Report) error {

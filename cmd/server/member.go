@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -186,9 +185,7 @@ func printPerson(w io.Writer, p member.Person, asJSON bool) error {
 		for _, c := range p.Cards {
 			out.Cards = append(out.Cards, jsonCard{c.CardID, c.Code, string(c.Status), c.MembershipNumber, c.Bonus, c.Balance, c.OuterStr, c.ClaimedAt, c.ActivatedAt})
 		}
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(out)
+		return printJSON(w, out)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "member\t%s\tsince %s\n", p.ID, p.CreatedAt.Format(time.DateTime))

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +30,9 @@ func TestMain(m *testing.M) {
 //	fill FILE        put WeChat's four values into a file that init wrote
 //	secretless FILE  FILE holds none of WeChat's secrets
 //	login USER       log a user in at the server; MEMBER is the member's id
+//	picture FILE     write a small PNG picture
+//	card NAME FILE   NAME is the card_id in FILE, also in shelf.json
+//	approve ID       WeChat approves the card
 //	insist           press Ctrl-C until the program in the background is gone
 //
 // and the environment of a server on ADDR1 and ADDR2 that talks to a simulated
@@ -42,7 +49,7 @@ func TestScripts(t *testing.T) {
 			"WECHAT_API_URL="+wechat.URL, "SHUTDOWN_GRACE=200ms",
 			"MINI_ID="+a.MiniProgram.AppID, "MINI_SECRET="+a.MiniProgram.Secret, "OFFICIAL_ID="+a.Official.AppID, "OFFICIAL_SECRET="+a.Official.Secret)
 		return nil
-	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "login": login, "insist": insist})
+	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "login": login, "picture": picture, "card": cardID, "approve": approve, "insist": insist})
 }
 
 func fill(ts *testscript.TestScript, _ bool, args []string) {
@@ -83,6 +90,25 @@ func login(ts *testscript.TestScript, _ bool, args []string) {
 	var in struct{ Member struct{ ID string } }
 	ts.Check(json.NewDecoder(resp.Body).Decode(&in))
 	ts.Setenv("MEMBER", in.Member.ID)
+}
+
+func picture(ts *testscript.TestScript, _ bool, args []string) {
+	var b bytes.Buffer
+	ts.Check(png.Encode(&b, image.NewRGBA(image.Rect(0, 0, 4, 4))))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o600))
+}
+
+func cardID(ts *testscript.TestScript, _ bool, args []string) {
+	id := regexp.MustCompile(`pSim[0-9A-Za-z_-]+`).FindString(ts.ReadFile(args[1]))
+	ts.Setenv(args[0], id)
+	shelf := ts.MkAbs("shelf.json")
+	text, err := os.ReadFile(shelf)
+	ts.Check(err)
+	ts.Check(os.WriteFile(shelf, bytes.ReplaceAll(text, []byte(`"`+args[0]+`"`), []byte(`"`+id+`"`)), 0o600))
+}
+
+func approve(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Value("sim").(*wechatsim.Sim).Approve(args[0]))
 }
 
 func insist(ts *testscript.TestScript, _ bool, _ []string) {

@@ -112,6 +112,18 @@ func (c Card) ActivatesOnClaim() bool {
 // beforehand, WeChat picks one and refuses a cardExt that brings its own.
 func (c Card) TakesCode() bool { return c.UseCustomCode && !c.Deposit }
 
+// CodeMode says who makes the codes: "system" is WeChat, "custom" we in real
+// time, "deposit" the merchant beforehand.
+func (c Card) CodeMode() string {
+	switch {
+	case c.Deposit:
+		return "deposit"
+	case c.UseCustomCode:
+		return "custom"
+	}
+	return "system"
+}
+
 // Take says which way a mini-program takes the card: "open_card" through the
 // open-card component (开卡组件), which needs a one-click card whose codes are
 // not real-time and whose form leads back, else "add_card" through wx.addCard.

@@ -138,16 +138,9 @@ func settingsOf(c card.Card) cardSettings {
 }
 
 func operatorCardOf(c card.Card) operatorCard {
-	mode := "system"
-	if c.UseCustomCode {
-		mode = "custom"
-	}
-	if c.Deposit {
-		mode = "deposit"
-	}
 	return operatorCard{
 		CardID: c.ID, Status: string(c.Status), Title: c.Title, BrandName: c.BrandName, LogoURL: c.LogoURL, Color: c.Color,
-		BackgroundPicURL: c.BackgroundPicURL, CodeMode: mode, BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.Take(), Settings: settingsOf(c),
+		BackgroundPicURL: c.BackgroundPicURL, CodeMode: c.CodeMode(), BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.Take(), Settings: settingsOf(c),
 	}
 }
 
