@@ -19,6 +19,7 @@ type commands struct {
 	Init    initCmd    `cmd:"" help:"Write a .env with fresh keys and a place for each of WeChat's."`
 	Ready   readyCmd   `cmd:"" help:"Ask a running server whether it is ready; for health checks."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's tables up to date, as serve does at start."`
+	Doctor  doctorCmd  `cmd:"" help:"Look at a deployment and say what mends it."`
 	Card    cardCmd    `cmd:"" help:"Create cards, have them reviewed, hand them out."`
 	Member  memberCmd  `cmd:"" help:"Find, show, export and delete members."`
 	Sign    signCmd    `cmd:"" help:"Sign one cardExt by hand and print it."`

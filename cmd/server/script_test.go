@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 //	picture FILE     write a small PNG picture
 //	card NAME FILE   NAME is the card_id in FILE, also in shelf.json
 //	approve ID       WeChat approves the card
+//	fault PATH CODE  WeChat answers calls of PATH with the errcode, CODE 0 as before
 //	insist           press Ctrl-C until the program in the background is gone
 //
 // and the environment of a server on ADDR1 and ADDR2 that talks to a simulated
@@ -49,7 +51,7 @@ func TestScripts(t *testing.T) {
 			"WECHAT_API_URL="+wechat.URL, "SHUTDOWN_GRACE=200ms",
 			"MINI_ID="+a.MiniProgram.AppID, "MINI_SECRET="+a.MiniProgram.Secret, "OFFICIAL_ID="+a.Official.AppID, "OFFICIAL_SECRET="+a.Official.Secret)
 		return nil
-	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "login": login, "picture": picture, "card": cardID, "approve": approve, "insist": insist})
+	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "login": login, "picture": picture, "card": cardID, "approve": approve, "fault": fault, "insist": insist})
 }
 
 func fill(ts *testscript.TestScript, _ bool, args []string) {
@@ -109,6 +111,21 @@ func cardID(ts *testscript.TestScript, _ bool, args []string) {
 
 func approve(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Value("sim").(*wechatsim.Sim).Approve(args[0]))
+}
+
+func fault(ts *testscript.TestScript, _ bool, args []string) {
+	sim := ts.Value("sim").(*wechatsim.Sim)
+	code, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if code == 0 {
+		req, err := http.NewRequest(http.MethodDelete, ts.Getenv("WECHAT_API_URL")+"/_sim/faults", nil)
+		ts.Check(err)
+		resp, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		ts.Check(resp.Body.Close())
+		return
+	}
+	ts.Check(sim.AddFault(wechatsim.Fault{Path: args[0], ErrCode: code, Times: -1}))
 }
 
 func insist(ts *testscript.TestScript, _ bool, _ []string) {

@@ -38,6 +38,8 @@ type Core struct {
 	Forms     forms
 	CardLists *cardlist.Service
 
+	official   *wechat.App
+	mini       *wechat.App
 	sender     *member.Sender
 	reconciler *member.Reconciler
 	pushes     *pushes
@@ -73,7 +75,7 @@ func (c *Core) connect(ctx context.Context, cfg Config, log *slog.Logger) error 
 	c.metrics.MustRegister(book)
 	options := wechat.Options{BaseURL: cfg.WeChatAPIURL, Clock: c.clock, Observe: book.observed(countCalls(c.metrics))}
 
-	official := wechat.NewApp(cfg.OfficialAppID, string(cfg.OfficialAppSecret), options)
+	c.official = wechat.NewApp(cfg.OfficialAppID, string(cfg.OfficialAppSecret), options)
 	store, err := c.ticketStore(cfg)
 	if err != nil {
 		return err
@@ -82,7 +84,7 @@ func (c *Core) connect(ctx context.Context, cfg Config, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	c.tickets = newTickets(cfg, official, options, shared, log)
+	c.tickets = newTickets(cfg, c.official, options, shared, log)
 	c.metrics.MustRegister(c.tickets, clockOffset(c.clock))
 	c.Catalogue = card.New(account{c.tickets.client}, cardsql.New(db), log)
 	c.Members = member.New(membersql.New(db), member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}, plans{c.Catalogue})
@@ -112,9 +114,9 @@ func (c *Core) connect(ctx context.Context, cfg Config, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	mini := wechat.NewApp(cfg.MiniProgramAppID, string(cfg.MiniProgramAppSecret), options)
+	c.mini = wechat.NewApp(cfg.MiniProgramAppID, string(cfg.MiniProgramAppSecret), options)
 	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
-		AppID: cfg.MiniProgramAppID, WeChat: login{mini}, Members: c.Members, Store: authsql.New(db),
+		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: c.Members, Store: authsql.New(db),
 	}, auth.Options{Now: c.clock.Now, Log: log})
 	return err
 }

@@ -16,13 +16,15 @@ import (
 type tickets struct {
 	access, wxCard, jsapi *ticket.Source
 	client                *wechat.Client
+	store                 ticket.Store
+	key                   string
 
 	mu   sync.Mutex
 	seen []string // api_tickets this process signed with, newest last
 }
 
 func newTickets(cfg Config, official *wechat.App, options wechat.Options, store ticket.Store, log *slog.Logger) *tickets {
-	t := &tickets{}
+	t := &tickets{store: store, key: "wx:" + cfg.OfficialAppID + ":wx_card"}
 	source := func(kind string, issue ticket.Issuer, o ticket.Options) *ticket.Source {
 		o.Log = log.With("ticket", kind)
 		return ticket.New("wx:"+cfg.OfficialAppID+":"+kind, issue, store, o)
@@ -50,6 +52,17 @@ func (t *tickets) of(kind string) *ticket.Source {
 		return t.jsapi
 	}
 	return t.wxCard
+}
+
+// reachable tells why the shared copies cannot be read, or nil.
+func (t *tickets) reachable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	_, err := t.store.Load(ctx, t.key)
+	if errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable) {
+		return nil
+	}
+	return err
 }
 
 // Shared implements httpapi.Tickets.

@@ -117,6 +117,10 @@ var everyCall = map[string]func(ctx context.Context, a *wechat.App, c *wechat.Cl
 		_, _, err := c.Form(ctx, "ticket")
 		return err
 	},
+	"Quota": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.Quota(ctx, "/card/get")
+		return err
+	},
 	"UpdateUser": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
 		_, err := c.UpdateUser(ctx, wechat.Update{Code: "1"})
 		return err

@@ -48,6 +48,7 @@ func endpoints() []endpoint {
 		{path: "/cgi-bin/token", method: http.MethodGet, serve: (*Sim).legacyToken},
 		{path: "/cgi-bin/ticket/getticket", method: http.MethodGet, token: true, serve: (*Sim).getTicket},
 		{path: "/sns/jscode2session", method: http.MethodGet, serve: (*Sim).code2Session},
+		{path: "/cgi-bin/openapi/quota/get", method: http.MethodPost, token: true, serve: (*Sim).getQuota},
 		card("/card/create", (*Sim).createCard),
 		card("/card/get", (*Sim).getCard),
 		card("/card/batchget", (*Sim).batchGet),

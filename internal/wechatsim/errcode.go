@@ -100,6 +100,7 @@ var errTexts = map[int]string{
 	45061: "maybe the update frequency is too often, please try again",
 	47001: "data format error",
 	47002: "data format error, do NOT use json unicode encode (\\uxxxx\\uxxxx), please use utf8 encoded text",
+	76021: "cgi_path not found, please check",
 	48001: "api unauthorized",
 	48004: "api forbidden",
 	48006: "forbid to clear quota because of reaching the limit",

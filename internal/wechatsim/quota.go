@@ -57,3 +57,20 @@ func (s *Sim) spendOn(m *meter, name string, now time.Time) error {
 	}
 	return nil
 }
+
+// getQuota is POST /cgi-bin/openapi/quota/get ("Query API quota").
+func (s *Sim) getQuota(c *call) (object, error) {
+	path := c.body.text("cgi_path")
+	if c.body.root.err != nil {
+		return nil, c.body.root.err
+	}
+	limit := s.quotas[path].PerDay
+	if limit == 0 {
+		return nil, refuse(76021, "%s has no quota", path)
+	}
+	used := 0
+	if m := c.account.meters[path]; m != nil {
+		used = m.inDay
+	}
+	return object{"errcode": 0, "errmsg": "ok", "quota": object{"daily_limit": limit, "used": used, "remain": max(0, limit-used)}}, nil
+}
