@@ -20,7 +20,7 @@ command -v npm >/dev/null || packages+=(npm)
 if [ ! -x "${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then
 	packages+=(chromium)
 fi
-if ! fc-list :lang=zh 2>/dev/null | grep -q .; then
+if [ -z "$(fc-list :lang=zh 2>/dev/null)" ]; then
 	packages+=(fontconfig fonts-noto-cjk)
 fi
 if [ ${#packages[@]} -gt 0 ]; then

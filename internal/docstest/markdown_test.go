@@ -103,7 +103,7 @@ func readPages(t *testing.T, patterns ...string) []page {
 // allPages are all that speak to a reader.
 func allPages(t *testing.T) []page {
 	t.Helper()
-	return readPages(t, "*.md", "docs/*.md", "internal/*/README.md")
+	return readPages(t, "*.md", "docs/*.md", "internal/*/README.md", "miniprogram/*.md")
 }
 
 // prose is the page without its blocks.

@@ -77,6 +77,41 @@ export const promote = (card: Wallet, level: string) =>
     notify: true,
   })
 
+/** A card with the activation form, which is taken through the open-card component. */
+export async function createOneClickCard(): Promise<void> {
+  const { card_id } = await ask<{ card_id: string }>('POST', 'operator/v1/cards', {
+    card: { card_type: 'MEMBER_CARD', member_card: oneClickCard },
+  })
+  await ask('POST', `/_sim/cards/${card_id}/approve`)
+  await ask('PUT', `operator/v1/cards/${card_id}/activation-form`, {
+    required_form: { common_field_id_list: ['USER_FORM_INFO_FLAG_MOBILE', 'USER_FORM_INFO_FLAG_NAME'] },
+  })
+}
+
+const oneClickCard = {
+  base_info: {
+    logo_url: 'http://mmbiz.qpic.cn/mmbiz/demo/0',
+    brand_name: '示例小店',
+    title: '一键激活会员卡',
+    color: 'Color040',
+    code_type: 'CODE_TYPE_QRCODE',
+    notice: '结账时出示此卡',
+    description: '每消费一元积一分。',
+    sku: { quantity: 100 },
+    date_info: { type: 'DATE_TYPE_PERMANENT' },
+    get_limit: 1,
+    can_share: false,
+    can_give_friend: false,
+  },
+  supply_bonus: true,
+  supply_balance: true,
+  prerogative: '生日当月赠饮一杯。',
+  wx_activate: true,
+  wx_activate_after_submit: true,
+  wx_activate_after_submit_url: 'https://shop.example/after',
+  custom_field1: { name_type: 'FIELD_NAME_TYPE_LEVEL', url: 'https://shop.example/level' },
+}
+
 /** WeChat's API answers nothing any more, or everything again. */
 export const breakWeChat = (broken: boolean) =>
   broken

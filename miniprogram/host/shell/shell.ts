@@ -79,6 +79,7 @@ async function call(name: string, argument: unknown): Promise<Answer> {
 
 /** Opens the mini-program for one card, as a QR code in the shop would. */
 function open(card: DemoCard): void {
+  opened = card
   const phone: Phone = {
     call,
     settings: {
@@ -105,6 +106,7 @@ const panel = (name: string, title: string, ...children: Node[]) =>
 const nothing = (text: string) => el('p', { class: 'nothing' }, text)
 
 let cards: DemoCard[] = []
+let opened: DemoCard | undefined
 let shown = ''
 /** Whether the card that is open shows a balance. */
 let balance = false
@@ -112,10 +114,10 @@ let balance = false
 /** Draws everything beside the phone, when it has changed. */
 async function draw(): Promise<void> {
   const held = await sandbox.wallet(user)
-  const state = JSON.stringify([held, requests, offline, down, cards, balance])
+  const state = JSON.stringify([held, requests, offline, down, cards, balance, opened])
   if (state === shown) return
   shown = state
-  const usable = held.find((card) => card.status === 'NORMAL')
+  const usable = held.find((card) => card.status === 'NORMAL' && card.card_id === opened?.card_id)
   document
     .querySelector('#beside')!
     .replaceChildren(
@@ -213,8 +215,13 @@ function switchesPanel(): HTMLElement {
   const choice = el(
     'select',
     { change: (event) => open(cards[(event.target as HTMLSelectElement).selectedIndex]!) },
-    ...cards.map((card) => el('option', {}, card.title)),
+    ...cards.map((card) => el('option', { selected: card === opened }, card.title)),
   )
+  const create = async () => {
+    await sandbox.createOneClickCard()
+    cards = await sandbox.demoCards()
+    open(cards.at(-1)!)
+  }
   return panel(
     'switches',
     words.trouble,
@@ -226,6 +233,7 @@ function switchesPanel(): HTMLElement {
       void sandbox.breakWeChat(on)
     }),
     el('label', { class: 'switch' }, words.card, choice),
+    el('button', { click: () => void create() }, words.create),
     el('p', { class: 'nothing' }, `${words.user}: ${user} (?user=)`),
   )
 }

@@ -146,6 +146,27 @@ test('the journey breaks when cardExt carries another code than was signed', asy
   )
 })
 
+test('a ticket that somebody else ended: WeChat refuses what it signs until the operator says so', async () => {
+  const { value } = await world.admin<{ value: string }>('GET', '/v1/tickets/wx_card')
+  await world.sim('POST', '/_sim/tokens/expire', { what: 'wx_card' })
+  await follow(
+    async (phone) => {
+      await phone.tap('立即领取')
+      await phone.sees('微信没有接受这次领取')
+      assert.deepEqual(await phone.wallet(), [])
+      await world.admin('POST', '/v1/tickets/wx_card/invalidate', { rejected: value })
+      await until(async () => {
+        await phone.tap('立即领取')
+        await phone.page.waitForFunction(() => document.querySelector('button[loading]') === null)
+        return (await phone.wallet()).length === 1
+      }, 'a card signed with the new ticket')
+      await phone.on(member)
+      await phone.sees('使用中')
+    },
+    await world.createCard(),
+  )
+})
+
 test('a signature that WeChat refuses once is asked for anew', async () => {
   let broken = 0
   const tamper = (path: string, body: string) =>
