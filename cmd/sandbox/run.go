@@ -17,6 +17,7 @@ type runCmd struct {
 	WechatListen string            `help:"The simulated WeChat; loopback only (${default})." default:"127.0.0.1:8082" placeholder:"HOST:PORT"`
 	Miniprogram  string            `help:"The built sample mini-program (${default})." default:"miniprogram/dist" type:"path" placeholder:"DIR"`
 	Data         string            `help:"Keep the database in this folder; by default it goes to a temporary one." type:"path" placeholder:"DIR"`
+	WriteEnv     string            `help:"Write the server's configuration to this file, so that the server's other commands work on the sandbox: server card list --env-file FILE." type:"path" placeholder:"FILE"`
 	Guess        map[string]string `help:"Where WeChat's documents are uncertain, imitate it so; each run lists the names." mapsep:"none" placeholder:"NAME=VALUE"`
 }
 
@@ -25,6 +26,7 @@ func (runCmd) Help() string {
 	return `A port of 0 takes one that is free. Examples:
   go run ./cmd/sandbox
   go run ./cmd/sandbox --once --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --wechat-listen 127.0.0.1:0
+  go run ./cmd/sandbox --write-env sandbox.env
   go run ./cmd/sandbox --once --guess ticket=sticky-remaining`
 }
 

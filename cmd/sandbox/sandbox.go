@@ -10,7 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,9 +68,15 @@ func (sb *sandbox) startWeChat(ctx context.Context, c *runCmd) error {
 }
 
 func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs io.Writer) error {
-	cfg, err := app.LoadSandboxConfig(sb.environ(c, dir))
+	environ := sb.environ(c, dir)
+	cfg, err := app.LoadSandboxConfig(environ)
 	if err != nil {
 		return err
+	}
+	if c.WriteEnv != "" {
+		if err := os.WriteFile(c.WriteEnv, []byte(strings.Join(environ, "\n")+"\n"), 0o600); err != nil {
+			return fmt.Errorf("write the configuration: %w", err)
+		}
 	}
 	log := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	server, err := app.New(ctx, cfg, app.Options{Log: log, Version: "sandbox"})

@@ -192,7 +192,7 @@ func readJSON(path string, streams command.Streams) (json.RawMessage, error) {
 		if err != nil {
 			return nil, command.Usagef("%w", err)
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, most+1))

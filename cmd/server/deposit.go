@@ -110,7 +110,7 @@ func readCodes(path string, streams command.Streams) (codes []string, err error)
 		if err != nil {
 			return nil, command.Usagef("%w", err)
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		in = f
 	}
 	buffered := bufio.NewReader(in)

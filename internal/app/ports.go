@@ -227,7 +227,7 @@ func (p plans) Learn(ctx context.Context, cardID string) (member.Plan, error) {
 }
 
 func (p plans) Opening(ctx context.Context, cardID string) (member.Opening, error) {
-	c, err := p.catalogue.Known(ctx, cardID)
+	c, err := p.catalogue.Stored(ctx, cardID) // it is written once and for ever
 	if errors.Is(err, card.ErrNotFound) {
 		err = member.ErrCardUnknown
 	}

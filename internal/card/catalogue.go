@@ -123,6 +123,12 @@ func (c *Catalogue) Known(ctx context.Context, cardID string) (Card, error) {
 	return c.load(ctx, cardID)
 }
 
+// Stored is Known as the database has it now: settings that another process has
+// just changed count. It is a read for each call.
+func (c *Catalogue) Stored(ctx context.Context, cardID string) (Card, error) {
+	return c.load(ctx, cardID)
+}
+
 // recall returns what is in memory about a card.
 func (c *Catalogue) recall(cardID string) (copyOf, refusal) {
 	c.mu.RLock()

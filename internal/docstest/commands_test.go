@@ -77,6 +77,12 @@ func deployment(t *testing.T) []string {
 // play runs the page's blocks in their order.
 func (s *stage) play(p page) {
 	s.t.Helper()
+	if strings.Contains(p.text, "--write-env") { // the page's own configuration, not the stage's
+		const unset = "unset MINIPROGRAM_APP_ID MINIPROGRAM_APP_SECRET OFFICIAL_APP_ID OFFICIAL_APP_SECRET WECHAT_API_URL LISTEN_ADDR ADMIN_LISTEN_ADDR SHUTDOWN_GRACE"
+		if _, _, err := s.shell.run(unset, 0); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	printed, ran := "", false
 	for _, b := range p.blocks {
 		at := p.name + ":" + strconv.Itoa(b.line)
