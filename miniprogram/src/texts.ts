@@ -1,4 +1,5 @@
 /** Every word that the user reads, in both languages. */
+import type { FaceField } from './services/api'
 import { ApiError, type ErrorCode } from './services/http'
 
 const zh = {
@@ -26,9 +27,9 @@ const zh = {
   number: '卡号',
   bonus: '积分',
   balance: '余额（元）',
-  level: '等级',
   statusActive: '使用中',
   statusClaimed: '激活中',
+  statusForm: '待激活',
   statusDeleted: '已从卡包删除',
   statusUnavailable: '已失效',
   openWallet: '在微信卡包中打开',
@@ -84,9 +85,9 @@ const en: Texts = {
   number: 'Card number',
   bonus: 'Points',
   balance: 'Balance (CNY)',
-  level: 'Level',
   statusActive: 'Active',
   statusClaimed: 'Activating',
+  statusForm: 'To be activated',
   statusDeleted: 'Deleted from the wallet',
   statusUnavailable: 'No longer valid',
   openWallet: 'Open in WeChat wallet',
@@ -118,6 +119,24 @@ const en: Texts = {
 const english = !wx.getAppBaseInfo().language.startsWith('zh')
 
 export const texts: Texts = english ? en : zh
+
+/** WeChat's own names of custom fields, spelt as it spells them. */
+const fieldNames: Record<string, [zh: string, en: string]> = {
+  FIELD_NAME_TYPE_LEVEL: ['等级', 'Level'],
+  FIELD_NAME_TYPE_COUPON: ['优惠券', 'Coupons'],
+  FIELD_NAME_TYPE_STAMP: ['印花', 'Stamps'],
+  FIELD_NAME_TYPE_DISCOUNT: ['折扣', 'Discount'],
+  FIELD_NAME_TYPE_ACHIEVEMEN: ['成就', 'Achievements'],
+  FIELD_NAME_TYPE_MILEAGE: ['里程', 'Mileage'],
+  FIELD_NAME_TYPE_SET_POINTS: ['集点', 'Points set'],
+  FIELD_NAME_TYPE_TIMS: ['次数', 'Times'],
+}
+
+/** What a custom field is called: the merchant's name, or WeChat's in the user's language. */
+export function fieldName(field: FaceField): string {
+  const [zhName, enName] = fieldNames[field.name_type ?? ''] ?? ['其他', 'Other']
+  return field.name || (english ? enName : zhName)
+}
 
 /** What the user is told of an error; what is not here is the text after ??. */
 const reasons: Partial<Record<ErrorCode, [zh: string, en: string]>> = {

@@ -9,12 +9,13 @@ wx-page { display: block; }
 view { display: block; }
 page-meta { display: none; }
 image { display: inline-block; width: 320px; height: 240px; background-position: center; background-repeat: no-repeat; overflow: hidden; }
-button { font: inherit; cursor: pointer; appearance: none; }
+button { position: relative; display: block; margin: 0 auto; padding: 8px 24px; box-sizing: border-box; border: 0; border-radius: 4px; background: #f2f2f2; color: #06ae56; font-family: inherit; font-size: 17px; font-weight: 700; line-height: 1.41; text-align: center; cursor: pointer; appearance: none; }
+wx-page button:not([size=mini]) { width: 184px; margin-left: auto; margin-right: auto; }
 button:active:not([disabled]) { filter: brightness(.92); }
 button[loading]::before { content: ''; width: 1em; height: 1em; margin-right: .5em; border: 2px solid currentColor; border-right-color: transparent; border-radius: 50%; animation: host-turn .8s linear infinite; box-sizing: border-box; }
 @keyframes host-turn { to { transform: rotate(360deg); } }
 .bar { flex: none; display: grid; grid-template-columns: 96px 1fr 96px; align-items: center; height: 48px; background: var(--bar); color: var(--bar-text); }
-.bar-back { justify-self: start; width: 44px; height: 44px; border: 0; background: none; color: inherit; padding: 0; }
+.bar .bar-back { justify-self: start; width: 44px; height: 44px; border: 0; background: none; color: inherit; padding: 0; }
 .bar-back::before { content: ''; display: inline-block; width: 10px; height: 10px; border: solid currentColor; border-width: 0 0 2px 2px; transform: rotate(45deg); }
 .bar-back[hidden] { visibility: hidden; display: block; }
 .bar-title { text-align: center; font-size: 17px; font-weight: 500; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }

@@ -458,6 +458,30 @@ journey(
   { card: oneClick },
 )
 
+test('a one-click card from a QR code in the shop: the mini-program knows it, and offers the form', async () => {
+  const cardId = await world.createCard(oneClick)
+  await askForForm(cardId)
+  const user = `user${users + 1}` // the next to follow
+  await world.sim('POST', `/_sim/phones/${user}/scan-qr`, { card_id: cardId, outer_str: 'poster' })
+  await follow(
+    async (phone) => {
+      await until(async () => {
+        await phone.pullDown()
+        return phone.shows('待激活')
+      }, 'the card, told by the event')
+      await phone.tap(toComponent)
+      await phone.on(index)
+      await phone.tap(toComponent)
+      await phone.comeBack(await phone.formAnswer(form))
+      await phone.on(member)
+      await phone.sees('使用中')
+      assert.equal((await phone.wallet()).length, 1)
+    },
+    cardId,
+    { launch: { path: member } },
+  )
+})
+
 journey('a long history is loaded page by page', async (phone, cardId) => {
   await take(phone)
   const [card] = await phone.wallet()

@@ -3,7 +3,7 @@ import { moment, points, signed, yuan } from '../../format'
 import type { Entry, FaceOutputBody, MemberCard } from '../../services/api'
 import { entries, face, isHeld, myCard } from '../../services/cards'
 import { openCard } from '../../services/wechat'
-import { reason, reference, texts } from '../../texts'
+import { fieldName, reason, reference, texts } from '../../texts'
 
 /** How often, and how many times, a card that is being activated is looked at again. */
 const activationPoll = { every: 1500, times: 20 }
@@ -24,6 +24,8 @@ Page({
     face: {} as FaceOutputBody,
     held: false,
     deleted: false,
+    /** In the wallet, and the form of the open-card component is still to be filled in. */
+    needsForm: false,
     status: '',
     number: '',
     figures: [] as Figure[],
@@ -93,13 +95,15 @@ Page({
   },
 
   show(shown: FaceOutputBody, mine: MemberCard) {
+    const needsForm = mine.status === 'claimed' && shown.take === 'open_card'
     this.setData({
       state: 'ready',
       outcome: '',
       face: shown,
       held: isHeld(mine),
       deleted: mine.status === 'deleted',
-      status: statuses[mine.status] ?? '',
+      needsForm,
+      status: needsForm ? texts.statusForm : (statuses[mine.status] ?? ''),
       number: mine.membership_number ?? mine.code ?? '',
       figures: figuresOf(shown, mine),
     })
@@ -160,8 +164,8 @@ function figuresOf(shown: FaceOutputBody, mine: MemberCard): Figure[] {
   if (shown.supply_bonus || mine.bonus !== 0) figures.push({ name: texts.bonus, value: points(mine.bonus) })
   if (shown.supply_balance || mine.balance !== 0)
     figures.push({ name: texts.balance, value: yuan(mine.balance) })
-  for (const { field, name } of shown.custom_fields ?? []) {
-    figures.push({ name: name ?? texts.level, value: mine.fields?.[field] ?? '–' })
+  for (const field of shown.custom_fields ?? []) {
+    figures.push({ name: fieldName(field), value: mine.fields?.[field.field] ?? '–' })
   }
   return figures
 }
