@@ -22,12 +22,15 @@ const answers: Record<string, (argument: never) => Promise<unknown>> = {
   request,
   login: () => sandbox.login(user),
   async addCard(argument: { cardList: { cardId: string }[] }) {
-    if (!(await askToAdd(argument.cardList.map((card) => card.cardId)))) throw new Error('cancel')
+    host().hide()
     try {
+      if (!(await askToAdd(argument.cardList.map((card) => card.cardId)))) throw new Error('cancel')
       return await sandbox.addCard(user, argument)
     } catch (error) {
       explainRefusal(error)
       throw error
+    } finally {
+      host().show({ scene: 1001 })
     }
   },
   async openCard(argument: { cardList: { code: string }[] }) {

@@ -179,11 +179,9 @@ export class TestPhone {
       case 'login':
         return this.world.sim('POST', `${phone}/login`)
       case 'addCard':
-        return this.said(
-          this.world.sim('POST', `${phone}/add-card${this.closesSheet ? '?cancel=1' : ''}`, argument),
-        )
+        return this.inWeChat(`add-card${this.closesSheet ? '?cancel=1' : ''}`, argument)
       case 'openCard':
-        return this.said(this.world.sim('POST', `${phone}/open-card`, argument))
+        return this.inWeChat('open-card', argument)
       case 'navigateToMiniProgram':
         this.elsewhere = argument as { appId: string; extraData: unknown }
         await this.page.evaluate(() => window.host.hide())
@@ -193,13 +191,19 @@ export class TestPhone {
     }
   }
 
-  /** The simulator answers in the phone's words; only what follows "<name>:fail " is wanted. */
-  private async said(answer: Promise<unknown>): Promise<unknown> {
+  /**
+   * WeChat's own page is over the mini-program while the simulator's phone answers. It answers in the phone's
+   * words; only what follows "<name>:fail " is wanted.
+   */
+  private async inWeChat(action: string, argument: unknown): Promise<unknown> {
+    await this.page.evaluate(() => window.host.hide())
     try {
-      return await answer
+      return await this.world.sim('POST', `/_sim/phones/${this.user}/${action}`, argument)
     } catch (error) {
       const said = /"errMsg":"\w+:fail ([^"]*)"/.exec(String(error))
       throw new Error(said?.[1] ?? String(error), { cause: error })
+    } finally {
+      await this.page.evaluate(() => window.host.show({ scene: 1001 }))
     }
   }
 

@@ -87,6 +87,7 @@ export async function startSandbox(
   const free = '127.0.0.1:0'
   const args = ['--listen', free, '--admin-listen', free, '--wechat-listen', free, ...more]
   const child = spawn(join(folder, 'sandbox'), args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  killAtExit(child)
   let said = ''
   const url = await new Promise<string>((found, failed) => {
     const timer = setTimeout(() => failed(new Error(`the sandbox did not start:\n${said}`)), patience)
@@ -135,6 +136,7 @@ async function startServer(folder: string, env: Record<string, string>, url: str
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  killAtExit(child)
   let said = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
@@ -145,6 +147,9 @@ async function startServer(folder: string, env: Record<string, string>, url: str
   }, 'the server to be ready')
   return child
 }
+
+/** Nothing that a test started outlives it. */
+const killAtExit = (child: ChildProcess) => process.once('exit', () => child.kill('SIGKILL'))
 
 export function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
