@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"addcard/internal/wechatsim"
 )
@@ -187,5 +188,63 @@ func TestOpening_bonus_comes_with_the_activation(t *testing.T) {
 	}
 	if list := ledger(); len(list) != 2 {
 		t.Errorf("the ledger: %+v", list)
+	}
+}
+
+// Two replicas, one of which is stopped and started all the time, book on a few
+// cards while WeChat fails every fifth call, often after it did what it was
+// asked: every face ends as its ledger, and its holder has heard of each entry
+// once, in order, with the total after it.
+func TestPush_two_replicas_under_faults(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{Seed: 7})
+	w.quiet = true
+	cardID := w.card(withBalance)
+	steady, shaky := w.serve(), w.serve()
+	const cards, each = 4, 25
+	codes := make([]string, cards)
+	for i := range codes {
+		_, codes[i] = w.held(steady, fmt.Sprint("user", i), cardID)
+		w.face(fmt.Sprint("user", i), 0, 0)
+	}
+	for _, f := range []wechatsim.Fault{
+		{ErrCode: 45061, Rate: 0.05}, {ErrCode: -1, Rate: 0.05}, {Drop: true, When: "after", Rate: 0.07}, {HTTPStatus: 502, When: "after", Rate: 0.05},
+	} {
+		f.Path, f.Times = "/card/membercard/updateuser", -1
+		if err := w.sim.AddFault(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want [cards][]string
+	for n := range each {
+		for i, code := range codes {
+			body := fmt.Sprintf(`{"add_bonus":%d,"record_bonus":"no %d"}`, n+1, n)
+			e := steady.book(entriesPath(cardID, code), fmt.Sprint("k", n), body).booked(t)
+			want[i] = append(want[i], fmt.Sprintf("bonus +%d %d no %d", n+1, e.Bonus, n))
+		}
+		if n%8 == 7 {
+			shaky.stop()
+			shaky = w.serve()
+		}
+	}
+	for deadline := time.Now().Add(60 * time.Second); len(steady.outbox(t, "")) > 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("still in the outbox: %+v", steady.outbox(t, ""))
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	for i := range codes {
+		if got, want := messages(w.face(fmt.Sprint("user", i), each*(each+1)/2, 0)), strings.Join(want[i], "; "); got != want {
+			t.Errorf("card %d:\n got %s\nwant %s", i, got, want)
+		}
+	}
+	faulty := 0
+	for outcome, n := range w.sim.Calls()["/card/membercard/updateuser"].Outcomes {
+		if outcome != "0" {
+			faulty += n
+		}
+	}
+	if faulty < cards*each/20 {
+		t.Errorf("only %d calls failed", faulty)
 	}
 }
