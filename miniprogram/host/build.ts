@@ -26,7 +26,9 @@ export async function buildMiniProgram(src: string): Promise<Built> {
     files.add(file)
     return readFileSync(file, 'utf8')
   }
-  const json = (path: string) => JSON.parse(read(path)) as Record<string, unknown>
+  const json = (path: string) => parseConfig(path, read(path))
+  const style = (path: string, scope: string) =>
+    existsSync(join(src, path)) ? compileStyle(read(path), scope, path) : ''
 
   const app = json('app.json')
   const pages = app.pages as string[]
@@ -35,17 +37,12 @@ export async function buildMiniProgram(src: string): Promise<Built> {
     parts.map((part) => part.path),
     read,
   )
-  const styles = Object.fromEntries(
-    parts.map((part) => [
-      part.path,
-      existing(src, `${part.path}.wxss`) ? compileStyle(read(`${part.path}.wxss`), part.scope) : '',
-    ]),
-  )
+  const styles = Object.fromEntries(parts.map((part) => [part.path, style(`${part.path}.wxss`, part.scope)]))
   const description = {
     app,
     theme: app.themeLocation ? json(String(app.themeLocation)) : {},
     parts,
-    styles: { ...styles, app: existing(src, 'app.wxss') ? compileStyle(read('app.wxss'), '') : '' },
+    styles: { ...styles, app: style('app.wxss', '') },
   }
   const load = ['app', ...parts.map((part) => part.path)]
     .map((path) => `${JSON.stringify(path)}: () => require(${JSON.stringify(`./${path}.ts`)})`)
@@ -73,7 +70,13 @@ run({ ...${JSON.stringify(description)}, templates: ${templates}, load: {${load}
   return { script: out.outputFiles[0]!.text, files: [...files] }
 }
 
-const existing = (src: string, path: string) => existsSync(join(src, path))
+function parseConfig(path: string, text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch (error) {
+    throw new Error(`${path}: ${String(error)}`, { cause: error })
+  }
+}
 
 /** A page or a component with its static configuration. */
 export interface Part {

@@ -2,8 +2,11 @@
 import postcss from 'postcss'
 import selectorParser from 'postcss-selector-parser'
 
-/** Compiles one style sheet. Its class names begin with scope, as glass-easel writes them; those of a page stay. */
-export function compileStyle(wxss: string, scope: string): string {
+/**
+ * Compiles the style sheet of path. Its class names begin with scope, as glass-easel writes them; those of a
+ * page stay.
+ */
+export function compileStyle(wxss: string, scope: string, path = 'a.wxss'): string {
   const selectors = selectorParser((root) => {
     root.walkTags((tag) => {
       if (tag.value === 'page') tag.value = 'wx-page'
@@ -26,7 +29,7 @@ export function compileStyle(wxss: string, scope: string): string {
       }
     })
   })
-  const root = postcss.parse(wxss)
+  const root = postcss.parse(wxss, { from: path })
   root.walkRules((rule) => {
     const parent = rule.parent
     if (parent?.type === 'atrule' && (parent as postcss.AtRule).name.endsWith('keyframes')) return

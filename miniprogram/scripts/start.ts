@@ -11,7 +11,10 @@ import { buildSite, root } from './site.ts'
 
 const repository = resolve(root, '..')
 const dist = join(root, 'dist')
-await buildSite(dist)
+await buildSite(dist).catch((error: unknown) => {
+  console.error(String(error))
+  process.exit(1)
+})
 
 const folder = await mkdtemp(join(tmpdir(), 'addcard-start-'))
 try {
@@ -24,7 +27,9 @@ const sandbox = spawn(join(folder, 'sandbox'), ['--miniprogram', dist, ...proces
   cwd: repository,
   stdio: 'inherit',
 })
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => sandbox.kill(signal))
+// Ctrl-C in a terminal reaches the sandbox by itself.
+process.on('SIGINT', () => process.stdin.isTTY || sandbox.kill('SIGINT'))
+process.on('SIGTERM', () => sandbox.kill('SIGTERM'))
 sandbox.on(
   'exit',
   (code) => void rm(folder, { recursive: true, force: true }).then(() => process.exit(code ?? 0)),
