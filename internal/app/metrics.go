@@ -41,7 +41,7 @@ func measureReconciled(r *prometheus.Registry) member.Reconciled {
 	})
 	return member.Reconciled{
 		Checked:    func(outcome string) { checked.WithLabelValues(outcome).Inc() },
-		Unbalanced: func(cards int64) { unbalanced.Set(float64(cards)) },
+		Unbalanced: func(cards int) { unbalanced.Set(float64(cards)) },
 	}
 }
 

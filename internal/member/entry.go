@@ -257,7 +257,18 @@ func (s *Service) Entries(ctx context.Context, cardID, code string, before int64
 	return entries, err
 }
 
-// Unbalanced counts the cards whose Bonus or Balance is not the sum of their
-// ledger. It reads the whole ledger. Any number but zero is a mistake in
-// addcard, or somebody's hand in the database.
-func (s *Service) Unbalanced(ctx context.Context) (int64, error) { return s.store.Unbalanced(ctx) }
+// Imbalance is a card whose totals are not the sum of its ledger.
+type Imbalance struct {
+	CardID, Code   string
+	Bonus, Balance int64 // of the card
+	SumBonus       int64 // of its ledger
+	SumBalance     int64
+	Seq, Entries   int64
+}
+
+// Unbalanced lists up to n cards whose Bonus, Balance or number of entries is
+// not what their ledger adds up to. It reads the whole ledger. Any such card is
+// a mistake in addcard, or somebody's hand in the database.
+func (s *Service) Unbalanced(ctx context.Context, n int) ([]Imbalance, error) {
+	return s.store.Unbalanced(ctx, n)
+}

@@ -249,8 +249,8 @@ func (s *shop) check() {
 	if !slices.Equal(f.heard, s.heard) {
 		s.rt.Fatalf("the holder heard\n %s\nwant\n %s", strings.Join(f.heard, "\n "), strings.Join(s.heard, "\n "))
 	}
-	if n, err := s.Unbalanced(context.Background()); n != 0 || err != nil {
-		s.rt.Fatalf("%d cards do not add up, %v", n, err)
+	if wrong, err := s.Unbalanced(context.Background(), 9); len(wrong) != 0 || err != nil {
+		s.rt.Fatalf("%+v do not add up, %v", wrong, err)
 	}
 	if b, err := s.Backlog(context.Background()); b != (member.Backlog{}) || err != nil {
 		s.rt.Fatalf("left: %+v, %v", b, err)

@@ -58,8 +58,8 @@ func (w *world) sees(code string, bonus, balance int64, heard ...string) {
 // balanced checks that the ledger adds up and nothing is left to be sent.
 func (w *world) balanced() {
 	w.Helper()
-	if n, err := w.Unbalanced(w.Context()); n != 0 || err != nil {
-		w.Errorf("%d cards do not add up, %v", n, err)
+	if wrong, err := w.Unbalanced(w.Context(), 9); len(wrong) != 0 || err != nil {
+		w.Errorf("%+v do not add up, %v", wrong, err)
 	}
 	if b, err := w.Backlog(w.Context()); b != (member.Backlog{}) || err != nil {
 		w.Errorf("left: %+v, %v", b, err)

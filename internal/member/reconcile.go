@@ -73,8 +73,8 @@ type Reconciled struct {
 	// no wallet; busy, something waits for WeChat; changed meanwhile.
 	Checked func(outcome string)
 	// Unbalanced gets the number of cards whose totals are not the sum of their
-	// ledger.
-	Unbalanced func(cards int64)
+	// ledger; 1000 is that many or more.
+	Unbalanced func(cards int)
 }
 
 // NewReconciler returns a Reconciler.
@@ -120,12 +120,13 @@ func (r *Reconciler) turn(ctx context.Context) error {
 }
 
 func (r *Reconciler) addUp(ctx context.Context) error {
-	n, err := r.service.Unbalanced(ctx)
+	const most = 1000
+	wrong, err := r.service.Unbalanced(ctx, most)
 	if err != nil {
 		return err
 	}
-	r.ports.Unbalanced(n)
-	if n > 0 {
+	r.ports.Unbalanced(len(wrong))
+	if n := len(wrong); n > 0 {
 		r.log.ErrorContext(ctx, "the ledger does not add up", "cards", n)
 	}
 	return nil

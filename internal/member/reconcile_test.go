@@ -14,7 +14,7 @@ import (
 
 // reconcile runs a Reconciler, and a Sender beside it, for that long and returns
 // the outcomes.
-func (w *world) reconcile(long time.Duration) (outcomes map[string]int, sums []int64) {
+func (w *world) reconcile(long time.Duration) (outcomes map[string]int, sums []int) {
 	w.Helper()
 	var mu sync.Mutex
 	outcomes = map[string]int{}
@@ -24,7 +24,7 @@ func (w *world) reconcile(long time.Duration) (outcomes map[string]int, sums []i
 			defer mu.Unlock()
 			outcomes[outcome]++
 		},
-		Unbalanced: func(cards int64) {
+		Unbalanced: func(cards int) {
 			mu.Lock()
 			defer mu.Unlock()
 			sums = append(sums, cards)
@@ -216,7 +216,7 @@ func TestReconcile_keeps_to_its_budget(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		for range 3 {
-			r := w.replica(w.store).NewReconciler(w.wechat, slog.New(slog.DiscardHandler), member.Reconciled{Checked: func(string) {}, Unbalanced: func(int64) {}})
+			r := w.replica(w.store).NewReconciler(w.wechat, slog.New(slog.DiscardHandler), member.Reconciled{Checked: func(string) {}, Unbalanced: func(int) {}})
 			running.Go(func() { r.Run(ctx) })
 		}
 		calls := func(long time.Duration) int {

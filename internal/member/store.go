@@ -185,6 +185,7 @@ type Store interface {
 	// ErrNotFound.
 	Drifting(ctx context.Context, n int) ([]Drift, error)
 	DriftOf(ctx context.Context, cardID, code string) (Drift, error)
-	// Unbalanced counts the cards whose totals are not the sum of their ledger.
-	Unbalanced(ctx context.Context) (int64, error)
+	// Unbalanced lists up to n cards whose totals are not the sum of their
+	// ledger.
+	Unbalanced(ctx context.Context, n int) ([]Imbalance, error)
 }

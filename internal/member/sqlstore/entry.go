@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -96,16 +95,19 @@ func (r rows) MoveLedger(ctx context.Context, cardID, giver, heir string) error 
 	return r.exec(ctx, "move a ledger", moveLedgerSQL, cardID, giver, heir)
 }
 
-const unbalancedSQL = `select count(*) from member_card c
-	left join (select card_id, ledger, sum(add_bonus) as bonus, sum(add_balance) as balance, count(*) as seq
+const unbalancedSQL = `select c.card_id, c.code, c.bonus, c.balance, coalesce(e.bonus, 0), coalesce(e.balance, 0), c.seq, coalesce(e.seq, 0)
+	from member_card c
+	left join (select card_id, ledger, cast(sum(add_bonus) as bigint) as bonus, cast(sum(add_balance) as bigint) as balance, count(*) as seq
 		from entry group by card_id, ledger) e
 	on e.card_id = c.card_id and e.ledger = c.ledger
-	where c.bonus <> coalesce(e.bonus, 0) or c.balance <> coalesce(e.balance, 0) or c.seq <> coalesce(e.seq, 0)`
+	where c.bonus <> coalesce(e.bonus, 0) or c.balance <> coalesce(e.balance, 0) or c.seq <> coalesce(e.seq, 0)
+	limit $1`
 
 // Unbalanced implements member.Store.
-func (s *Store) Unbalanced(ctx context.Context) (n int64, err error) {
-	if err := s.q.QueryRow(ctx, unbalancedSQL).Scan(&n); err != nil {
-		return 0, fmt.Errorf("add the ledger up: %w", err)
-	}
-	return n, nil
+func (s *Store) Unbalanced(ctx context.Context, n int) ([]member.Imbalance, error) {
+	rs, err := s.q.Query(ctx, unbalancedSQL, n)
+	return all("add the ledger up", rs, err, func(scan func(...any) error) (i member.Imbalance, err error) {
+		err = scan(&i.CardID, &i.Code, &i.Bonus, &i.Balance, &i.SumBonus, &i.SumBalance, &i.Seq, &i.Entries)
+		return i, err
+	})
 }
