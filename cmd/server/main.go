@@ -21,7 +21,9 @@ type commands struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database's tables up to date, as serve does at start."`
 	Doctor  doctorCmd  `cmd:"" help:"Look at a deployment and say what mends it."`
 	Card    cardCmd    `cmd:"" help:"Create cards, have them reviewed, hand them out."`
-	Member  memberCmd  `cmd:"" help:"Find, show, export and delete members."`
+	Member  memberCmd  `cmd:"" help:"Find, show, adjust, export and delete members."`
+	Outbox  outboxCmd  `cmd:"" help:"See what waits for WeChat, and send again what it refused."`
+	Check   checkCmd   `cmd:"" help:"Add up the ledger and say what somebody has to look at."`
 	Sign    signCmd    `cmd:"" help:"Sign one cardExt by hand and print it."`
 	Explain explainCmd `cmd:"" help:"Say why a phone answers 签名错误 to a cardExt."`
 	Version versionCmd `cmd:"" help:"Print the version."`

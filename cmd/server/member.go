@@ -19,6 +19,7 @@ import (
 type memberCmd struct {
 	Find   memberFindCmd   `cmd:"" help:"Find members by an id, card code, membership number, openid or unionid."`
 	Show   memberShowCmd   `cmd:"" help:"Show one member: identities and cards."`
+	Adjust memberAdjustCmd `cmd:"" help:"Add points or money to a member's card, or take them away."`
 	Export memberExportCmd `cmd:"" help:"Write every member and card as CSV."`
 	Delete memberDeleteCmd `cmd:"" help:"Delete a person's data for good; the ledger stays, without a name."`
 }

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 //	fill FILE        put WeChat's four values into a file that init wrote
 //	secretless FILE  FILE holds none of WeChat's secrets
 //	login USER       log a user in at the server; MEMBER is the member's id
+//	take USER CARD   the user takes the card and the mini-program says so; CODE is the code
+//	face USER BONUS  wait until the user's card shows so many points
+//	until PATTERN PROGRAM ARGS...  run it until a line of its output matches
 //	picture FILE     write a small PNG picture
 //	card NAME FILE   NAME is the card_id in FILE, also in shelf.json
 //	approve ID       WeChat approves the card
@@ -51,7 +54,7 @@ func TestScripts(t *testing.T) {
 			"WECHAT_API_URL="+wechat.URL, "SHUTDOWN_GRACE=200ms",
 			"MINI_ID="+a.MiniProgram.AppID, "MINI_SECRET="+a.MiniProgram.Secret, "OFFICIAL_ID="+a.Official.AppID, "OFFICIAL_SECRET="+a.Official.Secret)
 		return nil
-	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "login": login, "picture": picture, "card": cardID, "approve": approve, "fault": fault, "insist": insist})
+	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until, "picture": picture, "card": cardID, "approve": approve, "fault": fault, "insist": insist})
 }
 
 func fill(ts *testscript.TestScript, _ bool, args []string) {
@@ -92,6 +95,66 @@ func login(ts *testscript.TestScript, _ bool, args []string) {
 	var in struct{ Member struct{ ID string } }
 	ts.Check(json.NewDecoder(resp.Body).Decode(&in))
 	ts.Setenv("MEMBER", in.Member.ID)
+}
+
+// take plays the phone and the mini-program.
+func take(ts *testscript.TestScript, _ bool, args []string) {
+	sim := ts.Value("sim").(*wechatsim.Sim)
+	code, err := sim.Login(args[0])
+	ts.Check(err)
+	var in struct{ Token string }
+	ts.Check(json.Unmarshal(post(ts, "/v1/session", "", map[string]any{"code": code}), &in))
+	list := post(ts, "/v1/card-ext", in.Token, map[string]any{"cards": []any{map[string]string{"card_id": args[1]}}})
+	added, err := sim.AddCard(args[0], list)
+	ts.Check(err)
+	post(ts, "/v1/claims", in.Token, map[string]any{"cardList": added})
+	wallet, err := sim.Cards(args[0])
+	ts.Check(err)
+	ts.Setenv("CODE", wallet[0].Code)
+}
+
+func post(ts *testscript.TestScript, path, token string, body any) []byte {
+	raw, err := json.Marshal(body)
+	ts.Check(err)
+	req, err := http.NewRequest(http.MethodPost, "http://"+ts.Getenv("ADDR1")+path, bytes.NewReader(raw))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	var answer bytes.Buffer
+	_, err = answer.ReadFrom(resp.Body)
+	ts.Check(err)
+	if resp.StatusCode != http.StatusOK {
+		ts.Fatalf("%s: %d %s", path, resp.StatusCode, &answer)
+	}
+	return answer.Bytes()
+}
+
+func face(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	var wallet []wechatsim.CardFace
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+		wallet, err = ts.Value("sim").(*wechatsim.Sim).Cards(args[0])
+		ts.Check(err)
+		if len(wallet) > 0 && wallet[0].HasActive && wallet[0].Bonus == want {
+			return
+		}
+	}
+	ts.Fatalf("the wallet of %s: %+v", args[0], wallet)
+}
+
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("it never says %s", args[0])
 }
 
 func picture(ts *testscript.TestScript, _ bool, args []string) {
