@@ -11,6 +11,10 @@ command -v git >/dev/null || packages+=(git)
 command -v curl >/dev/null || packages+=(curl) # the documentation's commands use it
 command -v redis-server >/dev/null || packages+=(redis-server)
 command -v redis-sentinel >/dev/null || packages+=(redis-sentinel)
+# Debian keeps PostgreSQL's own programs out of the PATH.
+if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+	packages+=(postgresql)
+fi
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
 	packages+=(gcc libc6-dev) # the race detector needs them
 fi

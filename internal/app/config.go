@@ -262,7 +262,7 @@ func (p *problems) checkKeys(c Config) {
 
 func (p *problems) checkStores(c Config) {
 	if err := sqldb.CheckURL(string(c.DatabaseURL)); err != nil {
-		p.add("DATABASE_URL", "must be sqlite:PATH; this version knows no other database")
+		p.add("DATABASE_URL", strings.TrimPrefix(err.Error(), "sqldb: DATABASE_URL "))
 	}
 	if c.RedisURL != "" {
 		if err := redisstore.CheckURL(string(c.RedisURL)); err != nil {

@@ -118,8 +118,8 @@ var misconfigurations = []misconfiguration{
 	{"one kid twice", "DATA_KEYS", "d1:" + key32 + ",d1:" + key32, "key 2: kid is used twice"},
 	{"sample", "DATA_KEYS", app.SampleMark + ":" + key32, "is a sample from the documentation; `server init` makes a fresh one"},
 
-	{"unknown scheme", "DATABASE_URL", "mysql://cAnArY:cAnArY@db/addcard", "must be sqlite:PATH; this version knows no other database"},
-	{"no path", "DATABASE_URL", "sqlite:", "must be sqlite:PATH; this version knows no other database"},
+	{"unknown scheme", "DATABASE_URL", "mysql://cAnArY:cAnArY@db/addcard", "must be sqlite:PATH or postgres://user:password@host:port/database"},
+	{"no path", "DATABASE_URL", "sqlite:", "must be sqlite:PATH or postgres://user:password@host:port/database"},
 	{"scheme", "REDIS_URL", "http://:cAnArY@redis:6379", "must begin with redis:// or rediss://"},
 
 	{"no port", "LISTEN_ADDR", "cAnArY", "must be HOST:PORT or :PORT"},

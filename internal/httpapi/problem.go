@@ -111,6 +111,7 @@ var table = []struct {
 	{cardlist.ErrNoTicket, ticketUnavailable}, // wraps ticket.ErrUnavailable
 	{ticket.ErrUnavailable, wechatUnavailable},
 	{sqldb.ErrBusy, serviceUnavailable},
+	{sqldb.ErrUnknown, serviceUnavailable},
 	{sqldb.ErrClosed, serviceUnavailable},
 }
 
@@ -137,7 +138,7 @@ func kindOf(err error) kind {
 		return clientClosed
 	case errors.As(err, &upstream):
 		return wechatUnavailable
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), sqldb.Down(err):
 		return serviceUnavailable
 	}
 	return internalError

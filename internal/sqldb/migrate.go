@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -17,21 +18,22 @@ import (
 // changed the database: this one would not know what it reads.
 var ErrNewerSchema = errors.New("sqldb: the database was migrated by a newer version of addcard")
 
+// latest is beyond every step.
+const latest = math.MaxInt64
+
 // One text for both engines, but for the files that end in the name of one.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrate brings the tables up to date and returns how many steps it took.
-// Several processes may call it at once; it blocks until it is done.
-func (db *DB) Migrate(ctx context.Context) (applied int, err error) {
-	conn, err := open(db.path, "journal_mode(WAL)", "synchronous(FULL)")
+func (s *sqlite) migrate(ctx context.Context, to int64) (applied int, err error) {
+	conn, err := open(s.path, "journal_mode(WAL)", "synchronous(FULL)")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	for try := 0; ; try++ {
-		applied, err = migrate(ctx, conn)
+		applied, err = migrate(ctx, conn, to, goose.DialectSQLite3, "*_postgres.sql")
 		if err == nil || errors.Is(err, ErrNewerSchema) || try == 4 {
 			return applied, err
 		}
@@ -45,16 +47,17 @@ func (db *DB) Migrate(ctx context.Context) (applied int, err error) {
 	}
 }
 
-func migrate(ctx context.Context, conn *sql.DB) (int, error) {
+// migrate takes the steps but those of the other engine.
+func migrate(ctx context.Context, conn *sql.DB, to int64, dialect goose.Dialect, notThese string, options ...goose.ProviderOption) (int, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)
 	}
-	others, err := fs.Glob(sub, "*_postgres.sql")
+	others, err := fs.Glob(sub, notThese)
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, conn, sub, goose.WithExcludeNames(others))
+	p, err := goose.NewProvider(dialect, conn, sub, append(options, goose.WithExcludeNames(others))...)
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)
 	}
@@ -65,7 +68,7 @@ func migrate(ctx context.Context, conn *sql.DB) (int, error) {
 	if current > target {
 		return 0, fmt.Errorf("%w: schema %d, this program knows %d", ErrNewerSchema, current, target)
 	}
-	steps, err := p.Up(ctx)
+	steps, err := p.UpTo(ctx, to)
 	if err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
 	}

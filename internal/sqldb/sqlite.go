@@ -12,15 +12,36 @@ import (
 	"sync"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	driver3 "modernc.org/sqlite"
 )
+
+// sqlite is the engine of one file.
+type sqlite struct {
+	path     string
+	writer   *sql.DB
+	reader   *pool
+	group    *committer
+	versions *versions
+}
+
+func (s *sqlite) read() Querier      { return s.reader }
+func (s *sqlite) skipLocked() string { return "" }
+
+func (s *sqlite) write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+	return s.group.write(ctx, fn)
+}
+
+func (s *sqlite) version(ctx context.Context) int64 { return s.versions.now(ctx) }
+
+func (s *sqlite) close() error {
+	return errors.Join(s.group.close(), s.versions.conn.Close(), s.reader.close(), s.writer.Close())
+}
 
 // openSQLite opens one connection that writes and a pool that only reads.
 //
 // synchronous=FULL is what makes an acknowledged commit survive a power loss:
 // in WAL mode NORMAL flushes only at checkpoints.
-func openSQLite(ctx context.Context, path string) (*DB, error) {
+func openSQLite(ctx context.Context, path string) (engine, error) {
 	registerNow()
 	if err := create(path); err != nil {
 		return nil, err
@@ -44,7 +65,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, reader.Close(), conn.Close(), writer.Close())
 	}
-	return &DB{
+	return &sqlite{
 		path: path, writer: writer, reader: &pool{db: reader}, versions: versions,
 		group: newCommitter(conn, func() { versions.count.Add(1) }),
 	}, nil
@@ -71,16 +92,7 @@ func create(path string) error {
 
 // registerNow gives SQLite the now_ms() that PostgreSQL gets from a migration.
 var registerNow = sync.OnceFunc(func() {
-	sqlite.MustRegisterScalarFunction("now_ms", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+	driver3.MustRegisterScalarFunction("now_ms", 0, func(*driver3.FunctionContext, []driver.Value) (driver.Value, error) {
 		return time.Now().UnixMilli(), nil
 	})
 })
-
-// IsUnique tells whether err is the refusal of a row that exists already.
-func IsUnique(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	return e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
-}

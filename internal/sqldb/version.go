@@ -29,12 +29,7 @@ func newVersions(ctx context.Context, db *sql.DB) (*versions, error) {
 	return &versions{conn: conn, began: time.Now()}, nil
 }
 
-// Version returns a number that differs from an earlier one if anything was
-// committed in between: at once for what this process wrote, within a tenth of
-// a second for what others did. It asks the file that often at most, so it is
-// cheap enough for every request.
-func (db *DB) Version(ctx context.Context) int64 { return db.versions.now(ctx) }
-
+// now is the count, after a look at the file if the last is old.
 func (v *versions) now(ctx context.Context) int64 {
 	now := int64(time.Since(v.began))
 	if last := v.looked.Load(); now-last >= int64(lookEvery) && v.looked.CompareAndSwap(last, now) {

@@ -59,7 +59,7 @@ const (
 // Configure implements card.Store.
 func (s *Store) Configure(ctx context.Context, cardID string, change func(*card.Settings)) error {
 	what := "configure card " + cardID
-	for range 5 {
+	for range 50 { // each of several at once gets its turn
 		var done bool
 		err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
 			var before []byte

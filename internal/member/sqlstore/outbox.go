@@ -65,9 +65,12 @@ const dueSQL = ` from outbox o
 	and not exists (select 1 from outbox b
 		where b.card_id = o.card_id and b.code = o.code and b.state = 'waiting' and b.seq < o.seq)`
 
-const takeSQL = `update outbox set lease_owner = $1, lease_until = now_ms() + $2, started = started + 1
-	where outbox_id in (select o.outbox_id` + dueSQL + ` order by o.due_at limit $3)
+// takeSQL picks rows that no other worker is picking; locked is what that takes.
+func takeSQL(locked string) string {
+	return `update outbox set lease_owner = $1, lease_until = now_ms() + $2, started = started + 1
+	where outbox_id in (select o.outbox_id` + dueSQL + ` order by o.due_at limit $3` + locked + `)
 	returning outbox_id, card_id, code, kind, payload, attempts, started, seq`
+}
 
 // idleSQL keeps a worker with nothing to do from taking the writing connection.
 const idleSQL = `select count(*) from (select 1` + dueSQL + ` limit 1) as due`
@@ -82,7 +85,7 @@ func (s *Store) Take(ctx context.Context, lease string, time time.Duration, n in
 		return nil, nil
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		rs, err := tx.Query(ctx, takeSQL, lease, time.Milliseconds(), n)
+		rs, err := tx.Query(ctx, takeSQL(s.db.SkipLocked("o")), lease, time.Milliseconds(), n)
 		out, err = all("take from the outbox", rs, err, func(scan func(...any) error) (member.Message, error) {
 			m := member.Message{Lease: lease}
 			var started int64

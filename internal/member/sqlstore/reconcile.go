@@ -64,7 +64,7 @@ func (r rows) Drifts(ctx context.Context, cardID, code string, bonus, balance in
 	return r.changes(ctx, "note a drift", driftsSQL, cardID, code, bonus, balance)
 }
 
-const waitsSQL = `select count(*) from (select 1 from outbox where card_id = $1 and code = $2 and state = 'waiting' limit 1) as some`
+const waitsSQL = `select count(*) from (select 1 from outbox where card_id = $1 and code = $2 and state = 'waiting' limit 1) as found`
 
 func (r rows) Waits(ctx context.Context, cardID, code string) (bool, error) {
 	var n int

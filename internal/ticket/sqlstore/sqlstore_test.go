@@ -19,24 +19,28 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	h := harness(t, func(s ticket.Store) ticket.Store { return s })
-	tickettest.Run(t, func(*testing.T) tickettest.Harness { return h })
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		h := harness(t, open, func(s ticket.Store) ticket.Store { return s })
+		tickettest.Run(t, func(*testing.T) tickettest.Harness { return h })
+	})
 }
 
 func TestStore_sealed(t *testing.T) {
 	t.Parallel()
-	h := harness(t, func(s ticket.Store) ticket.Store {
-		sealed, err := ticket.Seal(s, "secret-of-the-app")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sealed
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		h := harness(t, open, func(s ticket.Store) ticket.Store {
+			sealed, err := ticket.Seal(s, "secret-of-the-app")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sealed
+		})
+		tickettest.Run(t, func(*testing.T) tickettest.Harness { return h })
 	})
-	tickettest.Run(t, func(*testing.T) tickettest.Harness { return h })
 }
 
-func harness(t *testing.T, wrap func(ticket.Store) ticket.Store) tickettest.Harness {
-	db := sqldbtest.New(t)
+func harness(t *testing.T, open func(t *testing.T) *sqldb.DB, wrap func(ticket.Store) ticket.Store) tickettest.Harness {
+	db := open(t)
 	gone, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "gone.db"))
 	if err != nil {
 		t.Fatal(err)

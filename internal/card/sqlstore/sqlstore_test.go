@@ -1,0 +1,70 @@
+package sqlstore_test
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"addcard/internal/card"
+	"addcard/internal/card/sqlstore"
+	"addcard/internal/sqldb"
+	"addcard/internal/sqldb/sqldbtest"
+)
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		s := sqlstore.New(open(t))
+		if _, _, err := s.Load(t.Context(), "c1"); !errors.Is(err, card.ErrNotFound) {
+			t.Errorf("nothing saved: got %v", err)
+		}
+		if err := s.Configure(t.Context(), "c1", func(*card.Settings) {}); !errors.Is(err, card.ErrNotFound) {
+			t.Errorf("configure nothing: got %v", err)
+		}
+		want := card.Card{ID: "c1", Status: card.Verified, Title: "会员卡<&>😀", UseCustomCode: true, Quantity: -1}
+		if err := s.Save(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 16 { // changes do not get lost
+			wg.Go(func() {
+				if err := s.Configure(t.Context(), "c1", func(s *card.Settings) { s.InitBonus++ }); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		want.Title = "另一张"
+		if err := s.Save(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		got, age, err := s.Load(t.Context(), "c1")
+		if err != nil || got.Title != want.Title || got.Settings.InitBonus != 16 || !got.UseCustomCode || age < 0 || age > time.Hour {
+			t.Errorf("got %+v, %v, %v", got, age, err)
+		}
+		if ids, err := s.IDs(t.Context()); err != nil || len(ids) != 1 || ids[0] != "c1" {
+			t.Errorf("IDs: got %v, %v", ids, err)
+		}
+		var allowed, taken atomic.Int64
+		for range 32 {
+			wg.Go(func() {
+				if ok, err := s.Allow(t.Context(), "x", 7); err != nil {
+					t.Error(err)
+				} else if ok {
+					allowed.Add(1)
+				}
+				if ok, err := s.Take(t.Context(), "job", time.Hour); err != nil {
+					t.Error(err)
+				} else if ok {
+					taken.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if n := allowed.Load(); n < 7 || n > 14 || taken.Load() != 1 { // a minute may end in between
+			t.Errorf("allowed %d of 7, taken %d times", n, taken.Load())
+		}
+	})
+}

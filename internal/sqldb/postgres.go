@@ -1,0 +1,217 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// postgres is the engine of a PostgreSQL database. Reads and writes have pools
+// of their own: a transaction may have to wait for a read, and must not wait
+// for one that waits for it.
+type postgres struct {
+	config   *pgx.ConnConfig
+	reader   direct
+	writer   *sql.DB
+	versions atomic.Int64
+}
+
+// Each replica holds at most twice as many connections.
+var poolSize = max(8, 4*runtime.GOMAXPROCS(0))
+
+func isPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// postgresConfig reads the URL. Commits reach the disk whatever the server's
+// default is, and nothing hangs for ever: neither a statement nor a transaction
+// that a dead client left open.
+func postgresConfig(url string) (*pgx.ConnConfig, error) {
+	c, err := pgx.ParseConfig(url)
+	if err != nil || c.Database == "" {
+		return nil, ErrUnsupported // err quotes the URL
+	}
+	c.ConnectTimeout = 5 * time.Second
+	for name, value := range map[string]string{
+		"application_name": "addcard", "timezone": "UTC", "synchronous_commit": "on",
+		"statement_timeout": "15s", "idle_in_transaction_session_timeout": "30s",
+	} {
+		c.RuntimeParams[name] = value
+	}
+	return c, nil
+}
+
+func openPostgres(_ context.Context, url string) (engine, error) {
+	c, err := postgresConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	p := &postgres{config: c, writer: connect(c), reader: direct{connect(c)}}
+	return p, nil
+}
+
+func connect(c *pgx.ConnConfig) *sql.DB {
+	db := stdlib.OpenDB(*c)
+	db.SetMaxOpenConns(poolSize)
+	db.SetMaxIdleConns(poolSize)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	return db
+}
+
+// direct is a Querier that leaves the keeping of prepared statements to pgx.
+type direct struct {
+	db interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}
+}
+
+func (d direct) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return d.db.ExecContext(ctx, query, args...)
+}
+
+func (d direct) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return d.db.QueryContext(ctx, query, args...)
+}
+
+func (d direct) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return d.db.QueryRowContext(ctx, query, args...)
+}
+
+func (p *postgres) read() Querier { return p.reader }
+
+func (p *postgres) skipLocked() string { return "skip locked" }
+
+func (p *postgres) version(context.Context) int64 { return p.versions.Add(1) }
+
+// write begins again when the transaction got in another's way: a deadlock, or
+// a row that both made.
+func (p *postgres) write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+	const tries = 4
+	for try := 1; ; try++ {
+		err := p.transact(ctx, fn)
+		if try == tries || !inTheWay(err) {
+			return err
+		}
+		select {
+		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the database: %w", ctx.Err())
+		}
+	}
+}
+
+func (p *postgres) transact(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+	tx, err := p.writer.BeginTx(ctx, nil)
+	if err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("wait for the database: %w", ctx.Err())
+		}
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	if err := fn(ctx, direct{tx}); err != nil {
+		return err
+	}
+	err = tx.Commit()
+	var refused *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused), errors.Is(err, pgx.ErrTxCommitRollback):
+		return fmt.Errorf("commit: %w", err)
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, err)
+}
+
+// inTheWay tells whether the same transaction may succeed when it begins anew.
+func inTheWay(err error) bool {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.Code {
+	case "40001", // serialization_failure
+		"40P01", // deadlock_detected
+		"55P03": // lock_not_available
+		return true
+	}
+	return false
+}
+
+func (p *postgres) close() error {
+	return errors.Join(p.writer.Close(), p.reader.db.(*sql.DB).Close())
+}
+
+// nowSQL gives PostgreSQL the now_ms() that SQLite gets from this program. It is
+// STABLE, the time of the statement: else no index would help to compare with it.
+const nowSQL = `create or replace function now_ms() returns bigint language sql stable as
+	$$ select (extract(epoch from statement_timestamp()) * 1000)::bigint $$`
+
+// migrate takes turns with other processes by a lock of the session.
+func (p *postgres) migrate(ctx context.Context, to int64) (applied int, err error) {
+	c := p.config.Copy()
+	delete(c.RuntimeParams, "statement_timeout") // a step may take longer on a large table
+	db := stdlib.OpenDB(*c)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	turns, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
+	if err != nil {
+		return 0, fmt.Errorf("migrate: %w", err)
+	}
+	if err := p.provideNow(ctx, db); err != nil {
+		return 0, err
+	}
+	return migrate(ctx, db, to, goose.DialectPostgres, "*_sqlite.sql", goose.WithSessionLocker(turns))
+}
+
+// provideNow makes now_ms, under a lock: two processes that replace a function
+// at once get in each other's way.
+func (p *postgres) provideNow(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, statement := range []string{"select pg_advisory_xact_lock(7325092514)", nowSQL} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// Down tells whether err says that the database is away, or takes nobody in:
+// the same may work later.
+func Down(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	return strings.HasPrefix(refused.Code, "08") || strings.HasPrefix(refused.Code, "53") || strings.HasPrefix(refused.Code, "57P") ||
+		refused.Code == "57014" // statement_timeout
+}

@@ -1,0 +1,160 @@
+package sqldb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"addcard/internal/pgtest"
+	"addcard/internal/sqldb"
+	"addcard/internal/sqldb/sqldbtest"
+)
+
+func TestPostgres_migrate_by_several_at_once_then_again(t *testing.T) {
+	t.Parallel()
+	url := sqldbtest.EmptyPostgres(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { sqldbtest.Open(t, url) })
+	}
+	wg.Wait()
+	db := sqldbtest.Open(t, url)
+	if n, err := db.Migrate(t.Context()); n != 0 || err != nil {
+		t.Errorf("migrate again: got %d steps, %v", n, err)
+	}
+	var now int64
+	before := time.Now().UnixMilli()
+	if err := db.Read().QueryRow(t.Context(), "select now_ms()").Scan(&now); err != nil || now < before-1000 || now > before+60_000 {
+		t.Errorf("now_ms: got %d about %d, %v", now, before, err)
+	}
+	var level string
+	if err := db.Read().QueryRow(t.Context(), "show synchronous_commit").Scan(&level); err != nil || level != "on" {
+		t.Errorf("synchronous_commit: got %q, %v", level, err)
+	}
+}
+
+func TestPostgres_refuses_a_newer_schema(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
+	exec(t, db, "insert into goose_db_version (version_id, is_applied) values (99999, true)")
+	if _, err := db.Migrate(t.Context()); !errors.Is(err, sqldb.ErrNewerSchema) {
+		t.Errorf("got %v, want ErrNewerSchema", err)
+	}
+}
+
+func exec(t *testing.T, db *sqldb.DB, query string, args ...any) {
+	t.Helper()
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, query, args...)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// Two transactions that lock each other out: one is begun anew, both happen.
+func TestPostgres_deadlocks_are_begun_anew(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
+	exec(t, db, "create table n (id text primary key, n bigint not null)")
+	exec(t, db, "insert into n values ('a', 0), ('b', 0)")
+	var wg sync.WaitGroup
+	const rounds = 10
+	for i := range 2 {
+		wg.Go(func() {
+			for range rounds {
+				err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+					for j := range 2 {
+						if _, err := tx.Exec(ctx, "update n set n = n + 1 where id = $1", []string{"a", "b"}[(i+j)%2]); err != nil {
+							return err
+						}
+						if _, err := tx.Exec(ctx, "select pg_sleep(0.01)"); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var a, b int64
+	if err := db.Read().QueryRow(t.Context(), "select max(case id when 'a' then n end), max(case id when 'b' then n end) from n").Scan(&a, &b); err != nil || a != 2*rounds || b != 2*rounds {
+		t.Errorf("got %d and %d, %v", a, b, err)
+	}
+}
+
+func TestPostgres_goes_away_and_comes_back(t *testing.T) {
+	t.Parallel()
+	server := pgtest.New(t, "-c", "fsync=off")
+	db := sqldbtest.Open(t, server.URL("postgres"))
+	insert := func(id string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		return db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, id) })
+	}
+	if err := insert("before"); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	err := insert("meanwhile")
+	if !errors.Is(err, sqldb.ErrBusy) && !errors.Is(err, sqldb.ErrUnknown) && !sqldb.Down(err) {
+		t.Errorf("while it is away: got %v", err)
+	}
+	if err := db.Ping(t.Context()); err == nil || !sqldb.Down(err) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("ping: got %v", err)
+	}
+	server.Restart(t)
+	deadline := time.Now().Add(30 * time.Second)
+	for err = insert("after"); err != nil && time.Now().Before(deadline); err = insert("after") {
+		<-time.After(50 * time.Millisecond)
+	}
+	if got := countMembers(t, db); err != nil || got != 2 {
+		t.Errorf("%v, rows: got %d, want 2", err, got)
+	}
+}
+
+// A filled database of the first version comes through every later step.
+func TestMigrate_keeps_what_the_first_schema_held(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]string{"sqlite": "sqlite:" + t.TempDir() + "/a.db", "postgres": sqldbtest.EmptyPostgres(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, err := sqldb.Open(t.Context(), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = db.Close() }()
+			if err := db.MigrateTo(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 100 {
+				exec(t, db, "insert into member (member_id, created_at) values ($1, 5)", fmt.Sprint("m", i))
+				exec(t, db, "insert into identity (app_id, openid, unionid, member_id, created_at) values ('wx', $1, '', $2, 5)", fmt.Sprint("o", i), fmt.Sprint("m", i))
+				exec(t, db, "insert into member_card (card_id, code, member_id, status, bonus, created_at) values ('c', $1, $2, 'active', 7, 5)", fmt.Sprint(i), fmt.Sprint("m", i))
+			}
+			if steps, err := db.Migrate(t.Context()); err != nil || steps < 8 {
+				t.Fatalf("%d steps, %v", steps, err)
+			}
+			var members, cards, bonus int64
+			var ledger string
+			if err := db.Read().QueryRow(t.Context(), "select count(*) from member where erased_at = 0").Scan(&members); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Read().QueryRow(t.Context(), "select count(*), sum(bonus), max(ledger) from member_card").Scan(&cards, &bonus, &ledger); err != nil {
+				t.Fatal(err)
+			}
+			if members != 100 || cards != 100 || bonus != 700 || ledger != "99" {
+				t.Errorf("%d members, %d cards, %d points, ledger %q", members, cards, bonus, ledger)
+			}
+		})
+	}
+}

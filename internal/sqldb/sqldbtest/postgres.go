@@ -1,0 +1,90 @@
+package sqldbtest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of Postgres
+
+	"addcard/internal/pgtest"
+	"addcard/internal/sqldb"
+)
+
+var postgres struct {
+	mu       sync.Mutex
+	template *pgtest.Server // whose template is made
+	count    atomic.Int64
+}
+
+// Postgres returns the URL of a migrated PostgreSQL database of the test's own,
+// on a server that all tests of the binary share. It is gone when the test ends.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	server := pgtest.Shared(t)
+	makeTemplate(t, server)
+	name := fmt.Sprintf("t%d", postgres.count.Add(1))
+	// Copying a template that somebody else copies just now is refused.
+	postgres.mu.Lock()
+	defer postgres.mu.Unlock()
+	run(t, server.URL("postgres"), "create database "+name+" template addcard_template")
+	t.Cleanup(func() { run(t, server.URL("postgres"), "drop database "+name+" with (force)") })
+	return server.URL(name)
+}
+
+// EmptyPostgres is Postgres without tables.
+func EmptyPostgres(t testing.TB) string {
+	t.Helper()
+	server := pgtest.Shared(t)
+	name := fmt.Sprintf("e%d", postgres.count.Add(1))
+	run(t, server.URL("postgres"), "create database "+name+" template template0")
+	t.Cleanup(func() { run(t, server.URL("postgres"), "drop database "+name+" with (force)") })
+	return server.URL(name)
+}
+
+func makeTemplate(t testing.TB, server *pgtest.Server) {
+	t.Helper()
+	postgres.mu.Lock()
+	defer postgres.mu.Unlock()
+	if postgres.template == server {
+		return
+	}
+	run(t, server.URL("postgres"), "create database addcard_template template template0")
+	db, err := sqldb.Open(context.Background(), server.URL("addcard_template"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.Migrate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	postgres.template = server
+}
+
+func run(t testing.TB, url, statement string) {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(context.Background(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// Engines runs test on each engine, with open opening a fresh database each
+// time that it is called.
+func Engines(t *testing.T, test func(t *testing.T, open func(t *testing.T) *sqldb.DB)) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, func(t *testing.T) *sqldb.DB { t.Helper(); return New(t) })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, func(t *testing.T) *sqldb.DB { t.Helper(); return Open(t, Postgres(t)) })
+	})
+}
