@@ -24,7 +24,6 @@ const zh = {
   takeFailed: '领取没有成功',
   activationLost: '资料已提交，激活还没完成',
 
-  number: '卡号',
   bonus: '积分',
   balance: '余额（元）',
   statusActive: '使用中',
@@ -34,7 +33,6 @@ const zh = {
   statusUnavailable: '已失效',
   openWallet: '在微信卡包中打开',
   openFailed: '没能打开卡包',
-  reloaded: '已是最新',
 
   history: '积分与余额明细',
   historyEmpty: '还没有变动',
@@ -54,7 +52,6 @@ const zh = {
   loading: '加载中',
   failed: '加载失败',
   retry: '重试',
-  back: '返回',
   requestId: '编号',
 }
 
@@ -82,7 +79,6 @@ const en: Texts = {
   takeFailed: 'That did not work',
   activationLost: 'Your details are sent, the card is not active yet',
 
-  number: 'Card number',
   bonus: 'Points',
   balance: 'Balance (CNY)',
   statusActive: 'Active',
@@ -92,7 +88,6 @@ const en: Texts = {
   statusUnavailable: 'No longer valid',
   openWallet: 'Open in WeChat wallet',
   openFailed: 'The wallet did not open',
-  reloaded: 'Up to date',
 
   history: 'Points and balance',
   historyEmpty: 'Nothing yet',
@@ -112,7 +107,6 @@ const en: Texts = {
   loading: 'Loading',
   failed: 'It did not load',
   retry: 'Try again',
-  back: 'Back',
   requestId: 'Reference',
 }
 

@@ -1,0 +1,153 @@
+/** Journeys through WeChat's open-card component (开卡组件) and back. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { follow, index, journey, member, nextUser, world } from './journey.ts'
+import { until, type CardDraft } from './world.ts'
+
+/** A card with the activation form, whose codes are WeChat's: it is taken through the component. */
+const oneClick = (card: CardDraft) => {
+  card.base_info.use_custom_code = false
+  delete card.activate_url
+  Object.assign(card, {
+    wx_activate: true,
+    wx_activate_after_submit: true,
+    wx_activate_after_submit_url: 'https://shop.example/after',
+  })
+}
+
+const toComponent = '填写资料并激活'
+const form = { USER_FORM_INFO_FLAG_MOBILE: '13712345678', USER_FORM_INFO_FLAG_NAME: '小明' }
+
+async function askForForm(cardId: string): Promise<void> {
+  await world.admin('PUT', `/v1/cards/${cardId}/activation-form`, {
+    required_form: { common_field_id_list: Object.keys(form) },
+  })
+}
+
+journey(
+  'through the open-card component with its form to an active card',
+  async (phone, cardId) => {
+    await askForForm(cardId)
+    await phone.sees(toComponent)
+    const before = phone.requests.length
+    await phone.tap(toComponent)
+    await until(() => phone.elsewhere !== undefined, 'wx.navigateToMiniProgram')
+    assert.equal(phone.requests.length, before, 'the tap waits for no request')
+    const { appId, extraData } = phone.elsewhere as { appId: string; extraData: Record<string, string> }
+    assert.equal(appId, 'wxeb490c6f9b154ef9')
+    assert.equal(extraData.outer_str, 'home')
+    const shown = await phone.formAnswer(form)
+    await phone.comeBack(shown)
+    await phone.on(member)
+    await phone.sees('使用中')
+    assert.equal((await phone.wallet())[0]?.has_active, true)
+    assert.equal(phone.called('addCard').length, 0)
+
+    // The same answer is shown again, as WeChat may.
+    await phone.comeBack(shown)
+    await phone.start(shown)
+    await phone.sees('查看我的会员卡')
+    assert.equal(phone.count('POST', '/v1/activations'), 1)
+  },
+  { card: oneClick },
+)
+
+journey(
+  'back from the component without an answer, and there again',
+  async (phone, cardId) => {
+    await askForForm(cardId)
+    await phone.tap(toComponent)
+    await until(() => phone.elsewhere !== undefined, 'wx.navigateToMiniProgram')
+    await phone.comeBack({ scene: 1038, referrerInfo: { appId: 'wxeb490c6f9b154ef9' } })
+    await phone.sees(toComponent)
+    assert.equal(phone.count('POST', '/v1/activations'), 0)
+    await phone.tap(toComponent)
+    await phone.comeBack(await phone.formAnswer(form))
+    await phone.on(member)
+    await phone.sees('使用中')
+  },
+  { card: oneClick },
+)
+
+journey(
+  'back from the component after WeChat had ended the mini-program, while there is no network',
+  async (phone, cardId) => {
+    await askForForm(cardId)
+    await phone.tap(toComponent)
+    const shown = await phone.formAnswer(form)
+    phone.offline = true
+    await phone.start(shown)
+    await phone.sees('网络不可用')
+    phone.offline = false
+    await phone.start() // an ordinary start, without the answer: it was kept
+    await phone.on(member)
+    await phone.sees('使用中')
+    assert.equal(phone.count('POST', '/v1/activations'), 1)
+  },
+  { card: oneClick },
+)
+
+journey(
+  'an answer of the component that is no good is told, once',
+  async (phone, cardId) => {
+    await askForForm(cardId)
+    await phone.tap(toComponent)
+    await world.sim('POST', '/_sim/events/faults', { event: 'submit_membercard_user_info', drop: true })
+    const { referrerInfo } = await phone.formAnswer(form)
+    const extraData = { ...(referrerInfo!.extraData as object), activate_ticket: 'nonsense' }
+    await phone.comeBack({ scene: 1038, referrerInfo: { appId: referrerInfo!.appId, extraData } })
+    await phone.sees('激活超时了，请重新填写')
+    await phone.comeBack({ scene: 1001 })
+    await phone.sees(toComponent)
+    assert.equal(phone.count('POST', '/v1/activations'), 1)
+
+    // WeChat's event says it all the same: nothing is left of the complaint.
+    await phone.tap(toComponent)
+    await phone.formAnswer(form)
+    await until(async () => {
+      await phone.comeBack({ scene: 1038 })
+      return phone.shows('查看我的会员卡')
+    }, 'the activation by the event')
+    assert.equal(await phone.shows('激活超时了'), false)
+  },
+  { card: oneClick },
+)
+
+journey(
+  'the component may be opened by a tap only, in this host as on a phone',
+  async (phone) => {
+    await phone.sees(toComponent)
+    const said = await phone.page.evaluate(() =>
+      wx.navigateToMiniProgram({ appId: 'wxeb490c6f9b154ef9' }).then(
+        () => 'opened',
+        (error: { errMsg: string }) => error.errMsg,
+      ),
+    )
+    assert.match(said, /TAP gesture/)
+  },
+  { card: oneClick },
+)
+
+test('a one-click card from a QR code in the shop: the mini-program knows it, and offers the form', async () => {
+  const cardId = await world.createCard(oneClick)
+  await askForForm(cardId)
+  const user = nextUser()
+  await world.sim('POST', `/_sim/phones/${user}/scan-qr`, { card_id: cardId, outer_str: 'poster' })
+  await follow(
+    async (phone) => {
+      await until(async () => {
+        await phone.pullDown()
+        return phone.shows('待激活')
+      }, 'the card, told by the event')
+      await phone.tap(toComponent)
+      await phone.on(index)
+      await phone.tap(toComponent)
+      await phone.comeBack(await phone.formAnswer(form))
+      await phone.on(member)
+      await phone.sees('使用中')
+      assert.equal((await phone.wallet()).length, 1)
+    },
+    cardId,
+    { launch: { path: member } },
+  )
+})

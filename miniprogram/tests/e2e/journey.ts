@@ -1,0 +1,60 @@
+/** What whole journeys begin with: one world for the tests of a file, one user and card for each test. */
+import { after, before, test } from 'node:test'
+import type { Browser } from 'playwright-core'
+import { launchBrowser, TestPhone, type PhoneOptions } from './phone.ts'
+import { startWorld, type CardDraft, type World } from './world.ts'
+
+export let world: World
+export let browser: Browser
+let users = 0
+
+before(async () => {
+  ;[world, browser] = await Promise.all([startWorld(), launchBrowser()])
+})
+after(async () => {
+  await browser?.close()
+  await world?.stop()
+})
+
+export type Walk = (phone: TestPhone, cardId: string) => Promise<void>
+
+/** One journey: a card and a user of its own, and no error left on the page. */
+export function journey(
+  name: string,
+  walk: Walk,
+  options: PhoneOptions & { card?: (card: CardDraft) => void } = {},
+) {
+  test(name, async () => follow(walk, await world.createCard(options.card), options))
+}
+
+export async function follow(walk: Walk, cardId: string, options: PhoneOptions = {}) {
+  const query = { card_id: cardId, outer_str: 'home' }
+  const phone = await TestPhone.open(browser, world, `user${++users}`, { query, ...options })
+  try {
+    await walk(phone, cardId)
+  } catch (error) {
+    const seen = await phone.page
+      .locator('body')
+      .innerText()
+      .catch(() => '')
+    await phone.close().catch((more: unknown) => console.error(String(more)))
+    throw new Error(
+      `${String(error)}\non the screen:\n${seen}\nrequests: ${JSON.stringify(phone.requests)}`,
+      { cause: error },
+    )
+  }
+  await phone.close()
+}
+
+/** The next user that follow will take: for what happened before they come. */
+export const nextUser = () => `user${users + 1}`
+
+export const index = 'pages/index/index'
+export const member = 'pages/member/member'
+
+/** From the first screen to an active card on 我的会员卡. */
+export async function take(phone: TestPhone): Promise<void> {
+  await phone.tap('立即领取')
+  await phone.on(member)
+  await phone.sees('使用中')
+}
