@@ -30,10 +30,9 @@ Page({
   component: undefined as OpenCardOutputBody | undefined,
 
   onLoad(query: Record<string, string | undefined>) {
-    // A mini-program code (小程序码) carries its parameters in scene.
     const scene = fromScene(query.scene)
     this.cardId = query.card_id ?? scene.card_id ?? environment().cardId
-    this.outerStr = query.outer_str ?? scene.outer_str ?? ''
+    this.outerStr = decoded(query.outer_str ?? scene.outer_str)
     void wx.setNavigationBarTitle({ title: texts.takeTitle })
     void this.load()
   },
@@ -175,9 +174,20 @@ const hints: Record<Exclude<Action, 'component'>, (mine?: MemberCard) => string>
   reload: () => '',
 }
 
-function fromScene(scene = ''): Record<string, string | undefined> {
-  const pairs = decodeURIComponent(scene)
-    .split('&')
-    .map((pair) => pair.split('='))
-  return Object.fromEntries(pairs.map(([name = '', value]) => [name, value]))
+/**
+ * A mini-program code (小程序码) has 32 characters for its scene, and a card_id takes
+ * 28 of them: "<card_id>", or "<card_id>,<channel>".
+ */
+function fromScene(scene = ''): { card_id?: string; outer_str?: string } {
+  const [cardId, channel] = decoded(scene).split(',')
+  return { card_id: cardId || undefined, outer_str: channel }
+}
+
+/** Parameters reach a page as they were written, percent signs and all. */
+function decoded(value = ''): string {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
 }
