@@ -22,8 +22,18 @@ import (
 // cards, with the same statements in bare transactions on a database of its own:
 // compare the figures of one run only. Pushes go out meanwhile, as they do.
 func BenchmarkEntries(b *testing.B) {
+	for engine, database := range map[string]func(testing.TB) string{
+		"sqlite":   func(t testing.TB) string { t.Helper(); return "sqlite:" + filepath.Join(t.TempDir(), "addcard.db") },
+		"postgres": sqldbtest.Postgres,
+	} {
+		b.Run(engine, func(b *testing.B) { benchmarkEntries(b, database) })
+	}
+}
+
+func benchmarkEntries(b *testing.B, database func(testing.TB) string) {
 	const callers, cards = 64, 64
 	w := newWorld(b, wechatsim.Options{})
+	w.env["DATABASE_URL"] = database(b)
 	w.quiet = true
 	cardID := w.card()
 	s := w.serve()
@@ -47,7 +57,7 @@ func BenchmarkEntries(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 		})
 	}
-	store := bare(b, cards)
+	store := bare(b, database(b), cards)
 	run("bare transactions", func(i int64) error {
 		return store.Write(b.Context(), func(ctx context.Context, tx member.Tx) error {
 			return statements(ctx, tx, fmt.Sprint("code", i%cards))
@@ -76,8 +86,8 @@ func BenchmarkEntries(b *testing.B) {
 }
 
 // bare is a store with active cards in it.
-func bare(b *testing.B, cards int) member.Store {
-	store := membersql.New(sqldbtest.Open(b, "sqlite:"+filepath.Join(b.TempDir(), "bare.db")))
+func bare(b *testing.B, url string, cards int) member.Store {
+	store := membersql.New(sqldbtest.Open(b, url))
 	err := store.Write(b.Context(), func(ctx context.Context, tx member.Tx) error {
 		err := tx.AddMember(ctx, "m1")
 		for i := 0; i < cards && err == nil; i++ {

@@ -24,6 +24,7 @@ var ledgerTests = map[string]func(*testing.T, member.Store){
 	"64 requests of one key: one effect":            oneEffect,
 	"a ledger goes along with a card":               ledgerMoves,
 	"a ledger that does not add up is found":        unbalanced,
+	"and found among very many":                     unbalancedAmongMany,
 }
 
 // holder adds a member and the active card c1/A1 in that member's wallet.
@@ -319,6 +320,30 @@ func unbalanced(t *testing.T, s member.Store) {
 	wrong, err := s.Unbalanced(t.Context(), 9)
 	if want := (member.Imbalance{CardID: "c1", Code: "A1", Bonus: 6, SumBonus: 5, Seq: 2, Entries: 1}); len(wrong) != 1 || wrong[0] != want || err != nil {
 		t.Errorf("got %+v, %v, want %+v", wrong, err, want)
+	}
+}
+
+func unbalancedAmongMany(t *testing.T, s member.Store) {
+	holder(t, s)
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		for i := range 1100 {
+			if _, err := tx.AddCard(ctx, member.Card{CardID: "c1", Code: fmt.Sprintf("B%04d", i), MemberID: "m1", Status: member.Active}); err != nil {
+				return err
+			}
+		}
+		for _, code := range []string{"A1", "B0998", "B0999", "B1099"} {
+			if _, err := tx.Post(ctx, "c1", code, member.Booking{AddBalance: 1}, true); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	wrong, err := s.Unbalanced(t.Context(), 9)
+	if len(wrong) != 4 || wrong[0].Code != "A1" || wrong[2].Code != "B0999" || wrong[3].Code != "B1099" || err != nil {
+		t.Errorf("got %+v, %v", wrong, err)
+	}
+	if wrong, err := s.Unbalanced(t.Context(), 2); len(wrong) != 2 || err != nil {
+		t.Errorf("two of them: %+v, %v", wrong, err)
 	}
 }
 

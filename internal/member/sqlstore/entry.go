@@ -95,19 +95,34 @@ func (r rows) MoveLedger(ctx context.Context, cardID, giver, heir string) error 
 	return r.exec(ctx, "move a ledger", moveLedgerSQL, cardID, giver, heir)
 }
 
-const unbalancedSQL = `select c.card_id, c.code, c.bonus, c.balance, coalesce(e.bonus, 0), coalesce(e.balance, 0), c.seq, coalesce(e.seq, 0)
-	from member_card c
-	left join (select card_id, ledger, cast(sum(add_bonus) as bigint) as bonus, cast(sum(add_balance) as bigint) as balance, count(*) as seq
-		from entry group by card_id, ledger) e
-	on e.card_id = c.card_id and e.ledger = c.ledger
-	where c.bonus <> coalesce(e.bonus, 0) or c.balance <> coalesce(e.balance, 0) or c.seq <> coalesce(e.seq, 0)
-	limit $1`
+// Page by page, so that no statement runs for long.
+const sumsSQL = `select c.card_id, c.code, c.bonus, c.balance, cast(coalesce(sum(e.add_bonus), 0) as bigint),
+	cast(coalesce(sum(e.add_balance), 0) as bigint), c.seq, count(e.entry_id)
+	from (select card_id, code, ledger, bonus, balance, seq from member_card
+		where (card_id, code) > ($1, $2) order by card_id, code limit $3) c
+	left join entry e on e.card_id = c.card_id and e.ledger = c.ledger
+	group by c.card_id, c.code, c.bonus, c.balance, c.seq order by c.card_id, c.code`
 
 // Unbalanced implements member.Store.
-func (s *Store) Unbalanced(ctx context.Context, n int) ([]member.Imbalance, error) {
-	rs, err := s.q.Query(ctx, unbalancedSQL, n)
-	return all("add the ledger up", rs, err, func(scan func(...any) error) (i member.Imbalance, err error) {
-		err = scan(&i.CardID, &i.Code, &i.Bonus, &i.Balance, &i.SumBonus, &i.SumBalance, &i.Seq, &i.Entries)
-		return i, err
-	})
+func (s *Store) Unbalanced(ctx context.Context, n int) (wrong []member.Imbalance, err error) {
+	const page = 1000
+	for last := (member.Imbalance{}); ; {
+		rs, err := s.q.Query(ctx, sumsSQL, last.CardID, last.Code, page)
+		sums, err := all("add the ledger up", rs, err, func(scan func(...any) error) (i member.Imbalance, err error) {
+			err = scan(&i.CardID, &i.Code, &i.Bonus, &i.Balance, &i.SumBonus, &i.SumBalance, &i.Seq, &i.Entries)
+			return i, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range sums {
+			if i.Bonus != i.SumBonus || i.Balance != i.SumBalance || i.Seq != i.Entries {
+				wrong = append(wrong, i)
+			}
+			last = i
+		}
+		if len(sums) < page || len(wrong) >= n {
+			return wrong[:min(n, len(wrong))], nil
+		}
+	}
 }
