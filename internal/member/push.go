@@ -163,6 +163,9 @@ func (s *Sender) doubt(ctx context.Context, m Message, c Card, refusal error) er
 	if err := s.wechat.Activate(ctx, Activation{CardID: m.CardID, Code: m.Code, MembershipNumber: m.Code}); err != nil {
 		return err
 	}
+	if err := s.realign(ctx, m, dueTotals); err != nil { // the activation may have set them to nothing
+		return err
+	}
 	return errStale
 }
 
@@ -185,15 +188,20 @@ func (s *Sender) putOff(ctx context.Context, m Message, change func(*Card)) erro
 	})
 }
 
-// realign sets the face right after a message was sent by who had lost it: what
-// was said meanwhile may have been overwritten.
-func (s *Sender) realign(ctx context.Context, m Message) error {
+// overwritten is what a message may have overwritten that was sent by who had
+// lost it.
+func (m Message) overwritten() Due {
+	if m.Kind == tellFields {
+		return dueIn(m) & dueFields
+	}
+	return dueTotals
+}
+
+// realign has the face of a message's card set right without a word, behind what
+// waits for it.
+func (s *Sender) realign(ctx context.Context, m Message, due Due) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
-	due := dueTotals
-	if m.Kind == tellFields {
-		due = dueIn(m) & dueFields
-	}
 	return s.service.write(ctx, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, m.CardID, m.Code)
 		if err != nil {

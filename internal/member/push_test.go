@@ -173,6 +173,25 @@ func TestPush_activates_what_is_not_active_any_more(t *testing.T) {
 	})
 }
 
+func TestFields_of_a_card_that_is_not_active_any_more(t *testing.T) {
+	bubble(t, func(w *world) {
+		code := w.active("push")
+		w.booked("push", code, points(3))
+		w.send()
+		w.wechat.activated[code] = 0 // and activating it anew forgets the figures
+		level := "黄金"
+		if _, err := w.SetFields(w.Context(), "push", code, member.FieldChange{Values: [3]*string{&level}}); err != nil {
+			t.Fatal(err)
+		}
+		w.send()
+		if f := w.wechat.shown(code); f.fields[0] != level {
+			t.Errorf("the face: %+v", f)
+		}
+		w.sees(code, 3, 0, "bonus +3 3 r3")
+		w.balanced()
+	})
+}
+
 // After a lost answer WeChat is asked, so nobody gets a message twice; after a
 // refusal that passes it goes out again.
 func TestPush_tells_once_what_may_have_been_told(t *testing.T) {

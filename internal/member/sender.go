@@ -182,7 +182,7 @@ func (s *Sender) note(ctx context.Context, m Message, outcome string, write func
 // overtaken sets right what a push may have overwritten that was not ours any
 // more.
 func (s *Sender) overtaken(ctx context.Context, m Message) {
-	if err := s.realign(ctx, m); err != nil {
+	if err := s.realign(ctx, m, m.overwritten()); err != nil {
 		s.log.WarnContext(ctx, "a face may be wrong: a push went out late", "card_id", m.CardID, "error", err)
 	}
 }
