@@ -68,6 +68,7 @@ type replica struct {
 	cmd          *exec.Cmd
 	client       *http.Client
 	kill         func()
+	dead         chan struct{} // closed when it is
 }
 
 // spawn starts a replica that calls WeChat at wechat; env adds variables. It
@@ -89,11 +90,12 @@ func spawn(t testing.TB, number int, wechat string, env ...string) *replica {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r := &replica{t: t, number: number, cmd: cmd, client: newClient()}
+	r := &replica{t: t, number: number, cmd: cmd, client: newClient(), dead: make(chan struct{})}
 	r.kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGCONT)
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		close(r.dead)
 		r.client.CloseIdleConnections()
 	})
 	t.Cleanup(r.kill)

@@ -134,7 +134,11 @@ func TestHolder_killed_at_a_cold_start(t *testing.T) {
 				}
 			}
 			victim.Store(spawn(t, 0, u.door(0, accepted), store))
-			eventually(t, "the holder is dead", func() bool { return victim.Load().cmd.ProcessState != nil })
+			select {
+			case <-victim.Load().dead:
+			case <-time.After(patience):
+				t.Fatal("the holder lives")
+			}
 			died := time.Now()
 			others := []*replica{spawn(t, 1, u.door(1, nil), store), spawn(t, 2, u.door(2, nil), store)}
 			stop := load(t, others...)
