@@ -177,6 +177,8 @@ func TestOpening_bonus_comes_with_the_activation(t *testing.T) {
 		s.operator("GET", entriesPath(cardID, code), "").json(t, &page)
 		return page.Entries
 	}
+	// WeChat shows the card active a moment before we know that it is.
+	eventually(t, "the card is active", func() bool { return s.cards(token)[0].Status == "active" })
 	if list := ledger(); len(list) != 1 || list[0].Seq != 1 || list[0].AddBonus != 100 || list[0].Balance != 7 || list[0].RecordBonus != "开卡送积分" {
 		t.Errorf("the ledger: %+v", list)
 	}

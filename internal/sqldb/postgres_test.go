@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,32 +64,36 @@ func TestPostgres_deadlocks_are_begun_anew(t *testing.T) {
 	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
 	exec(t, db, "create table n (id text primary key, n bigint not null)")
 	exec(t, db, "insert into n values ('a', 0), ('b', 0)")
-	var wg sync.WaitGroup
-	const rounds = 10
-	for i := range 2 {
-		wg.Go(func() {
-			for range rounds {
-				err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
-					for j := range 2 {
-						if _, err := tx.Exec(ctx, "update n set n = n + 1 where id = $1", []string{"a", "b"}[(i+j)%2]); err != nil {
-							return err
-						}
-						if _, err := tx.Exec(ctx, "select pg_sleep(0.01)"); err != nil {
-							return err
-						}
+	var holding, done sync.WaitGroup
+	var begun atomic.Int64
+	holding.Add(2)
+	for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
+		done.Go(func() {
+			first := true
+			err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+				begun.Add(1)
+				for _, id := range order {
+					if _, err := tx.Exec(ctx, "update n set n = n + 1 where id = $1", id); err != nil {
+						return err
 					}
-					return nil
-				})
-				if err != nil {
-					t.Error(err)
+					if first { // neither goes on before both hold what the other wants
+						first = false
+						holding.Done()
+						holding.Wait()
+					}
 				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
 			}
 		})
 	}
-	wg.Wait()
+	done.Wait()
 	var a, b int64
-	if err := db.Read().QueryRow(t.Context(), "select max(case id when 'a' then n end), max(case id when 'b' then n end) from n").Scan(&a, &b); err != nil || a != 2*rounds || b != 2*rounds {
-		t.Errorf("got %d and %d, %v", a, b, err)
+	err := db.Read().QueryRow(t.Context(), "select max(case id when 'a' then n end), max(case id when 'b' then n end) from n").Scan(&a, &b)
+	if err != nil || a != 2 || b != 2 || begun.Load() != 3 {
+		t.Errorf("got %d and %d after %d beginnings, %v; want 2 and 2 after 3", a, b, begun.Load(), err)
 	}
 }
 
