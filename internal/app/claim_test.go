@@ -3,6 +3,7 @@ package app_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"addcard/internal/wechatsim"
@@ -91,7 +92,7 @@ func TestClaim_system_code_is_proved_by_WeChat(t *testing.T) {
 	// Hong posts what she saw of Ming's, before and after he has claimed it: she
 	// has an identity of her own by now.
 	p := s.post("/v1/claims", hong, claimOf(mings)).problem(t, 403, "code_not_yours")
-	if len(p.Errors) != 1 || p.Errors[0].Location != "body.cardList[0].code" {
+	if len(p.Errors) != 1 || p.Errors[0].Location != "body.cardList[0].code" || strings.Contains(p.Errors[0].Message, "see errors") {
 		t.Errorf("errors: %+v", p.Errors)
 	}
 	if got := s.post("/v1/claims", ming, claimOf(mings)); got.status != 200 {

@@ -152,7 +152,7 @@ func TestOperator_names_each_field_that_is_wrong(t *testing.T) {
 		base + "color":                             func(b, _ object) { b["color"] = "#123456" },
 		base + "code_type":                         func(b, _ object) { b["code_type"] = "QR" },
 		base + "logo_url":                          func(b, _ object) { b["logo_url"] = "https://shop.example/logo.png" },
-		base + "sku.quantity":                      func(b, _ object) { b["sku"] = object{"quantity": 1.5} },
+		base + "sku.quantity":                      func(b, _ object) { b["sku"] = object{"quantity": "5"} },
 		base + "date_info.type":                    func(b, _ object) { b["date_info"] = object{"type": "FOREVER"} },
 		base + "get_limit":                         func(b, _ object) { b["get_limit"] = 51 },
 		base + "get_custom_code_mode":              func(b, _ object) { b["get_custom_code_mode"] = "GET_CUSTOM_CODE_MODE_DEPOSIT" },
@@ -166,7 +166,7 @@ func TestOperator_names_each_field_that_is_wrong(t *testing.T) {
 		},
 	} {
 		p := s.operate(http.MethodPost, "/v1/cards", definition(edit)).problem(t, 422, "invalid_input")
-		if len(p.Errors) == 0 || p.Errors[0].Location != location {
+		if len(p.Errors) != 1 || p.Errors[0].Location != location {
 			t.Errorf("%s: got %+v", location, p.Errors)
 		}
 	}
@@ -184,6 +184,7 @@ func TestOperator_names_each_field_that_is_wrong(t *testing.T) {
 		{http.MethodPut, "/v1/cards/" + id + "/activation-form", "path.card_id", object{"required_form": object{}}},
 		{http.MethodPost, "/v1/cards/" + id + "/codes", "path.card_id", object{"codes": []string{"1"}}},
 		{http.MethodPost, "/v1/cards/" + custom + "/qrcode", "body.code", object{"outer_str": "door"}},
+		{http.MethodPost, "/v1/cards/" + custom + "/qrcode", "body.code", object{"code": "a b&"}},
 		{http.MethodPost, "/v1/cards/" + id + "/qrcode", "body.expire_seconds", object{"expire_seconds": 59}},
 		{http.MethodPost, "/v1/shelves", "body.card_list[0].card_id", object{"banner": "b", "page_title": "t", "scene": "SCENE_H5", "card_list": []any{object{"card_id": custom, "thumb_url": "u"}}}},
 	} {
@@ -242,6 +243,48 @@ func TestOperator_creates_one_card_whatever_the_answer(t *testing.T) {
 	got := request(t, http.MethodGet, w.wechat.URL+"/_sim/cards", "", nil)
 	if got.json(t, &list); len(list.Cards) != 2 {
 		t.Errorf("WeChat has %d cards, want 2", len(list.Cards))
+	}
+}
+
+// Whoever repeats a creation that was not answered gets the card that was made,
+// though WeChat could not be searched the first time and the picture has
+// another URL by now. Once that is answered, another card like it is another.
+func TestOperator_repeats_a_creation_without_fear(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	s := w.serve()
+	create := func(logo string) answer {
+		return s.operate(http.MethodPost, "/v1/cards", definition(func(base, _ object) { base["logo_url"] = logo }))
+	}
+	for _, f := range []wechatsim.Fault{{Path: "/card/create", Drop: true, When: "after"}, {Path: "/card/batchget", Skip: 1, Times: -1, ErrCode: -1}} {
+		if err := w.sim.AddFault(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create("http://mmbiz.qpic.cn/a/0").problem(t, 503, "wechat_unavailable")
+	request(t, http.MethodDelete, w.wechat.URL+"/_sim/faults", "", nil).is(t, 200)
+	s = w.serve() // by another process, even
+	create("http://mmbiz.qpic.cn/b/0").is(t, 201)
+	if n := w.sim.Calls()["/card/create"].Total; n != 1 {
+		t.Errorf("WeChat was asked for %d cards, want 1", n)
+	}
+	create("http://mmbiz.qpic.cn/b/0").is(t, 201)
+	if n := w.sim.Calls()["/card/create"].Total; n != 2 {
+		t.Errorf("WeChat was asked for %d cards, want 2", n)
+	}
+}
+
+func TestOperator_is_told_that_the_stock_may_have_changed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	s := w.serve()
+	id := w.newCard(s)
+	if err := w.sim.AddFault(wechatsim.Fault{Path: "/card/modifystock", Drop: true, When: "after"}); err != nil {
+		t.Fatal(err)
+	}
+	p := s.operate(http.MethodPost, "/v1/cards/"+id+"/stock", object{"delta": 5}).problem(t, 503, "wechat_unavailable")
+	if !strings.Contains(p.Detail, "look at the card") {
+		t.Errorf("detail: %s", p.Detail)
 	}
 }
 

@@ -24,6 +24,9 @@ var (
 	// ErrTooMany is returned when clients asked for so many unknown or
 	// outdated cards that this minute's calls to WeChat are spent.
 	ErrTooMany = errors.New("card: too many look-ups at WeChat")
+	// ErrUncertain is returned for a change that counts twice when it is
+	// repeated and that WeChat may have made, though its answer was lost.
+	ErrUncertain = errors.New("card: WeChat may have changed it all the same, look at the card first")
 )
 
 // Status is a card's place in WeChat's review.

@@ -60,6 +60,12 @@ type Store interface {
 	// Take gives a job to the caller, unless some replica took it within the
 	// last notWithin.
 	Take(ctx context.Context, job string, notWithin time.Duration) (bool, error)
+	// Attempt notes that a card is about to be created in an account that has
+	// these cards. If the same was tried within that time and not settled, it
+	// returns what the account had then, else own.
+	Attempt(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error)
+	// Settle forgets an attempt whose end is known.
+	Settle(ctx context.Context, definition string) error
 }
 
 // Catalogue is the merchant's cards. It is safe for concurrent use.

@@ -29,8 +29,12 @@ type tree map[string]any
 // What it does not know passes: WeChat adds fields without telling.
 type draft struct{ fields []Field }
 
+// bad notes what is wrong with a field, of several things the first.
 func (d *draft) bad(path, format string, args ...any) {
-	d.fields = append(d.fields, Field{strings.TrimPrefix(path, "."), fmt.Sprintf(format, args...)})
+	path = strings.TrimPrefix(path, ".")
+	if !slices.ContainsFunc(d.fields, func(f Field) bool { return f.Path == path }) {
+		d.fields = append(d.fields, Field{path, fmt.Sprintf(format, args...)})
+	}
 }
 
 func (d *draft) err() error {
@@ -248,7 +252,7 @@ func (d *draft) member(member tree, path string) {
 // picture wants what /cgi-bin/media/uploadimg gives (40141 otherwise).
 func (d *draft) picture(address, path string) {
 	u, err := url.Parse(address)
-	if err != nil || (u.Host != "mmbiz.qpic.cn" && u.Host != "mmbiz.qlogo.cn") {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host != "mmbiz.qpic.cn" && u.Host != "mmbiz.qlogo.cn" {
 		d.bad(path, "must be a picture on WeChat's CDN: upload it with POST /v1/images")
 	}
 }

@@ -35,6 +35,8 @@ func (o *Operator) QR(ctx context.Context, q QRCode) (QRTicket, error) {
 		d.bad("code", "WeChat picks the code of this card")
 	case len(q.Code) > maxCode:
 		d.bad("code", "is longer than %d characters", maxCode)
+	case !plain(q.Code):
+		d.bad("code", "has other characters than letters and digits")
 	}
 	if c.BindOpenID && q.OpenID == "" {
 		d.bad("openid", "is required: the card binds its holder's openid in the Official Account")

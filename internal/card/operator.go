@@ -156,7 +156,7 @@ func (o *Operator) Delete(ctx context.Context, cardID string) error {
 }
 
 // Stock adds delta to the stock, or takes it away below 0. It is not repeated
-// by itself: after an ambiguous answer look at the card first.
+// by itself: when WeChat's answer is lost the error is ErrUncertain, too.
 func (o *Operator) Stock(ctx context.Context, cardID string, delta int64) error {
 	if delta == 0 {
 		return invalid("delta", "changes nothing")
@@ -164,7 +164,11 @@ func (o *Operator) Stock(ctx context.Context, cardID string, delta int64) error 
 	if delta > maxQuantity || delta < -maxQuantity {
 		return invalid("delta", fmt.Sprintf("is beyond %d", maxQuantity))
 	}
-	if err := o.account.ModifyStock(ctx, cardID, delta); err != nil {
+	err := o.account.ModifyStock(ctx, cardID, delta)
+	switch {
+	case ambiguous(err):
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	case err != nil:
 		return err
 	}
 	o.reread(ctx, cardID)

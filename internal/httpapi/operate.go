@@ -61,10 +61,14 @@ func (o *operated) detail() string {
 	if !errors.As(o.error, &e) {
 		return ""
 	}
-	if e.Code == 0 {
-		return "WeChat did not answer: " + e.Msg + "."
+	said := "WeChat did not answer: " + e.Msg + "."
+	if e.Code != 0 {
+		said = fmt.Sprintf("WeChat answers %d to %s: %s.", e.Code, e.API, strings.TrimSuffix(e.Msg, "."))
 	}
-	return fmt.Sprintf("WeChat answers %d to %s: %s.", e.Code, e.API, strings.TrimSuffix(e.Msg, "."))
+	if errors.Is(o.error, card.ErrUncertain) {
+		said += " It may have changed the card all the same: look at the card before you repeat this."
+	}
+	return said
 }
 
 // operate registers an operation of the operator.

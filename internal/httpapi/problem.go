@@ -232,7 +232,11 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 	p := newProblem(ctx, kindOf(err))
 	p.retryAfter = retryAfter(err)
 	if at := (*located)(nil); errors.As(err, &at) {
-		p.Errors = []FieldError{{at.location, strings.TrimSuffix(p.Detail, ".")}}
+		why := strings.TrimSuffix(p.Detail, ".")
+		if p.Code == invalidInput.code {
+			why = "not valid" // its detail only points here
+		}
+		p.Errors = []FieldError{{at.location, why}}
 	}
 	if wrong := (*card.InvalidError)(nil); errors.As(err, &wrong) {
 		for _, f := range wrong.Fields {

@@ -141,6 +141,35 @@ func (s *Store) Take(ctx context.Context, job string, notWithin time.Duration) (
 	return s.guarded(ctx, "take the job "+job, takeSQL, job, notWithin.Milliseconds())
 }
 
+const attemptSQL = `insert into card_attempt (definition, had, begun_at) values ($1, $2, now_ms())
+	on conflict (definition) do update set
+		had = case when card_attempt.begun_at > excluded.begun_at - $3 then card_attempt.had else excluded.had end,
+		begun_at = case when card_attempt.begun_at > excluded.begun_at - $3 then card_attempt.begun_at else excluded.begun_at end
+	returning had`
+
+// Attempt implements card.Store.
+func (s *Store) Attempt(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error) {
+	text, err := json.Marshal(own)
+	if err != nil {
+		return nil, fmt.Errorf("note a card's creation: %w", err)
+	}
+	var kept []byte
+	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		return tx.QueryRow(ctx, attemptSQL, definition, string(text), within.Milliseconds()).Scan(&kept)
+	})
+	if err == nil {
+		err = json.Unmarshal(kept, &had)
+	}
+	return had, wrapped("note a card's creation", err)
+}
+
+const settleSQL = `delete from card_attempt where definition = $1`
+
+// Settle implements card.Store.
+func (s *Store) Settle(ctx context.Context, definition string) error {
+	return s.exec(ctx, "settle a card's creation", settleSQL, definition)
+}
+
 // guarded runs a statement that returns one number if its guard let it pass.
 func (s *Store) guarded(ctx context.Context, what, query string, args ...any) (passed bool, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {

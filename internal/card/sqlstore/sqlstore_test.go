@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,5 +67,19 @@ func TestStore(t *testing.T) {
 		if n := allowed.Load(); n < 7 || n > 14 || taken.Load() != 1 { // a minute may end in between
 			t.Errorf("allowed %d of 7, taken %d times", n, taken.Load())
 		}
+		attempt := func(own []string, within time.Duration, want ...string) {
+			t.Helper()
+			if had, err := s.Attempt(t.Context(), "d", own, within); err != nil || !slices.Equal(had, want) {
+				t.Errorf("attempt: got %v, %v, want %v", had, err, want)
+			}
+		}
+		attempt(nil, time.Hour)
+		attempt([]string{"c1"}, time.Hour) // the first one's
+		attempt([]string{"c1"}, 0, "c1")   // that is too long ago
+		attempt([]string{"c1", "c2"}, time.Hour, "c1")
+		if err := s.Settle(t.Context(), "d"); err != nil {
+			t.Error(err)
+		}
+		attempt([]string{"c1", "c2"}, time.Hour, "c1", "c2")
 	})
 }
