@@ -155,7 +155,9 @@ type cardShelfCmd struct {
 
 // Help implements kong.HelpProvider.
 func (cardShelfCmd) Help() string {
-	return `A banner or thumb_url that is a file is uploaded first. Prints the page's URL. Examples:
+	return `A banner or thumb_url that is a file is uploaded first. Prints the page's URL. shelf.json says for example
+{"banner":"banner.png","page_title":"会员","can_share":true,"scene":"SCENE_MENU","card_list":[{"card_id":"pjZ8Yt1XGILfi-FUsewpnnolGgZk","thumb_url":"logo.png"}]}
+Examples:
   server card shelf shelf.json
   server card shelf shelf.json --json`
 }

@@ -63,27 +63,32 @@ func (c cardDepositCmd) Run(ctx context.Context, g *globals, streams command.Str
 		failed = err
 		return writeResults(c.Results, results)
 	})
-	if err = errors.Join(err, failed); err != nil {
-		return err
-	}
-	words(streams, "wrote %s", c.Results)
-	if c.JSON {
-		err = printJSON(streams.Out, map[string]any{"deposited": count[card.Deposited], "duplicate": count[card.Duplicate],
-			"refused": count[card.Refused], "failed": count[card.Failed], "results": c.Results})
-	} else {
-		_, err = fmt.Fprintf(streams.Out, "deposited %d, duplicate %d, refused %d, failed %d\n",
-			count[card.Deposited], count[card.Duplicate], count[card.Refused], count[card.Failed])
-	}
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		return errors.New("interrupted; run it again to go on")
+	words(streams, "wrote %s", c.Results)
+	if err := c.print(streams, count); err != nil {
+		return err
 	}
-	if count[card.Refused]+count[card.Failed] > 0 {
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted; run it again to go on and to raise the stock")
+	case failed != nil:
+		return failed
+	case count[card.Refused]+count[card.Failed] > 0:
 		return command.ErrSaid
 	}
 	return nil
+}
+
+func (c cardDepositCmd) print(streams command.Streams, count map[string]int) error {
+	if c.JSON {
+		return printJSON(streams.Out, map[string]any{"deposited": count[card.Deposited], "duplicate": count[card.Duplicate],
+			"refused": count[card.Refused], "failed": count[card.Failed], "results": c.Results})
+	}
+	_, err := fmt.Fprintf(streams.Out, "deposited %d, duplicate %d, refused %d, failed %d\n",
+		count[card.Deposited], count[card.Duplicate], count[card.Refused], count[card.Failed])
+	return err
 }
 
 func writeResults(path string, results []card.CodeResult) error {

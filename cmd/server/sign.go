@@ -9,6 +9,7 @@ import (
 	"addcard/cmd/internal/command"
 	"addcard/internal/app"
 	"addcard/internal/cardext"
+	"addcard/internal/ticket/redisstore"
 )
 
 type signCmd struct {
@@ -66,7 +67,9 @@ func (g *globals) withCore(ctx context.Context, io command.Streams, f func(*app.
 	if err != nil {
 		return err
 	}
-	core, err := app.Open(ctx, cfg, cfg.Logger(io.Err))
+	log := cfg.Logger(io.Err)
+	redisstore.LogTo(log)
+	core, err := app.Open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}

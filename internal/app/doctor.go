@@ -70,9 +70,12 @@ func Diagnose(ctx context.Context, cfg Config, publicURL string, told func(Check
 	if !opened {
 		return d.checks
 	}
-	did("ticket store", d.ticketStore)
-	if did("service account's AppSecret and IP whitelist", d.officialSecret) {
+	stored := did("ticket store", d.ticketStore)
+	answers := did("service account's AppSecret and IP whitelist", d.officialSecret)
+	if answers {
 		did("clock", d.clock)
+	}
+	if answers && stored { // these need the shared access_token
 		did("card permission", d.permission)
 		did("cards", d.cards)
 		did("api_ticket", d.ticket)
@@ -184,7 +187,9 @@ func (d *doctor) miniSecret(ctx context.Context) Check {
 	if err == nil {
 		return warning("", "WeChat took a made-up login code")
 	}
-	return refused(err)
+	check := refused(err)
+	check.Fix = strings.Replace(check.Fix, "公众平台 > 设置与开发 > 基本配置", "小程序后台 > 开发管理 > 开发设置", 1)
+	return check
 }
 
 func (d *doctor) clock(context.Context) Check {
@@ -202,21 +207,26 @@ func (d *doctor) permission(ctx context.Context) Check {
 	return fine("granted; the account has %d cards", total)
 }
 
+// cards asks for each card and keeps nothing of the answers: a card that is
+// lost is kept as deleted, and the next look would find nothing wrong.
 func (d *doctor) cards(ctx context.Context) Check {
 	known, err := d.core.Operator.List(ctx)
 	if err != nil {
 		return broken("", "%v", err)
 	}
 	const most = 50
+	known = known[:min(len(known), most)]
+	official := account{d.core.tickets.client}
+	here := 0
 	var bad, waiting []string
-	for _, c := range known[:min(len(known), most)] {
-		if c.Status == card.Deleted {
-			continue
-		}
-		now, _, err := d.core.Operator.Show(ctx, c.ID)
+	for _, c := range known {
+		now, err := official.Card(ctx, c.ID)
 		switch {
 		case errors.Is(err, card.ErrNotFound):
-			bad = append(bad, c.ID+" is not this account's, or was deleted")
+			if c.Status != card.Deleted {
+				bad = append(bad, c.ID+" is not this account's, or was deleted")
+			}
+			continue
 		case err != nil:
 			return refused(err)
 		case now.Status == card.VerifyFailed:
@@ -224,16 +234,21 @@ func (d *doctor) cards(ctx context.Context) Check {
 		case now.Status == card.NotVerified:
 			waiting = append(waiting, c.ID)
 		}
+		here++
 	}
 	switch {
 	case len(known) == 0:
 		return warning("server card create, or start the server once: it reads the account's cards", "the catalogue is empty")
+	case here == 0:
+		return broken("see that OFFICIAL_APP_ID is the service account that made them", "none of the %d in the catalogue is this account's, or all were deleted", len(known))
 	case len(bad) > 0:
 		return warning("server card show ID", "%s", strings.Join(bad, "; "))
 	case len(waiting) > 0:
 		return warning("wait up to three working days; testers can take them: server card whitelist", "in review: %s", strings.Join(waiting, ", "))
+	case here < len(known):
+		return fine("%d of this account, %d deleted", here, len(known)-here)
 	}
-	return fine("%d, all of this account", len(known))
+	return fine("%d, all of this account", here)
 }
 
 func (d *doctor) ticket(ctx context.Context) Check {
@@ -247,22 +262,24 @@ func (d *doctor) ticket(ctx context.Context) Check {
 
 // quota looks at the two calls that are rationed the most.
 func (d *doctor) quota(ctx context.Context) Check {
-	var said, short []string
+	var told, short []string
 	for _, path := range []string{"/cgi-bin/ticket/getticket", "/card/get"} {
 		q, err := d.core.tickets.client.Quota(ctx, path)
 		if err != nil {
-			said = append(said, path+" is not told")
-			continue
+			continue // it is only to know: whatever is wrong was found before
 		}
-		said = append(said, fmt.Sprintf("%s %d of %d used", path, q.Used, q.DailyLimit))
+		told = append(told, fmt.Sprintf("%s %d of %d used", path, q.Used, q.DailyLimit))
 		if q.Left < q.DailyLimit/10 {
 			short = append(short, path)
 		}
 	}
-	if len(short) > 0 {
-		return warning("see who else calls WeChat for this account; the quota begins anew at midnight in Beijing", "%s", strings.Join(said, ", "))
+	switch {
+	case len(told) == 0:
+		return Check{Outcome: Skipped, Found: "WeChat does not tell it"}
+	case len(short) > 0:
+		return warning("see who else calls WeChat for this account; the quota begins anew at midnight in Beijing", "%s", strings.Join(told, ", "))
 	}
-	return fine("%s", strings.Join(said, ", "))
+	return fine("%s", strings.Join(told, ", "))
 }
 
 // callback asks the public listener what WeChat asks when the URL is saved.
