@@ -68,9 +68,9 @@ func (o *Operator) search(ctx context.Context, definition string, had []string, 
 	}
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("whether the card was created is not known: %w", errors.Join(lost, err))
+		return "", fmt.Errorf("whether the card was created is not known, trying again finds it: %w", errors.Join(lost, err))
 	case cardID == "":
-		return "", lost
+		return "", fmt.Errorf("the card was not created so far, try again: %w", lost)
 	}
 	o.log.WarnContext(ctx, "WeChat's answer was lost, but the card was created", "card_id", cardID)
 	o.settle(ctx, definition)

@@ -90,6 +90,21 @@ func TestClient_operators_calls_on_the_wire(t *testing.T) {
 			}},
 		{"/card/code/unavailable", `{"card_id":"p1","code":"1"}`, `{}`, func(ctx context.Context, c *wechat.Client) error { return c.MakeUnavailable(ctx, "p1", "1", "") }},
 		{"/card/code/unavailable", `{"card_id":"p1","code":"1","reason":"丢了"}`, `{}`, func(ctx context.Context, c *wechat.Client) error { return c.MakeUnavailable(ctx, "p1", "1", "丢了") }},
+		{"/card/membercard/activate/geturl", `{"card_id":"p1","outer_str":""}`, `{"url":"?encrypt_card_id=a&biz=b"}`,
+			func(ctx context.Context, c *wechat.Client) error { _, err := c.OpenCard(ctx, "p1", ""); return err }},
+		{"/card/membercard/activate/geturl", `{"card_id":"p1","outer_str":"a&b=c+<门>😀"}`, `{"url":"?encrypt_card_id=a&biz=b"}`,
+			func(ctx context.Context, c *wechat.Client) error {
+				_, err := c.OpenCard(ctx, "p1", "a&b=c+<门>😀")
+				return err
+			}},
+		{"/cgi-bin/openapi/quota/get", `{"cgi_path":"/card/get"}`, `{"quota":{"daily_limit":9,"used":2,"remain":7}}`,
+			func(ctx context.Context, c *wechat.Client) error {
+				q, err := c.Quota(ctx, "/card/get")
+				if q.DailyLimit != 9 || q.Used != 2 || q.Left != 7 {
+					t.Errorf("quota %+v", q)
+				}
+				return err
+			}},
 	} {
 		u := says(t, tt.answer)
 		if err := tt.do(t.Context(), u.client(t, twoTokens())); err != nil {
