@@ -385,6 +385,7 @@ func TestOperator_deposits_250_codes_of_which_37_are_refused_and_batch_2_dies(t 
 	}
 }
 
+// Also when WeChat's answer was lost the first time: it refuses the second.
 func TestOperator_ends_a_code(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wechatsim.Options{})
@@ -398,6 +399,10 @@ func TestOperator_ends_a_code(t *testing.T) {
 	}
 	s.post("/v1/claims", token, object{"cardList": added}).is(t, 200)
 	code := exts(t, got)[0].Code
+	if err := w.sim.AddFault(wechatsim.Fault{Path: "/card/code/unavailable", Drop: true, When: "after"}); err != nil {
+		t.Fatal(err)
+	}
+	s.operate(http.MethodPost, "/v1/cards/"+id+"/codes/"+code+"/unavailable", object{"reason": "lost"}).problem(t, 503, "wechat_unavailable")
 	s.operate(http.MethodPost, "/v1/cards/"+id+"/codes/"+code+"/unavailable", object{"reason": "lost"}).is(t, 204)
 	var me struct {
 		Cards []struct{ Code, Status string }

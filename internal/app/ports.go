@@ -122,7 +122,14 @@ func (a account) CheckCodes(ctx context.Context, cardID string, codes []string) 
 }
 
 func (a account) MakeUnavailable(ctx context.Context, cardID, code, reason string) error {
-	return unknownCard(a.client.MakeUnavailable(ctx, cardID, code, reason))
+	err := a.client.MakeUnavailable(ctx, cardID, code, reason)
+	var refused *wechat.Error
+	if errors.As(err, &refused) && refused.CodeUnusable() {
+		if state, asked := a.client.Code(ctx, cardID, code); asked == nil && state.CardID == cardID && state.Status == "UNAVAILABLE" {
+			return nil
+		}
+	}
+	return unknownCard(err)
 }
 
 func (a account) CardIDs(ctx context.Context, offset int) (ids []string, total int, err error) {

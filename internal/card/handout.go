@@ -50,7 +50,8 @@ func (o *Operator) QR(ctx context.Context, q QRCode) (QRTicket, error) {
 	return o.account.CreateQRCode(ctx, q)
 }
 
-// Unavailable ends a code for good at WeChat: its holder sees 失效.
+// Unavailable ends a code for good at WeChat: its holder sees 失效. It may be
+// repeated.
 func (o *Operator) Unavailable(ctx context.Context, cardID, code, reason string) error {
 	if err := o.account.MakeUnavailable(ctx, cardID, code, reason); err != nil {
 		return err

@@ -33,6 +33,8 @@ type Handing interface {
 	DepositCodes(ctx context.Context, cardID string, codes []string) (taken, duplicate, refused []string, err error)
 	DepositCount(ctx context.Context, cardID string) (int64, error)
 	CheckCodes(ctx context.Context, cardID string, codes []string) (there []string, err error)
+	// MakeUnavailable returns nil for a code that is unavailable already: the
+	// answer to an earlier call may have been lost.
 	MakeUnavailable(ctx context.Context, cardID, code, reason string) error
 }
 
