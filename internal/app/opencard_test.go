@@ -202,6 +202,25 @@ func TestOpenCard_asks_once_for_each_channel_and_six_times_a_minute(t *testing.T
 	s.get("/v1/cards/"+id+"/open-card?outer_str=c0", hong).is(t, 200)
 }
 
+// An impatient client sends the report twice. The first is still asking whether
+// the card is active when the second has made it so.
+func TestActivations_twice_at_once_are_one(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	s := w.serve()
+	id := w.newCard(s, oneClick(true))
+	token, _ := w.login(s, "ming")
+	back := w.through(s, "ming", token, id, "")
+	if err := w.sim.AddFault(wechatsim.Fault{Path: "/card/membercard/userinfo/get", LatencyMS: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan answer)
+	go func() { first <- s.post("/v1/activations", token, activation(id, back.Code, back.Ticket)) }()
+	eventually(t, "the first report is under way", func() bool { return w.sim.Calls()["/card/code/get"].Total > 0 })
+	s.post("/v1/activations", token, activation(id, back.Code, back.Ticket)).is(t, 200)
+	(<-first).is(t, 200)
+}
+
 // 72012 and −1 come of good tickets, too; 45061 is left to the outbox.
 func TestActivations_moods_of_WeChat(t *testing.T) {
 	t.Parallel()

@@ -385,6 +385,42 @@ func TestOperator_deposits_250_codes_of_which_37_are_refused_and_batch_2_dies(t 
 	}
 }
 
+// The stock follows the codes also when its answer is lost, or when another
+// deposit raises it in between.
+func TestOperator_deposits_raise_the_stock_once(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	s := w.serve()
+	id := w.newCard(s, deposit)
+	fault := func(f wechatsim.Fault) {
+		t.Helper()
+		f.Path = "/card/modifystock"
+		if err := w.sim.AddFault(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(codes ...string) answer {
+		return s.operate(http.MethodPost, "/v1/cards/"+id+"/codes", object{"codes": codes})
+	}
+	fault(wechatsim.Fault{Drop: true, When: "after"})
+	send("A1", "A2").is(t, 200)
+
+	counted := func() int { return w.sim.Calls()["/card/code/getdepositcount"].Total }
+	before := counted()
+	fault(wechatsim.Fault{LatencyMS: 1000})
+	first := make(chan answer)
+	go func() { first <- send("A3") }()
+	eventually(t, "the first is about to raise", func() bool { return counted() > before })
+	send("A3").is(t, 200)
+	(<-first).is(t, 200)
+
+	var list struct{ Cards []struct{ Quantity int64 } }
+	s.operate(http.MethodGet, "/v1/cards", nil).is(t, 200).json(t, &list)
+	if list.Cards[0].Quantity != 3 {
+		t.Errorf("stock: %+v, want 3", list)
+	}
+}
+
 // Also when WeChat's answer was lost the first time: it refuses the second.
 func TestOperator_ends_a_code(t *testing.T) {
 	t.Parallel()

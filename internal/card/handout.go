@@ -221,20 +221,27 @@ func note(batch []int, results []CodeResult, duplicate, refused, taken []string)
 
 // follow raises the stock to the number of deposited codes: more is refused
 // (40136), less would leave codes lying. What was handed out is in the total.
+// A raise that fails may have been done all the same, or by another deposit of
+// this moment, so after one it looks and tries once more.
 func (o *Operator) follow(ctx context.Context, cardID string) error {
-	count, err := o.account.DepositCount(ctx, cardID)
-	if err != nil {
-		return err
-	}
-	c, _, err := o.account.RawCard(ctx, cardID)
-	if err != nil {
-		return err
-	}
-	if more := count - c.TotalQuantity; more > 0 {
-		if err := o.account.ModifyStock(ctx, cardID, more); err != nil {
+	for again := false; ; again = true {
+		count, err := o.account.DepositCount(ctx, cardID)
+		if err != nil {
+			return err
+		}
+		c, _, err := o.account.RawCard(ctx, cardID)
+		if err != nil {
+			return err
+		}
+		if more := count - c.TotalQuantity; more > 0 {
+			err = o.account.ModifyStock(ctx, cardID, more)
+		}
+		switch {
+		case err == nil:
+			o.reread(ctx, cardID)
+			return nil
+		case again:
 			return err
 		}
 	}
-	o.reread(ctx, cardID)
-	return nil
 }

@@ -212,11 +212,18 @@ func (s *Service) proof(ctx context.Context, memberID string, c card.Card, code 
 		return claim, err
 	}
 	active, err := s.WeChat.Active(ctx, c.ID, code)
-	if err == nil && active {
-		err = cardlist.ErrNotYours // somebody has it in use
+	if err != nil {
+		return claim, err
+	}
+	if active { // by somebody else, if not by this member's other request of this moment
+		_, err := s.Members.CardOf(ctx, memberID, c.ID, code)
+		if errors.Is(err, member.ErrNotFound) {
+			err = cardlist.ErrNotYours
+		}
+		return claim, err
 	}
 	claim.ProvedOpenID = openID
-	return claim, err
+	return claim, nil
 }
 
 // form is what was filled in. A ticket that was used for this code needs no
