@@ -124,11 +124,18 @@ func TestStore_honoursAnEarlierDeadline(t *testing.T) {
 	s := connect(t, server.URL())
 	acquire(t, s, "a")
 	server.Pause()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	if _, err := s.Load(ctx, key); err == nil || time.Since(start) > 250*time.Millisecond {
-		t.Errorf("Load took %v: %v", time.Since(start), err)
+	took := time.Hour // the shortest time of a few: whoever does not honour it always takes longer than the limit
+	for range 5 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		start := time.Now()
+		if _, err := s.Load(ctx, key); err == nil {
+			t.Error("a paused server answers")
+		}
+		took = min(took, time.Since(start))
+		cancel()
+	}
+	if took > 250*time.Millisecond {
+		t.Errorf("Load took %v", took)
 	}
 }
 

@@ -168,7 +168,7 @@ func TestOpen_userPasswordDatabase(t *testing.T) {
 		t.Errorf("the ticket is not in database 3: %s", info)
 	}
 	wrong := connect(t, strings.Replace(url, "hunter2", "hunter3", 1))
-	if _, err := wrong.Load(t.Context(), "wx:app:k"); err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter") {
+	if err := answer(t, wrong); err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter") {
 		t.Errorf("wrong password: %v", err)
 	}
 }
@@ -203,6 +203,18 @@ func TestOpen_sentinelPasswords(t *testing.T) {
 	}
 }
 
+// answer is what a Load ends with when there is time for it: on a busy machine
+// a handshake alone may take longer than a call may.
+func answer(t *testing.T, s *redisstore.Store) error {
+	t.Helper()
+	for start := time.Now(); ; {
+		_, err := s.Load(t.Context(), "wx:app:k")
+		if late, ok := errors.AsType[net.Error](err); !ok || !late.Timeout() || time.Since(start) > 20*time.Second {
+			return err
+		}
+	}
+}
+
 func TestOpen_tls(t *testing.T) {
 	t.Parallel()
 	pem := os.Getenv("SSL_CERT_FILE") // see TestMain
@@ -210,10 +222,10 @@ func TestOpen_tls(t *testing.T) {
 	_, port, _ := net.SplitHostPort(addr)
 	redistest.Single(t, "--tls-port", port, "--tls-cert-file", pem, "--tls-key-file", pem, "--tls-ca-cert-file", pem, "--tls-auth-clients", "no")
 
-	if _, err := connect(t, "rediss://localhost:"+port).Load(t.Context(), "k"); !errors.Is(err, ticket.ErrNotFound) {
+	if err := answer(t, connect(t, "rediss://localhost:"+port)); !errors.Is(err, ticket.ErrNotFound) {
 		t.Errorf("Load over TLS: %v", err)
 	}
-	_, err := connect(t, "rediss://"+addr).Load(t.Context(), "k")
+	err := answer(t, connect(t, "rediss://"+addr))
 	if _, ok := errors.AsType[x509.HostnameError](err); !ok {
 		t.Errorf("a certificate of another name: %v", err)
 	}
