@@ -260,6 +260,62 @@ func TestSource_emptiedStoreIsFilledFromMemoryWithoutAFetch(t *testing.T) {
 	})
 }
 
+// Symptom: while the fleet was in back-off, and that may be until midnight, nobody
+// put the copy back, and a new replica asked WeChat again and had nothing.
+func TestSource_emptiedStoreIsFilledInABackOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+		store := &faulty{to: ticket.NewMemory()}
+		replicas := fleet(t, 3, u, store, ticket.Options{})
+		for _, s := range replicas {
+			get(t, s)
+		}
+		u.failWith(until(7*time.Hour, quotaError{time.Now().Add(7 * time.Hour)}))
+		time.Sleep(113 * time.Minute) // the renewal was refused, and everybody knows
+		value, before := get(t, replicas[0]), u.count()
+		for range 2 { // the new replica knows of the back-off from the store alone
+			store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+			time.Sleep(10 * time.Second)
+			replicas = append(replicas, source(t, u.Issue, store, ticket.Options{}))
+			c := runCrowd(replicas, u, 2, time.Second, time.Minute)
+			if c.errors != 0 || c.longestWait > 0 || get(t, replicas[3]) != value {
+				t.Errorf("errors = %d (%v), longest wait %v", c.errors, c.firstErr, c.longestWait)
+			}
+		}
+		if u.count() != before || before != 2 {
+			t.Errorf("issues = %d, and %d before the store was emptied, want 2", u.count(), before)
+		}
+	})
+}
+
+// A back-off ends for everybody with the first value that somebody got: nobody
+// puts it back later.
+func TestSource_endedBackOffIsNotPutBack(t *testing.T) {
+	t.Parallel()
+	for range 8 { // who puts the copy back is chance
+		synctest.Test(t, func(t *testing.T) {
+			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+			store := &faulty{to: ticket.NewMemory()}
+			replicas := fleet(t, 2, u, store, ticket.Options{})
+			for _, s := range replicas {
+				get(t, s)
+			}
+			u.failWith(func() error { return quotaError{time.Now().Add(12 * time.Hour)} })
+			time.Sleep(113 * time.Minute)
+			u.failWith(nil) // the operator cleared the quota
+			store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+			replicas = append(replicas, source(t, u.Issue, store, ticket.Options{}))
+			get(t, replicas[2]) // it comes before the others have looked
+			time.Sleep(10 * time.Second)
+			store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+			if c := runCrowd(replicas, u, 1, time.Minute, 10*time.Hour); c.errors > 0 {
+				t.Errorf("errors = %d (%v)", c.errors, c.firstErr)
+			}
+		})
+	}
+}
+
 // A store that lost its memory counts fences from 1 again, and a replica
 // without memory is the first to use it. The others must take its value over
 // although their own fence is higher: the old value is dead.

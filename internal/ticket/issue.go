@@ -162,7 +162,7 @@ func (s *Source) probation(g *grant, old, c *held) time.Duration {
 }
 
 // fail keeps what we have, leaves the lease behind as the fleet's back-off, and
-// keeps this replica away half as long again, so that one that can reach WeChat
+// keeps this replica away for one look longer, so that one that can reach WeChat
 // goes first.
 func (s *Source) fail(g *grant, cause error) error {
 	after := s.backOff(cause, g.Failures)
@@ -177,7 +177,7 @@ func (s *Source) fail(g *grant, cause error) error {
 	s.counts.Fetches.failed(cause)
 	s.mu.Unlock()
 	if asked && after > 2*patience {
-		after += after / 2
+		after += min(after/2, s.opt.Look)
 	}
 	s.keeper.barred = bar{s.now() + after, true}
 	return fmt.Errorf("issue %s: %w", s.key, cause)

@@ -77,10 +77,14 @@ func (s *Source) look() error {
 	s.count(func(c *Counts) { c.Looks++ })
 	s.hear()
 	lacking, err := s.read()
-	if err != nil || s.todo(lacking) == nothing {
+	if err != nil {
 		return err
 	}
-	g, err := s.acquire()
+	todo := s.todo(lacking)
+	if todo == nothing {
+		return nil
+	}
+	g, err := s.acquire(todo)
 	if err != nil {
 		return err
 	}
@@ -111,6 +115,8 @@ const (
 func (s *Source) todo(lacking bool) task {
 	c := s.cur.Load()
 	switch {
+	case lacking && s.keeper.barred.backOff && s.now() < s.keeper.barred.until && s.content():
+		return share // the back-off is lost with the copy, but we know of it
 	case c == nil, s.now() >= c.renew, s.doubted(c):
 		return fetch
 	case lacking:

@@ -15,11 +15,11 @@ type grant struct {
 }
 
 // acquire tries to get the lease. Where it is known to be held, the store is
-// not troubled: for the length of a back-off, for half a second otherwise,
-// because a holder may give it back early.
-func (s *Source) acquire() (*grant, error) {
+// not troubled: for the length of a back-off, unless it seems to have lost that,
+// for half a second otherwise, because a holder may give it back early.
+func (s *Source) acquire(todo task) (*grant, error) {
 	k := &s.keeper
-	if wait := k.barred.until - s.now(); wait > 0 {
+	if wait := k.barred.until - s.now(); wait > 0 && !(todo == share && k.barred.backOff) {
 		return nil, &HeldError{For: wait, BackOff: k.barred.backOff}
 	}
 	if k.owner == "" {
@@ -48,7 +48,9 @@ func (s *Source) keepOff(held *HeldError) {
 	if !held.BackOff {
 		wait = min(wait, time.Second/2)
 	}
-	s.keeper.barred = bar{s.now() + wait, held.BackOff}
+	if until := s.now() + wait; until > s.keeper.barred.until {
+		s.keeper.barred = bar{until, held.BackOff}
+	}
 }
 
 // release gives the lease back. Where that fails, a look of ours finds it again,

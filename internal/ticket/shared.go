@@ -38,6 +38,7 @@ func (s *Source) compare(theirs *held) (lacking bool) {
 	switch {
 	case theirs.newerThan(ours):
 		s.count(func(c *Counts) { c.Adopted++ })
+		k.barred = bar{} // somebody got a value: what bars us still, the store knows
 		s.install(theirs)
 		return false
 	case theirs.fence == ours.fence && theirs.value == ours.value:
@@ -71,9 +72,14 @@ func (s *Source) install(c *held) {
 	s.cur.Store(c)
 }
 
-// share gives the fleet our copy, which the store lost or never got.
+// share gives the fleet our copy, which the store lost or never got, and the
+// back-off that it lost with it.
 func (s *Source) share(g *grant) error {
-	defer s.release(g, 0)
+	rest := time.Duration(0)
+	if bar := s.keeper.barred; bar.backOff {
+		rest = max(bar.until-s.now(), 0)
+	}
+	defer s.release(g, rest)
 	switch err := s.save(g, s.cur.Load()); {
 	case errors.Is(err, ErrLeaseLost):
 		return nil // another replica is at it
