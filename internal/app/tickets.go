@@ -67,9 +67,7 @@ func (t *tickets) reachable(ctx context.Context) error {
 
 // Shared implements httpapi.Tickets.
 func (t *tickets) Shared(ctx context.Context, kind string) (string, time.Duration, error) {
-	source := t.of(kind)
-	value, err := source.Ticket(ctx)
-	return value, source.Status().Left, err
+	return t.of(kind).TicketLeft(ctx)
 }
 
 // Reject implements httpapi.Tickets.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -154,4 +155,46 @@ func TestSource_unchangedTokenWithANewLife(t *testing.T) {
 			t.Errorf("issuer was asked %d times in a minute of lives of 1 s", n)
 		}
 	})
+}
+
+// Symptom: at a renewal somebody was told the new value's life for the old one.
+func TestSource_TicketLeft_isOfTheValueItStandsBeside(t *testing.T) {
+	t.Parallel()
+	store := ticket.NewMemory()
+	issue := func(context.Context) (string, time.Duration, error) { return "short", time.Hour, nil }
+	s := source(t, issue, store, ticket.Options{Look: time.Millisecond})
+	get(t, s)
+	done := make(chan struct{})
+	go func() { // as other replicas do
+		defer close(done)
+		for i := range uint64(500) {
+			claim := ticket.Claim{Owner: "other", TTL: time.Minute}
+			lease, err := store.Acquire(t.Context(), key, claim)
+			for err != nil && t.Context().Err() == nil { // ours gives its own back in a moment
+				runtime.Gosched()
+				lease, err = store.Acquire(t.Context(), key, claim)
+			}
+			next := ticket.Issue{Value: "short", Fence: lease.Fence, Life: time.Hour}
+			if i%2 == 0 {
+				next.Value, next.Life = "long", 2*time.Hour
+			}
+			if err := errors.Join(store.Save(t.Context(), lease, next), store.Release(t.Context(), lease, 0)); err != nil {
+				t.Error(err)
+			}
+			for s.Status().Counts.Adopted <= i && t.Context().Err() == nil {
+				runtime.Gosched()
+			}
+		}
+	}()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		value, left, err := s.TicketLeft(t.Context())
+		if want := map[string]time.Duration{"short": time.Hour, "long": 2 * time.Hour}[value]; err != nil || left > want || left < want-10*time.Minute {
+			t.Fatalf("%q lives for %v, %v", value, left, err)
+		}
+	}
 }

@@ -113,36 +113,51 @@ func (s *Source) Ticket(ctx context.Context) (string, error) {
 	if c := s.cur.Load(); c != nil && time.Since(s.start) < c.until {
 		return c.value, nil
 	}
-	return s.await(ctx)
+	c, err := s.await(ctx)
+	if err != nil {
+		return "", err
+	}
+	return c.value, nil
+}
+
+// TicketLeft is Ticket, and what is left of that very value's life.
+func (s *Source) TicketLeft(ctx context.Context) (value string, left time.Duration, err error) {
+	c := s.living()
+	if c == nil {
+		if c, err = s.await(ctx); err != nil {
+			return "", 0, err
+		}
+	}
+	return c.value, c.until - s.now(), nil
 }
 
 // await waits for rounds of the keeper to end until one has brought a value.
-func (s *Source) await(ctx context.Context) (string, error) {
+func (s *Source) await(ctx context.Context) (*held, error) {
 	if err := s.enter(); err != nil {
-		return "", err
+		return nil, err
 	}
 	defer s.leave()
 	patient := time.Duration(0) // through back-offs up to this instant
 	for {
 		round, trouble, err := s.nextRound()
 		if c := s.living(); c != nil {
-			return c.value, nil
+			return c, nil
 		}
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if trouble != nil {
 			if patient == 0 {
 				patient = s.now() + patience
 			}
 			if trouble.until > patient {
-				return "", unavailable(trouble.cause, trouble.until-s.now())
+				return nil, unavailable(trouble.cause, trouble.until-s.now())
 			}
 		}
 		select {
 		case <-round:
 		case <-ctx.Done():
-			return "", unavailable(context.Cause(ctx), time.Second)
+			return nil, unavailable(context.Cause(ctx), time.Second)
 		}
 	}
 }
