@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -152,13 +154,18 @@ func get(t *testing.T, s *ticket.Source) string {
 }
 
 // crowd runs n callers per source until the time is over and returns what went
-// wrong: errors, and the longest time that a value had been dead when it was
-// handed out.
+// wrong: errors, the longest time that a value had been dead when it was handed
+// out, and how often a caller got an older value after a newer one.
 type crowd struct {
 	calls, errors int
 	firstErr      error
 	longestDead   time.Duration
 	longestWait   time.Duration
+	older         int
+}
+
+func (c *crowd) String() string {
+	return fmt.Sprintf("%d calls, %d errors, longest wait %v, longest dead %v, %d older after newer", c.calls, c.errors, c.longestWait, c.longestDead, c.older)
 }
 
 func runCrowd(sources []*ticket.Source, u *upstream, n int, every, total time.Duration) *crowd {
@@ -169,6 +176,7 @@ func runCrowd(sources []*ticket.Source, u *upstream, n int, every, total time.Du
 	for _, s := range sources {
 		for range n {
 			wg.Go(func() {
+				newest := 0
 				for time.Now().Before(stop) {
 					start := time.Now()
 					ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -176,6 +184,11 @@ func runCrowd(sources []*ticket.Source, u *upstream, n int, every, total time.Du
 					cancel()
 					mu.Lock()
 					c.note(u, value, err, time.Since(start))
+					if n := order(value); err == nil && n < newest {
+						c.older++
+					} else {
+						newest = max(n, newest)
+					}
 					mu.Unlock()
 					time.Sleep(rand.N(2 * every))
 				}
@@ -184,6 +197,12 @@ func runCrowd(sources []*ticket.Source, u *upstream, n int, every, total time.Du
 	}
 	wg.Wait()
 	return c
+}
+
+// order is the place of a value in the order of issue.
+func order(value string) int {
+	n, _ := strconv.Atoi(value[strings.LastIndexByte(value, '-')+1:])
+	return n
 }
 
 func (c *crowd) note(u *upstream, value string, err error, wait time.Duration) {

@@ -49,7 +49,7 @@ func TestSource_coldFleetInAnOutage(t *testing.T) {
 	}{
 		{"2 s", 2 * time.Second, 50 * time.Millisecond, errBusy, 12, 4 * time.Second},
 		{"a minute", time.Minute, 50 * time.Millisecond, errBusy, 20, 61 * time.Second},
-		{"an hour", time.Hour, time.Second, errBusy, 220, 2 * time.Minute},
+		{"three hours", 3 * time.Hour, 2 * time.Second, errBusy, 620, 2 * time.Minute},
 		{"an hour of wrong secrets", time.Hour, time.Second, permanentError{}, 11, 11 * time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -57,9 +57,9 @@ func TestSource_coldFleetInAnOutage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(tt.down, tt.err)}
 				replicas := fleet(t, 5, u, ticket.NewMemory(), ticket.Options{})
-				runCrowd(replicas, u, 4, tt.every, tt.down)
+				c := runCrowd(replicas, u, 4, tt.every, tt.down)
 				attempts := u.count()
-				t.Logf("%d attempts", attempts)
+				t.Logf("%d attempts; %v", attempts, c)
 				if attempts > tt.max || attempts < 2 {
 					t.Errorf("attempts = %d, want 2 to %d", attempts, tt.max)
 				}
@@ -83,10 +83,10 @@ func TestSource_outageAtRenewalIsNoticedByNobody(t *testing.T) {
 		before := u.count()
 		u.failWith(until(11*time.Minute, errBusy))
 		c := runCrowd(replicas, u, 2, time.Second, 20*time.Minute)
-		if c.errors != 0 || c.longestWait > 0 || c.longestDead > 0 {
-			t.Errorf("errors = %d (%v), longest wait %v, longest dead %v", c.errors, c.firstErr, c.longestWait, c.longestDead)
+		if c.errors != 0 || c.longestWait > 0 || c.longestDead > 0 || c.older > 0 {
+			t.Errorf("%v (%v)", c, c.firstErr)
 		}
-		t.Logf("%d attempts in 11 minutes", u.count()-before)
+		t.Logf("%d attempts in 11 minutes; %v", u.count()-before, c)
 		if got := u.count() - before; got > 60 {
 			t.Errorf("attempts = %d in 11 minutes, want at most 60", got)
 		}
