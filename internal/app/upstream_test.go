@@ -107,6 +107,7 @@ func (w *world) searchSecrets(t *testing.T, answers []answer) {
 func TestUpstream_a_card_ext_needs_a_ticket_and_nothing_else_does(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wechatsim.Options{})
+	w.env["JSSDK_HOSTS"] = "shop.example"
 	cardID := w.card()
 	if err := w.sim.AddFault(wechatsim.Fault{Path: "/cgi-bin/ticket/getticket", ErrCode: 45009, Times: -1}); err != nil {
 		t.Fatal(err)
@@ -114,9 +115,14 @@ func TestUpstream_a_card_ext_needs_a_ticket_and_nothing_else_does(t *testing.T) 
 	s := w.serve()
 	token, _ := w.login(s, "ming")
 	got := s.post("/v1/card-ext", token, want(cardID))
-	got.problem(t, 503, "ticket_unavailable")
-	if got.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+	for _, got := range []answer{
+		got, s.get("/v1/jssdk-config?url=https://shop.example/", ""),
+		s.operate(http.MethodGet, "/v1/tickets/wx_card", nil), s.operate(http.MethodGet, "/v1/tickets/jsapi", nil),
+	} {
+		got.problem(t, 503, "ticket_unavailable")
+		if got.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
 	}
 	var me struct{ Cards []any }
 	if s.get("/v1/me", token).json(t, &me); len(me.Cards) != 0 {

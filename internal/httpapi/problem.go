@@ -66,7 +66,7 @@ var (
 	clientClosed       = kind{499, "client_closed", "The client did not wait for the answer."}
 	internalError      = kind{500, "internal", "Something went wrong here; the request_id finds it in the log."}
 	wechatUnavailable  = kind{503, "wechat_unavailable", "WeChat does not answer as it should; try again later."}
-	ticketUnavailable  = kind{503, "ticket_unavailable", "There is no usable api_ticket to sign with; try again later."}
+	ticketUnavailable  = kind{503, "ticket_unavailable", "There is no usable ticket; try again later."}
 	serviceUnavailable = kind{503, "unavailable", "The service cannot answer now; try again later."}
 )
 
@@ -109,6 +109,7 @@ var table = []struct {
 	{card.ErrNotClaimable, cardNotClaimable},
 	{card.ErrTooMany, rateLimited},
 	{cardlist.ErrNoTicket, ticketUnavailable}, // wraps ticket.ErrUnavailable
+	{errNoTicket, ticketUnavailable},          // the same
 	{ticket.ErrUnavailable, wechatUnavailable},
 	{sqldb.ErrBusy, serviceUnavailable},
 	{sqldb.ErrUnknown, serviceUnavailable},

@@ -2,10 +2,14 @@ package httpapi
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"addcard/internal/ticket"
 )
 
 // Tickets is what the API needs of the shared credentials.
@@ -15,6 +19,17 @@ type Tickets interface {
 	// Reject reports that WeChat refused the value. It has an effect only if
 	// it still is the current one, and once a minute at most.
 	Reject(ctx context.Context, kind, value string) error
+}
+
+// errNoTicket sets the lack of what a route gives or signs with apart from that
+// of a token for one call of WeChat's.
+var errNoTicket = errors.New("no usable ticket")
+
+func noTicket(err error) error {
+	if errors.Is(err, ticket.ErrUnavailable) {
+		return fmt.Errorf("%w: %w", errNoTicket, err)
+	}
+	return err
 }
 
 // ticketsPath is what the TICKET_TOKEN opens.
@@ -46,7 +61,7 @@ func (a *API) ticketRoutes(api huma.API) {
 	}, func(ctx context.Context, in *ticketInput) (*ticketOutput, error) {
 		value, left, err := a.Tickets.Shared(ctx, in.Kind)
 		if err != nil {
-			return nil, err
+			return nil, noTicket(err)
 		}
 		var out ticketOutput
 		out.Body.Value, out.Body.ExpiresIn = value, max(1, int64(left/time.Second))
@@ -57,6 +72,6 @@ func (a *API) ticketRoutes(api huma.API) {
 		Summary: "Report a value that WeChat refused", DefaultStatus: http.StatusNoContent, Errors: []int{400, 401, 413, 415, 503},
 		Description: "If it still is the current value, the fleet fetches another, once a minute at most; otherwise nothing happens. Ask for the value again afterwards.",
 	}, func(ctx context.Context, in *rejectInput) (*nothing, error) {
-		return nil, a.Tickets.Reject(ctx, in.Kind, in.Body.Rejected)
+		return nil, noTicket(a.Tickets.Reject(ctx, in.Kind, in.Body.Rejected))
 	})
 }
