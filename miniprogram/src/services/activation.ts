@@ -32,6 +32,11 @@ export function keepReturn({ scene, referrerInfo }: Shown): void {
   wx.setStorageSync(pendingKey, pending)
 }
 
+/** The card that came back and that the server has not answered for yet; a cold start may not name it. */
+export function returnedCardId(): string | undefined {
+  return (wx.getStorageSync<ActivateInputBody | ''>(pendingKey) || undefined)?.card_id
+}
+
 let reporting = false
 
 /**
@@ -48,15 +53,12 @@ export async function finishActivation(): Promise<MemberCard | undefined> {
     settle(pending)
     return card
   } catch (error) {
-    if (isRefusal(error)) settle(pending)
+    if (error instanceof ApiError && error.final) settle(pending)
     throw error
   } finally {
     reporting = false
   }
 }
-
-const isRefusal = (error: unknown) =>
-  error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429
 
 function settle(pending: ActivateInputBody): void {
   wx.setStorageSync(handledKey, pending.activate_ticket)

@@ -26,6 +26,11 @@ export class ApiError extends Error {
     super(`${code}: ${detail}`)
     this.name = 'ApiError'
   }
+
+  /** The server has judged the request and would judge it again in the same way. */
+  get final(): boolean {
+    return this.status >= 400 && this.status < 500 && ![401, 408, 429].includes(this.status)
+  }
 }
 
 export interface Call {

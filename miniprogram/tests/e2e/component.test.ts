@@ -76,10 +76,10 @@ journey(
     await phone.tap(toComponent)
     const shown = await phone.formAnswer(form)
     phone.offline = true
-    await phone.start(shown)
+    await phone.start({ ...shown, query: {} }) // WeChat does not say again which card was open
     await phone.sees('网络不可用')
     phone.offline = false
-    await phone.start() // an ordinary start, without the answer: it was kept
+    await phone.start({ query: {} }) // an ordinary start, without the answer: it was kept
     await phone.on(member)
     await phone.sees('使用中')
     assert.equal(phone.count('POST', '/v1/activations'), 1)

@@ -209,6 +209,31 @@ journey('the server is killed and started again in the middle', async (phone, ca
   await phone.sees('+5 积分')
 })
 
+test('the server is killed before it hears of the card, and WeChat’s event is lost', async () => {
+  let restarted: Promise<void> | undefined
+  await follow(
+    async (phone) => {
+      await phone.sees('立即领取')
+      await world.sim('POST', '/_sim/events/faults', { event: 'user_get_card', drop: true })
+      await phone.tap('立即领取')
+      await phone.on(member)
+      await phone.sees('网络不可用')
+      restarted = world.start()
+      await restarted
+      await phone.tap('重试')
+      await phone.sees('使用中')
+      assert.equal((await phone.wallet())[0]?.has_active, true)
+    },
+    await world.createCard(),
+    {
+      before: (path) => {
+        if (restarted) return undefined
+        return path === '/v1/claims' ? world.kill() : undefined
+      },
+    },
+  )
+})
+
 test('WeChat is down at the first visit: the face is shown, the tap says so, and works when WeChat is back', async () => {
   const cardId = await world.createCard()
   await fetch(`${world.baseUrl}/v1/cards/${cardId}`) // the catalogue knows it

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
-import { finishActivation, keepReturn } from '../../src/services/activation.ts'
+import { finishActivation, keepReturn, returnedCardId } from '../../src/services/activation.ts'
 import { entries, myCard, openCardParameters, takeCard } from '../../src/services/cards.ts'
 import { ApiError } from '../../src/services/http.ts'
 import { fakeWx, problem, signsIn, type FakeWx, type Reply } from './fake.ts'
@@ -77,10 +77,40 @@ test('takeCard: what was not taken is not claimed', async () => {
   assert.ok(!wx.asked().includes('POST /v1/claims'))
 })
 
-test('takeCard: a card in the wallet is taken, though the report was lost', async () => {
-  serves({ '/v1/claims': () => ({ fail: 'net::ERR_INTERNET_DISCONNECTED' }) })
+test('takeCard: a card in the wallet is taken, though the report was lost; it is made up for', async () => {
+  let reply: Reply = { fail: 'net::ERR_INTERNET_DISCONNECTED' }
+  let cards: object[] = []
+  serves({ '/v1/claims': () => reply, '/v1/me': () => ({ data: { id: 'm', cards } }) })
   wx.addCard = accepts
   assert.deepEqual(await takeCard('p1', ''), { kind: 'taken', card: undefined })
+  await assert.rejects(myCard('p1'), 'nobody is told that there is no card')
+  assert.equal(await myCard('p2'), undefined)
+  cards = [active]
+  assert.deepEqual(await myCard('p1'), active, 'WeChat’s event was there first')
+
+  reply = { data: { cards } }
+  await myCard('p1')
+  const claims = () => wx.requests.filter((request) => path(request.url) === '/v1/claims')
+  const made = claims().length
+  assert.deepEqual(claims().at(-1)!.data, claims()[0]!.data)
+  await myCard('p1')
+  assert.equal(claims().length, made, 'it was heard')
+})
+
+test('takeCard: a report that is refused is not made again, one without a session is', async () => {
+  for (const [reply, again] of [
+    [problem(403, 'code_not_yours'), false],
+    [problem(401, 'session_invalid'), true],
+    [problem(429, 'rate_limited'), true],
+  ] as const) {
+    wx = fakeWx()
+    serves({ '/v1/claims': () => reply, '/v1/me': () => ({ data: { id: 'm', cards: [active] } }) })
+    wx.addCard = accepts
+    await takeCard('p1', '')
+    const before = wx.requests.length
+    await myCard('p1')
+    assert.equal(wx.asked().slice(before).includes('POST /v1/claims'), again, JSON.stringify(reply))
+  }
 })
 
 test('takeCard: a refusal of the server is an error, and no sheet is shown', async () => {
@@ -155,11 +185,20 @@ test('an answer is kept while the server cannot be reached, and dropped when it 
   serves({ '/v1/activations': () => reply })
   keepReturn(back(answer) as never)
   await assert.rejects(finishActivation())
-  reply = problem(503, 'wechat_unavailable')
-  await assert.rejects(finishActivation())
+  for (const passing of [
+    problem(503, 'wechat_unavailable'),
+    problem(401, 'session_invalid'),
+    problem(408, 'request_timeout'),
+    problem(429, 'rate_limited'),
+  ]) {
+    reply = passing
+    await assert.rejects(finishActivation())
+  }
+  assert.equal(returnedCardId(), 'p1')
   reply = problem(422, 'activate_ticket_invalid')
   await assert.rejects(finishActivation())
   assert.equal(await finishActivation(), undefined)
+  assert.equal(returnedCardId(), undefined)
 })
 
 test('two pages that are shown at once report it once', async () => {

@@ -1,5 +1,5 @@
 import { environment } from '../../config'
-import { finishActivation } from '../../services/activation'
+import { finishActivation, returnedCardId } from '../../services/activation'
 import type { FaceOutputBody, MemberCard, OpenCardOutputBody } from '../../services/api'
 import { face, isHeld, myCard, openCardParameters, takeCard, type Taken } from '../../services/cards'
 import { openComponent } from '../../services/wechat'
@@ -31,7 +31,7 @@ Page({
 
   onLoad(query: Record<string, string | undefined>) {
     const scene = fromScene(query.scene)
-    this.cardId = query.card_id ?? scene.card_id ?? environment().cardId
+    this.cardId = query.card_id ?? scene.card_id ?? returnedCardId() ?? environment().cardId
     this.outerStr = decoded(query.outer_str ?? scene.outer_str)
     void wx.setNavigationBarTitle({ title: texts.takeTitle })
     void this.load()

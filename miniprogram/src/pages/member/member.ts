@@ -20,7 +20,7 @@ Page({
   data: {
     t: texts,
     state: 'loading' as 'loading' | 'ready' | 'none' | 'failed',
-    failure: { detail: '', reference: '' },
+    failure: { title: '', detail: '', reference: '', action: '' },
     face: {} as FaceOutputBody,
     held: false,
     deleted: false,
@@ -77,6 +77,10 @@ Page({
 
   /** Reads everything anew; what is on the screen stays until it is there. */
   async load() {
+    if (!this.cardId) {
+      this.fail(texts.noCardId, texts.noCardIdHint)
+      return
+    }
     try {
       const [shown, mine] = await Promise.all([face(this.cardId), myCard(this.cardId)])
       if (!mine || mine.status === 'issued' || mine.status === 'gifted') {
@@ -90,8 +94,12 @@ Page({
     } catch (error) {
       // What was shown before stays: old figures are better than none.
       if (this.data.state === 'ready') this.setData({ outcome: reason(error) })
-      else this.setData({ state: 'failed', failure: { detail: reason(error), reference: reference(error) } })
+      else this.fail(texts.failed, reason(error), reference(error), texts.retry)
     }
+  },
+
+  fail(title: string, detail: string, quote = '', action = '') {
+    this.setData({ state: 'failed', failure: { title, detail, reference: quote, action } })
   },
 
   show(shown: FaceOutputBody, mine: MemberCard) {
