@@ -100,7 +100,7 @@ const en: Texts = {
   noMore: 'That is all',
 
   noCard: 'No card yet',
-  noCardHint: 'Once you have one, points and balance are here',
+  noCardHint: 'Your points and balance will be here',
   goTake: 'Get the card',
   noCardId: 'Which card?',
   noCardIdHint: "Open this page by the shop's QR code or link; developers fill in cardId in config.ts",

@@ -15,7 +15,7 @@ button:active:not([disabled]) { filter: brightness(.92); }
 button[loading]::before { content: ''; width: 1em; height: 1em; margin-right: .5em; border: 2px solid currentColor; border-right-color: transparent; border-radius: 50%; animation: host-turn .8s linear infinite; box-sizing: border-box; }
 @keyframes host-turn { to { transform: rotate(360deg); } }
 .bar { flex: none; display: grid; grid-template-columns: 96px 1fr 96px; align-items: center; height: 48px; background: var(--bar); color: var(--bar-text); }
-.bar .bar-back { justify-self: start; width: 44px; height: 44px; border: 0; background: none; color: inherit; padding: 0; }
+.bar .bar-back { justify-self: start; width: 44px; height: 44px; margin: 0; border: 0; background: none; color: inherit; padding: 0; }
 .bar-back::before { content: ''; display: inline-block; width: 10px; height: 10px; border: solid currentColor; border-width: 0 0 2px 2px; transform: rotate(45deg); }
 .bar-back[hidden] { visibility: hidden; display: block; }
 .bar-title { text-align: center; font-size: 17px; font-weight: 500; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }

@@ -105,6 +105,17 @@ async function checkContrast(phone: TestPhone): Promise<void> {
   assert.deepEqual(faint, [])
 }
 
+/** Which of these have more than one line. */
+const broken = (phone: TestPhone, selector: string): Promise<(string | null)[]> =>
+  phone
+    .top()
+    .locator(selector)
+    .evaluateAll((found) =>
+      found
+        .filter((e) => e.clientHeight > 1.8 * parseFloat(getComputedStyle(e).fontSize))
+        .map((e) => e.textContent),
+    )
+
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`both pages, ${colorScheme}`, async () => {
     const phone = await open(`shown-${colorScheme}`, { colorScheme })
@@ -126,8 +137,19 @@ for (const language of ['zh_CN', 'en']) {
     const phone = await open(`large-${language}`, { textScale: 1.44, language })
     await phone.tap(language === 'en' ? 'Get the card' : '立即领取')
     await phone.sees(language === 'en' ? 'Active' : '使用中')
+    const path = `/v1/cards/${cardId}/codes/${(await phone.wallet())[0]!.code}`
+    await world.admin('POST', `${path}/entries`, {
+      add_bonus: 1_234_567,
+      add_balance: 12_345_678,
+      record_bonus: '生日当月双倍积分活动赠送',
+    })
+    await world.admin('PUT', `${path}/fields`, { custom_field1: '黑金会员' })
+    await phone.pullDown()
+    await phone.sees('黑金会员')
     await settled(phone)
     await checkLayout(phone)
+    for (const part of ['.amount', '.value', '.time'])
+      assert.deepEqual(await broken(phone, part), [], 'in one line')
     await phone.back()
     await phone.sees(language === 'en' ? 'Show my card' : '查看我的会员卡')
     await checkLayout(phone)
