@@ -1,10 +1,10 @@
 /** The page that the sandbox serves: the mini-program, and the phone around it. */
 import { build } from 'esbuild'
 import { cp, mkdir, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { buildMiniProgram } from '../host/build.ts'
+import { root } from './programs.ts'
 
-export const root = resolve(import.meta.dirname, '..')
 const shell = join(root, 'host/shell')
 
 /** Writes everything into folder. A broken mini-program is thrown, and told to a page that is open. */

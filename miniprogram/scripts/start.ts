@@ -2,38 +2,31 @@
  * `npm start`: the sandbox with the mini-program in a phone, rebuilt on change.
  * What follows -- goes to the sandbox, see `go run ./cmd/sandbox --help`.
  */
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { watch } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { buildSite, root } from './site.ts'
+import { join } from 'node:path'
+import { buildPrograms, repository, root } from './programs.ts'
+import { buildSite } from './site.ts'
 
-const repository = resolve(root, '..')
 const dist = join(root, 'dist')
 await buildSite(dist).catch((error: unknown) => {
   console.error(String(error))
   process.exit(1)
 })
 
-const folder = await mkdtemp(join(tmpdir(), 'addcard-start-'))
-try {
-  execFileSync('go', ['build', '-o', `${folder}/`, './cmd/sandbox'], { cwd: repository, stdio: 'inherit' })
-} catch {
+const programs = await buildPrograms().catch((error: unknown) => {
+  console.error(String(error))
   console.error('the sandbox needs Go, see the first lines of the repository’s README')
   process.exit(1)
-}
-const sandbox = spawn(join(folder, 'sandbox'), ['--miniprogram', dist, ...process.argv.slice(2)], {
+})
+const sandbox = spawn(join(programs, 'sandbox'), ['--miniprogram', dist, ...process.argv.slice(2)], {
   cwd: repository,
   stdio: 'inherit',
 })
 // Ctrl-C in a terminal reaches the sandbox by itself.
 process.on('SIGINT', () => process.stdin.isTTY || sandbox.kill('SIGINT'))
 process.on('SIGTERM', () => sandbox.kill('SIGTERM'))
-sandbox.on(
-  'exit',
-  (code) => void rm(folder, { recursive: true, force: true }).then(() => process.exit(code ?? 0)),
-)
+sandbox.on('exit', (code) => process.exit(code ?? 0))
 
 let building: Promise<void> | undefined
 let again = false

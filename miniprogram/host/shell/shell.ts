@@ -172,14 +172,14 @@ function messageText({ kind, text }: Wallet['messages'][number]): string {
 
 function tillPanel(card?: Wallet): HTMLElement {
   if (!card) return panel('till', words.till, nothing(words.tillEmpty))
-  const problem = el('p', { class: 'nothing', role: 'status' })
+  const note = el('p', { class: 'nothing', role: 'status' }, words.tillHint)
   const act = (text: string, book: () => Promise<unknown>) =>
     el(
       'button',
       {
         click: () => {
           book().then(draw, (error: unknown) => {
-            problem.textContent =
+            note.textContent =
               error instanceof sandbox.Refusal
                 ? ((error.body as { detail?: string }).detail ?? '')
                 : String(error)
@@ -199,7 +199,7 @@ function tillPanel(card?: Wallet): HTMLElement {
         ]
       : []),
     act(words.promote, () => sandbox.promote(card, '金卡')),
-    problem,
+    note,
   )
 }
 

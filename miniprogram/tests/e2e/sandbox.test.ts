@@ -1,16 +1,16 @@
 /** The page of `npm start`, served by the sandbox: what a developer sees in their own browser. */
 import assert from 'node:assert/strict'
-import { execFile, type ChildProcess } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { promisify } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
+import { buildPrograms, root } from '../../scripts/programs.ts'
 import { buildSite } from '../../scripts/site.ts'
 import { launchBrowser } from './phone.ts'
 import { screenshot } from './screens.ts'
-import { end, patience, repository, startSandbox, until } from './world.ts'
+import { end, patience, startSandbox, until } from './world.ts'
 
 let folder: string
 let site: string
@@ -20,8 +20,8 @@ let sandbox: { url: string; process: ChildProcess }
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'addcard-sandbox-'))
   site = join(folder, 'site')
-  await promisify(execFile)('go', ['build', '-o', `${folder}/`, './cmd/sandbox'], { cwd: repository })
-  ;[sandbox, browser] = await Promise.all([startSandbox(folder, ['--miniprogram', site]), launchBrowser()])
+  const programs = await buildPrograms()
+  ;[sandbox, browser] = await Promise.all([startSandbox(programs, ['--miniprogram', site]), launchBrowser()])
 })
 after(async () => {
   await browser?.close()
@@ -133,6 +133,32 @@ test('a new build reloads the page, a broken one is shown', async () => {
   await writeFile(build, JSON.stringify({ stamp: 'newer' }))
   await until(() => page.evaluate(() => !('old' in window)).catch(() => false), 'the reload')
   await page.context().close()
+})
+
+test('npm start: the page is served, and built anew when a source changes', async () => {
+  const free = '127.0.0.1:0'
+  const args = ['--listen', free, '--admin-listen', free, '--wechat-listen', free]
+  const start = spawn(process.execPath, ['--import', 'tsx', 'scripts/start.ts', ...args], { cwd: root })
+  let said = ''
+  for (const stream of [start.stdout, start.stderr])
+    stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const found = (line: RegExp) => {
+    assert.equal(start.exitCode, null, said)
+    return line.exec(said)?.[1]
+  }
+  try {
+    await until(() => found(/^ {2}mini-program (\S+)$/m) !== undefined, 'the address of the page')
+    const page = found(/^ {2}mini-program (\S+)$/m)!
+    const stamp = async () => ((await (await fetch(`${page}build.json`)).json()) as { stamp: string }).stamp
+    const before = await stamp()
+    const source = join(root, 'src/texts.ts')
+    await until(async () => {
+      await utimes(source, new Date(), new Date())
+      return (await stamp().catch(() => before)) !== before // it may be half written
+    }, 'the next build')
+  } finally {
+    await end(start)
+  }
 })
 
 test('other sites cannot book points through the page', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { repository } from './world.ts'
+import { repository } from '../../scripts/programs.ts'
 
 /** Takes one, and keeps it with SCREENSHOTS=1 only: tests leave the repository as it is. */
 export async function screenshot(page: Page, name: string): Promise<void> {

@@ -2,15 +2,14 @@
  * The real server against the simulated WeChat, each as a process of its own on
  * free loopback ports, so that the server can be killed and started again.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
+import { join } from 'node:path'
+import { buildPrograms } from '../../scripts/programs.ts'
 
-export const repository = resolve(import.meta.dirname, '../../..')
 /** Everything awaited gets this long: the machine may be busy. */
 export const patience = Number(process.env.PATIENCE ?? 60_000)
 
@@ -50,13 +49,11 @@ export async function startWorld(): Promise<World> {
     for (const clean of cleanups.splice(0).toReversed()) await clean()
   }
   try {
-    await promisify(execFile)('go', ['build', '-o', `${folder}/`, './cmd/sandbox', './cmd/server'], {
-      cwd: repository,
-    })
-    const simulator = await startSandbox(folder)
+    const programs = await buildPrograms()
+    const simulator = await startSandbox(programs)
     cleanups.push(() => end(simulator.process))
     const server = await describeServer(folder, simulator.url)
-    let running = await startServer(folder, server.env, server.baseUrl)
+    let running = await startServer(programs, folder, server.env, server.baseUrl)
     cleanups.push(() => end(running))
     const sim = <T>(method: string, path: string, body?: unknown) =>
       exchange<T>(method, simulator.url + path, body)
@@ -69,7 +66,7 @@ export async function startWorld(): Promise<World> {
       admin: (method, path, body) => exchange(method, server.adminUrl + path, body, server.adminToken),
       kill: () => end(running, 'SIGKILL'),
       async start() {
-        running = await startServer(folder, server.env, server.baseUrl)
+        running = await startServer(programs, folder, server.env, server.baseUrl)
       },
       stop,
     }
@@ -79,14 +76,14 @@ export async function startWorld(): Promise<World> {
   }
 }
 
-/** Starts the sandbox that was built into folder; url is its simulator. */
+/** Starts the sandbox among programs; url is its simulator. */
 export async function startSandbox(
-  folder: string,
+  programs: string,
   more: string[] = [],
 ): Promise<{ url: string; process: ChildProcess }> {
   const free = '127.0.0.1:0'
   const args = ['--listen', free, '--admin-listen', free, '--wechat-listen', free, ...more]
-  const child = spawn(join(folder, 'sandbox'), args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(join(programs, 'sandbox'), args, { stdio: ['ignore', 'pipe', 'inherit'] })
   killAtExit(child)
   let said = ''
   const url = await new Promise<string>((found, failed) => {
@@ -130,8 +127,13 @@ async function accounts(simulatorUrl: string): Promise<{ mini_program: Account; 
   return exchange('GET', `${simulatorUrl}/_sim/accounts`)
 }
 
-async function startServer(folder: string, env: Record<string, string>, url: string): Promise<ChildProcess> {
-  const child = spawn(join(folder, 'server'), ['serve'], {
+async function startServer(
+  programs: string,
+  folder: string,
+  env: Record<string, string>,
+  url: string,
+): Promise<ChildProcess> {
+  const child = spawn(join(programs, 'server'), ['serve'], {
     cwd: folder,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

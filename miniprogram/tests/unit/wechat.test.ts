@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { beforeEach, test } from 'node:test'
 import { addCard, openCard, openComponent } from '../../src/services/wechat.ts'
 import { fakeWx, type FakeWx } from './fake.ts'
@@ -84,4 +86,15 @@ test('the component: WeChat asks the user first', async () => {
   wx.navigateToMiniProgram = () => Promise.reject({ errMsg: 'navigateToMiniProgram:fail cancel' })
   const parameters = { appId: 'wx1', extraData: { encrypt_card_id: 'e', outer_str: 'o', biz: 'b' } }
   assert.deepEqual(await openComponent(parameters), { kind: 'cancelled' })
+})
+
+test('nothing else calls what wechat.ts and http.ts are for', () => {
+  const src = resolve(import.meta.dirname, '../../src')
+  const callers = (call: RegExp) =>
+    readdirSync(src, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && call.test(readFileSync(join(src, file), 'utf8')))
+      .map((file) => file.replaceAll('\\', '/'))
+  for (const name of ['login', 'addCard', 'openCard', 'navigateToMiniProgram'])
+    assert.deepEqual(callers(new RegExp(`wx\\.${name}\\(`)), ['services/wechat.ts'], name)
+  assert.deepEqual(callers(/wx\.request\(/), ['services/http.ts'])
 })
