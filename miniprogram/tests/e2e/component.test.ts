@@ -78,8 +78,10 @@ journey(
     phone.offline = true
     await phone.start({ ...shown, query: {} }) // WeChat does not say again which card was open
     await phone.sees('网络不可用')
-    phone.offline = false
     await phone.start({ query: {} }) // an ordinary start, without the answer: it was kept
+    await phone.sees('网络不可用')
+    phone.offline = false
+    await phone.tap('重试')
     await phone.on(member)
     await phone.sees('使用中')
     assert.equal(phone.count('POST', '/v1/activations'), 1)

@@ -96,8 +96,14 @@ Page({
       case 'view':
         return this.view()
       case 'reload':
-        return this.load()
+        return this.retry()
     }
+  },
+
+  /** What came back from the component may still be unreported, too. */
+  retry() {
+    void this.activated()
+    return this.load()
   },
 
   async take() {
