@@ -222,9 +222,6 @@ func (s *Service) keep(ctx context.Context, tx Tx, c Card, how taking, look bool
 	if err := put(ctx, tx, c); err != nil {
 		return err
 	}
-	if c.Life.GivenFrom != "" {
-		how.Opening = Opening{}
-	}
 	if err := (beginning{Opening: how.Opening}).book(ctx, tx, before, c); err != nil {
 		return err
 	}

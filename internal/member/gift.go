@@ -20,10 +20,11 @@ func (s *Service) inherit(ctx context.Context, tx Tx, e Event) error {
 	if err := put(ctx, tx, giver); err != nil {
 		return err
 	}
-	heir, err := lastHeir(ctx, tx, e.CardID, e.OldCode)
+	after, err := heirs(ctx, tx, giver)
 	if err != nil {
 		return err
 	}
+	heir := after[len(after)-1] // at least the one that the event is about
 	for i, field := range giver.Fields {
 		if heir.Fields[i] == "" {
 			heir.Fields[i] = field
@@ -93,19 +94,28 @@ func (s *Service) giver(ctx context.Context, tx Tx, e Event) (Card, error) {
 	return s.inWalletOf(ctx, tx, e.CardID, e.OldCode, Identity{AppID: s.apps.Official, OpenID: e.FriendOpenID})
 }
 
-// lastHeir follows a card from giver to giver to whoever has it now.
-func lastHeir(ctx context.Context, tx Tx, cardID, code string) (Card, error) {
+// heirs are the codes under which a card was given on, whoever has it now last.
+func heirs(ctx context.Context, r Reader, c Card) ([]Card, error) {
+	return follow(c, func(c Card) (Card, error) { return r.Heir(ctx, c.CardID, c.Code) })
+}
+
+// givers are the codes that a card had in the wallets it came from, the latest
+// first.
+func givers(ctx context.Context, r Reader, c Card) ([]Card, error) {
+	return follow(c, func(c Card) (Card, error) { return r.Card(ctx, c.CardID, c.Life.GivenFrom) })
+}
+
+func follow(c Card, next func(Card) (Card, error)) (cards []Card, err error) {
 	const longest = 100 // WeChat makes no circle; a forged story could
-	heir, err := tx.Heir(ctx, cardID, code)
 	for range longest {
+		c, err = next(c)
+		if errors.Is(err, ErrNotFound) {
+			return cards, nil
+		}
 		if err != nil {
-			break
+			return nil, err
 		}
-		next, again := tx.Heir(ctx, cardID, heir.Code)
-		if errors.Is(again, ErrNotFound) {
-			break
-		}
-		heir, err = next, again
+		cards = append(cards, c)
 	}
-	return heir, err
+	return cards, nil
 }

@@ -1,6 +1,9 @@
 package member
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Opening is what a card begins with when it becomes active for the first time:
 // points, fen (分), and what its holder reads about them.
@@ -24,13 +27,25 @@ type beginning struct {
 	reset bool // the activation may have set the face to nothing
 }
 
-// beginning is what the card begins with, if it is new: one that was given away
-// brings what it had.
+// beginning is what the card begins with, if it is new.
 func (s *Sender) beginning(ctx context.Context, c Card) (b beginning, err error) {
-	if c.Life.GivenFrom == "" && c.ActivatedAt.IsZero() {
+	begun, err := hasBegun(ctx, s.service.store, c)
+	if err == nil && !begun {
 		b.Opening, err = s.service.cards.Opening(ctx, c.CardID)
 	}
 	return b, err
+}
+
+// hasBegun tells whether the card was active before, under this code or, as it
+// may have been given from wallet to wallet, under another: it brings along what
+// it had then.
+func hasBegun(ctx context.Context, r Reader, c Card) (bool, error) {
+	before, err := givers(ctx, r, c)
+	if err != nil {
+		return false, err
+	}
+	after, err := heirs(ctx, r, c)
+	return slices.ContainsFunc(slices.Concat(before, []Card{c}, after), func(c Card) bool { return !c.ActivatedAt.IsZero() }), err
 }
 
 // start activates the card at WeChat, with what it begins with if it is new.
@@ -57,17 +72,34 @@ func (s *Sender) begun(ctx context.Context, c Card, face Face) (beginning, error
 
 // book books it as the first entry of a card that has become active, once.
 func (b beginning) book(ctx context.Context, tx Tx, before, now Card) error {
-	first := before.ActivatedAt.IsZero() && !now.ActivatedAt.IsZero()
-	switch {
-	case first && b.Opening != (Opening{}):
-		return b.enter(ctx, tx, now)
-	case b.reset:
+	first := before.ActivatedAt.IsZero() && !now.ActivatedAt.IsZero() && b.Opening != (Opening{})
+	if first {
+		begun, err := hasBegun(ctx, tx, before)
+		if err == nil && !begun {
+			err = b.enter(ctx, tx, now)
+		}
+		if err != nil || !begun {
+			return err
+		}
+	}
+	if first && b.shown || b.reset {
 		return tx.Owe(ctx, now.CardID, now.Code, dueTotals)
 	}
 	return nil
 }
 
+// enter writes the entry. A card that was given away before we heard that it was
+// active has its ledger where it is now.
 func (b beginning) enter(ctx context.Context, tx Tx, c Card) error {
+	if c.Status == Gifted {
+		after, err := heirs(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		if len(after) > 0 {
+			c, b.shown = after[len(after)-1], false
+		}
+	}
 	p, err := tx.Post(ctx, c.CardID, c.Code, Booking{
 		AddBonus: b.Bonus, AddBalance: b.Balance, RecordBonus: b.Record, NotifyBonus: true, NotifyBalance: true,
 	}, anyStatus)

@@ -400,6 +400,53 @@ func TestGift_brings_the_ledger_along(t *testing.T) {
 	})
 }
 
+// Whatever is heard first, what a card begins with is booked once, and is where
+// the card is.
+func TestOpening_of_a_card_that_was_given_away(t *testing.T) {
+	take := member.Event{Name: taken, OpenID: "O1", CardID: "auto-opens", Code: "s1", At: at(1)}
+	give := member.Event{Name: taken, OpenID: "O2", CardID: "auto-opens", Code: "g1", At: at(2), OldCode: "s1", FriendOpenID: "O1"}
+	for name, heard := range map[string][]member.Event{"in order": {take, give}, "the gift first": {give, take}, "again": {give, take, give, take}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.wechat.activated["s1"], w.wechat.activated["g1"] = 1, 1
+				w.wechat.set("s1", "GIFT_SUCC")
+				for _, e := range heard {
+					w.hear(e)
+				}
+				w.send()
+				if f := w.wechat.shown("g1"); f.bonus != 100 || f.balance != 7 {
+					w.Errorf("the face: %+v", f)
+				}
+				if c := w.card("auto-opens", "s1"); c.Status != member.Gifted || c.Bonus != 0 || c.Balance != 0 {
+					w.Errorf("the giver: %+v", c)
+				}
+				w.balanced()
+			})
+		})
+	}
+}
+
+// The giver's card was being activated when it was given away.
+func TestOpening_of_a_card_that_is_given_away_meanwhile(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, code := w.claimed("push-opens")
+		w.wechat.after = func(_ context.Context, c call) error {
+			if c.what == "activate" && c.code == code {
+				w.hear(member.Event{Name: taken, OpenID: "O2", CardID: "push-opens", Code: "g1", At: at(9), OldCode: code, FriendOpenID: "O1"})
+			}
+			return nil
+		}
+		w.send()
+		if c := w.card("push-opens", code); c.Status != member.Gifted || c.Bonus != 0 || c.Balance != 0 {
+			w.Errorf("the giver: %+v", c)
+		}
+		if c, f := w.card("push-opens", "g1"), w.wechat.shown("g1"); c.Bonus != 100 || c.Balance != 7 || f.bonus != 100 || f.balance != 7 {
+			w.Errorf("the heir: %+v, face %+v", c, f)
+		}
+		w.balanced()
+	})
+}
+
 // The heir's card was known, and credited, before we heard that it was given.
 func TestGift_to_one_who_has_a_ledger(t *testing.T) {
 	bubble(t, func(w *world) {
