@@ -33,7 +33,10 @@ func (s *Service) inherit(ctx context.Context, tx Tx, e Event) error {
 	if err := put(ctx, tx, heir); err != nil {
 		return err
 	}
-	return bequeath(ctx, tx, e.CardID, giver.Code, heir.Code)
+	if err := bequeath(ctx, tx, e.CardID, giver.Code, heir.Code); err != nil {
+		return err
+	}
+	return beginOnce(ctx, tx, giver, after)
 }
 
 // bequeath moves the ledger. An heir that has one already, because we heard of
@@ -68,23 +71,64 @@ func bequeath(ctx context.Context, tx Tx, cardID, from, to string) error {
 
 // transfer books the giver's totals to the heir.
 func transfer(ctx context.Context, tx Tx, giver, heir Card) error {
-	for _, c := range []Card{giver, heir} {
-		b := Booking{AddBonus: giver.Bonus, AddBalance: giver.Balance}
-		if c.Code == giver.Code {
-			b.AddBonus, b.AddBalance = -giver.Bonus, -giver.Balance
-		}
-		p, err := tx.Post(ctx, c.CardID, c.Code, b, anyStatus)
-		if err == nil {
-			err = enter(ctx, tx, p, Request{}, nil)
-		}
-		if err == nil && p.Told {
-			err = tx.Enqueue(ctx, entryMessage(p.CardID, p.Code, p.ID))
-		}
-		if err != nil {
-			return err
+	b := Booking{AddBonus: -giver.Bonus, AddBalance: -giver.Balance}
+	if err := add(ctx, tx, giver, b); err != nil {
+		return err
+	}
+	b.AddBonus, b.AddBalance = giver.Bonus, giver.Balance
+	return add(ctx, tx, heir, b)
+}
+
+// beginOnce takes back what a card began with twice: before we heard that the one
+// code came from the other, they were two cards. What is spent stays spent.
+func beginOnce(ctx context.Context, tx Tx, giver Card, after []Card) error {
+	before, err := givers(ctx, tx, giver)
+	if err != nil {
+		return err
+	}
+	first, err := began(ctx, tx, append(before, giver))
+	if err == nil {
+		_, err = began(ctx, tx, after)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	heir, err := tx.Card(ctx, giver.CardID, after[len(after)-1].Code)
+	if err != nil {
+		return err
+	}
+	b := Booking{AddBonus: -min(first.AddBonus, heir.Bonus), AddBalance: -min(first.AddBalance, heir.Balance), Reverses: first.ID}
+	if b.AddBonus == 0 && b.AddBalance == 0 {
+		return nil
+	}
+	return add(ctx, tx, heir, b)
+}
+
+// began is the entry of what a card began with under one of its codes, or
+// ErrNotFound.
+func began(ctx context.Context, r Reader, codes []Card) (e Entry, err error) {
+	err = ErrNotFound
+	for _, c := range codes {
+		if e, err = r.EntryFrom(ctx, c.CardID, c.Code, openingRoute); !errors.Is(err, ErrNotFound) {
+			break
 		}
 	}
-	return nil
+	return e, err
+}
+
+// add books what no request asked for.
+func add(ctx context.Context, tx Tx, c Card, b Booking) error {
+	p, err := tx.Post(ctx, c.CardID, c.Code, b, anyStatus)
+	if err == nil {
+		err = enter(ctx, tx, p, Request{}, nil)
+	}
+	if err == nil && p.Told {
+		err = tx.Enqueue(ctx, entryMessage(p.CardID, p.Code, p.ID))
+	}
+	return err
 }
 
 func (s *Service) giver(ctx context.Context, tx Tx, e Event) (Card, error) {

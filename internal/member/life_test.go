@@ -461,19 +461,23 @@ push/g1 active of O2
 push/s1 gifted of O1
 O1, O2`,
 	},
-	"given away before it was active, with what it begins with": {
+	"given on and on, with what it begins with": {
 		early: []step{login("ming", ""), issue("ming", "push-opens", "c1")},
 		steps: []step{
 			claim("ming", "push-opens", "c1"),
 			event(ev{name: taken, openID: "O1", cardID: "push-opens", code: "c1", second: 1}),
 			event(ev{name: taken, openID: "O2", cardID: "push-opens", code: "g1", second: 2, oldCode: "c1", friend: "O1"}),
 			event(ev{name: taken, openID: "O3", cardID: "push-opens", code: "g2", second: 3, oldCode: "g1", friend: "O2"}),
+			event(ev{name: taken, openID: "O2", cardID: "push-opens", code: "g3", second: 4, oldCode: "g2", friend: "O3"}),
+			event(ev{name: dropped, openID: "O2", cardID: "push-opens", code: "g3", second: 5}),
+			event(ev{name: taken, openID: "O2", cardID: "push-opens", code: "g3", second: 6, restored: true}),
 		},
-		wallet: map[string]string{"c1": "GIFT_SUCC", "g1": "GIFT_SUCC"},
+		wallet: map[string]string{"g1": "GIFT_SUCC", "g2": "GIFT_SUCC"},
 		want: `
 push-opens/c1 gifted of ming+O1
 push-opens/g1 gifted of O2
-push-opens/g2 active 100 points 7 fen  of O3
+push-opens/g2 gifted of O3
+push-opens/g3 active 100 points 7 fen  of O2
 O2, O3, ming+O1`,
 	},
 	"given on, and back to the first": {

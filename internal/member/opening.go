@@ -12,6 +12,9 @@ type Opening struct {
 	Record         string
 }
 
+// openingRoute is where its entry comes from.
+const openingRoute = "opening"
+
 // Activation is what WeChat is asked to activate a card with. An Opening that is
 // zero is not sent.
 type Activation struct {
@@ -106,7 +109,7 @@ func (b beginning) enter(ctx context.Context, tx Tx, c Card) error {
 	if err != nil {
 		return err
 	}
-	if err := enter(ctx, tx, p, Request{}, nil); err != nil || !p.Told || b.shown {
+	if err := enter(ctx, tx, p, Request{Route: openingRoute}, nil); err != nil || !p.Told || b.shown {
 		return err
 	}
 	return tx.Enqueue(ctx, entryMessage(p.CardID, p.Code, p.ID))

@@ -405,7 +405,12 @@ func TestGift_brings_the_ledger_along(t *testing.T) {
 func TestOpening_of_a_card_that_was_given_away(t *testing.T) {
 	take := member.Event{Name: taken, OpenID: "O1", CardID: "auto-opens", Code: "s1", At: at(1)}
 	give := member.Event{Name: taken, OpenID: "O2", CardID: "auto-opens", Code: "g1", At: at(2), OldCode: "s1", FriendOpenID: "O1"}
-	for name, heard := range map[string][]member.Event{"in order": {take, give}, "the gift first": {give, take}, "again": {give, take, give, take}} {
+	again := member.Event{Name: taken, OpenID: "O2", CardID: "auto-opens", Code: "g1", At: at(4), OldCode: "s1", FriendOpenID: "O1", Restored: true}
+	plain := member.Event{Name: taken, OpenID: "O2", CardID: "auto-opens", Code: "g1", At: at(3), Restored: true}
+	for name, heard := range map[string][]member.Event{
+		"in order": {take, give, again}, "the gift first": {give, take, plain}, "repeated": {give, take, give, take},
+		"as two cards": {plain, take, give, again}, "the heir first": {plain, give, again, take},
+	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.wechat.activated["s1"], w.wechat.activated["g1"] = 1, 1

@@ -38,6 +38,9 @@ type Reader interface {
 	Answer(ctx context.Context, route, key string) (Answer, error)
 	// Entry returns an entry of the card's ledger, or ErrNotFound.
 	Entry(ctx context.Context, cardID, code, id string) (Entry, error)
+	// EntryFrom returns the first entry of the card's ledger that came from that
+	// route and was not reversed, or ErrNotFound.
+	EntryFrom(ctx context.Context, cardID, code, route string) (Entry, error)
 	// Entries lists up to n entries of the card's ledger, newest first, with a
 	// Seq below before unless that is 0.
 	Entries(ctx context.Context, cardID, code string, before int64, n int) ([]Entry, error)

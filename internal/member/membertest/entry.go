@@ -175,9 +175,24 @@ func answerOnce(t *testing.T, s member.Store) {
 func reversedOnce(t *testing.T, s member.Store) {
 	holder(t, s)
 	p := booked(t, s, member.Booking{AddBonus: 5}, "")
-	booked(t, s, member.Booking{AddBonus: -5, Reverses: p.ID}, "")
+	if e, err := s.EntryFrom(t.Context(), "c1", "A1", "POST /x"); e != p.Entry || err != nil {
+		t.Errorf("where it came from: %+v, %v", e, err)
+	}
+	if _, err := s.EntryFrom(t.Context(), "c1", "A1", "POST /y"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("from elsewhere: %v", err)
+	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		p, err := tx.Post(ctx, "c1", "A1", member.Booking{AddBonus: -5, Reverses: p.ID}, true)
+		if err == nil {
+			_, err = tx.AddEntry(ctx, p, member.Request{}, nil)
+		}
+		return err
+	})
 	if e, err := s.Entry(t.Context(), "c1", "A1", p.ID); !e.Reversed || err != nil {
 		t.Errorf("got %+v, %v, want it reversed", e, err)
+	}
+	if _, err := s.EntryFrom(t.Context(), "c1", "A1", "POST /x"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("an entry that was not reversed: %v", err)
 	}
 	err := s.Write(t.Context(), func(ctx context.Context, tx member.Tx) error {
 		_, err := book(ctx, tx, member.Booking{AddBonus: 1, Reverses: p.ID}, "")

@@ -27,6 +27,15 @@ func (r rows) Entry(ctx context.Context, cardID, code, id string) (member.Entry,
 	return e, one("look an entry up", err)
 }
 
+const entryFromSQL = `select ` + entryColumns + ` from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger
+	where c.card_id = $1 and c.code = $2 and e.route = $3
+	and not exists (select 1 from entry o where o.reverses = e.entry_id and o.reverses <> '') order by e.seq limit 1`
+
+func (r rows) EntryFrom(ctx context.Context, cardID, code, route string) (member.Entry, error) {
+	e, err := scanEntry(r.q.QueryRow(ctx, entryFromSQL, cardID, code, route).Scan)
+	return e, one("look an entry up", err)
+}
+
 const entriesSQL = `select ` + entryColumns + `,
 	case when e.seq > c.told then 'held' else coalesce(o.state, 'sent') end
 	from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger left join outbox o on o.outbox_id = e.entry_id
