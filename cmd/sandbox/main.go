@@ -16,6 +16,7 @@ Without a command it runs; "sandbox run --help" lists the flags. Examples:
 type commands struct {
 	Run     runCmd     `cmd:"" default:"withargs" help:"Play the flow and go on serving until Ctrl-C (the default command)."`
 	Trigger triggerCmd `cmd:"" help:"Push a card event as WeChat pushes it, to a running sandbox or to a server under development."`
+	Seed    seedCmd    `cmd:"" help:"Fill a database with members, as many as one wants to try or measure addcard with."`
 }
 
 func main() { command.Main("sandbox", about, &commands{}) }

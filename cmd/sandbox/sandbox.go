@@ -21,6 +21,9 @@ import (
 	"addcard/internal/wechatsim"
 )
 
+// databaseFile is in the folder of --data.
+const databaseFile = "addcard.db"
+
 // sandbox is the two running sides, with secrets of their own.
 type sandbox struct {
 	sim       *wechatsim.Sim
@@ -116,7 +119,7 @@ func (sb *sandbox) environ(c *runCmd, dir string) []string {
 		"CALLBACK_AES_KEY=" + sb.aesKey,
 		"SESSION_KEYS=sandbox:" + base64.StdEncoding.EncodeToString(key),
 		"ADMIN_TOKEN=" + sb.adminToken,
-		"DATABASE_URL=sqlite:" + filepath.Join(dir, "addcard.db"),
+		"DATABASE_URL=sqlite:" + filepath.Join(dir, databaseFile),
 		"SHUTDOWN_GRACE=2s",
 	}
 }

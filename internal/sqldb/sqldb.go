@@ -100,6 +100,16 @@ func (db *DB) SkipLocked(table string) string {
 	return ""
 }
 
+// RowsPerInsert is how many rows a statement should insert of very many: to
+// PostgreSQL each statement is a journey; SQLite keeps a journal of its own for
+// one of several rows.
+func (db *DB) RowsPerInsert() int {
+	if _, ok := db.engine.(*postgres); ok {
+		return 200
+	}
+	return 1
+}
+
 // Version returns a number that differs from an earlier one if anything may
 // have been committed in between: on SQLite at once for what this process
 // wrote, within a tenth of a second for what others did, and cheap enough for

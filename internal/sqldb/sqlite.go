@@ -46,7 +46,7 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 	if err := create(path); err != nil {
 		return nil, err
 	}
-	writer, err := open(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)")
+	writer, err := open(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-32000)")
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,123 @@
+package seed
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
+	"time"
+)
+
+// Everything happened in these two years; the last members came a day before
+// their end.
+var (
+	begin = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	end   = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	last  = end - 24*3_600_000
+)
+
+// weights is how much each ten members in a row come back: one is a regular, one
+// never took the card whose code was issued.
+var weights = [...]int{35, 20, 14, 10, 8, 6, 4, 2, 1, 0}
+
+// The members with these places in their ten are special.
+const (
+	withForm  = 4 // filled in the one-click form
+	left      = 5 // deleted the card from the wallet
+	viaCode   = 6 // took the card from a QR code and never opened the mini-program
+	issuedFor = 9
+)
+
+// person is the k-th member who came.
+type person struct {
+	k        int
+	id       string
+	mini     string // openid, empty for whom only the Official Account knows
+	official string // openid, empty for who took no card
+	union    string
+	code     string
+	came     int64
+}
+
+func (p person) place() int { return p.k % len(weights) }
+func (p person) held() bool { return p.place() != issuedFor }
+func (p person) form() bool { return p.place() == withForm }
+
+// blockSize is within how many people in a row names are shuffled.
+const blockSize = 8192
+
+// person makes the k-th member. Names are random but for their beginning, which
+// goes up from one block of members to the next: an index then grows at its end
+// and a million rows take no minute, while people who came together still lie on
+// pages of their own, as those with quite random names do.
+func (o Options) person(k int) person {
+	first := k / blockSize * blockSize
+	size := min(blockSize, o.Members-first)
+	const prime = 104729 // larger than a block, so every place is taken once
+	rank := uint64(first + (k-first)*prime%size)
+	random := o.random(k, 0)
+	p := person{k: k, came: begin + int64(float64(last-begin)*float64(k)/float64(o.Members))}
+	hi := rank*(1<<63/uint64(o.Members)*2) | 1
+	p.id = uuidOf(hi, random.Uint64())
+	p.official = nameOf("oS", hi, random)
+	p.mini = nameOf("oM", hi, random)
+	p.union = nameOf("uN", hi, random)
+	span := 9e14 / uint64(o.Members)
+	digits := 1e14 + rank*span + random.Uint64N(span)
+	p.code = withCheckDigit(digits)
+	switch p.place() {
+	case viaCode:
+		p.mini = ""
+	case issuedFor:
+		p.official = ""
+	}
+	return p
+}
+
+// random is the source of what is random about a member, one for each use.
+func (o Options) random(k int, use uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(o.Seed, uint64(k)<<8|use))
+}
+
+// nameOf makes an openid or unionid of 28 characters.
+func nameOf(prefix string, hi uint64, random *rand.Rand) string {
+	var b [13]byte
+	binary.BigEndian.PutUint64(b[:], hi)
+	binary.BigEndian.PutUint64(b[5:], random.Uint64())
+	return prefix + hex.EncodeToString(b[:])
+}
+
+// uuidOf makes a UUID of the random kind that sorts by hi.
+func uuidOf(hi, lo uint64) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], hi)
+	binary.BigEndian.PutUint64(b[8:], lo)
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	text := make([]byte, 36)
+	hex.Encode(text, b[:4])
+	hex.Encode(text[9:], b[4:6])
+	hex.Encode(text[14:], b[6:8])
+	hex.Encode(text[19:], b[8:10])
+	hex.Encode(text[24:], b[10:])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text)
+}
+
+// withCheckDigit makes a card code of 15 digits.
+func withCheckDigit(digits uint64) string {
+	var b [16]byte
+	sum := uint64(0)
+	for i := range 15 {
+		d := digits % 10
+		digits /= 10
+		b[14-i] = byte('0' + d)
+		if i%2 == 0 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	b[15] = byte('0' + (10-sum%10)%10)
+	return string(b[:])
+}
