@@ -95,8 +95,10 @@ func TestTechnology_stays_at_the_rim(t *testing.T) {
 			func(p string) bool { return in(p, module+"internal/sqldb") || sqlstore(p) }},
 		{[]string{module + "internal/sqldb"},
 			func(p string) bool {
-				return in(p, module+"internal/sqldb", module+"internal/app", module+"internal/httpapi", module+"cmd") || sqlstore(p)
+				return in(p, module+"internal/sqldb", module+"internal/app", module+"internal/httpapi", module+"internal/seed", module+"cmd") || sqlstore(p)
 			}},
+		{[]string{module + "internal/seed"},
+			func(p string) bool { return in(p, module+"cmd/sandbox", module+"internal/sqldb/plantest") }},
 		{[]string{"github.com/redis/go-redis/v9"},
 			func(p string) bool { return in(p, module+"internal/ticket/redisstore", module+"internal/app") }},
 		{[]string{"github.com/caarlos0/env/v11"},

@@ -98,6 +98,8 @@ func (p *postgres) read() Querier { return p.reader }
 
 func (p *postgres) skipLocked() string { return "skip locked" }
 
+func (p *postgres) rowsPerInsert() int { return 200 }
+
 func (p *postgres) version(context.Context) int64 { return p.versions.Add(1) }
 
 // write begins again when the transaction got in another's way: a deadlock, or

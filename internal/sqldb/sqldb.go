@@ -50,6 +50,7 @@ type engine interface {
 	version(ctx context.Context) int64
 	migrate(ctx context.Context, to int64) (applied int, err error)
 	skipLocked() string
+	rowsPerInsert() int
 	close() error
 }
 
@@ -103,12 +104,7 @@ func (db *DB) SkipLocked(table string) string {
 // RowsPerInsert is how many rows a statement should insert of very many: to
 // PostgreSQL each statement is a journey; SQLite keeps a journal of its own for
 // one of several rows.
-func (db *DB) RowsPerInsert() int {
-	if _, ok := db.engine.(*postgres); ok {
-		return 200
-	}
-	return 1
-}
+func (db *DB) RowsPerInsert() int { return db.engine.rowsPerInsert() }
 
 // Version returns a number that differs from an earlier one if anything may
 // have been committed in between: on SQLite at once for what this process

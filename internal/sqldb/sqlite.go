@@ -26,6 +26,7 @@ type sqlite struct {
 
 func (s *sqlite) read() Querier      { return s.reader }
 func (s *sqlite) skipLocked() string { return "" }
+func (s *sqlite) rowsPerInsert() int { return 1 }
 
 func (s *sqlite) write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
 	return s.group.write(ctx, fn)

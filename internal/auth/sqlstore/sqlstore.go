@@ -68,7 +68,7 @@ func (s *Store) since(ctx context.Context, seq int64) (page []auth.Revoked, err 
 }
 
 const purgeSQL = `delete from revoked_session where seq in
-	(select seq from revoked_session where expires_at < $1 order by seq limit 1000)`
+	(select seq from revoked_session where expires_at < $1 order by expires_at limit 1000)`
 
 // Purge implements auth.Store.
 func (s *Store) Purge(ctx context.Context, before time.Time) error {

@@ -11,12 +11,12 @@ import (
 	"addcard/internal/card"
 	"addcard/internal/card/sqlstore"
 	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/sqldbtest"
+	"addcard/internal/sqldb/plantest"
 )
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+	plantest.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		s := sqlstore.New(open(t))
 		if _, _, err := s.Load(t.Context(), "c1"); !errors.Is(err, card.ErrNotFound) {
 			t.Errorf("nothing saved: got %v", err)

@@ -131,8 +131,9 @@ func (r rows) Erased(ctx context.Context, cardID, code string) (bool, error) {
 // what it needs. An event keeps its dedupe key, so that a late delivery is
 // still a repeat.
 var eraseSQL = []string{
-	`delete from outbox where kind = 'apply_event' and payload in (select dedupe_key from event
-		where openid in (select openid from identity where member_id = $1))`,
+	`delete from outbox where outbox_id in (select o.outbox_id from event v
+		join outbox o on o.card_id = v.card_id and o.code = v.code and o.kind = 'apply_event' and o.payload = v.dedupe_key
+		where v.openid in (select openid from identity where member_id = $1))`,
 	`delete from outbox where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
 	`update event set openid = '', fields = '{}' where openid in (select openid from identity where member_id = $1)`,
 	`update event set openid = '', fields = '{}' where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
