@@ -43,7 +43,7 @@ func (p person) held() bool { return p.place() != issuedFor }
 func (p person) form() bool { return p.place() == withForm }
 
 // blockSize is within how many people in a row names are shuffled.
-const blockSize = 8192
+const blockSize = 2048
 
 // person makes the k-th member. Names are random but for their beginning, which
 // goes up from one block of members to the next: an index then grows at its end

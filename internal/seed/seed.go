@@ -20,7 +20,7 @@ var ErrNotEmpty = errors.New("seed: the database has other members")
 
 // MaxEntries is how many entries there may be for each member on average. What
 // is written of a member is one transaction.
-const MaxEntries = 10_000
+const MaxEntries = 1000
 
 // Options say what is made. The same ones make the same rows.
 type Options struct {
@@ -36,7 +36,7 @@ type Options struct {
 
 // rowsAtOnce is about how many rows one transaction writes: a group of SQLite
 // may take 15 seconds.
-const rowsAtOnce = 20_000
+const rowsAtOnce = 5_000
 
 // Fill writes the members and everything about them to db, which must have been
 // migrated, in the order in which they came. One that was broken off goes on
