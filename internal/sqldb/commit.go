@@ -124,8 +124,8 @@ func (c *committer) commit(batch []*job) error {
 	}
 	err := c.fill(ctx, batch)
 	if err == nil && len(batch) == 1 && batch[0].refused() {
-		_, err = c.tx.Exec(ctx, "rollback")
-		return err
+		c.rollback()
+		return nil
 	}
 	if err == nil {
 		if _, err = c.tx.Exec(ctx, "commit"); err == nil {

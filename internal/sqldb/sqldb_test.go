@@ -262,3 +262,23 @@ func BenchmarkWrite(b *testing.B) {
 		}
 	})
 }
+
+// A file that cannot grow is the database's trouble and not the request's.
+func TestDown_of_a_full_disk(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	exec(t, db, "pragma max_page_count = 1") // not below what it has
+	var err error
+	for i := 0; err == nil && i < 10_000; i++ {
+		err = db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, fmt.Sprint("m", i)) })
+	}
+	if err == nil || !sqldb.Down(err) {
+		t.Errorf("got %v", err)
+	}
+	if err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, "insert into nothing values (1)")
+		return err
+	}); err == nil || sqldb.Down(err) {
+		t.Errorf("a wrong statement: got %v", err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	driver3 "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // sqlite is the engine of one file.
@@ -97,3 +98,13 @@ var registerNow = sync.OnceFunc(func() {
 		return time.Now().UnixMilli(), nil
 	})
 })
+
+// diskFailed tells whether a code of SQLite's is not about the statement but
+// about the file: held by others, full, or failing.
+func diskFailed(code int) bool {
+	switch code & 0xff { // the rest says where it failed
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
+		return true
+	}
+	return false
+}
