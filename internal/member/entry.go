@@ -105,7 +105,7 @@ func (s *Service) AddEntry(ctx context.Context, cardID, code string, b Booking, 
 		if answer, replayed, refused = answered(ctx, tx, r); replayed || refused != nil {
 			return refused
 		}
-		if answer, refused = s.bookFor(ctx, tx, cardID, code, b, r); refused == nil || errors.Is(refused, errRaced) {
+		if answer, refused = s.bookFor(ctx, tx, cardID, code, b, r); !twinMayHave(refused) {
 			return refused
 		}
 		// While this one waited for the row, its twin may have got there first
@@ -125,6 +125,17 @@ func (s *Service) AddEntry(ctx context.Context, cardID, code string, b Booking, 
 	}
 	s.wake()
 	return answer, replayed, nil
+}
+
+// twinMayHave tells whether a request may be refused for what its own twin did.
+// Any other error may have ended the transaction.
+func twinMayHave(refused error) bool {
+	for _, err := range []error{ErrInsufficientBonus, ErrInsufficientBalance, ErrTooMuch, ErrNotReversible} {
+		if errors.Is(refused, err) {
+			return true
+		}
+	}
+	return false
 }
 
 // answered looks a request up.
