@@ -95,7 +95,10 @@ func (s *Store) Take(ctx context.Context, lease string, time time.Duration, n in
 		})
 		return err
 	})
-	return out, err
+	if err != nil {
+		return nil, err // what was not committed is not leased
+	}
+	return out, nil
 }
 
 const backlogSQL = `select count(case when state = 'waiting' then 1 end), count(case when state = 'dead' then 1 end),
