@@ -9,6 +9,11 @@ import (
 const (
 	firstWait   = time.Second
 	longestWait = 5 * time.Minute
+	// shortWait is the longest for the first fewFailures that may pass. A
+	// WeChat that fails every fifth call is not one that is down: what met it
+	// several times in a row must not leave a face wrong for minutes.
+	shortWait   = 30 * time.Second
+	fewFailures = 12
 	// accountWait is for refusals that are not about this card: a secret, an
 	// address, a permission. They last until somebody changes something.
 	accountWait = 10 * time.Minute
@@ -29,14 +34,14 @@ func backOff(attempts int64, cause error) (wait time.Duration, dead bool) {
 	if permanent(cause) {
 		return jitter(accountWait), false
 	}
-	wait = jitter(min(firstWait<<min(attempts, 10), longestWait))
-	switch {
-	case temporary(cause):
-		return wait, attempts+1 >= maxAttempts
-	case notDelivered(cause):
-		return wait, attempts+1 >= patience
+	wait = min(firstWait<<min(attempts, 10), longestWait)
+	if temporary(cause) {
+		if attempts < fewFailures {
+			wait = min(wait, shortWait)
+		}
+		return jitter(wait), attempts+1 >= maxAttempts
 	}
-	return wait, true
+	return jitter(wait), !notDelivered(cause) || attempts+1 >= patience
 }
 
 // jitter is between half of d and d, so that what failed together does not come

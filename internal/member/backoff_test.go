@@ -25,15 +25,16 @@ func TestBackOff(t *testing.T) {
 	t.Parallel()
 	const tries, never = 1000, 1001
 	s, m := time.Second, time.Minute
+	h := m / 2
 	for name, test := range map[string]struct {
 		cause  error
 		waits  []time.Duration // the longest, attempt by attempt, and then the last
 		deadAt int64           // failures
 	}{
-		"passes":          {refusal{temporary: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 128 * s, 256 * s, 5 * m}, 100},
+		"passes":          {refusal{temporary: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, h, h, h, h, h, h, h, 5 * m}, 100},
 		"wrapped":         {fmt.Errorf("call: %w", refusal{temporary: true}), []time.Duration{s, 2 * s, 4 * s}, 100},
 		"unknown":         {errors.New("database is down"), []time.Duration{s, 2 * s, 4 * s}, 100},
-		"not delivered":   {refusal{notDelivered: true}, []time.Duration{s, 2 * s, 4 * s}, 16},
+		"not delivered":   {refusal{notDelivered: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s}, 16},
 		"refused":         {refusal{}, []time.Duration{s}, 1},
 		"the account":     {refusal{permanent: true}, []time.Duration{10 * m}, never},
 		"the day's quota": {refusal{quota: 3 * time.Hour}, []time.Duration{3*time.Hour + 9*m + s}, never},
