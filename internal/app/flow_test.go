@@ -366,6 +366,15 @@ func TestExplain(t *testing.T) {
 	if differs.Cause != "code_differs" {
 		t.Errorf("another code was signed: %+v", differs)
 	}
+	var ticket struct{ Value string }
+	request(t, http.MethodGet, s.admin+"/v1/tickets/wx_card", adminToken, nil).json(t, &ticket)
+	got := request(t, http.MethodPost, s.admin+"/v1/tickets/wx_card/invalidate", adminToken, []byte(`{"rejected":"`+ticket.Value+`"}`))
+	if got.status != 204 {
+		t.Fatalf("invalidate: %d %s", got.status, got.body)
+	}
+	if r := explain(good); r.Verifies || r.Cause != "old_ticket" { // and nothing was signed with the new one yet
+		t.Errorf("after the ticket was replaced: %+v", r)
+	}
 	request(t, http.MethodPost, s.admin+"/v1/explain", "", []byte(`{}`)).problem(t, 401, "admin_token_invalid")
 	request(t, http.MethodPost, s.admin+"/v1/explain", token, []byte(`{}`)).problem(t, 401, "admin_token_invalid")
 	request(t, http.MethodPost, s.base+"/v1/explain", adminToken, []byte(`{}`)).problem(t, 404, "not_found")

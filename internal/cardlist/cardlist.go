@@ -174,14 +174,14 @@ func (s *Service) addCodes(ctx context.Context, memberID string, cards []card.Ca
 // and Signed; the rest is found here. For a card that the catalogue cannot find
 // it says less. It returns ErrNoTicket when there is none to compare with.
 func (s *Service) Explain(ctx context.Context, cardID, raw string, facts cardext.Facts) (cardext.Report, error) {
+	ticket, err := s.ticket(ctx) // before Confusable: a new one makes the last one an earlier one
+	if err != nil {
+		return cardext.Report{}, err
+	}
 	facts.Now = s.Now()
 	facts.JSAPITicket, facts.OldTickets = s.Tickets.Confusable(ctx)
 	if c, err := s.Catalogue.Get(ctx, cardID); err == nil {
 		facts.Card = &cardext.Card{TakesCode: c.TakesCode(), NeedsOpenID: c.BindOpenID, FixTerm: c.DateType == card.DateFixTerm}
-	}
-	ticket, err := s.ticket(ctx)
-	if err != nil {
-		return cardext.Report{}, err
 	}
 	return cardext.Explain(ticket, cardID, raw, facts), nil
 }
