@@ -174,12 +174,21 @@ type cardSettingsCmd struct {
 	InitBonus       *int64  `help:"Points that a card begins with." placeholder:"N"`
 	InitBalance     *int64  `help:"Fen (分) that a card begins with." placeholder:"N"`
 	InitBonusRecord *string `help:"What the holder reads about it." placeholder:"TEXT"`
+	JSON            bool    `name:"json" help:"Print JSON."`
+}
+
+type jsonSettings struct {
+	ActivateOnClaim     bool   `json:"activate_on_claim"`
+	FixedBeginTimestamp bool   `json:"fixed_begintimestamp"`
+	InitBonus           int64  `json:"init_bonus"`
+	InitBalance         int64  `json:"init_balance"`
+	InitBonusRecord     string `json:"init_bonus_record"`
 }
 
 // Help implements kong.HelpProvider.
 func (cardSettingsCmd) Help() string {
 	return `What is not given stays. They are addcard's own: WeChat does not know them. Examples:
-  server card settings pjZ8Yt1XGILfi-FUsewpnnolGgZk
+  server card settings pjZ8Yt1XGILfi-FUsewpnnolGgZk --json
   server card settings pjZ8Yt1XGILfi-FUsewpnnolGgZk --init-bonus 100 --init-bonus-record 开卡送积分`
 }
 
@@ -192,6 +201,10 @@ func (c cardSettingsCmd) Run(ctx context.Context, g *globals, io command.Streams
 		})
 		if err != nil {
 			return err
+		}
+		if c.JSON {
+			s := one.Settings
+			return printJSON(io.Out, jsonSettings{one.ActivatesOnClaim(), s.FixedBeginTimestamp, s.InitBonus, s.InitBalance, s.InitBonusRecord})
 		}
 		t := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
 		if _, err := t.Write([]byte(settingsText(one))); err != nil {
