@@ -22,7 +22,7 @@ const bound = time.Second
 
 func acquire(t *testing.T, s ticket.Store, owner string) ticket.Lease {
 	t.Helper()
-	lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: owner, TTL: time.Minute})
+	lease, err := patient{s}.Acquire(t.Context(), key, ticket.Claim{Owner: owner, TTL: time.Minute})
 	if err != nil {
 		t.Fatalf("Acquire by %s: %v", owner, err)
 	}
@@ -31,7 +31,7 @@ func acquire(t *testing.T, s ticket.Store, owner string) ticket.Lease {
 
 func save(t *testing.T, s ticket.Store, lease ticket.Lease, value string) {
 	t.Helper()
-	if err := s.Save(t.Context(), lease, ticket.Issue{Value: value, Fence: lease.Fence, Life: time.Hour}); err != nil {
+	if err := (patient{s}).Save(t.Context(), lease, ticket.Issue{Value: value, Fence: lease.Fence, Life: time.Hour}); err != nil {
 		t.Fatalf("Save: %v", err)
 	}
 }

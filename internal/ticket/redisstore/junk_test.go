@@ -57,7 +57,7 @@ func sane(t *testing.T, s ticket.Store, server *redistest.Server, what string) {
 func TestStore_anythingUnderItsKey(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
-	s := connect(t, server.URL())
+	s := patient{connect(t, server.URL())}
 	for _, command := range [][]string{
 		{"SET", row(key), "junk"}, {"SET", row(key), ""}, {"SET", row(key), "1"}, {"SETBIT", row(key), "7", "1"},
 		{"LPUSH", row(key), "value"}, {"SADD", row(key), "value"}, {"ZADD", row(key), "1", "value"},
@@ -80,7 +80,7 @@ func TestStore_anythingUnderItsKey(t *testing.T) {
 func TestStore_randomRows(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
-	s := connect(t, server.URL())
+	s := patient{connect(t, server.URL())}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		command := []string{"HSET", row(key)}
@@ -106,7 +106,7 @@ func TestStore_randomRows(t *testing.T) {
 func TestStore_clockSetBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
-	s := connect(t, server.URL())
+	s := patient{connect(t, server.URL())}
 	ahead := func(fields ...string) {
 		t.Helper()
 		for _, field := range fields {

@@ -34,7 +34,7 @@ func TestStore_cluster(t *testing.T) {
 func TestStore_sealed(t *testing.T) {
 	t.Parallel()
 	s := redistest.Single(t)
-	store, err := ticket.Seal(connect(t, s.URL()), "secret-of-the-app")
+	store, err := ticket.Seal(patient{connect(t, s.URL())}, "secret-of-the-app")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestStore_sealed(t *testing.T) {
 // run runs the suite on the servers of url; owner finds the one with a key.
 func run(t *testing.T, url string, owner func(string) *redistest.Server) {
 	h := tickettest.Harness{
-		Store: connect(t, url),
+		Store: patient{connect(t, url)},
 		Dead:  connect(t, strings.ReplaceAll(url, "127.0.0.1:", "127.0.0.2:")), // where nobody listens
 		Corrupt: func(t *testing.T, key string) {
 			owner(row(key)).Do("LPUSH", row(key), "junk")
