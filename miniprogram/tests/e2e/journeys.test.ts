@@ -19,6 +19,7 @@ const firstVisit: Walk = async (phone, cardId) => {
   assert.equal(card.card_id, cardId)
   assert.equal(phone.count('POST', '/v1/session'), 1, 'one login')
   assert.equal(phone.count('POST', '/v1/card-ext'), 1, 'one signature')
+  assert.equal(phone.count('POST', '/v1/claims'), 1, 'one report')
   await phone.sees('还没有变动')
 
   await world

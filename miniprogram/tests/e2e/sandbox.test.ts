@@ -117,8 +117,12 @@ test('no network and an outage of WeChat, by the switches', async () => {
   await mini.getByRole('button', { name: '立即领取' }).click()
   await mini.getByText('网络不可用').waitFor()
   await page.getByLabel('手机断网').uncheck()
+  await page.getByLabel('微信接口故障').check()
   await mini.getByRole('button', { name: '立即领取' }).click()
-  await page.getByRole('dialog').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: '领取', exact: true }).click()
+  await mini.getByText('激活中').waitFor()
+  await page.getByLabel('微信接口故障').uncheck()
+  await page.locator('#wallet').getByText('使用中').waitFor()
   await page.context().close()
 })
 
