@@ -23,7 +23,7 @@ type triggerCmd struct {
 	Twice    bool              `help:"Deliver it twice, as WeChat may."`
 	Late     time.Duration     `help:"Deliver it that much later; its CreateTime stays." placeholder:"30s"`
 	Wechat   string            `help:"The running sandbox's WeChat (${default})." default:"http://127.0.0.1:8082" placeholder:"URL"`
-	To       string            `help:"Send it to this callback URL instead, without a sandbox: signed with CALLBACK_TOKEN, sealed with CALLBACK_AES_KEY when there is one, for OFFICIAL_APP_ID and OFFICIAL_ORIGINAL_ID, all from the environment." placeholder:"URL"`
+	To       string            `help:"Send it to this callback URL instead, without a sandbox: signed with CALLBACK_TOKEN, sealed with CALLBACK_AES_KEY when there is one, for OFFICIAL_APP_ID and OFFICIAL_ORIGINAL_ID, all from the environment. What is not said, the person too, is a sample." placeholder:"URL"`
 }
 
 // Help implements kong.HelpProvider.
@@ -66,7 +66,7 @@ func (c *triggerCmd) Run(ctx context.Context, io command.Streams) error {
 		return c.direct(ctx, io)
 	}
 	body, err := json.Marshal(map[string]any{
-		"event": c.Event, "fields": c.Override, "user": c.User, "twice": c.Twice, "late_seconds": int(c.Late.Seconds()),
+		"event": c.Event, "fields": c.Override, "user": c.User, "twice": c.Twice, "late_seconds": c.Late.Seconds(),
 	})
 	if err != nil {
 		return err
@@ -89,6 +89,9 @@ func (c *triggerCmd) direct(ctx context.Context, io command.Streams) error {
 	token := os.Getenv("CALLBACK_TOKEN")
 	if token == "" {
 		return command.Usagef("--to needs CALLBACK_TOKEN in the environment")
+	}
+	if os.Getenv("CALLBACK_AES_KEY") != "" && os.Getenv("OFFICIAL_APP_ID") == "" {
+		return command.Usagef("to seal for --to, OFFICIAL_APP_ID is needed in the environment beside CALLBACK_AES_KEY")
 	}
 	t := wechatsim.Trigger{
 		Callback:   wechatsim.Callback{URL: c.To, Token: token, EncodingAESKey: os.Getenv("CALLBACK_AES_KEY"), AppID: os.Getenv("OFFICIAL_APP_ID")},

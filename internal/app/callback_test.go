@@ -183,6 +183,29 @@ func TestCallback_duplicates_reordering_and_replicas(t *testing.T) {
 	}
 }
 
+// An event of which a developer says no more than its name is whole.
+func TestCallback_takes_every_event_that_a_trigger_makes_up(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	s := w.serve()
+	for _, kind := range wechatsim.EventKinds() {
+		req, err := wechatsim.Trigger{Event: kind.Name, Callback: wechatsim.Callback{URL: s.base + "/wechat/callback", Token: "callbacktoken"}}.Request(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := noRedirect.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close() != nil || resp.StatusCode != 200 {
+			t.Errorf("%s: %d", kind.Name, resp.StatusCode)
+		}
+		if metrics := string(s.operator("GET", "/metrics", "").body); !strings.Contains(metrics, `addcard_pushes_total{outcome="`+kind.Name+`"} 1`) {
+			t.Errorf("%s was not taken", kind.Name)
+		}
+	}
+}
+
 func TestCallback_forged_pushes_get_403_and_nothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wechatsim.Options{})

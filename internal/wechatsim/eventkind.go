@@ -19,8 +19,10 @@ type EventKind struct {
 }
 
 const (
-	sampleCard = "pSimSAMPLECARD00000000000000"
-	sampleCode = "123456789012"
+	sampleAccount = "gh_51a5a3c0ffee"
+	samplePerson  = "oSimSAMPLEPERSON000000000000"
+	sampleCard    = "pSimSAMPLECARD00000000000000"
+	sampleCode    = "123456789012"
 )
 
 // EventKinds lists every card event ("Card event push").

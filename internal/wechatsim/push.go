@@ -1,6 +1,7 @@
 package wechatsim
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"errors"
@@ -31,8 +32,8 @@ type push struct {
 // the common elements can be named too. Omit leaves elements out.
 type Trigger struct {
 	Callback
-	ToUserName   string // gh_…
-	FromUserName string // the person's openid in the Official Account
+	ToUserName   string // gh_…; empty is a sample
+	FromUserName string // the person's openid in the Official Account; empty is a sample
 	Event        string
 	CreateTime   int64 // Unix seconds; 0 is now
 	Fields       map[string]string
@@ -62,7 +63,7 @@ func (t Trigger) push() (push, error) {
 	if !known {
 		return push{}, fmt.Errorf("event: %q is no card event", t.Event)
 	}
-	p := push{callback: t.Callback, to: t.ToUserName, from: t.FromUserName, event: t.Event, createTime: t.CreateTime, fields: map[string]string{}}
+	p := push{callback: t.Callback, to: cmp.Or(t.ToUserName, sampleAccount), from: cmp.Or(t.FromUserName, samplePerson), event: t.Event, createTime: t.CreateTime, fields: map[string]string{}}
 	if p.createTime == 0 {
 		p.createTime = time.Now().Unix()
 	}
