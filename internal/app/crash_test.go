@@ -1,43 +1,19 @@
 package app_test
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"addcard/internal/servertest"
 	"addcard/internal/wechatsim"
 )
 
-// binary is the real server, built once for all tests that kill it.
-var binary = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(binaryDir, "server")
-	out, err := exec.Command("go", "build", "-o", path, "addcard/cmd/server").CombinedOutput()
-	if err != nil {
-		return "", &exec.Error{Name: string(out), Err: err}
-	}
-	return path, nil
-})
-
-var binaryDir string
-
-func TestMain(m *testing.M) {
-	var err error
-	if binaryDir, err = os.MkdirTemp("", "addcard-test-"); err != nil {
-		panic(err)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(binaryDir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { servertest.Main(m) }
 
 // process is a server in a process of its own, which can be killed.
 type process struct {
@@ -47,54 +23,8 @@ type process struct {
 
 func (w *world) spawn() *process {
 	w.t.Helper()
-	path, err := binary()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.env["LISTEN_ADDR"], w.env["ADMIN_LISTEN_ADDR"] = freeAddr(w.t), freeAddr(w.t)
-	cmd := exec.Command(path, "serve")
-	cmd.Env, cmd.Dir = w.environ(), w.t.TempDir()
-	out := &syncBuffer{}
-	cmd.Stderr = out
-	w.t.Cleanup(func() {
-		if w.t.Failed() {
-			w.t.Logf("the process said:\n%s", out)
-		}
-	})
-	if err := cmd.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	kill := sync.OnceFunc(func() {
-		_ = cmd.Process.Kill() // SIGKILL: nothing is said goodbye to
-		_ = cmd.Wait()
-	})
-	w.t.Cleanup(kill)
-	p := &process{&server{t: w.t, base: "http://" + w.env["LISTEN_ADDR"], admin: "http://" + w.env["ADMIN_LISTEN_ADDR"]}, kill}
-	eventually(w.t, "the process serves", func() bool {
-		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
-		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/readyz", nil)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		resp, err := noRedirect.Do(req)
-		if err != nil {
-			return false
-		}
-		defer func() { _ = resp.Body.Close() }()
-		return resp.StatusCode == 200
-	})
-	return p
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	p := servertest.Start(w.t, w.environ())
+	return &process{&server{t: w.t, base: p.Public, admin: p.Admin}, p.Kill}
 }
 
 // Several processes on one database file share the tickets as replicas do.

@@ -12,105 +12,45 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"addcard/internal/redistest"
+	"addcard/internal/servertest"
 )
 
 // full is true for the long form.
 var full = os.Getenv("ADDCARD_FLEET") == "full"
 
-const (
-	patience    = time.Minute // for what should take a moment
-	ticketToken = "a-ticket-token-of-forty-characters-00001"
-	adminToken  = "an-admin-token-of-forty-characters-00001"
-)
+const patience = time.Minute // for what should take a moment
 
-// binary is the real server, built once.
-var binary = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(binaryDir, "server")
-	if out, err := exec.Command("go", "build", "-o", path, "addcard/cmd/server").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
-})
-
-var binaryDir string
-
-func TestMain(m *testing.M) {
-	var err error
-	if binaryDir, err = os.MkdirTemp("", "addcard-fleet-"); err != nil {
-		panic(err)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(binaryDir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { servertest.Main(m) }
 
 // replica is one process of the server.
 type replica struct {
 	t            testing.TB
 	number       int
 	public, base string // the two listeners
-	cmd          *exec.Cmd
 	client       *http.Client
-	kill         func()
-	dead         chan struct{} // closed when it is
+	process      *servertest.Server
 }
 
 // spawn starts a replica that calls WeChat at wechat; env adds variables. It
 // returns when the replica listens.
 func spawn(t testing.TB, number int, wechat string, env ...string) *replica {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	cmd := exec.Command(path, "serve")
-	cmd.Dir = dir
-	cmd.Env = append(environ(dir, wechat), env...)
-	said, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r := &replica{t: t, number: number, cmd: cmd, client: newClient(), dead: make(chan struct{})}
-	r.kill = sync.OnceFunc(func() {
-		_ = cmd.Process.Signal(syscall.SIGCONT)
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		close(r.dead)
-		r.client.CloseIdleConnections()
-	})
-	t.Cleanup(r.kill)
-	serving, log := make(chan struct{}), &tail{}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("replica %d said at last:\n%s", number, log)
-		}
-	})
-	go r.listen(said, log, serving)
-	select {
-	case <-serving:
-	case <-time.After(patience):
-		t.Fatalf("replica %d does not serve", number)
-	}
+	s := servertest.Start(t, append(servertest.Environ(t.TempDir(), wechat), env...))
+	r := &replica{t: t, number: number, public: s.Public, base: s.Admin, client: newClient(), process: s}
+	t.Cleanup(r.client.CloseIdleConnections)
 	return r
 }
 
@@ -121,54 +61,8 @@ func newClient() *http.Client {
 	}
 }
 
-// environ is the configuration of a replica that keeps its data in dir.
-func environ(dir, wechat string) []string {
-	return []string{
-		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_LISTEN_ADDR=127.0.0.1:0", "DATABASE_URL=sqlite:" + filepath.Join(dir, "addcard.db"),
-		"MINIPROGRAM_APP_ID=wx0000000000000001", "MINIPROGRAM_APP_SECRET=" + fmt.Sprintf("%032x", 11),
-		"OFFICIAL_APP_ID=wx0000000000000002", "OFFICIAL_APP_SECRET=" + fmt.Sprintf("%032x", 22),
-		"WECHAT_API_URL=" + wechat, "CALLBACK_TOKEN=callbacktoken", "ADMIN_TOKEN=" + adminToken, "TICKET_TOKEN=" + ticketToken,
-		"SESSION_KEYS=k1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("key!"), 8)),
-		"RATE_LIMIT_PER_MEMBER=0", "RATE_LIMIT_PER_IP=0", "SHUTDOWN_GRACE=200ms", "GOMAXPROCS=2",
-	}
-}
-
-// listen reads the replica's log to its end and takes the addresses from it.
-func (r *replica) listen(said io.Reader, log *tail, serving chan<- struct{}) {
-	for lines := bufio.NewScanner(said); lines.Scan(); {
-		log.add(lines.Text())
-		var line struct{ Msg, Public, Admin string }
-		if r.base == "" && json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
-			r.public, r.base = "http://"+line.Public, "http://"+line.Admin
-			close(serving)
-		}
-	}
-}
-
-// tail keeps the last lines of a log.
-type tail struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (l *tail) add(line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines[max(0, len(l.lines)-19):], line)
-}
-
-func (l *tail) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var b bytes.Buffer
-	for _, line := range l.lines {
-		fmt.Fprintln(&b, line)
-	}
-	return b.String()
-}
-
 func (r *replica) signal(s os.Signal) {
-	if err := r.cmd.Process.Signal(s); err != nil {
+	if err := r.process.Signal(s); err != nil {
 		r.t.Errorf("signal replica %d: %v", r.number, err)
 	}
 }
@@ -204,7 +98,7 @@ func (r *replica) call(ctx context.Context, method, url, token string, body, out
 // value asks the replica for a shared credential, as the shop's other services do.
 func (r *replica) value(ctx context.Context, kind string) (value string, err error) {
 	var out struct{ Value string }
-	status, err := r.call(ctx, http.MethodGet, r.base+"/v1/tickets/"+kind, ticketToken, nil, &out)
+	status, err := r.call(ctx, http.MethodGet, r.base+"/v1/tickets/"+kind, servertest.TicketToken, nil, &out)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d", status)
 	}
@@ -368,7 +262,7 @@ func (r *replica) metric(name string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	req.Header.Set("Authorization", "Bearer "+adminToken)
+	req.Header.Set("Authorization", "Bearer "+servertest.AdminToken)
 	resp, err := r.client.Do(req)
 	if err != nil {
 		return 0, err

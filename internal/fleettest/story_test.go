@@ -16,6 +16,7 @@ import (
 
 	"addcard/internal/app"
 	"addcard/internal/redistest"
+	"addcard/internal/servertest"
 )
 
 // tell prints the one line of a story.
@@ -114,7 +115,7 @@ func TestHolder_killed_at_a_cold_start(t *testing.T) {
 			var victim atomic.Pointer[replica]
 			kill := sync.OnceFunc(func() {
 				eventually(t, "the victim is known", func() bool { return victim.Load() != nil })
-				victim.Load().kill()
+				victim.Load().process.Kill()
 			})
 			var accepted func()
 			switch moment {
@@ -135,7 +136,7 @@ func TestHolder_killed_at_a_cold_start(t *testing.T) {
 			}
 			victim.Store(spawn(t, 0, u.door(0, accepted), store))
 			select {
-			case <-victim.Load().dead:
+			case <-victim.Load().process.Dead():
 			case <-time.After(patience):
 				t.Fatal("the holder lives")
 			}
@@ -206,9 +207,9 @@ func TestHolder_lost_in_a_renewal(t *testing.T) {
 		moment string
 		strike func(*replica)
 	}{
-		"killed before its call": {"before", func(r *replica) { r.kill() }},
-		"killed in its call":     {"during", func(r *replica) { r.kill() }},
-		"killed after its call":  {"after", func(r *replica) { r.kill() }},
+		"killed before its call": {"before", func(r *replica) { r.process.Kill() }},
+		"killed in its call":     {"during", func(r *replica) { r.process.Kill() }},
+		"killed after its call":  {"after", func(r *replica) { r.process.Kill() }},
 		"paused":                 {"during", pause},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -489,7 +490,7 @@ func TestClocks_ten_minutes_apart(t *testing.T) {
 	store := stores["redis"](t)
 	var apps []*replica
 	for i := range 2 {
-		cfg, err := app.LoadConfig(append(environ(t.TempDir(), u.door(i, nil)), store))
+		cfg, err := app.LoadConfig(append(servertest.Environ(t.TempDir(), u.door(i, nil)), store))
 		if err != nil {
 			t.Fatal(err)
 		}
