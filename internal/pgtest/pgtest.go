@@ -49,7 +49,7 @@ func Shared(t testing.TB) *Server {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.users == 0 {
-		s, err := launch("-c", "fsync=off")
+		s, err := launch("", "-c", "fsync=off")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,14 @@ func Shared(t testing.TB) *Server {
 // New starts a server of the test's own, with args like "-c", "fsync=on".
 func New(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s, err := launch(args...)
+	return NewIn(t, "", args...)
+}
+
+// NewIn is New with the server's data in a new folder below dir, which any user
+// can enter; "" is the system's temporary folder.
+func NewIn(t testing.TB, dir string, args ...string) *Server {
+	t.Helper()
+	s, err := launch(dir, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +96,33 @@ func (s *Server) Kill() {
 	_ = s.cmd.Wait()
 }
 
-// Restart starts the server after a Kill on the same port.
+// Abort ends the server by its own immediate shutdown: it says goodbye to
+// nobody and recovers at the next start.
+func (s *Server) Abort() {
+	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
+	_ = s.cmd.Wait()
+}
+
+// Processes returns the numbers of the server's processes, its first one first.
+func (s *Server) Processes(t testing.TB) []int {
+	t.Helper()
+	first := s.cmd.Process.Pid
+	out, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", first, first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	numbers := []int{first}
+	for _, field := range bytes.Fields(out) {
+		n, err := strconv.Atoi(string(field))
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+// Restart starts the server after a Kill or an Abort on the same port.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	_ = os.Remove(filepath.Join(s.dir, "postmaster.pid"))
@@ -98,13 +131,13 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-func launch(args ...string) (*Server, error) {
+func launch(dir string, args ...string) (*Server, error) {
 	s := &Server{args: args}
 	var err error
 	if s.bin, err = programs(); err != nil {
 		return nil, err
 	}
-	if s.dir, err = os.MkdirTemp("", "addcard-pg-"); err != nil {
+	if s.dir, err = os.MkdirTemp(dir, "addcard-pg-"); err != nil {
 		return nil, err
 	}
 	if err := s.prepare(); err != nil {
