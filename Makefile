@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test fleet bench-peers lint cover fuzz bench sandbox build clean
+.PHONY: help test fleet crash soak bench-peers lint cover fuzz bench sandbox build clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,13 @@ bench: ## benchmarks; compare figures of one run only
 
 fleet: ## the long form of the fleet's proof: 16 processes, kills, pauses, failovers (about 5 minutes)
 	ADDCARD_FLEET=full $(GO) test -count=1 -v -timeout 30m ./internal/fleettest
+
+crash: ## the long form of the ledger's proof: 200 kills on each database, full and failing disks (about 5 minutes)
+	ADDCARD_CRASH=full $(GO) test -count=1 -v -timeout 60m ./internal/crashtest
+
+DURATION ?= 30m
+soak: ## the same kills, again and again for DURATION (30m)
+	ADDCARD_CRASH=$(DURATION) $(GO) test -count=1 -v -timeout 0 -run TestCrash ./internal/crashtest
 
 bench-peers: ## tickets beside two Go SDKs, in a module of its own (about 3 minutes; needs redis-server)
 	cd bench/peers && $(GO) run .

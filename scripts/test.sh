@@ -11,6 +11,7 @@ command -v git >/dev/null || packages+=(git)
 command -v curl >/dev/null || packages+=(curl) # the documentation's commands use it
 command -v redis-server >/dev/null || packages+=(redis-server)
 command -v redis-sentinel >/dev/null || packages+=(redis-sentinel)
+command -v strace >/dev/null || packages+=(strace)
 # Debian keeps PostgreSQL's own programs out of the PATH.
 if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
 	packages+=(postgresql)

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package crashtest proves with real processes of the real server, on SQLite
 // and on PostgreSQL, that what was acknowledged is never lost and never doubled
 // and that every face ends equal to its ledger: through kills, pauses, a
@@ -5,8 +7,9 @@
 // every fifth call wrongly, often after it did what it was asked.
 //
 // `go test` runs a short form; `make crash` (ADDCARD_CRASH=full) kills the
-// server 200 times on each database. The seed is printed, and ADDCARD_SEED
-// plays it again: what is done in which order; when, depends on the machine.
+// server 200 times on each database, `make soak` (ADDCARD_CRASH=30m) goes on
+// for so long. The seed is printed, and ADDCARD_SEED plays it again: what is
+// done in which order; when, depends on the machine.
 package crashtest
 
 import (
@@ -29,8 +32,11 @@ import (
 	"addcard/internal/wechatsim"
 )
 
-// full is true for the long form.
-var full = os.Getenv("ADDCARD_CRASH") == "full"
+// The long form, and how long it goes on: 0 is once through the plan.
+var (
+	soak, notForTime = time.ParseDuration(os.Getenv("ADDCARD_CRASH"))
+	full             = notForTime == nil || os.Getenv("ADDCARD_CRASH") == "full"
+)
 
 // patience is for what should take a moment.
 const patience = time.Minute

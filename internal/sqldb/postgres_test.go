@@ -127,8 +127,9 @@ func TestPostgres_goes_away_and_comes_back(t *testing.T) {
 	}
 }
 
-// A filled database of the first version comes through every later step.
-func TestMigrate_keeps_what_the_first_schema_held(t *testing.T) {
+// A database that was filled by the first version, and again by the one that
+// brought the ledger, comes through every later step.
+func TestMigrate_keeps_what_earlier_schemas_held(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"sqlite": "sqlite:" + t.TempDir() + "/a.db", "postgres": sqldbtest.EmptyPostgres(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -146,19 +147,33 @@ func TestMigrate_keeps_what_the_first_schema_held(t *testing.T) {
 				exec(t, db, "insert into identity (app_id, openid, unionid, member_id, created_at) values ('wx', $1, '', $2, 5)", fmt.Sprint("o", i), fmt.Sprint("m", i))
 				exec(t, db, "insert into member_card (card_id, code, member_id, status, bonus, created_at) values ('c', $1, $2, 'active', 7, 5)", fmt.Sprint(i), fmt.Sprint("m", i))
 			}
-			if steps, err := db.Migrate(t.Context()); err != nil || steps < 8 {
+			if err := db.MigrateTo(t.Context(), 7); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 100 {
+				exec(t, db, `insert into entry (entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance, record_bonus, record_balance,
+					notify_bonus, notify_balance, reverses, route, idempotency_key, payload, answer, request_id, created_at)
+					values ($1, 'c', $2, 1, 7, 7, 0, 0, '', '', 1, 1, '', '', '', '', '', '', 5)`, fmt.Sprint("e", i), fmt.Sprint(i))
+				exec(t, db, "update member_card set seq = 1, told = 1, fields_due = 5 where code = $1", fmt.Sprint(i))
+				exec(t, db, "insert into outbox (outbox_id, card_id, code, seq, kind, due_at, created_at) values ($1, 'c', $2, 1, 'entry', 5, 5)", fmt.Sprint("e", i), fmt.Sprint(i))
+			}
+			if steps, err := db.Migrate(t.Context()); err != nil || steps < 5 {
 				t.Fatalf("%d steps, %v", steps, err)
 			}
-			var members, cards, bonus int64
+			var members, cards, bonus, entries, waiting int64
 			var ledger string
+			if err := db.Read().QueryRow(t.Context(), `select count(*), (select count(*) from outbox where state = 'waiting') from entry e
+				join member_card c on c.card_id = e.card_id and c.ledger = e.ledger and c.seq = e.seq and c.bonus = e.bonus and c.due = 5`).Scan(&entries, &waiting); err != nil {
+				t.Fatal(err)
+			}
 			if err := db.Read().QueryRow(t.Context(), "select count(*) from member where erased_at = 0").Scan(&members); err != nil {
 				t.Fatal(err)
 			}
 			if err := db.Read().QueryRow(t.Context(), "select count(*), sum(bonus), max(ledger) from member_card").Scan(&cards, &bonus, &ledger); err != nil {
 				t.Fatal(err)
 			}
-			if members != 100 || cards != 100 || bonus != 700 || ledger != "99" {
-				t.Errorf("%d members, %d cards, %d points, ledger %q", members, cards, bonus, ledger)
+			if members != 100 || cards != 100 || bonus != 700 || ledger != "99" || entries != 100 || waiting != 100 {
+				t.Errorf("%d members, %d cards, %d points, ledger %q, %d entries, %d messages", members, cards, bonus, ledger, entries, waiting)
 			}
 		})
 	}
