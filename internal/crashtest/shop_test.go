@@ -126,7 +126,21 @@ func open(t *testing.T, database, dir string, seed uint64, replicas, holders int
 	return s
 }
 
-func (s *shop) start(i int) { s.replicas[i].Store(servertest.Start(s.t, s.env)) }
+// start starts a replica, again and again as a supervisor does: one that finds
+// no database ends.
+func (s *shop) start(i int) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		r, err := servertest.Launch(s.t, s.env)
+		if err == nil {
+			s.replicas[i].Store(r)
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatal(err)
+		}
+	}
+}
 
 // reply is what a request got.
 type reply struct {
