@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"addcard/internal/pgtest"
+	"addcard/internal/sqldb"
 	"addcard/internal/sqldb/sqldbtest"
 	"addcard/internal/wechatsim"
 )
@@ -145,5 +147,36 @@ func TestPostgres_away(t *testing.T) {
 	eventually(t, "it is served again", func() bool { return s.post("/v1/card-ext", token, want(id)).status == 200 })
 	if codes := exts(t, s.post("/v1/card-ext", token, want(id))); !slices.ContainsFunc(codes, func(e ext) bool { return len(e.Code) == 16 }) {
 		t.Errorf("cardExt: %+v", codes)
+	}
+}
+
+// PostgreSQL breaks off one of two transactions that wait for each other. The
+// entry in it is booked by another try, and nobody hears of it.
+func TestPostgres_an_entry_that_a_deadlock_broke_off_is_booked(t *testing.T) {
+	t.Parallel()
+	w := onPostgres(t)
+	s := w.serve()
+	cardID := w.card()
+	_, code := w.held(s, "ming", cardID)
+	db, err := sqldb.Open(t.Context(), w.env["DATABASE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, statement := range []string{
+		"create sequence tries", // a rollback does not turn it back
+		`create function stumble() returns trigger language plpgsql as $$ begin
+			if nextval('tries') = 1 then raise exception 'deadlock' using errcode = '40P01'; end if; return new; end; $$`,
+		"create trigger stumble before insert on entry for each row execute function stumble()",
+	} {
+		if err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+			_, err := tx.Exec(ctx, statement)
+			return err
+		}); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	if e := s.book(entriesPath(cardID, code), "k1", `{"add_bonus":30}`).booked(t); e.Seq != 1 || e.Bonus != 30 {
+		t.Errorf("got %+v", e)
 	}
 }
