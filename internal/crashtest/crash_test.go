@@ -145,7 +145,11 @@ func (p plan) names() []string { return slices.Sorted(maps.Keys(p)) }
 func (s *storm) happened(p plan) string {
 	list := []string{fmt.Sprintf("%d kills of the server", s.kills)}
 	for _, name := range p.names() {
-		if !strings.HasPrefix(name, "kill") { // which are among the kills
+		switch {
+		case strings.HasPrefix(name, "kill"): // among the kills
+		case name == "disk full" && s.disk == "":
+			list = append(list, fmt.Sprintf("%s (injected) %d×", name, p[name]))
+		default:
 			list = append(list, fmt.Sprintf("%s %d×", name, p[name]))
 		}
 	}
