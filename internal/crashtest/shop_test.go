@@ -97,8 +97,7 @@ func open(t *testing.T, database, dir string, seed uint64, replicas, holders int
 	a := sim.Accounts()
 	s := &shop{
 		t: t, sim: sim, wechat: wechat.URL, replicas: make([]atomic.Pointer[servertest.Server], replicas),
-		// A replica that is stopped keeps a caller for so long.
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 5 * time.Second},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second},
 	}
 	folder := dir
 	if folder == "" {
