@@ -8,39 +8,41 @@ import (
 // pair is one value in the hash and its name.
 type pair struct{ name, value string }
 
-// arrange tries the right values in wrong arrangements, with every ticket.
+// likely is how many wrong guesses of a slot are tried in a wrong arrangement,
+// of which there are hundreds.
+const likely = 24
+
+// arrange tries the values in wrong arrangements: the right ones, then one
+// wrong one among them.
 func (s *search) arrange() bool {
-	var pairs []pair // by name, as the slots are
-	for _, slot := range s.slots {
-		if slot.right != "" {
-			pairs = append(pairs, pair{slot.name, slot.right})
-		}
-	}
-	tickets := append([]guess{{s.slots[0].right, ""}}, s.slots[0].wrong...)
-	for _, ticket := range tickets {
-		if ticket.text == "" {
-			continue
-		}
-		pairs[0].value = ticket.text
-		cause, evidence := s.arrangement(pairs)
-		if cause == "" {
-			continue
-		}
-		if ticket.cause != "" {
-			s.exam.add(ticket.cause, "")
-		}
+	if cause, evidence := s.arrangement(); cause != "" {
 		s.exam.add(cause, evidence)
 		return true
+	}
+	for i, slot := range s.slots {
+		for _, g := range slot.wrong[:min(likely, len(slot.wrong))] {
+			s.values[i] = g.text
+			cause, evidence := s.arrangement()
+			s.values[i] = slot.right
+			if cause != "" {
+				s.exam.add(g.cause, s.evidence(slot, g))
+				s.exam.add(cause, evidence)
+				return true
+			}
+		}
 	}
 	return false
 }
 
-// arrangement returns the cause of which pairs, hashed in some wrong way, give
-// the signature.
-func (s *search) arrangement(pairs []pair) (cause, evidence string) {
-	values := make([]string, 0, len(pairs))
-	for _, p := range pairs {
-		values = append(values, p.value)
+// arrangement returns the cause of which the values, hashed in some wrong way,
+// give the signature.
+func (s *search) arrangement() (cause, evidence string) {
+	var pairs []pair // by name, as the slots are
+	var values []string
+	for i, slot := range s.slots {
+		if v := s.values[i]; v != "" {
+			pairs, values = append(pairs, pair{slot.name, v}), append(values, v)
+		}
 	}
 	if s.hashes(values, "") {
 		return CauseKeysSorted, ""
@@ -54,7 +56,7 @@ func (s *search) arrangement(pairs []pair) (cause, evidence string) {
 	if s.keyValue(pairs) {
 		return CauseKeyValue, ""
 	}
-	if order := s.permute(slices.Clone(pairs), 0); order != nil {
+	if order := s.permute(pairs, 0); order != nil {
 		return CauseNotSorted, "joined as " + strings.Join(order, ", ")
 	}
 	return "", ""
@@ -83,15 +85,17 @@ func (s *search) keyValue(pairs []pair) bool {
 // the one that was hashed, or nil.
 func (s *search) permute(pairs []pair, i int) (order []string) {
 	if i == len(pairs) {
-		var text strings.Builder
+		s.sorted = s.sorted[:0]
+		for _, p := range pairs {
+			s.sorted = append(s.sorted, p.value)
+		}
+		if !s.hashes(s.sorted, "") {
+			return nil
+		}
 		for _, p := range pairs {
 			order = append(order, p.name)
-			text.WriteString(p.value)
 		}
-		if s.hashes([]string{text.String()}, "") {
-			return order
-		}
-		return nil
+		return order
 	}
 	for j := i; j < len(pairs); j++ {
 		pairs[i], pairs[j] = pairs[j], pairs[i]

@@ -80,7 +80,7 @@ type Finding struct{ Cause, Detail string }
 // Explain says what is wrong with a cardExt that WeChat refuses. Causes of a
 // wrong signature are proved by making the same mistake and getting the same
 // signature; when none does, it says [CauseUnknown] and does not guess. It
-// takes some milliseconds of CPU, never fails, and puts no ticket into its
+// takes up to a tenth of a second of CPU, never fails, and puts no ticket into its
 // report. It is safe for concurrent use.
 func Explain(apiTicket, cardID, cardExt string, f Facts) Report {
 	x := newExam(apiTicket, f)

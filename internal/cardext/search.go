@@ -1,6 +1,8 @@
 package cardext
 
 import (
+	"crypto/sha1"
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,35 +20,37 @@ type guess struct{ text, cause string }
 
 // search finds the mistakes that give the signature of m.
 type search struct {
-	slots     []slot // by name: api_ticket first
-	values    []string
-	signature string // in lower case
+	slots     []slot   // by name: api_ticket first
+	values    []string // what is tried in each
+	signature [sha1.Size]byte
 	exam      *exam
+
+	sorted []string // both are used again for each try
+	joined []byte
 }
 
 // clockSteps is how many seconds may lie between the time that was signed and
 // the time that was sent when both were taken from the clock.
 const clockSteps = 300
 
-// cheapGuesses bounds the guesses per slot when two mistakes are tried at once.
-const cheapGuesses = 16
-
 func (x *exam) matches(apiTicket, cardID string, m members) bool {
 	return hexSum(hashed(apiTicket, cardID, m), "") == m["signature"].text
 }
 
 // search notes the mistakes that explain the signature and reports whether it
-// found any: one mistake, a wrong arrangement, or two mistakes at once.
+// found any: one wrong value, a wrong arrangement with at most one wrong value,
+// or two wrong values.
 func (x *exam) search(apiTicket, cardID string, m members, f Facts) bool {
-	s := &search{exam: x, slots: slots(apiTicket, cardID, m, f), signature: strings.ToLower(m["signature"].text)}
-	if !isHash(s.signature) {
+	s := &search{exam: x, slots: slots(apiTicket, cardID, m, f)}
+	if !isHash(m["signature"].text) {
 		return false
 	}
+	_, _ = hex.Decode(s.signature[:], []byte(m["signature"].text))
 	for _, slot := range s.slots {
 		s.values = append(s.values, slot.right)
 	}
-	found := s.substitute(0, 0, 0) || s.substitute(0, 1, 0) || s.arrange() || s.substitute(0, 2, cheapGuesses)
-	if found && s.signature != m["signature"].text {
+	found := s.substitute(0, 0) || s.substitute(0, 1) || s.arrange() || s.substitute(0, 2)
+	if found && strings.ToLower(m["signature"].text) != m["signature"].text {
 		x.add(CauseSignatureUpperCase, "")
 	}
 	return found
@@ -123,6 +127,7 @@ func (s *slot) guessTimes() {
 		s.guess(strconv.FormatInt(sent/1000, 10), CauseMilliseconds)
 		return
 	}
+	s.guess(strconv.FormatInt(sent*1000, 10), CauseMilliseconds)
 	for step := int64(1); step <= clockSteps; step++ {
 		s.guess(strconv.FormatInt(sent-step, 10), CauseTimestampDiffers)
 		s.guess(strconv.FormatInt(sent+step, 10), CauseTimestampDiffers)
@@ -133,12 +138,12 @@ func (s *slot) guessTimes() {
 }
 
 // substitute tries every choice of as many wrong texts as there are mistakes,
-// from slot i on, and at most limit guesses per slot (0: all).
-func (s *search) substitute(i, mistakes, limit int) bool {
+// from slot i on.
+func (s *search) substitute(i, mistakes int) bool {
 	if i == len(s.slots) {
-		return mistakes == 0 && s.hashes(slices.Sorted(slices.Values(s.values)), "")
+		return mistakes == 0 && s.hashes(s.inOrder(), "")
 	}
-	if s.substitute(i+1, mistakes, limit) {
+	if s.substitute(i+1, mistakes) {
 		return true
 	}
 	if mistakes == 0 {
@@ -146,12 +151,9 @@ func (s *search) substitute(i, mistakes, limit int) bool {
 	}
 	slot := s.slots[i]
 	defer func() { s.values[i] = slot.right }()
-	if limit == 0 {
-		limit = len(slot.wrong)
-	}
-	for _, g := range slot.wrong[:min(limit, len(slot.wrong))] {
+	for _, g := range slot.wrong {
 		s.values[i] = g.text
-		if s.substitute(i+1, mistakes-1, limit) {
+		if s.substitute(i+1, mistakes-1) {
 			s.exam.add(g.cause, s.evidence(slot, g))
 			return true
 		}
@@ -167,6 +169,20 @@ func (s *search) evidence(slot slot, g guess) string {
 	return slot.name + " " + s.exam.show(g.text) + " was signed, " + s.exam.show(slot.right) + " was sent"
 }
 
+// inOrder returns the values as they should be joined.
+func (s *search) inOrder() []string {
+	s.sorted = append(s.sorted[:0], s.values...)
+	slices.Sort(s.sorted)
+	return s.sorted
+}
+
 func (s *search) hashes(values []string, separator string) bool {
-	return hexSum(values, separator) == s.signature
+	s.joined = s.joined[:0]
+	for i, v := range values {
+		if i > 0 {
+			s.joined = append(s.joined, separator...)
+		}
+		s.joined = append(s.joined, v...)
+	}
+	return sha1.Sum(s.joined) == s.signature
 }
