@@ -68,6 +68,7 @@ func TestInput_every_bad_request_gets_its_problem(t *testing.T) {
 		"outer_str with a NUL":   {post("/v1/card-ext", `{"cards":[{"card_id":"a","outer_str":"a\u0000"}]}`), 422, "invalid_input", "body.cards[0].outer_str"},
 		"an unknown card":        {post("/v1/card-ext", `{"cards":[{"card_id":"pNope"}]}`), 404, "card_not_found", "body.cards[0].card_id"},
 		"an unknown route":       {req{"GET", "/v1/nope", "", "", ""}, 404, "not_found", ""},
+		"no such asset":          {req{"GET", "/docs/x.js", "", "", ""}, 404, "not_found", ""},
 		"a trailing slash":       {req{"GET", "/v1/me/", token, "", ""}, 404, "not_found", ""},
 		"a double slash":         {req{"GET", "//v1/me", token, "", ""}, 404, "not_found", ""},
 		"an admin route":         {req{"GET", "/metrics", adminToken, "", ""}, 404, "not_found", ""},
@@ -196,6 +197,11 @@ func TestHealth_and_documents(t *testing.T) {
 	page := s.get("/docs/", "")
 	if strings.Contains(string(page.body), `src="http`) || strings.Contains(string(page.body), `href="http`) {
 		t.Errorf("the documentation loads from elsewhere: %s", page.body)
+	}
+	for _, asset := range []string{"swagger-ui-bundle.js", "swagger-ui.css"} {
+		if got := s.get("/docs/"+asset, ""); got.status != 200 || !strings.Contains(string(page.body), asset) {
+			t.Errorf("/docs/%s: %d", asset, got.status)
+		}
 	}
 	var api struct {
 		OpenAPI string

@@ -2,12 +2,15 @@ package httpapi
 
 import (
 	"context"
+	"io/fs"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/swaggest/swgui/v5/static"
 	"github.com/swaggest/swgui/v5emb"
 )
 
@@ -62,8 +65,22 @@ func docs(e *gin.Engine, title string) {
 	page := v5emb.New(title, "/openapi.json", "/docs/")
 	e.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
 	e.GET("/docs/*asset", func(c *gin.Context) {
+		if name := strings.TrimPrefix(c.Param("asset"), "/"); name != "" && !embedded(name) {
+			fail(c, newProblem(c.Request.Context(), notFound)) // page would say it in plain text
+			return
+		}
 		c.Header("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:")
 		c.Header("Cache-Control", "max-age=3600")
 		page.ServeHTTP(c.Writer, c.Request)
 	})
+}
+
+// embedded tells whether name is one of the page's assets, which are compressed.
+func embedded(name string) bool {
+	for _, file := range []string{name, name + ".gz"} {
+		if info, err := fs.Stat(static.FS, file); err == nil && info.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
 }
