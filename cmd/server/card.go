@@ -32,6 +32,13 @@ type cardCmd struct {
 	Delete      cardDeleteCmd      `cmd:"" help:"Delete a card: nobody can take it any more."`
 }
 
+// Help implements kong.HelpProvider.
+func (cardCmd) Help() string {
+	return `docs/launch-a-card.md walks through them. Examples:
+  server card template > card.jsonc
+  server card create card.jsonc`
+}
+
 // operate runs f on the operator's services and makes what is wrong with the
 // input readable.
 func (g *globals) operate(ctx context.Context, io command.Streams, f func(*card.Operator) error) error {

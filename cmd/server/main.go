@@ -11,7 +11,9 @@ import (
 
 const about = `addcard: the backend behind a WeChat mini-program that hands out membership cards (微信会员卡).
 
-Configuration is read from the environment and from the file .env; "server init" writes a first one. Exit codes: 0 done, 1 failed, 2 misuse.`
+Configuration is read from the environment and from the file .env; "server init" writes a first one. Exit codes: 0 done, 1 failed, 2 misuse. Examples:
+  server init
+  server serve`
 
 type commands struct {
 	globals

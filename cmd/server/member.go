@@ -24,6 +24,13 @@ type memberCmd struct {
 	Delete memberDeleteCmd `cmd:"" help:"Delete a person's data for good; the ledger stays, without a name."`
 }
 
+// Help implements kong.HelpProvider.
+func (memberCmd) Help() string {
+	return `Examples:
+  server member find 4929123456781234
+  server member export > members.csv`
+}
+
 type memberFindCmd struct {
 	Key   string `arg:"" help:"What names the member, in full."`
 	Limit int    `default:"50" help:"How many at most."`

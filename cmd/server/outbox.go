@@ -17,6 +17,13 @@ type outboxCmd struct {
 	Retry outboxRetryCmd `cmd:"" help:"Send messages again, with the totals of now."`
 }
 
+// Help implements kong.HelpProvider.
+func (outboxCmd) Help() string {
+	return `Examples:
+  server outbox list --state dead
+  server outbox retry --dead`
+}
+
 type outboxListCmd struct {
 	State string `enum:"all,waiting,dead" default:"all" help:"Only those that wait, or only the dead, which WeChat refused for good."`
 	Limit int    `default:"50" help:"How many at most."`

@@ -8,25 +8,29 @@ import (
 	"testing"
 )
 
-// Help checks that each command of program, which testscript.Main put into the
-// PATH, explains itself on standard output with two or more examples, and that
-// the examples use words and flags that exist. In them the program is called
-// spelt.
+// Help checks that program, which testscript.Main put into the PATH, and each of
+// its commands and groups of commands explains itself on standard output with
+// two or more examples, and that the examples use words and flags that exist.
+// In them the program is called spelt.
 func Help(t *testing.T, program, spelt string) {
 	t.Helper()
 	_, list, _ := strings.Cut(show(t, program, "--help"), "\nCommands:\n")
-	names := 0
+	commands := map[string]bool{"": true}
 	for line := range strings.Lines(list) {
 		name, ok := strings.CutPrefix(line, "  ")
 		if !ok || strings.HasPrefix(name, " ") { // the wrapped rest of the line above
 			continue
 		}
-		names++
 		words := commandOf(name)
-		name = strings.Join(words, " ")
-		t.Run(name, func(t *testing.T) {
+		commands[words[0]], commands[strings.Join(words, " ")] = true, true
+	}
+	if len(commands) == 1 {
+		t.Errorf("%s --help lists no commands", program)
+	}
+	for name := range commands {
+		t.Run(program+" "+name, func(t *testing.T) {
 			t.Parallel()
-			examples := examplesIn(show(t, program, append(words, "--help")...), spelt)
+			examples := examplesIn(show(t, program, append(strings.Fields(name), "--help")...), spelt)
 			if len(examples) < 2 {
 				t.Errorf("%d examples", len(examples))
 			}
@@ -34,9 +38,6 @@ func Help(t *testing.T, program, spelt string) {
 				try(t, program, name, strings.TrimPrefix(example, name))
 			}
 		})
-	}
-	if names == 0 {
-		t.Errorf("%s --help lists no commands", program)
 	}
 }
 
