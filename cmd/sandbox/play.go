@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -171,8 +172,14 @@ WeChat's documents, strictly (internal/wechatsim/README.md). It was never compar
 the documents are silent or contradict each other it guesses; each guess is a switch, --guess NAME=VALUE:
 `)
 	for _, g := range sb.sim.Guesses() {
-		_, _ = fmt.Fprintf(out, "  %-34s %s\n", g.Name+"="+g.Value, g.About)
+		others := slices.DeleteFunc(g.Choices, func(choice string) bool { return choice == g.Value })
+		_, _ = fmt.Fprintf(out, "  %-34s %s [or %s]\n", g.Name+"="+g.Value, g.About, strings.Join(others, ", "))
 	}
+	_, _ = fmt.Fprint(out, `
+Uncertain too, and played on request: an account that is frozen (errcode 50007, POST /_sim/faults), and whether
+the phone's report or WeChat's event comes first (POST /_sim/events/faults). WeChat's other hosts would be another
+WECHAT_API_URL. How many cards one QR code may hold is not asked: QR codes for several cards are not imitated.
+`)
 }
 
 // invite says what can be done with the running sandbox.

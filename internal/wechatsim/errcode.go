@@ -106,6 +106,8 @@ var errTexts = map[int]string{
 	48006: "forbid to clear quota because of reaching the limit",
 	50001: "user unauthorized for api",
 	50002: "user limited",
+	50004: "user not allowed to use access token, maybe punishment",
+	50007: "account frozen",
 	61004: "access clientip is not registered",
 	72001: "no matching card",
 	72003: "need member card",
