@@ -207,6 +207,44 @@ func TestSource_unsavedValueIsServedAndSharedLater(t *testing.T) {
 	}
 }
 
+// Symptom: the store missed the one write of a rejected value's successor, and
+// took the back-off after it: but for one replica the fleet had nothing for a minute.
+func TestSource_unsavedSuccessorReachesTheFleet(t *testing.T) {
+	t.Parallel()
+	for _, misses := range []int{1, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+			store := &faulty{to: ticket.NewMemory()}
+			replicas := fleet(t, 3, u, store, ticket.Options{})
+			for _, s := range replicas {
+				get(t, s)
+			}
+			time.Sleep(time.Minute)
+			value := get(t, replicas[0])
+			u.kill()
+			store.set(func(f *faulty) {
+				f.fail = func(call string) error {
+					if call == "save" && misses > 0 {
+						misses--
+						return errDown
+					}
+					return nil
+				}
+			})
+			if err := replicas[0].Invalidate(t.Context(), value); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(5 * time.Second) // until when the others may not know of the rejection
+			if c := runCrowd(replicas, u, 2, 100*time.Millisecond, 2*time.Minute); c.errors > 0 || c.longestDead > 0 || c.longestWait > 5*time.Second {
+				t.Errorf("%v (%v)", c, c.firstErr)
+			}
+			if u.count() != 2 {
+				t.Errorf("issues = %d, want 2", u.count())
+			}
+		})
+	}
+}
+
 // The store's clock jumps two hours, or the host slept for them: the store's
 // word about what is left is followed where it is less, never where it is more.
 func TestSource_clocksThatJump(t *testing.T) {

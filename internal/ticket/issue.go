@@ -114,6 +114,10 @@ func (s *Source) succeed(g *grant, old, c *held, unchanged bool) error {
 		}
 	})
 	err := s.save(g, c)
+	if unsaved(err) {
+		s.install(c) // it is good all the same
+		err = s.save(g, c)
+	}
 	if errors.Is(err, ErrLeaseLost) {
 		s.count(func(n *Counts) { n.LeasesLost++ })
 		_, _ = s.read()
@@ -121,8 +125,6 @@ func (s *Source) succeed(g *grant, old, c *held, unchanged bool) error {
 			return nil // a later holder's value is the fleet's
 		}
 	}
-	// A value that could not be shared is good all the same; a later look
-	// shares it.
 	s.install(c)
 	rest, left := time.Duration(0), c.ends-s.now()
 	switch {
@@ -133,9 +135,18 @@ func (s *Source) succeed(g *grant, old, c *held, unchanged bool) error {
 	default:
 		g.Failures = 0
 	}
+	if unsaved(err) { // the lease stays ours, and a look soon shares the value
+		s.keeper.owner, s.keeper.barred = g.Owner, bar{s.now() + rest, rest > 0}
+		return err
+	}
 	s.release(g, rest)
 	return nil
 }
+
+// unsaved reports whether the store may have missed a copy: to give the lease
+// back now would set the fleet to work once more, or leave it in a back-off
+// without the value.
+func unsaved(err error) bool { return err != nil && !errors.Is(err, ErrLeaseLost) }
 
 // untilRepeat is how long the fleet waits after it asked too early and got what
 // it had: until a quarter of what is left is left. That asks a handful of times,

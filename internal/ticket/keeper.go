@@ -183,6 +183,9 @@ func (s *Source) nextLook() time.Duration {
 	if c := s.cur.Load(); c != nil && now < c.until {
 		sooner(c.renew)
 		sooner(c.until)
+		if s.keeper.owner != "" { // the lease that keeps everybody off may be ours
+			sooner(now + patience)
+		}
 	} else if s.trouble != nil {
 		sooner(s.trouble.until)
 	}

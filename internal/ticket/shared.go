@@ -75,17 +75,18 @@ func (s *Source) install(c *held) {
 // share gives the fleet our copy, which the store lost or never got, and the
 // back-off that it lost with it.
 func (s *Source) share(g *grant) error {
+	err := s.save(g, s.cur.Load())
+	if unsaved(err) {
+		s.keeper.owner = g.Owner
+		return err
+	}
+	if err == nil { // else another replica is at it
+		s.count(func(c *Counts) { c.Shared++ })
+	}
 	rest := time.Duration(0)
 	if bar := s.keeper.barred; bar.backOff {
 		rest = max(bar.until-s.now(), 0)
 	}
-	defer s.release(g, rest)
-	switch err := s.save(g, s.cur.Load()); {
-	case errors.Is(err, ErrLeaseLost):
-		return nil // another replica is at it
-	case err != nil:
-		return err
-	}
-	s.count(func(c *Counts) { c.Shared++ })
+	s.release(g, rest)
 	return nil
 }

@@ -194,7 +194,7 @@ func TestStore_trickle(t *testing.T) {
 	lease := acquire(t, s, "a")
 	save(t, s, lease, "value")
 	p.poison(`{"name": "slices", "type": "slicer", "stream": "downstream", "attributes": {"average_size": 1, "size_variation": 0, "delay": 100}}`)
-	if rec, err := s.Load(t.Context(), key); err != nil || rec.Value != "value" {
+	if rec, err := (patient{s}).Load(t.Context(), key); err != nil || rec.Value != "value" {
 		t.Errorf("Load byte by byte = %+v, %v", rec, err)
 	}
 }

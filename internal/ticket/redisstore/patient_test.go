@@ -6,6 +6,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"addcard/internal/ticket"
 )
 
@@ -14,10 +16,14 @@ import (
 // its answer. Only tests of servers that answer use it.
 type patient struct{ ticket.Store }
 
+func late(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout() || errors.Is(err, redis.ErrPoolTimeout)
+}
+
 func (patient) call(ctx context.Context, f func() error) {
 	for start := time.Now(); ; {
-		late, ok := errors.AsType[net.Error](f())
-		if !ok || !late.Timeout() || ctx.Err() != nil || time.Since(start) > 20*time.Second {
+		if !late(f()) || ctx.Err() != nil || time.Since(start) > 20*time.Second {
 			return
 		}
 	}
