@@ -5,8 +5,8 @@ import { entries, face, isHeld, myCard } from '../../services/cards'
 import { openCard } from '../../services/wechat'
 import { fieldName, reason, reference, texts } from '../../texts'
 
-/** How often, and how many times, a card that is being activated is looked at again. */
-const activationPoll = { every: 1500, times: 20 }
+/** When a card that is being activated is looked at again: soon, then ever more seldom, for some minutes. */
+const activationPoll = { delay: (look: number) => Math.min(1500 * 1.3 ** look, 15_000), times: 24 }
 
 const statuses: Partial<Record<MemberCard['status'], string>> = {
   active: texts.statusActive,
@@ -40,6 +40,7 @@ Page({
   cursor: '',
   visible: false,
   looks: 0,
+  timer: 0,
 
   onLoad(query: Record<string, string | undefined>) {
     this.cardId = query.card_id ?? environment().cardId
@@ -119,11 +120,11 @@ Page({
 
   /** The server activates in the background, mostly within a second. */
   lookAgain() {
-    this.looks++
-    if (this.looks > activationPoll.times) return
-    setTimeout(() => {
+    if (this.looks >= activationPoll.times) return
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => {
       if (this.visible) void this.load()
-    }, activationPoll.every)
+    }, activationPoll.delay(this.looks++))
   },
 
   async loadHistory(cursor = '') {
