@@ -17,7 +17,7 @@ import (
 )
 
 type memberCmd struct {
-	Find   memberFindCmd   `cmd:"" help:"Find members by an id, card code, membership number, openid or unionid."`
+	Find   memberFindCmd   `cmd:"" help:"Find members by an id, card code, membership number, openid, unionid or phone."`
 	Show   memberShowCmd   `cmd:"" help:"Show one member: identities and cards."`
 	Adjust memberAdjustCmd `cmd:"" help:"Add points or money to a member's card, or take them away."`
 	Export memberExportCmd `cmd:"" help:"Write every member and card as CSV."`
@@ -39,7 +39,7 @@ type memberFindCmd struct {
 
 // Help implements kong.HelpProvider.
 func (memberFindCmd) Help() string {
-	return `Exits with 1 when nobody is found. Examples:
+	return `A phone number is found where DATA_KEYS let forms be kept. Exits with 1 when nobody is found. Examples:
   server member find 7810727245995652
   server member find oSimMxDjop8vVVZaUIzWFCkYEgq9 --json`
 }

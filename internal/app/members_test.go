@@ -45,6 +45,7 @@ func TestMembers_are_listed_found_exported_and_erased(t *testing.T) {
 	evil := `=HYPERLINK("http://x")`
 	got := s.post("/v1/card-ext", tokens["user3"], map[string]any{"cards": []any{map[string]string{"card_id": card, "outer_str": evil}}})
 	code := exts(t, got)[0].Code
+	s.post("/v1/card-ext", tokens["user4"], map[string]any{"cards": []any{map[string]string{"card_id": card, "outer_str": "＝1＋1"}}})
 
 	seen := map[string]bool{}
 	for cursor := ""; ; {
@@ -59,6 +60,9 @@ func TestMembers_are_listed_found_exported_and_erased(t *testing.T) {
 	}
 	if len(seen) != 5 {
 		t.Errorf("pages of two: %d members, want 5", len(seen))
+	}
+	if p := s.people("?limit=5"); len(p.Members) != 5 || p.NextCursor != "" {
+		t.Errorf("a last page that is full: %+v", p)
 	}
 	for _, bad := range []string{"?limit=0", "?limit=201", "?cursor=x", "?cursor=eA", "?limit=2&limit=3"} {
 		request(t, http.MethodGet, s.admin+"/v1/members"+bad, adminToken, nil).problem(t, 422, "invalid_input")
@@ -82,7 +86,7 @@ func TestMembers_are_listed_found_exported_and_erased(t *testing.T) {
 	if !marked || err != nil || len(lines) != 6 || file.header.Get("Content-Type") != "text/csv; charset=utf-8" {
 		t.Fatalf("export: %v, %d lines, %v", err, len(lines), file.header)
 	}
-	if !strings.Contains(text, "'=HYPERLINK") || strings.Contains(text, ",=") || strings.Contains(text, `"=`) {
+	if !strings.Contains(text, "'=HYPERLINK") || !strings.Contains(text, "'＝1＋1") || strings.Contains(text, ",=") || strings.Contains(text, `"=`) {
 		t.Errorf("a formula is in the export: %s", text)
 	}
 

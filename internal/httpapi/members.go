@@ -54,7 +54,7 @@ func personOf(p member.Person) Person {
 }
 
 type membersInput struct {
-	Query  string `query:"query" maxLength:"256" doc:"A member's id, a card code, membership number, openid or unionid, in full. Without it all members are listed, newest first."`
+	Query  string `query:"query" maxLength:"256" doc:"A member's id, a card code, membership number, openid, unionid or, with DATA_KEYS, phone number, in full. Without it all members are listed, newest first."`
 	Cursor string `query:"cursor" maxLength:"256" doc:"The next_cursor of the page before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 
@@ -150,7 +150,7 @@ func (a *API) listMembers(ctx context.Context, in *membersInput) (*membersOutput
 	list := a.People.Find
 	if in.Query == "" {
 		list = func(ctx context.Context, _ string, n int) ([]member.Person, error) {
-			return a.People.People(ctx, in.after, n)
+			return a.People.People(ctx, in.after, n+1) // one more than fits, to know whether there are more
 		}
 	}
 	people, err := list(ctx, in.Query, in.Limit)
@@ -158,13 +158,14 @@ func (a *API) listMembers(ctx context.Context, in *membersInput) (*membersOutput
 		return nil, err
 	}
 	var out membersOutput
+	if len(people) > in.Limit {
+		people = people[:in.Limit]
+		last := people[in.Limit-1].Mark()
+		out.Body.NextCursor = cursor(strconv.FormatInt(last.CreatedAt.UnixMilli(), 10), last.ID)
+	}
 	out.Body.Members = make([]Person, len(people))
 	for i, p := range people {
 		out.Body.Members[i] = personOf(p)
-	}
-	if in.Query == "" && len(people) == in.Limit {
-		last := people[len(people)-1].Mark()
-		out.Body.NextCursor = cursor(strconv.FormatInt(last.CreatedAt.UnixMilli(), 10), last.ID)
 	}
 	return &out, nil
 }

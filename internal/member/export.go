@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 var csvHeader = []string{
@@ -68,8 +69,9 @@ func stamp(t time.Time) string {
 }
 
 // tame keeps a spreadsheet from running what a client chose, an outer_str say.
+// Those for Chinese take the wide signs for the narrow ones.
 func tame(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+	if first, _ := utf8.DecodeRuneInString(cell); cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + cell
 	}
 	return cell

@@ -87,7 +87,7 @@ func found(t *testing.T, s member.Store) {
 		}
 		return err
 	})
-	for _, phones := range [][]string{{"hash"}, {"new", "hash"}} {
+	for _, phones := range [][]string{{"hash"}, {"new", "hash"}, {"newest", "newer", "new", "hash"}} {
 		if ids, err := s.Find(t.Context(), "137", phones, 10); err != nil || len(ids) != 1 || ids[0] != "m2" {
 			t.Errorf("by phone: got %v, %v", ids, err)
 		}

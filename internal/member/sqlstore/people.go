@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"addcard/internal/member"
 )
@@ -105,15 +106,27 @@ const findSQL = `select f.member_id from (
 	) f join member m on m.member_id = f.member_id where m.erased_at = 0
 	order by m.created_at desc, f.member_id limit $4`
 
-// Find implements member.Store.
-func (s *Store) Find(ctx context.Context, key string, phones []string, n int) ([]string, error) {
-	var two [2]string // the key in use and the one before it
-	copy(two[:], phones)
-	rs, err := s.q.Query(ctx, findSQL, key, two[0], two[1], n)
-	return all("find members", rs, err, func(scan func(...any) error) (id string, err error) {
-		err = scan(&id)
-		return id, err
-	})
+// Find implements member.Store. Two hashes of a phone number, by the key in use
+// and the one before it, cost one query; older keys one more for each two.
+func (s *Store) Find(ctx context.Context, key string, phones []string, n int) (ids []string, err error) {
+	for first := true; (first || len(phones) > 0) && len(ids) < n; first = false {
+		var two [2]string
+		phones = phones[copy(two[:], phones):]
+		rs, err := s.q.Query(ctx, findSQL, key, two[0], two[1], n)
+		some, err := all("find members", rs, err, func(scan func(...any) error) (id string, err error) {
+			err = scan(&id)
+			return id, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range some {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids[:min(n, len(ids))], nil
 }
 
 const erasedSQL = `select count(*) from member_card c join member m on m.member_id = c.member_id

@@ -1,0 +1,264 @@
+package app_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+
+	"addcard/internal/member"
+	membersql "addcard/internal/member/sqlstore"
+	"addcard/internal/pgtest"
+	"addcard/internal/seed"
+	"addcard/internal/sqldb"
+	"addcard/internal/sqldb/sqldbtest"
+	"addcard/internal/wechatsim"
+)
+
+// BenchmarkScale compares what a request costs where there are 1,000 members and
+// where there are ADDCARD_SCALE (10,000), each with ten entries: 32 callers, in
+// turns on the one and on the other, each time about other members. The figures
+// are medians. A SQLite file of the many can be kept in the folder
+// ADDCARD_SCALE_DATA from one run to the next.
+func BenchmarkScale(b *testing.B) {
+	many, err := strconv.Atoi(cmp.Or(os.Getenv("ADDCARD_SCALE"), "10000"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("sqlite", func(b *testing.B) {
+		dir := cmp.Or(os.Getenv("ADDCARD_SCALE_DATA"), b.TempDir())
+		compareSizes(b, newShop(b, 1000, "sqlite:"+filepath.Join(b.TempDir(), "few.db")), newShop(b, many, "sqlite:"+filepath.Join(dir, "addcard.db")))
+	})
+	b.Run("postgres", func(b *testing.B) {
+		server := pgtest.New(b, "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB")
+		compareSizes(b, newShop(b, 1000, server.URL("postgres")), newShop(b, many, server.URL("template1")))
+	})
+}
+
+// shop is a server with seeded members.
+type shop struct {
+	*server
+	b       *testing.B
+	db      *sqldb.DB
+	store   *membersql.Store
+	members int
+	sample  []sampled
+	next    atomic.Int64
+	cursors []string // of the pages of the list of members
+}
+
+type sampled struct{ id, code string }
+
+// seededCard is what cmd/sandbox gives its seeded members.
+const seededCard = "pSeededCard00000000000000000"
+
+func newShop(b *testing.B, members int, url string) *shop {
+	w := newWorld(b, wechatsim.Options{})
+	w.env["DATABASE_URL"], w.quiet = url, true
+	// The simulator does not know the seeded codes: what they are told is fine.
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/card/membercard/updateuser" {
+			_, _ = io.WriteString(rw, `{"errcode":0,"errmsg":"ok"}`)
+			return
+		}
+		w.sim.Handler().ServeHTTP(rw, r)
+	}))
+	b.Cleanup(front.Close)
+	w.env["WECHAT_API_URL"] = front.URL
+	s := &shop{b: b, db: sqldbtest.Open(b, url), members: members}
+	s.store = membersql.New(s.db)
+	o := seed.Options{Members: members, Entries: 10 * members, Seed: 1, CardID: seededCard, MiniProgram: "wx00000000000000a1", Official: "wx00000000000000b2"}
+	if err := seed.Fill(b.Context(), s.db, o); err != nil {
+		b.Fatal(err)
+	}
+	// The ledger is added up and faces are compared some other day.
+	for _, job := range []string{"add up the ledger", "reconcile"} {
+		s.exec(`insert into schedule (name, taken_at) values ($1, now_ms() + 86400000) on conflict (name) do update set taken_at = excluded.taken_at`, job)
+	}
+	s.server = w.serve()
+	likeIt := w.card()
+	if got := s.get("/v1/cards/"+likeIt, ""); got.status != http.StatusOK {
+		b.Fatalf("card: %d %s", got.status, got.body)
+	}
+	s.exec(`insert into card (card_id, doc, settings, read_at) select $1, doc, settings, read_at from card where card_id = $2
+		on conflict (card_id) do update set doc = excluded.doc, read_at = excluded.read_at`, seededCard, likeIt)
+	s.pick()
+	return s
+}
+
+func (s *shop) exec(query string, args ...any) {
+	s.b.Helper()
+	err := s.db.Write(s.b.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, query, args...)
+		return err
+	})
+	if err != nil {
+		s.b.Fatal(err)
+	}
+}
+
+// pick chooses members at random, and pages of their list.
+func (s *shop) pick() {
+	for range 20_000 {
+		var who sampled
+		err := s.db.Read().QueryRow(s.b.Context(), `select member_id, code from member_card
+			where member_id >= $1 and card_id = $2 and status = 'active' order by member_id limit 1`,
+			fmt.Sprintf("%08x", rand.Uint32N(0xfff00000)), seededCard).Scan(&who.id, &who.code)
+		if err == nil {
+			s.sample = append(s.sample, who)
+		}
+	}
+	if len(s.sample) < 10_000 {
+		s.b.Fatalf("%d members were found", len(s.sample))
+	}
+	s.cursors = []string{""}
+	for len(s.cursors) < 15 {
+		var page people
+		request(s.b, http.MethodGet, s.admin+"/v1/members?limit=50&cursor="+s.cursors[len(s.cursors)-1], adminToken, nil).json(s.b, &page)
+		s.cursors = append(s.cursors, page.NextCursor)
+	}
+}
+
+func (s *shop) anybody() sampled { return s.sample[int(s.next.Add(1))%len(s.sample)] }
+
+// session is a new one of the member, as a login makes.
+func session(memberID string) string {
+	key, _ := base64.StdEncoding.DecodeString(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("key!"), 8)))
+	now := time.Now().Unix()
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"iss": "addcard", "aud": "addcard", "sub": memberID, "jti": uuid.NewString(), "iat": now, "exp": now + 7200,
+	})
+	t.Header["kid"] = "k1"
+	signed, err := t.SignedString(key)
+	if err != nil {
+		panic(err)
+	}
+	return signed
+}
+
+const scaleCallers = 32
+
+var scaleClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * scaleCallers}}
+
+func (s *shop) do(method, url, token, body string, status int) error {
+	req, err := http.NewRequestWithContext(s.b.Context(), method, url, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", uuid.NewString())
+	}
+	resp, err := scaleClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != status {
+		err = fmt.Errorf("%s %s: got %d %s", method, url, resp.StatusCode, answer)
+	}
+	return err
+}
+
+// scaled are the requests that are measured, and the step of the reconciler that
+// is no request.
+var scaled = []struct {
+	name string
+	once func(s *shop) error
+}{
+	{"card-ext", func(s *shop) error {
+		return s.do(http.MethodPost, s.base+"/v1/card-ext", session(s.anybody().id), `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
+	}},
+	{"me", func(s *shop) error {
+		return s.do(http.MethodGet, s.base+"/v1/me", session(s.anybody().id), "", http.StatusOK)
+	}},
+	{"my entries", func(s *shop) error {
+		who := s.anybody()
+		return s.do(http.MethodGet, s.base+"/v1/me/cards/"+seededCard+"/codes/"+who.code+"/entries", session(who.id), "", http.StatusOK)
+	}},
+	{"entry", func(s *shop) error {
+		return s.do(http.MethodPost, s.admin+entriesPath(seededCard, s.anybody().code), adminToken, `{"add_bonus":1}`, http.StatusCreated)
+	}},
+	{"find", func(s *shop) error {
+		return s.do(http.MethodGet, s.admin+"/v1/members?query="+s.anybody().code, adminToken, "", http.StatusOK)
+	}},
+	{"list of 50", func(s *shop) error {
+		return s.do(http.MethodGet, s.admin+"/v1/members?limit=50&cursor="+s.cursors[int(s.next.Add(1))%len(s.cursors)], adminToken, "", http.StatusOK)
+	}},
+	{"reconcile", func(s *shop) error {
+		due, err := s.store.CardsDue(s.b.Context(), 1)
+		if err != nil || len(due) != 1 {
+			return fmt.Errorf("%d cards are due, %w", len(due), err)
+		}
+		return s.store.Write(s.b.Context(), func(ctx context.Context, tx member.Tx) error {
+			if _, err := tx.Waits(ctx, due[0].CardID, due[0].Code); err != nil {
+				return err
+			}
+			return tx.Checked(ctx, due[0].CardID, due[0].Code, time.Minute, time.Hour)
+		})
+	}},
+}
+
+func compareSizes(b *testing.B, few, many *shop) {
+	for _, what := range scaled {
+		b.Run(what.name, func(b *testing.B) {
+			const rounds, calls = 11, 320
+			var small, large, ratio []float64
+			for i := range b.N*rounds + 2 {
+				x, y := few.round(b, what.once, calls), many.round(b, what.once, calls)
+				if i >= 2 { // the first warm what is used in any case
+					small, large, ratio = append(small, x), append(large, y), append(ratio, y/x)
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(median(small), "µs/1000")
+			b.ReportMetric(median(large), fmt.Sprintf("µs/%d", many.members))
+			b.ReportMetric(median(ratio), "ratio")
+		})
+	}
+}
+
+// round returns the microseconds that each of these calls took of the server's
+// time, with many callers at once.
+func (s *shop) round(b *testing.B, once func(*shop) error, calls int) float64 {
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range scaleCallers {
+		wg.Go(func() {
+			for range calls / scaleCallers {
+				if err := once(s); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if b.Failed() {
+		b.FailNow()
+	}
+	return float64(time.Since(began).Microseconds()) / float64(calls)
+}
+
+func median(list []float64) float64 {
+	slices.Sort(list)
+	return list[len(list)/2]
+}
