@@ -121,6 +121,16 @@ func TestCardExt_deposit_mode_carries_no_code(t *testing.T) {
 		b["sku"] = map[string]any{"quantity": 0}
 	})
 	s.post("/v1/card-ext", token, want(cardID)).problem(t, 409, "card_not_claimable") // no stock yet
+	if got := s.operate(http.MethodPost, "/v1/cards/"+cardID+"/codes", object{"codes": []string{"A1", "A2"}}); got.status != 200 {
+		t.Fatalf("deposit: %d %s", got.status, got.body)
+	}
+	got := s.post("/v1/card-ext", token, want(cardID))
+	if e := exts(t, got)[0]; e.Code != "" {
+		t.Errorf("cardExt %+v", e)
+	}
+	if _, err := w.sim.AddCard("ming", got.body); err != nil {
+		t.Errorf("the phone: %v", err)
+	}
 }
 
 func TestCardExt_bound_openid_is_the_official_accounts(t *testing.T) {
@@ -136,6 +146,42 @@ func TestCardExt_bound_openid_is_the_official_accounts(t *testing.T) {
 	var me struct{ Cards []any }
 	if s.get("/v1/me", token).json(t, &me); len(me.Cards) != 0 {
 		t.Errorf("a refused card left %v behind", me.Cards)
+	}
+
+	// A card with WeChat's code proves who the member is in the Official Account.
+	proof := w.take(s, token, "ming", w.card(func(b, _ map[string]any) { b["use_custom_code"] = false }))
+	if got := s.post("/v1/claims", token, claimOf(proof[0])); got.status != 200 {
+		t.Fatalf("claim: %d %s", got.status, got.body)
+	}
+	got := s.post("/v1/card-ext", token, want(cardID))
+	if person, err := w.sim.Person("ming"); err != nil || exts(t, got)[0].OpenID != person.OpenID {
+		t.Errorf("cardExt %s, person %+v, %v", got.body, person, err)
+	}
+	if _, err := w.sim.AddCard("ming", got.body); err != nil {
+		t.Errorf("the phone: %v", err)
+	}
+}
+
+func TestCardExt_a_fixed_term_begins_when_the_code_was_issued(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	s := w.serve()
+	token, _ := w.login(s, "ming")
+	cardID := w.card(func(b, _ map[string]any) {
+		b["date_info"] = map[string]any{"type": "DATE_TYPE_FIX_TERM", "fixed_term": 30, "fixed_begin_term": 0}
+	})
+	began := time.Now().Unix()
+	first := exts(t, s.post("/v1/card-ext", token, want(cardID)))[0]
+	if got := s.operate(http.MethodPut, "/v1/cards/"+cardID+"/settings", object{"fixed_begintimestamp": true}); got.status != 200 {
+		t.Fatalf("settings: %d %s", got.status, got.body)
+	}
+	got := s.post("/v1/card-ext", token, want(cardID))
+	if e := exts(t, got)[0]; first.FixedBeginTimestamp != 0 || e.Code != first.Code ||
+		e.FixedBeginTimestamp < began || e.FixedBeginTimestamp > first.Timestamp {
+		t.Errorf("first %+v, with the setting %+v", first, e)
+	}
+	if _, err := w.sim.AddCard("ming", got.body); err != nil {
+		t.Errorf("the phone: %v", err)
 	}
 }
 
