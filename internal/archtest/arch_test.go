@@ -73,7 +73,7 @@ func TestSiblings_never_import_each_other(t *testing.T) {
 				continue
 			}
 			for _, other := range siblings {
-				for _, imp := range p.Imports {
+				for _, imp := range p.Deps {
 					if other != own && in(imp, module+"internal/"+other) {
 						t.Errorf("%s imports %s", p.ImportPath, imp)
 					}
