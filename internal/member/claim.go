@@ -41,7 +41,7 @@ func (e *ClaimError) Unwrap() error { return e.Err }
 // *ClaimError around ErrNotYours; ErrMemberUnknown.
 func (s *Service) Claim(ctx context.Context, memberID string, claims []Claim) ([]Card, error) {
 	var cards []Card
-	err := s.write(ctx, func(ctx context.Context, tx Tx) error {
+	err := s.writePeople(ctx, func(ctx context.Context, tx people) error {
 		cards = make([]Card, len(claims))
 		if err := mustExist(ctx, tx, memberID); err != nil {
 			return err
@@ -62,7 +62,7 @@ func (s *Service) Claim(ctx context.Context, memberID string, claims []Claim) ([
 	return cards, nil
 }
 
-func (s *Service) claim(ctx context.Context, tx Tx, memberID string, claim Claim) (Card, error) {
+func (s *Service) claim(ctx context.Context, tx people, memberID string, claim Claim) (Card, error) {
 	c, err := s.own(ctx, tx, memberID, claim)
 	if err != nil {
 		return Card{}, err
@@ -75,7 +75,7 @@ func (s *Service) claim(ctx context.Context, tx Tx, memberID string, claim Claim
 }
 
 // own returns the claimed card as the member's, or ErrNotYours.
-func (s *Service) own(ctx context.Context, tx Tx, memberID string, claim Claim) (Card, error) {
+func (s *Service) own(ctx context.Context, tx people, memberID string, claim Claim) (Card, error) {
 	if erased, err := tx.Erased(ctx, claim.CardID, claim.Code); erased || err != nil {
 		return Card{}, errors.Join(err, ErrNotYours)
 	}
@@ -102,7 +102,7 @@ func (s *Service) own(ctx context.Context, tx Tx, memberID string, claim Claim) 
 
 // prove joins the member with the person in whose wallet WeChat sees the card,
 // unless something says that they are two.
-func (s *Service) prove(ctx context.Context, tx Tx, memberID, openID string) error {
+func (s *Service) prove(ctx context.Context, tx people, memberID, openID string) error {
 	theirs, err := s.person(ctx, tx, Identity{AppID: s.apps.Official, OpenID: openID})
 	if err != nil || theirs == memberID {
 		return err

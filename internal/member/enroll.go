@@ -15,7 +15,7 @@ func (s *Service) Enroll(ctx context.Context, appID, openID, unionID string) (me
 	if id, err := s.store.Identity(ctx, appID, openID); err == nil && (unionID == "" || id.UnionID == unionID) {
 		return id.MemberID, nil // the usual login writes nothing
 	}
-	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.writePeople(ctx, func(ctx context.Context, tx people) error {
 		memberID, err = s.person(ctx, tx, Identity{AppID: appID, OpenID: openID, UnionID: unionID})
 		return err
 	})

@@ -162,9 +162,11 @@ func (s *Sender) applyLate(ctx context.Context, m Message) error {
 	if err != nil && !foreign {
 		return err
 	}
-	return s.conclude(ctx, m, func(ctx context.Context, tx Tx) error {
-		if foreign {
-			return nil // another account's card: kept as a record only
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+	defer cancel()
+	return s.service.writePeople(ctx, func(ctx context.Context, tx people) error {
+		if err := done(ctx, tx, m); err != nil || foreign {
+			return err // another account's card is kept as a record only
 		}
 		e, err := tx.Event(ctx, m.Payload)
 		if err != nil {
@@ -214,12 +216,18 @@ func (s *Sender) conclude(ctx context.Context, m Message, rest func(ctx context.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
 	return s.service.write(ctx, func(ctx context.Context, tx Tx) error {
-		if err := tx.Lock(ctx, m.CardID, m.Code); err != nil {
+		if err := done(ctx, tx, m); err != nil {
 			return err
-		}
-		if mine, err := tx.Finish(ctx, m); err != nil || !mine {
-			return errors.Join(err, lost(mine || err != nil))
 		}
 		return rest(ctx, tx)
 	})
+}
+
+// done removes the message, or returns errLeaseLost.
+func done(ctx context.Context, tx Tx, m Message) error {
+	if err := tx.Lock(ctx, m.CardID, m.Code); err != nil {
+		return err
+	}
+	mine, err := tx.Finish(ctx, m)
+	return errors.Join(err, lost(mine || err != nil))
 }

@@ -90,7 +90,7 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 	if err != nil && !unknown {
 		return err
 	}
-	return s.write(ctx, func(ctx context.Context, tx Tx) error {
+	return s.writePeople(ctx, func(ctx context.Context, tx people) error {
 		if erased, err := tx.Erased(ctx, e.CardID, e.Code); erased || err != nil {
 			return err // nothing is kept of somebody who wanted to be forgotten
 		}
@@ -108,7 +108,7 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 }
 
 // apply notes what an event that moves says of its card.
-func (s *Service) apply(ctx context.Context, tx Tx, e Event, plan taking) error {
+func (s *Service) apply(ctx context.Context, tx people, e Event, plan taking) error {
 	c, err := s.inWalletOf(ctx, tx, e.CardID, e.Code, Identity{AppID: s.apps.Official, OpenID: e.OpenID, UnionID: e.UnionID})
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (c *Card) taken(e Event) {
 
 // inWalletOf returns the card as who has it in the wallet, now or once, making
 // it if this is the first that is heard of it. Its caller has to put it.
-func (s *Service) inWalletOf(ctx context.Context, tx Tx, cardID, code string, who Identity) (Card, error) {
+func (s *Service) inWalletOf(ctx context.Context, tx people, cardID, code string, who Identity) (Card, error) {
 	c, err := tx.Card(ctx, cardID, code)
 	switch {
 	case errors.Is(err, ErrNotFound):

@@ -39,7 +39,7 @@ func (s *Service) Submitted(ctx context.Context, ticketHash, cardID, code string
 // is on it: not active, and without entries. It may be repeated. Errors:
 // ErrTicketUsed; ErrNotYours; ErrMemberUnknown.
 func (s *Service) Submit(ctx context.Context, memberID string, claim Claim, form Form) (c Card, err error) {
-	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.writePeople(ctx, func(ctx context.Context, tx people) error {
 		if err := mustExist(ctx, tx, memberID); err != nil {
 			return err
 		}

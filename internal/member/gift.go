@@ -8,7 +8,7 @@ import (
 // inherit ends the giver's code of a card that was given away and moves what is
 // on it to the new one. The giver's own events may be late, so the card may
 // have to be made; and the new one may have been given on already.
-func (s *Service) inherit(ctx context.Context, tx Tx, e Event) error {
+func (s *Service) inherit(ctx context.Context, tx people, e Event) error {
 	giver, err := s.giver(ctx, tx, e)
 	if errors.Is(err, ErrNotFound) {
 		return nil // nobody to name; its code ends when we hear of it
@@ -131,7 +131,7 @@ func add(ctx context.Context, tx Tx, c Card, b Booking) error {
 	return err
 }
 
-func (s *Service) giver(ctx context.Context, tx Tx, e Event) (Card, error) {
+func (s *Service) giver(ctx context.Context, tx people, e Event) (Card, error) {
 	if e.FriendOpenID == "" {
 		return tx.Card(ctx, e.CardID, e.OldCode)
 	}

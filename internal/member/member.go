@@ -17,6 +17,7 @@ package member
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -126,6 +127,39 @@ func (s *Service) write(ctx context.Context, fn func(ctx context.Context, tx Tx)
 		}
 	}
 	return err
+}
+
+// people is a transaction in which nobody else changes who is who: which member
+// has an identity, and so whose a card is.
+type people struct {
+	Tx
+	alone bool // only then may it do so itself
+}
+
+// errNotAlone makes a transaction start over alone.
+var errNotAlone = fmt.Errorf("%w: not alone", errRaced)
+
+// change is called before who is who is changed.
+func (tx people) change() error {
+	if !tx.alone {
+		return errNotAlone
+	}
+	return nil
+}
+
+// writePeople is write for whoever finds out whose a card is. Few have to change
+// that, so one first looks beside others.
+func (s *Service) writePeople(ctx context.Context, fn func(ctx context.Context, tx people) error) error {
+	alone := false
+	return s.write(ctx, func(ctx context.Context, tx Tx) error {
+		is, err := tx.LockPeople(ctx, alone)
+		if err != nil {
+			return err
+		}
+		err = fn(ctx, people{tx, is})
+		alone = alone || errors.Is(err, errNotAlone)
+		return err
+	})
 }
 
 // errRaced makes a transaction start over: what it read has changed meanwhile.

@@ -105,10 +105,13 @@ func (s *Service) Everybody(ctx context.Context, do func(Person) error) error {
 // wallet until its holder deletes it. It returns ErrNobody for a member who
 // is not there.
 func (s *Service) Erase(ctx context.Context, memberID string) error {
-	err := s.write(ctx, func(ctx context.Context, tx Tx) error {
+	err := s.writePeople(ctx, func(ctx context.Context, tx people) error {
 		if err := mustExist(ctx, tx, memberID); errors.Is(err, ErrMemberUnknown) {
 			return ErrNobody
 		} else if err != nil {
+			return err
+		}
+		if err := tx.change(); err != nil {
 			return err
 		}
 		return tx.Erase(ctx, memberID, uuid.NewString())

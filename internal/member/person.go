@@ -40,7 +40,7 @@ func differ(a, b Identity) bool {
 
 // person returns the member who is who, making one if nobody is. A unionid is
 // remembered, and joins or parts those of whom it says so.
-func (s *Service) person(ctx context.Context, tx Tx, who Identity) (memberID string, err error) {
+func (s *Service) person(ctx context.Context, tx people, who Identity) (memberID string, err error) {
 	id, err := tx.Identity(ctx, who.AppID, who.OpenID)
 	if errors.Is(err, ErrNotFound) {
 		id, err = s.newcomer(ctx, tx, who)
@@ -49,13 +49,16 @@ func (s *Service) person(ctx context.Context, tx Tx, who Identity) (memberID str
 		return id.MemberID, err
 	}
 	id.UnionID = who.UnionID
+	if err := tx.change(); err != nil {
+		return "", err
+	}
 	if err := tx.SetUnionID(ctx, id.AppID, id.OpenID, id.UnionID); err != nil {
 		return "", err
 	}
 	return s.place(ctx, tx, id)
 }
 
-func (s *Service) newcomer(ctx context.Context, tx Tx, who Identity) (Identity, error) {
+func (s *Service) newcomer(ctx context.Context, tx people, who Identity) (Identity, error) {
 	id := Identity{AppID: who.AppID, OpenID: who.OpenID, MemberID: uuid.NewString()}
 	if err := tx.AddMember(ctx, id.MemberID); err != nil {
 		return id, err
@@ -69,7 +72,7 @@ func (s *Service) newcomer(ctx context.Context, tx Tx, who Identity) (Identity, 
 
 // place puts an identity whose unionid has just become known where that says
 // it belongs, and returns its member then.
-func (s *Service) place(ctx context.Context, tx Tx, id Identity) (memberID string, err error) {
+func (s *Service) place(ctx context.Context, tx people, id Identity) (memberID string, err error) {
 	k, err := s.known(ctx, tx, id.MemberID)
 	if err != nil {
 		return "", err
@@ -114,7 +117,7 @@ func (s *Service) twin(ctx context.Context, tx Tx, id Identity) (twin Identity, 
 }
 
 // unite brings the two identities of one person together.
-func (s *Service) unite(ctx context.Context, tx Tx, mini, official Identity) error {
+func (s *Service) unite(ctx context.Context, tx people, mini, official Identity) error {
 	k, err := s.known(ctx, tx, mini.MemberID)
 	if err != nil {
 		return err
@@ -128,7 +131,7 @@ func (s *Service) unite(ctx context.Context, tx Tx, mini, official Identity) err
 }
 
 // leave gives an Official Account's identity a member of its own.
-func (s *Service) leave(ctx context.Context, tx Tx, official Identity) (memberID string, err error) {
+func (s *Service) leave(ctx context.Context, tx people, official Identity) (memberID string, err error) {
 	memberID = uuid.NewString()
 	if err := tx.AddMember(ctx, memberID); err != nil {
 		return "", err
@@ -138,7 +141,10 @@ func (s *Service) leave(ctx context.Context, tx Tx, official Identity) (memberID
 
 // move gives an Official Account's identity and its wallet to another member.
 // Whoever was known by it alone is that member then.
-func (s *Service) move(ctx context.Context, tx Tx, official Identity, into string) error {
+func (s *Service) move(ctx context.Context, tx people, official Identity, into string) error {
+	if err := tx.change(); err != nil {
+		return err
+	}
 	left, err := s.known(ctx, tx, official.MemberID)
 	if err != nil {
 		return err
@@ -158,7 +164,7 @@ func (s *Service) move(ctx context.Context, tx Tx, official Identity, into strin
 // tie joins a member of the mini-program with the person in whose wallet a card
 // is that was issued to, or proved for, the member. It reports false, and
 // changes nothing, when something says that they are two.
-func (s *Service) tie(ctx context.Context, tx Tx, memberID, openID string) (bool, error) {
+func (s *Service) tie(ctx context.Context, tx people, memberID, openID string) (bool, error) {
 	me, err := s.known(ctx, tx, memberID)
 	if err != nil || me.mini.OpenID == "" || me.official.OpenID != "" {
 		return false, err
@@ -177,7 +183,7 @@ func (s *Service) tie(ctx context.Context, tx Tx, memberID, openID string) (bool
 // holder returns the member in whose wallet a card is that who took and that
 // was issued to, or proved for, memberID: one person, unless something says
 // that they are two. Then the wallet counts.
-func (s *Service) holder(ctx context.Context, tx Tx, memberID string, who Identity) (string, error) {
+func (s *Service) holder(ctx context.Context, tx people, memberID string, who Identity) (string, error) {
 	theirs, err := s.person(ctx, tx, who)
 	if err != nil || theirs == memberID {
 		return theirs, err

@@ -295,7 +295,7 @@ func (r *Reconciler) found(ctx context.Context, key Key, openID, outerStr string
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, func(ctx context.Context, tx Tx) error {
+	return s.writePeople(ctx, func(ctx context.Context, tx people) error {
 		c, err := s.inWalletOf(ctx, tx, key.CardID, key.Code, Identity{AppID: s.apps.Official, OpenID: openID})
 		if err != nil {
 			return err

@@ -55,6 +55,10 @@ type Reader interface {
 // row that excludes the new one exists already.
 type Tx interface {
 	Reader
+	// LockPeople keeps who is who as it is until the transaction ends. Whoever
+	// asks to be alone waits for all others who hold the lock; it reports whether
+	// the transaction is, which it may be unasked. It comes before all else.
+	LockPeople(ctx context.Context, alone bool) (bool, error)
 	AddMember(ctx context.Context, memberID string) error
 	AddIdentity(ctx context.Context, id Identity) (bool, error)
 	SetUnionID(ctx context.Context, appID, openID, unionID string) error

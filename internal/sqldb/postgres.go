@@ -101,6 +101,15 @@ func (p *postgres) skipLocked() string { return "skip locked" }
 
 func (p *postgres) rowsPerInsert() int { return 200 }
 
+func (p *postgres) hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error) {
+	take := "select pg_advisory_xact_lock_shared($1)"
+	if alone {
+		take = "select pg_advisory_xact_lock($1)"
+	}
+	_, err := tx.Exec(ctx, take, lock)
+	return alone, err
+}
+
 func (p *postgres) version(context.Context) int64 { return p.versions.Add(1) }
 
 // write begins again when the transaction got in another's way: a deadlock, or

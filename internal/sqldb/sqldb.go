@@ -51,6 +51,7 @@ type engine interface {
 	migrate(ctx context.Context, to int64) (applied int, err error)
 	skipLocked() string
 	rowsPerInsert() int
+	hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error)
 	close() error
 }
 
@@ -105,6 +106,13 @@ func (db *DB) SkipLocked(table string) string {
 // PostgreSQL each statement is a journey; SQLite keeps a journal of its own for
 // one of several rows.
 func (db *DB) RowsPerInsert() int { return db.engine.rowsPerInsert() }
+
+// Hold waits for a lock of the fleet's and has tx hold it until it ends, beside
+// others or alone. The number names the lock. It reports whether tx holds it
+// alone: on SQLite, which has one writer, always.
+func (db *DB) Hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error) {
+	return db.engine.hold(ctx, tx, lock, alone)
+}
 
 // Version returns a number that differs from an earlier one if anything may
 // have been committed in between: on SQLite at once for what this process

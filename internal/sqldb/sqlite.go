@@ -29,6 +29,8 @@ func (s *sqlite) read() Querier      { return s.reader }
 func (s *sqlite) skipLocked() string { return "" }
 func (s *sqlite) rowsPerInsert() int { return 1 }
 
+func (s *sqlite) hold(context.Context, Querier, int64, bool) (bool, error) { return true, nil }
+
 func (s *sqlite) write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
 	return s.group.write(ctx, fn)
 }

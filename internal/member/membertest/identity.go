@@ -2,7 +2,10 @@ package membertest
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"addcard/internal/member"
 )
@@ -45,6 +48,57 @@ func oneMember(t *testing.T, s member.Store) {
 	ids := each(t, 64, func() (string, error) { return svc.Enroll(t.Context(), app, "o1", "u1") })
 	if len(ids) != 1 {
 		t.Errorf("got %d members, want 1", len(ids))
+	}
+}
+
+// fromAllSides: logins, events of cards old and new, and the claim of an issued
+// one, all at once; in every second round the wallet was known before.
+func fromAllSides(t *testing.T, s member.Store) {
+	svc := service(s)
+	event := func(i int, union, code string) error {
+		return svc.Receive(t.Context(), member.Event{DedupeKey: fmt.Sprint(i, union, code), Name: "user_get_card", CardID: "c1", Code: code,
+			OpenID: fmt.Sprint("O", i), UnionID: union, At: time.Unix(1e9, 0)})
+	}
+	for i := range 16 {
+		who, union := fmt.Sprint("o", i), fmt.Sprint("u", i)
+		id, err := svc.Enroll(t.Context(), app, who, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes, err := svc.Codes(t.Context(), id, []member.Want{{CardID: "c2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken := member.Event{DedupeKey: codes[0].Code, Name: "user_get_card", CardID: "c2", Code: codes[0].Code, OpenID: fmt.Sprint("O", i), At: time.Unix(1e9, 0)}
+		if i%2 == 0 {
+			if err := event(i, "", fmt.Sprint(i, "-a")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var wg sync.WaitGroup
+		for _, do := range []func() error{
+			func() error { _, err := svc.Enroll(t.Context(), app, who, union); return err },
+			func() error { _, err := svc.Enroll(t.Context(), app, who, union); return err },
+			func() error { return event(i, union, fmt.Sprint(i, "-a")) },
+			func() error { return event(i, union, fmt.Sprint(i, "-b")) },
+			func() error { return event(i, "", fmt.Sprint(i, "-c")) },
+			func() error { return svc.Receive(t.Context(), taken) },
+			func() error {
+				_, err := svc.Claim(t.Context(), id, []member.Claim{{CardID: "c2", Code: codes[0].Code, Plan: member.PlanPush}})
+				return err
+			},
+		} {
+			wg.Go(func() {
+				if err := do(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		p, err := s.Person(t.Context(), id)
+		if err != nil || len(p.Identities) != 2 || len(p.Cards) != 4 {
+			t.Errorf("round %d: %+v, %v", i, p, err)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"identities are found by unionid":                 byUnionID,
 		"concurrent enrolments of one openid, one member": oneMember,
 		"a person moves with the wallet":                  moves,
+		"who comes from all sides at once is one person":  fromAllSides,
 		"a conflict is recorded once":                     conflictOnce,
 
 		"an issued code is unique per card":        codeUnique,

@@ -2,9 +2,21 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 
 	"addcard/internal/member"
 )
+
+// peopleLock is any number that nothing else in the database locks by.
+const peopleLock = 7325092515
+
+func (r rows) LockPeople(ctx context.Context, alone bool) (bool, error) {
+	alone, err := r.db.Hold(ctx, r.q, peopleLock, alone)
+	if err != nil {
+		err = fmt.Errorf("lock who is who: %w", err)
+	}
+	return alone, err
+}
 
 const identitySQL = `select app_id, openid, unionid, member_id from identity where app_id = $1 and openid = $2`
 

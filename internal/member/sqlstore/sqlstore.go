@@ -15,20 +15,22 @@ import (
 // Store keeps members in the database. It is safe for concurrent use.
 type Store struct {
 	rows // of the last committed state
-	db   *sqldb.DB
 	live live
 }
 
 // New returns a Store on db, whose tables must have been migrated.
-func New(db *sqldb.DB) *Store { return &Store{rows: rows{db.Read()}, db: db} }
+func New(db *sqldb.DB) *Store { return &Store{rows: rows{q: db.Read(), db: db}} }
 
 // Write implements member.Store.
 func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx member.Tx) error) error {
-	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error { return fn(ctx, rows{tx}) })
+	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error { return fn(ctx, rows{q: tx, db: s.db}) })
 }
 
 // rows is member.Tx on a transaction, and member.Reader on the read pool.
-type rows struct{ q sqldb.Querier }
+type rows struct {
+	q  sqldb.Querier
+	db *sqldb.DB
+}
 
 const existsSQL = `select count(*) from member where member_id = $1 and erased_at = 0`
 
