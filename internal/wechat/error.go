@@ -53,7 +53,7 @@ func (e *Error) Temporary() bool {
 		45061: // the card was changed a moment ago
 		return true
 	}
-	return false
+	return e.TokenRejected() // by then there is another token
 }
 
 // RetryAfter reports how long a spent quota lasts: that of the day until
