@@ -153,10 +153,11 @@ func (c *Catalogue) Learn(ctx context.Context, cardID string) (Card, error) {
 }
 
 // Reviewed notes the outcome of a card's review, as WeChat's event tells it. A
-// card that is not in the catalogue is read when it is needed.
+// card that is not in the catalogue is read when it is needed; of one that was
+// deleted the event is an old one.
 func (c *Catalogue) Reviewed(ctx context.Context, cardID string, passed bool) error {
 	got, err := c.load(ctx, cardID)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || err == nil && got.Status == Deleted {
 		return nil
 	}
 	if err != nil {

@@ -122,6 +122,36 @@ func TestGet_asks_WeChat_once(t *testing.T) {
 	})
 }
 
+// WeChat's event alone approves a card, without another look.
+func TestReviewed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		before, want card.Status
+		passed       bool
+	}{
+		"approved":                      {card.VerifyFailed, card.Verified, true},
+		"refused":                       {card.Verified, card.VerifyFailed, false},
+		"an old approval of a dead one": {card.Deleted, card.Deleted, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+				c := good("c0")
+				c.Status = tt.before
+				a := newAccount(c)
+				cat := open(a)
+				if _, err := cat.Get(t.Context(), "c0"); err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(cat.Reviewed(t.Context(), "c0", tt.passed), cat.Reviewed(t.Context(), "c9", tt.passed)); err != nil {
+					t.Error(err)
+				}
+				if got, err := open(a).Get(t.Context(), "c0"); err != nil || got.Status != tt.want || a.readsOf("c0") != 1 || a.readsOf("c9") != 0 {
+					t.Errorf("got %s, %v, want %s; %d reads", got.Status, err, tt.want, a.readsOf("c0"))
+				}
+			})
+		})
+	}
+}
+
 func TestGet_a_caller_who_leaves_does_not_stop_the_look_up(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"))
