@@ -23,6 +23,7 @@ type account struct {
 	reads  map[string]int
 	lists  int
 	broken error
+	odd    string // the card_id of a card that cannot be read
 	delay  time.Duration
 }
 
@@ -41,6 +42,9 @@ func (a *account) Card(_ context.Context, id string) (card.Card, error) {
 	a.reads[id]++
 	if a.broken != nil {
 		return card.Card{}, a.broken
+	}
+	if id == a.odd {
+		return card.Card{}, errors.New("no usable card")
 	}
 	c, ok := a.cards[id]
 	if !ok {
@@ -423,6 +427,26 @@ func TestRun_tries_again_soon_after_a_failure(t *testing.T) {
 		wg.Wait()
 		if got := a.readsOf("c0"); got != 1 {
 			t.Errorf("got %d reads, want 1", got)
+		}
+	})
+}
+
+// A card that can never be read does not have the others read every minute.
+func TestRun_one_odd_card_costs_one_read_an_hour(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"), good("c1"))
+		a.odd = "c1"
+		ctx, cancel := context.WithCancel(t.Context())
+		cat := open(a)
+		var wg sync.WaitGroup
+		wg.Go(func() { cat.Run(ctx) })
+		time.Sleep(4*time.Hour + 30*time.Minute)
+		cancel()
+		wg.Wait()
+		for _, id := range []string{"c0", "c1"} {
+			if got := a.readsOf(id); got < 4 || got > 6 {
+				t.Errorf("%s, in 4.5 hours: got %d reads, want 5 or so", id, got)
+			}
 		}
 	})
 }

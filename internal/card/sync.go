@@ -17,15 +17,19 @@ const (
 )
 
 // Run reads the account's own cards at start and every hour until ctx ends, in
-// one replica for all. It blocks, at the end until no look-up is under way;
-// failures are logged and tried again in a minute or two.
+// one replica for all. It blocks, at the end until no look-up is under way.
+// Failures are logged; when the cards could not even be listed, that is tried
+// again in a minute or two.
 func (c *Catalogue) Run(ctx context.Context) {
 	defer c.running.Wait()
 	for notWithin := syncAtLeast; ; {
-		err := c.syncUnless(ctx, notWithin)
-		if notWithin = syncEvery; err != nil && ctx.Err() == nil {
+		n, err := c.syncUnless(ctx, notWithin)
+		notWithin = syncEvery
+		if err != nil && ctx.Err() == nil {
 			c.log.WarnContext(ctx, "cards were not synchronised", "error", err)
-			notWithin = syncAtLeast
+			if n == 0 { // a single card can wait: another try reads them all
+				notWithin = syncAtLeast
+			}
 		}
 		select {
 		case <-time.After(syncAtLeast + rand.N(syncAtLeast)):
@@ -35,16 +39,16 @@ func (c *Catalogue) Run(ctx context.Context) {
 	}
 }
 
-// syncUnless synchronises, unless a replica has tried within that time.
-func (c *Catalogue) syncUnless(ctx context.Context, within time.Duration) error {
+// syncUnless is Sync, unless a replica has tried within that time.
+func (c *Catalogue) syncUnless(ctx context.Context, within time.Duration) (int, error) {
 	if took, err := c.store.Take(ctx, "sync cards", within); err != nil || !took {
-		return err
+		return 0, err
 	}
 	n, err := c.Sync(ctx)
 	if err == nil {
 		c.log.InfoContext(ctx, "cards synchronised", "cards", n)
 	}
-	return err
+	return n, err
 }
 
 // Sync reads all cards of the account from WeChat, and those that are in the
