@@ -169,6 +169,32 @@ func TestOpen_refuses_what_it_does_not_know(t *testing.T) {
 	}
 }
 
+// Symptom: of sixteen processes that were started together on a new file, two
+// ended with "database is locked": who makes a file a WAL does not wait.
+func TestOpen_of_a_new_file_by_many_at_once(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		url := "sqlite:" + filepath.Join(t.TempDir(), "new.db")
+		together := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				<-together
+				db, err := sqldb.Open(t.Context(), url)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(together)
+		wg.Wait()
+	}
+}
+
 func TestMigrate_by_several_at_once_then_again(t *testing.T) {
 	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "a.db")

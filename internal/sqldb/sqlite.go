@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"runtime"
@@ -54,7 +55,7 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := writer.Conn(ctx)
+	conn, err := firstConn(ctx, writer)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the database %s: %w", path, err), writer.Close())
 	}
@@ -73,6 +74,23 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 		path: path, writer: writer, reader: &pool{db: reader}, versions: versions,
 		group: newCommitter(conn, func() { versions.count.Add(1) }),
 	}, nil
+}
+
+// firstConn waits its turn as busy_timeout does not: of two connections that
+// make a file a WAL at once, SQLite refuses one without a wait.
+func firstConn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		conn, err := db.Conn(ctx)
+		var failed *driver3.Error
+		if !errors.As(err, &failed) || failed.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return conn, err
+		}
+		select {
+		case <-time.After(time.Millisecond + rand.N(20*time.Millisecond)):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func open(path string, pragmas ...string) (*sql.DB, error) {
