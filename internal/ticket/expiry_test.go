@@ -167,7 +167,7 @@ func TestSource_TicketLeft_isOfTheValueItStandsBeside(t *testing.T) {
 	done := make(chan struct{})
 	go func() { // as other replicas do
 		defer close(done)
-		for i := range uint64(500) {
+		for i := range uint64(100) {
 			claim := ticket.Claim{Owner: "other", TTL: time.Minute}
 			lease, err := store.Acquire(t.Context(), key, claim)
 			for err != nil && t.Context().Err() == nil { // ours gives its own back in a moment

@@ -331,7 +331,7 @@ func TestSource_emptiedStoreIsFilledInABackOff(t *testing.T) {
 // puts it back later.
 func TestSource_endedBackOffIsNotPutBack(t *testing.T) {
 	t.Parallel()
-	for range 8 { // who puts the copy back is chance
+	for range 6 { // who puts the copy back is chance
 		synctest.Test(t, func(t *testing.T) {
 			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
 			store := &faulty{to: ticket.NewMemory()}
@@ -347,7 +347,7 @@ func TestSource_endedBackOffIsNotPutBack(t *testing.T) {
 			get(t, replicas[2]) // it comes before the others have looked
 			time.Sleep(10 * time.Second)
 			store.set(func(f *faulty) { f.to = ticket.NewMemory() })
-			if c := runCrowd(replicas, u, 1, time.Minute, 10*time.Hour); c.errors > 0 {
+			if c := runCrowd(replicas, u, 1, 5*time.Minute, 3*time.Hour); c.errors > 0 {
 				t.Errorf("errors = %d (%v)", c.errors, c.firstErr)
 			}
 		})

@@ -85,6 +85,15 @@ func (s *Source) look() error {
 		return nil
 	}
 	g, err := s.acquire(todo)
+	if held, ok := errors.AsType[*HeldError](err); ok && held.BackOff && s.living() == nil {
+		// The holder may have written between our look and our try.
+		if _, failed := s.read(); failed != nil {
+			return failed
+		}
+		if s.content() {
+			return nil
+		}
+	}
 	if err != nil {
 		return err
 	}

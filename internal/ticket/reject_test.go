@@ -321,3 +321,37 @@ func TestSource_Invalidate_withTheStoreDown(t *testing.T) {
 		}
 	})
 }
+
+// Symptom: a replica saw the rejected copy, and then that its successor's back-off
+// had begun, and for a whole look told callers that there was nothing.
+func TestSource_Invalidate_finishedBetweenLoadAndAcquire(t *testing.T) {
+	t.Parallel()
+	for range 8 { // when the look falls is chance
+		synctest.Test(t, func(t *testing.T) {
+			u := &upstream{latency: 3 * time.Second, life: 2 * time.Hour}
+			memory := ticket.NewMemory()
+			slow := &faulty{to: memory, fail: func(call string) error {
+				if call == "acquire" {
+					time.Sleep(400 * time.Millisecond)
+				}
+				return nil
+			}}
+			a, b := source(t, u.Issue, memory, ticket.Options{}), source(t, u.Issue, slow, ticket.Options{})
+			value := get(t, a)
+			get(t, b)
+			time.Sleep(time.Minute)
+			u.kill()
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if err := a.Invalidate(t.Context(), value); err != nil {
+					t.Error(err)
+				}
+			})
+			c := runCrowd([]*ticket.Source{b}, u, 3, 50*time.Millisecond, 20*time.Second)
+			wg.Wait()
+			if c.errors > 0 || u.count() != 2 {
+				t.Errorf("%v (%v), %d issues", c, c.firstErr, u.count())
+			}
+		})
+	}
+}
