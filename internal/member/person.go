@@ -1,6 +1,7 @@
 package member
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -49,7 +50,7 @@ func (s *Service) person(ctx context.Context, tx people, who Identity) (memberID
 		return id.MemberID, err
 	}
 	id.UnionID = who.UnionID
-	if err := tx.change(); err != nil {
+	if err := tx.Exclude(ctx, id.UnionID, id.MemberID); err != nil {
 		return "", err
 	}
 	if err := tx.SetUnionID(ctx, id.AppID, id.OpenID, id.UnionID); err != nil {
@@ -59,8 +60,12 @@ func (s *Service) person(ctx context.Context, tx people, who Identity) (memberID
 }
 
 func (s *Service) newcomer(ctx context.Context, tx people, who Identity) (Identity, error) {
-	id := Identity{AppID: who.AppID, OpenID: who.OpenID, MemberID: uuid.NewString()}
-	if err := tx.AddMember(ctx, id.MemberID); err != nil {
+	id, err := s.expected(ctx, tx, who)
+	if errors.Is(err, ErrNotFound) {
+		id = Identity{AppID: who.AppID, OpenID: who.OpenID, MemberID: uuid.NewString()}
+		err = tx.AddMember(ctx, id.MemberID)
+	}
+	if err != nil {
 		return id, err
 	}
 	added, err := tx.AddIdentity(ctx, id)
@@ -68,6 +73,30 @@ func (s *Service) newcomer(ctx context.Context, tx people, who Identity) (Identi
 		err = errRaced
 	}
 	return id, err
+}
+
+// expected is who as the member whom the unionid is known of from the other app
+// only, the usual case; else it returns ErrNotFound.
+func (s *Service) expected(ctx context.Context, tx people, who Identity) (Identity, error) {
+	if who.UnionID == "" {
+		return Identity{}, ErrNotFound
+	}
+	if err := tx.Exclude(ctx, who.UnionID); err != nil {
+		return Identity{}, err
+	}
+	same, err := tx.ByUnionID(ctx, who.UnionID)
+	if err != nil || len(same) != 1 {
+		return Identity{}, cmp.Or(err, ErrNotFound)
+	}
+	who.MemberID = same[0].MemberID
+	if err := tx.Exclude(ctx, who.MemberID); err != nil {
+		return Identity{}, err
+	}
+	ids, err := tx.Identities(ctx, who.MemberID)
+	if err == nil && (len(ids) != 1 || ids[0].AppID == who.AppID) {
+		err = ErrNotFound
+	}
+	return who, err
 }
 
 // place puts an identity whose unionid has just become known where that says

@@ -59,6 +59,9 @@ type Tx interface {
 	// asks to be alone waits for all others who hold the lock; it reports whether
 	// the transaction is, which it may be unasked. It comes before all else.
 	LockPeople(ctx context.Context, alone bool) (bool, error)
+	// Exclude makes those wait who exclude others by one of the names, until the
+	// transaction ends.
+	Exclude(ctx context.Context, names ...string) error
 	AddMember(ctx context.Context, memberID string) error
 	AddIdentity(ctx context.Context, id Identity) (bool, error)
 	SetUnionID(ctx context.Context, appID, openID, unionID string) error

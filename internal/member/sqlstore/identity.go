@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 
 	"addcard/internal/member"
 )
@@ -16,6 +17,17 @@ func (r rows) LockPeople(ctx context.Context, alone bool) (bool, error) {
 		err = fmt.Errorf("lock who is who: %w", err)
 	}
 	return alone, err
+}
+
+func (r rows) Exclude(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		hash := fnv.New64a()
+		_, _ = hash.Write([]byte(name))
+		if _, err := r.db.Hold(ctx, r.q, int64(hash.Sum64()), true); err != nil {
+			return fmt.Errorf("exclude others: %w", err)
+		}
+	}
+	return nil
 }
 
 const identitySQL = `select app_id, openid, unionid, member_id from identity where app_id = $1 and openid = $2`
