@@ -19,6 +19,14 @@ type Code struct {
 	IssuedAt time.Time
 }
 
+// Live is what has to be known of a card whose code may be handed out again.
+type Live struct {
+	Code     string
+	Status   Status
+	OuterStr string
+	IssuedAt time.Time
+}
+
 // Want is a card that a code is wanted of, and the channel through which; the
 // channel may be empty.
 type Want struct{ CardID, OuterStr string }
@@ -74,8 +82,8 @@ func held(ctx context.Context, r Reader, memberID string, wants []Want) ([]Code,
 }
 
 // rechannels tells whether the wish changes the channel of a card not yet taken.
-func (c *Card) rechannels(want Want) bool {
-	return c.Status == Issued && want.OuterStr != "" && want.OuterStr != c.OuterStr
+func (l Live) rechannels(want Want) bool {
+	return l.Status == Issued && want.OuterStr != "" && want.OuterStr != l.OuterStr
 }
 
 // issue makes sure that there is a live code. One statement does it for the
@@ -90,8 +98,7 @@ func issue(ctx context.Context, tx Tx, memberID string, want Want) (Code, error)
 		}
 		switch c, err := tx.LiveCard(ctx, memberID, want.CardID); {
 		case err == nil && c.rechannels(want):
-			c.OuterStr = want.OuterStr
-			return Code{c.Code, c.IssuedAt}, put(ctx, tx, c)
+			return Code{c.Code, c.IssuedAt}, rechannel(ctx, tx, want, c.Code)
 		case err == nil:
 			return Code{c.Code, c.IssuedAt}, nil
 		case !errors.Is(err, ErrNotFound):
@@ -102,6 +109,16 @@ func issue(ctx context.Context, tx Tx, memberID string, want Want) (Code, error)
 		}
 	}
 	return Code{}, ErrCodesExhausted
+}
+
+// rechannel notes the channel of a card that is not taken yet.
+func rechannel(ctx context.Context, tx Tx, want Want, code string) error {
+	c, err := tx.Card(ctx, want.CardID, code)
+	if err != nil {
+		return err
+	}
+	c.OuterStr = want.OuterStr
+	return put(ctx, tx, c)
 }
 
 // newCode draws a card code: 16 decimal digits, the first not 0, the last a

@@ -27,7 +27,7 @@ type Reader interface {
 	// LiveCard returns the member's code of that card which is active,
 	// claimed, deleted or issued, the first of these that there is, or
 	// ErrNotFound.
-	LiveCard(ctx context.Context, memberID, cardID string) (Card, error)
+	LiveCard(ctx context.Context, memberID, cardID string) (Live, error)
 	// FormCode returns the code that an activate_ticket was used for, or
 	// ErrNotFound.
 	FormCode(ctx context.Context, ticketHash string) (cardID, code string, err error)

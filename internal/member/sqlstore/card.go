@@ -37,14 +37,17 @@ func (r rows) Cards(ctx context.Context, memberID string) ([]member.Card, error)
 	return all("list cards", rs, err, scanCard)
 }
 
-const liveCardSQL = `select ` + cardColumns + ` from member_card
+// No more than is needed: it is asked for each cardExt.
+const liveCardSQL = `select code, status, outer_str, issued_at from member_card
 	where member_id = $1 and card_id = $2 and status in ('issued', 'claimed', 'active', 'deleted')
 	order by case status when 'active' then 0 when 'claimed' then 1 when 'deleted' then 2 else 3 end, created_at desc, code
 	limit 1`
 
-func (r rows) LiveCard(ctx context.Context, memberID, cardID string) (member.Card, error) {
-	c, err := scanCard(r.q.QueryRow(ctx, liveCardSQL, memberID, cardID).Scan)
-	return c, one("look a card up", err)
+func (r rows) LiveCard(ctx context.Context, memberID, cardID string) (l member.Live, err error) {
+	var issued int64
+	err = r.q.QueryRow(ctx, liveCardSQL, memberID, cardID).Scan(&l.Code, &l.Status, &l.OuterStr, &issued)
+	l.IssuedAt = when(issued)
+	return l, one("look a card up", err)
 }
 
 func scanCard(scan func(...any) error) (c member.Card, err error) {
