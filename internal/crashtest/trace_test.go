@@ -46,26 +46,32 @@ func trace(t *testing.T, pids []int, args ...string) *tracer {
 		_ = cmd.Wait()
 	})
 	t.Cleanup(tr.end)
-	attached := make(chan struct{})
+	attached, gone := make(chan struct{}), make(chan string, 1)
 	go func() {
-		see := sync.OnceFunc(func() { close(attached) })
+		see, last := sync.OnceFunc(func() { close(attached) }), ""
 		for lines := bufio.NewScanner(said); lines.Scan(); {
-			words := strings.Fields(lines.Text())
+			last = lines.Text()
+			words := strings.Fields(last)
 			switch {
-			case strings.Contains(lines.Text(), "not permitted"):
-				t.Errorf("%s: strace attaches to what others started as root, or where kernel.yama.ptrace_scope is 0 (in a container: --cap-add SYS_PTRACE)", lines.Text())
 			case len(words) > 3 && words[1] == "Process" && words[3] == "attached":
 				delete(waiting, words[2])
-			case strings.Contains(lines.Text(), "No such process"):
+			case strings.Contains(last, "No such process"):
 				clear(waiting)
 			}
 			if len(waiting) == 0 {
 				see()
 			}
 		}
+		if len(waiting) == len(pids) {
+			gone <- last
+			return
+		}
+		see() // what it was attached to has ended already
 	}()
 	select {
 	case <-attached:
+	case last := <-gone:
+		t.Fatalf("%s: strace attaches as root, or where kernel.yama.ptrace_scope is 0 (in a container: --cap-add SYS_PTRACE)", last)
 	case <-time.After(patience):
 		t.Fatal("strace does not attach")
 	}
