@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"addcard/cmd/internal/command"
 	"addcard/internal/app"
@@ -126,8 +127,18 @@ func writeReport(w io.Writer, r cardext.Report) error {
 		fmt.Fprintf(&b, "also:      %s: %s\n", f.Cause, f.Detail)
 	}
 	if len(r.Values) > 0 {
-		fmt.Fprintln(&b, "hash over: "+strings.Join(r.Values, " + "))
+		fmt.Fprintln(&b, "hash over: "+visible(strings.Join(r.Values, " + ")))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// visible keeps a foreign text from steering the terminal.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
