@@ -112,6 +112,9 @@ func TestInput_media_types_ignore_case(t *testing.T) {
 		})
 		got.problem(t, 401, "login_code_invalid")
 	}
+	request(t, http.MethodPost, s.base+"/v1/session", "", []byte(`{"code":"garbage"}`), func(r *http.Request) {
+		r.Header.Add("Content-Type", "text/plain") // besides application/json: whom does one believe?
+	}).problem(t, 415, "unsupported_media_type")
 }
 
 // What cannot be said through an http.Client.

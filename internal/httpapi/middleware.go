@@ -196,7 +196,7 @@ func bodyProblem(err error) (kind, bool) {
 }
 
 func isJSON(h http.Header) bool {
-	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	media, params, err := mime.ParseMediaType(strings.Join(h.Values("Content-Type"), ",")) // two are none
 	charset, given := params["charset"]
 	encoding := h.Get("Content-Encoding")
 	return err == nil && media == "application/json" && (!given || strings.EqualFold(charset, "utf-8")) &&
