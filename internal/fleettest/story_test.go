@@ -34,49 +34,70 @@ func TestColdStart(t *testing.T) {
 	}
 	for _, kind := range kinds { // one after the other: each is a load
 		t.Run(kind, func(t *testing.T) {
-			const latency = time.Second
-			u := newUpstream(t, latency)
-			open := make(chan struct{})
-			u.during = func(string, int) { <-open }
-			defer sync.OnceFunc(func() { close(open) })()
-			replicas := fleet(t, u, processes, stores[kind](t))
-
-			var wg sync.WaitGroup
-			var sent atomic.Int64
-			var opened time.Time
-			seen := &tally{}
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { sent.Add(1) }})
-			values := map[string]int{}
-			for _, r := range replicas {
-				for range callers {
-					wg.Go(func() {
-						value, err := r.value(ctx, "wx_card")
-						took := time.Since(opened)
-						seen.add(took, err)
-						seen.mu.Lock()
-						defer seen.mu.Unlock()
-						values[value]++
-					})
-				}
+			done := false
+			for try := 1; try <= 3 && !done; try++ {
+				t.Run(fmt.Sprint("try ", try), func(t *testing.T) { done = coldStart(t, stores[kind](t), processes, callers) })
 			}
-			eventually(t, "all callers have asked", func() bool { return sent.Load() == int64(processes*callers) })
-			opened = time.Now()
-			u.set(func() { u.during = nil })
-			open <- struct{}{} // the one call under way
-			wg.Wait()
-			tell(t, u, seen)
-			seen.clean(t)
-			if u.count("token") != 1 || u.count("wx_card") != 1 || len(values) != 1 {
-				t.Errorf("fetched %d token, %d ticket, %d different values", u.count("token"), u.count("wx_card"), len(values))
-			}
-			if bound := 2*latency + 500*time.Millisecond; seen.longest > bound {
-				t.Logf("the slowest waited %v, more than %v", seen.longest, bound)
-				if seen.longest > 4*bound {
-					t.Error("that is not for want of a processor")
-				}
+			if !done {
+				t.Error("the machine is too slow for so many callers")
 			}
 		})
 	}
+}
+
+// coldStart reports whether all callers came in the time that a call to WeChat
+// has; without that nothing was proved.
+func coldStart(t *testing.T, store string, processes, callers int) bool {
+	const latency, early = time.Second, 6 * time.Second
+	u := newUpstream(t, latency)
+	open := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(open) })
+	defer letGo()
+	began := time.Now()
+	var first, opened atomic.Int64 // counted from began
+	u.during = func(string, int) {
+		first.CompareAndSwap(0, int64(time.Since(began)))
+		<-open
+	}
+	replicas := fleet(t, u, processes, store)
+
+	var wg sync.WaitGroup
+	var sent atomic.Int64
+	seen := &tally{}
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { sent.Add(1) }})
+	values := map[string]int{}
+	for _, r := range replicas {
+		for range callers {
+			wg.Go(func() {
+				value, err := r.value(ctx, "wx_card")
+				seen.add(time.Since(began)-time.Duration(opened.Load()), err)
+				seen.mu.Lock()
+				defer seen.mu.Unlock()
+				values[value]++
+			})
+		}
+	}
+	eventually(t, "all callers have asked", func() bool { return sent.Load() >= int64(processes*callers) })
+	opened.Store(int64(time.Since(began)))
+	u.set(func() { u.during = nil })
+	letGo() // the one call under way
+	wg.Wait()
+	if held := time.Duration(opened.Load() - first.Load()); held > early {
+		t.Logf("the callers took %v to come", held)
+		return false
+	}
+	tell(t, u, seen)
+	seen.clean(t)
+	if u.count("token") != 1 || u.count("wx_card") != 1 || len(values) != 1 {
+		t.Errorf("fetched %d token, %d ticket, %d different values", u.count("token"), u.count("wx_card"), len(values))
+	}
+	if bound := 2*latency + 500*time.Millisecond; seen.longest > bound {
+		t.Logf("the slowest waited %v, more than %v", seen.longest, bound)
+		if seen.longest > 4*bound {
+			t.Error("that is not for want of a processor")
+		}
+	}
+	return true
 }
 
 // Tickets of a few seconds are renewed again and again under load.
