@@ -28,10 +28,10 @@ fuzz: ## each fuzz target for 30 seconds
 bench: ## benchmarks; compare figures of one run only
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-fleet: ## the long form of the fleet's proof: 16 processes, kills, pauses, failovers (about 5 minutes)
+fleet: ## the long form of the fleet's proof: 16 processes, kills, pauses, failovers (about 4 minutes)
 	ADDCARD_FLEET=full $(GO) test -count=1 -v -timeout 30m -parallel 6 ./internal/fleettest
 
-crash: ## the long form of the ledger's proof: 200 kills on each database, full and failing disks (about 5 minutes)
+crash: ## the long form of the ledger's proof: 200 kills on each database, full and failing disks (about 4 minutes)
 	ADDCARD_CRASH=full $(GO) test -count=1 -v -timeout 60m ./internal/crashtest
 
 DURATION ?= 30m
