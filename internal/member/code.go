@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -43,9 +45,9 @@ func (s *Service) Codes(ctx context.Context, memberID string, wants []Want) ([]C
 	}
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
 		codes = make([]Code, len(wants))
-		for i, want := range wants {
-			if codes[i], err = issue(ctx, tx, memberID, want); err != nil {
-				return fmt.Errorf("issue a code of card %s: %w", want.CardID, err)
+		for _, i := range inOneOrder(wants) {
+			if codes[i], err = issue(ctx, tx, memberID, wants[i]); err != nil {
+				return fmt.Errorf("issue a code of card %s: %w", wants[i].CardID, err)
 			}
 		}
 		return nil
@@ -54,6 +56,17 @@ func (s *Service) Codes(ctx context.Context, memberID string, wants []Want) ([]C
 		return nil, err
 	}
 	return codes, nil
+}
+
+// inOneOrder returns the places of wants by their cards: two lists of the same
+// cards in two orders would lock each other out.
+func inOneOrder(wants []Want) []int {
+	places := make([]int, len(wants))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortFunc(places, func(a, b int) int { return strings.Compare(wants[a].CardID, wants[b].CardID) })
+	return places
 }
 
 // Holds tells whether the member has a live code of the card.
@@ -98,7 +111,7 @@ func issue(ctx context.Context, tx Tx, memberID string, want Want) (Code, error)
 		}
 		switch c, err := tx.LiveCard(ctx, memberID, want.CardID); {
 		case err == nil && c.rechannels(want):
-			return Code{c.Code, c.IssuedAt}, rechannel(ctx, tx, want, c.Code)
+			return Code{c.Code, c.IssuedAt}, rechannel(ctx, tx, memberID, want, c.Code)
 		case err == nil:
 			return Code{c.Code, c.IssuedAt}, nil
 		case !errors.Is(err, ErrNotFound):
@@ -111,11 +124,18 @@ func issue(ctx context.Context, tx Tx, memberID string, want Want) (Code, error)
 	return Code{}, ErrCodesExhausted
 }
 
-// rechannel notes the channel of a card that is not taken yet.
-func rechannel(ctx context.Context, tx Tx, want Want, code string) error {
-	c, err := tx.Card(ctx, want.CardID, code)
-	if err != nil {
+// rechannel notes the channel of a card that is not taken yet. Rivals with other
+// wishes take turns.
+func rechannel(ctx context.Context, tx Tx, memberID string, want Want, code string) error {
+	if err := tx.Lock(ctx, want.CardID, code); err != nil {
 		return err
+	}
+	c, err := tx.Card(ctx, want.CardID, code)
+	switch {
+	case err != nil:
+		return err
+	case c.Status != Issued || c.MemberID != memberID:
+		return errRaced
 	}
 	c.OuterStr = want.OuterStr
 	return put(ctx, tx, c)

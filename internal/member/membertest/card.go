@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -79,6 +80,29 @@ func oneIssue(t *testing.T, s member.Store) {
 	}
 	if cards, err := s.Cards(t.Context(), "m1"); len(cards) != 1 || err != nil {
 		t.Errorf("rows: got %d, %v", len(cards), err)
+	}
+}
+
+// channels is one member's calls from all sides, each for several cards in an
+// order and through a channel of its own.
+func channels(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	svc := service(s)
+	codes := each(t, 64, func() (string, error) {
+		wants := []member.Want{{CardID: "c1"}, {CardID: "c2"}, {CardID: "c3"}}
+		rand.Shuffle(len(wants), func(i, j int) { wants[i], wants[j] = wants[j], wants[i] })
+		all := map[string]string{}
+		for i := range wants {
+			wants[i].OuterStr = fmt.Sprint(rand.Uint32())
+		}
+		got, err := svc.Codes(t.Context(), "m1", wants)
+		for i, c := range got {
+			all[wants[i].CardID] = c.Code
+		}
+		return fmt.Sprint(all), err
+	})
+	if len(codes) != 1 {
+		t.Errorf("got %d different answers, want 1: %v", len(codes), codes)
 	}
 }
 

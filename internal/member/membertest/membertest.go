@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"an issued code is unique per card":        codeUnique,
 		"a member has one issued code per card":    issuedUnique,
 		"concurrent first issues let one through":  oneIssue,
+		"concurrent channels take turns":           channels,
 		"cards come oldest first":                  order,
 		"a card comes back as it was added":        cardRoundTrip,
 		"a card is updated by whom it was read":    updateGuard,
