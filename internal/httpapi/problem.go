@@ -98,6 +98,7 @@ var table = []struct {
 	{member.ErrNotReversible, notReversible},
 	{member.ErrKeyReused, keyReused},
 	{member.ErrNoMessage, messageNotFound},
+	{member.ErrRaced, serviceUnavailable},
 	{cardlist.ErrNotYours, codeNotYours},
 	{cardlist.ErrCodeInvalid, invalidInput},
 	{opencard.ErrTicket, badActivateTicket},

@@ -135,7 +135,7 @@ func rechannel(ctx context.Context, tx Tx, memberID string, want Want, code stri
 	case err != nil:
 		return err
 	case c.Status != Issued || c.MemberID != memberID:
-		return errRaced
+		return ErrRaced
 	}
 	c.OuterStr = want.OuterStr
 	return put(ctx, tx, c)

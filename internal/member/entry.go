@@ -236,7 +236,7 @@ func whyNot(ctx context.Context, tx Tx, cardID, code string, b Booking) error {
 	case max(c.Bonus+b.AddBonus, c.Balance+b.AddBalance) > MaxTotal:
 		return ErrTooMuch
 	}
-	return errRaced // it would, now
+	return ErrRaced // it would, now
 }
 
 // cardThere returns the card, or ErrCodeUnknown.
@@ -252,7 +252,7 @@ func cardThere(ctx context.Context, r Reader, cardID, code string) (Card, error)
 func enter(ctx context.Context, tx Tx, p Posting, r Request, answer []byte) error {
 	added, err := tx.AddEntry(ctx, p, r, answer)
 	if err == nil && !added { // the key, or the entry to reverse, was taken meanwhile
-		err = errRaced
+		err = ErrRaced
 	}
 	return err
 }

@@ -120,7 +120,7 @@ func put(ctx context.Context, tx Tx, c Card) error {
 	}
 	done, err := write(ctx, c)
 	if err == nil && !done {
-		return errRaced
+		return ErrRaced
 	}
 	return err
 }

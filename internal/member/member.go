@@ -119,10 +119,14 @@ func (s *Service) OpenID(ctx context.Context, memberID, appID string) (string, e
 	return "", ErrOpenIDUnknown
 }
 
+// ErrRaced is returned when others got in a transaction's way again and again.
+// Nothing was written, and it may be tried again.
+var ErrRaced = errors.New("member: changed meanwhile")
+
 // write runs fn in a transaction, again when a concurrent one got in its way.
 func (s *Service) write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) (err error) {
 	for range 5 {
-		if err = s.store.Write(ctx, fn); !errors.Is(err, errRaced) {
+		if err = s.store.Write(ctx, fn); !errors.Is(err, ErrRaced) {
 			return err
 		}
 	}
@@ -137,7 +141,7 @@ type people struct {
 }
 
 // errNotAlone makes a transaction start over alone.
-var errNotAlone = fmt.Errorf("%w: not alone", errRaced)
+var errNotAlone = fmt.Errorf("%w: not alone", ErrRaced)
 
 // change is called before who is who is changed.
 func (tx people) change() error {
@@ -161,9 +165,6 @@ func (s *Service) writePeople(ctx context.Context, fn func(ctx context.Context, 
 		return err
 	})
 }
-
-// errRaced makes a transaction start over: what it read has changed meanwhile.
-var errRaced = errors.New("member: changed meanwhile")
 
 func mustExist(ctx context.Context, r Reader, memberID string) error {
 	ok, err := r.Exists(ctx, memberID)

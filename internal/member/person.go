@@ -70,7 +70,7 @@ func (s *Service) newcomer(ctx context.Context, tx people, who Identity) (Identi
 	}
 	added, err := tx.AddIdentity(ctx, id)
 	if err == nil && !added {
-		err = errRaced
+		err = ErrRaced
 	}
 	return id, err
 }

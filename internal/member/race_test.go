@@ -2,6 +2,7 @@ package member_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -193,4 +194,28 @@ func TestClaim_of_a_deleted_card_asks_WeChat(t *testing.T) {
 			})
 		})
 	}
+}
+
+// overtaken is a store in which somebody else is always faster.
+type overtaken struct{ member.Store }
+
+func (s overtaken) Write(ctx context.Context, fn func(context.Context, member.Tx) error) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx member.Tx) error { return fn(ctx, overtakenTx{tx}) })
+}
+
+type overtakenTx struct{ member.Tx }
+
+func (overtakenTx) Post(context.Context, string, string, member.Booking, bool) (member.Posting, error) {
+	return member.Posting{}, member.ErrNotFound
+}
+
+func TestRace_lost_again_and_again_is_said(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, code := w.claimed("push")
+		s := w.replica(overtaken{w.store})
+		_, _, err := s.AddEntry(w.Context(), "push", code, member.Booking{AddBonus: 1}, member.Request{Route: "r", Key: "k"})
+		if !errors.Is(err, member.ErrRaced) {
+			w.Errorf("got %v, want ErrRaced", err)
+		}
+	})
 }

@@ -118,8 +118,11 @@ func (p *postgres) write(ctx context.Context, fn func(ctx context.Context, tx Qu
 	const tries = 4
 	for try := 1; ; try++ {
 		err := p.transact(ctx, fn)
-		if try == tries || !inTheWay(err) {
+		switch {
+		case !inTheWay(err):
 			return err
+		case try == tries:
+			return fmt.Errorf("%w: %w", ErrBusy, err)
 		}
 		select {
 		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)):

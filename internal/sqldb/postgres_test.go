@@ -97,6 +97,19 @@ func TestPostgres_deadlocks_are_begun_anew(t *testing.T) {
 	}
 }
 
+// Symptom: it was a 500.
+func TestPostgres_what_is_always_in_the_way_is_busy(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, "do $$ begin raise exception using errcode = 'deadlock_detected'; end $$")
+		return err
+	})
+	if !errors.Is(err, sqldb.ErrBusy) {
+		t.Errorf("got %v, want ErrBusy", err)
+	}
+}
+
 func TestPostgres_goes_away_and_comes_back(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t, "-c", "fsync=off")

@@ -25,7 +25,8 @@ var ErrUnsupported = errors.New("sqldb: DATABASE_URL must be sqlite:PATH or post
 var ErrClosed = errors.New("sqldb: database is closed")
 
 // ErrBusy is returned by Write when the transaction could not begin, because
-// another process holds the database or it is gone. Nothing was written.
+// another process holds the database or it is gone, or when others got in its
+// way again and again. Nothing was written.
 var ErrBusy = errors.New("sqldb: the database did not take up the transaction")
 
 // ErrUnknown is returned by Write when the connection broke while the database
