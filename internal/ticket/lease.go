@@ -19,7 +19,7 @@ type grant struct {
 // for half a second otherwise, because a holder may give it back early.
 func (s *Source) acquire(todo task) (*grant, error) {
 	k := &s.keeper
-	if wait := k.barred.until - s.now(); wait > 0 && !(todo == share && k.barred.backOff) {
+	if wait := k.barred.until - s.now(); wait > 0 && (todo != share || !k.barred.backOff) {
 		return nil, &HeldError{For: wait, BackOff: k.barred.backOff}
 	}
 	if k.owner == "" {
