@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test fleet crash soak bench-peers lint cover fuzz bench sandbox build clean
+.PHONY: help test fleet crash soak bench-peers lint cover fuzz bench bench-scale sandbox build clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ fuzz: ## each fuzz target for 30 seconds
 
 bench: ## benchmarks; compare figures of one run only
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-scale: ## what a request costs among a thousand members and a million, on SQLite; fills 11 GB first, which takes minutes
+	ADDCARD_SCALE=1000000 $(GO) test -run '^$$' -bench BenchmarkScale/sqlite -benchtime 1x -timeout 2h ./internal/app
 
 fleet: ## the long form of the fleet's proof: 16 processes, kills, pauses, failovers (about 4 minutes)
 	ADDCARD_FLEET=full $(GO) test -count=1 -v -timeout 30m -parallel 6 ./internal/fleettest

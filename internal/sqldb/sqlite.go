@@ -51,6 +51,8 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 	if err := create(path); err != nil {
 		return nil, err
 	}
+	// An entry touches a page in each of many indexes: SQLite's own 2 MB do not hold
+	// those of a hundred thousand members.
 	writer, err := open(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-32000)")
 	if err != nil {
 		return nil, err
