@@ -70,8 +70,12 @@ const postSQL = `update member_card set bonus = bonus + $3, balance = balance + 
 	and bonus + $3 between 0 and $5 and balance + $4 between 0 and $5
 	returning ledger, seq, bonus, balance, status, told, now_ms()`
 
+// newID names an entry or a message. These IDs grow with time, so the index of
+// millions grows at its end and not everywhere.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
 func (r rows) Post(ctx context.Context, cardID, code string, b member.Booking, held bool) (member.Posting, error) {
-	p := member.Posting{CardID: cardID, Code: code, Entry: member.Entry{Booking: b, ID: uuid.NewString()}}
+	p := member.Posting{CardID: cardID, Code: code, Entry: member.Entry{Booking: b, ID: newID()}}
 	var told, at int64
 	err := r.q.QueryRow(ctx, postSQL, cardID, code, b.AddBonus, b.AddBalance, int64(member.MaxTotal), bit(held)).
 		Scan(&p.Ledger, &p.Seq, &p.Bonus, &p.Balance, &p.Status, &told, &at)

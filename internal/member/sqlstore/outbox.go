@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"addcard/internal/member"
 	"addcard/internal/sqldb"
 )
@@ -39,7 +37,7 @@ func (r rows) Enqueue(ctx context.Context, m member.Message) error {
 	insert, id := enqueueIDSQL, m.ID
 	queued, which := queuedIDSQL, []any{m.ID}
 	if id == "" {
-		insert, id = enqueueOne, uuid.NewString()
+		insert, id = enqueueOne, newID()
 		queued, which = queuedSQL, []any{m.CardID, m.Code, m.Kind, m.Payload}
 	}
 	for {
