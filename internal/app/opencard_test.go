@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"addcard/internal/wechatsim"
@@ -200,6 +201,30 @@ func TestOpenCard_asks_once_for_each_channel_and_six_times_a_minute(t *testing.T
 	}
 	hong, _ := w.login(s, "hong")
 	s.get("/v1/cards/"+id+"/open-card?outer_str=c0", hong).is(t, 200)
+}
+
+// Symptom: of a page that asked many times at once for the same most were refused.
+func TestOpenCard_many_at_once_are_one_question(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wechatsim.Options{})
+	s := w.serve()
+	id := w.newCard(s, oneClick(true))
+	token, _ := w.login(s, "ming")
+	if err := w.sim.AddFault(wechatsim.Fault{Path: "/card/membercard/activate/geturl", LatencyMS: 500}); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if got := s.get("/v1/cards/"+id+"/open-card?outer_str=once", token); got.status != 200 {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+		})
+	}
+	wg.Wait()
+	if n := w.sim.Calls()["/card/membercard/activate/geturl"].Total; n != 1 {
+		t.Errorf("WeChat was asked %d times", n)
+	}
 }
 
 // An impatient client sends the report twice. The first is still asking whether

@@ -129,24 +129,40 @@ func (s *Service) Params(ctx context.Context, memberID, cardID, outerStr string)
 	if p, ok := s.cache.get(k); ok {
 		return p, nil
 	}
+	for {
+		asks := false // or waits for somebody else's question
+		flight := s.flights.DoChan(cardID+" "+outerStr, func() (any, error) {
+			asks = true
+			return s.ask(context.WithoutCancel(ctx), memberID, k)
+		})
+		select {
+		case r := <-flight:
+			if errors.Is(r.Err, ErrTooMany) && !asks {
+				continue // it is not this member who may not ask
+			}
+			return r.Val.(Params), r.Err
+		case <-ctx.Done():
+			return Params{}, fmt.Errorf("ask for the component's parameters: %w", ctx.Err())
+		}
+	}
+}
+
+// ask has WeChat say what the component is given, for a member who may cause
+// that.
+func (s *Service) ask(ctx context.Context, memberID string, k pair) (Params, error) {
+	if p, ok := s.cache.get(k); ok { // since a moment ago
+		return p, nil
+	}
 	if !s.misses.allow(memberID) {
 		return Params{}, ErrTooMany
 	}
-	flight := s.flights.DoChan(cardID+" "+outerStr, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		p, err := s.WeChat.OpenCard(ctx, cardID, outerStr)
-		if err == nil {
-			s.cache.put(k, p)
-		}
-		return p, err
-	})
-	select {
-	case r := <-flight:
-		return r.Val.(Params), r.Err
-	case <-ctx.Done():
-		return Params{}, fmt.Errorf("ask for the component's parameters: %w", ctx.Err())
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	p, err := s.WeChat.OpenCard(ctx, k.cardID, k.outerStr)
+	if err == nil {
+		s.cache.put(k, p)
 	}
+	return p, err
 }
 
 func fits(c card.Card) error {
