@@ -100,21 +100,24 @@ func broken(fix, format string, args ...any) Check {
 	return Check{Outcome: Broken, Found: fmt.Sprintf(format, args...), Fix: fix}
 }
 
-// refused makes a check of what WeChat answered, with the fix that its errcode
-// asks for.
-func refused(err error) Check {
+// refused makes a check of what WeChat answered about the service account.
+func refused(err error) Check { return refusedAt("公众平台 > 设置与开发 > 基本配置", err) }
+
+// refusedAt makes a check of what WeChat answered, with the fix that its errcode
+// asks for, at the place of WeChat's where the app's settings are.
+func refusedAt(settings string, err error) Check {
 	var e *wechat.Error
 	if !errors.As(err, &e) {
 		return broken("look at the error", "%v", err)
 	}
 	fixes := map[int]string{
 		0:     "let this machine reach " + e.API + " at WECHAT_API_URL: a firewall, a proxy, DNS?",
-		40001: "copy the AppSecret anew: 公众平台 > 设置与开发 > 基本配置",
-		40013: "copy the AppID anew: 公众平台 > 设置与开发 > 基本配置",
-		40125: "copy the AppSecret anew: 公众平台 > 设置与开发 > 基本配置",
-		40164: "add the address that WeChat names to the IP whitelist: 公众平台 > 设置与开发 > 基本配置 > IP白名单",
-		61004: "add this machine's address to the IP whitelist: 公众平台 > 设置与开发 > 基本配置 > IP白名单",
-		40243: "the administrator unfreezes the AppSecret: 公众平台 > 设置与开发 > 基本配置",
+		40001: "copy the AppSecret anew: " + settings,
+		40013: "copy the AppID anew: " + settings,
+		40125: "copy the AppSecret anew: " + settings,
+		40164: "add the address that WeChat names to the IP whitelist: " + settings + " > IP白名单",
+		61004: "add this machine's address to the IP whitelist: " + settings + " > IP白名单",
+		40243: "the administrator unfreezes the AppSecret: " + settings,
 		45009: "the day's quota is spent: wait for midnight in Beijing, or see who spends it",
 		48001: "get the card permission (卡券功能): 公众平台 > 添加功能插件 > 卡券功能; the AppID must be the service account's, not the mini-program's",
 		48004: "the call is banned: see the account's messages at 公众平台",
@@ -187,9 +190,7 @@ func (d *doctor) miniSecret(ctx context.Context) Check {
 	if err == nil {
 		return warning("", "WeChat took a made-up login code")
 	}
-	check := refused(err)
-	check.Fix = strings.Replace(check.Fix, "公众平台 > 设置与开发 > 基本配置", "小程序后台 > 开发管理 > 开发设置", 1)
-	return check
+	return refusedAt("小程序后台 > 开发管理 > 开发设置", err)
 }
 
 func (d *doctor) clock(context.Context) Check {

@@ -257,6 +257,19 @@ func enter(ctx context.Context, tx Tx, p Posting, r Request, answer []byte) erro
 	return err
 }
 
+// add books what no request asked for. WeChat is told of it, unless the card
+// shows it already.
+func add(ctx context.Context, tx Tx, c Card, b Booking, route string, shown bool) error {
+	p, err := tx.Post(ctx, c.CardID, c.Code, b, anyStatus)
+	if err != nil {
+		return err
+	}
+	if err := enter(ctx, tx, p, Request{Route: route}, nil); err != nil || !p.Told || shown {
+		return err
+	}
+	return tx.Enqueue(ctx, entryMessage(p.CardID, p.Code, p.ID))
+}
+
 // Entries lists the ledger of a card, newest first: up to n entries with a Seq
 // below before, or the newest for 0. It returns ErrCodeUnknown for a code that
 // the card does not have.

@@ -72,11 +72,11 @@ func bequeath(ctx context.Context, tx Tx, cardID, from, to string) error {
 // transfer books the giver's totals to the heir.
 func transfer(ctx context.Context, tx Tx, giver, heir Card) error {
 	b := Booking{AddBonus: -giver.Bonus, AddBalance: -giver.Balance}
-	if err := add(ctx, tx, giver, b); err != nil {
+	if err := add(ctx, tx, giver, b, "", false); err != nil {
 		return err
 	}
 	b.AddBonus, b.AddBalance = giver.Bonus, giver.Balance
-	return add(ctx, tx, heir, b)
+	return add(ctx, tx, heir, b, "", false)
 }
 
 // beginOnce takes back what a card began with twice: before we heard that the one
@@ -104,7 +104,7 @@ func beginOnce(ctx context.Context, tx Tx, giver Card, after []Card) error {
 	if b.AddBonus == 0 && b.AddBalance == 0 {
 		return nil
 	}
-	return add(ctx, tx, heir, b)
+	return add(ctx, tx, heir, b, "", false)
 }
 
 // began is the entry of what a card began with under one of its codes, or
@@ -117,18 +117,6 @@ func began(ctx context.Context, r Reader, codes []Card) (e Entry, err error) {
 		}
 	}
 	return e, err
-}
-
-// add books what no request asked for.
-func add(ctx context.Context, tx Tx, c Card, b Booking) error {
-	p, err := tx.Post(ctx, c.CardID, c.Code, b, anyStatus)
-	if err == nil {
-		err = enter(ctx, tx, p, Request{}, nil)
-	}
-	if err == nil && p.Told {
-		err = tx.Enqueue(ctx, entryMessage(p.CardID, p.Code, p.ID))
-	}
-	return err
 }
 
 func (s *Service) giver(ctx context.Context, tx people, e Event) (Card, error) {

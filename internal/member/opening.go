@@ -103,14 +103,7 @@ func (b beginning) enter(ctx context.Context, tx Tx, c Card) error {
 			c, b.shown = after[len(after)-1], false
 		}
 	}
-	p, err := tx.Post(ctx, c.CardID, c.Code, Booking{
+	return add(ctx, tx, c, Booking{
 		AddBonus: b.Bonus, AddBalance: b.Balance, RecordBonus: b.Record, NotifyBonus: true, NotifyBalance: true,
-	}, anyStatus)
-	if err != nil {
-		return err
-	}
-	if err := enter(ctx, tx, p, Request{Route: openingRoute}, nil); err != nil || !p.Told || b.shown {
-		return err
-	}
-	return tx.Enqueue(ctx, entryMessage(p.CardID, p.Code, p.ID))
+	}, openingRoute, b.shown)
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Everything happened in these two years; the last members came a day before
@@ -88,19 +90,12 @@ func nameOf(prefix string, hi uint64, random *rand.Rand) string {
 
 // uuidOf makes a UUID of the random kind that sorts by hi.
 func uuidOf(hi, lo uint64) string {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:], hi)
-	binary.BigEndian.PutUint64(b[8:], lo)
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	text := make([]byte, 36)
-	hex.Encode(text, b[:4])
-	hex.Encode(text[9:], b[4:6])
-	hex.Encode(text[14:], b[6:8])
-	hex.Encode(text[19:], b[8:10])
-	hex.Encode(text[24:], b[10:])
-	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
-	return string(text)
+	var u uuid.UUID
+	binary.BigEndian.PutUint64(u[:], hi)
+	binary.BigEndian.PutUint64(u[8:], lo)
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return u.String()
 }
 
 // withCheckDigit makes a card code of 15 digits.

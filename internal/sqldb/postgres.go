@@ -3,12 +3,9 @@ package sqldb
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -19,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-	driver3 "modernc.org/sqlite"
 )
 
 // postgres is the engine of a PostgreSQL database. Reads and writes have pools
@@ -212,26 +208,4 @@ func (p *postgres) provideNow(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
-}
-
-// Down tells whether err says that the database is away, takes nobody in, or
-// cannot write for want of room or a sound disk: the same may work later.
-func Down(err error) bool {
-	var failed *driver3.Error
-	if errors.As(err, &failed) {
-		return diskFailed(failed.Code())
-	}
-	var connect *pgconn.ConnectError
-	var network net.Error
-	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
-		errors.Is(err, io.ErrUnexpectedEOF) {
-		return true
-	}
-	var refused *pgconn.PgError
-	if !errors.As(err, &refused) {
-		return false
-	}
-	return strings.HasPrefix(refused.Code, "08") || strings.HasPrefix(refused.Code, "53") || strings.HasPrefix(refused.Code, "57P") ||
-		strings.HasPrefix(refused.Code, "58") || // its disk
-		refused.Code == "57014" // statement_timeout
 }

@@ -120,13 +120,3 @@ var registerNow = sync.OnceFunc(func() {
 		return time.Now().UnixMilli(), nil
 	})
 })
-
-// diskFailed tells whether a code of SQLite's is not about the statement but
-// about the file: held by others, full, or failing.
-func diskFailed(code int) bool {
-	switch code & 0xff { // the rest says where it failed
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
-		return true
-	}
-	return false
-}
