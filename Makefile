@@ -32,14 +32,14 @@ bench-scale: ## what a request costs among a thousand members and a million, on 
 	ADDCARD_SCALE=1000000 $(GO) test -run '^$$' -bench BenchmarkScale/sqlite -benchtime 1x -timeout 2h ./internal/app
 
 fleet: ## the long form of the fleet's proof: 16 processes, kills, pauses, failovers (about 4 minutes)
-	ADDCARD_FLEET=full $(GO) test -count=1 -v -timeout 30m -parallel 6 ./internal/fleettest
+	ADDCARD_FLEET=full $(GO) test -count=1 -v -timeout 30m -parallel 6 ./internal/testing/fleet
 
 crash: ## the long form of the ledger's proof: 200 kills on each database, full and failing disks (about 4 minutes)
-	ADDCARD_CRASH=full $(GO) test -count=1 -v -timeout 60m ./internal/crashtest
+	ADDCARD_CRASH=full $(GO) test -count=1 -v -timeout 60m ./internal/testing/crash
 
 DURATION ?= 30m
 soak: ## the same kills, again and again for DURATION (30m)
-	ADDCARD_CRASH=$(DURATION) $(GO) test -count=1 -v -timeout 0 -run TestCrash ./internal/crashtest
+	ADDCARD_CRASH=$(DURATION) $(GO) test -count=1 -v -timeout 0 -run TestCrash ./internal/testing/crash
 
 bench-peers: ## tickets beside two Go SDKs, in a module of its own (about 3 minutes; needs redis-server)
 	cd bench/peers && $(GO) run .

@@ -1,4 +1,4 @@
-module addcard
+module github.com/addcard/addcard
 
 go 1.26.6
 

@@ -1,4 +1,4 @@
-module addcard/bench/peers
+module github.com/addcard/addcard/bench/peers
 
 go 1.26.6
 

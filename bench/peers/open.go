@@ -13,9 +13,9 @@ import (
 	"github.com/silenceper/wechat/v2/credential"
 	"github.com/silenceper/wechat/v2/util"
 
-	"addcard/internal/ticket"
-	"addcard/internal/ticket/redisstore"
-	upstream "addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
+	upstream "github.com/addcard/addcard/internal/wechat"
 )
 
 const appID, secret = "wx0000000000000001", "0123456789abcdef0123456789abcdef"

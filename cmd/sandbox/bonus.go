@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // credit adds points as the shop's till would, over the operator's API, and

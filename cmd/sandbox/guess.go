@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // guesses makes the simulator's switches of --guess.

@@ -3,7 +3,7 @@
 // and for demonstrations. It needs no configuration. See `sandbox --help`.
 package main
 
-import "addcard/cmd/internal/command"
+import "github.com/addcard/addcard/cmd/internal/command"
 
 const about = `addcard against a simulated WeChat, in one process and without any configuration.
 

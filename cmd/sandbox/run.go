@@ -7,7 +7,7 @@ import (
 	"os"
 	"syscall"
 
-	"addcard/cmd/internal/command"
+	"github.com/addcard/addcard/cmd/internal/command"
 )
 
 type runCmd struct {

@@ -16,9 +16,9 @@ import (
 	"sync"
 	"time"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // databaseFile is in the folder of --data.

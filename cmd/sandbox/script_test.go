@@ -7,7 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"addcard/cmd/internal/commandtest"
+	"github.com/addcard/addcard/cmd/internal/commandtest"
 )
 
 func TestMain(m *testing.M) {

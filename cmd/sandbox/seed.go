@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/seed"
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/testing/seed"
 )
 
 type seedCmd struct {

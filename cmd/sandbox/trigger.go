@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 type triggerCmd struct {

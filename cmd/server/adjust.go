@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
-	"addcard/internal/member"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/member"
 )
 
 type memberAdjustCmd struct {

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
-	"addcard/internal/card"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/card"
 )
 
 type cardCmd struct {

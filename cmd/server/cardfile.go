@@ -14,8 +14,8 @@ import (
 
 	"github.com/tailscale/hujson"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/card"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/card"
 )
 
 //go:embed template.jsonc

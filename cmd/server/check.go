@@ -6,9 +6,9 @@ import (
 	"io"
 	"time"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
-	"addcard/internal/member"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/member"
 )
 
 type checkCmd struct {

@@ -11,8 +11,8 @@ import (
 	"os"
 	"strings"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/card"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/card"
 )
 
 type cardDepositCmd struct {

@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"strings"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
-	"addcard/internal/ticket/redisstore"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
 )
 
 type doctorCmd struct {

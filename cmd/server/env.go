@@ -11,8 +11,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
 )
 
 // globals are the flags of every command.

@@ -8,9 +8,9 @@ import (
 	"time"
 	"unicode"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
-	"addcard/internal/cardext"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/cardext"
 )
 
 type explainCmd struct {

@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"addcard/cmd/internal/commandtest"
+	"github.com/addcard/addcard/cmd/internal/commandtest"
 )
 
 func TestHelp_every_command_has_examples_that_parse(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"addcard/cmd/internal/command"
+	"github.com/addcard/addcard/cmd/internal/command"
 )
 
 type initCmd struct {

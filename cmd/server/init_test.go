@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/app"
+	"github.com/addcard/addcard/internal/app"
 )
 
 func TestInit_makes_fresh_keys_that_the_configuration_takes(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"addcard/cmd/internal/command"
+	"github.com/addcard/addcard/cmd/internal/command"
 )
 
 const about = `addcard: the backend behind a WeChat mini-program that hands out membership cards (微信会员卡).

@@ -7,9 +7,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
-	"addcard/internal/member"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/member"
 )
 
 type outboxCmd struct {

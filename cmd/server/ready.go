@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"time"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
 )
 
 type readyCmd struct {

@@ -18,8 +18,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"addcard/cmd/internal/commandtest"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/cmd/internal/commandtest"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func TestMain(m *testing.M) {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"syscall"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
-	"addcard/internal/ticket/redisstore"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
 )
 
 type serveCmd struct{}

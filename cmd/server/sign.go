@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"addcard/cmd/internal/command"
-	"addcard/internal/app"
-	"addcard/internal/cardext"
-	"addcard/internal/ticket/redisstore"
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
 )
 
 type signCmd struct {

@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"addcard/cmd/internal/command"
+	"github.com/addcard/addcard/cmd/internal/command"
 )
 
 // ticketFlag says where the api_ticket comes from. It is a file and not a

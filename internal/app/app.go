@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"addcard/internal/httpapi"
+	"github.com/addcard/addcard/internal/httpapi"
 )
 
 // Options are what a program that runs an App adds to the configuration.

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"addcard/internal/member"
-	membersql "addcard/internal/member/sqlstore"
-	"addcard/internal/sqldb/sqldbtest"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/member"
+	membersql "github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // BenchmarkEntries compares ledger entries over HTTP, 64 callers on 64 active

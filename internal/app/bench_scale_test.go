@@ -23,13 +23,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
-	"addcard/internal/member"
-	membersql "addcard/internal/member/sqlstore"
-	"addcard/internal/pgtest"
-	"addcard/internal/seed"
-	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/sqldbtest"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/member"
+	membersql "github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/postgres"
+	"github.com/addcard/addcard/internal/testing/seed"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // BenchmarkScale compares what a request costs where there are 1,000 members and
@@ -50,7 +50,7 @@ func BenchmarkScale(b *testing.B) {
 		compareSizes(b, few, all)
 	})
 	b.Run("postgres", func(b *testing.B) {
-		server := pgtest.New(b, "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB")
+		server := postgres.New(b, "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB")
 		compareSizes(b, newShop(b, 1000, server.URL("postgres")), newShop(b, many, server.URL("template1")))
 	})
 }

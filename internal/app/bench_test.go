@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"addcard/internal/app"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // BenchmarkHTTP compares a card-ext with a request that does nothing, through

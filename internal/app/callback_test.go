@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 const aesKey = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // take plays wx.addCard with what the server signed, and returns what its

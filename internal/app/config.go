@@ -19,9 +19,9 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
-	"addcard/internal/auth"
-	"addcard/internal/sqldb"
-	"addcard/internal/ticket/redisstore"
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
 )
 
 // Config is the environment, checked. docs/configuration.md describes it; a

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/app"
+	"github.com/addcard/addcard/internal/app"
 )
 
 // canary is in every value of these tests, so that one that is quoted is seen.

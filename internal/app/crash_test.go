@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/servertest"
-	"addcard/internal/wechatsim"
+	servertest "github.com/addcard/addcard/internal/testing/server"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func TestMain(m *testing.M) { servertest.Main(m) }

@@ -16,9 +16,9 @@ import (
 	"strings"
 	"time"
 
-	"addcard/internal/card"
-	"addcard/internal/member"
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // The outcomes of a check.

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/app"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // world is a simulated WeChat and the servers that run against it, each with

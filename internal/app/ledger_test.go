@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // held makes a user's card that the server knows to be in the wallet.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 type people struct {

@@ -7,9 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"addcard/internal/member"
-	"addcard/internal/ticket"
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // countCalls counts and times the calls to WeChat.

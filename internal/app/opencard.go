@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 
-	"addcard/internal/cardext"
-	"addcard/internal/datakey"
-	"addcard/internal/jssdk"
-	"addcard/internal/opencard"
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/datakey"
+	"github.com/addcard/addcard/internal/jssdk"
+	"github.com/addcard/addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // component is what WeChat knows of the open-card component as package opencard

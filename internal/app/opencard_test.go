@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func oneClick(jump bool) func(base, member object) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // operate sends one request of the operator.

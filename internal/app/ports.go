@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 
-	"addcard/internal/auth"
-	"addcard/internal/card"
-	"addcard/internal/cardlist"
-	"addcard/internal/member"
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // login makes WeChat's refusals of a login the ones that package auth knows.

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"testing"
 
-	"addcard/internal/pgtest"
-	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/sqldbtest"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/postgres"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // onPostgres is a world whose replicas share a PostgreSQL database and nothing else.
@@ -121,7 +121,7 @@ func TestPostgres_two_replicas_one_life(t *testing.T) {
 // the server comes back by itself.
 func TestPostgres_away(t *testing.T) {
 	t.Parallel()
-	server := pgtest.New(t, "-c", "fsync=off")
+	server := postgres.New(t, "-c", "fsync=off")
 	w := newWorld(t, wechatsim.Options{})
 	w.env["DATABASE_URL"] = server.URL("postgres")
 	s := w.serve()

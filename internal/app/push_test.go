@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/sqldb/sqldbtest"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // face waits until the user's only card shows these figures.

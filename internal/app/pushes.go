@@ -10,9 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"addcard/internal/card"
-	"addcard/internal/member"
-	"addcard/internal/wechat/push"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/wechat/push"
 )
 
 // pushes hands what WeChat pushes to the packages that it concerns.

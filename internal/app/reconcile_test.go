@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/sqldb"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // overdue makes every card and wallet due to be checked, as if days had passed.

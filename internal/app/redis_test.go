@@ -5,15 +5,15 @@ import (
 	"sync"
 	"testing"
 
-	"addcard/internal/redistest"
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/testing/redis"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // With REDIS_URL the tickets are shared there, by replicas that have different
 // databases even, and outlive a Redis that is restarted empty.
 func TestRedis_replicas_share_the_tickets(t *testing.T) {
 	t.Parallel()
-	redis := redistest.Single(t)
+	redis := redis.Single(t)
 	w := newWorld(t, wechatsim.Options{})
 	w.env["REDIS_URL"] = "redis://" + redis.Addr
 	cardID := w.card()

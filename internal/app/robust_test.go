@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // Whatever a client sends gets a documented problem, and never a 5xx.

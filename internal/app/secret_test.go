@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/app"
+	"github.com/addcard/addcard/internal/app"
 )
 
 // printings returns v as each printer shows it. Only %p and %w are not among

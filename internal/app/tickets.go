@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"addcard/internal/ticket"
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // tickets are the three shared credentials of the Official Account; the last

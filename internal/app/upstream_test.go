@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func body(s string) *string { return &s }

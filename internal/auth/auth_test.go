@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"addcard/internal/auth"
-	"addcard/internal/auth/sqlstore"
-	"addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/auth/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
 var (

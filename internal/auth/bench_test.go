@@ -3,7 +3,7 @@ package auth_test
 import (
 	"testing"
 
-	"addcard/internal/auth"
+	"github.com/addcard/addcard/internal/auth"
 )
 
 func BenchmarkVerify(b *testing.B) {

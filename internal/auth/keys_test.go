@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/auth"
+	"github.com/addcard/addcard/internal/auth"
 )
 
 func entry(kid string, key []byte) string {

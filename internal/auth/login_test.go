@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/auth"
+	"github.com/addcard/addcard/internal/auth"
 )
 
 // slow answers after d, or when it is told to stop.

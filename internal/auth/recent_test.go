@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/auth"
+	"github.com/addcard/addcard/internal/auth"
 )
 
 func TestRecent_stays_bounded(t *testing.T) {

@@ -13,10 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/auth"
-	"addcard/internal/auth/sqlstore"
-	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/auth/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
 // The same database through two handles, as two processes have it, in real

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/auth"
-	"addcard/internal/auth/sqlstore"
-	"addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/auth/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
 const (

@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/card"
-	"addcard/internal/card/sqlstore"
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/card/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 // account is the Official Account at WeChat: the outside, so a fake.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/cardext"
 )
 
 var (

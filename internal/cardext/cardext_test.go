@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/cardext"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/cardext"
 )
 
 // The values of WeChat's own example: what a server answers for one card.

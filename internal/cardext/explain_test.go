@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/cardext"
 )
 
 const (

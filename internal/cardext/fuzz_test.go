@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/cardext"
 )
 
 func FuzzSign_sends_what_it_signed(f *testing.F) {

@@ -15,9 +15,9 @@ import (
 	"fmt"
 	"time"
 
-	"addcard/internal/card"
-	"addcard/internal/cardext"
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // ErrNoTicket is returned when there is no api_ticket to sign with. It wraps why.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"addcard/internal/card"
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/member"
 )
 
 var (

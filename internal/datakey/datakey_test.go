@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/datakey"
+	"github.com/addcard/addcard/internal/datakey"
 )
 
 func entry(kid string, b byte) string {

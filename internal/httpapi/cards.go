@@ -10,8 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"addcard/internal/card"
-	"addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardlist"
 )
 
 // maxOuterStr is how many bytes WeChat takes as outer_str.

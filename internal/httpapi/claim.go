@@ -8,7 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/cardlist"
 )
 
 type claimInput struct {

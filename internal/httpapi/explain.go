@@ -12,7 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
 
-	"addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/cardext"
 )
 
 type explainInput struct {

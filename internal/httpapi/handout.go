@@ -12,7 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 
-	"addcard/internal/card"
+	"github.com/addcard/addcard/internal/card"
 )
 
 type qrInput struct {

@@ -21,11 +21,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"addcard/internal/auth"
-	"addcard/internal/card"
-	"addcard/internal/cardext"
-	"addcard/internal/cardlist"
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // Sessions is what the API needs of package auth.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // People is what the operator's API needs of package member.

@@ -6,9 +6,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"addcard/internal/jssdk"
-	"addcard/internal/member"
-	"addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/jssdk"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/opencard"
 )
 
 // OpenCards is what the API needs of the way through the open-card component.

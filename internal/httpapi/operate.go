@@ -12,8 +12,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"addcard/internal/card"
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // Operator is what the API needs of what an operator does with cards.

@@ -13,15 +13,15 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"addcard/internal/auth"
-	"addcard/internal/card"
-	"addcard/internal/cardlist"
-	"addcard/internal/jssdk"
-	"addcard/internal/member"
-	"addcard/internal/opencard"
-	"addcard/internal/sqldb"
-	"addcard/internal/ticket"
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/jssdk"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // kind is one thing that can go wrong, as a client sees it. Its code is stable:

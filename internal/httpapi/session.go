@@ -9,8 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"addcard/internal/auth"
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/member"
 )
 
 type loginInput struct {

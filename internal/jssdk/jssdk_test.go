@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/jssdk"
+	"github.com/addcard/addcard/internal/jssdk"
 )
 
 // The vector of WeChat's own page (J1).

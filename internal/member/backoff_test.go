@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // refusal is an error of WeChat that says what it means.

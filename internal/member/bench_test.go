@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // idle is a WeChat that costs nothing.

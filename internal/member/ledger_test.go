@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // shop is a made-up history of one card: what is booked on it, what becomes of

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/member"
-	"addcard/internal/member/sqlstore"
-	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 func TestErase_whoever_comes_later_is_somebody_new(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // cast is everybody who may be in a story, in both apps.

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // active makes ming's active card and returns its code.

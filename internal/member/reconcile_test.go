@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // reconcile runs a Reconciler, and a Sender beside it, for that long and returns

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/member"
-	"addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/member/sqlstore"
 )
 
 // once is an error of the first call of that name only.

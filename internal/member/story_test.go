@@ -10,7 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // story is what happened. Its steps become known in any order, three times if

@@ -14,9 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/member"
-	"addcard/internal/member/sqlstore"
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 // catalogue is what is known of cards: the name of a card is its plan, or says

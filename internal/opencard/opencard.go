@@ -23,9 +23,9 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"addcard/internal/card"
-	"addcard/internal/cardlist"
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // AppID is the component's, the same for all merchants (page "开卡组件").

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
 // Whoever writes SQL by hand must not be able to change what was booked.

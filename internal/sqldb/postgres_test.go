@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/pgtest"
-	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/postgres"
 )
 
 func TestPostgres_migrate_by_several_at_once_then_again(t *testing.T) {
@@ -112,7 +112,7 @@ func TestPostgres_what_is_always_in_the_way_is_busy(t *testing.T) {
 
 func TestPostgres_goes_away_and_comes_back(t *testing.T) {
 	t.Parallel()
-	server := pgtest.New(t, "-c", "fsync=off")
+	server := postgres.New(t, "-c", "fsync=off")
 	db := sqldbtest.Open(t, server.URL("postgres"))
 	insert := func(id string) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

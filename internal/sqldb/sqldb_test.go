@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
 func insertMember(ctx context.Context, tx sqldb.Querier, id string) error {

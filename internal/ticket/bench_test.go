@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 func warm(b testing.TB) *ticket.Source {

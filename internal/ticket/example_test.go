@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // Two replicas share one store: WeChat is asked once.

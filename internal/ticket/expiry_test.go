@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // Any expires_in from 1 s up works: the fleet asks about once per life and

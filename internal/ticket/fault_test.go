@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // faulty is a store whose server can go away, lose answers or be replaced.

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 const key = "wx:app:wx_card"

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // paused wraps an issuer so that its process stands still at some point of its

@@ -3,8 +3,8 @@ package ticket_test
 import (
 	"testing"
 
-	"addcard/internal/ticket"
-	"addcard/internal/ticket/tickettest"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 func TestMemory(t *testing.T) {

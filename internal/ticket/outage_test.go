@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 var errBusy = errors.New("-1 system busy")

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // use plays one API call with a value: it is refused if the value is dead,

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/ticket"
-	"addcard/internal/ticket/tickettest"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 func TestSeal(t *testing.T) {

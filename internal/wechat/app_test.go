@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 func TestApp_Code2Session_asks_as_WeChat_wants_and_reads_who_it_is(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 const (

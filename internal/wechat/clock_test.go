@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 func TestClock_follows_WeChat_only_when_far_off(t *testing.T) {

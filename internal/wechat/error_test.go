@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 const (

@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // everyCall makes each call of the package once.

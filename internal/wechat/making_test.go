@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // What goes over the wire, byte by byte: raw UTF-8, whole numbers, 0 where it

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 // A golden body keeps apart what is 0 and what is not there: WeChat takes a

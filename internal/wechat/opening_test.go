@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/wechat"
 )
 
 func TestClient_OpenCard_decodes_each_value_once(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func TestAddCard_success_and_the_face(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func TestCreateCard_waits_for_its_review(t *testing.T) {

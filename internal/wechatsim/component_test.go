@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func oneClick(jump bool) tree {

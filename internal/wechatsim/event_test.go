@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func TestEvents_of_a_cards_life(t *testing.T) {

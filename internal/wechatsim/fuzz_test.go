@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // Nobody can sign here, so whatever the bytes are, no card may be taken.

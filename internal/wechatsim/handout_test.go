@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func qr(card tree) tree { return tree{"action_name": "QR_CARD", "action_info": tree{"card": card}} }

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 const (

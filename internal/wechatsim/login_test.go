@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func TestCode2Session_gives_the_persons_identity_once(t *testing.T) {

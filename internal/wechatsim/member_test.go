@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // member is a rig with one custom-code card in ann's wallet.

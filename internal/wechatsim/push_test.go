@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func TestPush_plain_is_signed_over_token_timestamp_nonce(t *testing.T) {

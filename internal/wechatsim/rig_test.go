@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // rig is a simulator behind a listener, with the calls that tests make of it.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // What a second getticket does, by guess: the ticket, expires_in after 1000 s,

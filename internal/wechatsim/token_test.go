@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func TestStableToken_normal_mode_repeats_and_counts_down(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 func TestTrigger_every_kind_from_the_control_api(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 type vector struct {

@@ -3,7 +3,7 @@ package command_test
 import (
 	"testing"
 
-	"addcard/cmd/internal/command"
+	"github.com/addcard/addcard/cmd/internal/command"
 )
 
 func TestLoopback(t *testing.T) {

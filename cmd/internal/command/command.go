@@ -16,7 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"addcard/internal/app"
+	"github.com/addcard/addcard/internal/app"
 )
 
 // The exit codes of every command.

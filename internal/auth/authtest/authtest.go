@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/auth"
+	"github.com/addcard/addcard/internal/auth"
 )
 
 // Run runs the suite. open returns a fresh, empty store for each test.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"addcard/internal/auth"
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 // Store keeps logouts in the database. It is safe for concurrent use.

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"time"
 
-	"addcard/internal/card"
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 // Store keeps the catalogue in the database. It is safe for concurrent use.

@@ -8,15 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/card"
-	"addcard/internal/card/sqlstore"
-	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/plantest"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/card/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/testing/plan"
 )
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	plantest.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		s := sqlstore.New(open(t))
 		if _, _, err := s.Load(t.Context(), "c1"); !errors.Is(err, card.ErrNotFound) {
 			t.Errorf("nothing saved: got %v", err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 func codeUnique(t *testing.T, s member.Store) {

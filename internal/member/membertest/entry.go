@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // ledgerTests is the part of the suite about entries.

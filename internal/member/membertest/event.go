@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 func eventOnce(t *testing.T, s member.Store) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 func identityOnce(t *testing.T, s member.Store) {

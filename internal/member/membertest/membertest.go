@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // Run runs the suite. open returns a fresh, empty store for each test.

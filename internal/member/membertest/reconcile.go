@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // reconcileTests is the part of the suite about what is checked when.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // tellTests is the part of the suite about what WeChat has to be told.

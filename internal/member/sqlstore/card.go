@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 const cardColumns = `card_id, code, member_id, status, bonus, balance, seq, membership_number,

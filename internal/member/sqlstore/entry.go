@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 const answerSQL = `select payload, answer from entry where idempotency_key = $2 and route = $1 and idempotency_key <> ''`

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 const addEventSQL = `insert into event (dedupe_key, event, card_id, code, openid, happened_at, received_at, fields)

@@ -3,7 +3,7 @@ package sqlstore
 import (
 	"context"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 const addFormSQL = `insert into form (ticket_hash, card_id, code, phone, sealed, created_at)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // peopleLock is any number that nothing else in the database locks by.

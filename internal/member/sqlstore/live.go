@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 // live remembers what LiveCard found, until anything is committed anywhere: the

@@ -3,7 +3,7 @@ package sqlstore
 import (
 	"context"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 const moveIdentitySQL = `update identity set member_id = $3 where app_id = $1 and openid = $2`

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"addcard/internal/member"
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 // What waits behind another of its card is not due before an hour, so that a

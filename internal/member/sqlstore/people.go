@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 const personSQL = `select created_at from member where member_id = $1 and erased_at = 0`

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"addcard/internal/member"
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 const cardsDueSQL = `select ` + cardColumns + ` from member_card

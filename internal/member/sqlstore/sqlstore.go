@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"addcard/internal/member"
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 // Store keeps members in the database. It is safe for concurrent use.

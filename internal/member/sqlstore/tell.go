@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"addcard/internal/member"
+	"github.com/addcard/addcard/internal/member"
 )
 
 const (

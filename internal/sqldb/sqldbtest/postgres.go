@@ -10,13 +10,13 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver of Postgres
 
-	"addcard/internal/pgtest"
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/testing/postgres"
 )
 
-var postgres struct {
+var shared struct {
 	mu       sync.Mutex
-	template *pgtest.Server // whose template is made
+	template *postgres.Server // whose template is made
 	count    atomic.Int64
 }
 
@@ -24,12 +24,12 @@ var postgres struct {
 // on a server that all tests of the binary share. It is gone when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	server := pgtest.Shared(t)
+	server := postgres.Shared(t)
 	makeTemplate(t, server)
-	name := fmt.Sprintf("t%d", postgres.count.Add(1))
+	name := fmt.Sprintf("t%d", shared.count.Add(1))
 	// Copying a template that somebody else copies just now is refused.
-	postgres.mu.Lock()
-	defer postgres.mu.Unlock()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
 	run(t, server.URL("postgres"), "create database "+name+" template addcard_template")
 	t.Cleanup(func() { run(t, server.URL("postgres"), "drop database "+name+" with (force)") })
 	return server.URL(name)
@@ -38,18 +38,18 @@ func Postgres(t testing.TB) string {
 // EmptyPostgres is Postgres without tables.
 func EmptyPostgres(t testing.TB) string {
 	t.Helper()
-	server := pgtest.Shared(t)
-	name := fmt.Sprintf("e%d", postgres.count.Add(1))
+	server := postgres.Shared(t)
+	name := fmt.Sprintf("e%d", shared.count.Add(1))
 	run(t, server.URL("postgres"), "create database "+name+" template template0")
 	t.Cleanup(func() { run(t, server.URL("postgres"), "drop database "+name+" with (force)") })
 	return server.URL(name)
 }
 
-func makeTemplate(t testing.TB, server *pgtest.Server) {
+func makeTemplate(t testing.TB, server *postgres.Server) {
 	t.Helper()
-	postgres.mu.Lock()
-	defer postgres.mu.Unlock()
-	if postgres.template == server {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.template == server {
 		return
 	}
 	run(t, server.URL("postgres"), "create database addcard_template template template0")
@@ -61,7 +61,7 @@ func makeTemplate(t testing.TB, server *pgtest.Server) {
 	if _, err := db.Migrate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	postgres.template = server
+	shared.template = server
 }
 
 func run(t testing.TB, url, statement string) {

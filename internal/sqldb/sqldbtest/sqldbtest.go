@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 // New opens a migrated SQLite database in t's temporary folder and closes it

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/redistest"
-	"addcard/internal/ticket"
+	redistest "github.com/addcard/addcard/internal/testing/redis"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 func BenchmarkLoad(b *testing.B) {

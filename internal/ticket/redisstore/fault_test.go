@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/redistest"
-	"addcard/internal/ticket"
-	"addcard/internal/ticket/redisstore"
+	redistest "github.com/addcard/addcard/internal/testing/redis"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
 )
 
 const key = "wx:app:wx_card"

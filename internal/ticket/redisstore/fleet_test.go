@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/redistest"
-	"addcard/internal/ticket"
+	redistest "github.com/addcard/addcard/internal/testing/redis"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // issuer gives value-1, value-2, … and knows how many it gave.

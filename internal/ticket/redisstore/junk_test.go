@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/redistest"
-	"addcard/internal/ticket"
+	redistest "github.com/addcard/addcard/internal/testing/redis"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 var fields = []string{"value", "value_fence", "life", "ends", "saved", "rejected", "owner", "fence", "granted", "until", "failures"}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/ticket/redisstore"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
 )
 
 func TestMain(m *testing.M) {

@@ -13,9 +13,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"addcard/internal/redistest"
-	"addcard/internal/ticket"
-	"addcard/internal/ticket/redisstore"
+	redistest "github.com/addcard/addcard/internal/testing/redis"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
 )
 
 // The forms are those of go-redis: what it reads from a URL, we do.

@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
-	"addcard/internal/redistest"
+	redistest "github.com/addcard/addcard/internal/testing/redis"
 )
 
 // proxy is a proxy that can be poisoned, before a server.

@@ -23,7 +23,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // Store is a [ticket.Store] in Redis. Make it with [New]; it is safe for

@@ -7,10 +7,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"addcard/internal/redistest"
-	"addcard/internal/ticket"
-	"addcard/internal/ticket/redisstore"
-	"addcard/internal/ticket/tickettest"
+	redistest "github.com/addcard/addcard/internal/testing/redis"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 func TestStore_single(t *testing.T) {

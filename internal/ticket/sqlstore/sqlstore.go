@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"time"
 
-	"addcard/internal/sqldb"
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // Store is a [ticket.Store] in the table ticket. Make it with [New]; it is safe

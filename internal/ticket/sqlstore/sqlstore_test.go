@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/sqldb"
-	"addcard/internal/sqldb/sqldbtest"
-	"addcard/internal/ticket"
-	"addcard/internal/ticket/sqlstore"
-	"addcard/internal/ticket/tickettest"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/sqlstore"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 func TestStore(t *testing.T) {

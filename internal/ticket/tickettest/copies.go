@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 var copies = map[string]func(*testing.T, *suite){

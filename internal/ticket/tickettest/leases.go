@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 var leases = map[string]func(*testing.T, *suite){

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // Harness is one Store to be tried, with nobody else on it.

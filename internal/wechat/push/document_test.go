@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechat/push"
+	"github.com/addcard/addcard/internal/wechat/push"
 )
 
 // message is an event of which one element is left open.

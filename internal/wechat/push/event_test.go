@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechat/push"
+	"github.com/addcard/addcard/internal/wechat/push"
 )
 
 // sample is one event as its page describes it, in values of our own.

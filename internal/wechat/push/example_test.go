@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"time"
 
-	"addcard/internal/wechat/push"
+	"github.com/addcard/addcard/internal/wechat/push"
 )
 
 func ExampleReceiver_Open() {

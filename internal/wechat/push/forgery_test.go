@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechat/push"
+	"github.com/addcard/addcard/internal/wechat/push"
 )
 
 // forged sends s and wants the one answer there is.

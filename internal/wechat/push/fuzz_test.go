@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechat/push"
+	"github.com/addcard/addcard/internal/wechat/push"
 )
 
 // FuzzOpen: whatever comes, nothing panics and only what has the right

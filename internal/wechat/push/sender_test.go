@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"addcard/internal/wechat/push"
+	"github.com/addcard/addcard/internal/wechat/push"
 )
 
 const (

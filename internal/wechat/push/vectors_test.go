@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"addcard/internal/wechat/push"
+	"github.com/addcard/addcard/internal/wechat/push"
 )
 
 type vector struct {

@@ -1,5 +1,0 @@
-//go:build !race
-
-package docstest
-
-var buildFlags = []string{"-ldflags=-w"}

@@ -1,7 +1,0 @@
-//go:build race
-
-package docstest
-
-// buildFlags make the programs share the packages that the test run compiled,
-// and leave out what only a debugger reads: linking is most of the test.
-var buildFlags = []string{"-race", "-ldflags=-w"}

@@ -1,0 +1,164 @@
+//go:build linux
+
+package crash
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// plan is how often each of the faults happens.
+type plan map[string]int
+
+// story is one way to treat a shop.
+type story struct {
+	name     string
+	database string
+	disk     string // MiB of a disk of its own, or ""
+	replicas int
+	holders  int
+	callers  int
+	pace     time.Duration // of a caller
+	plan     plan
+}
+
+func stories() []story {
+	if !full {
+		return []story{
+			{"everything", "sqlite", "24", 2, 12, 8, 15 * time.Millisecond,
+				plan{"kill": 7, "kill all": 2, "pause": 1, "I/O error": 1, "disk full": 1}},
+			{"everything", "postgres", "192", 2, 12, 8, 15 * time.Millisecond,
+				plan{"kill": 6, "kill all": 1, "pause": 1, "I/O error": 1, "disk full": 1,
+					"PostgreSQL killed": 1, "PostgreSQL aborted": 1, "a backend killed": 1}},
+		}
+	}
+	list := []story{
+		{"kills", "sqlite", "", 2, 40, 6, 40 * time.Millisecond,
+			plan{"kill": 140, "kill all": 22, "pause": 15, "I/O error": 8}},
+		{"kills", "postgres", "", 3, 40, 6, 40 * time.Millisecond,
+			plan{"kill": 152, "kill all": 16, "pause": 15, "I/O error": 5,
+				"PostgreSQL killed": 12, "PostgreSQL aborted": 8, "a backend killed": 8}},
+		{"a full disk", "sqlite", "48", 2, 12, 6, 20 * time.Millisecond, plan{"disk full": 10, "kill": 10, "I/O error": 2}},
+		{"a full disk", "postgres", "256", 2, 12, 6, 20 * time.Millisecond, plan{"disk full": 10, "kill": 10, "I/O error": 2}},
+	}
+	if soak > 0 {
+		return list[:2] // a small disk would become full by itself
+	}
+	return list
+}
+
+const heading = "story | database | what happened | WeChat's calls spoiled | acknowledged | lost | doubled | out of order | " +
+	"face ≠ ledger after 60 s | of these an older total | messages missing / twice / overtaken | parked | equal after"
+
+// Whatever happens to the server, its database, the disk and WeChat: what was
+// acknowledged is in the ledger, once and in order, and on every face.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	rows := []string{heading}
+	t.Run("stories", func(t *testing.T) {
+		for _, st := range stories() {
+			t.Run(strings.ReplaceAll(st.name, " ", "_")+"/"+st.database, func(t *testing.T) {
+				t.Parallel()
+				row := st.play(t)
+				mu.Lock()
+				defer mu.Unlock()
+				rows = append(rows, row)
+			})
+		}
+	})
+	t.Logf("\n| %s |", strings.Join(rows, " |\n| "))
+}
+
+func (st story) play(t *testing.T) (row string) {
+	seed := seed(t)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	dir := ""
+	if st.disk != "" {
+		dir = smallDisk(t, st.disk)
+	}
+	s := &storm{shop: open(t, st.database, dir, seed, st.replicas, st.holders), rng: rng, disk: dir}
+	s.load = s.shop.load(seed, st.callers, st.pace)
+	before := s.calls()
+	s.spoil()
+	s.eventually("WeChat has failed in every way", func() bool { return !slices.Contains(s.spoiled(), 0) })
+	happened := plan{}
+	for end := time.Now().Add(soak); len(happened) == 0 || time.Now().Before(end); {
+		for _, name := range st.order(rng) {
+			time.Sleep(upTo(rng, 400*time.Millisecond)) // a fault may come at any moment
+			faults[name](s)
+			happened[name]++
+		}
+	}
+	s.load.end()
+	hits, calls := s.spoiled(), s.calls()-before
+	s.ask(http.MethodDelete, s.wechat+"/_sim/faults", "", nil, nil)
+	v := s.judge(s.load)
+	if !v.clean() {
+		t.Errorf("%+v", v)
+	}
+	if n := s.acknowledgedWhileFailing(); n > 0 {
+		t.Errorf("%d entries were acknowledged while no commit could reach the disk", n)
+	}
+	if s.load.replays == 0 || s.load.silent == 0 {
+		t.Errorf("%d replays, %d requests without an answer: this run proves too little", s.load.replays, s.load.silent)
+	}
+	t.Logf("answers %v, none %d, asked again %d, of these acknowledged before: %d", s.load.answers, s.load.silent, s.load.replays, s.load.replayed)
+	return fmt.Sprintf("%s | %s | %s | %d of %d | %s", st.name, st.database, s.happened(happened), sum(hits), calls, v.told())
+}
+
+// order is the plan's faults, shuffled.
+func (st story) order(rng *rand.Rand) (list []string) {
+	for _, name := range st.plan.names() {
+		for range st.plan[name] {
+			list = append(list, name)
+		}
+	}
+	rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+// acknowledgedWhileFailing counts the entries that were asked for and
+// acknowledged for the first time while every sync failed.
+func (s *storm) acknowledgedWhileFailing() (n int) {
+	for _, o := range s.load.orders {
+		for _, w := range s.failing {
+			if !o.refused && o.began.After(w.from) && o.ended.Before(w.to) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// names lists what is in the plan, in one order.
+func (p plan) names() []string { return slices.Sorted(maps.Keys(p)) }
+
+// happened tells what the plan did.
+func (s *storm) happened(p plan) string {
+	list := []string{fmt.Sprintf("%d kills of the server", s.kills)}
+	for _, name := range p.names() {
+		switch {
+		case strings.HasPrefix(name, "kill"): // among the kills
+		case name == "disk full" && s.disk == "":
+			list = append(list, fmt.Sprintf("%s (injected) %d×", name, p[name]))
+		default:
+			list = append(list, fmt.Sprintf("%s %d×", name, p[name]))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func sum(numbers []int) (n int) {
+	for _, k := range numbers {
+		n += k
+	}
+	return n
+}

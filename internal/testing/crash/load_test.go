@@ -1,0 +1,174 @@
+//go:build linux
+
+package crash
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/addcard/addcard/internal/testing/server"
+)
+
+// order is what one request asked for, and what came of it.
+type order struct {
+	card                 *card
+	record               string // its text in the ledger and in the message, and its key
+	addBonus, addBalance int64
+	notify               bool
+
+	floor        int64 // the greatest seq of the card that was acknowledged before it was first sent
+	began, ended time.Time
+	refused      bool  // 409: nothing may have been written
+	got          entry // what was acknowledged
+}
+
+// load is callers who book on the shop's cards. Each repeats a request, with its
+// key, at any replica until it knows what came of it: so in the end what is in
+// the ledger is exactly what was acknowledged.
+type load struct {
+	shop *shop
+	stop atomic.Bool
+	wg   sync.WaitGroup
+
+	mu       sync.Mutex
+	orders   []*order
+	answers  map[int]int // by status
+	silent   int         // no answer
+	replays  int         // acknowledged orders that were asked for once more
+	replayed int         // acknowledged by a replay: the first answer got lost
+}
+
+func (s *shop) load(seed uint64, callers int, pace time.Duration) *load {
+	l := &load{shop: s, answers: map[int]int{}}
+	for c := range callers {
+		rng := rand.New(rand.NewPCG(seed, uint64(c)))
+		l.wg.Go(func() {
+			for i := 0; !l.stop.Load() && l.settle(rng, l.next(rng, fmt.Sprintf("%d-%d", c, i))); i++ {
+				time.Sleep(upTo(rng, 2*pace)) // the pace of the load
+			}
+		})
+	}
+	s.t.Cleanup(l.end)
+	return l
+}
+
+func upTo(rng *rand.Rand, d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d))) }
+
+// end has all callers finish what they have begun.
+func (l *load) end() {
+	l.stop.Store(true)
+	l.wg.Wait()
+}
+
+// next makes up an order: mostly points, some money, some taken away, some that
+// nobody is told of.
+func (l *load) next(rng *rand.Rand, record string) *order {
+	o := &order{card: l.shop.cards[rng.IntN(len(l.shop.cards))], record: record, notify: rng.IntN(5) > 0}
+	o.addBonus = 1 + rng.Int64N(9)
+	if rng.IntN(4) == 0 {
+		o.addBonus = -o.addBonus
+	}
+	if rng.IntN(5) == 0 {
+		o.addBalance = 1 + rng.Int64N(900)
+	}
+	return o
+}
+
+func (o *order) body() []byte {
+	in := object{"add_bonus": o.addBonus, "record_bonus": o.record, "notify_bonus": o.notify}
+	if o.addBalance != 0 {
+		in["add_balance"], in["record_balance"], in["notify_balance"] = o.addBalance, o.record, o.notify
+	}
+	raw, err := json.Marshal(in)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+// settle sends the order until there is an answer; false if there never is.
+func (l *load) settle(rng *rand.Rand, o *order) bool {
+	o.floor = o.card.newest.Load()
+	deadline := time.Now().Add(2 * patience)
+	for time.Now().Before(deadline) {
+		o.began = time.Now()
+		got, err := l.send(rng, o)
+		o.ended = time.Now()
+		l.count(got, err)
+		switch {
+		case err == nil && got.status == http.StatusCreated:
+			return l.acknowledged(rng, o, got)
+		case err == nil && got.status == http.StatusConflict:
+			o.refused = true
+			l.keep(o)
+			return true
+		case err == nil && got.status != http.StatusServiceUnavailable:
+			l.shop.t.Errorf("%s: %d %s", o.record, got.status, got.body)
+			return false
+		}
+		time.Sleep(5*time.Millisecond + upTo(rng, 40*time.Millisecond)) // as a caller would
+	}
+	l.shop.t.Errorf("%s: never answered", o.record)
+	return false
+}
+
+func (l *load) send(rng *rand.Rand, o *order) (reply, error) {
+	s := l.shop.replicas[rng.IntN(len(l.shop.replicas))].Load()
+	return l.shop.do(http.MethodPost, s.Admin+l.shop.entriesPath(o.card), server.AdminToken, o.record, o.body())
+}
+
+func (l *load) count(got reply, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.silent++
+		return
+	}
+	l.answers[got.status]++
+}
+
+func (l *load) keep(o *order) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.orders = append(l.orders, o)
+}
+
+// acknowledged notes an order's answer. Every tenth is asked for once more, and
+// must get the same answer, byte for byte.
+func (l *load) acknowledged(rng *rand.Rand, o *order, first reply) bool {
+	var out struct{ Entry entry }
+	if err := json.Unmarshal(first.body, &out); err != nil {
+		l.shop.t.Errorf("%s: %s: %v", o.record, first.body, err)
+		return false
+	}
+	o.got = out.Entry
+	for newest := o.card.newest.Load(); o.got.Seq > newest && !o.card.newest.CompareAndSwap(newest, o.got.Seq); {
+		newest = o.card.newest.Load()
+	}
+	l.keep(o)
+	l.mu.Lock()
+	if first.replayed {
+		l.replayed++
+	}
+	l.mu.Unlock()
+	if rng.IntN(10) > 0 {
+		return true
+	}
+	again, err := l.send(rng, o)
+	l.count(again, err)
+	if err == nil && again.status != http.StatusServiceUnavailable {
+		if again.status != http.StatusCreated || !again.replayed || !bytes.Equal(again.body, first.body) {
+			l.shop.t.Errorf("%s once more: %d %v %s, first %s", o.record, again.status, again.replayed, again.body, first.body)
+		}
+		l.mu.Lock()
+		l.replays++
+		l.mu.Unlock()
+	}
+	return true
+}

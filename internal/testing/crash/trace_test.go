@@ -1,0 +1,91 @@
+//go:build linux
+
+package crash
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// tracer is strace, attached to running processes and to all that these start.
+type tracer struct {
+	t    *testing.T
+	file string
+	end  func() // lets them go
+}
+
+// trace attaches strace with args and returns when it sees all of pids; a
+// process that has ended meanwhile does not matter.
+func trace(t *testing.T, pids []int, args ...string) *tracer {
+	t.Helper()
+	tr := &tracer{t: t, file: filepath.Join(t.TempDir(), "trace")}
+	args = append(args, "-f", "-o", tr.file)
+	waiting := map[string]bool{}
+	for _, pid := range pids {
+		args = append(args, "-p", strconv.Itoa(pid))
+		waiting[strconv.Itoa(pid)] = true
+	}
+	cmd := exec.Command("strace", args...)
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("strace, in Debian the package strace: %v", err)
+	}
+	tr.end = sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		_ = cmd.Wait()
+	})
+	t.Cleanup(tr.end)
+	attached, gone := make(chan struct{}), make(chan string, 1)
+	go func() {
+		see, last := sync.OnceFunc(func() { close(attached) }), ""
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			last = lines.Text()
+			words := strings.Fields(last)
+			switch {
+			case len(words) > 3 && words[1] == "Process" && words[3] == "attached":
+				delete(waiting, words[2])
+			case strings.Contains(last, "No such process"):
+				clear(waiting)
+			}
+			if len(waiting) == 0 {
+				see()
+			}
+		}
+		if len(waiting) == len(pids) {
+			gone <- last
+			return
+		}
+		see() // what it was attached to has ended already
+	}()
+	select {
+	case <-attached:
+	case last := <-gone:
+		t.Fatalf("%s: strace attaches as root, or where kernel.yama.ptrace_scope is 0 (in a container: --cap-add SYS_PTRACE)", last)
+	case <-time.After(patience):
+		t.Fatal("strace does not attach")
+	}
+	return tr
+}
+
+func (tr *tracer) read() string {
+	tr.t.Helper()
+	raw, err := os.ReadFile(tr.file)
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// count is how often text is in the trace.
+func (tr *tracer) count(text string) int { return strings.Count(tr.read(), text) }

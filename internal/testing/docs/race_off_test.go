@@ -1,0 +1,5 @@
+//go:build !race
+
+package docs
+
+var buildFlags = []string{"-ldflags=-w"}

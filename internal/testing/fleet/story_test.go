@@ -1,0 +1,567 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/testing/redis"
+	"github.com/addcard/addcard/internal/testing/server"
+)
+
+// tell prints the one line of a story.
+func tell(t testing.TB, u *upstream, s fmt.Stringer) {
+	t.Helper()
+	t.Logf("%s: fetched %d token, %d ticket; %v", t.Name(), u.count("token"), u.count("wx_card"), s)
+}
+
+// Everybody comes before there is anything: callers wait at every replica while
+// the first call to WeChat is under way.
+func TestColdStart(t *testing.T) {
+	processes, callers, kinds := 4, 50, []string{"redis", "sqlite"}
+	if full {
+		processes, callers, kinds = 16, 1000, []string{"redis", "sentinel", "cluster", "sqlite"}
+	}
+	for _, kind := range kinds { // one after the other: each is a load
+		t.Run(kind, func(t *testing.T) {
+			done := false
+			for try := 1; try <= 3 && !done; try++ {
+				t.Run(fmt.Sprint("try ", try), func(t *testing.T) { done = coldStart(t, stores[kind](t), processes, callers) })
+			}
+			if !done {
+				t.Error("the machine is too slow for so many callers")
+			}
+		})
+	}
+}
+
+// coldStart reports whether all callers came in the time that a call to WeChat
+// has; without that nothing was proved.
+func coldStart(t *testing.T, store string, processes, callers int) bool {
+	const latency, early = time.Second, 6 * time.Second
+	u := newUpstream(t, latency)
+	open := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(open) })
+	defer letGo()
+	began := time.Now()
+	var first, opened atomic.Int64 // counted from began
+	u.during = func(string, int) {
+		first.CompareAndSwap(0, int64(time.Since(began)))
+		<-open
+	}
+	replicas := fleet(t, u, processes, store)
+
+	var wg sync.WaitGroup
+	var sent atomic.Int64
+	seen := &tally{}
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { sent.Add(1) }})
+	values := map[string]int{}
+	for _, r := range replicas {
+		for range callers {
+			wg.Go(func() {
+				value, err := r.value(ctx, "wx_card")
+				seen.add(time.Since(began)-time.Duration(opened.Load()), err)
+				seen.mu.Lock()
+				defer seen.mu.Unlock()
+				values[value]++
+			})
+		}
+	}
+	eventually(t, "all callers have asked", func() bool { return sent.Load() >= int64(processes*callers) })
+	opened.Store(int64(time.Since(began)))
+	u.set(func() { u.during = nil })
+	letGo() // the one call under way
+	wg.Wait()
+	if held := time.Duration(opened.Load() - first.Load()); held > early {
+		t.Logf("the callers took %v to come", held)
+		return false
+	}
+	tell(t, u, seen)
+	seen.clean(t)
+	if u.count("token") != 1 || u.count("wx_card") != 1 || len(values) != 1 {
+		t.Errorf("fetched %d token, %d ticket, %d different values", u.count("token"), u.count("wx_card"), len(values))
+	}
+	if bound := 2*latency + 500*time.Millisecond; seen.longest > bound {
+		t.Logf("the slowest waited %v, more than %v", seen.longest, bound)
+		if seen.longest > 4*bound {
+			t.Error("that is not for want of a processor")
+		}
+	}
+	return true
+}
+
+// Tickets of a few seconds are renewed again and again under load.
+func TestRenewals(t *testing.T) {
+	t.Parallel()
+	replicas, life, renewals := 3, 8, 2
+	if full {
+		replicas, life, renewals = 8, 20, 6
+	}
+	u := newUpstream(t, 200*time.Millisecond)
+	u.expiresIn = life
+	all := fleet(t, u, replicas, stores["redis"](t))
+	agree(t, all...)
+	stop := load(t, all...)
+	began := time.Now()
+	waitFor(t, 5*patience, "the renewals", func() bool { return u.count("wx_card") > renewals })
+	took := time.Since(began)
+	seen := stop()
+	tell(t, u, seen)
+	seen.clean(t)
+	if most := int(took.Seconds()/(float64(life)*3/4)) + 2; u.count("wx_card") > most || u.count("token") != 1 {
+		t.Errorf("%d tickets and %d tokens in %v, want %d and 1 at most", u.count("wx_card"), u.count("token"), took, most)
+	}
+}
+
+// The replica that asks dies before, in the middle of, or right after its call.
+// Callers have nothing to be served with, so some give up; another replica must
+// take over as soon as the lease has ended.
+func TestHolder_killed_at_a_cold_start(t *testing.T) {
+	t.Parallel()
+	for _, moment := range []string{"before", "during", "after"} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			u := newUpstream(t, 200*time.Millisecond)
+			store := stores["redis"](t)
+			var victim atomic.Pointer[replica]
+			kill := sync.OnceFunc(func() {
+				eventually(t, "the victim is known", func() bool { return victim.Load() != nil })
+				victim.Load().process.Kill()
+			})
+			var accepted func()
+			switch moment {
+			case "before":
+				accepted = kill
+			case "during":
+				u.during = func(kind string, caller int) {
+					if caller == 0 && kind == "wx_card" {
+						kill()
+					}
+				}
+			case "after":
+				u.after = func(kind string, caller int) {
+					if caller == 0 && kind == "wx_card" {
+						kill()
+					}
+				}
+			}
+			victim.Store(spawn(t, 0, u.door(0, accepted), store))
+			select {
+			case <-victim.Load().process.Dead():
+			case <-time.After(patience):
+				t.Fatal("the holder lives")
+			}
+			died := time.Now()
+			others := []*replica{spawn(t, 1, u.door(1, nil), store), spawn(t, 2, u.door(2, nil), store)}
+			stop := load(t, others...)
+			value := agree(t, others...)
+			took := time.Since(died)
+			seen := stop()
+			tell(t, u, seen)
+			loadFor(t, 200, others...).clean(t)
+			t.Logf("taken over after %v", took.Round(time.Millisecond))
+			if u.count("wx_card") > 2 || u.count("token") > 2 || seen.stale > 0 || number(value) != u.count("wx_card") {
+				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.stale, value)
+			}
+		})
+	}
+}
+
+// The replica that asks is stopped while WeChat answers, wakes up when another
+// has taken over long ago, and must not put its older value over the newer.
+func TestHolder_paused_past_its_lease(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"redis", "sqlite"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			u := newUpstream(t, 200*time.Millisecond)
+			store := stores[kind](t)
+			var sleeper atomic.Pointer[replica]
+			pause := sync.OnceFunc(func() {
+				eventually(t, "the sleeper is known", func() bool { return sleeper.Load() != nil })
+				sleeper.Load().signal(syscall.SIGSTOP)
+			})
+			u.during = func(kind string, caller int) {
+				if kind == "wx_card" && caller == 0 {
+					pause()
+				}
+			}
+			sleeper.Store(spawn(t, 0, u.door(0, nil), store))
+			others := []*replica{spawn(t, 1, u.door(1, nil), store), spawn(t, 2, u.door(2, nil), store)}
+			eventually(t, "another takes over", func() bool { return u.count("wx_card") == 2 })
+			agree(t, others...)
+			all := append(others, sleeper.Load())
+			stop := load(t, all...)
+			sleeper.Load().signal(syscall.SIGCONT)
+			woke := time.Now()
+			value := agree(t, all...)
+			agreed := time.Since(woke)
+			seen := stop()
+			tell(t, u, seen)
+			loadFor(t, 300, all...).clean(t)
+			t.Logf("all agree %v after it woke", agreed.Round(time.Millisecond))
+			if u.count("wx_card") != 2 || u.count("token") != 1 || seen.stale > 0 || value != "ticket-000002" {
+				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.stale, value)
+			}
+		})
+	}
+}
+
+// With a living ticket nobody notices: the holder of a renewal is killed before,
+// in the middle of, or right after its call, or stopped, and callers are served
+// with what there is.
+func TestHolder_lost_in_a_renewal(t *testing.T) {
+	long(t)
+	t.Parallel()
+	pause := func(r *replica) { r.signal(syscall.SIGSTOP) }
+	for name, c := range map[string]struct {
+		moment string
+		strike func(*replica)
+	}{
+		"killed before its call": {"before", func(r *replica) { r.process.Kill() }},
+		"killed in its call":     {"during", func(r *replica) { r.process.Kill() }},
+		"killed after its call":  {"after", func(r *replica) { r.process.Kill() }},
+		"paused":                 {"during", pause},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpstream(t, 200*time.Millisecond)
+			u.expiresIn = 150 // renewed in its last quarter to sixth, and that is longer than a lease
+			store := stores["redis"](t)
+			all := make([]*replica, 4)
+			var armed atomic.Bool
+			var struck atomic.Pointer[replica]
+			strike := func(moment string, caller int) {
+				if armed.Load() && moment == c.moment && struck.CompareAndSwap(nil, all[caller]) {
+					c.strike(all[caller])
+				}
+			}
+			for i := range all {
+				all[i] = spawn(t, i, u.door(i, func() { strike("before", i) }), store)
+			}
+			agree(t, all...)
+			got := time.Now()
+			waitFor(t, 3*time.Minute, "the next call to be the renewal", func() bool { return time.Since(got) > 105*time.Second })
+			u.set(func() {
+				u.expiresIn = 7200
+				u.during = func(_ string, caller int) { strike("during", caller) }
+				u.after = func(_ string, caller int) { strike("after", caller) }
+			})
+			armed.Store(true)
+			stops := map[*replica]func() *tally{}
+			for _, r := range all {
+				stops[r] = load(t, r)
+			}
+			waitFor(t, 3*time.Minute, "the renewal", func() bool { return struck.Load() != nil })
+			began := time.Now()
+			lost := struck.Load()
+			others := slices.DeleteFunc(slices.Clone(all), func(r *replica) bool { return r == lost })
+			var value string
+			eventually(t, "the new ticket is everywhere", func() bool { value = agree(t, others...); return number(value) > 1 })
+			took := time.Since(began)
+			for _, r := range others {
+				seen := stops[r]()
+				tell(t, u, seen)
+				seen.clean(t)
+			}
+			if name == "paused" {
+				lost.signal(syscall.SIGCONT)
+				value = agree(t, all...)
+			}
+			t.Logf("taken over, and everywhere, after %v", took.Round(time.Millisecond))
+			if u.count("wx_card") > 3 || u.count("token") != 1 || took > 25*time.Second || number(value) != u.count("wx_card") {
+				t.Errorf("%d tickets, taken over after %v, the fleet has %s", u.count("wx_card"), took, value)
+			}
+		})
+	}
+}
+
+func waitFor(t testing.TB, patience time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); <-time.After(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// Redis loses everything. The replicas put what they have back.
+func TestRedis_killed_and_restarted_empty(t *testing.T) {
+	t.Parallel()
+	redis := redis.Single(t)
+	u := newUpstream(t, 200*time.Millisecond)
+	all := fleet(t, u, 3, "REDIS_URL="+redis.URL())
+	agree(t, all...)
+	stop := load(t, all...)
+	redis.Kill()
+	redis.Restart()
+	late := spawn(t, 3, u.door(3, nil), "REDIS_URL="+redis.URL())
+	agree(t, append(all, late)...)
+	seen := stop()
+	tell(t, u, seen)
+	seen.clean(t)
+	if u.count("wx_card") > 2 || u.count("token") > 2 { // the late one may come before the old ones have looked
+		t.Errorf("fetched %d token, %d ticket", u.count("token"), u.count("wx_card"))
+	}
+}
+
+func TestSentinel_failovers(t *testing.T) {
+	t.Parallel()
+	failovers := 1
+	if full {
+		failovers = 20
+	}
+	sentinels := redis.Sentinel(t)
+	u := newUpstream(t, 200*time.Millisecond)
+	u.expiresIn = 60 // so that renewals fall into failovers, with a window longer than one
+	all := fleet(t, u, 3, "REDIS_URL="+sentinels.URL())
+	agree(t, all...)
+	stop := load(t, all...)
+	began := time.Now()
+	for range failovers {
+		sentinels.Rejoin(sentinels.Fail())
+	}
+	took := time.Since(began)
+	agree(t, all...)
+	seen := stop()
+	tell(t, u, seen)
+	t.Logf("%d failovers in %v", failovers, took.Round(time.Second))
+	seen.clean(t)
+	if most := int(took.Seconds()/45) + 2 + failovers; u.count("wx_card") > most {
+		t.Errorf("%d tickets in %v, want %d at most", u.count("wx_card"), took, most)
+	}
+}
+
+func TestCluster_master_killed(t *testing.T) {
+	t.Parallel()
+	cluster := redis.Cluster(t)
+	u := newUpstream(t, 200*time.Millisecond)
+	if full {
+		u.expiresIn = 40
+	}
+	all := fleet(t, u, 3, "REDIS_URL="+cluster.URL())
+	agree(t, all...)
+	stop := load(t, all...)
+	cluster.Fail("{wx:wx0000000000000002}")
+	if full {
+		eventually(t, "a renewal after it", func() bool { return u.count("wx_card") >= 2 })
+	}
+	late := spawn(t, 3, u.door(3, nil), "REDIS_URL="+cluster.URL()) // who has nothing but the new master
+	agree(t, append(all, late)...)
+	seen := stop()
+	tell(t, u, seen)
+	seen.clean(t)
+	if u.count("token") > 2 || u.count("wx_card") > 3 {
+		t.Errorf("fetched %d token, %d ticket", u.count("token"), u.count("wx_card"))
+	}
+}
+
+// WeChat fails for two seconds, while there is a ticket and while there is none.
+func TestWeChat_fails_for_two_seconds(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, 50*time.Millisecond)
+	u.failing = true
+	if full {
+		u.expiresIn = 150 // so that the second time falls into a renewal
+	}
+	all := fleet(t, u, 3, stores["redis"](t))
+	stop := load(t, all...)
+	began := time.Now()
+	eventually(t, "two seconds of failures", func() bool { return u.count("token") > 0 && time.Since(began) > 2*time.Second })
+	tries := u.count("token")
+	u.set(func() { u.failing = false })
+	agree(t, all...)
+	recovered := time.Since(began)
+	cold := stop()
+	tell(t, u, cold)
+	t.Logf("served %v after the beginning, %d tries in it", recovered.Round(time.Millisecond), tries)
+	if tries > 6 { // of the fleet, not of each replica
+		t.Errorf("%d tries while WeChat failed", tries)
+	}
+
+	u.set(func() { u.failing = true })
+	stop = load(t, all...)
+	tries = u.count("wx_card")
+	if full { // from the first try of a renewal
+		waitFor(t, 3*time.Minute, "the renewal", func() bool { return u.count("wx_card") > tries })
+	}
+	began = time.Now()
+	eventually(t, "two seconds of failures", func() bool {
+		_, err := all[0].value(t.Context(), "jsapi")
+		return err != nil && time.Since(began) > 2*time.Second
+	})
+	u.set(func() { u.failing = false })
+	if full {
+		eventually(t, "the renewal succeeds", func() bool { return number(agree(t, all...)) > 1 })
+	}
+	hot := stop()
+	tell(t, u, hot)
+	hot.clean(t)
+	if n := u.count("wx_card") - tries; n > 10 {
+		t.Errorf("%d tries at a renewal", n)
+	}
+}
+
+// A stranger renews the access_token while 512 calls are under way: one refetch,
+// and each call is repeated once with its body as it was.
+func TestStranger_kills_the_token(t *testing.T) {
+	t.Parallel()
+	const calls = 512
+	u := newUpstream(t, 200*time.Millisecond)
+	all := fleet(t, u, 4, stores["redis"](t))
+	agree(t, all...)
+	sessions := make([]string, len(all))
+	for i, r := range all {
+		var in struct{ Token string }
+		status, err := r.call(t.Context(), http.MethodPost, r.public+"/v1/session", "", map[string]string{"code": fmt.Sprint("login", i)}, &in)
+		if status != http.StatusOK || err != nil {
+			t.Fatalf("login: %d, %v", status, err)
+		}
+		sessions[i] = in.Token
+	}
+	seen := &tally{}
+	claim := func(i int) {
+		r, began := all[i%len(all)], time.Now()
+		status, err := r.call(context.Background(), http.MethodPost, r.public+"/v1/claims", sessions[i%len(all)],
+			map[string]any{"cardList": []any{map[string]string{"cardId": "pCard", "code": fmt.Sprintf("encrypted-%d", i)}}}, nil)
+		if err == nil && status != http.StatusUnprocessableEntity { // our WeChat opens no code
+			err = fmt.Errorf("status %d", status)
+		}
+		seen.add(time.Since(began), err)
+	}
+	for i := range all {
+		claim(i) // now the catalogues know the card, and the next calls need the token for the codes alone
+	}
+	u.set(func() { u.token++; clear(u.bodies) })
+	var wg sync.WaitGroup
+	for i := range calls {
+		wg.Go(func() { claim(i) })
+	}
+	wg.Wait()
+	tell(t, u, seen)
+	seen.clean(t)
+	if u.count("token") != 2 || u.count("wx_card") != 1 {
+		t.Errorf("fetched %d token, %d ticket, want 2 and 1", u.count("token"), u.count("wx_card"))
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	t.Logf("%d calls met the dead token", u.refused)
+	if len(u.bodies) != calls || u.refused < len(all) {
+		t.Errorf("%d different bodies reached WeChat, %d refused", len(u.bodies), u.refused)
+	}
+	for body, n := range u.bodies {
+		if n > 2 || !strings.Contains(body, "encrypted-") {
+			t.Errorf("%d × %s", n, body)
+		}
+	}
+}
+
+// What WeChat says of a ticket's life is taken as it is, or refused.
+func TestLives(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		expiresIn any
+		good      bool
+		most      int // fetches in three seconds
+	}{
+		"1 s":      {1, true, 5},
+		"250 s":    {250, true, 1},
+		"7200 s":   {7200, true, 1},
+		"0":        {0, false, 6},
+		"negative": {-7200, false, 6},
+		"a text":   {"7200", false, 6},
+		"1e18":     {1e18, false, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpstream(t, 10*time.Millisecond)
+			u.expiresIn = c.expiresIn
+			r := spawn(t, 0, u.door(0, nil))
+			if c.good {
+				agree(t, r)
+			}
+			stop := load(t, r)
+			began := time.Now()
+			eventually(t, "three seconds", func() bool { return time.Since(began) > 3*time.Second })
+			seen := stop()
+			tell(t, u, seen)
+			if c.good != (seen.errors == 0) || seen.stale > 0 || u.count("wx_card") > c.most*int(1+time.Since(began)/(3*time.Second)) {
+				t.Errorf("%v, %d fetches", seen, u.count("wx_card"))
+			}
+		})
+	}
+}
+
+// Two Apps in one process, whose clocks are ten minutes apart as far as WeChat
+// lets them know, share one ticket all the same.
+func TestClocks_ten_minutes_apart(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, 200*time.Millisecond)
+	u.skew = map[int]time.Duration{1: 10 * time.Minute}
+	store := stores["redis"](t)
+	var apps []*replica
+	for i := range 2 {
+		cfg, err := app.LoadConfig(append(server.Environ(t.TempDir(), u.door(i, nil)), store))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := app.New(t.Context(), cfg, app.Options{Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- a.Run(ctx) }()
+		t.Cleanup(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+		apps = append(apps, &replica{t: t, number: i, public: "http://" + a.Addr(), base: "http://" + a.AdminAddr(), client: newClient()})
+	}
+	agree(t, apps...)
+	seen := loadFor(t, 100, apps...)
+	tell(t, u, seen)
+	seen.clean(t)
+	if u.count("token") != 1 || u.count("wx_card") != 1 {
+		t.Errorf("fetched %d token, %d ticket", u.count("token"), u.count("wx_card"))
+	}
+	for i, r := range apps {
+		eventually(t, "the clock is seen to be right or wrong", func() bool {
+			off, err := r.metric("addcard_clock_offset_seconds")
+			return err == nil && (off > 500) == (i == 1)
+		})
+	}
+}
+
+// WeChat hands out the old ticket again. Its life is what was said first, and
+// it is asked for again until it changes.
+func TestSame_ticket_again(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, 50*time.Millisecond)
+	u.expiresIn, u.sticky = 9, true
+	all := fleet(t, u, 2, stores["redis"](t))
+	agree(t, all...)
+	stop := load(t, all...)
+	eventually(t, "it is asked for again", func() bool { return u.count("wx_card") == 2 })
+	u.set(func() { u.sticky = false })
+	eventually(t, "it changes", func() bool { v, err := all[0].value(t.Context(), "wx_card"); return err == nil && number(v) == 2 })
+	agree(t, all...)
+	seen := stop()
+	tell(t, u, seen)
+	seen.clean(t)
+	if n := u.count("wx_card"); n > 5 {
+		t.Errorf("%d fetches", n)
+	}
+}

@@ -1,0 +1,183 @@
+package fleet
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// upstream is a WeChat of a few lines that shares nothing with the product: it
+// hands out numbered tokens and tickets, so that whoever reads them sees their
+// order, and counts how often it was asked.
+type upstream struct {
+	t       testing.TB
+	latency time.Duration // of every call that issues something
+
+	mu        sync.Mutex
+	token     int // the number of the living token
+	tokenEnds time.Time
+	ticket    int
+	fetches   map[string]int        // calls that issue, by kind: token, wx_card, jsapi
+	refused   int                   // calls that came with a dead token
+	bodies    map[string]int        // of decrypt calls, how often each came
+	expiresIn any                   // of tickets; 7200 when nil
+	sticky    bool                  // the same ticket again
+	failing   bool                  // answers -1
+	skew      map[int]time.Duration // of the clock that a caller sees
+	during    func(kind string, caller int)
+	after     func(kind string, caller int)
+}
+
+func newUpstream(t testing.TB, latency time.Duration) *upstream {
+	return &upstream{t: t, latency: latency, token: 1, fetches: map[string]int{}, bodies: map[string]int{}}
+}
+
+// door is an address of its own for each caller, so that it is known who calls.
+// accepted, which may be nil, is told of each connection before a byte is read.
+func (u *upstream) door(caller int, accepted func()) string {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.serve(w, r, caller) }))
+	server.Listener = watched{server.Listener, accepted}
+	server.Start()
+	u.t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL
+}
+
+type watched struct {
+	net.Listener
+	accepted func()
+}
+
+func (w watched) Accept() (net.Conn, error) {
+	c, err := w.Listener.Accept()
+	if err == nil && w.accepted != nil {
+		w.accepted()
+	}
+	return c, err
+}
+
+func (u *upstream) serve(w http.ResponseWriter, r *http.Request, caller int) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	answer, issues := u.answer(r, body)
+	if answer == dead {
+		time.Sleep(u.latency)
+	}
+	if issues != "" {
+		u.mu.Lock()
+		during, after := u.during, u.after
+		u.mu.Unlock()
+		if during != nil {
+			during(issues, caller)
+		}
+		time.Sleep(u.latency) // the upstream's own slowness, not a wait for something
+		if after != nil {
+			defer after(issues, caller)
+		}
+	}
+	u.mu.Lock()
+	w.Header().Set("Date", time.Now().Add(u.skew[caller]).UTC().Format(http.TimeFormat))
+	u.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json; encoding=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	_, _ = io.WriteString(w, answer)
+	_ = http.NewResponseController(w).Flush()
+}
+
+const dead = `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest"}`
+
+const busy = `{"errcode":-1,"errmsg":"system error"}`
+
+// answer does the call. issues names what was handed out, if anything.
+func (u *upstream) answer(r *http.Request, body []byte) (text, issues string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	path, token := r.URL.Path, r.URL.Query().Get("access_token")
+	switch path {
+	case "/cgi-bin/stable_token":
+		u.fetches["token"]++
+		if u.failing {
+			return busy, "token"
+		}
+		if left := time.Until(u.tokenEnds); left < 5*time.Minute { // a new one in the last five minutes
+			if !u.tokenEnds.IsZero() {
+				u.token++
+			}
+			u.tokenEnds = time.Now().Add(2 * time.Hour)
+		}
+		return fmt.Sprintf(`{"access_token":"token-%06d","expires_in":%d}`, u.token, int(time.Until(u.tokenEnds).Seconds())), "token"
+	case "/sns/jscode2session":
+		return fmt.Sprintf(`{"openid":"mini-%s","session_key":"c2Vzc2lvbiBrZXk="}`, r.URL.Query().Get("js_code")), ""
+	}
+	if token != fmt.Sprintf("token-%06d", u.token) {
+		u.refused++
+		if path == "/card/code/decrypt" {
+			u.bodies[string(body)]++
+		}
+		return dead, ""
+	}
+	switch path {
+	case "/cgi-bin/ticket/getticket":
+		kind := r.URL.Query().Get("type")
+		u.fetches[kind]++
+		if u.failing {
+			return busy, kind
+		}
+		if !u.sticky || u.ticket == 0 {
+			u.ticket++
+		}
+		expires, err := json.Marshal(u.expiresIn)
+		if u.expiresIn == nil {
+			expires = []byte("7200")
+		}
+		if err != nil {
+			u.t.Error(err)
+		}
+		return fmt.Sprintf(`{"errcode":0,"errmsg":"ok","ticket":"ticket-%06d","expires_in":%s}`, u.ticket, expires), kind
+	case "/card/batchget":
+		return `{"errcode":0,"errmsg":"ok","card_id_list":[],"total_num":0}`, ""
+	case "/card/get":
+		return `{"errcode":0,"errmsg":"ok","card":{"card_type":"MEMBER_CARD","member_card":{"base_info":{"id":"pCard",
+			"status":"CARD_STATUS_VERIFY_OK","title":"会员卡","use_custom_code":true,"date_info":{"type":"DATE_TYPE_PERMANENT"},
+			"sku":{"quantity":100,"total_quantity":100}}}}}`, ""
+	case "/card/code/decrypt":
+		u.bodies[string(body)]++
+		return `{"errcode":40075,"errmsg":"invalid encrypt code"}`, ""
+	}
+	return `{"errcode":40097,"errmsg":"invalid args"}`, ""
+}
+
+// set changes the upstream.
+func (u *upstream) set(change func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	change()
+}
+
+// count is how often something of that kind was asked for.
+func (u *upstream) count(kind string) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.fetches[kind]
+}
+
+// number is the place of a ticket or token in the order of issue.
+func number(value string) int {
+	n, err := strconv.Atoi(value[strings.LastIndexByte(value, '-')+1:])
+	if err != nil {
+		return -1
+	}
+	return n
+}

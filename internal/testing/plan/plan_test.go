@@ -1,0 +1,48 @@
+package plan_test
+
+import (
+	"testing"
+
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/plan"
+)
+
+// A test of statements that finds nothing wrong must be able to.
+func TestLooks_find_what_grows_with_the_number_of_members(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(t *testing.T) *sqldb.DB{
+		"sqlite":   func(t *testing.T) *sqldb.DB { t.Helper(); return sqldbtest.New(t) },
+		"postgres": func(t *testing.T) *sqldb.DB { t.Helper(); return sqldbtest.Open(t, sqldbtest.Postgres(t)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := open(t)
+			plan.Fill(t, db, 3000)
+			for _, look := range []struct {
+				query string
+				args  []any
+				grows bool
+			}{
+				{"select status from member_card where card_id = $1 and code = $2", []any{"c1", "A1"}, false},
+				{"select code from member_card where member_id = $1", []any{"m1"}, false},
+				{"select code from member_card where check_at <= $1 and status in ('issued', 'claimed', 'active', 'deleted') order by check_at limit 5", []any{5}, false},
+				{"select name from schedule", nil, false},
+				{"update member_card set bonus = 0 where card_id = $1 and code = $2", []any{"c1", "A1"}, false},
+				{"delete from identity where openid = $1", []any{"o1"}, false},
+				{"select count(*) from member", nil, true},
+				{"select code from member_card where outer_str = $1", []any{"table1"}, true},
+				{"select code from member_card where card_id = $1", []any{"c1"}, true},
+				{"select code from member_card where card_id = $1 and outer_str = $2", []any{"c1", "table1"}, true},
+				{"select e.seq from member_card c join entry e on e.card_id = c.card_id where c.code = $1", []any{"A1"}, true},
+				{"update member_card set bonus = 0 where bonus > $1", []any{5}, true},
+				{"delete from identity where unionid like $1", []any{"u%"}, true},
+			} {
+				bad, err := plan.Looks[name](t.Context(), db, look.query, look.args)
+				if err != nil || len(bad) > 0 != look.grows {
+					t.Errorf("%s: got %q, %v, want that it grows: %v", look.query, bad, err, look.grows)
+				}
+			}
+		})
+	}
+}

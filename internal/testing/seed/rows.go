@@ -1,0 +1,151 @@
+package seed
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
+)
+
+// table collects the rows of one table. shape is a row as SQL, with ? for each
+// value.
+type table struct {
+	name, shape string
+	values      []any
+	rows        int // of one statement
+	many, one   string
+}
+
+func newTable(rows int, name, columns, shape string) *table {
+	t := &table{name: name, shape: shape, rows: rows}
+	t.many, t.one = t.statement(columns, rows), t.statement(columns, 1)
+	return t
+}
+
+func (t *table) add(values ...any) { t.values = append(t.values, values...) }
+
+// insert uses two texts only, of many rows and of one: statements are kept.
+func (t *table) insert(ctx context.Context, tx sqldb.Querier) error {
+	width := strings.Count(t.shape, "?")
+	for left := t.values; len(left) > 0; {
+		n, query := t.rows, t.many
+		if len(left) < n*width {
+			n, query = 1, t.one
+		}
+		if _, err := tx.Exec(ctx, query, left[:n*width]...); err != nil {
+			return fmt.Errorf("fill %s: %w", t.name, err)
+		}
+		left = left[n*width:]
+	}
+	t.values = t.values[:0]
+	return nil
+}
+
+func (t *table) statement(columns string, rows int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "insert into %s (%s) values ", t.name, columns)
+	n := 0
+	for _, c := range strings.Repeat(t.shape+", ", rows-1) + t.shape {
+		if c != '?' {
+			b.WriteRune(c)
+			continue
+		}
+		n++
+		fmt.Fprintf(&b, "$%d", n)
+	}
+	return b.String()
+}
+
+// tables are those that are filled.
+type tables struct{ member, identity, card, event, form, entry *table }
+
+func newTables(rows int) tables {
+	return tables{
+		member:   newTable(rows, "member", `member_id, created_at`, `(?, ?)`),
+		identity: newTable(rows, "identity", `app_id, openid, unionid, member_id, created_at, check_at`, `(?, ?, ?, ?, ?, ?)`),
+		card: newTable(rows, "member_card", `card_id, code, ledger, member_id, status, bonus, balance, seq, told, membership_number, outer_str,
+			created_at, issued_at, claimed_at, activated_at, held_at, deleted_at, outer_at, submitted, wallet, check_at`,
+			`(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+		event: newTable(rows, "event", `dedupe_key, event, card_id, code, openid, happened_at, received_at, fields`, `(?, ?, ?, ?, ?, ?, ?, ?)`),
+		form:  newTable(rows, "form", `ticket_hash, card_id, code, created_at`, `(?, ?, ?, ?)`),
+		entry: newTable(rows, "entry", `entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance, record_bonus, record_balance,
+			notify_bonus, notify_balance, reverses, route, idempotency_key, payload, answer, request_id, created_at`,
+			`(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 1, '', ?, ?, ?, ?, ?, ?)`),
+	}
+}
+
+// A while passes between the steps by which a card comes into the wallet.
+const (
+	claimedAfter   = 20_000
+	activatedAfter = 21_000
+	week           = 7 * 24 * 3_600_000
+)
+
+func (o Options) identities(p person) (rows [][]any) {
+	for _, id := range []struct{ app, openID string }{{o.MiniProgram, p.mini}, {o.Official, p.official}} {
+		if id.openID != "" {
+			rows = append(rows, []any{id.app, id.openID, p.union, p.id, p.came, p.came + week})
+		}
+	}
+	return rows
+}
+
+// card is the row of the member's card, with the totals after the last of its
+// entries. WeChat has been told of all of them.
+func (o Options) card(p person, book []entry) []any {
+	var newest entry
+	if len(book) > 0 {
+		newest = book[len(book)-1]
+	}
+	status, number, channel := member.Active, p.code, fmt.Sprint("table", p.k%50)
+	claimed, held, deleted := p.came+claimedAfter, moment(p.came+claimedAfter), int64(0)
+	activated, issued, submitted := p.came+activatedAfter, p.came, int64(0)
+	switch p.place() {
+	case issuedFor:
+		status, number, claimed, activated, held = member.Issued, "", 0, 0, 0
+	case left:
+		status, deleted = member.Deleted, moment(end)+1
+	case withForm:
+		submitted = 1
+	case viaCode:
+		issued = 0
+	}
+	return []any{
+		o.CardID, p.code, p.code, p.id, string(status), newest.bonus, newest.balance, newest.seq, newest.seq, number, channel,
+		p.came, issued, claimed, activated, held, deleted, held, submitted, p.official, max(p.came, newest.at) + week,
+	}
+}
+
+// moment is that of a card being taken, as package member counts.
+func moment(ms int64) int64 { return ms / 1000 * 4 }
+
+func (o Options) event(p person) []any {
+	at := time.UnixMilli(p.came + claimedAfter).UTC().Truncate(time.Second)
+	e := member.Event{
+		DedupeKey: hexOf(o.random(p.k, 1), 32), Name: "user_get_card", CardID: o.CardID, Code: p.code, OpenID: p.official, UnionID: p.union, At: at,
+		Fields: map[string]string{"CardId": o.CardID, "UserCardCode": p.code, "FromUserName": p.official, "IsGiveByFriend": "0", "OuterStr": fmt.Sprint("table", p.k%50)},
+	}
+	fields, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // of texts and a time that has a year of four digits
+	}
+	return []any{e.DedupeKey, e.Name, e.CardID, e.Code, e.OpenID, at.UnixMilli(), at.UnixMilli() + 700, string(fields)}
+}
+
+func (o Options) form(p person) []any {
+	return []any{hexOf(o.random(p.k, 2), 32), o.CardID, p.code, p.came + claimedAfter}
+}
+
+func hexOf(random *rand.Rand, n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(random.Uint32())
+	}
+	return hex.EncodeToString(b)
+}
