@@ -18,6 +18,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
@@ -72,7 +73,7 @@ func (sb *sandbox) startWeChat(ctx context.Context, c *runCmd) error {
 
 func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs io.Writer) error {
 	environ := sb.environ(c, dir)
-	cfg, err := app.LoadSandboxConfig(environ)
+	cfg, err := config.LoadSandbox(environ)
 	if err != nil {
 		return err
 	}

@@ -340,7 +340,7 @@ func TestCard_rules(t *testing.T) {
 		name                 string
 		card                 card.Card
 		takesCode, claimable bool
-		take                 string
+		method               string
 	}{
 		{"system code", card.Card{Status: card.Verified, Quantity: 1}, false, true, "add_card"},
 		{"real-time custom code", card.Card{Status: card.Verified, Quantity: 1, UseCustomCode: true}, true, true, "add_card"},
@@ -362,8 +362,8 @@ func TestCard_rules(t *testing.T) {
 			if got := c.card.Claimable(false); got != c.claimable {
 				t.Errorf("Claimable: got %v", got)
 			}
-			if got := c.card.Take(); got != c.take {
-				t.Errorf("Take: got %v", got)
+			if got := c.card.ClaimMethod(); got != c.method {
+				t.Errorf("ClaimMethod: got %v", got)
 			}
 		})
 	}
