@@ -295,7 +295,8 @@ type cardQRCodeCmd struct {
 
 // Help implements kong.HelpProvider.
 func (cardQRCodeCmd) Help() string {
-	return `Prints the content of the QR code, and draws it on standard error. Print QR codes only of a card with system or deposited codes. Examples:
+	return `Prints the content of the QR code, and draws it on standard error. For printing, the card needs system or deposited codes.
+Examples:
   server card qrcode pjZ8Yt1XGILfi-FUsewpnnolGgZk --outer-str door
   server card qrcode pjZ8Yt1XGILfi-FUsewpnnolGgZk --out card.png`
 }

@@ -18,8 +18,8 @@ type checkCmd struct {
 
 // Help implements kong.HelpProvider.
 func (checkCmd) Help() string {
-	return `Adds up the ledger of every card, and lists cards whose figures at WeChat differ and messages that WeChat refused for good. It changes
-nothing, does not call WeChat, and may run beside a running server. Exits with 1 when an operator has to act. Examples:
+	return `Adds up the ledger of every card, and lists cards whose figures at WeChat differ and messages that WeChat refused for good. Changes
+nothing and does not call WeChat; may run beside a running server. Exits with 1 when an operator has to act. Examples:
   server check
   server check --json`
 }

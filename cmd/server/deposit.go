@@ -24,8 +24,8 @@ type cardDepositCmd struct {
 
 // Help implements kong.HelpProvider.
 func (cardDepositCmd) Help() string {
-	return `A code has at most 20 letters and digits. Codes are sent to WeChat in batches of 100, and the stock is raised to their number. After
-Ctrl-C or a failure run it again: the codes that WeChat has are duplicates then. Exits with 1 when a code was refused or failed.
+	return `A code has at most 20 letters and digits. Codes are sent to WeChat in batches of 100, and the stock is raised to their number.
+After Ctrl-C or a failure run it again: the codes that WeChat has are duplicates then. Exits with 1 if a code is refused or fails.
 Examples:
   server card deposit pjZ8Yt1XGILfi-FUsewpnnolGgZk codes.txt
   server card deposit pjZ8Yt1XGILfi-FUsewpnnolGgZk codes.csv --results done.csv --json`

@@ -20,7 +20,7 @@ import (
 
 // globals are the flags of every command.
 type globals struct {
-	EnvFile string `help:"File of NAME=value lines; the environment takes precedence. Default: .env, if it exists." type:"path" placeholder:"FILE"`
+	EnvFile string `help:"File of NAME=value lines; the environment overrides it. Default: .env, if it exists." type:"path" placeholder:"FILE"`
 }
 
 // AfterApply implements kong's hook: the Run methods may take a *globals.

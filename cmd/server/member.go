@@ -112,8 +112,8 @@ type memberDeleteCmd struct {
 
 // Help implements kong.HelpProvider.
 func (memberDeleteCmd) Help() string {
-	return `Deletes identities, form fields and the contents of events, ends sessions, and ends the codes. The ledger is kept under an ID that is
-not linked to the person. The cards remain in the wallet at WeChat: to end them there, run "server card unavailable" first. Examples:
+	return `Deletes identities, form fields and the contents of events, and ends sessions and codes. The ledger is kept under an ID that is not
+linked to the person. The cards remain in the wallet at WeChat: to end them there, run "server card unavailable" first. Examples:
   server member delete 4c1d8c0e-54c5-4d3e-9f33-0b1a5d3b8f11
   server member delete 4c1d8c0e-54c5-4d3e-9f33-0b1a5d3b8f11 --yes`
 }

@@ -15,7 +15,7 @@ type signCmd struct {
 	Code                string `help:"Only for a card with real-time custom codes."`
 	OpenID              string `name:"openid" help:"Only for a card with bind_openid: the openid in the Official Account."`
 	OuterStr            string `help:"The channel; not signed."`
-	FixedBeginTimestamp int64  `name:"fixed-begintimestamp" help:"Unix seconds, only for DATE_TYPE_FIX_TERM; not signed." placeholder:"SECONDS"`
+	FixedBeginTimestamp int64  `name:"fixed-begintimestamp" help:"Unix seconds, only for DATE_TYPE_FIX_TERM." placeholder:"SECONDS"`
 	Timestamp           int64  `help:"Unix seconds to sign; now by default." placeholder:"SECONDS"`
 	Nonce               string `name:"nonce-str" help:"The nonce_str to sign; a new one by default."`
 	ticketFlag

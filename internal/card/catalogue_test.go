@@ -347,7 +347,9 @@ func TestCard_rules(t *testing.T) {
 		{"deposited codes", card.Card{Status: card.Verified, Quantity: 1, UseCustomCode: true, Deposit: true}, false, true, "add_card"},
 		{"one-click, jumps back", card.Card{Status: card.Verified, Quantity: 1, WxActivate: true, JumpForm: true}, false, true, "open_card"},
 		{"one-click, stays there", card.Card{Status: card.Verified, Quantity: 1, WxActivate: true}, false, true, "add_card"},
-		{"one-click, real-time code", card.Card{Status: card.Verified, Quantity: 1, UseCustomCode: true, WxActivate: true, JumpForm: true}, true, true, "add_card"},
+		{"one-click, real-time code", card.Card{
+			Status: card.Verified, Quantity: 1, UseCustomCode: true, WxActivate: true, JumpForm: true,
+		}, true, true, "add_card"},
 		{"in review", card.Card{Status: card.NotVerified, Quantity: 1}, false, true, "add_card"},
 		{"refused", card.Card{Status: card.VerifyFailed, Quantity: 1}, false, false, "add_card"},
 		{"deleted", card.Card{Status: card.Deleted, Quantity: 1}, false, false, "add_card"},

@@ -74,9 +74,10 @@ type misconfiguration struct {
 
 // What several variables have in common.
 const (
-	isASample   = "is a sample from the documentation; `server init` makes a fresh one"
-	notAnAPIURL = "must be https://HOST, or http:// on a loopback address"
-	notANetwork = " is not an address or a network smaller than everything"
+	isASample    = "is a sample from the documentation; `server init` makes a fresh one"
+	notAnAPIURL  = "must be https://HOST, or http:// on a loopback address"
+	notADatabase = "must be sqlite:PATH or postgres://user:password@host:port/database"
+	notANetwork  = " is not an address or a network smaller than everything"
 )
 
 var misconfigurations = []misconfiguration{
@@ -129,8 +130,8 @@ var misconfigurations = []misconfiguration{
 	{"one kid twice", "DATA_KEYS", "d1:" + key32 + ",d1:" + key32, "key 2: kid is used twice"},
 	{"sample", "DATA_KEYS", config.SampleMark + ":" + key32, isASample},
 
-	{"unknown scheme", "DATABASE_URL", "mysql://cAnArY:cAnArY@db/addcard", "must be sqlite:PATH or postgres://user:password@host:port/database"},
-	{"no path", "DATABASE_URL", "sqlite:", "must be sqlite:PATH or postgres://user:password@host:port/database"},
+	{"unknown scheme", "DATABASE_URL", "mysql://cAnArY:cAnArY@db/addcard", notADatabase},
+	{"no path", "DATABASE_URL", "sqlite:", notADatabase},
 	{"scheme", "REDIS_URL", "http://:cAnArY@redis:6379", "must begin with redis:// or rediss://"},
 
 	{"no port", "LISTEN_ADDR", "cAnArY", "must be HOST:PORT or :PORT"},
