@@ -14,10 +14,12 @@ It creates a demo card, acts as one user from wx.login to an active card in the 
   go run ./cmd/sandbox
   go run ./cmd/sandbox --once`
 
+// commands is the command line. Each command is a struct of its arguments and
+// flags; kong prints what its Help method returns and calls its Run method.
 type commands struct {
 	Run     runCmd     `cmd:"" default:"withargs" help:"Run the flow, then serve until Ctrl-C (the default command)."`
 	Trigger triggerCmd `cmd:"" help:"Push a card event as WeChat does, to a running sandbox or to a server under development."`
 	Seed    seedCmd    `cmd:"" help:"Fill a database with any number of members, to try or to measure addcard."`
 }
 
-func main() { command.Main("sandbox", about, &commands{}) }
+func main() { command.Main("sandbox", about, "", &commands{}) }

@@ -21,7 +21,6 @@ type runCmd struct {
 	Guess        map[string]string `help:"Change an assumption about WeChat; each run lists them." mapsep:"none" placeholder:"NAME=VALUE"`
 }
 
-// Help implements kong.HelpProvider.
 func (runCmd) Help() string {
 	return `Port 0 selects a free port. Examples:
   go run ./cmd/sandbox
@@ -45,7 +44,6 @@ func (c *runCmd) Validate() error {
 	return err
 }
 
-// Run starts WeChat and the server, runs the flow and serves.
 func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 	dir, remove, err := c.folder()
 	if err != nil {

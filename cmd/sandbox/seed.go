@@ -25,7 +25,6 @@ type seedCmd struct {
 	Official    string `help:"The Official Account's AppID (${default})." default:"wx00000000000000b2" placeholder:"APP_ID"`
 }
 
-// Help implements kong.HelpProvider.
 func (seedCmd) Help() string {
 	return `Creates members with identities, cards, ledgers and events, spread over two years, to try or to measure addcard with as many
 members as a shop has. An interrupted run continues when it is called again with the same flags. A database with other members is not
@@ -57,7 +56,6 @@ func (c *seedCmd) url() string {
 	return cmp.Or(c.Database, "sqlite:"+databaseFile)
 }
 
-// Run fills the database.
 func (c *seedCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 	if c.Data != "" {
 		if err := os.MkdirAll(c.Data, 0o700); err != nil {

@@ -26,7 +26,6 @@ type triggerCmd struct {
 	To       string            `help:"Send it to this callback URL instead, without a sandbox." placeholder:"URL"`
 }
 
-// Help implements kong.HelpProvider.
 func (triggerCmd) Help() string {
 	var b strings.Builder
 	b.WriteString("Prints the server's answer. With --to the event is signed with CALLBACK_TOKEN and, if CALLBACK_AES_KEY is set, " +
@@ -63,7 +62,6 @@ func (c *triggerCmd) Validate() error {
 	return nil
 }
 
-// Run pushes the event and prints the answer.
 func (c *triggerCmd) Run(ctx context.Context, streams command.Streams) error {
 	if c.To != "" {
 		return c.direct(ctx, streams)

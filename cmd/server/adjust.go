@@ -29,13 +29,6 @@ type memberAdjustCmd struct {
 	Key           string `help:"Idempotency key: all calls with the same key add one entry. Random by default."`
 }
 
-// Help implements kong.HelpProvider.
-func (memberAdjustCmd) Help() string {
-	return `Adds one entry to the ledger of a member's card and prints it. A running server pushes the new totals to WeChat. Examples:
-  server member adjust pSimJF1ZAk3Qp13fGN4klU5VShHQ 7810727245995652 --bonus=50 --record=生日礼物 --key=birthday-2026-77
-  server member adjust pSimJF1ZAk3Qp13fGN4klU5VShHQ 7810727245995652 --balance=-500 --balance-record=退款 --silent`
-}
-
 func (c *memberAdjustCmd) booking() member.Booking {
 	return member.Booking{
 		AddBonus: c.Bonus, AddBalance: c.Balance, RecordBonus: c.Record, RecordBalance: c.BalanceRecord,
@@ -61,7 +54,6 @@ func (c *memberAdjustCmd) check() error {
 	return nil
 }
 
-// Run adds the entry.
 func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if err := c.check(); err != nil {
 		return err

@@ -27,22 +27,8 @@ type cardCmd struct {
 	Delete      cardDeleteCmd      `cmd:"" help:"Delete a card: it can no longer be claimed."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardCmd) Help() string {
-	return `docs/launch-a-card.md shows them step by step. Examples:
-  server card template > card.jsonc
-  server card create card.jsonc`
-}
-
 type cardListCmd struct {
 	JSON bool `name:"json" help:"Print JSON, one card a line."`
-}
-
-// Help implements kong.HelpProvider.
-func (cardListCmd) Help() string {
-	return `Examples:
-  server card list
-  server card list --json`
 }
 
 // listedCard is the JSON of a listed card.
@@ -55,7 +41,6 @@ type listedCard struct {
 	Take     string `json:"take"`
 }
 
-// Run lists the catalogue.
 func (c cardListCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withOperator(ctx, streams, func(o *card.Operator) error {
 		cards, err := o.List(ctx)
@@ -103,14 +88,6 @@ type cardShowCmd struct {
 	JSON bool   `name:"json" help:"Print WeChat's own JSON."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardShowCmd) Help() string {
-	return `Also saves what it read in the catalogue. Examples:
-  server card show pjZ8Yt1XGILfi-FUsewpnnolGgZk
-  server card show pjZ8Yt1XGILfi-FUsewpnnolGgZk --json | python3 -m json.tool`
-}
-
-// Run shows one card.
 func (c cardShowCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withOperator(ctx, streams, func(o *card.Operator) error {
 		shown, raw, err := o.Show(ctx, c.ID)
@@ -161,14 +138,6 @@ type settings struct {
 	InitBonusRecord     string `json:"init_bonus_record"`
 }
 
-// Help implements kong.HelpProvider.
-func (cardSettingsCmd) Help() string {
-	return `Leaves settings without a flag unchanged. The settings are stored by addcard only, not by WeChat. Examples:
-  server card settings pjZ8Yt1XGILfi-FUsewpnnolGgZk --json
-  server card settings pjZ8Yt1XGILfi-FUsewpnnolGgZk --init-bonus 100 --init-bonus-record 开卡送积分`
-}
-
-// Run changes and prints the settings.
 func (c cardSettingsCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withOperator(ctx, streams, func(o *card.Operator) error {
 		changed, err := o.Settings(ctx, c.ID, card.SettingsChange{
@@ -193,15 +162,6 @@ type cardWhitelistCmd struct {
 	Username []string `help:"A WeChat ID; may be repeated." placeholder:"NAME"`
 }
 
-// Help implements kong.HelpProvider.
-func (cardWhitelistCmd) Help() string {
-	return `Replaces the whole list, and empties it without flags. Testers can claim a card before it is approved; their copy does not follow
-later changes of the card. Examples:
-  server card whitelist --username ming_wechat_id
-  server card whitelist --openid oFS7Fjl0WsZ9AMZqrI80nbIq8xrA --openid oFS7Fjg0WsZ9AMZqrI80nbIq8xrB`
-}
-
-// Run replaces the list.
 func (c cardWhitelistCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withOperator(ctx, streams, func(o *card.Operator) error {
 		if err := o.Whitelist(ctx, c.OpenID, c.Username); err != nil {
@@ -217,14 +177,6 @@ type cardStockCmd struct {
 	Delta int64  `arg:"" help:"The number to add; below 0 to take away."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardStockCmd) Help() string {
-	return `Examples:
-  server card stock pjZ8Yt1XGILfi-FUsewpnnolGgZk 500
-  server card stock pjZ8Yt1XGILfi-FUsewpnnolGgZk -- -20`
-}
-
-// Run changes the stock.
 func (c cardStockCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withOperator(ctx, streams, func(o *card.Operator) error {
 		if err := o.Stock(ctx, c.ID, c.Delta); err != nil {
@@ -242,14 +194,6 @@ type cardUnavailableCmd struct {
 	Yes    bool   `help:"Confirm: it cannot be undone."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardUnavailableCmd) Help() string {
-	return `The holder sees 失效 on the card. Examples:
-  server card unavailable pjZ8Yt1XGILfi-FUsewpnnolGgZk 7810727245995652 --yes
-  server card unavailable pjZ8Yt1XGILfi-FUsewpnnolGgZk 7810727245995652 --reason 挂失 --yes`
-}
-
-// Run makes the code unavailable.
 func (c cardUnavailableCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if !c.Yes {
 		return command.Usagef("nothing was done: this cannot be undone; confirm with --yes")
@@ -262,14 +206,6 @@ type cardDeleteCmd struct {
 	Yes bool   `help:"Confirm: it cannot be undone."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardDeleteCmd) Help() string {
-	return `Members who have the card keep it. Examples:
-  server card delete pjZ8Yt1XGILfi-FUsewpnnolGgZk
-  server card delete pjZ8Yt1XGILfi-FUsewpnnolGgZk --yes`
-}
-
-// Run deletes the card.
 func (c cardDeleteCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if !c.Yes {
 		return command.Usagef("nothing was deleted: this cannot be undone; confirm with --yes")
@@ -293,15 +229,6 @@ type cardQRCodeCmd struct {
 	JSON     bool   `name:"json" help:"Print JSON."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardQRCodeCmd) Help() string {
-	return `Prints the content of the QR code, and draws it on standard error. For printing, the card needs system or deposited codes.
-Examples:
-  server card qrcode pjZ8Yt1XGILfi-FUsewpnnolGgZk --outer-str door
-  server card qrcode pjZ8Yt1XGILfi-FUsewpnnolGgZk --out card.png`
-}
-
-// Run creates the QR code.
 func (c cardQRCodeCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withOperator(ctx, streams, func(o *card.Operator) error {
 		t, err := o.QR(ctx, card.QRCode{

@@ -20,14 +20,6 @@ var cardTemplate string
 
 type cardTemplateCmd struct{}
 
-// Help implements kong.HelpProvider.
-func (cardTemplateCmd) Help() string {
-	return `Prints JSON with comments for "server card create". Examples:
-  server card template > card.jsonc
-  server card template | less`
-}
-
-// Run prints the template.
 func (cardTemplateCmd) Run(streams command.Streams) error {
 	_, err := io.WriteString(streams.Out, cardTemplate)
 	return err
@@ -38,15 +30,6 @@ type cardCreateCmd struct {
 	JSON bool   `name:"json" help:"Print JSON."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardCreateCmd) Help() string {
-	return `The file contains WeChat's {"card_type":"MEMBER_CARD","member_card":{…}}. A logo_url or background_pic_url that is a file is
-uploaded first. If WeChat's response is lost, the account is searched for the card before another one is created. Examples:
-  server card create card.jsonc
-  server card create - < card.jsonc`
-}
-
-// Run creates the card.
 func (c cardCreateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCardFile(ctx, streams, c.File, "card", func(o *card.Operator, definition json.RawMessage) error {
 		id, err := o.Create(ctx, definition)
@@ -69,14 +52,6 @@ type cardUpdateCmd struct {
 	JSON bool   `name:"json" help:"Print JSON."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardUpdateCmd) Help() string {
-	return `The file contains WeChat's member_card with the fields to change, for example {"base_info":{"title":"…"}}. Examples:
-  server card update pjZ8Yt1XGILfi-FUsewpnnolGgZk change.json
-  echo '{"prerogative":"会员日双倍积分"}' | server card update pjZ8Yt1XGILfi-FUsewpnnolGgZk -`
-}
-
-// Run changes the card.
 func (c cardUpdateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCardFile(ctx, streams, c.File, "member_card", func(o *card.Operator, change json.RawMessage) error {
 		sendCheck, err := o.Update(ctx, c.ID, change)
@@ -100,14 +75,6 @@ type cardFormCmd struct {
 	File string `arg:"" help:"JSON, the body of WeChat's call without card_id, comments allowed; - reads standard input."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardFormCmd) Help() string {
-	return `Examples:
-  server card form pjZ8Yt1XGILfi-FUsewpnnolGgZk form.json
-  echo '{"required_form":{"common_field_id_list":["USER_FORM_INFO_FLAG_MOBILE"]}}' | server card form pjZ8Yt1XGILfi-FUsewpnnolGgZk -`
-}
-
-// Run sets the form.
 func (c cardFormCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCardFile(ctx, streams, c.File, "", func(o *card.Operator, form json.RawMessage) error {
 		if err := o.ActivationForm(ctx, c.ID, form); err != nil {
@@ -123,17 +90,6 @@ type cardShelfCmd struct {
 	JSON bool   `name:"json" help:"Print JSON."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardShelfCmd) Help() string {
-	return `Prints the page's URL. A banner or thumb_url that is a file is uploaded first. shelf.json contains for example
-{"banner":"banner.png","page_title":"会员","can_share":true,"scene":"SCENE_MENU",` +
-		`"card_list":[{"card_id":"pjZ8Yt1XGILfi-FUsewpnnolGgZk","thumb_url":"logo.png"}]}
-Examples:
-  server card shelf shelf.json
-  server card shelf shelf.json --json`
-}
-
-// Run creates the page.
 func (c cardShelfCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCardFile(ctx, streams, c.File, "", func(o *card.Operator, shelf json.RawMessage) error {
 		page, id, err := o.Shelf(ctx, shelf)
@@ -167,7 +123,8 @@ func (g *globals) withCardFile(
 	})
 }
 
-// pictureFields are the fields whose pictures must be on WeChat's CDN.
+// pictureFields are the fields with URLs of pictures, which must be on WeChat's
+// CDN.
 var pictureFields = map[string]bool{"logo_url": true, "background_pic_url": true, "banner": true, "thumb_url": true}
 
 // uploader uploads picture files, each once.

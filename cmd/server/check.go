@@ -16,14 +16,6 @@ type checkCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
-// Help implements kong.HelpProvider.
-func (checkCmd) Help() string {
-	return `Adds up the ledger of every card, and lists cards whose figures at WeChat differ and messages that WeChat refused for good. Changes
-nothing and does not call WeChat; may run beside a running server. Exits with 1 when an operator has to act. Examples:
-  server check
-  server check --json`
-}
-
 // maxListed is the largest number of cards of each kind that are listed.
 const maxListed = 100
 
@@ -57,7 +49,6 @@ type driftingCard struct {
 	SeenAt      time.Time `json:"seen_at"`
 }
 
-// Run checks and prints the result.
 func (c checkCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCore(ctx, streams, func(core *app.Core) error {
 		result, err := check(ctx, core.Members)

@@ -22,16 +22,6 @@ type cardDepositCmd struct {
 	JSON    bool   `name:"json" help:"Print the counts as JSON."`
 }
 
-// Help implements kong.HelpProvider.
-func (cardDepositCmd) Help() string {
-	return `A code has at most 20 letters and digits. Codes are sent to WeChat in batches of 100, and the stock is raised to their number.
-After Ctrl-C or a failure run it again: the codes that WeChat has are duplicates then. Exits with 1 if a code is refused or fails.
-Examples:
-  server card deposit pjZ8Yt1XGILfi-FUsewpnnolGgZk codes.txt
-  server card deposit pjZ8Yt1XGILfi-FUsewpnnolGgZk codes.csv --results done.csv --json`
-}
-
-// Run deposits the codes and writes the results.
 func (c cardDepositCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	codes, err := readCodes(c.File, streams)
 	if err != nil {

@@ -19,15 +19,6 @@ type doctorCmd struct {
 	JSON bool   `name:"json" help:"Print JSON, one finding in each line."`
 }
 
-// Help implements kong.HelpProvider.
-func (doctorCmd) Help() string {
-	return `Checks the configuration, the database, Redis, WeChat's answers, the callback and the cards, and says what mends each problem. It
-prints no secret and changes nothing at WeChat. Exits with 1 when a check failed. Examples:
-  server doctor --url https://api.shop.example
-  server doctor --json | grep failed`
-}
-
-// Run prints the findings.
 func (c doctorCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	cfg, err := g.config()
 	var invalid *config.Error

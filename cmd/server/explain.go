@@ -37,16 +37,6 @@ func (f signedFlags) signed() cardext.Signed {
 	}
 }
 
-// Help implements kong.HelpProvider.
-func (explainCmd) Help() string {
-	return `Exits with 0 when nothing is wrong, else with 1. Never prints the ticket. Examples:
-  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk '{"code":"1434008071","timestamp":1404896688,` +
-		`"nonce_str":"123","signature":"f137ab68b7f8112d20ee528ab6074564e2796250"}'
-  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk --json --ticket-file ticket.txt < cardext.json
-  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk --signed-code 1434008071 --ticket-file ticket.txt < cardext.json`
-}
-
-// Run prints the report.
 func (c explainCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if c.CardExt == "-" {
 		if c.TicketFile == "-" {

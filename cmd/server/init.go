@@ -16,14 +16,6 @@ type initCmd struct {
 	Force bool `help:"Replace an existing file. All sessions end, and what its DATA_KEYS encrypted is lost."`
 }
 
-// Help implements kong.HelpProvider.
-func (initCmd) Help() string {
-	return `The file is readable by its owner only. Fill in the four values from WeChat. Examples:
-  server init
-  server init --env-file /etc/addcard.env`
-}
-
-// Run writes the file and says what to do next.
 func (c initCmd) Run(g *globals, streams command.Streams) error {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if c.Force {

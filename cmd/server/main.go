@@ -3,6 +3,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"runtime/debug"
 
@@ -16,6 +17,8 @@ Configuration is read from the environment and from the file .env; "server init"
   server init
   server serve`
 
+// commands is the command line. Each command is a struct of its arguments and
+// flags, and kong calls its Run method. help.txt has the details of its help.
 type commands struct {
 	globals
 	Serve   serveCmd   `cmd:"" help:"Serve mini-programs, WeChat and the operator until SIGTERM."`
@@ -32,7 +35,10 @@ type commands struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-func main() { command.Main("server", about, &commands{}) }
+//go:embed help.txt
+var details string
+
+func main() { command.Main("server", about, details, &commands{}) }
 
 // version is set by `make build`.
 var version = ""
@@ -51,14 +57,6 @@ func release() string {
 
 type versionCmd struct{}
 
-// Help implements kong.HelpProvider.
-func (versionCmd) Help() string {
-	return `Examples:
-  server version
-  server version | head -1`
-}
-
-// Run prints the version and the Go version.
 func (versionCmd) Run(streams command.Streams) error {
 	_, err := fmt.Fprintln(streams.Out, "addcard", release())
 	if info, ok := debug.ReadBuildInfo(); ok && err == nil {

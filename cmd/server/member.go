@@ -22,27 +22,12 @@ type memberCmd struct {
 	Delete memberDeleteCmd `cmd:"" help:"Delete a member's personal data for good; the ledger remains."`
 }
 
-// Help implements kong.HelpProvider.
-func (memberCmd) Help() string {
-	return `Examples:
-  server member find 4929123456781234
-  server member export > members.csv`
-}
-
 type memberFindCmd struct {
 	Key   string `arg:"" help:"The complete id, code, number, openid, unionid or phone."`
 	Limit int    `default:"50" help:"The largest number to print."`
 	JSON  bool   `name:"json" help:"Print JSON, one member a line."`
 }
 
-// Help implements kong.HelpProvider.
-func (memberFindCmd) Help() string {
-	return `Finds a phone number only if DATA_KEYS is set, without which forms are not stored. Exits with 1 when no member is found. Examples:
-  server member find 7810727245995652
-  server member find oSimMxDjop8vVVZaUIzWFCkYEgq9 --json`
-}
-
-// Run prints the members it finds.
 func (c memberFindCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCore(ctx, streams, func(core *app.Core) error {
 		people, err := core.Members.Find(ctx, c.Key, c.Limit)
@@ -66,14 +51,6 @@ type memberShowCmd struct {
 	JSON bool   `name:"json" help:"Print JSON."`
 }
 
-// Help implements kong.HelpProvider.
-func (memberShowCmd) Help() string {
-	return `Examples:
-  server member show 4c1d8c0e-54c5-4d3e-9f33-0b1a5d3b8f11
-  server member show 4c1d8c0e-54c5-4d3e-9f33-0b1a5d3b8f11 --json`
-}
-
-// Run prints the member.
 func (c memberShowCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCore(ctx, streams, func(core *app.Core) error {
 		p, err := core.Members.Person(ctx, c.ID)
@@ -88,14 +65,6 @@ type memberExportCmd struct {
 	Out string `help:"The file to write or replace; standard output by default." type:"path" placeholder:"FILE"`
 }
 
-// Help implements kong.HelpProvider.
-func (memberExportCmd) Help() string {
-	return `Writes one line for each card, in UTF-8 with a byte order mark. No cell starts like a formula. Examples:
-  server member export > members.csv
-  server member export --out members.csv`
-}
-
-// Run writes the file.
 func (c memberExportCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCore(ctx, streams, func(core *app.Core) error {
 		if c.Out == "" {
@@ -110,15 +79,6 @@ type memberDeleteCmd struct {
 	Yes bool   `help:"Confirm; without it the command only shows the member."`
 }
 
-// Help implements kong.HelpProvider.
-func (memberDeleteCmd) Help() string {
-	return `Deletes identities, form fields and the contents of events, and ends sessions and codes. The ledger is kept under an ID that is not
-linked to the person. The cards remain in the wallet at WeChat: to end them there, run "server card unavailable" first. Examples:
-  server member delete 4c1d8c0e-54c5-4d3e-9f33-0b1a5d3b8f11
-  server member delete 4c1d8c0e-54c5-4d3e-9f33-0b1a5d3b8f11 --yes`
-}
-
-// Run deletes the member's data, or shows the member.
 func (c memberDeleteCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCore(ctx, streams, func(core *app.Core) error {
 		p, err := core.Members.Person(ctx, c.ID)

@@ -16,24 +16,10 @@ type outboxCmd struct {
 	Retry outboxRetryCmd `cmd:"" help:"Send messages again, with the current totals."`
 }
 
-// Help implements kong.HelpProvider.
-func (outboxCmd) Help() string {
-	return `Examples:
-  server outbox list --state dead
-  server outbox retry --dead`
-}
-
 type outboxListCmd struct {
 	State string `enum:"all,waiting,dead" default:"all" help:"Only waiting messages, or only dead ones, which WeChat refused for good."`
 	Limit int    `default:"50" help:"The largest number to print."`
 	JSON  bool   `name:"json" help:"Print JSON, one message a line."`
-}
-
-// Help implements kong.HelpProvider.
-func (outboxListCmd) Help() string {
-	return `Dead messages come first, then the waiting ones; the oldest come first. Examples:
-  server outbox list --state dead
-  server outbox list --limit 1000 --json`
 }
 
 // jsonMessage is the JSON of a message, as GET /v1/outbox returns it.
@@ -49,7 +35,6 @@ type jsonMessage struct {
 	DueAt     time.Time `json:"due_at"`
 }
 
-// Run prints the messages.
 func (c outboxListCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if c.Limit < 1 {
 		return command.Usagef("--limit: must be 1 or more")
@@ -85,15 +70,6 @@ type outboxRetryCmd struct {
 	Dead bool     `help:"All dead messages."`
 }
 
-// Help implements kong.HelpProvider.
-func (outboxRetryCmd) Help() string {
-	return `Queues a dead message behind the waiting messages of its card, with the current totals; makes a waiting message due now. A running
-server sends them. Prints the ids of the messages. Examples:
-  server outbox retry 4c1d8c0e-54c5-4d3e-9f33-0b1a5d3b8f11
-  server outbox retry --dead`
-}
-
-// Run retries the messages and prints their ids.
 func (c outboxRetryCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if c.Dead == (len(c.IDs) > 0) {
 		return command.Usagef("give either the messages' ids or --dead")

@@ -23,7 +23,7 @@ func printJSON(w io.Writer, v any) error {
 // must flush it.
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 
-// printTable writes rows, whose cells end with a tab, aligned.
+// printTable aligns the cells of rows, which end with a tab, and writes them.
 func printTable(w io.Writer, rows string) error {
 	t := newTable(w)
 	if _, err := io.WriteString(t, rows); err != nil {

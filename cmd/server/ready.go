@@ -18,13 +18,6 @@ type readyCmd struct {
 	Timeout time.Duration `help:"The time to wait for the answer, or with --wait for readiness." default:"30s"`
 }
 
-// Help implements kong.HelpProvider.
-func (readyCmd) Help() string {
-	return `Exits with 0 when the server is ready, else with 1. Examples:
-  server ready
-  server ready --wait --timeout 30s --addr 127.0.0.1:8080`
-}
-
 // Validate implements kong's hook.
 func (c readyCmd) Validate() error {
 	if c.Timeout <= 0 {
@@ -33,7 +26,6 @@ func (c readyCmd) Validate() error {
 	return nil
 }
 
-// Run requests /readyz.
 func (c readyCmd) Run(ctx context.Context, g *globals) error {
 	addr := c.Addr
 	if addr == "" {

@@ -13,14 +13,6 @@ import (
 
 type serveCmd struct{}
 
-// Help implements kong.HelpProvider.
-func (serveCmd) Help() string {
-	return `On SIGTERM or Ctrl-C, requests under way finish before the server exits; a second signal ends it at once. Examples:
-  server serve
-  LISTEN_ADDR=127.0.0.1:9000 server serve --env-file /etc/addcard.env`
-}
-
-// Run serves until ctx ends.
 func (serveCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	cfg, err := g.config()
 	if err != nil {
@@ -40,14 +32,6 @@ func (serveCmd) Run(ctx context.Context, g *globals, streams command.Streams) er
 
 type migrateCmd struct{}
 
-// Help implements kong.HelpProvider.
-func (migrateCmd) Help() string {
-	return `Several processes may migrate concurrently. Examples:
-  server migrate
-  DATABASE_URL=sqlite:/var/lib/addcard/addcard.db server migrate`
-}
-
-// Run brings the tables of the configured database up to date.
 func (migrateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	cfg, err := g.config()
 	if err != nil {

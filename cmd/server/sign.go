@@ -21,14 +21,6 @@ type signCmd struct {
 	ticketFlag
 }
 
-// Help implements kong.HelpProvider.
-func (signCmd) Help() string {
-	return `Prints the cardExt on standard output, and never the ticket. Examples:
-  server sign pjZ8Yt1XGILfi-FUsewpnnolGgZk --code 1434008071
-  server sign pjZ8Yt1XGILfi-FUsewpnnolGgZk --code 1434008071 --timestamp 1404896688 --nonce-str 123 --ticket-file ticket.txt`
-}
-
-// Run prints a signed cardExt.
 func (c signCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	ticket, now, err := c.ticket(ctx, g, streams)
 	if err != nil {

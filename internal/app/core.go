@@ -95,7 +95,7 @@ func (c *Core) connect(ctx context.Context, cfg config.Config, log *slog.Logger)
 // connectWeChat makes the clients of WeChat's API and the credentials that the
 // replicas share.
 func (c *Core) connectWeChat(cfg config.Config, log *slog.Logger) error {
-	today := &callsToday{wechat.NewDailyCalls(c.clock.Now)}
+	today := &callsToday{wechat.DailyCalls{Now: c.clock.Now}}
 	c.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), today)
 	options := wechat.Options{BaseURL: cfg.WeChatAPIURL, Clock: c.clock, Observe: today.observed(countCalls(c.metrics))}
 	c.official = wechat.NewApp(cfg.OfficialAppID, string(cfg.OfficialAppSecret), options)

@@ -9,7 +9,7 @@ import (
 )
 
 // callsToday exports this replica's calls to WeChat since midnight in Beijing.
-type callsToday struct{ *wechat.DailyCalls }
+type callsToday struct{ wechat.DailyCalls }
 
 // observed returns an observer that counts each call and then calls next.
 func (c *callsToday) observed(next wechat.Observer) wechat.Observer {

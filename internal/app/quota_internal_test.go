@@ -14,7 +14,7 @@ import (
 func TestCallsToday_begins_anew_at_midnight_in_Beijing(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 25, 15, 59, 59, 0, time.UTC) // 23:59:59 in Beijing
-	calls := &callsToday{wechat.NewDailyCalls(func() time.Time { return now })}
+	calls := &callsToday{wechat.DailyCalls{Now: func() time.Time { return now }}}
 	observe := calls.observed(func(string, string, time.Duration) {})
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(calls)

@@ -67,7 +67,7 @@ type Store interface {
 	// has the cards own. If the same definition was begun within that time and not
 	// ended, it returns the cards that the account had then, else own.
 	BeginCreation(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error)
-	// EndCreation removes the record of a creation whose outcome is known.
+	// EndCreation removes the record of a creation that WeChat has answered.
 	EndCreation(ctx context.Context, definition string) error
 }
 
@@ -168,20 +168,19 @@ func (c *Catalogue) inMemory(cardID string) (cachedCard, failedRead) {
 
 // Reviewed stores the outcome of a card's review, which WeChat's event reports. It
 // ignores a card that is not in the catalogue, which is read when it is needed,
-// and a deleted card, whose event is an old one.
+// and a deleted card, because the event is older than the deletion.
 func (c *Catalogue) Reviewed(ctx context.Context, cardID string, passed bool) error {
 	got, err := c.Load(ctx, cardID)
 	if errors.Is(err, ErrNotFound) || err == nil && got.Status == Deleted {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	got.Status = VerifyFailed
+	status := VerifyFailed
 	if passed {
-		got.Status = Verified
+		status = Verified
 	}
-	_, err = c.save(ctx, got, time.Now())
+	if err == nil {
+		_, err = c.saveStatus(ctx, cardID, status)
+	}
 	return err
 }
 
@@ -296,17 +295,21 @@ func (c *Catalogue) refresh(ctx context.Context, cardID string) (Card, error) {
 // saveMissing records that WeChat does not have a card. It returns the card as
 // deleted, or ErrNotFound if the catalogue does not have it either.
 func (c *Catalogue) saveMissing(ctx context.Context, cardID string) (Card, error) {
-	before := time.Now()
-	got, _, err := c.store.Load(ctx, cardID)
+	got, err := c.saveStatus(ctx, cardID, Deleted)
 	if errors.Is(err, ErrNotFound) {
-		c.cacheFailure(cardID, failedRead{ErrNotFound, before.Add(unknownFor)})
-		return Card{}, ErrNotFound
+		c.cacheFailure(cardID, failedRead{ErrNotFound, time.Now().Add(unknownFor)})
 	}
+	return got, err
+}
+
+// saveStatus saves a new status of a card that is in the catalogue.
+func (c *Catalogue) saveStatus(ctx context.Context, cardID string, status Status) (Card, error) {
+	got, _, err := c.store.Load(ctx, cardID)
 	if err != nil {
 		return Card{}, err
 	}
-	got.Status = Deleted
-	return c.save(ctx, got, before)
+	got.Status = status
+	return c.save(ctx, got, time.Now())
 }
 
 // save stores what WeChat said about a card at readAt and returns it with its

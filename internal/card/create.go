@@ -14,7 +14,7 @@ const (
 	// creationLife is how long an unanswered creation is remembered. It is usually
 	// repeated soon, and a second card of the same definition may be wanted later.
 	creationLife = 24 * time.Hour
-	// searchTime bounds the search for a card whose creation was not answered.
+	// searchTime bounds the search for a card after a creation without an answer.
 	searchTime = 20 * time.Second
 )
 
@@ -60,7 +60,8 @@ func (o *Operator) Create(ctx context.Context, raw json.RawMessage) (cardID stri
 	return cardID, nil
 }
 
-// searchCreated searches for the card whose creation ended with the error lost.
+// searchCreated searches for the card after its creation ended with the error
+// lost.
 func (o *Operator) searchCreated(
 	ctx context.Context, definition string, had []string, baseInfo object, lost error,
 ) (string, error) {

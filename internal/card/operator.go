@@ -10,8 +10,8 @@ import (
 )
 
 // Editor is what an Operator needs of WeChat to create and change cards. All
-// calls go over the network and are not repeated. An error whose method
-// Ambiguous() bool returns true means that WeChat may have carried out the call.
+// calls go over the network and are not repeated. An error has a method
+// Ambiguous() bool if WeChat may have carried out the call; it returns true then.
 type Editor interface {
 	// RawCard returns the card and WeChat's own JSON for it, or ErrNotFound.
 	RawCard(ctx context.Context, cardID string) (Card, json.RawMessage, error)
@@ -150,15 +150,10 @@ func (o *Operator) Delete(ctx context.Context, cardID string) error {
 	if err := o.account.DeleteCard(ctx, cardID); err != nil {
 		return err
 	}
-	got, _, err := o.store.Load(ctx, cardID)
+	_, err := o.catalogue.saveStatus(ctx, cardID, Deleted)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	got.Status = Deleted
-	_, err = o.catalogue.save(ctx, got, time.Now())
 	return err
 }
 

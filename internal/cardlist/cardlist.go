@@ -1,7 +1,7 @@
 // Package cardlist makes the signed cardList that a mini-program passes to
 // wx.addCard, and processes what wx.addCard returns. It combines the catalogue
-// (what a cardExt must contain), the member's code and openid, and the api_ticket,
-// whose packages do not import each other.
+// (what a cardExt must contain), the member's code and openid, and the api_ticket.
+// The packages of these three do not import each other.
 //
 // It stores nothing itself, and it signs no value of a client's. WeChat joins the
 // signed values without a separator, so a client that chose one could move text
@@ -144,8 +144,7 @@ func (s *Service) claimable(ctx context.Context, memberID, cardID string) (card.
 	return s.Catalogue.Claimable(ctx, cardID, true)
 }
 
-// addCodes adds the member's codes to the params of the cards whose cardExt
-// contains one.
+// addCodes adds the member's codes to the params of the cards that take one.
 func (s *Service) addCodes(ctx context.Context, memberID string, cards []card.Card, params []cardext.Params) error {
 	var requests []member.Want
 	for i, c := range cards {

@@ -34,23 +34,27 @@ type Finding struct {
 
 // Deployment is an opened deployment.
 type Deployment struct {
-	Database    interface{ Ping(context.Context) error }
-	Clock       Clock
-	Tickets     Tickets
-	Official    Official
-	MiniProgram MiniProgram
-	Catalogue   Catalogue
-	Members     Members
-	Outbox      Outbox
+	Database interface{ Ping(context.Context) error }
+	Tickets  Tickets
+	Official Official
+	Clock    interface {
+		Now() time.Time
+		Offset() time.Duration // 0 while this machine's clock is within a minute of WeChat's
+	}
+	MiniProgram interface {
+		Code2Session(ctx context.Context, code string) (openID, unionID string, err error)
+	}
+	Catalogue interface {
+		List(ctx context.Context) ([]card.Card, error)
+	}
+	Members interface { // newest first
+		People(ctx context.Context, after member.Mark, n int) ([]member.Person, error)
+	}
+	Outbox interface {
+		Backlog(ctx context.Context) (member.Backlog, error)
+	}
 	// Close releases the deployment; it is called when the checks are done.
 	Close func() error
-}
-
-// Clock follows WeChat's clock; see wechat.Clock.
-type Clock interface {
-	Now() time.Time
-	// Offset is 0 while this machine's clock is within a minute of WeChat's.
-	Offset() time.Duration
 }
 
 // Tickets are the credentials that the replicas share.
@@ -69,26 +73,6 @@ type Official interface {
 	// Card returns card.ErrNotFound for a card that the account does not have.
 	Card(ctx context.Context, cardID string) (card.Card, error)
 	Quota(ctx context.Context, path string) (wechat.Quota, error)
-}
-
-// MiniProgram is the mini-program at WeChat.
-type MiniProgram interface {
-	Code2Session(ctx context.Context, code string) (openID, unionID string, err error)
-}
-
-// Catalogue lists the cards that addcard has read from WeChat.
-type Catalogue interface {
-	List(ctx context.Context) ([]card.Card, error)
-}
-
-// Members lists members, newest first.
-type Members interface {
-	People(ctx context.Context, after member.Mark, n int) ([]member.Person, error)
-}
-
-// Outbox measures the messages that wait for WeChat.
-type Outbox interface {
-	Backlog(ctx context.Context) (member.Backlog, error)
 }
 
 // doctor is one examination of a deployment.

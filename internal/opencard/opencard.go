@@ -25,7 +25,7 @@ import (
 const AppID = "wxeb490c6f9b154ef9"
 
 var (
-	// ErrCodeMode is returned for a card whose codes are assigned in real time.
+	// ErrCodeMode is returned for a card with codes assigned in real time.
 	ErrCodeMode = errors.New("opencard: the component does not accept a card with real-time custom codes")
 	// ErrNotOneClick is returned for a card without the activation form.
 	ErrNotOneClick = errors.New("opencard: the card is not one-click")

@@ -12,16 +12,11 @@ var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 // DailyCalls counts calls by API path since midnight in Beijing, when WeChat's
 // daily quotas restart. It is safe for concurrent use.
 type DailyCalls struct {
-	now func() time.Time
+	Now func() time.Time
 
 	mu    sync.Mutex
 	day   string
 	calls map[string]int
-}
-
-// NewDailyCalls returns an empty count that follows the clock now.
-func NewDailyCalls(now func() time.Time) *DailyCalls {
-	return &DailyCalls{now: now, calls: map[string]int{}}
 }
 
 // Add counts one call.
@@ -43,10 +38,13 @@ func (d *DailyCalls) Counts() map[string]int {
 // startDay resets the counts on a new day. It keeps the paths, so that a graph
 // drops to 0 at midnight instead of ending. The caller holds mu.
 func (d *DailyCalls) startDay() {
-	if day := d.now().In(beijing).Format(time.DateOnly); day != d.day {
-		d.day = day
-		for api := range d.calls {
-			d.calls[api] = 0
-		}
+	day := d.Now().In(beijing).Format(time.DateOnly)
+	if day == d.day {
+		return
 	}
+	counts := make(map[string]int, len(d.calls))
+	for api := range d.calls {
+		counts[api] = 0
+	}
+	d.day, d.calls = day, counts
 }

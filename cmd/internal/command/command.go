@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -27,7 +28,8 @@ const (
 	Misuse = 2 // the command line or the configuration is wrong; a retry does not help
 )
 
-// ErrReported makes a command fail whose output already says why.
+// ErrReported makes a command fail without a message. The command has already
+// printed the reason.
 var ErrReported = errors.New("failed")
 
 // A UsageError is an error in how a command was called.
@@ -56,20 +58,22 @@ func (s Streams) Messagef(format string, args ...any) {
 // Main runs the command line of this process and exits. commands is a struct for
 // kong; the Run methods of its commands may take a context.Context and Streams.
 // The context ends with the first SIGINT or SIGTERM. A second one kills the
-// process.
-func Main(name, about string, commands any) {
+// process. details has a section for the help of each command that has no Help
+// method: a line "# COMMAND" followed by the text.
+func Main(name, about, details string, commands any) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:], name, about, commands))
+	os.Exit(run(ctx, Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:], name, about, details, commands))
 }
 
-func run(ctx context.Context, streams Streams, args []string, name, about string, commands any) int {
+func run(ctx context.Context, streams Streams, args []string, name, about, details string, commands any) int {
 	const notExited = -1
 	exitCode := notExited
 	parser := kong.Must(commands, kong.Name(name), kong.Description(about),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Writers(streams.Out, streams.Err), kong.Exit(func(code int) { exitCode = code }),
-		kong.Bind(streams), kong.BindTo(ctx, (*context.Context)(nil)))
+		kong.Bind(streams), kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.PostBuild(func(k *kong.Kong) error { setDetails(k.Model.Node, "", "\n"+details); return nil }))
 	parsed, err := parser.Parse(args)
 	switch {
 	case exitCode != notExited: // --help
@@ -78,6 +82,18 @@ func run(ctx context.Context, streams Streams, args []string, name, about string
 		return reportMisuse(streams.Err, parser, args, err)
 	}
 	return reportError(streams.Err, name, parsed.Run())
+}
+
+// setDetails sets the help of the commands below node from their sections.
+func setDetails(node *kong.Node, path, details string) {
+	for _, child := range node.Children {
+		name := strings.TrimSpace(path + " " + child.Name)
+		if _, section, ok := strings.Cut(details, "\n# "+name+"\n"); ok {
+			section, _, _ = strings.Cut(section, "\n# ")
+			child.Detail = strings.TrimSpace(section)
+		}
+		setDetails(child, name, details)
+	}
 }
 
 // reportMisuse writes what is wrong with args and which --help explains it. It

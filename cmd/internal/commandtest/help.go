@@ -10,8 +10,8 @@ import (
 
 // Help checks the --help of program, which testscript.Main has put into the PATH,
 // and of each of its commands and groups of commands: it must go to standard
-// output and have at least two examples, whose commands and flags must exist. The
-// examples call the program spelling.
+// output and have at least two examples, which must use existing commands and
+// flags. The examples call the program spelling.
 func Help(t *testing.T, program, spelling string) {
 	t.Helper()
 	_, list, _ := strings.Cut(output(t, program, "--help"), "\nCommands:\n")
