@@ -45,7 +45,7 @@ func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployme
 	if err := d.Database.Ping(ctx); err != nil {
 		return failed("check DATABASE_URL", "%v", err)
 	}
-	return ok("open; its tables are up to date")
+	return ok("open, its tables are up to date")
 }
 
 func (d *doctor) ticketStore(ctx context.Context) Finding {
