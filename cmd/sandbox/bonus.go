@@ -10,9 +10,9 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// credit adds points as the shop's till would, over the operator's API, and
-// waits until they are on the face of the card and the user has heard of them.
-func (sb *sandbox) credit(ctx context.Context, p *player, cardID string) error {
+// addPoints adds points over the admin API, as a shop's till does, and waits until
+// the card's face shows them and the user was notified.
+func (sb *sandbox) addPoints(ctx context.Context, p *player, cardID string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	wallet, err := sb.sim.Cards(user)
@@ -26,21 +26,22 @@ func (sb *sandbox) credit(ctx context.Context, p *player, cardID string) error {
 	var entry json.RawMessage
 	target := fmt.Sprintf("http://%s/v1/cards/%s/codes/%s/entries", sb.app.AdminAddr(), cardID, wallet[0].Code)
 	if err := exchange(ctx, http.MethodPost, target, sb.adminToken, body, &entry, "Idempotency-Key", "sandbox-sale-1"); err != nil {
-		return fmt.Errorf("add a bonus: %w", err)
+		return fmt.Errorf("add points: %w", err)
 	}
-	p.step("the till added points, once however often it asks: POST /v1/cards/{card_id}/codes/{code}/entries on the admin API", entry)
-	face, err := sb.hears(ctx, "bonus")
+	p.step("the till added points; repeating the request adds no more: "+
+		"POST /v1/cards/{card_id}/codes/{code}/entries on the admin API", entry)
+	face, err := sb.awaitMessage(ctx, "bonus")
 	if err != nil {
 		return err
 	}
-	p.step("WeChat was told: the face of the card, and the message that the user got", map[string]any{
+	p.step("WeChat shows them: the card's face, and the message to the user", map[string]any{
 		"bonus": face.Bonus, "message": face.Messages[len(face.Messages)-1],
 	})
 	return nil
 }
 
-// hears waits until the latest message about the user's card is of that kind.
-func (sb *sandbox) hears(ctx context.Context, kind string) (wechatsim.CardFace, error) {
+// awaitMessage waits until the latest message about the user's card has that kind.
+func (sb *sandbox) awaitMessage(ctx context.Context, kind string) (wechatsim.CardFace, error) {
 	for {
 		wallet, err := sb.sim.Cards(user)
 		if err != nil {
@@ -53,7 +54,7 @@ func (sb *sandbox) hears(ctx context.Context, kind string) (wechatsim.CardFace, 
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return face, fmt.Errorf("the user heard of no %s: %+v", kind, face)
+			return face, fmt.Errorf("the user got no message about the %s: %+v", kind, face)
 		}
 	}
 }

@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// client asks no proxy: both sides of the sandbox are on this machine.
+// client uses no proxy: both sides of the sandbox are on this machine.
 var client = &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}
 
-// exchange sends one request, with headers given as names and values, and
-// decodes a 2xx answer. Its errors hold no URL: WeChat's carry secrets.
+// exchange sends one request and decodes a 2xx answer into answer. headers are
+// names and values in turn. Its errors contain no URL, because WeChat's URLs
+// contain secrets.
 func exchange(ctx context.Context, method, target, token string, body []byte, answer any, headers ...string) error {
 	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
@@ -44,7 +45,7 @@ func exchange(ctx context.Context, method, target, token string, body []byte, an
 	return json.Unmarshal(raw, answer)
 }
 
-// unwrapURL drops the URL from an error of net/http.
+// unwrapURL returns an error of net/http without the URL.
 func unwrapURL(err error) error {
 	var request *url.Error
 	if errors.As(err, &request) {

@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// guesses makes the simulator's switches of --guess.
+// guesses returns the simulator's switches as --guess sets them.
 func guesses(chosen map[string]string) (g wechatsim.Guesses, err error) {
 	switches := g.List()
 	for name, value := range chosen {

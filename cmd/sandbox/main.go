@@ -1,22 +1,25 @@
-// Command sandbox is the whole of addcard in one process, with a simulated
-// WeChat instead of the real one: for newcomers, for developers of mini-programs
-// and for demonstrations. It needs no configuration. See `sandbox --help`.
+// Command sandbox runs addcard and a simulated WeChat in one process, without any
+// configuration. It is meant for first steps, for developers of mini-programs and
+// for demonstrations, not for production. See `sandbox --help`.
 package main
 
 import "github.com/addcard/addcard/cmd/internal/command"
 
-const about = `addcard against a simulated WeChat, in one process and without any configuration.
+const about = `addcard with a simulated WeChat, in one process and without any configuration.
 
-It creates a demo card, plays one user from wx.login to an active card in the wallet, prints each step, and goes on serving. Exit codes: 0 done, 1 failed, 2 misuse.
+It creates a demo card, acts as one user from wx.login to an active card in the wallet, prints each step, and continues to serve. ` +
+	`Exit codes: 0 done, 1 failed, 2 misuse.
 
-Without a command it runs; "sandbox run --help" lists the flags. Examples:
+"run" is the default command; "sandbox run --help" lists its flags. Examples:
   go run ./cmd/sandbox
   go run ./cmd/sandbox --once`
 
+// commands is the command line. Each command is a struct of its arguments and
+// flags; kong prints what its Help method returns and calls its Run method.
 type commands struct {
-	Run     runCmd     `cmd:"" default:"withargs" help:"Play the flow and go on serving until Ctrl-C (the default command)."`
-	Trigger triggerCmd `cmd:"" help:"Push a card event as WeChat pushes it, to a running sandbox or to a server under development."`
-	Seed    seedCmd    `cmd:"" help:"Fill a database with members, as many as one wants to try or measure addcard with."`
+	Run     runCmd     `cmd:"" default:"withargs" help:"Run the flow, then serve until Ctrl-C (the default command)."`
+	Trigger triggerCmd `cmd:"" help:"Push a card event as WeChat does, to a running sandbox or to a server under development."`
+	Seed    seedCmd    `cmd:"" help:"Fill a database with any number of members, to try or to measure addcard."`
 }
 
-func main() { command.Main("sandbox", about, &commands{}) }
+func main() { command.Main("sandbox", about, "", &commands{}) }

@@ -14,20 +14,19 @@ import (
 	"time"
 )
 
-// demoCard is what the operator would send to /card/create: a custom-code card
-// that delivers in real time, so the server issues the codes.
+// demoCard is what an operator sends to /card/create: a card with real-time custom
+// codes, so the server issues the codes.
 //
 //go:embed demo-card.json
 var demoCard []byte
 
 const user = "ming"
 
-// patience is how long the play waits for what goes on behind its back.
+// patience is how long the flow waits for work in the background.
 const patience = 10 * time.Second
 
-// play walks one user from wx.login to an active card in the wallet and points
-// on it, over HTTP as a mini-program and a till would, and prints what each side
-// says.
+// play takes one user from wx.login to an active card with points in the wallet,
+// over HTTP as a mini-program and a till do, and prints each step.
 func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	p := &player{out: out, base: sb.publicURL}
 	p.say("WeChat, the phone and the Official Account are simulated at %s; nothing leaves this machine.", sb.wechatURL)
@@ -50,38 +49,39 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	p.token = session.Token
-	p.step("wx.login gave a code; POST /v1/session made it a session", map[string]any{"expires_in": session.ExpiresIn, "member": session.Member})
+	p.step("wx.login returned a code; POST /v1/session returned a session for it",
+		map[string]any{"expires_in": session.ExpiresIn, "member": session.Member})
 
 	var cards json.RawMessage
 	want := map[string]any{"cards": []any{map[string]string{"card_id": cardID, "outer_str": "sandbox"}}}
 	if err := p.call(ctx, http.MethodPost, "/v1/card-ext", want, &cards); err != nil {
 		return err
 	}
-	p.step("POST /v1/card-ext gave what wx.addCard takes as it is", cards)
+	p.step("POST /v1/card-ext returned the cardList for wx.addCard", cards)
 
 	added, err := sb.sim.AddCard(user, cards)
 	if err != nil {
 		return fmt.Errorf("wx.addCard: %w", err)
 	}
-	p.step("wx.addCard: the phone checked every byte of cardExt and took the card", map[string]any{"cardList": added})
+	p.step("wx.addCard: the phone checked every byte of cardExt and added the card", map[string]any{"cardList": added})
 
 	var claimed json.RawMessage
 	if err := p.call(ctx, http.MethodPost, "/v1/claims", map[string]any{"cardList": added}, &claimed); err != nil {
 		return err
 	}
-	p.step("the mini-program reported it: POST /v1/claims opened the encrypted code", claimed)
+	p.step("the mini-program reported the card: POST /v1/claims decrypted its code", claimed)
 
-	if err := sb.heard(ctx, p); err != nil {
+	if err := sb.awaitEvent(ctx, p); err != nil {
 		return err
 	}
-	if err := sb.active(ctx, p, cardID); err != nil {
+	if err := sb.awaitActive(ctx, p, cardID); err != nil {
 		return err
 	}
-	return sb.credit(ctx, p, cardID)
+	return sb.addPoints(ctx, p, cardID)
 }
 
-// heard waits until WeChat's event about the card has been delivered.
-func (sb *sandbox) heard(ctx context.Context, p *player) error {
+// awaitEvent waits until WeChat's event about the card has been delivered.
+func (sb *sandbox) awaitEvent(ctx context.Context, p *player) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := sb.sim.WaitEvents(ctx); err != nil {
@@ -90,15 +90,16 @@ func (sb *sandbox) heard(ctx context.Context, p *player) error {
 	log := sb.sim.Deliveries()
 	for _, d := range log {
 		if d.Event == "user_get_card" && d.State == "delivered" {
-			p.step("WeChat pushed the event too, sealed, and read success", map[string]any{"event": d.Event, "state": d.State, "tries": len(d.Tries)})
+			p.step("WeChat pushed the event too, encrypted, and received success",
+				map[string]any{"event": d.Event, "state": d.State, "tries": len(d.Tries)})
 			return nil
 		}
 	}
 	return fmt.Errorf("the event user_get_card was not delivered; %d others were pushed", len(log))
 }
 
-// active waits until the card is active for the member and in the wallet.
-func (sb *sandbox) active(ctx context.Context, p *player, cardID string) error {
+// awaitActive waits until the card is active at the server and in the wallet.
+func (sb *sandbox) awaitActive(ctx context.Context, p *player, cardID string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var me struct {
@@ -130,7 +131,7 @@ func (sb *sandbox) active(ctx context.Context, p *player, cardID string) error {
 		return err
 	}
 	if len(wallet) != 1 || wallet[0].CardID != cardID || !wallet[0].HasActive {
-		return fmt.Errorf("the wallet does not hold this one card, active: %+v", wallet)
+		return fmt.Errorf("the wallet does not contain just this card, active: %+v", wallet)
 	}
 	p.step("what the user sees in the wallet", map[string]any{
 		"title": wallet[0].Title, "code": wallet[0].Code, "has_active": wallet[0].HasActive, "membership_number": wallet[0].MembershipNumber,
@@ -138,8 +139,8 @@ func (sb *sandbox) active(ctx context.Context, p *player, cardID string) error {
 	return nil
 }
 
-// createCard does what a merchant does once at WeChat, with a token of the old
-// endpoint: it is isolated from the one that the server keeps.
+// createCard does what a merchant does once at WeChat. It uses a token of the old
+// endpoint, which is independent of the server's token.
 func (sb *sandbox) createCard(ctx context.Context) (string, error) {
 	account := sb.sim.Accounts().Official
 	var token struct {
@@ -164,26 +165,26 @@ func (sb *sandbox) createCard(ctx context.Context) (string, error) {
 	return card.CardID, sb.sim.Approve(card.CardID)
 }
 
-// confess says how far the simulator is to be trusted.
-func (sb *sandbox) confess(out io.Writer) {
+// printLimits prints what the simulator proves and what it does not.
+func (sb *sandbox) printLimits(out io.Writer) {
 	_, _ = fmt.Fprint(out, `
-What this shows: WeChat's tokens, tickets, logins, cards and the phone's check of cardExt are imitated from
-WeChat's documents, strictly (internal/wechatsim/README.md). It was never compared with WeChat itself. Where
-the documents are silent or contradict each other it guesses; each guess is a switch, --guess NAME=VALUE:
+What this shows: WeChat's tokens, tickets, logins, cards and the phone's check of cardExt are simulated strictly
+from WeChat's documents (internal/wechatsim/README.md). The simulator was never compared with WeChat itself. Where
+the documents are silent or contradict each other it makes an assumption, which --guess NAME=VALUE changes:
 `)
 	for _, g := range sb.sim.Guesses() {
 		others := slices.DeleteFunc(g.Choices, func(choice string) bool { return choice == g.Value })
 		_, _ = fmt.Fprintf(out, "  %-34s %s [or %s]\n", g.Name+"="+g.Value, g.About, strings.Join(others, ", "))
 	}
 	_, _ = fmt.Fprint(out, `
-Uncertain too, and played on request: an account that is frozen (errcode 50007, POST /_sim/faults), and whether
-the phone's report or WeChat's event comes first (POST /_sim/events/faults). WeChat's other hosts would be another
-WECHAT_API_URL. How many cards one QR code may hold is not asked: QR codes for several cards are not imitated.
+Also uncertain, and simulated on request: a frozen account (errcode 50007, POST /_sim/faults), and whether the
+phone's report or WeChat's event comes first (POST /_sim/events/faults). WeChat's other hosts need another
+WECHAT_API_URL. QR codes for several cards are not simulated.
 `)
 }
 
-// invite says what can be done with the running sandbox.
-func (sb *sandbox) invite(out io.Writer, miniprogram string) {
+// printAddresses prints where the running sandbox serves.
+func (sb *sandbox) printAddresses(out io.Writer, miniprogram string) {
 	phone := sb.wechatURL + phonePath
 	if !built(miniprogram) {
 		phone += "   not built yet: " + howToBuild
@@ -198,7 +199,7 @@ Serving until Ctrl-C.
 `, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL, phone)
 }
 
-// player is the mini-program's side of the conversation.
+// player is the mini-program. It prints the numbered steps.
 type player struct {
 	out   io.Writer
 	base  string
@@ -214,7 +215,7 @@ func (p *player) step(title string, data any) {
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("   ", "  ")
-	_ = enc.Encode(data) // to memory, of plain values
+	_ = enc.Encode(data) // plain values to memory: never fails
 	p.say("\n%d. %s\n   %s", p.steps, title, strings.TrimSpace(text.String()))
 }
 

@@ -11,27 +11,26 @@ import (
 )
 
 type runCmd struct {
-	Once         bool              `help:"Exit after the flow: 0 when every step worked, else 1."`
+	Once         bool              `help:"Exit after the flow: with 0 when every step worked, else with 1."`
 	Listen       string            `help:"The public API (${default})." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	AdminListen  string            `help:"The operator's API; loopback only (${default})." default:"127.0.0.1:8081" placeholder:"HOST:PORT"`
+	AdminListen  string            `help:"The admin API; loopback only (${default})." default:"127.0.0.1:8081" placeholder:"HOST:PORT"`
 	WechatListen string            `help:"The simulated WeChat; loopback only (${default})." default:"127.0.0.1:8082" placeholder:"HOST:PORT"`
-	Miniprogram  string            `help:"The built sample mini-program (${default})." default:"miniprogram/dist" type:"path" placeholder:"DIR"`
-	Data         string            `help:"Keep the database in this folder; by default it goes to a temporary one." type:"path" placeholder:"DIR"`
-	WriteEnv     string            `help:"Write the server's configuration to this file, so that the server's other commands work on the sandbox: server card list --env-file FILE." type:"path" placeholder:"FILE"`
-	Guess        map[string]string `help:"Where WeChat's documents are uncertain, imitate it so; each run lists the names." mapsep:"none" placeholder:"NAME=VALUE"`
+	Miniprogram  string            `help:"The built mini-program (${default})." default:"miniprogram/dist" type:"path" placeholder:"DIR"`
+	Data         string            `help:"Keep the database in this folder; in a temporary one by default." type:"path" placeholder:"DIR"`
+	WriteEnv     string            `help:"Write the configuration here, for: server card list --env-file FILE." type:"path" placeholder:"FILE"`
+	Guess        map[string]string `help:"Change an assumption about WeChat; each run lists them." mapsep:"none" placeholder:"NAME=VALUE"`
 }
 
-// Help implements kong.HelpProvider.
 func (runCmd) Help() string {
-	return `A port of 0 takes one that is free. Examples:
+	return `Port 0 selects a free port. Examples:
   go run ./cmd/sandbox
   go run ./cmd/sandbox --once --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --wechat-listen 127.0.0.1:0
   go run ./cmd/sandbox --write-env sandbox.env
   go run ./cmd/sandbox --once --guess ticket=sticky-remaining`
 }
 
-// Validate implements kong's hook. Whoever reaches the operator's or WeChat's
-// side owns the sandbox, so they stay on this machine.
+// Validate implements kong's hook. The admin API and WeChat's side give full control
+// of the sandbox, so they must listen on a loopback address.
 func (c *runCmd) Validate() error {
 	for _, listener := range []struct{ flag, addr string }{{"--admin-listen", c.AdminListen}, {"--wechat-listen", c.WechatListen}} {
 		if !command.Loopback(listener.addr) {
@@ -45,14 +44,13 @@ func (c *runCmd) Validate() error {
 	return err
 }
 
-// Run starts WeChat and the server, plays the flow and serves.
-func (c *runCmd) Run(ctx context.Context, io command.Streams) (err error) {
+func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 	dir, remove, err := c.folder()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	sb, err := start(ctx, c, dir, io.Err)
+	sb, err := start(ctx, c, dir, streams.Err)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w: stop the other program or choose with --listen, --admin-listen, --wechat-listen", err)
 	}
@@ -60,17 +58,17 @@ func (c *runCmd) Run(ctx context.Context, io command.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sb.stop()) }()
-	if err := sb.play(ctx, io.Out); err != nil {
+	if err := sb.play(ctx, streams.Out); err != nil {
 		if ctx.Err() != nil && !c.Once {
 			return nil // Ctrl-C is how a sandbox ends
 		}
 		return fmt.Errorf("the flow stopped: %w", err)
 	}
-	sb.confess(io.Out)
+	sb.printLimits(streams.Out)
 	if c.Once {
 		return nil
 	}
-	sb.invite(io.Out, c.Miniprogram)
+	sb.printAddresses(streams.Out, c.Miniprogram)
 	select {
 	case <-ctx.Done():
 	case <-sb.ended:
@@ -78,7 +76,8 @@ func (c *runCmd) Run(ctx context.Context, io command.Streams) (err error) {
 	return nil
 }
 
-// folder returns where the database goes and what to do with that afterwards.
+// folder returns the folder for the database, and a function that removes it if it
+// is temporary.
 func (c *runCmd) folder() (dir string, remove func() error, err error) {
 	if c.Data != "" {
 		return c.Data, func() error { return nil }, os.MkdirAll(c.Data, 0o700)

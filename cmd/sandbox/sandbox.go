@@ -18,13 +18,14 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// databaseFile is in the folder of --data.
+// databaseFile is the name of the database in the folder of --data.
 const databaseFile = "addcard.db"
 
-// sandbox is the two running sides, with secrets of their own.
+// sandbox is the running server and the running WeChat, with secrets of their own.
 type sandbox struct {
 	sim       *wechatsim.Sim
 	wechat    *http.Server
@@ -39,12 +40,15 @@ type sandbox struct {
 
 	running sync.WaitGroup
 	cancel  context.CancelFunc // asks the server to end
-	ended   chan struct{}      // closed when it has
-	err     error              // why; read it after ended
+	ended   chan struct{}      // closed when the server has ended
+	err     error              // of the server; read it after ended is closed
 }
 
 func start(ctx context.Context, c *runCmd, dir string, logs io.Writer) (*sandbox, error) {
-	sb := &sandbox{ended: make(chan struct{}), serving: make(chan struct{}), adminToken: rand.Text() + rand.Text(), pushToken: rand.Text(), aesKey: command.EncodingAESKey()}
+	sb := &sandbox{
+		ended: make(chan struct{}), serving: make(chan struct{}),
+		adminToken: rand.Text() + rand.Text(), pushToken: rand.Text(), aesKey: command.EncodingAESKey(),
+	}
 	if err := sb.startWeChat(ctx, c); err != nil {
 		return nil, err
 	}
@@ -65,14 +69,14 @@ func (sb *sandbox) startWeChat(ctx context.Context, c *runCmd) error {
 	}
 	sb.sim = wechatsim.New(wechatsim.Options{Guesses: guessed})
 	sb.wechatURL = "http://" + listener.Addr().String()
-	sb.wechat = &http.Server{Handler: sb.front(c.Miniprogram), ReadHeaderTimeout: 5 * time.Second}
+	sb.wechat = &http.Server{Handler: sb.wechatHandler(c.Miniprogram), ReadHeaderTimeout: 5 * time.Second}
 	sb.running.Go(func() { _ = sb.wechat.Serve(listener) })
 	return nil
 }
 
 func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs io.Writer) error {
 	environ := sb.environ(c, dir)
-	cfg, err := app.LoadSandboxConfig(environ)
+	cfg, err := config.LoadSandbox(environ)
 	if err != nil {
 		return err
 	}
@@ -86,7 +90,7 @@ func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs 
 	if err != nil {
 		return err
 	}
-	// The play is over before the server ends, so it hears of ctx from stop.
+	// The flow must end before the server does, so stop ends the server and not ctx.
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	sb.app, sb.cancel = server, cancel
 	sb.running.Go(func() {
@@ -124,7 +128,7 @@ func (sb *sandbox) environ(c *runCmd, dir string) []string {
 	}
 }
 
-// stop ends both sides, the server first, and returns what went wrong in it.
+// stop ends both sides, the server first, and returns the server's error.
 func (sb *sandbox) stop() error {
 	if sb.app != nil {
 		sb.cancel()

@@ -18,11 +18,11 @@ func TestHelp_every_command_has_examples_that_parse(t *testing.T) {
 	commandtest.Help(t, "sandbox", "go run ./cmd/sandbox")
 }
 
-// Besides the words of commandtest the scripts have
+// The scripts can use, besides the commands of commandtest,
 //
-//	tidy   nothing is left in the folder for temporary files
+//	tidy   nothing may be left in the folder for temporary files
 func TestScripts(t *testing.T) {
-	commandtest.Run(t, func(*testscript.Env) error { return nil }, map[string]commandtest.Word{"tidy": tidy})
+	commandtest.Run(t, func(*testscript.Env) error { return nil }, map[string]commandtest.Command{"tidy": tidy})
 }
 
 func tidy(ts *testscript.TestScript, _ bool, _ []string) {

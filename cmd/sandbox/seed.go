@@ -15,21 +15,20 @@ import (
 )
 
 type seedCmd struct {
-	Members     int    `help:"How many members (${default})." default:"10000"`
-	Entries     int    `help:"How many entries all their ledgers have together; ten for each member by default." default:"-1" placeholder:"N"`
-	Database    string `help:"The database to fill, as DATABASE_URL names it; PostgreSQL's must be there; by default what the server takes, sqlite:addcard.db." placeholder:"URL" xor:"where"`
-	Data        string `help:"Fill the database in this folder instead, for: sandbox --data DIR." type:"path" placeholder:"DIR" xor:"where"`
-	Seed        uint64 `help:"The same number makes the same members (${default})." default:"1"`
-	Card        string `help:"The card_id that they hold (${default})." default:"pSeededCard00000000000000000" placeholder:"CARD_ID"`
-	MiniProgram string `help:"The mini-program's AppID, in which their openids are (${default})." default:"wx00000000000000a1" placeholder:"APP_ID"`
+	Members     int    `help:"The number of members (${default})." default:"10000"`
+	Entries     int    `help:"The number of entries in all ledgers together; ten for each member by default." default:"-1" placeholder:"N"`
+	Database    string `help:"The database, as in DATABASE_URL; sqlite:addcard.db by default." placeholder:"URL" xor:"where"`
+	Data        string `help:"Fill the database in this folder, for: sandbox --data DIR." type:"path" placeholder:"DIR" xor:"where"`
+	Seed        uint64 `help:"The same number gives the same members (${default})." default:"1"`
+	Card        string `help:"The card_id of their cards (${default})." default:"pSeededCard00000000000000000" placeholder:"CARD_ID"`
+	MiniProgram string `help:"The mini-program's AppID for their openids (${default})." default:"wx00000000000000a1" placeholder:"APP_ID"`
 	Official    string `help:"The Official Account's AppID (${default})." default:"wx00000000000000b2" placeholder:"APP_ID"`
 }
 
-// Help implements kong.HelpProvider.
 func (seedCmd) Help() string {
-	return `Makes members as if they had come over two years, with identities, cards, ledgers and events: to try addcard, or to measure it,
-with as many as a shop has. One that was broken off goes on where it stopped when it is called again with the same flags; a database
-with other members is left as it is. Examples:
+	return `Creates members with identities, cards, ledgers and events, spread over two years, to try or to measure addcard with as many
+members as a shop has. An interrupted run continues when it is called again with the same flags. A database with other members is not
+changed. Examples:
   go run ./cmd/sandbox seed --members 1000000
   go run ./cmd/sandbox seed --members 1000 --entries 5000 --data mydata
   go run ./cmd/sandbox seed --members 100000 --database postgres://addcard:secret@127.0.0.1/addcard`
@@ -57,8 +56,7 @@ func (c *seedCmd) url() string {
 	return cmp.Or(c.Database, "sqlite:"+databaseFile)
 }
 
-// Run fills the database.
-func (c *seedCmd) Run(ctx context.Context, io command.Streams) (err error) {
+func (c *seedCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 	if c.Data != "" {
 		if err := os.MkdirAll(c.Data, 0o700); err != nil {
 			return err
@@ -72,13 +70,13 @@ func (c *seedCmd) Run(ctx context.Context, io command.Streams) (err error) {
 	if _, err := db.Migrate(ctx); err != nil {
 		return err
 	}
-	began, said := time.Now(), time.Now()
+	began, reported := time.Now(), time.Now()
 	o := seed.Options{
 		Members: c.Members, Entries: c.Entries, Seed: c.Seed, CardID: c.Card, MiniProgram: c.MiniProgram, Official: c.Official,
 		Progress: func(members, entries int) {
-			if time.Since(said) > 5*time.Second {
-				said = time.Now()
-				_, _ = fmt.Fprintf(io.Err, "%d of %d members, %d of %d entries\n", members, c.Members, entries, c.Entries)
+			if time.Since(reported) > 5*time.Second {
+				reported = time.Now()
+				streams.Messagef("%d of %d members, %d of %d entries", members, c.Members, entries, c.Entries)
 			}
 		},
 	}
@@ -86,10 +84,10 @@ func (c *seedCmd) Run(ctx context.Context, io command.Streams) (err error) {
 	case errors.Is(err, seed.ErrNotEmpty):
 		return errors.New("the database has other members already: choose an empty one with --data or --database")
 	case ctx.Err() != nil:
-		return errors.New("broken off; the same command goes on from here")
+		return errors.New("interrupted; repeat the command to continue")
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(io.Err, "%d members with %d entries are there, after %s\n", c.Members, c.Entries, time.Since(began).Round(time.Second))
-	return err
+	streams.Messagef("%d members with %d entries are in the database, after %s", c.Members, c.Entries, time.Since(began).Round(time.Second))
+	return nil
 }

@@ -17,26 +17,28 @@ import (
 )
 
 type triggerCmd struct {
-	Event    string            `arg:"" help:"The event's name; the list is below."`
-	Override map[string]string `help:"Set an element of the event, for example CardId, UserCardCode, FromUserName, OuterStr." mapsep:"none" placeholder:"NAME=VALUE"`
-	User     string            `help:"Whose phone of the sandbox it is about (${default})." default:"ming"`
+	Event    string            `arg:"" help:"The event's name, from the list below."`
+	Override map[string]string `help:"Set an element of the event, such as CardId or OuterStr." mapsep:"none" placeholder:"NAME=VALUE"`
+	User     string            `help:"The user of the sandbox that the event is about (${default})." default:"ming"`
 	Twice    bool              `help:"Deliver it twice, as WeChat may."`
-	Late     time.Duration     `help:"Deliver it that much later; its CreateTime stays." placeholder:"30s"`
+	Late     time.Duration     `help:"Deliver it that much later, with the same CreateTime." placeholder:"30s"`
 	Wechat   string            `help:"The running sandbox's WeChat (${default})." default:"http://127.0.0.1:8082" placeholder:"URL"`
-	To       string            `help:"Send it to this callback URL instead, without a sandbox: signed with CALLBACK_TOKEN, sealed with CALLBACK_AES_KEY when there is one, for OFFICIAL_APP_ID and OFFICIAL_ORIGINAL_ID, all from the environment. What is not said, the person too, is a sample." placeholder:"URL"`
+	To       string            `help:"Send it to this callback URL instead, without a sandbox." placeholder:"URL"`
 }
 
-// Help implements kong.HelpProvider.
 func (triggerCmd) Help() string {
 	var b strings.Builder
-	b.WriteString("Prints what the server answered. The events:\n")
+	b.WriteString("Prints the server's answer. With --to the event is signed with CALLBACK_TOKEN and, if CALLBACK_AES_KEY is set, " +
+		"encrypted for OFFICIAL_APP_ID; its ToUserName is OFFICIAL_ORIGINAL_ID. All of these are read from the environment; " +
+		"other values, and the user, are samples. The events:\n")
 	for _, k := range wechatsim.EventKinds() {
 		fmt.Fprintf(&b, "  %-30s %s\n", k.Name, k.About)
 	}
 	b.WriteString(`Examples:
   go run ./cmd/sandbox trigger user_del_card
   go run ./cmd/sandbox trigger user_get_card --user hong --override OuterStr=table7 --twice --late 30s
-  CALLBACK_TOKEN=mytoken go run ./cmd/sandbox trigger card_pass_check --to http://127.0.0.1:9000/wechat/callback --override CardId=pXch-jnOlGtbuWwIO2NDftZeynRE`)
+  CALLBACK_TOKEN=mytoken go run ./cmd/sandbox trigger card_pass_check --to http://127.0.0.1:9000/wechat/callback ` +
+		`--override CardId=pXch-jnOlGtbuWwIO2NDftZeynRE`)
 	return b.String()
 }
 
@@ -47,7 +49,7 @@ func (c *triggerCmd) Validate() error {
 		names = append(names, k.Name)
 	}
 	if !slices.Contains(names, c.Event) {
-		return fmt.Errorf("there is no card event %q; known are %s", c.Event, strings.Join(names, ", "))
+		return fmt.Errorf("there is no card event %q; the events are %s", c.Event, strings.Join(names, ", "))
 	}
 	for _, target := range []string{c.Wechat, c.To} {
 		if u, err := url.Parse(target); target != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
@@ -60,10 +62,9 @@ func (c *triggerCmd) Validate() error {
 	return nil
 }
 
-// Run pushes the event and prints how it went.
-func (c *triggerCmd) Run(ctx context.Context, io command.Streams) error {
+func (c *triggerCmd) Run(ctx context.Context, streams command.Streams) error {
 	if c.To != "" {
-		return c.direct(ctx, io)
+		return c.direct(ctx, streams)
 	}
 	body, err := json.Marshal(map[string]any{
 		"event": c.Event, "fields": c.Override, "user": c.User, "twice": c.Twice, "late_seconds": c.Late.Seconds(),
@@ -73,9 +74,9 @@ func (c *triggerCmd) Run(ctx context.Context, io command.Streams) error {
 	}
 	var delivery wechatsim.Delivery
 	if err := exchange(ctx, http.MethodPost, c.Wechat+"/_sim/events/trigger", "", body, &delivery); err != nil {
-		return fmt.Errorf("ask the sandbox at %s: %w", c.Wechat, err)
+		return fmt.Errorf("call the sandbox at %s: %w", c.Wechat, err)
 	}
-	if err := show(io.Out, delivery); err != nil {
+	if err := printIndented(streams.Out, delivery); err != nil {
 		return err
 	}
 	if delivery.State == "failed" || delivery.State == "unsent" || delivery.State == "dropped" {
@@ -85,16 +86,18 @@ func (c *triggerCmd) Run(ctx context.Context, io command.Streams) error {
 }
 
 // direct signs the event here and sends it, for a server under development.
-func (c *triggerCmd) direct(ctx context.Context, io command.Streams) error {
+func (c *triggerCmd) direct(ctx context.Context, streams command.Streams) error {
 	token := os.Getenv("CALLBACK_TOKEN")
 	if token == "" {
 		return command.Usagef("--to needs CALLBACK_TOKEN in the environment")
 	}
 	if os.Getenv("CALLBACK_AES_KEY") != "" && os.Getenv("OFFICIAL_APP_ID") == "" {
-		return command.Usagef("to seal for --to, OFFICIAL_APP_ID is needed in the environment beside CALLBACK_AES_KEY")
+		return command.Usagef("--to with CALLBACK_AES_KEY needs OFFICIAL_APP_ID in the environment")
 	}
 	t := wechatsim.Trigger{
-		Callback:   wechatsim.Callback{URL: c.To, Token: token, EncodingAESKey: os.Getenv("CALLBACK_AES_KEY"), AppID: os.Getenv("OFFICIAL_APP_ID")},
+		Callback: wechatsim.Callback{
+			URL: c.To, Token: token, EncodingAESKey: os.Getenv("CALLBACK_AES_KEY"), AppID: os.Getenv("OFFICIAL_APP_ID"),
+		},
 		ToUserName: os.Getenv("OFFICIAL_ORIGINAL_ID"), Event: c.Event, CreateTime: time.Now().Unix(), Fields: c.Override,
 	}
 	select {
@@ -107,7 +110,7 @@ func (c *triggerCmd) direct(ctx context.Context, io command.Streams) error {
 		times = 2
 	}
 	for range times {
-		if err := c.send(ctx, io.Out, t); err != nil {
+		if err := c.send(ctx, streams.Out, t); err != nil {
 			return err
 		}
 	}
@@ -128,7 +131,7 @@ func (c *triggerCmd) send(ctx context.Context, out io.Writer, t wechatsim.Trigge
 	if err != nil {
 		return fmt.Errorf("push to %s: %w", c.To, err)
 	}
-	if err := show(out, map[string]any{"event": c.Event, "status": resp.StatusCode, "answer": string(answer)}); err != nil {
+	if err := printIndented(out, map[string]any{"event": c.Event, "status": resp.StatusCode, "answer": string(answer)}); err != nil {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
@@ -137,8 +140,8 @@ func (c *triggerCmd) send(ctx context.Context, out io.Writer, t wechatsim.Trigge
 	return nil
 }
 
-// show writes data as indented JSON.
-func show(w io.Writer, data any) error {
+// printIndented writes data as indented JSON.
+func printIndented(w io.Writer, data any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")

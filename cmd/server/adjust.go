@@ -18,22 +18,15 @@ import (
 )
 
 type memberAdjustCmd struct {
-	CardID        string `arg:"" name:"card-id" help:"The card."`
-	Code          string `arg:"" help:"The member's code of it."`
-	Bonus         int64  `help:"Points to add, below 0 to take away."`
-	Balance       int64  `help:"Fen (分) to add, below 0 to take away."`
-	Record        string `help:"What the holder reads about the points, at most 14 汉字."`
-	BalanceRecord string `help:"What the holder reads about the money, at most 14 汉字."`
-	Reverses      string `help:"The id of an entry to undo, instead of amounts." placeholder:"ENTRY"`
-	Silent        bool   `help:"The holder gets no message from WeChat."`
-	Key           string `help:"Names what is done: with the same key it is done once however often it is said. Drawn at random by default."`
-}
-
-// Help implements kong.HelpProvider.
-func (memberAdjustCmd) Help() string {
-	return `Books one entry in the ledger of a member's card and prints it; a running server tells WeChat. Examples:
-  server member adjust pSimJF1ZAk3Qp13fGN4klU5VShHQ 7810727245995652 --bonus=50 --record=生日礼物 --key=birthday-2026-77
-  server member adjust pSimJF1ZAk3Qp13fGN4klU5VShHQ 7810727245995652 --balance=-500 --balance-record=退款 --silent`
+	CardID        string `arg:"" name:"card-id" help:"The card_id."`
+	Code          string `arg:"" help:"The member's code of the card."`
+	Bonus         int64  `help:"Points to add; below 0 to take away."`
+	Balance       int64  `help:"Fen (分) to add; below 0 to take away."`
+	Record        string `help:"The text that the holder reads about the points, at most 14 汉字."`
+	BalanceRecord string `help:"The text that the holder reads about the money, at most 14 汉字."`
+	Reverses      string `help:"The id of an entry to reverse, instead of amounts." placeholder:"ENTRY"`
+	Silent        bool   `help:"Do not notify the holder."`
+	Key           string `help:"Idempotency key: all calls with the same key add one entry. Random by default."`
 }
 
 func (c *memberAdjustCmd) booking() member.Booking {
@@ -52,74 +45,65 @@ func (c *memberAdjustCmd) check() error {
 	}
 	switch {
 	case c.Reverses != "" && changes:
-		return command.Usagef("--reverses: stands alone, without amounts")
+		return command.Usagef("--reverses cannot be combined with amounts")
 	case c.Reverses == "" && !changes:
-		return command.Usagef("say what to change: --bonus, --balance, or --reverses")
+		return command.Usagef("--bonus, --balance or --reverses is required")
 	case max(c.Bonus, -c.Bonus, c.Balance, -c.Balance) > member.MaxAdd:
-		return command.Usagef("--bonus, --balance: at most %d either way", int64(member.MaxAdd))
+		return command.Usagef("--bonus, --balance: must be between -%[1]d and %[1]d", int64(member.MaxAdd))
 	}
 	return nil
 }
 
-// Run books the entry.
-func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
+func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	b := c.booking()
-	asked, err := json.Marshal(b)
+	booking := c.booking()
+	payload, err := json.Marshal(booking)
 	if err != nil {
 		return err
 	}
-	hash := sha256.Sum256(asked)
+	hash := sha256.Sum256(payload)
 	key := c.Key
 	if key == "" {
 		key = uuid.NewString()
 	}
-	return g.withCore(ctx, io, func(core *app.Core) error {
-		answer, replayed, err := core.Members.AddEntry(ctx, c.CardID, c.Code, b, member.Request{
+	return g.withCore(ctx, streams, func(core *app.Core) error {
+		answer, replayed, err := core.Members.AddEntry(ctx, c.CardID, c.Code, booking, member.Request{
 			ID: "server member adjust", Route: "server member adjust " + c.CardID + " " + c.Code, Key: key,
-			Payload: hex.EncodeToString(hash[:]), Answer: adjusted,
+			Payload: hex.EncodeToString(hash[:]), Answer: entryText,
 		})
 		if err != nil {
-			return refusal(err)
+			return entryError(err)
 		}
 		if replayed {
-			_, _ = fmt.Fprintln(io.Err, "this was done before, under the same key:")
+			streams.Messagef("an earlier call with this key added the entry:")
 		}
-		_, err = io.Out.Write(answer)
+		_, err = streams.Out.Write(answer)
 		return err
 	})
 }
 
-// adjusted is what is printed of an entry, and kept with it.
-func adjusted(e member.Entry) ([]byte, error) {
+// entryText returns what is printed about an entry and stored with it.
+func entryText(e member.Entry) ([]byte, error) {
 	return fmt.Appendf(nil, "entry %s  no. %d\n  bonus    %+d  now %d\n  balance  %s  now %s\n",
-		e.ID, e.Seq, e.AddBonus, e.Bonus, signed(e.AddBalance), yuan(e.Balance)), nil
+		e.ID, e.Seq, e.AddBonus, e.Bonus, signedYuan(e.AddBalance), yuan(e.Balance)), nil
 }
 
-// signed is yuan with a sign.
-func signed(fen int64) string {
-	if fen < 0 {
-		return "-" + yuan(-fen)
-	}
-	return "+" + yuan(fen)
-}
-
-// refusal says a refusal of the ledger in the words of the command line.
-func refusal(err error) error {
-	for cause, words := range map[error]string{
+// entryError returns an error with a message for the command line.
+func entryError(err error) error {
+	for cause, message := range map[error]string{
 		member.ErrCodeUnknown:         "the card has no such code",
-		member.ErrNotHeld:             "nobody holds the card: it was not taken yet, was given away, or was made unavailable",
-		member.ErrInsufficientBonus:   "the bonus does not suffice; nothing was written",
-		member.ErrInsufficientBalance: "the balance does not suffice; nothing was written",
+		member.ErrNotHeld:             "the card has no holder: it was not claimed yet, was given away, or was made unavailable",
+		member.ErrInsufficientBonus:   "insufficient bonus; nothing was written",
+		member.ErrInsufficientBalance: "insufficient balance; nothing was written",
 		member.ErrTooMuch:             "the total would be too large; nothing was written",
 		member.ErrEntryUnknown:        "the card has no such entry to reverse",
-		member.ErrNotReversible:       "the entry is a reversal itself, or was reversed before",
-		member.ErrKeyReused:           "the key was used for something else before; nothing was written",
+		member.ErrNotReversible:       "the entry is a reversal, or was reversed before",
+		member.ErrKeyReused:           "the key was used for another entry; nothing was written",
 	} {
 		if errors.Is(err, cause) {
-			return errors.New(words)
+			return errors.New(message)
 		}
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/addcard/addcard/cmd/internal/command"
@@ -15,20 +16,11 @@ type checkCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
-// Help implements kong.HelpProvider.
-func (checkCmd) Help() string {
-	return `Adds up the ledger of every card, and says which cards show other figures at WeChat than here and which messages
-WeChat has refused for good. It changes nothing and asks WeChat nothing; it may run beside a running server. Exits with 1 when
-somebody has to look at something. Examples:
-  server check
-  server check --json`
-}
+// maxListed is the largest number of cards of each kind that are listed.
+const maxListed = 100
 
-// listed is how many of each kind are written out.
-const listed = 100
-
-// findings are what the check found, as it is printed as JSON.
-type findings struct {
+// checkResult is the result of the check and its JSON.
+type checkResult struct {
 	Unbalanced []unbalancedCard `json:"unbalanced"`
 	Drifts     []driftingCard   `json:"drifts"`
 	Dead       int64            `json:"dead"`
@@ -57,71 +49,70 @@ type driftingCard struct {
 	SeenAt      time.Time `json:"seen_at"`
 }
 
-// Run checks and prints.
-func (c checkCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
-	return g.withCore(ctx, io, func(core *app.Core) error {
-		found, err := check(ctx, core.Members)
+func (c checkCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
+	return g.withCore(ctx, streams, func(core *app.Core) error {
+		result, err := check(ctx, core.Members)
 		if err != nil {
 			return err
 		}
 		if c.JSON {
-			err = printJSON(io.Out, found)
+			err = printJSON(streams.Out, result)
 		} else {
-			err = found.print(io.Out)
+			err = result.print(streams.Out)
 		}
-		if err == nil && (len(found.Unbalanced) > 0 || len(found.Drifts) > 0 || found.Dead > 0) {
-			err = command.ErrSaid
+		if err == nil && (len(result.Unbalanced) > 0 || len(result.Drifts) > 0 || result.Dead > 0) {
+			err = command.ErrReported
 		}
 		return err
 	})
 }
 
-func check(ctx context.Context, members *member.Service) (found findings, err error) {
-	wrong, err := members.Unbalanced(ctx, listed)
+func check(ctx context.Context, members *member.Service) (result checkResult, err error) {
+	unbalanced, err := members.Unbalanced(ctx, maxListed)
 	if err != nil {
-		return found, err
+		return result, err
 	}
-	found.Unbalanced = make([]unbalancedCard, len(wrong))
-	for i, w := range wrong {
-		found.Unbalanced[i] = unbalancedCard(w)
+	result.Unbalanced = make([]unbalancedCard, len(unbalanced))
+	for i, u := range unbalanced {
+		result.Unbalanced[i] = unbalancedCard(u)
 	}
-	drifts, err := members.Drifts(ctx, listed)
+	drifts, err := members.Drifts(ctx, maxListed)
 	if err != nil {
-		return found, err
+		return result, err
 	}
-	found.Drifts = make([]driftingCard, len(drifts))
+	result.Drifts = make([]driftingCard, len(drifts))
 	for i, d := range drifts {
-		found.Drifts[i] = driftingCard(d)
+		result.Drifts[i] = driftingCard(d)
 	}
 	b, err := members.Backlog(ctx)
-	found.Dead, found.Waiting, found.OldestS = b.Dead, b.Waiting, int64(b.Oldest/time.Second)
-	return found, err
+	result.Dead, result.Waiting, result.OldestS = b.Dead, b.Waiting, int64(b.Oldest/time.Second)
+	return result, err
 }
 
-func (f findings) print(w io.Writer) error {
-	say := func(n int, good, bad string) string {
+func (c checkResult) print(w io.Writer) error {
+	var b strings.Builder
+	count := func(n int, none, some string) {
 		if n == 0 {
-			return "ok    " + good
-		}
-		return fmt.Sprintf("LOOK  %d %s", n, bad)
-	}
-	lines := []string{say(len(f.Unbalanced), "every card's totals are the sum of its ledger", "cards have totals that are not the sum of their ledger:")}
-	for _, u := range f.Unbalanced {
-		lines = append(lines, fmt.Sprintf("        card %s code %s: bonus %d, its ledger says %d; balance %s, its ledger says %s; entries counted %d, there are %d",
-			u.CardID, u.Code, u.Bonus, u.SumBonus, yuan(u.Balance), yuan(u.SumBalance), u.Seq, u.Entries))
-	}
-	lines = append(lines, say(len(f.Drifts), "no card's figures were changed by WeChat itself", "cards show figures that WeChat has changed by itself (book what makes both equal, see docs/ledger.md):"))
-	for _, d := range f.Drifts {
-		lines = append(lines, fmt.Sprintf("        card %s code %s: bonus %d, shown %d; balance %s, shown %s; since %s",
-			d.CardID, d.Code, d.Bonus, d.FaceBonus, yuan(d.Balance), yuan(d.FaceBalance), d.SeenAt.Format(time.DateTime)))
-	}
-	lines = append(lines,
-		say(int(f.Dead), "WeChat has refused nothing for good", "messages were refused by WeChat for good (server outbox list --state dead)"),
-		fmt.Sprintf("      %d messages wait for WeChat, the oldest for %s", f.Waiting, time.Duration(f.OldestS)*time.Second))
-	for _, line := range lines {
-		if _, err := fmt.Fprintln(w, line); err != nil {
-			return err
+			fmt.Fprintf(&b, "ok    %s\n", none)
+		} else {
+			fmt.Fprintf(&b, "LOOK  %d %s\n", n, some)
 		}
 	}
-	return nil
+	count(len(c.Unbalanced), "every card's totals are the sum of its ledger",
+		"cards have totals that are not the sum of their ledger:")
+	for _, u := range c.Unbalanced {
+		fmt.Fprintf(&b, "        card %s code %s: bonus %d, in its ledger %d; balance %s, in its ledger %s; entries counted %d, found %d\n",
+			u.CardID, u.Code, u.Bonus, u.SumBonus, yuan(u.Balance), yuan(u.SumBalance), u.Seq, u.Entries)
+	}
+	count(len(c.Drifts), "no card's figures were changed by WeChat itself",
+		"cards have figures that WeChat itself changed (add entries that make both equal, see docs/ledger.md):")
+	for _, d := range c.Drifts {
+		fmt.Fprintf(&b, "        card %s code %s: bonus %d, at WeChat %d; balance %s, at WeChat %s; since %s\n",
+			d.CardID, d.Code, d.Bonus, d.FaceBonus, yuan(d.Balance), yuan(d.FaceBalance), d.SeenAt.Format(time.DateTime))
+	}
+	count(int(c.Dead), "WeChat has refused nothing for good",
+		"messages were refused by WeChat for good (server outbox list --state dead)")
+	fmt.Fprintf(&b, "      %d messages wait for WeChat, the oldest for %s\n", c.Waiting, time.Duration(c.OldestS)*time.Second)
+	_, err := io.WriteString(w, b.String())
+	return err
 }

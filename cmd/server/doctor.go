@@ -9,54 +9,48 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/doctor"
 	"github.com/addcard/addcard/internal/ticket/redisstore"
 )
 
 type doctorCmd struct {
-	URL  string `name:"url" help:"Where WeChat reaches the server, to check the callback." placeholder:"https://HOST"`
-	JSON bool   `name:"json" help:"Print JSON, one check a line."`
+	URL  string `name:"url" help:"The server's public URL, to check the callback." placeholder:"https://HOST"`
+	JSON bool   `name:"json" help:"Print JSON, one finding in each line."`
 }
 
-// Help implements kong.HelpProvider.
-func (doctorCmd) Help() string {
-	return `Looks at the configuration, the database, Redis, WeChat's answers, the callback and the cards, and says what mends each problem. It
-prints no secret and changes nothing at WeChat. Exits with 1 when a check failed. Examples:
-  server doctor --url https://api.shop.example
-  server doctor --json | grep failed`
-}
-
-// Run looks and prints.
 func (c doctorCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	cfg, err := g.config()
-	var invalid *app.ConfigError
+	var invalid *config.Error
 	if errors.As(err, &invalid) {
-		return errors.Join(c.print(streams, 1, app.Check{Name: "configuration", Outcome: app.Broken,
-			Found: strings.Join(invalid.Problems, "; "), Fix: "docs/configuration.md; server init writes a first .env"}), command.ErrSaid)
+		return errors.Join(c.print(streams, 1, doctor.Finding{
+			Name: "configuration", Outcome: doctor.Failed, Found: strings.Join(invalid.Problems, "; "),
+			Fix: "see docs/configuration.md; server init writes a first .env",
+		}), command.ErrReported)
 	}
 	if err != nil {
 		return err
 	}
-	redisstore.LogTo(slog.New(slog.DiscardHandler)) // the checks say it
+	redisstore.LogTo(slog.New(slog.DiscardHandler)) // the findings report it
 	n := 0
 	var failed error
-	for _, check := range app.Diagnose(ctx, cfg, c.URL, func(check app.Check) {
+	doctor.Diagnose(ctx, cfg, c.URL, app.Deployment(cfg), func(f doctor.Finding) {
 		n++
-		failed = errors.Join(failed, c.print(streams, n, check))
-	}) {
-		if check.Outcome == app.Broken {
-			failed = errors.Join(failed, command.ErrSaid)
+		failed = errors.Join(failed, c.print(streams, n, f))
+		if f.Outcome == doctor.Failed {
+			failed = errors.Join(failed, command.ErrReported)
 		}
-	}
+	})
 	return failed
 }
 
-func (c doctorCmd) print(streams command.Streams, n int, check app.Check) error {
+func (c doctorCmd) print(streams command.Streams, n int, f doctor.Finding) error {
 	if c.JSON {
-		return printJSON(streams.Out, check)
+		return printJSON(streams.Out, f)
 	}
-	text := fmt.Sprintf("%2d. %-8s %s: %s\n", n, check.Outcome, check.Name, check.Found)
-	if check.Fix != "" && check.Outcome != app.Fine {
-		text += "             → " + check.Fix + "\n"
+	text := fmt.Sprintf("%2d. %-8s %s: %s\n", n, f.Outcome, f.Name, f.Found)
+	if f.Fix != "" && f.Outcome != doctor.OK {
+		text += "             → " + f.Fix + "\n"
 	}
 	_, err := fmt.Fprint(streams.Out, text)
 	return err

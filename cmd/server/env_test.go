@@ -52,7 +52,7 @@ func TestParseEnv_refuses_what_programs_read_differently(t *testing.T) {
 		"1s3cr3t=b":              "1: not NAME=value",
 		"A.s3cr3t=b":             "1: not NAME=value",
 		"A: s3cr3t":              "1: not NAME=value",
-		"# c\nA=b\n\nA=s3cr3t":   "4: A: given in line 2 already",
+		"# c\nA=b\n\nA=s3cr3t":   "4: A: already set in line 2",
 		"A='b\ns3cr3t'":          "1: A: the quotes do not match\n2: not NAME=value",
 		"export=s3cr3t\nexport ": "2: not NAME=value",
 	} {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
@@ -15,47 +14,41 @@ import (
 
 type explainCmd struct {
 	CardID  string `arg:"" help:"The card_id beside the cardExt."`
-	CardExt string `arg:"" optional:"" default:"-" help:"The cardExt as the mini-program passed it to wx.addCard; - reads it from standard input."`
+	CardExt string `arg:"" optional:"" default:"-" help:"The cardExt that was passed to wx.addCard; - reads standard input."`
 	JSON    bool   `name:"json" help:"Print the report as JSON."`
 	signedFlags
 	ticketFlag
 }
 
-// signedFlags are the values as the signer saw them: with them it can be proved
-// that others were signed than were sent.
+// signedFlags are the values that the signer used. They can prove that other
+// values were signed than were sent.
 type signedFlags struct {
-	SignedCardID    string `name:"signed-card-id" help:"The card_id that you believe was signed." placeholder:"ID"`
-	SignedCode      string `help:"The code that you believe was signed." placeholder:"CODE"`
-	SignedOpenID    string `name:"signed-openid" help:"The openid that you believe was signed." placeholder:"OPENID"`
-	SignedNonceStr  string `help:"The nonce_str that you believe was signed." placeholder:"NONCE"`
-	SignedTimestamp string `help:"The timestamp that you believe was signed." placeholder:"SECONDS"`
+	SignedCardID    string `name:"signed-card-id" help:"The card_id that was signed, as far as you know." placeholder:"ID"`
+	SignedCode      string `help:"The code that was signed, as far as you know." placeholder:"CODE"`
+	SignedOpenID    string `name:"signed-openid" help:"The openid that was signed, as far as you know." placeholder:"OPENID"`
+	SignedNonceStr  string `help:"The nonce_str that was signed, as far as you know." placeholder:"NONCE"`
+	SignedTimestamp string `help:"The timestamp that was signed, as far as you know." placeholder:"SECONDS"`
 }
 
 func (f signedFlags) signed() cardext.Signed {
-	return cardext.Signed{CardID: f.SignedCardID, Code: f.SignedCode, OpenID: f.SignedOpenID, NonceStr: f.SignedNonceStr, Timestamp: f.SignedTimestamp}
+	return cardext.Signed{
+		CardID: f.SignedCardID, Code: f.SignedCode, OpenID: f.SignedOpenID,
+		NonceStr: f.SignedNonceStr, Timestamp: f.SignedTimestamp,
+	}
 }
 
-// Help implements kong.HelpProvider.
-func (explainCmd) Help() string {
-	return `Exits with 0 when nothing is wrong, with 1 when something is. The ticket is never printed. Examples:
-  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk '{"code":"1434008071","timestamp":1404896688,"nonce_str":"123","signature":"f137ab68b7f8112d20ee528ab6074564e2796250"}'
-  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk --json --ticket-file ticket.txt < cardext.json
-  server explain pjZ8Yt1XGILfi-FUsewpnnolGgZk --signed-code 1434008071 --ticket-file ticket.txt < cardext.json`
-}
-
-// Run explains and prints.
-func (c explainCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
+func (c explainCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if c.CardExt == "-" {
 		if c.TicketFile == "-" {
 			return command.Usagef("the cardExt and the ticket cannot both come from standard input")
 		}
-		raw, err := readText(io.In)
+		raw, err := readText(streams.In)
 		if err != nil {
 			return command.Usagef("read the cardExt: %w", err)
 		}
 		c.CardExt = raw
 	}
-	report, err := c.report(ctx, g, io)
+	report, err := c.report(ctx, g, streams)
 	if err != nil {
 		return err
 	}
@@ -63,31 +56,31 @@ func (c explainCmd) Run(ctx context.Context, g *globals, io command.Streams) err
 	if c.JSON {
 		write = writeJSON
 	}
-	if err := write(io.Out, report); err != nil {
+	if err := write(streams.Out, report); err != nil {
 		return err
 	}
 	if report.Cause != "" {
-		return command.ErrSaid
+		return command.ErrReported
 	}
 	return nil
 }
 
-func (c explainCmd) report(ctx context.Context, g *globals, io command.Streams) (report cardext.Report, err error) {
+func (c explainCmd) report(ctx context.Context, g *globals, streams command.Streams) (report cardext.Report, err error) {
 	if c.TicketFile != "" {
-		ticket, err := c.read(io)
+		ticket, err := c.read(streams)
 		if err != nil {
 			return report, err
 		}
 		return cardext.Explain(ticket, c.CardID, c.CardExt, cardext.Facts{Now: time.Now(), Signed: c.signed()}), nil
 	}
-	err = g.withCore(ctx, io, func(core *app.Core) error {
+	err = g.withCore(ctx, streams, func(core *app.Core) error {
 		report, err = core.CardLists.Explain(ctx, c.CardID, c.CardExt, cardext.Facts{Signed: c.signed()})
 		return err
 	})
 	return report, err
 }
 
-// The report of POST /v1/explain, in JSON.
+// The JSON of a report, as POST /v1/explain returns it.
 type (
 	jsonReport struct {
 		Verifies  bool          `json:"verifies"`
@@ -127,18 +120,8 @@ func writeReport(w io.Writer, r cardext.Report) error {
 		fmt.Fprintf(&b, "also:      %s: %s\n", f.Cause, f.Detail)
 	}
 	if len(r.Values) > 0 {
-		fmt.Fprintln(&b, "hash over: "+visible(strings.Join(r.Values, " + ")))
+		fmt.Fprintln(&b, "hash over: "+printable(strings.Join(r.Values, " + ")))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// visible keeps a foreign text from steering the terminal.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
 }

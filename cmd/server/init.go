@@ -13,18 +13,10 @@ import (
 )
 
 type initCmd struct {
-	Force bool `help:"Replace the file when there is one. Its keys are lost: every session ends, and what DATA_KEYS encrypted cannot be read any more."`
+	Force bool `help:"Replace an existing file. All sessions end, and what its DATA_KEYS encrypted is lost."`
 }
 
-// Help implements kong.HelpProvider.
-func (initCmd) Help() string {
-	return `The file is readable by its owner only. Fill in the four values that WeChat gives. Examples:
-  server init
-  server init --env-file /etc/addcard.env`
-}
-
-// Run writes the file and says what is left to do.
-func (c initCmd) Run(g *globals, io command.Streams) error {
+func (c initCmd) Run(g *globals, streams command.Streams) error {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if c.Force {
 		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
@@ -36,7 +28,7 @@ func (c initCmd) Run(g *globals, io command.Streams) error {
 	if err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	err = f.Chmod(0o600) // before there is a secret in it
+	err = f.Chmod(0o600) // before it contains a secret
 	if err == nil {
 		_, err = f.WriteString(envFile())
 	}
@@ -47,29 +39,29 @@ func (c initCmd) Run(g *globals, io command.Streams) error {
 	if g.EnvFile != "" {
 		next += " --env-file " + g.EnvFile
 	}
-	_, _ = fmt.Fprintf(io.Err, "wrote %s; fill in the four values at its top, then: %s\n", g.file(), next)
+	streams.Messagef("wrote %s; fill in the four values at its top, then: %s", g.file(), next)
 	return nil
 }
 
 func envFile() string {
 	return strings.NewReplacer(
-		"{session}", "k1:"+base64.StdEncoding.EncodeToString(random()),
-		"{admin}", base64.RawURLEncoding.EncodeToString(random()),
-		"{ticket}", base64.RawURLEncoding.EncodeToString(random()),
-		"{data}", "d1:"+base64.StdEncoding.EncodeToString(random()),
+		"{session}", "k1:"+base64.StdEncoding.EncodeToString(newKey()),
+		"{admin}", base64.RawURLEncoding.EncodeToString(newKey()),
+		"{ticket}", base64.RawURLEncoding.EncodeToString(newKey()),
+		"{data}", "d1:"+base64.StdEncoding.EncodeToString(newKey()),
 		"{callback}", rand.Text(),
 		"{aes}", command.EncodingAESKey(),
 	).Replace(envTemplate)
 }
 
-func random() []byte {
+func newKey() []byte {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails
 	return b
 }
 
 const envTemplate = `# addcard: the configuration of one deployment. Keep this file secret.
-# NAME=value; a value with $, \ or a quote in it goes between single quotes.
+# NAME=value; a value that contains $, \ or a quote must be between single quotes.
 # All variables: docs/configuration.md
 
 # From mp.weixin.qq.com, the mini-program (小程序): 开发管理 → 开发设置
@@ -78,14 +70,14 @@ MINIPROGRAM_APP_SECRET=
 # From mp.weixin.qq.com, the Official Account (服务号) that owns the cards: 设置与开发 → 基本配置
 OFFICIAL_APP_ID=
 OFFICIAL_APP_SECRET=
-# Optional, from 账号信息 → 原始ID: pushes meant for another account have no effect
+# Optional, from 账号信息 → 原始ID: pushes for another account are ignored
 #OFFICIAL_ORIGINAL_ID=gh_
 
 # Enter these two at the Official Account: 基本配置 → 服务器配置, URL https://YOUR.HOST/wechat/callback, 安全模式
 CALLBACK_TOKEN={callback}
 CALLBACK_AES_KEY={aes}
 
-# Made for this deployment
+# Generated for this deployment
 SESSION_KEYS={session}
 ADMIN_TOKEN={admin}
 TICKET_TOKEN={ticket}
@@ -94,6 +86,6 @@ DATA_KEYS={data}
 DATABASE_URL=sqlite:addcard.db
 LISTEN_ADDR=:8080
 ADMIN_LISTEN_ADDR=127.0.0.1:8081
-# Behind a reverse proxy: its address, or every client counts as one (RATE_LIMIT_PER_IP)
+# Behind a reverse proxy: its address; without it all clients share one rate limit (RATE_LIMIT_PER_IP)
 #TRUSTED_PROXIES=127.0.0.1
 `

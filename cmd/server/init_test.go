@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 )
 
 func TestInit_makes_fresh_keys_that_the_configuration_takes(t *testing.T) {
@@ -38,7 +38,7 @@ func TestInit_makes_fresh_keys_that_the_configuration_takes(t *testing.T) {
 			t.Errorf("CALLBACK_AES_KEY=%s: %v", aes, err)
 		}
 		complete := append(vars, "MINIPROGRAM_APP_ID=wx1", "MINIPROGRAM_APP_SECRET=s", "OFFICIAL_APP_ID=wx2", "OFFICIAL_APP_SECRET=s")
-		if _, err := app.LoadConfig(complete); err != nil {
+		if _, err := config.Load(complete); err != nil {
 			t.Error(err)
 		}
 	}

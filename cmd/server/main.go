@@ -1,42 +1,49 @@
-// Command server is addcard: the backend that a merchant puts behind a WeChat
-// mini-program to hand out membership cards. See `server --help`.
+// Command server is addcard, the backend of a WeChat mini-program that issues
+// membership cards. See `server --help`.
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/addcard/addcard/cmd/internal/command"
 )
 
-const about = `addcard: the backend behind a WeChat mini-program that hands out membership cards (微信会员卡).
+const about = `addcard: the backend of a WeChat mini-program that issues membership cards (微信会员卡).
 
-Configuration is read from the environment and from the file .env; "server init" writes a first one. Exit codes: 0 done, 1 failed, 2 misuse. Examples:
+Configuration is read from the environment and from the file .env; "server init" writes a first one. ` +
+	`Exit codes: 0 done, 1 failed, 2 misuse. Examples:
   server init
   server serve`
 
+// commands is the command line. Each command is a struct of its arguments and
+// flags, and kong calls its Run method. help.txt has the details of its help.
 type commands struct {
 	globals
 	Serve   serveCmd   `cmd:"" help:"Serve mini-programs, WeChat and the operator until SIGTERM."`
-	Init    initCmd    `cmd:"" help:"Write a .env with fresh keys and a place for each of WeChat's."`
-	Ready   readyCmd   `cmd:"" help:"Ask a running server whether it is ready; for health checks."`
+	Init    initCmd    `cmd:"" help:"Write a .env with new keys and a place for each value from WeChat."`
+	Ready   readyCmd   `cmd:"" help:"Check whether a running server is ready; for health checks."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's tables up to date, as serve does at start."`
-	Doctor  doctorCmd  `cmd:"" help:"Look at a deployment and say what mends it."`
-	Card    cardCmd    `cmd:"" help:"Create cards, have them reviewed, hand them out."`
+	Doctor  doctorCmd  `cmd:"" help:"Check a deployment and say what mends each problem."`
+	Card    cardCmd    `cmd:"" help:"Create, change and distribute cards."`
 	Member  memberCmd  `cmd:"" help:"Find, show, adjust, export and delete members."`
-	Outbox  outboxCmd  `cmd:"" help:"See what waits for WeChat, and send again what it refused."`
-	Check   checkCmd   `cmd:"" help:"Add up the ledger and say what somebody has to look at."`
-	Sign    signCmd    `cmd:"" help:"Sign one cardExt by hand and print it."`
-	Explain explainCmd `cmd:"" help:"Say why a phone answers 签名错误 to a cardExt."`
+	Outbox  outboxCmd  `cmd:"" help:"List messages that wait for WeChat, and retry those that it refused."`
+	Check   checkCmd   `cmd:"" help:"Add up the ledger and list what needs an operator."`
+	Sign    signCmd    `cmd:"" help:"Sign one cardExt and print it."`
+	Explain explainCmd `cmd:"" help:"Explain why a phone answers 签名错误 to a cardExt."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-func main() { command.Main("server", about, &commands{}) }
+//go:embed help.txt
+var details string
+
+func main() { command.Main("server", about, details, &commands{}) }
 
 // version is set by `make build`.
 var version = ""
 
-// release is the version, or what the go command knows about the source.
+// release returns the version, or what the go command recorded about the source.
 func release() string {
 	info, ok := debug.ReadBuildInfo()
 	switch {
@@ -50,18 +57,10 @@ func release() string {
 
 type versionCmd struct{}
 
-// Help implements kong.HelpProvider.
-func (versionCmd) Help() string {
-	return `Examples:
-  server version
-  server version | head -1`
-}
-
-// Run prints the version and what it was built with.
-func (versionCmd) Run(io command.Streams) error {
-	_, err := fmt.Fprintln(io.Out, "addcard", release())
+func (versionCmd) Run(streams command.Streams) error {
+	_, err := fmt.Fprintln(streams.Out, "addcard", release())
 	if info, ok := debug.ReadBuildInfo(); ok && err == nil {
-		_, err = fmt.Fprintln(io.Out, info.GoVersion)
+		_, err = fmt.Fprintln(streams.Out, info.GoVersion)
 	}
 	return err
 }

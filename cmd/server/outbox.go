@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/addcard/addcard/cmd/internal/command"
@@ -13,31 +12,17 @@ import (
 )
 
 type outboxCmd struct {
-	List  outboxListCmd  `cmd:"" help:"List what waits for WeChat and what it refused for good."`
-	Retry outboxRetryCmd `cmd:"" help:"Send messages again, with the totals of now."`
-}
-
-// Help implements kong.HelpProvider.
-func (outboxCmd) Help() string {
-	return `Examples:
-  server outbox list --state dead
-  server outbox retry --dead`
+	List  outboxListCmd  `cmd:"" help:"List the messages that wait for WeChat or were refused by it."`
+	Retry outboxRetryCmd `cmd:"" help:"Send messages again, with the current totals."`
 }
 
 type outboxListCmd struct {
-	State string `enum:"all,waiting,dead" default:"all" help:"Only those that wait, or only the dead, which WeChat refused for good."`
-	Limit int    `default:"50" help:"How many at most."`
+	State string `enum:"all,waiting,dead" default:"all" help:"Only waiting messages, or only dead ones, which WeChat refused for good."`
+	Limit int    `default:"50" help:"The largest number to print."`
 	JSON  bool   `name:"json" help:"Print JSON, one message a line."`
 }
 
-// Help implements kong.HelpProvider.
-func (outboxListCmd) Help() string {
-	return `The dead come first, then those that wait, the oldest first. Examples:
-  server outbox list --state dead
-  server outbox list --limit 1000 --json`
-}
-
-// jsonMessage is a message as GET /v1/outbox has it.
+// jsonMessage is the JSON of a message, as GET /v1/outbox returns it.
 type jsonMessage struct {
 	ID        string    `json:"id"`
 	Kind      string    `json:"kind"`
@@ -50,58 +35,50 @@ type jsonMessage struct {
 	DueAt     time.Time `json:"due_at"`
 }
 
-// Run lists.
-func (c outboxListCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
+func (c outboxListCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if c.Limit < 1 {
 		return command.Usagef("--limit: must be 1 or more")
 	}
 	if c.State == "all" {
 		c.State = ""
 	}
-	return g.withCore(ctx, io, func(core *app.Core) error {
+	return g.withCore(ctx, streams, func(core *app.Core) error {
 		list, err := core.Members.Messages(ctx, c.State, member.MessageMark{}, c.Limit)
 		if err != nil {
 			return err
 		}
-		t := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
-		for _, q := range list {
+		table := newTable(streams.Out)
+		for _, m := range list {
 			if c.JSON {
-				err = printJSON(io.Out, jsonMessage{q.ID, q.Kind, q.State, q.CardID, q.Code, q.Attempts, q.LastError, q.CreatedAt, q.DueAt})
+				err = printJSON(streams.Out, jsonMessage{
+					m.ID, m.Kind, m.State, m.CardID, m.Code, m.Attempts, m.LastError, m.CreatedAt, m.DueAt,
+				})
 			} else {
-				_, err = fmt.Fprintf(t, "%s\t%s\t%s\tcard %s\tcode %s\tfailed %d×\tsince %s\t%s\n",
-					q.State, q.ID, q.Kind, q.CardID, q.Code, q.Attempts, q.CreatedAt.Format(time.DateTime), q.LastError)
+				_, err = fmt.Fprintf(table, "%s\t%s\t%s\tcard %s\tcode %s\tfailed %d×\tsince %s\t%s\n",
+					m.State, m.ID, m.Kind, m.CardID, m.Code, m.Attempts, m.CreatedAt.Format(time.DateTime), m.LastError)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		return t.Flush()
+		return table.Flush()
 	})
 }
 
 type outboxRetryCmd struct {
-	IDs  []string `arg:"" optional:"" name:"id" help:"The messages; list tells them."`
-	Dead bool     `help:"All that WeChat refused for good."`
+	IDs  []string `arg:"" optional:"" name:"id" help:"The messages' ids, as list prints them."`
+	Dead bool     `help:"All dead messages."`
 }
 
-// Help implements kong.HelpProvider.
-func (outboxRetryCmd) Help() string {
-	return `A dead message goes behind those that wait for its card, with the totals of now; one that waits goes at once. A running
-server sends it. Prints the messages that it did so to. Examples:
-  server outbox retry 4c1d8c0e-54c5-4d3e-9f33-0b1a5d3b8f11
-  server outbox retry --dead`
-}
-
-// Run retries.
-func (c outboxRetryCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
+func (c outboxRetryCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if c.Dead == (len(c.IDs) > 0) {
-		return command.Usagef("name the messages, or say --dead for all that were refused")
+		return command.Usagef("give either the messages' ids or --dead")
 	}
-	return g.withCore(ctx, io, func(core *app.Core) error {
+	return g.withCore(ctx, streams, func(core *app.Core) error {
 		ids := c.IDs
 		if c.Dead {
 			var err error
-			if ids, err = dead(ctx, core.Members); err != nil {
+			if ids, err = deadMessages(ctx, core.Members); err != nil {
 				return err
 			}
 		}
@@ -109,11 +86,11 @@ func (c outboxRetryCmd) Run(ctx context.Context, g *globals, io command.Streams)
 		for _, id := range ids {
 			switch err := core.Members.Retry(ctx, id); {
 			case errors.Is(err, member.ErrNoMessage):
-				failed = errors.Join(failed, fmt.Errorf("%s: there is no such message; WeChat was told meanwhile", id))
+				failed = errors.Join(failed, fmt.Errorf("%s: there is no such message; it may have been sent meanwhile", id))
 			case err != nil:
 				return err
 			default:
-				if _, err := fmt.Fprintln(io.Out, id); err != nil {
+				if _, err := fmt.Fprintln(streams.Out, id); err != nil {
 					return err
 				}
 			}
@@ -122,16 +99,17 @@ func (c outboxRetryCmd) Run(ctx context.Context, g *globals, io command.Streams)
 	})
 }
 
-// dead lists all messages that are dead now: what is retried may die again.
-func dead(ctx context.Context, members *member.Service) (ids []string, err error) {
+// deadMessages returns the ids of all messages that are dead now. They are listed
+// before the first is retried, because a retried one may become dead again.
+func deadMessages(ctx context.Context, members *member.Service) (ids []string, err error) {
 	const page = 500
 	for after := (member.MessageMark{}); ; {
 		list, err := members.Messages(ctx, member.MessageDead, after, page)
 		if err != nil {
 			return nil, err
 		}
-		for _, q := range list {
-			ids, after = append(ids, q.ID), q.Mark()
+		for _, m := range list {
+			ids, after = append(ids, m.ID), m.Mark()
 		}
 		if len(list) < page {
 			return ids, nil

@@ -9,20 +9,13 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/cmd/internal/command"
-	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 )
 
 type readyCmd struct {
-	Addr    string        `help:"The server's public listener; by default LISTEN_ADDR on this machine." placeholder:"HOST:PORT"`
-	Wait    bool          `help:"Ask again until it is ready or --timeout has passed."`
-	Timeout time.Duration `help:"How long to wait for the answer, or with --wait for readiness." default:"30s"`
-}
-
-// Help implements kong.HelpProvider.
-func (readyCmd) Help() string {
-	return `Exits with 0 when the server is ready, else with 1. Examples:
-  server ready
-  server ready --wait --timeout 30s --addr 127.0.0.1:8080`
+	Addr    string        `help:"The server's public listener; LISTEN_ADDR on this machine by default." placeholder:"HOST:PORT"`
+	Wait    bool          `help:"Repeat the request until it succeeds or --timeout has passed."`
+	Timeout time.Duration `help:"The time to wait for the answer, or with --wait for readiness." default:"30s"`
 }
 
 // Validate implements kong's hook.
@@ -33,7 +26,6 @@ func (c readyCmd) Validate() error {
 	return nil
 }
 
-// Run asks /readyz.
 func (c readyCmd) Run(ctx context.Context, g *globals) error {
 	addr := c.Addr
 	if addr == "" {
@@ -41,23 +33,24 @@ func (c readyCmd) Run(ctx context.Context, g *globals) error {
 		if err != nil {
 			return err
 		}
-		addr = app.ListenAddr(environ)
+		addr = config.ListenAddr(environ)
 	}
 	addr, err := command.Reachable(addr)
 	if err != nil {
-		return command.Usagef("where the server listens: %w", err)
+		return command.Usagef("the server's address: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	return c.ask(ctx, addr)
+	return c.awaitReady(ctx, addr)
 }
 
-// ask returns why the server at addr was not ready when it was last asked.
-func (c readyCmd) ask(ctx context.Context, addr string) error {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: addr is what is asked
+// awaitReady returns nil when the server at addr is ready, else the result of the
+// last complete request.
+func (c readyCmd) awaitReady(ctx context.Context, addr string) error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy between: it could answer itself
 	var last error
 	for {
-		err := askOnce(ctx, client, addr)
+		err := checkReady(ctx, client, addr)
 		if err == nil {
 			return nil
 		}
@@ -75,7 +68,7 @@ func (c readyCmd) ask(ctx context.Context, addr string) error {
 	}
 }
 
-func askOnce(ctx context.Context, client *http.Client, addr string) error {
+func checkReady(ctx context.Context, client *http.Client, addr string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {
 		return err

@@ -26,22 +26,22 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"server": main})
 }
 
-// Besides the words of commandtest the scripts have
+// The scripts can use, besides the commands of commandtest,
 //
 //	fill FILE        put WeChat's four values into a file that init wrote
-//	secretless FILE  FILE holds none of WeChat's secrets
+//	secretless FILE  FILE contains none of WeChat's secrets
 //	login USER       log a user in at the server; MEMBER is the member's id
-//	take USER CARD   the user takes the card and the mini-program says so; CODE is the code
+//	take USER CARD   the user adds the card and the mini-program reports it; CODE is the code
 //	face USER BONUS  wait until the user's card shows so many points
-//	until PATTERN PROGRAM ARGS...  run it until a line of its output matches
+//	until PATTERN PROGRAM ARGS...  run PROGRAM until a line of its output matches
 //	picture FILE     write a small PNG picture
-//	card NAME FILE   NAME is the card_id in FILE, also in shelf.json if there is one
+//	card NAME FILE   NAME is the card_id in FILE, also in shelf.json if it exists
 //	approve ID       WeChat approves the card
-//	fault PATH CODE  WeChat answers calls of PATH with the errcode, CODE 0 as before
-//	insist           press Ctrl-C until the program in the background is gone
+//	fault PATH CODE  WeChat answers calls of PATH with the errcode; CODE 0 ends all faults
+//	insist           send SIGINT until the program in the background has ended
 //
-// and the environment of a server on ADDR1 and ADDR2 that talks to a simulated
-// WeChat, but for those four values.
+// and the environment of a server on ADDR1 and ADDR2 that calls a simulated
+// WeChat, without those four values.
 func TestScripts(t *testing.T) {
 	commandtest.Run(t, func(env *testscript.Env) error {
 		sim := wechatsim.New(wechatsim.Options{})
@@ -52,9 +52,13 @@ func TestScripts(t *testing.T) {
 		env.Vars = append(env.Vars,
 			"LISTEN_ADDR="+env.Getenv("ADDR1"), "ADMIN_LISTEN_ADDR="+env.Getenv("ADDR2"),
 			"WECHAT_API_URL="+wechat.URL, "SHUTDOWN_GRACE=200ms",
-			"MINI_ID="+a.MiniProgram.AppID, "MINI_SECRET="+a.MiniProgram.Secret, "OFFICIAL_ID="+a.Official.AppID, "OFFICIAL_SECRET="+a.Official.Secret)
+			"MINI_ID="+a.MiniProgram.AppID, "MINI_SECRET="+a.MiniProgram.Secret,
+			"OFFICIAL_ID="+a.Official.AppID, "OFFICIAL_SECRET="+a.Official.Secret)
 		return nil
-	}, map[string]commandtest.Word{"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until, "picture": picture, "card": cardID, "approve": approve, "fault": fault, "insist": insist})
+	}, map[string]commandtest.Command{
+		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
+		"picture": picture, "card": cardID, "approve": approve, "fault": fault, "insist": insist,
+	})
 }
 
 func fill(ts *testscript.TestScript, _ bool, args []string) {
@@ -89,7 +93,8 @@ func secretless(ts *testscript.TestScript, _ bool, args []string) {
 func login(ts *testscript.TestScript, _ bool, args []string) {
 	code, err := ts.Value("sim").(*wechatsim.Sim).Login(args[0])
 	ts.Check(err)
-	resp, err := http.Post("http://"+ts.Getenv("ADDR1")+"/v1/session", "application/json", strings.NewReader(`{"code":"`+code+`"}`))
+	body := strings.NewReader(`{"code":"` + code + `"}`)
+	resp, err := http.Post("http://"+ts.Getenv("ADDR1")+"/v1/session", "application/json", body)
 	ts.Check(err)
 	defer resp.Body.Close()
 	var in struct{ Member struct{ ID string } }
@@ -97,7 +102,7 @@ func login(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("MEMBER", in.Member.ID)
 }
 
-// take plays the phone and the mini-program.
+// take acts as the phone and the mini-program.
 func take(ts *testscript.TestScript, _ bool, args []string) {
 	sim := ts.Value("sim").(*wechatsim.Sim)
 	code, err := sim.Login(args[0])

@@ -13,20 +13,12 @@ import (
 
 type serveCmd struct{}
 
-// Help implements kong.HelpProvider.
-func (serveCmd) Help() string {
-	return `SIGTERM and Ctrl-C let requests under way finish first; a second one ends at once. Examples:
-  server serve
-  LISTEN_ADDR=127.0.0.1:9000 server serve --env-file /etc/addcard.env`
-}
-
-// Run serves until ctx ends.
-func (serveCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
+func (serveCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	cfg, err := g.config()
 	if err != nil {
 		return err
 	}
-	log := cfg.Logger(io.Err)
+	log := cfg.Logger(streams.Err)
 	redisstore.LogTo(log)
 	a, err := app.New(ctx, cfg, app.Options{Log: log, Version: release()})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -40,15 +32,7 @@ func (serveCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
 
 type migrateCmd struct{}
 
-// Help implements kong.HelpProvider.
-func (migrateCmd) Help() string {
-	return `Several processes may migrate at once. Examples:
-  server migrate
-  DATABASE_URL=sqlite:/var/lib/addcard/addcard.db server migrate`
-}
-
-// Run migrates the database of the configuration.
-func (migrateCmd) Run(ctx context.Context, g *globals, io command.Streams) error {
+func (migrateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	cfg, err := g.config()
 	if err != nil {
 		return err
@@ -57,6 +41,6 @@ func (migrateCmd) Run(ctx context.Context, g *globals, io command.Streams) error
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(io.Err, "the tables are up to date; steps taken: %d\n", steps)
+	streams.Messagef("the tables are up to date; steps taken: %d", steps)
 	return nil
 }

@@ -1,6 +1,9 @@
-// Package app connects the capabilities of addcard into one program: it reads
-// the configuration, opens the database, gives each package the ports it
-// declares, and serves the two listeners. It holds wiring and no rules.
+// Package app connects the packages of addcard to one program: it opens the
+// database, gives each package the ports that it declares, and serves the two
+// listeners.
+//
+// It contains wiring and no rules. It does not read the environment; see
+// package config.
 package app
 
 import (
@@ -10,21 +13,22 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/httpapi"
 )
 
-// Options are what a program that runs an App adds to the configuration.
+// Options are what a program adds to the configuration. The zero value is ready
+// to use.
 type Options struct {
-	Log     *slog.Logger // nil is slog.Default
+	Log     *slog.Logger // slog.Default if nil
 	Version string
 }
 
-// App is a server that has opened its database and taken its ports.
+// App is a server that has opened its database and its listeners.
 type App struct {
 	core          *Core
 	log           *slog.Logger
@@ -38,13 +42,13 @@ type listener struct {
 	server *http.Server
 }
 
-// New opens the database, brings it up to date and takes both ports. WeChat
-// need not be there. The caller must call Run, which also closes the App.
-func New(ctx context.Context, cfg Config, o Options) (*App, error) {
+// New opens the database, brings its tables up to date and opens both
+// listeners. It does not call WeChat. The caller must call either Run or Close.
+func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	if cfg.OTLPEndpoint != "" { // often set for a whole cluster, so no reason to refuse the start
+	if cfg.OTLPEndpoint != "" { // often set for a whole cluster, so it must not stop the start
 		o.Log.WarnContext(ctx, "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version exports no traces")
 	}
 	core, err := Open(ctx, cfg, o.Log)
@@ -52,22 +56,35 @@ func New(ctx context.Context, cfg Config, o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{core: core, log: o.Log, grace: cfg.ShutdownGrace}
-	api := httpapi.New(
-		httpapi.Services{Sessions: core.Sessions, Members: core.Members, People: core.Members, Ledger: core.Members, Outbox: core.Members, Catalogue: core.Catalogue, Operator: core.Operator, OpenCards: core.OpenCards, Pages: core.Pages, Forms: core.Forms, CardLists: core.CardLists, Pushes: core.pushes, Tickets: core.tickets, Ready: a.ready},
-		httpapi.Options{
-			Log: o.Log, Metrics: core.metrics, Version: o.Version, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken),
-			RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress, TrustedProxies: cfg.TrustedProxies,
-		})
-	if a.public, err = listen(ctx, cfg.ListenAddr, httpapi.Server(api.Public(), o.Log)); err == nil {
-		a.admin, err = listen(ctx, cfg.AdminListenAddr, httpapi.Server(api.Admin(), o.Log))
-	}
-	if err != nil {
-		if a.public.Listener != nil {
-			err = errors.Join(err, a.public.Close())
-		}
-		return nil, errors.Join(err, core.Close())
+	if err := a.listen(ctx, cfg, o); err != nil {
+		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
+}
+
+func (a *App) listen(ctx context.Context, cfg config.Config, o Options) (err error) {
+	api := a.api(cfg, o)
+	if a.public, err = listen(ctx, cfg.ListenAddr, httpapi.Server(api.Public(), o.Log)); err != nil {
+		return err
+	}
+	a.admin, err = listen(ctx, cfg.AdminListenAddr, httpapi.Server(api.Admin(), o.Log))
+	return err
+}
+
+// api connects the HTTP interface to what it serves.
+func (a *App) api(cfg config.Config, o Options) *httpapi.API {
+	c := a.core
+	return httpapi.New(
+		httpapi.Services{
+			Sessions: c.Sessions, Members: c.Members, People: c.Members, Ledger: c.Members, Outbox: c.Members,
+			Catalogue: c.Catalogue, Operator: c.Operator, OpenCards: c.OpenCards, Pages: c.Pages, Forms: c.Forms,
+			CardLists: c.CardLists, Pushes: c.pushes, Tickets: c.tickets, Ready: a.ready,
+		},
+		httpapi.Options{
+			Log: o.Log, Metrics: c.metrics, Version: o.Version,
+			AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken),
+			RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress, TrustedProxies: cfg.TrustedProxies,
+		})
 }
 
 func listen(ctx context.Context, addr string, server *http.Server) (listener, error) {
@@ -78,16 +95,16 @@ func listen(ctx context.Context, addr string, server *http.Server) (listener, er
 	return listener{l, server}, nil
 }
 
-// Addr is where the public listener is, as HOST:PORT.
+// Addr returns the HOST:PORT of the public listener.
 func (a *App) Addr() string { return a.public.Addr().String() }
 
-// AdminAddr is where the operator's listener is, as HOST:PORT.
+// AdminAddr returns the HOST:PORT of the admin listener.
 func (a *App) AdminAddr() string { return a.admin.Addr().String() }
 
-// Run serves until ctx ends or a listener fails, then drains: /readyz says 503,
-// a moment later no connection is taken, requests under way finish within
-// SHUTDOWN_GRACE, workers stop, leases are given back. It returns nil after a
-// clean end. Call it once.
+// Run serves until ctx ends or a listener fails, and then drains: /readyz
+// answers 503, a moment later the listeners accept no connection, requests under
+// way finish within SHUTDOWN_GRACE, workers stop, and leases are released. It
+// closes the App and returns nil after an orderly end. Call it at most once.
 func (a *App) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -118,20 +135,32 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, a.core.Close())
 }
 
-// drain stops both listeners. Whoever is not finished in time is cut off; that
-// is said, but it is not a failure of the program.
+// Close releases the listeners and the database of an App that is not run. Run
+// does so itself.
+func (a *App) Close() error {
+	var err error
+	for _, l := range []listener{a.public, a.admin} {
+		if l.Listener != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
+	return errors.Join(err, a.core.Close())
+}
+
+// drain stops both listeners. Requests that do not finish in time are cut off,
+// which is logged and is not an error.
 func (a *App) drain(ctx context.Context) error {
 	a.draining.Store(true)
 	a.log.InfoContext(ctx, "draining", "grace", a.grace)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.grace)
 	defer cancel()
-	select { // let load balancers see that we are not ready
+	select { // load balancers must see that /readyz answers 503
 	case <-time.After(a.grace / 10):
 	case <-ctx.Done():
 	}
 	for _, l := range []listener{a.public, a.admin} {
 		if err := l.server.Shutdown(ctx); err != nil {
-			a.log.WarnContext(ctx, "requests were cut off", "listener", l.Addr().String())
+			a.log.WarnContext(ctx, "drain: requests did not finish in time and were cut off", "listener", l.Addr().String())
 			if err := l.server.Close(); err != nil {
 				return fmt.Errorf("close %s: %w", l.Addr(), err)
 			}
@@ -140,13 +169,13 @@ func (a *App) drain(ctx context.Context) error {
 	return nil
 }
 
-// warm fetches the api_ticket ahead of the first request. Without one the
-// server still serves all but card-ext, so a failure is only said.
+// warm fetches the api_ticket before the first request needs it. Without one
+// everything but card-ext works, so a failure is only logged.
 func (a *App) warm(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if _, err := a.core.tickets.Ticket(ctx); err != nil && ctx.Err() == nil {
-		a.log.WarnContext(ctx, "there is no api_ticket yet", "error", err)
+		a.log.WarnContext(ctx, "fetch api_ticket at start: failed; card-ext fetches it on request", "error", err)
 	}
 }
 
@@ -159,15 +188,4 @@ func (a *App) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	return a.core.db.Ping(ctx)
-}
-
-// ListenAddr is LISTEN_ADDR in environ, or its default.
-func ListenAddr(environ []string) string {
-	addr := ":8080"
-	for _, v := range environ {
-		if name, value, _ := strings.Cut(v, "="); name == "LISTEN_ADDR" && value != "" {
-			addr = value
-		}
-	}
-	return addr
 }

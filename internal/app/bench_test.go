@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
@@ -20,7 +21,7 @@ import (
 func BenchmarkHTTP(b *testing.B) {
 	w := newWorld(b, wechatsim.Options{})
 	cardID := w.card()
-	cfg, err := app.LoadConfig(w.environ())
+	cfg, err := config.Load(w.environ())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,7 +13,11 @@ import (
 	authsql "github.com/addcard/addcard/internal/auth/sqlstore"
 	"github.com/addcard/addcard/internal/card"
 	cardsql "github.com/addcard/addcard/internal/card/sqlstore"
+	"github.com/addcard/addcard/internal/cardext"
 	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/datakey"
+	"github.com/addcard/addcard/internal/doctor"
 	"github.com/addcard/addcard/internal/jssdk"
 	"github.com/addcard/addcard/internal/member"
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
@@ -26,8 +30,8 @@ import (
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
-// Core is the capabilities of one deployment, connected and without a listener:
-// what the server and the commands work on. It is safe for concurrent use.
+// Core holds the connected services of one deployment, without listeners. The
+// server and the commands work on it. It is safe for concurrent use.
 type Core struct {
 	Sessions  *auth.Service
 	Members   *member.Service
@@ -35,7 +39,7 @@ type Core struct {
 	Operator  *card.Operator
 	OpenCards *opencard.Service
 	Pages     *jssdk.Service
-	Forms     forms
+	Forms     *opencard.Forms
 	CardLists *cardlist.Service
 
 	official   *wechat.App
@@ -47,83 +51,72 @@ type Core struct {
 	clock      *wechat.Clock
 	tickets    *tickets
 	metrics    *prometheus.Registry
-	closers    []func() error // of what is used besides the database
+	closers    []func() error // of the stores besides the database
 }
 
-// Open connects the capabilities that cfg describes and brings the database up
-// to date. It asks WeChat nothing. Close ends it.
-func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Core, error) {
+// Open opens the database that cfg names, brings its tables up to date and
+// connects the services. It does not call WeChat. The caller must call Close.
+func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Core, error) {
 	db, err := sqldb.Open(ctx, string(cfg.DatabaseURL))
 	if err != nil {
 		return nil, err
 	}
-	core := &Core{db: db}
+	core := &Core{db: db, clock: &wechat.Clock{}, metrics: prometheus.NewRegistry()}
 	if err := core.connect(ctx, cfg, log); err != nil {
 		return nil, errors.Join(err, core.closeStores())
 	}
 	return core, nil
 }
 
-func (c *Core) connect(ctx context.Context, cfg Config, log *slog.Logger) error {
-	db := c.db
-	if _, err := db.Migrate(ctx); err != nil {
+func (c *Core) connect(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	if _, err := c.db.Migrate(ctx); err != nil {
 		return err
 	}
-	c.clock, c.metrics = &wechat.Clock{}, prometheus.NewRegistry()
-	c.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	book := &callBook{now: c.clock.Now}
-	c.metrics.MustRegister(book)
-	options := wechat.Options{BaseURL: cfg.WeChatAPIURL, Clock: c.clock, Observe: book.observed(countCalls(c.metrics))}
+	if err := c.connectWeChat(cfg, log); err != nil {
+		return err
+	}
+	client := c.tickets.client
+	c.Catalogue = card.New(account{client}, cardsql.New(c.db), log)
+	apps := member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}
+	c.Members = member.New(membersql.New(c.db), apps, plans{c.Catalogue})
+	c.Operator = card.NewOperator(c.Catalogue, account{client}, c.Members.End, log)
+	c.sender = c.Members.NewSender(memberCards{client}, log, countSent(c.metrics))
+	c.reconciler = c.Members.NewReconciler(memberCards{client}, log, measureReconciled(c.metrics))
+	c.metrics.MustRegister(backlog{c.Members})
+	if err := c.connectCards(cfg); err != nil {
+		return err
+	}
+	if err := c.connectPushes(cfg, log); err != nil {
+		return err
+	}
+	return c.connectSessions(ctx, cfg, log)
+}
 
+// connectWeChat makes the clients of WeChat's API and the credentials that the
+// replicas share.
+func (c *Core) connectWeChat(cfg config.Config, log *slog.Logger) error {
+	today := &callsToday{wechat.DailyCalls{Now: c.clock.Now}}
+	c.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), today)
+	options := wechat.Options{BaseURL: cfg.WeChatAPIURL, Clock: c.clock, Observe: today.observed(countCalls(c.metrics))}
 	c.official = wechat.NewApp(cfg.OfficialAppID, string(cfg.OfficialAppSecret), options)
+	c.mini = wechat.NewApp(cfg.MiniProgramAppID, string(cfg.MiniProgramAppSecret), options)
 	store, err := c.ticketStore(cfg)
 	if err != nil {
 		return err
 	}
-	shared, err := ticket.Seal(store, string(cfg.OfficialAppSecret))
+	sealed, err := ticket.Seal(store, string(cfg.OfficialAppSecret))
 	if err != nil {
 		return err
 	}
-	c.tickets = newTickets(cfg, c.official, options, shared, log)
+	c.tickets = newTickets(cfg, c.official, options, sealed, log)
 	c.metrics.MustRegister(c.tickets, clockOffset(c.clock))
-	c.Catalogue = card.New(account{c.tickets.client}, cardsql.New(db), log)
-	c.Members = member.New(membersql.New(db), member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}, plans{c.Catalogue})
-	c.Operator = card.NewOperator(c.Catalogue, account{c.tickets.client}, c.Members.End, log)
-	c.CardLists = &cardlist.Service{
-		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, Claims: c.Members, Codes: codes{c.tickets.client}, OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now,
-	}
-
-	if err := c.opening(cfg); err != nil {
-		return err
-	}
-
-	c.sender = c.Members.NewSender(memberCards{c.tickets.client}, log, countSent(c.metrics))
-	c.reconciler = c.Members.NewReconciler(memberCards{c.tickets.client}, log, measureReconciled(c.metrics))
-	c.metrics.MustRegister(backlog{c.Members})
-
-	receiver, err := push.New(string(cfg.CallbackToken), push.Options{
-		AESKey: string(cfg.CallbackAESKey), PreviousAESKey: string(cfg.CallbackAESKeyPrevious),
-		AppID: cfg.OfficialAppID, OriginalID: cfg.OfficialOriginalID, WeChatNow: c.clock.Now,
-	})
-	if err != nil {
-		return err
-	}
-	c.pushes = newPushes(c, receiver, log)
-
-	keys, err := auth.ParseKeys(string(cfg.SessionKeys))
-	if err != nil {
-		return err
-	}
-	c.mini = wechat.NewApp(cfg.MiniProgramAppID, string(cfg.MiniProgramAppSecret), options)
-	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
-		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: c.Members, Store: authsql.New(db),
-	}, auth.Options{Now: c.clock.Now, Log: log})
-	return err
+	return nil
 }
 
-// ticketStore is where the replicas share tickets: Redis if there is one, else
-// the database; never both, or two replicas might look into different ones.
-func (c *Core) ticketStore(cfg Config) (ticket.Store, error) {
+// ticketStore returns the store in which the replicas share tickets: Redis if it
+// is configured, else the database. Never both: then two replicas could use
+// different ones.
+func (c *Core) ticketStore(cfg config.Config) (ticket.Store, error) {
 	if cfg.RedisURL == "" {
 		return ticketsql.New(c.db), nil
 	}
@@ -135,13 +128,63 @@ func (c *Core) ticketStore(cfg Config) (ticket.Store, error) {
 	return redisstore.New(client), nil
 }
 
-// APITicket returns the shared wx_card ticket, waiting for one fetch if need be.
+// connectCards connects the ways to a card, wx.addCard and the open-card
+// component, and what members fill in there.
+func (c *Core) connectCards(cfg config.Config) error {
+	keys, err := datakey.Parse(string(cfg.DataKeys))
+	if err != nil {
+		return err
+	}
+	client := c.tickets.client
+	c.CardLists = &cardlist.Service{
+		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, Claims: c.Members, Codes: codes{client},
+		OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now,
+	}
+	c.OpenCards = &opencard.Service{
+		WeChat: component{client}, Catalogue: c.Catalogue, Members: c.Members, Codes: codes{client},
+	}
+	c.Forms = &opencard.Forms{Store: c.Members, Opener: keys}
+	if keys != nil {
+		c.OpenCards.Sealer = keys
+		c.Members.FindPhones(keys.Indexes)
+	}
+	c.Pages = &jssdk.Service{
+		AppID: cfg.OfficialAppID, Hosts: cfg.JSSDKHosts, Ticket: c.tickets.jsapi.Ticket, Nonce: cardext.NewNonce, Now: c.clock.Now,
+	}
+	return nil
+}
+
+func (c *Core) connectPushes(cfg config.Config, log *slog.Logger) error {
+	receiver, err := push.New(string(cfg.CallbackToken), push.Options{
+		AESKey: string(cfg.CallbackAESKey), PreviousAESKey: string(cfg.CallbackAESKeyPrevious),
+		AppID: cfg.OfficialAppID, OriginalID: cfg.OfficialOriginalID, WeChatNow: c.clock.Now,
+	})
+	if err != nil {
+		return err
+	}
+	c.pushes = newPushes(c, receiver, log)
+	return nil
+}
+
+func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	keys, err := auth.ParseKeys(string(cfg.SessionKeys))
+	if err != nil {
+		return err
+	}
+	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
+		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: c.Members, Store: authsql.New(c.db),
+	}, auth.Options{Now: c.clock.Now, Log: log})
+	return err
+}
+
+// APITicket returns the shared wx_card ticket. It may wait for one fetch.
 func (c *Core) APITicket(ctx context.Context) (string, error) { return c.tickets.Ticket(ctx) }
 
-// Now is the local clock, corrected when it is more than a minute off WeChat's.
+// Now returns the local time, corrected when it is more than a minute off
+// WeChat's.
 func (c *Core) Now() time.Time { return c.clock.Now() }
 
-// Close gives leases back, waits for what is under way and closes the database.
+// Close releases leases, waits for work under way and closes the stores.
 func (c *Core) Close() error {
 	c.Sessions.Close()
 	c.tickets.close()
@@ -156,8 +199,24 @@ func (c *Core) closeStores() error {
 	return errors.Join(err, c.db.Close())
 }
 
-// Migrate brings the database of cfg up to date and returns how many steps it took.
-func Migrate(ctx context.Context, cfg Config) (int, error) {
+// Deployment returns a function that opens the deployment of cfg for package
+// doctor. Nothing is logged: the findings say what is wrong.
+func Deployment(cfg config.Config) func(context.Context) (*doctor.Deployment, error) {
+	return func(ctx context.Context) (*doctor.Deployment, error) {
+		c, err := Open(ctx, cfg, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return nil, err
+		}
+		return &doctor.Deployment{
+			Database: c.db, Clock: c.clock, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Members,
+			Official: examined{account{c.tickets.client}, c.official}, MiniProgram: c.mini, Close: c.Close,
+		}, nil
+	}
+}
+
+// Migrate brings the database of cfg up to date and returns the number of steps
+// that it took.
+func Migrate(ctx context.Context, cfg config.Config) (int, error) {
 	db, err := sqldb.Open(ctx, string(cfg.DatabaseURL))
 	if err != nil {
 		return 0, err

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
@@ -75,7 +76,7 @@ type server struct {
 // serve starts a replica; it ends with the test, or at stop.
 func (w *world) serve() *server {
 	w.t.Helper()
-	cfg, err := app.LoadConfig(w.environ())
+	cfg, err := config.Load(w.environ())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-// countCalls counts and times the calls to WeChat.
+// countCalls returns an observer that counts and times the calls to WeChat.
 func countCalls(r *prometheus.Registry) wechat.Observer {
 	seconds := promauto.With(r).NewHistogramVec(prometheus.HistogramOpts{
 		Name: "addcard_wechat_call_seconds", Help: "Calls to WeChat by API path and outcome.",
@@ -23,7 +23,7 @@ func countCalls(r *prometheus.Registry) wechat.Observer {
 	}
 }
 
-// countSent counts what became of messages to WeChat.
+// countSent returns a function that counts the outcomes of outbox messages.
 func countSent(r *prometheus.Registry) func(kind, outcome string) {
 	sent := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
 		Name: "addcard_outbox_sent_total", Help: "Messages of the outbox by kind and outcome: done, postponed, dead, lost, released.",
@@ -31,13 +31,16 @@ func countSent(r *prometheus.Registry) func(kind, outcome string) {
 	return func(kind, outcome string) { sent.WithLabelValues(kind, outcome).Inc() }
 }
 
-// measureReconciled counts what the Reconciler finds.
+// measureReconciled returns the functions that count what the Reconciler finds.
 func measureReconciled(r *prometheus.Registry) member.Reconciled {
 	checked := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
-		Name: "addcard_reconciled_total", Help: "Cards compared with WeChat by outcome: equal, repaired, drift, looked, found, absent, busy, changed.",
+		Name: "addcard_reconciled_total",
+		Help: "Cards compared with WeChat by outcome: equal, repaired, drift, looked, found, absent, busy, changed.",
 	}, []string{"outcome"})
 	unbalanced := promauto.With(r).NewGauge(prometheus.GaugeOpts{
-		Name: "addcard_ledger_unbalanced_cards", Help: "Cards whose totals are not the sum of their ledger, when this replica last added it up. Anything but 0 is an alarm.",
+		Name: "addcard_ledger_unbalanced_cards",
+		Help: "Cards whose totals are not the sum of their ledger, when this replica last added it up. " +
+			"Anything but 0 is an alarm.",
 	})
 	return member.Reconciled{
 		Checked:    func(outcome string) { checked.WithLabelValues(outcome).Inc() },
@@ -45,13 +48,14 @@ func measureReconciled(r *prometheus.Registry) member.Reconciled {
 	}
 }
 
-// backlog measures the outbox when it is asked.
+// backlog measures the outbox at each scrape.
 type backlog struct{ members *member.Service }
 
 var (
 	outboxMessages = prometheus.NewDesc("addcard_outbox_messages", "Messages in the outbox by state.", []string{"state"}, nil)
 	outboxOldest   = prometheus.NewDesc("addcard_outbox_oldest_seconds", "Age of the oldest message that waits.", nil, nil)
-	driftingCards  = prometheus.NewDesc("addcard_drifting_cards", "Cards whose figures WeChat has changed by itself, which are not repaired; 1000 is that many or more.", nil, nil)
+	driftingCards  = prometheus.NewDesc("addcard_drifting_cards",
+		"Cards whose figures WeChat has changed by itself, which are not repaired; 1000 is that many or more.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.

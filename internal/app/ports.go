@@ -13,7 +13,8 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-// login makes WeChat's refusals of a login the ones that package auth knows.
+// login implements auth.WeChat. It translates WeChat's refusals of a login to
+// package auth's errors.
 type login struct{ app *wechat.App }
 
 func (l login) Code2Session(ctx context.Context, code string) (openID, unionID string, err error) {
@@ -33,7 +34,7 @@ func (l login) Code2Session(ctx context.Context, code string) (openID, unionID s
 	return "", "", err
 }
 
-// account is the Official Account's cards as package card wants them.
+// account implements card.Account.
 type account struct{ client *wechat.Client }
 
 func (a account) Card(ctx context.Context, cardID string) (card.Card, error) {
@@ -53,13 +54,16 @@ func (a account) RawCard(ctx context.Context, cardID string) (card.Card, json.Ra
 	return card.Card{
 		ID: cardID, Status: card.Status(got.Status), Title: got.Title, BrandName: got.BrandName, LogoURL: got.LogoURL,
 		Color: got.Color, BackgroundPicURL: got.BackgroundPicURL, Prerogative: got.Prerogative, Description: got.Description,
-		SupplyBonus: got.SupplyBonus, SupplyBalance: got.SupplyBalance, CustomFields: fields, UseCustomCode: got.UseCustomCode, Deposit: got.GetCustomCodeMode == "GET_CUSTOM_CODE_MODE_DEPOSIT",
-		BindOpenID: got.BindOpenID, DateType: got.DateType, Quantity: got.Quantity, TotalQuantity: got.TotalQuantity, AutoActivate: got.AutoActivate,
-		WxActivate: got.WxActivate, JumpForm: got.WxActivateAfterSubmit && got.WxActivateAfterSubmitURL != "",
+		SupplyBonus: got.SupplyBonus, SupplyBalance: got.SupplyBalance, CustomFields: fields,
+		UseCustomCode: got.UseCustomCode, Deposit: got.GetCustomCodeMode == card.DepositMode,
+		BindOpenID: got.BindOpenID, DateType: got.DateType, Quantity: got.Quantity, TotalQuantity: got.TotalQuantity,
+		AutoActivate: got.AutoActivate, WxActivate: got.WxActivate,
+		JumpForm: got.WxActivateAfterSubmit && got.WxActivateAfterSubmitURL != "",
 	}, raw, nil
 }
 
-// unknownCard marks WeChat's refusals of a card that the account does not have.
+// unknownCard adds card.ErrNotFound to WeChat's errors about a card that the
+// account does not have.
 func unknownCard(err error) error {
 	var refused *wechat.Error
 	if errors.As(err, &refused) && refused.UnknownCard() {
@@ -106,7 +110,7 @@ func (a account) SetTestWhitelist(ctx context.Context, openIDs, userNames []stri
 	return a.client.SetTestWhitelist(ctx, openIDs, userNames)
 }
 
-func (a account) DepositCodes(ctx context.Context, cardID string, codes []string) (taken, duplicate, refused []string, err error) {
+func (a account) DepositCodes(ctx context.Context, cardID string, codes []string) (accepted, duplicate, refused []string, err error) {
 	d, err := a.client.DepositCodes(ctx, cardID, codes)
 	return d.Taken, d.Duplicate, d.Refused, unknownCard(err)
 }
@@ -137,7 +141,17 @@ func (a account) CardIDs(ctx context.Context, offset int) (ids []string, total i
 	return a.client.Cards(ctx, offset, page)
 }
 
-// codes is what WeChat knows of codes as package cardlist wants it.
+// examined implements doctor.Official.
+type examined struct {
+	account
+	*wechat.App
+}
+
+func (e examined) Quota(ctx context.Context, path string) (wechat.Quota, error) {
+	return e.client.Quota(ctx, path)
+}
+
+// codes implements cardlist.Codes and opencard.Codes.
 type codes struct{ client *wechat.Client }
 
 func (c codes) DecryptCode(ctx context.Context, encrypted string) (string, error) {
@@ -161,7 +175,7 @@ func (c codes) Holder(ctx context.Context, cardID, code string) (string, error) 
 	return state.OpenID, err
 }
 
-// memberCards is what WeChat does with a member's card as package member wants it.
+// memberCards implements what package member needs of a member card at WeChat.
 type memberCards struct{ client *wechat.Client }
 
 func (m memberCards) Activate(ctx context.Context, a member.Activation) error {
@@ -207,7 +221,8 @@ func (m memberCards) Held(ctx context.Context, openID string) ([]member.Key, err
 	return keys, err
 }
 
-// delivery marks the refusals of a code that is in no wallet (yet).
+// delivery adds NotDelivered to WeChat's errors about a code that is not, or not
+// yet, in a wallet.
 func delivery(err error) error {
 	var refused *wechat.Error
 	if errors.As(err, &refused) && (refused.UnknownCode() || refused.CodeUnusable()) {
@@ -221,24 +236,23 @@ type undelivered struct{ error }
 func (u undelivered) Unwrap() error    { return u.error }
 func (undelivered) NotDelivered() bool { return true }
 
-// plans makes what the catalogue knows of a card the plan that package member
-// asks for.
+// plans answers package member's questions about a card from the catalogue.
 type plans struct{ catalogue *card.Catalogue }
 
 func (p plans) Plan(ctx context.Context, cardID string) (member.Plan, error) {
-	return planOf(p.catalogue.Known(ctx, cardID))
+	return planOf(p.catalogue.Cached(ctx, cardID))
 }
 
 func (p plans) Learn(ctx context.Context, cardID string) (member.Plan, error) {
-	return planOf(p.catalogue.Learn(ctx, cardID))
+	return planOf(p.catalogue.GetUnlimited(ctx, cardID))
 }
 
 func (p plans) Opening(ctx context.Context, cardID string) (member.Opening, error) {
-	c, err := p.catalogue.Stored(ctx, cardID) // it is written once and for ever
+	c, err := p.catalogue.Load(ctx, cardID) // not from memory: the initial grant is booked once and never corrected
 	if errors.Is(err, card.ErrNotFound) {
 		err = member.ErrCardUnknown
 	}
-	return cardlist.OpeningOf(c), err
+	return cardlist.InitialGrantOf(c), err
 }
 
 func planOf(c card.Card, err error) (member.Plan, error) {

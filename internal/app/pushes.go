@@ -15,7 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
-// pushes hands what WeChat pushes to the packages that it concerns.
+// pushes passes WeChat's pushes to the packages that they concern.
 type pushes struct {
 	receiver  *push.Receiver
 	members   *member.Service
@@ -27,7 +27,9 @@ type pushes struct {
 func newPushes(c *Core, r *push.Receiver, log *slog.Logger) *pushes {
 	return &pushes{receiver: r, members: c.Members, catalogue: c.Catalogue, log: log,
 		seen: promauto.With(c.metrics).NewCounterVec(prometheus.CounterOpts{
-			Name: "addcard_pushes_total", Help: "Pushes to the callback by what became of them: an event's name, a reason why it is of no use, forged, stale, mode.",
+			Name: "addcard_pushes_total",
+			Help: "Pushes to the callback by what became of them: " +
+				"an event's name, a reason why it is of no use, forged, stale, mode.",
 		}, []string{"outcome"})}
 }
 
@@ -66,16 +68,16 @@ func (p *pushes) Receive(ctx context.Context, query url.Values, body []byte) (bo
 	})
 }
 
-// refused counts what is not WeChat's. The two that a right signature comes
-// with are an operator's to mend, so they are said too.
+// refused counts a push that does not prove to be WeChat's. Two reasons occur with
+// a valid signature; an operator has to correct them, so they are also logged.
 func (p *pushes) refused(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, push.ErrStale):
 		p.seen.WithLabelValues("stale").Inc()
-		p.log.WarnContext(ctx, "a push was refused: its time is more than ten minutes away; check this machine's clock")
+		p.log.WarnContext(ctx, "push refused: its timestamp is more than ten minutes off; check this machine's clock")
 	case errors.Is(err, push.ErrMode):
 		p.seen.WithLabelValues("mode").Inc()
-		p.log.WarnContext(ctx, "a push was refused: CALLBACK_AES_KEY and the mode chosen at WeChat (明文, 兼容, 安全) do not fit")
+		p.log.WarnContext(ctx, "push refused: CALLBACK_AES_KEY does not match the mode chosen at WeChat (明文, 兼容, 安全)")
 	default:
 		p.seen.WithLabelValues("forged").Inc()
 	}

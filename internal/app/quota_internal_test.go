@@ -7,15 +7,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/addcard/addcard/internal/wechat"
 )
 
-func TestCallBook_begins_anew_at_midnight_in_Beijing(t *testing.T) {
+func TestCallsToday_begins_anew_at_midnight_in_Beijing(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 25, 15, 59, 59, 0, time.UTC) // 23:59:59 in Beijing
-	b := &callBook{now: func() time.Time { return now }}
-	observe := b.observed(func(string, string, time.Duration) {})
+	calls := &callsToday{wechat.DailyCalls{Now: func() time.Time { return now }}}
+	observe := calls.observed(func(string, string, time.Duration) {})
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(b)
+	registry.MustRegister(calls)
 	check := func(want string) {
 		t.Helper()
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {

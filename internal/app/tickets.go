@@ -7,12 +7,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-// tickets are the three shared credentials of the Official Account; the last
-// two are fetched with the first.
+// tickets holds the three shared credentials of the Official Account. The two
+// tickets are fetched with the access_token.
 type tickets struct {
 	access, wxCard, jsapi *ticket.Source
 	client                *wechat.Client
@@ -20,26 +21,29 @@ type tickets struct {
 	key                   string
 
 	mu   sync.Mutex
-	seen []string // api_tickets this process signed with, newest last
+	used []string // api_tickets that this process signed with, newest last
 }
 
-func newTickets(cfg Config, official *wechat.App, options wechat.Options, store ticket.Store, log *slog.Logger) *tickets {
+func newTickets(
+	cfg config.Config, official *wechat.App, options wechat.Options, store ticket.Store, log *slog.Logger,
+) *tickets {
 	t := &tickets{store: store, key: "wx:" + cfg.OfficialAppID + ":wx_card"}
 	source := func(kind string, issue ticket.Issuer, o ticket.Options) *ticket.Source {
 		o.Log = log.With("ticket", kind)
 		return ticket.New("wx:"+cfg.OfficialAppID+":"+kind, issue, store, o)
 	}
-	// A stable_token is handed out anew only in its last five minutes.
+	// stable_token returns a new token only in the last five minutes of the old one.
 	t.access = source("access_token", official.StableToken,
 		ticket.Options{RenewFrom: 5 * time.Minute, RenewTo: 4 * time.Minute, TTLIsLeft: true})
 	t.client = wechat.NewClient(accessTokens{t.access}, options)
 	for kind, into := range map[string]**ticket.Source{"wx_card": &t.wxCard, "jsapi": &t.jsapi} {
-		*into = source(kind, func(ctx context.Context) (string, time.Duration, error) { return t.client.Ticket(ctx, kind) }, ticket.Options{})
+		issue := func(ctx context.Context) (string, time.Duration, error) { return t.client.Ticket(ctx, kind) }
+		*into = source(kind, issue, ticket.Options{})
 	}
 	return t
 }
 
-// accessTokens is the access_token as package wechat wants it.
+// accessTokens implements wechat.Tokens.
 type accessTokens struct{ *ticket.Source }
 
 func (a accessTokens) Token(ctx context.Context) (string, error) { return a.Ticket(ctx) }
@@ -54,8 +58,8 @@ func (t *tickets) of(kind string) *ticket.Source {
 	return t.wxCard
 }
 
-// reachable tells why the shared copies cannot be read, or nil.
-func (t *tickets) reachable(ctx context.Context) error {
+// Reachable implements doctor.Tickets.
+func (t *tickets) Reachable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	_, err := t.store.Load(ctx, t.key)
@@ -75,32 +79,32 @@ func (t *tickets) Reject(ctx context.Context, kind, value string) error {
 	if err := t.of(kind).Invalidate(ctx, value); !errors.Is(err, ticket.ErrTooSoon) {
 		return err
 	}
-	return nil // it was heard of a moment ago
+	return nil // the value was rejected a moment ago
 }
 
-// Ticket implements cardlist.Tickets.
+// Ticket implements cardlist.Tickets and doctor.Tickets.
 func (t *tickets) Ticket(ctx context.Context) (string, error) {
 	value, err := t.wxCard.Ticket(ctx)
 	if err == nil {
-		t.note(value)
+		t.remember(value)
 	}
 	return value, err
 }
 
-// Confusable implements cardlist.Tickets.
-func (t *tickets) Confusable(ctx context.Context) (jsapi string, old []string) {
-	jsapi, _ = t.jsapi.Ticket(ctx) // without it Explain proves less
+// OtherTickets implements cardlist.Tickets.
+func (t *tickets) OtherTickets(ctx context.Context) (jsapi string, old []string) {
+	jsapi, _ = t.jsapi.Ticket(ctx) // Explain works without it, but proves less
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return jsapi, t.seen[:max(0, len(t.seen)-1)]
+	return jsapi, t.used[:max(0, len(t.used)-1)]
 }
 
-func (t *tickets) note(value string) {
-	const most = 8
+func (t *tickets) remember(value string) {
+	const maxUsed = 8
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := len(t.seen); n == 0 || t.seen[n-1] != value {
-		t.seen = append(t.seen[max(0, n+1-most):n:n], value)
+	if n := len(t.used); n == 0 || t.used[n-1] != value {
+		t.used = append(t.used[max(0, n+1-maxUsed):n:n], value)
 	}
 }
 

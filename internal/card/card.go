@@ -1,13 +1,13 @@
-// Package card is the catalogue: what WeChat says of the merchant's cards, and
-// what the operator decided about them here.
+// Package card keeps the catalogue of the merchant's cards: what WeChat says
+// about each card, and the operator's settings for it. It also lets the operator
+// create, change and distribute cards.
 //
-// A cardExt may hold a code only for some cards and an openid only for others,
-// and WeChat refuses it on the phone when one is there that should not be. So
-// before anything is signed the card is looked up here. The catalogue asks
-// WeChat at most once for what it can know by itself: a card is kept in memory,
-// in the database, and re-read when its age matters.
+// It signs nothing and issues no codes.
 //
-// The package signs nothing and issues no codes.
+// A cardExt must contain a code for some cards and an openid for others, and the
+// phone refuses one that contains more or less. So the card is read from the
+// catalogue before anything is signed. Cards are kept in memory and in the
+// database, and WeChat is called only for a card that is new or too old.
 package card
 
 import (
@@ -18,22 +18,22 @@ import (
 var (
 	// ErrNotFound is returned for a card that the merchant's account does not have.
 	ErrNotFound = errors.New("card: no such card")
-	// ErrNotClaimable is returned for a card that nobody can take now: refused
+	// ErrNotClaimable is returned for a card that cannot be claimed now: refused
 	// in review, deleted, or out of stock.
-	ErrNotClaimable = errors.New("card: cannot be taken now")
-	// ErrTooMany is returned when clients asked for so many unknown or
-	// outdated cards that this minute's calls to WeChat are spent.
-	ErrTooMany = errors.New("card: too many look-ups at WeChat")
-	// ErrUncertain is returned for a change that counts twice when it is
-	// repeated and that WeChat may have made, though its answer was lost.
-	ErrUncertain = errors.New("card: WeChat may have changed it all the same, look at the card first")
+	ErrNotClaimable = errors.New("card: cannot be claimed now")
+	// ErrTooMany is returned when clients have used up the minute's calls to
+	// WeChat for unknown or outdated cards.
+	ErrTooMany = errors.New("card: too many reads from WeChat")
+	// ErrUncertain is returned when WeChat's answer was lost and the change may
+	// have been made. Repeating it could make it twice.
+	ErrUncertain = errors.New("card: the change may have been made; check the card before repeating it")
 )
 
-// Status is a card's place in WeChat's review.
+// Status is the state of a card in WeChat's review.
 type Status string
 
-// The values are WeChat's own; both spellings that its documents and clients
-// know of the last three have been folded into one. Source: the page 查看卡券详情.
+// The values are WeChat's own (page "查看卡券详情"). WeChat spells the last three in
+// two ways; package wechat maps both to these.
 const (
 	NotVerified  Status = "CARD_STATUS_NOT_VERIFY"
 	VerifyFailed Status = "CARD_STATUS_VERIFY_FAIL"
@@ -42,11 +42,14 @@ const (
 	Dispatched   Status = "CARD_STATUS_DISPATCH"
 )
 
-// DateFixTerm is the date_info.type of a card that is valid for a number of
-// days from the moment it is taken; the only one that knows fixed_begintimestamp.
+// DateFixTerm is the date_info.type of a card that is valid for a number of days
+// after it was claimed, the only type with a fixed_begintimestamp.
 const DateFixTerm = "DATE_TYPE_FIX_TERM"
 
-// Card is what the catalogue knows of one card.
+// DepositMode is the only value of get_custom_code_mode.
+const DepositMode = "GET_CUSTOM_CODE_MODE_DEPOSIT"
+
+// Card is one card of the catalogue.
 type Card struct {
 	ID     string `json:"-"`
 	Status Status `json:"status"`
@@ -56,7 +59,7 @@ type Card struct {
 	LogoURL          string `json:"logo_url,omitempty"`
 	Color            string `json:"color,omitempty"`
 	BackgroundPicURL string `json:"background_pic_url,omitempty"`
-	Prerogative      string `json:"prerogative,omitempty"` // what the member gets
+	Prerogative      string `json:"prerogative,omitempty"` // the member's benefits
 	Description      string `json:"description,omitempty"` // the terms
 
 	SupplyBonus   bool           `json:"supply_bonus,omitempty"`
@@ -64,59 +67,61 @@ type Card struct {
 	CustomFields  [3]CustomField `json:"custom_fields,omitzero"`
 
 	UseCustomCode bool   `json:"use_custom_code,omitempty"`
-	Deposit       bool   `json:"deposit,omitempty"` // codes were handed to WeChat beforehand (导入code)
+	Deposit       bool   `json:"deposit,omitempty"` // codes are deposited at WeChat beforehand (导入code)
 	BindOpenID    bool   `json:"bind_openid,omitempty"`
 	DateType      string `json:"date_type,omitempty"`
-	Quantity      int64  `json:"quantity"` // remaining stock; negative when WeChat did not say
-	TotalQuantity int64  `json:"-"`        // with what was taken; only in what WeChat has just said
+	Quantity      int64  `json:"quantity"` // remaining stock; negative if WeChat did not report it
+	TotalQuantity int64  `json:"-"`        // stock plus claimed; not stored
 
 	AutoActivate bool `json:"auto_activate,omitempty"`
 	WxActivate   bool `json:"wx_activate,omitempty"` // one-click activation form (一键激活)
-	JumpForm     bool `json:"jump_form,omitempty"`   // the form leads back to the merchant (跳转型)
+	JumpForm     bool `json:"jump_form,omitempty"`   // the form returns to the merchant (跳转型)
 
 	Settings Settings `json:"-"`
 
-	// ReadAt is when WeChat said this, on this process's own clock.
+	// ReadAt is when the card was read from WeChat, by this process's clock.
 	ReadAt time.Time `json:"-"`
 }
 
-// CustomField heads one of the three fields that a face may have, with a name
-// of the merchant's or with one of WeChat's.
+// CustomField is the heading of one of the three fields on the card's face: a name
+// chosen by the merchant, or one of WeChat's types.
 type CustomField struct {
 	Name string `json:"name,omitempty"`
 	Type string `json:"name_type,omitempty"` // FIELD_NAME_TYPE_…
 }
 
-// Settings are the operator's choices, kept here and unknown to WeChat.
+// Settings are the operator's settings of a card. They are stored here only; WeChat
+// does not have them.
 type Settings struct {
-	// FixedBeginTimestamp puts the second at which the member's code was
-	// issued into the cardExt of a DATE_TYPE_FIX_TERM card.
+	// FixedBeginTimestamp adds the second at which the member's code was issued
+	// to the cardExt of a DATE_TYPE_FIX_TERM card.
 	FixedBeginTimestamp bool `json:"fixed_begintimestamp,omitempty"`
-	// ActivateOnClaim activates a card as soon as it is taken. Absent, it is
-	// true for cards that are activated by nobody else.
+	// ActivateOnClaim makes addcard activate a card as soon as it is claimed. Nil
+	// means true for a card that is not activated in another way.
 	ActivateOnClaim *bool `json:"activate_on_claim,omitempty"`
-	// InitBonus (points) and InitBalance (fen) are what a card begins with when
-	// it becomes active, InitBonusRecord is what its holder reads about it.
+	// InitBonus (points) and InitBalance (fen) are the initial grant of a card
+	// that becomes active; InitBonusRecord is the text that its holder reads.
 	InitBonus       int64  `json:"init_bonus,omitempty"`
 	InitBalance     int64  `json:"init_balance,omitempty"`
 	InitBonusRecord string `json:"init_bonus_record,omitempty"`
 }
 
-// ActivatesOnClaim tells whether we activate the card as soon as it is taken.
+// ActivatesOnClaim reports whether addcard activates the card as soon as it is
+// claimed.
 func (c Card) ActivatesOnClaim() bool {
-	if chosen := c.Settings.ActivateOnClaim; chosen != nil {
-		return *chosen
+	if setting := c.Settings.ActivateOnClaim; setting != nil {
+		return *setting
 	}
 	return !c.AutoActivate && !c.WxActivate
 }
 
-// TakesCode tells whether cardExt must carry a code of ours: a custom-code card
-// that delivers in real time. For system codes, and for codes deposited
-// beforehand, WeChat picks one and refuses a cardExt that brings its own.
+// TakesCode reports whether cardExt must contain a code of ours, which is true for
+// a custom-code card that assigns codes in real time. For system codes and
+// deposited codes WeChat picks the code and refuses a cardExt that contains one.
 func (c Card) TakesCode() bool { return c.UseCustomCode && !c.Deposit }
 
-// CodeMode says who makes the codes: "system" is WeChat, "custom" we in real
-// time, "deposit" the merchant beforehand.
+// CodeMode returns the origin of the codes: "system" for WeChat, "custom" for
+// addcard in real time, "deposit" for the merchant beforehand.
 func (c Card) CodeMode() string {
 	switch {
 	case c.Deposit:
@@ -127,23 +132,24 @@ func (c Card) CodeMode() string {
 	return "system"
 }
 
-// Take says which way a mini-program takes the card: "open_card" through the
-// open-card component (开卡组件), which needs a one-click card whose codes are
-// not real-time and whose form leads back, else "add_card" through wx.addCard.
-func (c Card) Take() string {
+// ClaimMethod returns how a mini-program lets a member claim the card: "open_card"
+// with the open-card component (开卡组件), or "add_card" with wx.addCard. The
+// component requires a one-click card with system or deposited codes and a form
+// that returns to the merchant.
+func (c Card) ClaimMethod() string {
 	if c.WxActivate && c.JumpForm && !c.TakesCode() {
 		return "open_card"
 	}
 	return "add_card"
 }
 
-// Claimable tells whether a phone would accept the card. A card still in review
-// is accepted by the testers on its whitelist. held says that the member has a
-// code of the card already, which the stock was counted for.
-func (c Card) Claimable(held bool) bool {
+// Claimable reports whether a phone would accept the card. A card in review counts
+// as claimable, because the testers on its whitelist can claim it. hasCode means
+// that the member already has a code of the card, which was taken out of the stock.
+func (c Card) Claimable(hasCode bool) bool {
 	switch c.Status {
 	case VerifyFailed, Deleted:
 		return false
 	}
-	return held || c.Quantity != 0
+	return hasCode || c.Quantity != 0
 }

@@ -12,185 +12,201 @@ import (
 )
 
 const (
-	// memoryFor is how long a replica trusts its own copy before it looks into
-	// the database for another replica's news: one point read, so short.
+	// memoryFor is how long a replica uses its own copy before it reads the
+	// database again, where another replica may have stored a newer one. It is
+	// short, because that costs only one read by primary key.
 	memoryFor = 2 * time.Second
-	// unknownFor is how long an unknown card is remembered as unknown.
+	// unknownFor is how long an unknown card is answered as unknown without
+	// asking WeChat again.
 	unknownFor = time.Minute
-	// refreshAfter is the age at which a copy in use is read again behind the
-	// caller's back: stock and review move without telling us.
+	// refreshAfter is the age at which a copy in use is read from WeChat again in
+	// the background: WeChat does not announce changes of stock, and not all of
+	// the review.
 	refreshAfter = 5 * time.Minute
-	// refusalAge is how old a copy may be that a refusal rests on.
+	// refusalAge is the largest age of a copy on which a refusal may be based.
 	refusalAge = 10 * time.Second
-	// clientReads is how many /card/get a minute clients may cause, all
-	// replicas together: nobody outside can spend the account's quota.
+	// clientReads is how many calls of /card/get clients may cause in a minute,
+	// all replicas together, so that clients cannot use up the account's quota.
 	clientReads = 30
 	// failedFor is how long a failed read of a card is answered with the same
-	// failure, so that an outage does not eat the minute's reads.
+	// error, so that an outage does not use up the minute's reads.
 	failedFor = 3 * time.Second
-	// readTimeout bounds one look-up, whoever waits for it.
+	// readTimeout bounds one read, however many callers wait for it.
 	readTimeout = 10 * time.Second
 )
 
 // WeChat is what the catalogue needs of the Official Account's API. Both calls
-// go over the network. Card returns ErrNotFound for a card that the account
-// does not have; any other error says nothing about the card.
+// go over the network. Card returns ErrNotFound for a card that the account does
+// not have; any other error says nothing about the card.
 type WeChat interface {
 	Card(ctx context.Context, cardID string) (Card, error)
-	// CardIDs lists some of the account's cards from offset on, at most 50,
-	// and how many there are in all.
+	// CardIDs returns at most 50 of the account's cards from offset on, and the
+	// number of all its cards.
 	CardIDs(ctx context.Context, offset int) (ids []string, total int, err error)
 }
 
-// Store keeps the catalogue. It is safe for concurrent use; ages are by its own
-// clock, which all replicas share.
+// Store keeps the catalogue. It is safe for concurrent use. Ages are measured by
+// its own clock, which all replicas share.
 type Store interface {
-	// Load returns ErrNotFound for a card never saved.
+	// Load returns ErrNotFound for a card that was never saved.
 	Load(ctx context.Context, cardID string) (c Card, age time.Duration, err error)
-	// Save keeps what WeChat says of a card and leaves its settings alone.
+	// Save stores what WeChat says about a card and leaves its settings unchanged.
 	Save(ctx context.Context, c Card) error
-	// Allow counts one more use of name in the current minute and tells
-	// whether it is within limit.
+	// Allow counts one use of name in the current minute and reports whether it
+	// is within limit.
 	Allow(ctx context.Context, name string, limit int) (bool, error)
-	// Configure changes the settings of a card that was saved. change may run
-	// more than once.
+	// Configure changes the settings of a saved card. It may call change more
+	// than once.
 	Configure(ctx context.Context, cardID string, change func(*Settings)) error
 	// IDs lists the cards in the catalogue.
 	IDs(ctx context.Context) ([]string, error)
-	// Take gives a job to the caller, unless some replica took it within the
-	// last notWithin.
-	Take(ctx context.Context, job string, notWithin time.Duration) (bool, error)
-	// Attempt notes that a card is about to be created in an account that has
-	// these cards. If the same was tried within that time and not settled, it
-	// returns what the account had then, else own.
-	Attempt(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error)
-	// Settle forgets an attempt whose end is known.
-	Settle(ctx context.Context, definition string) error
+	// AcquireJob reports whether the caller may run a job. It returns false if a
+	// replica acquired the job within notWithin.
+	AcquireJob(ctx context.Context, job string, notWithin time.Duration) (bool, error)
+	// BeginCreation records that a card is about to be created in an account that
+	// has the cards own. If the same definition was begun within that time and not
+	// ended, it returns the cards that the account had then, else own.
+	BeginCreation(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error)
+	// EndCreation removes the record of a creation that WeChat has answered.
+	EndCreation(ctx context.Context, definition string) error
 }
 
-// Catalogue is the merchant's cards. It is safe for concurrent use.
+// Catalogue holds the merchant's cards. It is safe for concurrent use.
 type Catalogue struct {
 	wechat WeChat
 	store  Store
 	log    *slog.Logger
 
-	flights  singleflight.Group
-	running  sync.WaitGroup // flights nobody may be waiting for
-	mu       sync.RWMutex
-	known    map[string]copyOf
-	refusals map[string]refusal
-	failure  refusal // of WeChat, the latest
+	flights     singleflight.Group
+	running     sync.WaitGroup // flights, which may have no caller left
+	mu          sync.RWMutex
+	cached      map[string]cachedCard
+	failedReads map[string]failedRead
+	lastFailure failedRead // the latest failure of WeChat, whichever card was read
 }
 
-// refusal is what a read of a card ended with, and until when that holds.
-type refusal struct {
+// failedRead is the error of a read and the time until which it is returned
+// without another read.
+type failedRead struct {
 	err   error
 	until time.Time
 }
 
-func (r refusal) holds() bool { return time.Now().Before(r.until) }
+func (f failedRead) holds() bool { return time.Now().Before(f.until) }
 
-// copyOf is a card and when it was last compared with the database; zero is none.
-type copyOf struct {
+// cachedCard is a card in memory and the time at which it was read from the
+// database. The zero value means that there is none.
+type cachedCard struct {
 	card     Card
-	lookedAt time.Time
+	loadedAt time.Time
 }
 
-func (c copyOf) none() bool  { return c.lookedAt.IsZero() }
-func (c copyOf) fresh() bool { return !c.none() && time.Since(c.lookedAt) < memoryFor }
+func (c cachedCard) none() bool  { return c.loadedAt.IsZero() }
+func (c cachedCard) fresh() bool { return !c.none() && time.Since(c.loadedAt) < memoryFor }
 
-// New returns a Catalogue. It asks nothing before it is used; see Sync.
+// New returns a Catalogue. It reads nothing before it is used; see Sync.
 func New(wechat WeChat, store Store, log *slog.Logger) *Catalogue {
-	return &Catalogue{wechat: wechat, store: store, log: log, known: map[string]copyOf{}, refusals: map[string]refusal{}}
+	return &Catalogue{
+		wechat: wechat, store: store, log: log,
+		cached: map[string]cachedCard{}, failedReads: map[string]failedRead{},
+	}
 }
 
-// Get returns what is known of a card: from memory, else from the database,
-// else from WeChat, which may take seconds. It returns ErrNotFound, ErrTooMany,
-// or what WeChat answered.
+// Get returns a card from memory, else from the database, else from WeChat,
+// which may take seconds. It returns ErrNotFound, ErrTooMany, or WeChat's error.
 func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
-	have, refused := c.recall(cardID)
+	cached, failed := c.inMemory(cardID)
 	switch {
-	case have.fresh():
-		return have.card, nil
-	case have.none() && refused.holds():
-		return Card{}, refused.err
+	case cached.fresh():
+		return cached.card, nil
+	case cached.none() && failed.holds():
+		return Card{}, failed.err
 	}
-	return c.once(ctx, "look "+cardID, func(ctx context.Context) (Card, error) {
-		return c.look(ctx, cardID)
+	return c.coalesce(ctx, "get "+cardID, func(ctx context.Context) (Card, error) {
+		return c.loadOrRead(ctx, cardID)
 	})
 }
 
-// Known is Get without asking WeChat: ErrNotFound is all it says of a card that
+// Cached is Get without a call to WeChat: it returns ErrNotFound for a card that
 // is not in the catalogue yet.
-func (c *Catalogue) Known(ctx context.Context, cardID string) (Card, error) {
-	if have, _ := c.recall(cardID); have.fresh() {
-		return have.card, nil
+func (c *Catalogue) Cached(ctx context.Context, cardID string) (Card, error) {
+	if cached, _ := c.inMemory(cardID); cached.fresh() {
+		return cached.card, nil
 	}
-	return c.load(ctx, cardID)
+	return c.Load(ctx, cardID)
 }
 
-// Stored is Known as the database has it now: settings that another process has
-// just changed count. It is a read for each call.
-func (c *Catalogue) Stored(ctx context.Context, cardID string) (Card, error) {
-	return c.load(ctx, cardID)
+// Load is Cached without the copy in memory: it reads the database at each call,
+// so it returns settings that another process has just changed.
+func (c *Catalogue) Load(ctx context.Context, cardID string) (Card, error) {
+	before := time.Now()
+	got, age, err := c.store.Load(ctx, cardID)
+	if err != nil {
+		return Card{}, err
+	}
+	got.ReadAt = before.Add(-age)
+	c.cache(got)
+	return got, nil
 }
 
-// recall returns what is in memory about a card.
-func (c *Catalogue) recall(cardID string) (copyOf, refusal) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.known[cardID], c.refusals[cardID]
-}
-
-// Learn is Get for our own workers: what it asks of WeChat is not counted
-// against the clients' allowance.
-func (c *Catalogue) Learn(ctx context.Context, cardID string) (Card, error) {
-	got, err := c.Known(ctx, cardID)
+// GetUnlimited is Get for background workers and the operator: its calls to
+// WeChat do not count against the limit of clients.
+func (c *Catalogue) GetUnlimited(ctx context.Context, cardID string) (Card, error) {
+	got, err := c.Cached(ctx, cardID)
 	if errors.Is(err, ErrNotFound) {
 		return c.refresh(ctx, cardID)
 	}
 	return got, err
 }
 
-// Reviewed notes the outcome of a card's review, as WeChat's event tells it. A
-// card that is not in the catalogue is read when it is needed; of one that was
-// deleted the event is an old one.
+// inMemory returns what this process remembers about a card.
+func (c *Catalogue) inMemory(cardID string) (cachedCard, failedRead) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.cached[cardID], c.failedReads[cardID]
+}
+
+// Reviewed stores the outcome of a card's review, which WeChat's event reports. It
+// ignores a card that is not in the catalogue, which is read when it is needed,
+// and a deleted card, because the event is older than the deletion.
 func (c *Catalogue) Reviewed(ctx context.Context, cardID string, passed bool) error {
-	got, err := c.load(ctx, cardID)
+	got, err := c.Load(ctx, cardID)
 	if errors.Is(err, ErrNotFound) || err == nil && got.Status == Deleted {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	got.Status = VerifyFailed
+	status := VerifyFailed
 	if passed {
-		got.Status = Verified
+		status = Verified
 	}
-	_, err = c.keep(ctx, got, time.Now())
+	if err == nil {
+		_, err = c.saveStatus(ctx, cardID, status)
+	}
 	return err
 }
 
 // Claimable returns the card if a phone would accept it, else ErrNotClaimable.
-// It refuses only on a copy of at most 10 seconds' age, reading the card again
-// if it must. held: the member has a live code of this card already.
-func (c *Catalogue) Claimable(ctx context.Context, cardID string, held bool) (Card, error) {
+// It refuses only on a copy that is at most 10 seconds old, and reads the card
+// from WeChat first if the copy is older. hasCode means that the member already
+// has a current code of the card.
+func (c *Catalogue) Claimable(ctx context.Context, cardID string, hasCode bool) (Card, error) {
 	got, err := c.Get(ctx, cardID)
-	if err != nil || got.Claimable(held) {
+	if err != nil || got.Claimable(hasCode) {
 		return got, err
 	}
 	if time.Since(got.ReadAt) > refusalAge {
-		got, err = c.once(ctx, "read "+cardID, func(ctx context.Context) (Card, error) { return c.read(ctx, cardID) })
-		if err != nil || got.Claimable(held) {
+		got, err = c.coalesce(ctx, "read "+cardID, c.reader(cardID))
+		if err != nil || got.Claimable(hasCode) {
 			return got, err
 		}
 	}
 	return Card{}, ErrNotClaimable
 }
 
-// once shares one flight among all who ask for the same thing now. The flight
-// goes on when the one who began it leaves; each waits only as long as it may.
-func (c *Catalogue) once(ctx context.Context, key string, fn func(context.Context) (Card, error)) (Card, error) {
+type flight = func(context.Context) (Card, error)
+
+// coalesce shares one flight among all concurrent callers with the same key. Each
+// caller waits at most as long as its ctx allows; the flight goes on without it.
+func (c *Catalogue) coalesce(ctx context.Context, key string, fn flight) (Card, error) {
 	select {
 	case r := <-c.start(ctx, key, fn):
 		if r.Err != nil {
@@ -198,13 +214,14 @@ func (c *Catalogue) once(ctx context.Context, key string, fn func(context.Contex
 		}
 		return r.Val.(Card), nil
 	case <-ctx.Done():
-		return Card{}, fmt.Errorf("look a card up: %w", ctx.Err())
+		return Card{}, fmt.Errorf("wait for a card: %w", ctx.Err())
 	}
 }
 
-func (c *Catalogue) start(ctx context.Context, key string, fn func(context.Context) (Card, error)) <-chan singleflight.Result {
-	c.running.Add(1) // per caller: a shared flight outlives none of them
-	flight := c.flights.DoChan(key, func() (any, error) {
+// start starts or joins the flight of key.
+func (c *Catalogue) start(ctx context.Context, key string, fn flight) <-chan singleflight.Result {
+	c.running.Add(1) // one for each caller: all of them wait for the flight
+	result := c.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
 		return fn(ctx)
@@ -212,90 +229,92 @@ func (c *Catalogue) start(ctx context.Context, key string, fn func(context.Conte
 	done := make(chan singleflight.Result, 1)
 	go func() {
 		defer c.running.Done()
-		done <- <-flight
+		done <- <-result
 	}()
 	return done
 }
 
-// look asks the database and, for a card it does not have, WeChat.
-func (c *Catalogue) look(ctx context.Context, cardID string) (Card, error) {
-	got, err := c.load(ctx, cardID)
+// loadOrRead returns the card from the database, or from WeChat if the database
+// does not have it. It refreshes an old copy in the background.
+func (c *Catalogue) loadOrRead(ctx context.Context, cardID string) (Card, error) {
+	got, err := c.Load(ctx, cardID)
 	if errors.Is(err, ErrNotFound) {
-		return c.read(ctx, cardID)
+		return c.readForClient(ctx, cardID)
 	}
 	if err == nil && time.Since(got.ReadAt) > refreshAfter {
-		c.start(ctx, "read "+cardID, func(ctx context.Context) (Card, error) { return c.read(ctx, cardID) })
+		c.start(ctx, "read "+cardID, c.reader(cardID))
 	}
 	return got, err
 }
 
-func (c *Catalogue) load(ctx context.Context, cardID string) (Card, error) {
-	before := time.Now()
-	got, age, err := c.store.Load(ctx, cardID)
-	if err != nil {
-		return Card{}, err
-	}
-	got.ReadAt = before.Add(-age)
-	c.remember(got)
-	return got, nil
+func (c *Catalogue) reader(cardID string) flight {
+	return func(ctx context.Context) (Card, error) { return c.readForClient(ctx, cardID) }
 }
 
-// read asks WeChat on a client's behalf, within the fleet's allowance.
-func (c *Catalogue) read(ctx context.Context, cardID string) (Card, error) {
+// readForClient reads a card from WeChat within the limit of all clients.
+func (c *Catalogue) readForClient(ctx context.Context, cardID string) (Card, error) {
 	c.mu.RLock()
-	refused, failure := c.refusals[cardID], c.failure
+	failed, lastFailure := c.failedReads[cardID], c.lastFailure
 	c.mu.RUnlock()
-	if refused.holds() {
-		return Card{}, refused.err
+	if failed.holds() {
+		return Card{}, failed.err
 	}
 	ok, err := c.store.Allow(ctx, "card/get by clients", clientReads)
 	switch {
 	case err != nil:
 		return Card{}, err
-	case !ok && failure.holds():
-		return Card{}, failure.err // the allowance went into an outage: say so
+	case !ok && lastFailure.holds():
+		return Card{}, lastFailure.err // an outage has used up the limit, not the clients
 	case !ok:
 		return Card{}, ErrTooMany
 	}
 	return c.refresh(ctx, cardID)
 }
 
-// refresh asks WeChat and keeps the answer. A card that WeChat no longer has
-// is kept as deleted, so that those who hold it can still see its face.
+// refresh reads a card from WeChat and saves it. A card that WeChat no longer has
+// is saved as deleted, because members who hold it still see its face.
 func (c *Catalogue) refresh(ctx context.Context, cardID string) (Card, error) {
 	before := time.Now()
 	got, err := c.wechat.Card(ctx, cardID)
 	if err == nil || errors.Is(err, ErrNotFound) {
 		c.mu.Lock()
-		c.failure = refusal{} // WeChat answers: whatever it was is over
+		c.lastFailure = failedRead{} // WeChat answers again
 		c.mu.Unlock()
 	}
 	if errors.Is(err, ErrNotFound) {
-		return c.lost(ctx, cardID)
+		return c.saveMissing(ctx, cardID)
 	}
 	if err != nil {
 		err = fmt.Errorf("read card %s: %w", cardID, err)
-		c.refuse(cardID, refusal{err, before.Add(failedFor)})
+		c.cacheFailure(cardID, failedRead{err, before.Add(failedFor)})
 		return Card{}, err
 	}
-	return c.keep(ctx, got, before)
+	return c.save(ctx, got, before)
 }
 
-func (c *Catalogue) lost(ctx context.Context, cardID string) (Card, error) {
-	before := time.Now()
-	got, _, err := c.store.Load(ctx, cardID)
+// saveMissing records that WeChat does not have a card. It returns the card as
+// deleted, or ErrNotFound if the catalogue does not have it either.
+func (c *Catalogue) saveMissing(ctx context.Context, cardID string) (Card, error) {
+	got, err := c.saveStatus(ctx, cardID, Deleted)
 	if errors.Is(err, ErrNotFound) {
-		c.refuse(cardID, refusal{ErrNotFound, before.Add(unknownFor)})
-		return Card{}, ErrNotFound
+		c.cacheFailure(cardID, failedRead{ErrNotFound, time.Now().Add(unknownFor)})
 	}
+	return got, err
+}
+
+// saveStatus saves a new status of a card that is in the catalogue.
+func (c *Catalogue) saveStatus(ctx context.Context, cardID string, status Status) (Card, error) {
+	got, _, err := c.store.Load(ctx, cardID)
 	if err != nil {
 		return Card{}, err
 	}
-	got.Status = Deleted
-	return c.keep(ctx, got, before)
+	got.Status = status
+	return c.save(ctx, got, time.Now())
 }
 
-func (c *Catalogue) keep(ctx context.Context, got Card, readAt time.Time) (Card, error) {
+// save stores what WeChat said about a card at readAt and returns it with its
+// settings.
+func (c *Catalogue) save(ctx context.Context, got Card, readAt time.Time) (Card, error) {
 	if err := c.store.Save(ctx, got); err != nil {
 		return Card{}, err
 	}
@@ -304,29 +323,29 @@ func (c *Catalogue) keep(ctx context.Context, got Card, readAt time.Time) (Card,
 		return Card{}, err
 	}
 	saved.ReadAt = readAt
-	c.remember(saved)
+	c.cache(saved)
 	return saved, nil
 }
 
-func (c *Catalogue) remember(got Card) {
+func (c *Catalogue) cache(got Card) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.refusals, got.ID)
-	c.known[got.ID] = copyOf{card: got, lookedAt: time.Now()}
+	delete(c.failedReads, got.ID)
+	c.cached[got.ID] = cachedCard{card: got, loadedAt: time.Now()}
 }
 
-// refuse remembers how a read ended. The map stays small: clientReads entries
-// a minute are made for clients, and each lives a minute at most.
-func (c *Catalogue) refuse(cardID string, r refusal) {
+// cacheFailure remembers how a read ended. The map stays small: clients cause at
+// most clientReads entries a minute, and each is kept for a minute at most.
+func (c *Catalogue) cacheFailure(cardID string, failed failedRead) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for id, old := range c.refusals {
+	for id, old := range c.failedReads {
 		if !old.holds() {
-			delete(c.refusals, id)
+			delete(c.failedReads, id)
 		}
 	}
-	c.refusals[cardID] = r
-	if !errors.Is(r.err, ErrNotFound) {
-		c.failure = refusal{r.err, time.Now().Add(time.Minute)}
+	c.failedReads[cardID] = failed
+	if !errors.Is(failed.err, ErrNotFound) {
+		c.lastFailure = failedRead{failed.err, time.Now().Add(time.Minute)}
 	}
 }

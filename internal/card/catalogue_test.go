@@ -340,14 +340,16 @@ func TestCard_rules(t *testing.T) {
 		name                 string
 		card                 card.Card
 		takesCode, claimable bool
-		take                 string
+		method               string
 	}{
 		{"system code", card.Card{Status: card.Verified, Quantity: 1}, false, true, "add_card"},
 		{"real-time custom code", card.Card{Status: card.Verified, Quantity: 1, UseCustomCode: true}, true, true, "add_card"},
 		{"deposited codes", card.Card{Status: card.Verified, Quantity: 1, UseCustomCode: true, Deposit: true}, false, true, "add_card"},
 		{"one-click, jumps back", card.Card{Status: card.Verified, Quantity: 1, WxActivate: true, JumpForm: true}, false, true, "open_card"},
 		{"one-click, stays there", card.Card{Status: card.Verified, Quantity: 1, WxActivate: true}, false, true, "add_card"},
-		{"one-click, real-time code", card.Card{Status: card.Verified, Quantity: 1, UseCustomCode: true, WxActivate: true, JumpForm: true}, true, true, "add_card"},
+		{"one-click, real-time code", card.Card{
+			Status: card.Verified, Quantity: 1, UseCustomCode: true, WxActivate: true, JumpForm: true,
+		}, true, true, "add_card"},
 		{"in review", card.Card{Status: card.NotVerified, Quantity: 1}, false, true, "add_card"},
 		{"refused", card.Card{Status: card.VerifyFailed, Quantity: 1}, false, false, "add_card"},
 		{"deleted", card.Card{Status: card.Deleted, Quantity: 1}, false, false, "add_card"},
@@ -362,8 +364,8 @@ func TestCard_rules(t *testing.T) {
 			if got := c.card.Claimable(false); got != c.claimable {
 				t.Errorf("Claimable: got %v", got)
 			}
-			if got := c.card.Take(); got != c.take {
-				t.Errorf("Take: got %v", got)
+			if got := c.card.ClaimMethod(); got != c.method {
+				t.Errorf("ClaimMethod: got %v", got)
 			}
 		})
 	}

@@ -10,106 +10,113 @@ import (
 	"time"
 )
 
-// Create creates a card at WeChat and keeps it in the catalogue. raw is
-// {"card_type":"MEMBER_CARD","member_card":{…}}, WeChat's own; what is known to
-// be wrong is an *InvalidError before WeChat is asked.
+const (
+	// creationLife is how long an unanswered creation is remembered. It is usually
+	// repeated soon, and a second card of the same definition may be wanted later.
+	creationLife = 24 * time.Hour
+	// searchTime bounds the search for a card after a creation without an answer.
+	searchTime = 20 * time.Second
+)
+
+// Create creates a card at WeChat and adds it to the catalogue. raw is WeChat's
+// {"card_type":"MEMBER_CARD","member_card":{…}}. Create returns an *InvalidError
+// for what WeChat is known to refuse, without calling WeChat.
 //
-// When WeChat's answer is lost, the account's cards are looked through for one
-// that was not there before and has this title and brand: a second card would
-// count against the account and confuse customers. Not finding one, or not
-// being able to look, Create returns the error. It is safe to try again with
-// the same definition within a day: what was there before the first try is
-// written down, and the look comes first then.
+// When WeChat's answer is lost, Create searches the account for a new card with
+// this title and brand instead of creating a second one, which would count
+// against the account and confuse customers. If it finds none or cannot search,
+// it returns the error. Calling it again with the same definition within a day is
+// safe: the cards that the account had before the first call are stored, and the
+// search then comes first.
 func (o *Operator) Create(ctx context.Context, raw json.RawMessage) (cardID string, err error) {
-	base, err := checkCard(raw)
+	baseInfo, err := checkCard(raw)
 	if err != nil {
 		return "", err
 	}
-	own, err := o.catalogue.own(ctx)
+	own, err := o.catalogue.accountCards(ctx)
 	if err != nil {
 		return "", fmt.Errorf("list the account's cards: %w", err)
 	}
-	definition := hashOf(raw)
-	had, err := o.store.Attempt(ctx, definition, own, attemptLife)
+	definition := hashDefinition(raw)
+	had, err := o.store.BeginCreation(ctx, definition, own, creationLife)
 	if err != nil {
 		return "", err
 	}
-	cardID, err = o.made(ctx, had, own, base)
+	cardID, err = o.findNew(ctx, had, own, baseInfo)
 	if err != nil {
-		return "", fmt.Errorf("whether an earlier try created the card: %w", err)
+		return "", fmt.Errorf("search for a card that an earlier call created: %w", err)
 	}
 	if cardID == "" {
 		cardID, err = o.account.CreateCard(ctx, raw)
 	}
 	if ambiguous(err) {
-		return o.search(ctx, definition, had, base, err)
+		return o.searchCreated(ctx, definition, had, baseInfo, err)
 	}
-	o.settle(ctx, definition)
+	o.endCreation(ctx, definition)
 	if err != nil {
 		return "", err
 	}
-	o.reread(ctx, cardID)
+	o.refreshChanged(ctx, cardID)
 	return cardID, nil
 }
 
-// attemptLife is how long an unanswered try is remembered: whoever repeats it
-// does so soon, and another card of the same definition may be wanted one day.
-const attemptLife = 24 * time.Hour
-
-// search looks for a card whose creation ended with lost.
-func (o *Operator) search(ctx context.Context, definition string, had []string, base tree, lost error) (string, error) {
-	// The caller's time may be over; the question must be answered all the same.
+// searchCreated searches for the card after its creation ended with the error
+// lost.
+func (o *Operator) searchCreated(
+	ctx context.Context, definition string, had []string, baseInfo object, lost error,
+) (string, error) {
+	// The caller's deadline may have passed; the search must take place anyway.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), searchTime)
 	defer cancel()
-	own, err := o.catalogue.own(ctx)
+	own, err := o.catalogue.accountCards(ctx)
 	var cardID string
 	if err == nil {
-		cardID, err = o.made(ctx, had, own, base)
+		cardID, err = o.findNew(ctx, had, own, baseInfo)
 	}
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("whether the card was created is not known, trying again finds it: %w", errors.Join(lost, err))
+		return "", fmt.Errorf("create card: response lost and search failed; repeat the call to search again: %w", errors.Join(lost, err))
 	case cardID == "":
-		return "", fmt.Errorf("the card was not created so far, try again: %w", lost)
+		return "", fmt.Errorf("create card: not created so far; repeat the call: %w", lost)
 	}
-	o.log.WarnContext(ctx, "WeChat's answer was lost, but the card was created", "card_id", cardID)
-	o.settle(ctx, definition)
-	o.reread(ctx, cardID)
+	o.log.WarnContext(ctx, "create card: response lost, but the card was created", "card_id", cardID)
+	o.endCreation(ctx, definition)
+	o.refreshChanged(ctx, cardID)
 	return cardID, nil
 }
 
-// settle forgets a try that was answered. Failing that, another card of this
-// definition cannot be made before it is forgotten by itself.
-func (o *Operator) settle(ctx context.Context, definition string) {
-	if err := o.store.Settle(context.WithoutCancel(ctx), definition); err != nil {
-		o.log.WarnContext(ctx, "that a card's creation was answered could not be written down", "error", err)
+// endCreation removes the record of an answered creation. If that fails, another
+// card of this definition cannot be created until the record expires.
+func (o *Operator) endCreation(ctx context.Context, definition string) {
+	if err := o.store.EndCreation(context.WithoutCancel(ctx), definition); err != nil {
+		o.log.WarnContext(ctx, "create card: record not removed; the same definition creates no second card for a day", "error", err)
 	}
 }
 
-// hashOf names a definition whatever its spelling, and whatever its pictures
-// are called: those that are uploaded anew for a second try get new URLs.
-func hashOf(raw json.RawMessage) string {
-	card, _ := parse(raw) // checkCard has read it
-	if member, ok := card["member_card"].(map[string]any); ok {
-		delete(member, "background_pic_url")
-		if base, ok := member["base_info"].(map[string]any); ok {
-			delete(base, "logo_url")
+// hashDefinition identifies a definition regardless of its formatting and of its
+// pictures' URLs: pictures that are uploaded again for another try get new ones.
+func hashDefinition(raw json.RawMessage) string {
+	card, _ := parse(raw) // checkCard has parsed it before
+	if memberCard, ok := card["member_card"].(map[string]any); ok {
+		delete(memberCard, "background_pic_url")
+		if baseInfo, ok := memberCard["base_info"].(map[string]any); ok {
+			delete(baseInfo, "logo_url")
 		}
 	}
 	text, _ := json.Marshal(card) // sorts the names
 	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
-// searchTime bounds the look for a card whose creation was not answered.
-const searchTime = 20 * time.Second
-
+// ambiguous reports whether WeChat may have carried out the call that ended with
+// err.
 func ambiguous(err error) bool {
 	var e interface{ Ambiguous() bool }
 	return errors.As(err, &e) && e.Ambiguous()
 }
 
-// made finds the card among own that was created unseen, or "".
-func (o *Operator) made(ctx context.Context, had, own []string, base tree) (string, error) {
+// findNew returns the card among own that is not among had and has the title and
+// brand of baseInfo, or "".
+func (o *Operator) findNew(ctx context.Context, had, own []string, baseInfo object) (string, error) {
 	for _, id := range own {
 		if slices.Contains(had, id) {
 			continue
@@ -118,7 +125,7 @@ func (o *Operator) made(ctx context.Context, had, own []string, base tree) (stri
 		if err != nil {
 			return "", err
 		}
-		if c.Title == base["title"] && c.BrandName == base["brand_name"] {
+		if c.Title == baseInfo["title"] && c.BrandName == baseInfo["brand_name"] {
 			return id, nil
 		}
 	}

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Making is what an Operator needs of WeChat to make and change cards. All
-// calls go over the network and are not repeated. An error tells by a method
-// Ambiguous() bool whether WeChat may have acted all the same.
-type Making interface {
-	// RawCard is the card as WeChat gives it, or ErrNotFound.
+// Editor is what an Operator needs of WeChat to create and change cards. All
+// calls go over the network and are not repeated. An error has a method
+// Ambiguous() bool if WeChat may have carried out the call; it returns true then.
+type Editor interface {
+	// RawCard returns the card and WeChat's own JSON for it, or ErrNotFound.
 	RawCard(ctx context.Context, cardID string) (Card, json.RawMessage, error)
 	CreateCard(ctx context.Context, card json.RawMessage) (cardID string, err error)
 	UpdateCard(ctx context.Context, cardID string, memberCard json.RawMessage) (sendCheck bool, err error)
@@ -23,51 +23,55 @@ type Making interface {
 	UploadImage(ctx context.Context, name string, picture []byte) (url string, err error)
 }
 
-// Handing is what an Operator needs of WeChat to hand cards out.
-type Handing interface {
+// Distributor is what an Operator needs of WeChat to distribute cards and to end
+// codes.
+type Distributor interface {
 	CreateQRCode(ctx context.Context, q QRCode) (QRTicket, error)
 	CreateShelf(ctx context.Context, shelf json.RawMessage) (url string, pageID int64, err error)
 	SetTestWhitelist(ctx context.Context, openIDs, userNames []string) error
-	// DepositCodes hands over at most 100 codes; CheckCodes tells which of at
-	// most 100 are there.
-	DepositCodes(ctx context.Context, cardID string, codes []string) (taken, duplicate, refused []string, err error)
+	// DepositCodes deposits at most 100 codes. CheckCodes returns those of at most
+	// 100 codes that WeChat has.
+	DepositCodes(ctx context.Context, cardID string, codes []string) (accepted, duplicate, refused []string, err error)
 	DepositCount(ctx context.Context, cardID string) (int64, error)
-	CheckCodes(ctx context.Context, cardID string, codes []string) (there []string, err error)
-	// MakeUnavailable returns nil for a code that is unavailable already: the
+	CheckCodes(ctx context.Context, cardID string, codes []string) (deposited []string, err error)
+	// MakeUnavailable returns nil for a code that is already unavailable: the
 	// answer to an earlier call may have been lost.
 	MakeUnavailable(ctx context.Context, cardID, code, reason string) error
 }
 
-// Account is both, and what the catalogue needs.
+// Account is the Official Account at WeChat.
 type Account interface {
 	WeChat
-	Making
-	Handing
+	Editor
+	Distributor
 }
 
-// Operator is what the merchant's people do with cards, on the command line or
-// by the operator's API. It is safe for concurrent use. Its methods block for
-// WeChat, some seconds at most for each call they make. What WeChat answers is
-// returned as it is; ErrNotFound is for a card that the account does not have,
-// *InvalidError for what is wrong before WeChat is asked.
+// Operator is what the merchant's staff do with cards, on the command line or
+// with the admin API. It is safe for concurrent use. Each method blocks for its
+// calls to WeChat, some seconds at most for each. It returns WeChat's errors
+// unchanged, ErrNotFound for a card that the account does not have, and
+// *InvalidError for what is wrong before WeChat is called.
 type Operator struct {
 	catalogue *Catalogue
 	account   Account
 	store     Store
-	ended     func(ctx context.Context, cardID, code string) error
+	codeEnded func(ctx context.Context, cardID, code string) error
 	log       *slog.Logger
 }
 
-// NewOperator returns an Operator whose findings the catalogue keeps. ended is
-// told of a code that WeChat has ended.
-func NewOperator(c *Catalogue, account Account, ended func(ctx context.Context, cardID, code string) error, log *slog.Logger) *Operator {
-	return &Operator{catalogue: c, account: account, store: c.store, ended: ended, log: log}
+// NewOperator returns an Operator that stores what it reads in the catalogue. It
+// calls codeEnded after WeChat has made a code unavailable.
+func NewOperator(
+	c *Catalogue, account Account, codeEnded func(ctx context.Context, cardID, code string) error, log *slog.Logger,
+) *Operator {
+	return &Operator{catalogue: c, account: account, store: c.store, codeEnded: codeEnded, log: log}
 }
 
-// Field is one thing that is wrong, at a path like member_card.base_info.title.
+// Field is a problem of one JSON field, at a path such as
+// member_card.base_info.title.
 type Field struct{ Path, Message string }
 
-// InvalidError lists what is wrong with what the operator wants.
+// InvalidError lists what is wrong with the operator's input.
 type InvalidError struct{ Fields []Field }
 
 func (e *InvalidError) Error() string {
@@ -80,7 +84,7 @@ func (e *InvalidError) Error() string {
 
 func invalid(path, message string) error { return &InvalidError{[]Field{{path, message}}} }
 
-// List returns the catalogue, in the order of card_ids.
+// List returns the cards of the catalogue, in the order of their card_ids.
 func (o *Operator) List(ctx context.Context) ([]Card, error) {
 	ids, err := o.store.IDs(ctx)
 	if err != nil {
@@ -88,7 +92,7 @@ func (o *Operator) List(ctx context.Context) ([]Card, error) {
 	}
 	cards := make([]Card, 0, len(ids))
 	for _, id := range ids {
-		c, err := o.catalogue.Known(ctx, id)
+		c, err := o.catalogue.Cached(ctx, id)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
@@ -100,13 +104,13 @@ func (o *Operator) List(ctx context.Context) ([]Card, error) {
 	return cards, nil
 }
 
-// Show asks WeChat for a card, keeps the answer, and returns it with what
-// WeChat said word by word.
+// Show reads a card from WeChat, saves it in the catalogue, and returns it with
+// WeChat's own JSON.
 func (o *Operator) Show(ctx context.Context, cardID string) (Card, json.RawMessage, error) {
 	before := time.Now()
 	c, raw, err := o.account.RawCard(ctx, cardID)
 	if errors.Is(err, ErrNotFound) {
-		_, err = o.catalogue.lost(ctx, cardID)
+		_, err = o.catalogue.saveMissing(ctx, cardID)
 		if err == nil {
 			err = ErrNotFound
 		}
@@ -114,12 +118,12 @@ func (o *Operator) Show(ctx context.Context, cardID string) (Card, json.RawMessa
 	if err != nil {
 		return Card{}, nil, err
 	}
-	c, err = o.catalogue.keep(ctx, c, before)
+	c, err = o.catalogue.save(ctx, c, before)
 	return c, raw, err
 }
 
-// Update changes a card at WeChat; memberCard holds what changes. sendCheck
-// tells that the card goes to review again.
+// Update changes the fields of a card that memberCard contains. It reports
+// whether WeChat reviews the card again.
 func (o *Operator) Update(ctx context.Context, cardID string, memberCard json.RawMessage) (sendCheck bool, err error) {
 	if err := checkChange(memberCard); err != nil {
 		return false, err
@@ -127,38 +131,34 @@ func (o *Operator) Update(ctx context.Context, cardID string, memberCard json.Ra
 	if sendCheck, err = o.account.UpdateCard(ctx, cardID, memberCard); err != nil {
 		return false, err
 	}
-	o.reread(ctx, cardID)
+	o.refreshChanged(ctx, cardID)
 	return sendCheck, nil
 }
 
-// reread brings the catalogue up to date after a change that WeChat took. The
-// change is done, so a failure is only said.
-func (o *Operator) reread(ctx context.Context, cardID string) {
+// refreshChanged reads a card that WeChat has just changed. The change is made,
+// so a failure is only logged.
+func (o *Operator) refreshChanged(ctx context.Context, cardID string) {
 	if _, err := o.catalogue.refresh(ctx, cardID); err != nil && !errors.Is(err, ErrNotFound) {
-		o.log.WarnContext(ctx, "a changed card could not be read again", "card_id", cardID, "error", err)
+		o.log.WarnContext(ctx, "read changed card: failed; the catalogue has the old one until the next read",
+			"card_id", cardID, "error", err)
 	}
 }
 
-// Delete deletes a card at WeChat: nobody can take it any more. Whoever holds
-// it keeps it.
+// Delete deletes a card at WeChat: it can no longer be claimed, but members who
+// have it keep it.
 func (o *Operator) Delete(ctx context.Context, cardID string) error {
 	if err := o.account.DeleteCard(ctx, cardID); err != nil {
 		return err
 	}
-	got, _, err := o.store.Load(ctx, cardID)
+	_, err := o.catalogue.saveStatus(ctx, cardID, Deleted)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	got.Status = Deleted
-	_, err = o.catalogue.keep(ctx, got, time.Now())
 	return err
 }
 
-// Stock adds delta to the stock, or takes it away below 0. It is not repeated
-// by itself: when WeChat's answer is lost the error is ErrUncertain, too.
+// Stock adds delta, which may be negative, to the stock. It does not retry: when
+// WeChat's answer is lost, the error also is ErrUncertain.
 func (o *Operator) Stock(ctx context.Context, cardID string, delta int64) error {
 	if delta == 0 {
 		return invalid("delta", "changes nothing")
@@ -173,14 +173,14 @@ func (o *Operator) Stock(ctx context.Context, cardID string, delta int64) error 
 	case err != nil:
 		return err
 	}
-	o.reread(ctx, cardID)
+	o.refreshChanged(ctx, cardID)
 	return nil
 }
 
-// ActivationForm sets the form of a one-click card (一键激活); form is WeChat's
-// body without card_id.
+// ActivationForm sets the form of a one-click card (一键激活). form is the body of
+// WeChat's call without card_id.
 func (o *Operator) ActivationForm(ctx context.Context, cardID string, form json.RawMessage) error {
-	c, err := o.catalogue.Learn(ctx, cardID)
+	c, err := o.catalogue.GetUnlimited(ctx, cardID)
 	if err != nil {
 		return err
 	}
@@ -193,14 +193,23 @@ func (o *Operator) ActivationForm(ctx context.Context, cardID string, form json.
 	return o.account.SetActivationForm(ctx, cardID, form)
 }
 
-// Whitelist replaces the testers, who may take a card that is still in review:
-// openids of the Official Account, and WeChat IDs.
+// Whitelist replaces the testers, who may claim a card in review. openIDs are
+// openids of the Official Account, userNames are WeChat IDs.
 func (o *Operator) Whitelist(ctx context.Context, openIDs, userNames []string) error {
 	return o.account.SetTestWhitelist(ctx, openIDs, userNames)
 }
 
-// Image puts a picture on WeChat's CDN and returns its URL there: card pictures
-// must be there. It takes PNG and JPEG up to 1 MiB.
+// Unavailable ends a code at WeChat for good; its holder sees 失效. It may be
+// repeated.
+func (o *Operator) Unavailable(ctx context.Context, cardID, code, reason string) error {
+	if err := o.account.MakeUnavailable(ctx, cardID, code, reason); err != nil {
+		return err
+	}
+	return o.codeEnded(context.WithoutCancel(ctx), cardID, code)
+}
+
+// Image uploads a PNG or JPEG picture of at most 1 MiB to WeChat's CDN, where all
+// pictures of a card must be, and returns its URL there.
 func (o *Operator) Image(ctx context.Context, picture []byte) (url string, err error) {
 	name, ok := pictureName(picture)
 	switch {
@@ -212,7 +221,8 @@ func (o *Operator) Image(ctx context.Context, picture []byte) (url string, err e
 	return o.account.UploadImage(ctx, name, picture)
 }
 
-// Shelf makes a page that shows cards (卡券货架); shelf is WeChat's own body.
+// Shelf creates a page that shows cards (卡券货架). shelf is the body of WeChat's
+// call.
 func (o *Operator) Shelf(ctx context.Context, shelf json.RawMessage) (url string, pageID int64, err error) {
 	if err := o.checkShelf(ctx, shelf); err != nil {
 		return "", 0, err
@@ -220,7 +230,8 @@ func (o *Operator) Shelf(ctx context.Context, shelf json.RawMessage) (url string
 	return o.account.CreateShelf(ctx, shelf)
 }
 
-// SettingsChange is what changes of Settings; nil stays.
+// SettingsChange lists changes of Settings. A nil field leaves its setting
+// unchanged.
 type SettingsChange struct {
 	ActivateOnClaim     *bool
 	FixedBeginTimestamp *bool
@@ -229,15 +240,16 @@ type SettingsChange struct {
 	InitBonusRecord     *string
 }
 
-// maxInit bounds what a card may begin with, far above what a shop gives.
-const maxInit = 1_000_000_000
+const (
+	// maxInit bounds an initial grant, far above what a shop gives.
+	maxInit = 1_000_000_000
+	// maxRecord is the number of bytes of a record that WeChat shows: 14 汉字.
+	maxRecord = 42
+)
 
-// maxRecord is how many bytes WeChat shows of a record: 14 汉字.
-const maxRecord = 42
-
-// Settings changes our settings of a card and returns them all.
+// Settings changes the settings of a card and returns the card.
 func (o *Operator) Settings(ctx context.Context, cardID string, change SettingsChange) (Card, error) {
-	c, err := o.catalogue.Learn(ctx, cardID)
+	c, err := o.catalogue.GetUnlimited(ctx, cardID)
 	if err != nil {
 		return Card{}, err
 	}
@@ -245,10 +257,10 @@ func (o *Operator) Settings(ctx context.Context, cardID string, change SettingsC
 		return Card{}, err
 	}
 	err = o.store.Configure(ctx, cardID, func(s *Settings) {
-		set(&s.FixedBeginTimestamp, change.FixedBeginTimestamp)
-		set(&s.InitBonus, change.InitBonus)
-		set(&s.InitBalance, change.InitBalance)
-		set(&s.InitBonusRecord, change.InitBonusRecord)
+		assign(&s.FixedBeginTimestamp, change.FixedBeginTimestamp)
+		assign(&s.InitBonus, change.InitBonus)
+		assign(&s.InitBalance, change.InitBalance)
+		assign(&s.InitBonusRecord, change.InitBonusRecord)
 		if change.ActivateOnClaim != nil {
 			s.ActivateOnClaim = change.ActivateOnClaim
 		}
@@ -256,11 +268,12 @@ func (o *Operator) Settings(ctx context.Context, cardID string, change SettingsC
 	if err != nil {
 		return Card{}, err
 	}
-	return o.catalogue.load(ctx, cardID)
+	return o.catalogue.Load(ctx, cardID)
 }
 
-func set[T any](field *T, to *T) {
-	if to != nil {
-		*field = *to
+// assign sets field to *value unless value is nil.
+func assign[T any](field *T, value *T) {
+	if value != nil {
+		*field = *value
 	}
 }

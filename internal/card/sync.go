@@ -11,23 +11,24 @@ import (
 
 const (
 	syncEvery = time.Hour
-	// syncAtLeast keeps a fleet that is being restarted, or a replica that
-	// dies at once, from listing the account's cards over and over.
+	// syncAtLeast is the shortest time between two attempts, so that a fleet that
+	// is being restarted, or a replica that crashes at once, does not list the
+	// account's cards again and again.
 	syncAtLeast = time.Minute
 )
 
-// Run reads the account's own cards at start and every hour until ctx ends, in
-// one replica for all. It blocks, at the end until no look-up is under way.
-// Failures are logged; when the cards could not even be listed, that is tried
-// again in a minute or two.
+// Run synchronises the catalogue with the account's cards at start and every
+// hour until ctx ends; one replica does so for all. It blocks until the reads
+// that it started have ended. Failures are logged; when the cards could not even
+// be listed, the next attempt follows in one to two minutes.
 func (c *Catalogue) Run(ctx context.Context) {
 	defer c.running.Wait()
 	for notWithin := syncAtLeast; ; {
 		n, err := c.syncUnless(ctx, notWithin)
 		notWithin = syncEvery
 		if err != nil && ctx.Err() == nil {
-			c.log.WarnContext(ctx, "cards were not synchronised", "error", err)
-			if n == 0 { // a single card can wait: another try reads them all
+			c.log.WarnContext(ctx, "synchronise cards: failed", "error", err)
+			if n == 0 { // a failure of single cards can wait: another attempt reads them all
 				notWithin = syncAtLeast
 			}
 		}
@@ -39,9 +40,9 @@ func (c *Catalogue) Run(ctx context.Context) {
 	}
 }
 
-// syncUnless is Sync, unless a replica has tried within that time.
+// syncUnless is Sync unless a replica has started one within that time.
 func (c *Catalogue) syncUnless(ctx context.Context, within time.Duration) (int, error) {
-	if took, err := c.store.Take(ctx, "sync cards", within); err != nil || !took {
+	if acquired, err := c.store.AcquireJob(ctx, "sync cards", within); err != nil || !acquired {
 		return 0, err
 	}
 	n, err := c.Sync(ctx)
@@ -51,16 +52,16 @@ func (c *Catalogue) syncUnless(ctx context.Context, within time.Duration) (int, 
 	return n, err
 }
 
-// Sync reads all cards of the account from WeChat, and those that are in the
-// catalogue but no longer in the account, and returns how many it looked at. It
-// goes on past single cards that fail and reports them together. It costs one
-// call per 50 cards and one per card, and blocks that long.
+// Sync reads from WeChat all cards of the account and all cards that are in the
+// catalogue but no longer in the account. It returns the number of cards. A card
+// that fails does not stop it; all such errors are returned together. Sync costs
+// one call for 50 cards and one for each card, and blocks that long.
 func (c *Catalogue) Sync(ctx context.Context) (int, error) {
 	ids, err := c.store.IDs(ctx)
 	if err != nil {
 		return 0, err
 	}
-	own, err := c.own(ctx)
+	own, err := c.accountCards(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("list cards: %w", err)
 	}
@@ -79,8 +80,8 @@ func (c *Catalogue) Sync(ctx context.Context) (int, error) {
 	return len(ids), failed
 }
 
-// own lists the account's cards, page by page.
-func (c *Catalogue) own(ctx context.Context) (ids []string, err error) {
+// accountCards lists all cards of the account.
+func (c *Catalogue) accountCards(ctx context.Context) (ids []string, err error) {
 	for {
 		page, total, err := c.wechat.CardIDs(ctx, len(ids))
 		if err != nil {

@@ -1,12 +1,12 @@
-// Package cardlist makes the cardList that a mini-program hands to wx.addCard:
-// for each card it asks the catalogue what its cardExt may hold, the members'
-// book for the person's code and openid, the ticket source for the api_ticket,
-// and has them signed.
+// Package cardlist makes the signed cardList that a mini-program passes to
+// wx.addCard, and processes what wx.addCard returns. It combines the catalogue
+// (what a cardExt must contain), the member's code and openid, and the api_ticket.
+// The packages of these three do not import each other.
 //
-// It is where these capabilities meet, and the only place: they do not know
-// each other. A client chooses the card and its outer_str, which WeChat does
-// not sign; every value that is signed is made here, because the values are
-// joined with nothing in between and a client's would let it shift them.
+// It stores nothing itself, and it signs no value of a client's. WeChat joins the
+// signed values without a separator, so a client that chose one could move text
+// from one value to the next. A client chooses only the card and the outer_str,
+// which WeChat does not sign.
 package cardlist
 
 import (
@@ -20,17 +20,18 @@ import (
 	"github.com/addcard/addcard/internal/member"
 )
 
-// ErrNoTicket is returned when there is no api_ticket to sign with. It wraps why.
+// ErrNoTicket is returned when there is no api_ticket to sign with. The error also
+// wraps the cause.
 var ErrNoTicket = errors.New("cardlist: no api_ticket")
 
-// Want is one card that a mini-program asks for. OuterStr names the channel
-// and comes back in WeChat's events; it may be empty.
-type Want struct{ CardID, OuterStr string }
+// Request asks for one card. OuterStr names the channel and is returned in
+// WeChat's events; it may be empty.
+type Request struct{ CardID, OuterStr string }
 
 // Item is one element of wx.addCard's cardList.
 type Item struct{ CardID, CardExt string }
 
-// ItemError says which of the wanted cards an error is about.
+// ItemError is an error about the card at Index of the list.
 type ItemError struct {
 	Index int
 	Err   error
@@ -38,29 +39,29 @@ type ItemError struct {
 
 func (e *ItemError) Error() string { return fmt.Sprintf("card %d of the list: %v", e.Index, e.Err) }
 
-// Unwrap returns the error itself.
+// Unwrap returns the error about the card.
 func (e *ItemError) Unwrap() error { return e.Err }
 
-// Catalogue is what cardlist asks of package card.
+// Catalogue is what the Service needs of package card.
 type Catalogue interface {
 	Get(ctx context.Context, cardID string) (card.Card, error)
-	Claimable(ctx context.Context, cardID string, held bool) (card.Card, error)
+	Claimable(ctx context.Context, cardID string, hasCode bool) (card.Card, error)
 }
 
-// Members is what cardlist asks of package member.
+// Members is what the Service needs of package member.
 type Members interface {
 	Codes(ctx context.Context, memberID string, wants []member.Want) ([]member.Code, error)
 	Holds(ctx context.Context, memberID, cardID string) (bool, error)
 	OpenID(ctx context.Context, memberID, appID string) (string, error)
 }
 
-// Tickets gives the api_ticket, and for Explain the tickets that a developer
-// may have taken for it. Ticket may wait for one fetch.
+// Tickets returns the api_ticket, and for Explain the tickets that a developer
+// may have signed with by mistake.
 type Tickets interface {
+	// Ticket may wait for one fetch.
 	Ticket(ctx context.Context) (string, error)
-	// Confusable returns the jsapi_ticket and earlier api_tickets, as far as
-	// they can be had.
-	Confusable(ctx context.Context) (jsapi string, old []string)
+	// OtherTickets returns the jsapi_ticket, or "", and earlier api_tickets.
+	OtherTickets(ctx context.Context) (jsapi string, old []string)
 }
 
 // Service makes card lists. It is safe for concurrent use.
@@ -70,29 +71,29 @@ type Service struct {
 	Tickets   Tickets
 	Claims    Claims
 	Codes     Codes
-	// OfficialAppID is the Official Account that owns the cards: where a card
-	// binds its holder's openid, it is this account's.
+	// OfficialAppID is the Official Account that owns the cards. A card with
+	// bind_openid is bound to the member's openid in this account.
 	OfficialAppID string
-	// Now is the clock that cardExt's timestamp is read from.
+	// Now is the clock for cardExt's timestamp.
 	Now func() time.Time
 }
 
-// Make returns a freshly signed item for each wanted card, in their order, or
-// an error and no code issued: all or nothing. Errors about one card come as
-// *ItemError around card.ErrNotFound, card.ErrNotClaimable, card.ErrTooMany,
-// member.ErrOpenIDUnknown or what WeChat answered; others are
-// member.ErrMemberUnknown and ErrNoTicket. It may wait for WeChat when a
-// card is new to the catalogue or the ticket is not at hand.
+// Make returns a newly signed item for each request, in the order of requests. On
+// an error no code is issued. An error about one card is an *ItemError around
+// card.ErrNotFound, card.ErrNotClaimable, card.ErrTooMany, member.ErrOpenIDUnknown
+// or WeChat's error; other errors are member.ErrMemberUnknown and ErrNoTicket.
+// Make may wait for WeChat when a card is new to the catalogue or the ticket is
+// not in memory.
 //
-// The same member gets the same code again until it is given away or voided;
-// nonce_str and timestamp are new each time, because WeChat refuses to see them
-// twice. So an answer must not be cached.
-func (s *Service) Make(ctx context.Context, memberID string, wants []Want) ([]Item, error) {
-	params := make([]cardext.Params, len(wants))
-	cards := make([]card.Card, len(wants))
-	for i, w := range wants {
+// A member gets the same code of a card until it is given away or ended.
+// nonce_str and timestamp are new at each call, because WeChat refuses a
+// repetition. So the result must not be cached.
+func (s *Service) Make(ctx context.Context, memberID string, requests []Request) ([]Item, error) {
+	params := make([]cardext.Params, len(requests))
+	cards := make([]card.Card, len(requests))
+	for i, r := range requests {
 		var err error
-		if cards[i], params[i], err = s.prepare(ctx, memberID, w); err != nil {
+		if cards[i], params[i], err = s.prepare(ctx, memberID, r); err != nil {
 			return nil, &ItemError{i, err}
 		}
 	}
@@ -119,40 +120,42 @@ func (s *Service) ticket(ctx context.Context) (string, error) {
 	return ticket, nil
 }
 
-// prepare finds what the cardExt holds besides the code.
-func (s *Service) prepare(ctx context.Context, memberID string, w Want) (card.Card, cardext.Params, error) {
-	p := cardext.Params{CardID: w.CardID, OuterStr: w.OuterStr}
-	c, err := s.claimable(ctx, memberID, w.CardID)
+// prepare returns the card and the parameters of its cardExt without the code.
+func (s *Service) prepare(ctx context.Context, memberID string, r Request) (card.Card, cardext.Params, error) {
+	p := cardext.Params{CardID: r.CardID, OuterStr: r.OuterStr}
+	c, err := s.claimable(ctx, memberID, r.CardID)
 	if err == nil && c.BindOpenID {
 		p.OpenID, err = s.Members.OpenID(ctx, memberID, s.OfficialAppID)
 	}
 	return c, p, err
 }
 
+// claimable returns the card if the member can claim it. Whether the member has a
+// code is asked only when that makes a difference.
 func (s *Service) claimable(ctx context.Context, memberID, cardID string) (card.Card, error) {
 	c, err := s.Catalogue.Claimable(ctx, cardID, false)
 	if !errors.Is(err, card.ErrNotClaimable) {
 		return c, err
 	}
-	held, holdsErr := s.Members.Holds(ctx, memberID, cardID)
-	if holdsErr != nil || !held {
+	hasCode, holdsErr := s.Members.Holds(ctx, memberID, cardID)
+	if holdsErr != nil || !hasCode {
 		return c, errors.Join(err, holdsErr)
 	}
 	return s.Catalogue.Claimable(ctx, cardID, true)
 }
 
-// addCodes puts the member's codes into the params of cards that take one.
+// addCodes adds the member's codes to the params of the cards that take one.
 func (s *Service) addCodes(ctx context.Context, memberID string, cards []card.Card, params []cardext.Params) error {
-	var wants []member.Want
+	var requests []member.Want
 	for i, c := range cards {
 		if c.TakesCode() {
-			wants = append(wants, member.Want{CardID: c.ID, OuterStr: params[i].OuterStr})
+			requests = append(requests, member.Want{CardID: c.ID, OuterStr: params[i].OuterStr})
 		}
 	}
-	if wants == nil {
+	if requests == nil {
 		return nil
 	}
-	codes, err := s.Members.Codes(ctx, memberID, wants)
+	codes, err := s.Members.Codes(ctx, memberID, requests)
 	if err != nil {
 		return err
 	}
@@ -169,17 +172,18 @@ func (s *Service) addCodes(ctx context.Context, memberID string, cards []card.Ca
 	return nil
 }
 
-// Explain says whether a cardExt verifies with today's api_ticket and, if not,
-// why, as far as that can be proved. facts has what the asker knows: NotString
-// and Signed; the rest is found here. For a card that the catalogue cannot find
-// it says less. It returns ErrNoTicket when there is none to compare with.
+// Explain reports whether a cardExt verifies with the current api_ticket and, if
+// not, why, as far as that can be proved. The caller sets NotString and Signed of
+// facts; Explain sets the other fields. The report says less about a card that is
+// not found in the catalogue. Explain returns ErrNoTicket if there is no ticket to
+// verify with.
 func (s *Service) Explain(ctx context.Context, cardID, raw string, facts cardext.Facts) (cardext.Report, error) {
-	ticket, err := s.ticket(ctx) // before Confusable: a new one makes the last one an earlier one
+	ticket, err := s.ticket(ctx) // before OtherTickets, which then includes the one that this replaced
 	if err != nil {
 		return cardext.Report{}, err
 	}
 	facts.Now = s.Now()
-	facts.JSAPITicket, facts.OldTickets = s.Tickets.Confusable(ctx)
+	facts.JSAPITicket, facts.OldTickets = s.Tickets.OtherTickets(ctx)
 	if c, err := s.Catalogue.Get(ctx, cardID); err == nil {
 		facts.Card = &cardext.Card{TakesCode: c.TakesCode(), NeedsOpenID: c.BindOpenID, FixTerm: c.DateType == card.DateFixTerm}
 	}

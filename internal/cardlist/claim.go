@@ -10,40 +10,43 @@ import (
 )
 
 var (
-	// ErrCodeInvalid is returned for an encrypted code that WeChat cannot open.
-	ErrCodeInvalid = errors.New("cardlist: the encrypted code does not open")
-	// ErrNotYours is returned for a code that is not shown to be the member's.
+	// ErrCodeInvalid is returned for an encrypted code that WeChat cannot decrypt.
+	ErrCodeInvalid = errors.New("cardlist: the encrypted code cannot be decrypted")
+	// ErrNotYours is returned for a code that is not proved to be the member's.
 	ErrNotYours = errors.New("cardlist: the code is not this member's")
 )
 
-// Claimed is one element of what wx.addCard's success gave. Code is encrypted.
-type Claimed struct{ CardID, Code string }
+// Added is one element of the cardList that wx.addCard returns on success. Code is
+// encrypted.
+type Added struct{ CardID, Code string }
 
-// Codes is what cardlist asks of WeChat about codes. DecryptCode returns
-// ErrCodeInvalid for what does not open. Holder returns the Official Account's
-// openid in whose wallet the card is, or ErrNotYours when it is in none, not
-// usable, or of another card.
+// Codes is what the Service needs of WeChat's API for codes.
 type Codes interface {
+	// DecryptCode returns ErrCodeInvalid for a code that WeChat cannot decrypt.
 	DecryptCode(ctx context.Context, encrypted string) (code string, err error)
+	// Holder returns the Official Account's openid of the wallet that contains the
+	// code. It returns ErrNotYours if the code is in no wallet, is not usable, or
+	// belongs to another card.
 	Holder(ctx context.Context, cardID, code string) (openID string, err error)
 }
 
-// Claims is what cardlist asks of package member to note what was taken.
+// Claims is what the Service needs of package member to store claims.
 type Claims interface {
 	CardOf(ctx context.Context, memberID, cardID, code string) (member.Card, error)
 	Claim(ctx context.Context, memberID string, claims []member.Claim) ([]member.Card, error)
 }
 
-// Claim notes what the member's phone says it took, all or nothing, and returns
-// the cards. It asks WeChat to open each code and, for codes that we did not
-// issue, in whose wallet it is; nothing is written before all of that is known.
-// It may be repeated. Errors about one card come as *ItemError around
-// ErrCodeInvalid, ErrNotYours, those of Catalogue.Get, or what WeChat answered.
-func (s *Service) Claim(ctx context.Context, memberID string, claimed []Claimed) ([]member.Card, error) {
-	claims := make([]member.Claim, len(claimed))
-	for i, c := range claimed {
+// Claim stores what the member's phone reports as added, all or nothing, and
+// returns the cards. It asks WeChat to decrypt each code and, for codes that
+// addcard did not issue, which wallet contains it; it stores nothing before all
+// answers are there. Claim may be repeated. An error about one card is an
+// *ItemError around ErrCodeInvalid, ErrNotYours, an error of Catalogue.Get, or
+// WeChat's error.
+func (s *Service) Claim(ctx context.Context, memberID string, added []Added) ([]member.Card, error) {
+	claims := make([]member.Claim, len(added))
+	for i, a := range added {
 		var err error
-		if claims[i], err = s.proof(ctx, memberID, c); err != nil {
+		if claims[i], err = s.provenClaim(ctx, memberID, a); err != nil {
 			return nil, &ItemError{i, err}
 		}
 	}
@@ -54,34 +57,35 @@ func (s *Service) Claim(ctx context.Context, memberID string, claimed []Claimed)
 	return cards, err
 }
 
-func (s *Service) proof(ctx context.Context, memberID string, c Claimed) (member.Claim, error) {
-	attributes, err := s.Catalogue.Get(ctx, c.CardID)
+// provenClaim returns the claim of an added card with its proof.
+func (s *Service) provenClaim(ctx context.Context, memberID string, a Added) (member.Claim, error) {
+	c, err := s.Catalogue.Get(ctx, a.CardID)
 	if err != nil {
 		return member.Claim{}, err
 	}
-	claim := member.Claim{CardID: c.CardID, Plan: PlanOf(attributes), Opening: OpeningOf(attributes)}
-	if claim.Code, err = s.Codes.DecryptCode(ctx, c.Code); err != nil {
-		return member.Claim{}, fmt.Errorf("open the code: %w", err)
+	claim := member.Claim{CardID: a.CardID, Plan: PlanOf(c), Opening: InitialGrantOf(c)}
+	if claim.Code, err = s.Codes.DecryptCode(ctx, a.Code); err != nil {
+		return member.Claim{}, fmt.Errorf("decrypt the code: %w", err)
 	}
-	if attributes.TakesCode() {
-		return claim, nil // must have been issued by us: the database knows
+	if c.TakesCode() {
+		return claim, nil // an issued code: the database has its owner
 	}
-	switch _, err := s.Claims.CardOf(ctx, memberID, c.CardID, claim.Code); {
+	switch _, err := s.Claims.CardOf(ctx, memberID, a.CardID, claim.Code); {
 	case err == nil:
-		return claim, nil // proved before
+		return claim, nil // proved by an earlier report
 	case !errors.Is(err, member.ErrNotFound):
 		return member.Claim{}, err
 	}
-	claim.ProvedOpenID, err = s.Codes.Holder(ctx, c.CardID, claim.Code)
+	claim.ProvedOpenID, err = s.Codes.Holder(ctx, a.CardID, claim.Code)
 	return claim, err
 }
 
-// OpeningOf says what a card begins with.
-func OpeningOf(c card.Card) member.Opening {
+// InitialGrantOf returns the initial grant of a card.
+func InitialGrantOf(c card.Card) member.Opening {
 	return member.Opening{Bonus: c.Settings.InitBonus, Balance: c.Settings.InitBalance, Record: c.Settings.InitBonusRecord}
 }
 
-// PlanOf says how a card that was taken becomes active.
+// PlanOf returns how a claimed card becomes active.
 func PlanOf(c card.Card) member.Plan {
 	switch {
 	case c.AutoActivate:

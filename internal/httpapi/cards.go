@@ -106,9 +106,9 @@ func (a *API) cardRoutes(api huma.API) {
 }
 
 func (a *API) cardExt(ctx context.Context, in *cardExtInput) (*cardExtOutput, error) {
-	wants := make([]cardlist.Want, len(in.Body.Cards))
+	wants := make([]cardlist.Request, len(in.Body.Cards))
 	for i, w := range in.Body.Cards {
-		wants[i] = cardlist.Want{CardID: w.CardID, OuterStr: w.OuterStr}
+		wants[i] = cardlist.Request{CardID: w.CardID, OuterStr: w.OuterStr}
 	}
 	items, err := a.CardLists.Make(ctx, sessionOf(ctx).MemberID, wants)
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *API) face(ctx context.Context, in *faceInput) (*faceOutput, error) {
 	var out faceOutput
 	b := &out.Body
 	b.CardID, b.Title, b.BrandName, b.LogoURL = c.ID, c.Title, c.BrandName, c.LogoURL
-	b.Color, b.BackgroundPicURL, b.Take = c.Color, c.BackgroundPicURL, c.Take()
+	b.Color, b.BackgroundPicURL, b.Take = c.Color, c.BackgroundPicURL, c.ClaimMethod()
 	b.Prerogative, b.Description = c.Prerogative, c.Description
 	b.SupplyBonus, b.SupplyBalance = c.SupplyBonus, c.SupplyBalance
 	for i, f := range c.CustomFields {

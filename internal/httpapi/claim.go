@@ -52,11 +52,11 @@ func (a *API) claimRoute(api huma.API) {
 }
 
 func (a *API) claim(ctx context.Context, in *claimInput) (*claimOutput, error) {
-	var claimed []cardlist.Claimed
+	var claimed []cardlist.Added
 	var places []int // of claimed in the request
 	for i, c := range in.Body.CardList {
 		if c.taken() {
-			claimed, places = append(claimed, cardlist.Claimed{CardID: c.CardID, Code: c.Code}), append(places, i)
+			claimed, places = append(claimed, cardlist.Added{CardID: c.CardID, Code: c.Code}), append(places, i)
 		}
 	}
 	cards, err := a.CardLists.Claim(ctx, sessionOf(ctx).MemberID, claimed)

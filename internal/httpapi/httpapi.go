@@ -47,8 +47,8 @@ type Catalogue interface {
 
 // CardLists is what the API needs of package cardlist.
 type CardLists interface {
-	Make(ctx context.Context, memberID string, wants []cardlist.Want) ([]cardlist.Item, error)
-	Claim(ctx context.Context, memberID string, claimed []cardlist.Claimed) ([]member.Card, error)
+	Make(ctx context.Context, memberID string, wants []cardlist.Request) ([]cardlist.Item, error)
+	Claim(ctx context.Context, memberID string, claimed []cardlist.Added) ([]member.Card, error)
 	Explain(ctx context.Context, cardID, cardExt string, facts cardext.Facts) (cardext.Report, error)
 }
 

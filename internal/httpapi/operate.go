@@ -144,7 +144,7 @@ func settingsOf(c card.Card) cardSettings {
 func operatorCardOf(c card.Card) operatorCard {
 	return operatorCard{
 		CardID: c.ID, Status: string(c.Status), Title: c.Title, BrandName: c.BrandName, LogoURL: c.LogoURL, Color: c.Color,
-		BackgroundPicURL: c.BackgroundPicURL, CodeMode: c.CodeMode(), BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.Take(), Settings: settingsOf(c),
+		BackgroundPicURL: c.BackgroundPicURL, CodeMode: c.CodeMode(), BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.ClaimMethod(), Settings: settingsOf(c),
 	}
 }
 

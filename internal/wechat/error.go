@@ -70,9 +70,8 @@ func (e *Error) RetryAfter() (time.Duration, bool) {
 
 func untilMidnight(now time.Time) time.Duration {
 	const margin = 2 * time.Minute
-	beijing := now.In(time.FixedZone("UTC+8", 8*60*60))
-	year, month, day := beijing.Date()
-	midnight := time.Date(year, month, day+1, 0, 0, 0, 0, beijing.Location())
+	year, month, day := now.In(beijing).Date()
+	midnight := time.Date(year, month, day+1, 0, 0, 0, 0, beijing)
 	return midnight.Sub(now) + margin
 }
 

@@ -5,15 +5,16 @@ import (
 	"net/netip"
 )
 
-// Loopback tells whether addr, as HOST:PORT, names this machine only.
+// Loopback reports whether addr, a HOST:PORT, is reachable only from this machine.
 func Loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	ip, notIP := netip.ParseAddr(host)
 	return err == nil && (host == "localhost" || notIP == nil && ip.IsLoopback())
 }
 
-// Reachable returns where a client on this machine finds a server that listens
-// on addr: a server on every address is found on the loopback one.
+// Reachable returns the address at which a client on this machine reaches a server
+// that listens on addr. For a server that listens on all addresses it is the
+// loopback address.
 func Reachable(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -1,8 +1,9 @@
-// Package command runs a command line of addcard: it parses the arguments,
-// gives the chosen command its streams and a context that a signal ends, and
-// makes words and an exit code of its error. It knows no command.
+// Package command runs the command line of an addcard program. It parses the
+// arguments, passes the selected command its streams and a context that ends with
+// a signal, and turns the command's error into a message and an exit code.
 //
-// Data goes to standard output, words for people to standard error.
+// It contains no command. Commands write data to standard output and messages to
+// standard error.
 package command
 
 import (
@@ -12,24 +13,26 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
-	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 )
 
-// The exit codes of every command.
+// The exit codes of all commands.
 const (
 	Done   = 0
 	Failed = 1
-	Misuse = 2 // the command line or the configuration is wrong; trying again does not help
+	Misuse = 2 // the command line or the configuration is wrong; a retry does not help
 )
 
-// ErrSaid fails a command whose output says why already.
-var ErrSaid = errors.New("failed")
+// ErrReported makes a command fail without a message. The command has already
+// printed the reason.
+var ErrReported = errors.New("failed")
 
-// A UsageError is a command called in a wrong way.
+// A UsageError is an error in how a command was called.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
@@ -43,39 +46,59 @@ func Usagef(format string, args ...any) error { return &UsageError{fmt.Errorf(fo
 type Streams struct {
 	In  io.Reader
 	Out io.Writer // data
-	Err io.Writer // words
+	Err io.Writer // messages
 }
 
-// Main runs the command line of this process and exits. commands is a struct
-// as kong wants it; the Run methods of its commands may take a context.Context
-// and Streams. The context ends with the first SIGINT or SIGTERM; the second
-// kills the process.
-func Main(name, about string, commands any) {
+// Messagef writes a line to Err. It ignores a failure, which could not be
+// reported either.
+func (s Streams) Messagef(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.Err, format+"\n", args...)
+}
+
+// Main runs the command line of this process and exits. commands is a struct for
+// kong; the Run methods of its commands may take a context.Context and Streams.
+// The context ends with the first SIGINT or SIGTERM. A second one kills the
+// process. details has a section for the help of each command that has no Help
+// method: a line "# COMMAND" followed by the text.
+func Main(name, about, details string, commands any) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:], name, about, commands))
+	os.Exit(run(ctx, Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:], name, about, details, commands))
 }
 
-func run(ctx context.Context, io Streams, args []string, name, about string, commands any) int {
-	const goesOn = -1
-	answered := goesOn
+func run(ctx context.Context, streams Streams, args []string, name, about, details string, commands any) int {
+	const notExited = -1
+	exitCode := notExited
 	parser := kong.Must(commands, kong.Name(name), kong.Description(about),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Writers(io.Out, io.Err), kong.Exit(func(code int) { answered = code }),
-		kong.Bind(io), kong.BindTo(ctx, (*context.Context)(nil)))
+		kong.Writers(streams.Out, streams.Err), kong.Exit(func(code int) { exitCode = code }),
+		kong.Bind(streams), kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.PostBuild(func(k *kong.Kong) error { setDetails(k.Model.Node, "", "\n"+details); return nil }))
 	parsed, err := parser.Parse(args)
 	switch {
-	case answered != goesOn: // --help
-		return answered
+	case exitCode != notExited: // --help
+		return exitCode
 	case err != nil:
-		return misused(io.Err, parser, args, err)
+		return reportMisuse(streams.Err, parser, args, err)
 	}
-	return exit(io.Err, name, parsed.Run())
+	return reportError(streams.Err, name, parsed.Run())
 }
 
-// misused says what is wrong with args and where to read on; whoever gave none
-// at all reads it at once.
-func misused(w io.Writer, parser *kong.Kong, args []string, err error) int {
+// setDetails sets the help of the commands below node from their sections.
+func setDetails(node *kong.Node, path, details string) {
+	for _, child := range node.Children {
+		name := strings.TrimSpace(path + " " + child.Name)
+		if _, section, ok := strings.Cut(details, "\n# "+name+"\n"); ok {
+			section, _, _ = strings.Cut(section, "\n# ")
+			child.Detail = strings.TrimSpace(section)
+		}
+		setDetails(child, name, details)
+	}
+}
+
+// reportMisuse writes what is wrong with args and which --help explains it. It
+// writes the help itself when there are no args at all.
+func reportMisuse(w io.Writer, parser *kong.Kong, args []string, err error) int {
 	name := parser.Model.Name
 	var at *kong.ParseError
 	if errors.As(err, &at) {
@@ -92,18 +115,18 @@ func misused(w io.Writer, parser *kong.Kong, args []string, err error) int {
 	return Misuse
 }
 
-// exit says why a command ended and returns the exit code for it.
-func exit(w io.Writer, name string, err error) int {
-	var config *app.ConfigError
+// reportError writes why a command failed, if it did, and returns its exit code.
+func reportError(w io.Writer, name string, err error) int {
+	var invalid *config.Error
 	var usage *UsageError
 	switch {
 	case err == nil:
 		return Done
-	case errors.Is(err, ErrSaid):
+	case errors.Is(err, ErrReported):
 		return Failed
-	case errors.As(err, &config):
+	case errors.As(err, &invalid):
 		_, _ = fmt.Fprintf(w, "%s: the configuration has problems (docs/configuration.md):\n", name)
-		for _, problem := range config.Problems {
+		for _, problem := range invalid.Problems {
 			_, _ = fmt.Fprintln(w, "  -", problem)
 		}
 		return Misuse

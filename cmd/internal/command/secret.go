@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// EncodingAESKey makes a key for the message push as WeChat's own button does:
-// 32 bytes in base64, where the form takes letters and digits only. One in four
-// has no others.
+// EncodingAESKey returns a new key for WeChat's message push, made as WeChat's own
+// button makes one: 32 bytes in base64. WeChat's form accepts only letters and
+// digits, so a key with another character, three of four, is dropped.
 func EncodingAESKey() string {
 	key := make([]byte, 32)
 	for {

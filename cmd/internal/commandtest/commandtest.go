@@ -1,13 +1,13 @@
-// Package commandtest runs the testscript files of the commands. Besides
-// testscript's own words a script has
+// Package commandtest runs the testscript files of the commands, and checks their
+// help texts. It adds these commands to testscript's own:
 //
-//	exits CODE program [args...]   run it; its exit code must be CODE
+//	exits CODE program [args...]   run program; its exit code must be CODE
 //	await FILE PATTERN             wait until a line of the growing FILE matches
 //	terminate                      send SIGTERM to every background program
 //	mode PERM FILE                 FILE must have this mode
 //
-// and in its environment ADDR1, ADDR2 and ADDR3, each a loopback HOST:PORT that
-// was free a moment ago.
+// It sets ADDR1, ADDR2 and ADDR3 in a script's environment, each to a loopback
+// HOST:PORT that was free when the script started. It is not part of the product.
 package commandtest
 
 import (
@@ -26,22 +26,22 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Word is what a script can say.
-type Word = func(ts *testscript.TestScript, neg bool, args []string)
+// Command is a command of a script.
+type Command = func(ts *testscript.TestScript, neg bool, args []string)
 
-// Run runs the scripts in testdata/script, each prepared by setup, with more
-// words for them.
-func Run(t *testing.T, setup func(*testscript.Env) error, more map[string]Word) {
+// Run runs the scripts in testdata/script. It calls setup before each, and adds
+// more to the commands.
+func Run(t *testing.T, setup func(*testscript.Env) error, more map[string]Command) {
 	t.Helper()
-	words := map[string]Word{"exits": exits, "await": await, "terminate": terminate, "mode": mode}
-	maps.Copy(words, more)
+	commands := map[string]Command{"exits": exits, "await": await, "terminate": terminate, "mode": mode}
+	maps.Copy(commands, more)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                words,
+		Cmds:                commands,
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(env.Vars, promptRace)
+			env.Vars = append(env.Vars, noRaceSleep)
 			for _, name := range []string{"ADDR1", "ADDR2", "ADDR3"} {
 				addr, err := freeAddr()
 				if err != nil {
@@ -54,11 +54,11 @@ func Run(t *testing.T, setup func(*testscript.Env) error, more map[string]Word) 
 	})
 }
 
-// promptRace keeps the race detector from sleeping for a second at each exit.
-const promptRace = "GORACE=atexit_sleep_ms=0"
+// noRaceSleep keeps the race detector from sleeping for a second at each exit.
+const noRaceSleep = "GORACE=atexit_sleep_ms=0"
 
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends at once
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
 	if err != nil {
 		return "", err
 	}
@@ -84,7 +84,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// patience is for machines that are busy with other tests.
+// patience is long, for machines that are busy with other tests.
 const patience = time.Minute
 
 func await(ts *testscript.TestScript, neg bool, args []string) {
@@ -102,7 +102,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("not in time: %s in\n%s", args[1], text)
+			ts.Fatalf("%s does not match in time:\n%s", args[1], text)
 		}
 	}
 }

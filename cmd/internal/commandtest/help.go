@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// Help checks that program, which testscript.Main put into the PATH, and each of
-// its commands and groups of commands explains itself on standard output with
-// two or more examples, and that the examples use words and flags that exist.
-// In them the program is called spelt.
-func Help(t *testing.T, program, spelt string) {
+// Help checks the --help of program, which testscript.Main has put into the PATH,
+// and of each of its commands and groups of commands: it must go to standard
+// output and have at least two examples, which must use existing commands and
+// flags. The examples call the program spelling.
+func Help(t *testing.T, program, spelling string) {
 	t.Helper()
-	_, list, _ := strings.Cut(show(t, program, "--help"), "\nCommands:\n")
+	_, list, _ := strings.Cut(output(t, program, "--help"), "\nCommands:\n")
 	commands := map[string]bool{"": true}
 	for line := range strings.Lines(list) {
 		name, ok := strings.CutPrefix(line, "  ")
@@ -30,19 +30,19 @@ func Help(t *testing.T, program, spelt string) {
 	for name := range commands {
 		t.Run(program+" "+name, func(t *testing.T) {
 			t.Parallel()
-			examples := examplesIn(show(t, program, append(strings.Fields(name), "--help")...), spelt)
+			examples := examplesIn(output(t, program, append(strings.Fields(name), "--help")...), spelling)
 			if len(examples) < 2 {
 				t.Errorf("%d examples", len(examples))
 			}
 			for _, example := range examples {
-				try(t, program, name, strings.TrimPrefix(example, name))
+				parseExample(t, program, name, strings.TrimPrefix(example, name))
 			}
 		})
 	}
 }
 
-// commandOf returns the words of a command from its line in the list, which go
-// on to its first argument or flag, or to its help.
+// commandOf returns the words of a command from its line in the list: those before
+// its first argument or flag, or its help.
 func commandOf(line string) []string {
 	words, _, _ := strings.Cut(line, "  ")
 	for i, r := range words {
@@ -55,33 +55,35 @@ func commandOf(line string) []string {
 }
 
 // examplesIn returns what follows the program's name in each indented line.
-func examplesIn(help, spelt string) (examples []string) {
+func examplesIn(help, spelling string) (examples []string) {
 	for line := range strings.Lines(help) {
-		if _, example, ok := strings.Cut(line, spelt); ok && strings.HasPrefix(line, "    ") {
+		if _, example, ok := strings.Cut(line, spelling); ok && strings.HasPrefix(line, "    ") {
 			examples = append(examples, strings.TrimSpace(example))
 		}
 	}
 	return examples
 }
 
-// try has an example parsed, with --help in front so that it does nothing.
-func try(t *testing.T, program, name, arguments string) {
+// parseExample makes the program parse an example; the --help in front of it keeps
+// the program from running it.
+func parseExample(t *testing.T, program, name, arguments string) {
 	t.Helper()
 	arguments, _, _ = strings.Cut(arguments, " | ")
 	arguments, _, _ = strings.Cut(arguments, " < ")
 	arguments, _, _ = strings.Cut(arguments, " > ")
-	show(t, "sh", "-c", strings.Join([]string{program, name, "--help", arguments}, " "))
+	output(t, "sh", "-c", strings.Join([]string{program, name, "--help", arguments}, " "))
 }
 
-// show runs a program that must succeed without a word on standard error.
-func show(t *testing.T, program string, args ...string) string {
+// output runs a program, which must succeed and write nothing to standard error,
+// and returns its output.
+func output(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	var out, words bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &words
-	cmd.Env = append(os.Environ(), promptRace)
-	if err := cmd.Run(); err != nil || words.Len() > 0 {
-		t.Errorf("%s %q: %v, %s", program, args, err, words.Bytes())
+	var out, messages bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &messages
+	cmd.Env = append(os.Environ(), noRaceSleep)
+	if err := cmd.Run(); err != nil || messages.Len() > 0 {
+		t.Errorf("%s %q: %v, %s", program, args, err, messages.Bytes())
 	}
 	return out.String()
 }

@@ -1,4 +1,5 @@
-// Package sqlstore is card.Store on SQL: one text for SQLite and PostgreSQL.
+// Package sqlstore implements card.Store with the same SQL for SQLite and
+// PostgreSQL. It holds no rules of the catalogue.
 package sqlstore
 
 import (
@@ -59,7 +60,7 @@ const (
 // Configure implements card.Store.
 func (s *Store) Configure(ctx context.Context, cardID string, change func(*card.Settings)) error {
 	what := "configure card " + cardID
-	for range 50 { // each of several at once gets its turn
+	for range 50 { // enough for every one of several concurrent changes
 		var done bool
 		err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
 			var before []byte
@@ -90,7 +91,7 @@ func (s *Store) Configure(ctx context.Context, cardID string, change func(*card.
 			return wrapped(what, err)
 		}
 	}
-	return fmt.Errorf("%s: it keeps changing", what)
+	return fmt.Errorf("%s: changed concurrently too often", what)
 }
 
 func wrapped(what string, err error) error {
@@ -136,9 +137,9 @@ const takeSQL = `insert into schedule (name, taken_at) values ($1, now_ms())
 	where schedule.taken_at <= excluded.taken_at - $2
 	returning taken_at`
 
-// Take implements card.Store.
-func (s *Store) Take(ctx context.Context, job string, notWithin time.Duration) (bool, error) {
-	return s.guarded(ctx, "take the job "+job, takeSQL, job, notWithin.Milliseconds())
+// AcquireJob implements card.Store.
+func (s *Store) AcquireJob(ctx context.Context, job string, notWithin time.Duration) (bool, error) {
+	return s.guarded(ctx, "acquire job "+job, takeSQL, job, notWithin.Milliseconds())
 }
 
 const attemptSQL = `insert into card_attempt (definition, had, begun_at) values ($1, $2, now_ms())
@@ -147,11 +148,11 @@ const attemptSQL = `insert into card_attempt (definition, had, begun_at) values 
 		begun_at = case when card_attempt.begun_at > excluded.begun_at - $3 then card_attempt.begun_at else excluded.begun_at end
 	returning had`
 
-// Attempt implements card.Store.
-func (s *Store) Attempt(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error) {
+// BeginCreation implements card.Store.
+func (s *Store) BeginCreation(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error) {
 	text, err := json.Marshal(own)
 	if err != nil {
-		return nil, fmt.Errorf("note a card's creation: %w", err)
+		return nil, fmt.Errorf("begin a card's creation: %w", err)
 	}
 	var kept []byte
 	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
@@ -160,17 +161,18 @@ func (s *Store) Attempt(ctx context.Context, definition string, own []string, wi
 	if err == nil {
 		err = json.Unmarshal(kept, &had)
 	}
-	return had, wrapped("note a card's creation", err)
+	return had, wrapped("begin a card's creation", err)
 }
 
 const settleSQL = `delete from card_attempt where definition = $1`
 
-// Settle implements card.Store.
-func (s *Store) Settle(ctx context.Context, definition string) error {
-	return s.exec(ctx, "settle a card's creation", settleSQL, definition)
+// EndCreation implements card.Store.
+func (s *Store) EndCreation(ctx context.Context, definition string) error {
+	return s.exec(ctx, "end a card's creation", settleSQL, definition)
 }
 
-// guarded runs a statement that returns one number if its guard let it pass.
+// guarded runs a statement that returns one number if its condition holds, and
+// reports whether it did.
 func (s *Store) guarded(ctx context.Context, what, query string, args ...any) (passed bool, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
 		var n int64

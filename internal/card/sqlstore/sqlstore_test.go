@@ -56,7 +56,7 @@ func TestStore(t *testing.T) {
 				} else if ok {
 					allowed.Add(1)
 				}
-				if ok, err := s.Take(t.Context(), "job", time.Hour); err != nil {
+				if ok, err := s.AcquireJob(t.Context(), "job", time.Hour); err != nil {
 					t.Error(err)
 				} else if ok {
 					taken.Add(1)
@@ -69,7 +69,7 @@ func TestStore(t *testing.T) {
 		}
 		attempt := func(own []string, within time.Duration, want ...string) {
 			t.Helper()
-			if had, err := s.Attempt(t.Context(), "d", own, within); err != nil || !slices.Equal(had, want) {
+			if had, err := s.BeginCreation(t.Context(), "d", own, within); err != nil || !slices.Equal(had, want) {
 				t.Errorf("attempt: got %v, %v, want %v", had, err, want)
 			}
 		}
@@ -77,7 +77,7 @@ func TestStore(t *testing.T) {
 		attempt([]string{"c1"}, time.Hour) // the first one's
 		attempt([]string{"c1"}, 0, "c1")   // that is too long ago
 		attempt([]string{"c1", "c2"}, time.Hour, "c1")
-		if err := s.Settle(t.Context(), "d"); err != nil {
+		if err := s.EndCreation(t.Context(), "d"); err != nil {
 			t.Error(err)
 		}
 		attempt([]string{"c1", "c2"}, time.Hour, "c1", "c2")

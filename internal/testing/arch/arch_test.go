@@ -95,14 +95,14 @@ func TestTechnology_stays_at_the_rim(t *testing.T) {
 			func(p string) bool { return in(p, module+"internal/sqldb") || sqlstore(p) }},
 		{[]string{module + "internal/sqldb"},
 			func(p string) bool {
-				return in(p, module+"internal/sqldb", module+"internal/app", module+"internal/httpapi", module+"internal/testing", module+"cmd") || sqlstore(p)
+				return in(p, module+"internal/sqldb", module+"internal/app", module+"internal/config", module+"internal/httpapi", module+"internal/testing", module+"cmd") || sqlstore(p)
 			}},
 		{[]string{module + "internal/seed"},
 			func(p string) bool { return in(p, module+"cmd/sandbox", module+"internal/testing/plan") }},
 		{[]string{"github.com/redis/go-redis/v9"},
 			func(p string) bool { return in(p, module+"internal/ticket/redisstore", module+"internal/app") }},
 		{[]string{"github.com/caarlos0/env/v11"},
-			func(p string) bool { return p == module+"internal/app" }},
+			func(p string) bool { return p == module+"internal/config" }},
 		{[]string{"github.com/golang-jwt/jwt/v5"},
 			func(p string) bool { return p == module+"internal/auth" }},
 		{[]string{"github.com/alecthomas/kong"},
@@ -158,7 +158,7 @@ func TestCardext_is_pure(t *testing.T) {
 	}
 }
 
-// Only internal/app and the commands read the environment.
+// Only the commands read the environment; internal/config parses it.
 func TestConfiguration_is_read_in_one_place(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), "git", "grep", "-lE", `os\.(Getenv|LookupEnv|Environ)\(`, "--", "*.go", ":!*_test.go")
@@ -168,7 +168,7 @@ func TestConfiguration_is_read_in_one_place(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range strings.Fields(string(out)) {
-		if !strings.HasPrefix(file, "cmd/") && !strings.HasPrefix(file, "internal/app/") {
+		if !strings.HasPrefix(file, "cmd/") && !strings.HasPrefix(file, "internal/config/") {
 			t.Errorf("%s reads the environment", file)
 		}
 	}

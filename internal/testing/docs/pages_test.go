@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
@@ -181,7 +182,7 @@ func serve(t *testing.T) (public, admin string) {
 			environ = strings.Split(strings.TrimSpace(b.text), "\n")
 		}
 	}
-	cfg, err := app.LoadSandboxConfig(append(environ, "LISTEN_ADDR=127.0.0.1:0", "ADMIN_LISTEN_ADDR=127.0.0.1:0",
+	cfg, err := config.LoadSandbox(append(environ, "LISTEN_ADDR=127.0.0.1:0", "ADMIN_LISTEN_ADDR=127.0.0.1:0",
 		"ADMIN_TOKEN="+sampleToken, "WECHAT_API_URL="+wechat.URL, "DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "addcard.db"), "SHUTDOWN_GRACE=0s"))
 	if err != nil {
 		t.Fatal(err)

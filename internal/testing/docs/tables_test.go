@@ -15,21 +15,21 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/config"
 )
 
-// problemsOf are what LoadConfig says about an environment, by variable.
+// problemsOf are what config.Load says about an environment, by variable.
 func problemsOf(t *testing.T, environ ...string) map[string]string {
 	t.Helper()
-	_, err := app.LoadConfig(environ)
-	var config *app.ConfigError
-	if err != nil && !errors.As(err, &config) {
+	_, err := config.Load(environ)
+	var invalid *config.Error
+	if err != nil && !errors.As(err, &invalid) {
 		t.Fatal(err)
 	}
 	said := map[string]string{}
-	if config != nil {
-		for _, p := range config.Problems {
+	if invalid != nil {
+		for _, p := range invalid.Problems {
 			name, what, _ := strings.Cut(p, ": ")
 			said[name] = what
 		}
@@ -41,7 +41,7 @@ func TestConfiguration_is_the_one_that_is_read(t *testing.T) {
 	t.Parallel()
 	rows := readPage(t, "docs/configuration.md").table(t)
 	missing := problemsOf(t)
-	fields := reflect.TypeFor[app.Config]()
+	fields := reflect.TypeFor[config.Config]()
 	for i := range fields.NumField() {
 		field := fields.Field(i)
 		name := field.Tag.Get("env")
@@ -64,7 +64,7 @@ func TestConfiguration_is_the_one_that_is_read(t *testing.T) {
 			t.Errorf("%s: the table says default %s, it is %s", name, row[0], want)
 		}
 		unreadable := problemsOf(t, name+"_FILE=/nonexistent")[name+"_FILE"] != ""
-		if secret := field.Type == reflect.TypeFor[app.Secret](); secret != (row[1] == "yes") || secret != unreadable {
+		if secret := field.Type == reflect.TypeFor[config.Secret](); secret != (row[1] == "yes") || secret != unreadable {
 			t.Errorf("%s: the table says secret %q; it is a Secret: %v; it can be a file: %v", name, row[1], secret, unreadable)
 		}
 	}
@@ -81,13 +81,13 @@ func TestConfiguration_sample_is_whole_and_refused(t *testing.T) {
 			continue
 		}
 		sample := strings.Split(strings.TrimSpace(b.text), "\n")
-		if _, err := app.LoadSandboxConfig(sample); err != nil {
+		if _, err := config.LoadSandbox(sample); err != nil {
 			t.Errorf("the sample is not a configuration: %v", err)
 		}
 		refused := problemsOf(t, sample...)
 		for _, line := range sample {
 			name, value, _ := strings.Cut(line, "=")
-			if marked := strings.Contains(value, app.SampleMark); marked != (refused[name] != "") {
+			if marked := strings.Contains(value, config.SampleMark); marked != (refused[name] != "") {
 				t.Errorf("%s: marked as a sample: %v; refused: %q", name, marked, refused[name])
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/testing/redis"
 	"github.com/addcard/addcard/internal/testing/server"
 )
@@ -511,7 +512,7 @@ func TestClocks_ten_minutes_apart(t *testing.T) {
 	store := stores["redis"](t)
 	var apps []*replica
 	for i := range 2 {
-		cfg, err := app.LoadConfig(append(server.Environ(t.TempDir(), u.door(i, nil)), store))
+		cfg, err := config.Load(append(server.Environ(t.TempDir(), u.door(i, nil)), store))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package app_test
+package config_test
 
 import (
 	"bytes"
@@ -15,15 +15,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 )
 
-// canary is in every value of these tests, so that one that is quoted is seen.
+// canary is part of every value in these tests, so that a quoted value is found.
 const canary = "cAnArY"
 
-var key32 = base64.StdEncoding.EncodeToString([]byte("cAnArYcAnArYcAnArYcAnArYcAnArY01"))
+var (
+	key32 = base64.StdEncoding.EncodeToString([]byte("cAnArYcAnArYcAnArYcAnArYcAnArY01"))
+	key31 = base64.StdEncoding.EncodeToString(make([]byte, 31))
+)
 
-// required returns the variables without which there is no start.
+// required returns the variables that have no default.
 func required() map[string]string {
 	return map[string]string{
 		"MINIPROGRAM_APP_ID": "wx-mini-cAnArY", "MINIPROGRAM_APP_SECRET": "mini-cAnArY",
@@ -40,33 +43,42 @@ func environ(vars map[string]string) (list []string) {
 	return list
 }
 
-// load starts with the required variables and these changes.
-func load(changes map[string]string) (app.Config, error) {
+// load loads the required variables with changes applied.
+func load(changes map[string]string) (config.Config, error) {
 	vars := required()
 	maps.Copy(vars, changes)
-	return app.LoadConfig(environ(vars))
+	return config.Load(environ(vars))
 }
 
-// problemsOf checks that err is a ConfigError that quotes none of the values.
+// problemsOf returns the problems in err, which must be a config.Error that quotes
+// no value.
 func problemsOf(t *testing.T, err error) []string {
 	t.Helper()
-	var config *app.ConfigError
-	if !errors.As(err, &config) {
-		t.Fatalf("got %v, want a ConfigError", err)
+	var invalid *config.Error
+	if !errors.As(err, &invalid) {
+		t.Fatalf("got %v, want a config.Error", err)
 	}
-	said := err.Error() + strings.Join(config.Problems, "\n")
-	if strings.Contains(strings.ToLower(said), strings.ToLower(canary)) {
-		t.Errorf("a value is quoted in %s", said)
+	text := err.Error() + strings.Join(invalid.Problems, "\n")
+	if strings.Contains(strings.ToLower(text), strings.ToLower(canary)) {
+		t.Errorf("a value is quoted in %s", text)
 	}
-	return config.Problems
+	return invalid.Problems
 }
 
-// misconfiguration is one variable set in a wrong way, and what is said of it.
+// misconfiguration is one variable with a wrong value, and the expected problem.
 type misconfiguration struct {
 	name            string
 	variable, value string
 	want            string
 }
+
+// What several variables have in common.
+const (
+	isASample    = "is a sample from the documentation; `server init` makes a fresh one"
+	notAnAPIURL  = "must be https://HOST, or http:// on a loopback address"
+	notADatabase = "must be sqlite:PATH or postgres://user:password@host:port/database"
+	notANetwork  = " is not an address or a network smaller than everything"
+)
 
 var misconfigurations = []misconfiguration{
 	{"missing", "MINIPROGRAM_APP_ID", "", "is missing"},
@@ -74,30 +86,30 @@ var misconfigurations = []misconfiguration{
 	{"too long", "MINIPROGRAM_APP_ID", canary + strings.Repeat("x", 64), "is not the mini-program's AppID"},
 	{"missing", "MINIPROGRAM_APP_SECRET", "", "is missing"},
 	{"two lines", "MINIPROGRAM_APP_SECRET", "cAnArY\ncAnArY", "must be printable characters without spaces"},
-	{"sample", "MINIPROGRAM_APP_SECRET", "cAnArY-" + app.SampleMark, "is a sample from the documentation; `server init` makes a fresh one"},
+	{"sample", "MINIPROGRAM_APP_SECRET", "cAnArY-" + config.SampleMark, isASample},
 	{"missing", "OFFICIAL_APP_ID", "", "is missing"},
 	{"quoted", "OFFICIAL_APP_ID", `"cAnArY"`, "is not the Official Account's AppID"},
 	{"missing", "OFFICIAL_APP_SECRET", "", "is missing"},
 	{"with a tab", "OFFICIAL_APP_SECRET", "cAnArY\t", "must be printable characters without spaces"},
-	{"sample", "OFFICIAL_APP_SECRET", app.SampleMark, "is a sample from the documentation; `server init` makes a fresh one"},
+	{"sample", "OFFICIAL_APP_SECRET", config.SampleMark, isASample},
 	{"an openid", "OFFICIAL_ORIGINAL_ID", "cAnArY", "is not the account's gh_… ID"},
 
-	{"no scheme", "WECHAT_API_URL", "cAnArY.example", "must be https://HOST, or http:// on a loopback address"},
-	{"unknown scheme", "WECHAT_API_URL", "ftp://cAnArY.example", "must be https://HOST, or http:// on a loopback address"},
-	{"plain beyond this machine", "WECHAT_API_URL", "http://cAnArY.example", "must be https://HOST, or http:// on a loopback address"},
-	{"plain on a private network", "WECHAT_API_URL", "http://10.0.0.1/cAnArY", "must be https://HOST, or http:// on a loopback address"},
-	{"plain on every address", "WECHAT_API_URL", "http://0.0.0.0:8082/cAnArY", "must be https://HOST, or http:// on a loopback address"},
-	{"plain on a name like loopback", "WECHAT_API_URL", "http://localhost.cAnArY.example", "must be https://HOST, or http:// on a loopback address"},
-	{"no host", "WECHAT_API_URL", "https://:443/cAnArY", "must be https://HOST, or http:// on a loopback address"},
-	{"with a password", "WECHAT_API_URL", "https://user:cAnArY@api.example", "must be https://HOST, or http:// on a loopback address"},
-	{"with a query", "WECHAT_API_URL", "https://api.example/?cAnArY", "must be https://HOST, or http:// on a loopback address"},
+	{"no scheme", "WECHAT_API_URL", "cAnArY.example", notAnAPIURL},
+	{"unknown scheme", "WECHAT_API_URL", "ftp://cAnArY.example", notAnAPIURL},
+	{"plain beyond this machine", "WECHAT_API_URL", "http://cAnArY.example", notAnAPIURL},
+	{"plain on a private network", "WECHAT_API_URL", "http://10.0.0.1/cAnArY", notAnAPIURL},
+	{"plain on every address", "WECHAT_API_URL", "http://0.0.0.0:8082/cAnArY", notAnAPIURL},
+	{"plain on a name like loopback", "WECHAT_API_URL", "http://localhost.cAnArY.example", notAnAPIURL},
+	{"no host", "WECHAT_API_URL", "https://:443/cAnArY", notAnAPIURL},
+	{"with a password", "WECHAT_API_URL", "https://user:cAnArY@api.example", notAnAPIURL},
+	{"with a query", "WECHAT_API_URL", "https://api.example/?cAnArY", notAnAPIURL},
 
 	{"missing", "CALLBACK_TOKEN", "", "is missing"},
 	{"weak", "CALLBACK_TOKEN", "ab", "must have at least 3 characters"},
-	{"sample", "CALLBACK_TOKEN", app.SampleMark, "is a sample from the documentation; `server init` makes a fresh one"},
+	{"sample", "CALLBACK_TOKEN", config.SampleMark, isASample},
 	{"short", "CALLBACK_AES_KEY", "cAnArY", "is not an EncodingAESKey of 43 characters"},
 	{"padded", "CALLBACK_AES_KEY", key32, "is not an EncodingAESKey of 43 characters"},
-	{"sample", "CALLBACK_AES_KEY", "SampleDoNotUse" + strings.Repeat("0", 29), "is a sample from the documentation; `server init` makes a fresh one"},
+	{"sample", "CALLBACK_AES_KEY", "SampleDoNotUse" + strings.Repeat("0", 29), isASample},
 	{"long", "CALLBACK_AES_KEY_PREVIOUS", canary + strings.Repeat("0", 38), "is not an EncodingAESKey of 43 characters"},
 	{"alone", "CALLBACK_AES_KEY_PREVIOUS", canary + strings.Repeat("0", 37), "given without CALLBACK_AES_KEY"},
 
@@ -106,20 +118,20 @@ var misconfigurations = []misconfiguration{
 	{"not base64", "SESSION_KEYS", "k1:" + key32 + ",k2:cAnArY!", "key 2: not standard base64"},
 	{"weak", "SESSION_KEYS", "k1:" + base64.StdEncoding.EncodeToString([]byte("cAnArY")), "key 1: shorter than 32 bytes"},
 	{"one kid twice", "SESSION_KEYS", "k1:" + key32 + ", k1:" + key32, "key 2: kid is used twice"},
-	{"sample", "SESSION_KEYS", app.SampleMark + ":" + key32, "is a sample from the documentation; `server init` makes a fresh one"},
+	{"sample", "SESSION_KEYS", config.SampleMark + ":" + key32, isASample},
 	{"missing", "ADMIN_TOKEN", "", "is missing"},
 	{"weak", "ADMIN_TOKEN", "cAnArY-0123456789-0123456789-ab", "must have at least 32 characters"},
 	{"with spaces", "ADMIN_TOKEN", "cAnArY 0123456789 0123456789 0123456789", "must be printable characters without spaces"},
-	{"sample", "ADMIN_TOKEN", app.SampleMark + "-cAnArY-0123456789", "is a sample from the documentation; `server init` makes a fresh one"},
+	{"sample", "ADMIN_TOKEN", config.SampleMark + "-cAnArY-0123456789", isASample},
 	{"weak", "TICKET_TOKEN", canary, "must have at least 32 characters"},
 	{"the admin's", "TICKET_TOKEN", required()["ADMIN_TOKEN"], "the same as ADMIN_TOKEN, so it would open everything"},
 	{"no kid", "DATA_KEYS", key32, "key 1: not kid:base64 of 32 bytes"},
-	{"of 31 bytes", "DATA_KEYS", "d1:" + key32 + ",d2:" + base64.StdEncoding.EncodeToString(make([]byte, 31)), "key 2: not kid:base64 of 32 bytes"},
+	{"of 31 bytes", "DATA_KEYS", "d1:" + key32 + ",d2:" + key31, "key 2: not kid:base64 of 32 bytes"},
 	{"one kid twice", "DATA_KEYS", "d1:" + key32 + ",d1:" + key32, "key 2: kid is used twice"},
-	{"sample", "DATA_KEYS", app.SampleMark + ":" + key32, "is a sample from the documentation; `server init` makes a fresh one"},
+	{"sample", "DATA_KEYS", config.SampleMark + ":" + key32, isASample},
 
-	{"unknown scheme", "DATABASE_URL", "mysql://cAnArY:cAnArY@db/addcard", "must be sqlite:PATH or postgres://user:password@host:port/database"},
-	{"no path", "DATABASE_URL", "sqlite:", "must be sqlite:PATH or postgres://user:password@host:port/database"},
+	{"unknown scheme", "DATABASE_URL", "mysql://cAnArY:cAnArY@db/addcard", notADatabase},
+	{"no path", "DATABASE_URL", "sqlite:", notADatabase},
 	{"scheme", "REDIS_URL", "http://:cAnArY@redis:6379", "must begin with redis:// or rediss://"},
 
 	{"no port", "LISTEN_ADDR", "cAnArY", "must be HOST:PORT or :PORT"},
@@ -134,11 +146,11 @@ var misconfigurations = []misconfiguration{
 	{"negative", "RATE_LIMIT_PER_IP", "-20", "must be 0 or more"},
 	{"a URL", "JSSDK_HOSTS", "shop.example,https://cAnArY.example", "entry 2 is not a host name"},
 	{"an empty entry", "JSSDK_HOSTS", "cAnArY.example,", "entry 2 is not a host name"},
-	{"everybody", "TRUSTED_PROXIES", "127.0.0.1, 0.0.0.0/0", "entry 2 is not an address or a network smaller than everything"},
-	{"everybody, IPv6", "TRUSTED_PROXIES", "::/0", "entry 1 is not an address or a network smaller than everything"},
-	{"everybody, IPv4 in IPv6", "TRUSTED_PROXIES", "::ffff:0:0/96", "entry 1 is not an address or a network smaller than everything"},
-	{"a name", "TRUSTED_PROXIES", "cAnArY.example", "entry 1 is not an address or a network smaller than everything"},
-	{"with a zone", "TRUSTED_PROXIES", "fe80::1%cAnArY", "entry 1 is not an address or a network smaller than everything"},
+	{"everybody", "TRUSTED_PROXIES", "127.0.0.1, 0.0.0.0/0", "entry 2" + notANetwork},
+	{"everybody, IPv6", "TRUSTED_PROXIES", "::/0", "entry 1" + notANetwork},
+	{"everybody, IPv4 in IPv6", "TRUSTED_PROXIES", "::ffff:0:0/96", "entry 1" + notANetwork},
+	{"a name", "TRUSTED_PROXIES", "cAnArY.example", "entry 1" + notANetwork},
+	{"with a zone", "TRUSTED_PROXIES", "fe80::1%cAnArY", "entry 1" + notANetwork},
 	{"unknown", "LOG_LEVEL", canary, "must be DEBUG, INFO, WARN or ERROR"},
 	{"unknown", "LOG_FORMAT", canary, "must be json or text"},
 	{"no scheme", "OTEL_EXPORTER_OTLP_ENDPOINT", "cAnArY:4318", "must be http://HOST:PORT or https://HOST:PORT"},
@@ -165,10 +177,10 @@ func TestConfig_each_fault_stops_the_start_and_is_named(t *testing.T) {
 
 func TestConfig_every_variable_has_a_fault_in_the_table(t *testing.T) {
 	t.Parallel()
-	for field := range reflect.TypeFor[app.Config]().Fields() {
+	for field := range reflect.TypeFor[config.Config]().Fields() {
 		name := field.Tag.Get("env")
 		if name != "" && !slices.ContainsFunc(misconfigurations, func(m misconfiguration) bool { return m.variable == name }) {
-			t.Errorf("nothing is tested of %s", name)
+			t.Errorf("%s has no case in the table", name)
 		}
 	}
 }
@@ -190,7 +202,7 @@ func TestConfig_all_problems_are_told_at_once(t *testing.T) {
 		}
 	}
 
-	_, err = app.LoadConfig(nil)
+	_, err = config.Load(nil)
 	if got := problemsOf(t, err); len(got) != len(required()) {
 		t.Errorf("an empty environment: %q", got)
 	}
@@ -203,11 +215,12 @@ func TestConfig_defaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := required()
-	want := app.Config{
+	want := config.Config{
 		ListenAddr: ":8080", AdminListenAddr: "127.0.0.1:8081", WeChatAPIURL: "https://api.weixin.qq.com",
-		MiniProgramAppID: r["MINIPROGRAM_APP_ID"], MiniProgramAppSecret: app.Secret(r["MINIPROGRAM_APP_SECRET"]),
-		OfficialAppID: r["OFFICIAL_APP_ID"], OfficialAppSecret: app.Secret(r["OFFICIAL_APP_SECRET"]),
-		CallbackToken: app.Secret(r["CALLBACK_TOKEN"]), SessionKeys: app.Secret(r["SESSION_KEYS"]), AdminToken: app.Secret(r["ADMIN_TOKEN"]),
+		MiniProgramAppID: r["MINIPROGRAM_APP_ID"], MiniProgramAppSecret: config.Secret(r["MINIPROGRAM_APP_SECRET"]),
+		OfficialAppID: r["OFFICIAL_APP_ID"], OfficialAppSecret: config.Secret(r["OFFICIAL_APP_SECRET"]),
+		CallbackToken: config.Secret(r["CALLBACK_TOKEN"]), SessionKeys: config.Secret(r["SESSION_KEYS"]),
+		AdminToken:  config.Secret(r["ADMIN_TOKEN"]),
 		DatabaseURL: "sqlite:addcard.db", RatePerMember: 20, RatePerAddress: 100,
 		LogLevel: slog.LevelInfo, LogFormat: "json", ShutdownGrace: 10 * time.Second,
 	}
@@ -216,7 +229,7 @@ func TestConfig_defaults(t *testing.T) {
 	}
 
 	empty := map[string]string{}
-	for field := range reflect.TypeFor[app.Config]().Fields() {
+	for field := range reflect.TypeFor[config.Config]().Fields() {
 		if name := field.Tag.Get("env"); name != "" && r[name] == "" {
 			empty[name], empty[name+"_FILE"] = "", ""
 		}
@@ -229,7 +242,8 @@ func TestConfig_defaults(t *testing.T) {
 func TestConfig_takes_what_is_right(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string][]string{
-		"WECHAT_API_URL":              {"https://api2.weixin.qq.com", "https://relay.example:8443/wechat", "http://127.0.0.1:8082", "http://[::1]:8082", "http://localhost:8082/"},
+		"WECHAT_API_URL": {"https://api2.weixin.qq.com", "https://relay.example:8443/wechat",
+			"http://127.0.0.1:8082", "http://[::1]:8082", "http://localhost:8082/"},
 		"LISTEN_ADDR":                 {":9000", "127.0.0.1:0", "[::1]:80", "shop.internal:8080"},
 		"TRUSTED_PROXIES":             {"10.0.0.0/8, 192.168.1.1", "fd00::/8", "::1"},
 		"JSSDK_HOSTS":                 {"shop.example", "shop.example, www.shop.example:8443"},
@@ -271,7 +285,7 @@ func TestConfig_secrets_from_files(t *testing.T) {
 		"TICKET_TOKEN": "cAnArY-ticket-token-of-32-characters", "DATA_KEYS": "d1:" + key32, "CALLBACK_AES_KEY": strings.Repeat("a", 43),
 		"CALLBACK_AES_KEY_PREVIOUS": strings.Repeat("b", 43), "DATABASE_URL": "sqlite:cAnArY.db",
 	})
-	want, err := app.LoadConfig(environ(full))
+	want, err := config.Load(environ(full))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +299,7 @@ func TestConfig_secrets_from_files(t *testing.T) {
 			}
 			byFile[name+"_FILE"] = file(name, value+"\r\n")
 		}
-		if got, err := app.LoadConfig(environ(byFile)); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := config.Load(environ(byFile)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
 		}
 	})
@@ -300,7 +314,7 @@ func TestConfig_secrets_from_files(t *testing.T) {
 			[]string{"ADMIN_TOKEN_FILE: cannot be read"}},
 		"a folder": {map[string]string{"SESSION_KEYS": "", "SESSION_KEYS_FILE": dir},
 			[]string{"SESSION_KEYS_FILE: cannot be read"}},
-		// An empty file must not be the default: that would be another database.
+		// An empty file must not mean the default, which is another database.
 		"empty": {map[string]string{"DATABASE_URL_FILE": file("empty", "\n")},
 			[]string{"DATABASE_URL_FILE: is empty"}},
 		"endless": {map[string]string{"CALLBACK_TOKEN": "", "CALLBACK_TOKEN_FILE": "/dev/zero"},
@@ -319,16 +333,16 @@ func TestConfig_secrets_from_files(t *testing.T) {
 	}
 }
 
-// The samples are for the sandbox, and nothing else is excused there.
+// The sandbox allows the samples, and nothing else that Load refuses.
 func TestConfig_samples_pass_in_the_sandbox_only(t *testing.T) {
 	t.Parallel()
 	vars := required()
-	vars["ADMIN_TOKEN"] = app.SampleMark + "-0123456789-0123456789"
-	if _, err := app.LoadSandboxConfig(environ(vars)); err != nil {
+	vars["ADMIN_TOKEN"] = config.SampleMark + "-0123456789-0123456789"
+	if _, err := config.LoadSandbox(environ(vars)); err != nil {
 		t.Error(err)
 	}
 	vars["WECHAT_API_URL"] = "http://cAnArY.example"
-	if _, err := app.LoadSandboxConfig(environ(vars)); err == nil {
+	if _, err := config.LoadSandbox(environ(vars)); err == nil {
 		t.Error("the sandbox sends secrets in the clear")
 	}
 }
@@ -339,7 +353,7 @@ func TestConfig_is_printed_without_secrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.MiniProgramAppID, cfg.OfficialAppID = "", "" // these may be seen
+	cfg.MiniProgramAppID, cfg.OfficialAppID = "", "" // these are not secret
 	for name, printed := range printings(cfg) {
 		if strings.Contains(printed, canary) || !strings.Contains(printed, "[redacted]") {
 			t.Errorf("%s: %s", name, printed)

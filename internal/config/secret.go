@@ -1,11 +1,11 @@
-package app
+package config
 
 import (
 	"fmt"
 	"log/slog"
 )
 
-// Secret is a value that must not be printed: every way of formatting or
+// Secret is a string that must not be printed: every way of formatting or
 // encoding it gives [redacted]. Convert it to string where it is used.
 type Secret string
 

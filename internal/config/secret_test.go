@@ -1,4 +1,4 @@
-package app_test
+package config_test
 
 import (
 	"bytes"
@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 )
 
-// printings returns v as each printer shows it. Only %p and %w are not among
-// them: fmt complains about those without asking the value, and vet about them.
+// printings returns the output of every way to print v, except %p and %w: fmt
+// reports those as wrong without calling the value's methods, and so does vet.
 func printings(v any) map[string]string {
 	out := map[string]string{"Sprint": fmt.Sprint(v), "Sprintln in a slice": fmt.Sprintln([]any{v})}
 	for _, verb := range strings.Fields("%v %+v %#v %s %q %#q %x %X %d %t %c %U %e %08.3f %-40s %z") {
@@ -22,7 +22,9 @@ func printings(v any) map[string]string {
 	raw, err := json.Marshal(map[string]any{"value": v})
 	out["JSON"] = fmt.Sprint(string(raw), err)
 	var log bytes.Buffer
-	for name, handler := range map[string]slog.Handler{"slog text": slog.NewTextHandler(&log, nil), "slog JSON": slog.NewJSONHandler(&log, nil)} {
+	for name, handler := range map[string]slog.Handler{
+		"slog text": slog.NewTextHandler(&log, nil), "slog JSON": slog.NewJSONHandler(&log, nil),
+	} {
 		log.Reset()
 		slog.New(handler).Info("message", "value", v, slog.Group("group", "value", v))
 		out[name] = log.String()
@@ -32,12 +34,12 @@ func printings(v any) map[string]string {
 
 func TestSecret_no_printer_shows_it(t *testing.T) {
 	t.Parallel()
-	s := app.Secret(canary)
+	s := config.Secret(canary)
 	shown := printings(s)
 	for name, text := range printings(&s) {
 		shown["pointer "+name] = text
 	}
-	for name, text := range printings(struct{ Key app.Secret }{s}) {
+	for name, text := range printings(struct{ Key config.Secret }{s}) {
 		shown["field "+name] = text
 	}
 	raw, err := xml.Marshal(s)

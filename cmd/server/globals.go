@@ -1,0 +1,90 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/ticket/redisstore"
+)
+
+// globals are the flags of every command.
+type globals struct {
+	EnvFile string `help:"File of NAME=value lines; the environment overrides it. Default: .env, if it exists." type:"path" placeholder:"FILE"`
+}
+
+// AfterApply implements kong's hook: the Run methods may take a *globals.
+func (g *globals) AfterApply(k *kong.Context) error { k.Bind(g); return nil }
+
+func (g *globals) file() string { return cmp.Or(g.EnvFile, ".env") }
+
+func (g *globals) config() (config.Config, error) {
+	environ, err := g.environ()
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.Load(environ)
+}
+
+// environ returns the variables of the file followed by those of the environment,
+// which take precedence unless they are empty.
+func (g *globals) environ() ([]string, error) {
+	text, err := os.ReadFile(g.file())
+	if err != nil && (g.EnvFile != "" || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, command.Usagef("read the configuration: %w", err)
+	}
+	list, problems := parseEnv(string(text))
+	if len(problems) > 0 {
+		for i := range problems {
+			problems[i] = g.file() + ":" + problems[i]
+		}
+		return nil, &config.Error{Problems: problems}
+	}
+	for _, v := range os.Environ() {
+		if _, value, _ := strings.Cut(v, "="); value != "" { // a value may contain =
+			list = append(list, v)
+		}
+	}
+	return list, nil
+}
+
+// withCore calls f with the services of the configured deployment.
+func (g *globals) withCore(ctx context.Context, streams command.Streams, f func(*app.Core) error) error {
+	cfg, err := g.config()
+	if err != nil {
+		return err
+	}
+	log := cfg.Logger(streams.Err)
+	redisstore.LogTo(log)
+	core, err := app.Open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(core), core.Close())
+}
+
+// withOperator calls f with the operator's service for cards. It turns a
+// *card.InvalidError into a usage error with one line for each field.
+func (g *globals) withOperator(ctx context.Context, streams command.Streams, f func(*card.Operator) error) error {
+	err := g.withCore(ctx, streams, func(core *app.Core) error { return f(core.Operator) })
+	var invalid *card.InvalidError
+	if errors.As(err, &invalid) {
+		var b strings.Builder
+		b.WriteString("the input is not valid:")
+		for _, field := range invalid.Fields {
+			fmt.Fprintf(&b, "\n  - %s: %s", strings.TrimPrefix(field.Path, "card."), field.Message)
+		}
+		return command.Usagef("%s", b.String())
+	}
+	return err
+}

@@ -1,0 +1,148 @@
+// Package doctor checks whether a deployment is what it should be. Each finding
+// names what mends it: a command, a variable, or a page of WeChat's console.
+//
+// It repairs nothing and changes nothing at WeChat, and no finding contains a
+// secret.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/wechat"
+)
+
+// The outcomes of a check.
+const (
+	OK      = "ok"
+	Warning = "warning" // the deployment works, but not for everything
+	Failed  = "failed"
+	Skipped = "skipped" // could not be checked
+)
+
+// Finding is the result of one check, and what mends it.
+type Finding struct {
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"`
+	Found   string `json:"found"`
+	Fix     string `json:"fix,omitempty"`
+}
+
+// Deployment is an opened deployment.
+type Deployment struct {
+	Database interface{ Ping(context.Context) error }
+	Tickets  Tickets
+	Official Official
+	Clock    interface {
+		Now() time.Time
+		Offset() time.Duration // 0 while this machine's clock is within a minute of WeChat's
+	}
+	MiniProgram interface {
+		Code2Session(ctx context.Context, code string) (openID, unionID string, err error)
+	}
+	Catalogue interface {
+		List(ctx context.Context) ([]card.Card, error)
+	}
+	Members interface { // newest first
+		People(ctx context.Context, after member.Mark, n int) ([]member.Person, error)
+	}
+	Outbox interface {
+		Backlog(ctx context.Context) (member.Backlog, error)
+	}
+	// Close releases the deployment; it is called when the checks are done.
+	Close func() error
+}
+
+// Tickets are the credentials that the replicas share.
+type Tickets interface {
+	// Reachable returns an error when the shared copies cannot be read.
+	Reachable(ctx context.Context) error
+	// Ticket returns the api_ticket. It may wait for one fetch.
+	Ticket(ctx context.Context) (string, error)
+}
+
+// Official is the Official Account at WeChat. All calls but StableToken use the
+// shared access_token.
+type Official interface {
+	StableToken(ctx context.Context) (value string, ttl time.Duration, err error)
+	CardIDs(ctx context.Context, offset int) (ids []string, total int, err error)
+	// Card returns card.ErrNotFound for a card that the account does not have.
+	Card(ctx context.Context, cardID string) (card.Card, error)
+	Quota(ctx context.Context, path string) (wechat.Quota, error)
+}
+
+// doctor is one examination of a deployment.
+type doctor struct {
+	*Deployment // nil until it is opened
+	cfg         config.Config
+	publicURL   string
+	report      func(Finding)
+}
+
+// Diagnose checks everything that a deployment needs, and calls report after each
+// check. open opens the deployment that cfg describes;
+// the server brings the tables up to date there, and so does the doctor.
+// publicURL is where WeChat reaches the public listener, for example
+// https://api.shop.example; when it is empty, the callback is not checked.
+// Diagnose calls WeChat about a dozen times, and none of these calls is scarce.
+func Diagnose(
+	ctx context.Context, cfg config.Config, publicURL string,
+	open func(context.Context) (*Deployment, error), report func(Finding),
+) {
+	d := &doctor{cfg: cfg, publicURL: publicURL, report: report}
+	d.check(ctx, "configuration", d.configuration)
+	opened := d.check(ctx, "database", func(ctx context.Context) Finding { return d.open(ctx, open) })
+	if d.Deployment != nil {
+		defer func() { _ = d.Close() }()
+	}
+	if opened {
+		d.checkServices(ctx)
+	}
+}
+
+// checkServices runs the checks that need an open database.
+func (d *doctor) checkServices(ctx context.Context) {
+	storeReachable := d.check(ctx, "ticket store", d.ticketStore)
+	secretWorks := d.check(ctx, "service account's AppSecret and IP whitelist", d.officialSecret)
+	if secretWorks {
+		d.check(ctx, "clock", d.clock)
+	}
+	if secretWorks && storeReachable { // these need the shared access_token
+		d.check(ctx, "card permission", d.permission)
+		d.check(ctx, "cards", d.cards)
+		d.check(ctx, "api_ticket", d.ticket)
+		d.check(ctx, "quota", d.quota)
+	}
+	d.check(ctx, "mini-program's AppSecret", d.miniProgramSecret)
+	d.check(ctx, "callback", d.callback)
+	d.check(ctx, "unionid", d.unionID)
+	d.check(ctx, "outbox", d.outbox)
+}
+
+// check runs one check and reports whether it did not fail.
+func (d *doctor) check(ctx context.Context, name string, run func(context.Context) Finding) bool {
+	f := run(ctx)
+	f.Name = name
+	d.report(f)
+	return f.Outcome != Failed
+}
+
+func ok(format string, args ...any) Finding {
+	return Finding{Outcome: OK, Found: fmt.Sprintf(format, args...)}
+}
+
+func warning(fix, format string, args ...any) Finding {
+	return Finding{Outcome: Warning, Found: fmt.Sprintf(format, args...), Fix: fix}
+}
+
+func failed(fix, format string, args ...any) Finding {
+	return Finding{Outcome: Failed, Found: fmt.Sprintf(format, args...), Fix: fix}
+}
+
+func skipped(fix, found string) Finding {
+	return Finding{Outcome: Skipped, Found: found, Fix: fix}
+}

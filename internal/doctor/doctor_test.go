@@ -1,0 +1,231 @@
+package doctor_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/doctor"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/wechat"
+)
+
+// deployment is a deployment at which all checks can be made to fail.
+type deployment struct {
+	pingErr, storeErr, secretErr, ticketErr error
+
+	offset time.Duration
+	stored []card.Card
+	cards  map[string]card.Card // at WeChat
+	quota  wechat.Quota
+	people []member.Person
+	outbox member.Backlog
+	closed bool
+}
+
+func (d *deployment) Ping(context.Context) error                          { return d.pingErr }
+func (d *deployment) Now() time.Time                                      { return time.Now() }
+func (d *deployment) Offset() time.Duration                               { return d.offset }
+func (d *deployment) Reachable(context.Context) error                     { return d.storeErr }
+func (d *deployment) Ticket(context.Context) (string, error)              { return "ticket", d.ticketErr }
+func (d *deployment) List(context.Context) ([]card.Card, error)           { return d.stored, nil }
+func (d *deployment) Backlog(context.Context) (member.Backlog, error)     { return d.outbox, nil }
+func (d *deployment) Quota(context.Context, string) (wechat.Quota, error) { return d.quota, nil }
+func (d *deployment) CardIDs(context.Context, int) ([]string, int, error) {
+	return nil, len(d.cards), nil
+}
+func (d *deployment) Code2Session(context.Context, string) (_, _ string, _ error) {
+	return "", "", &wechat.Error{API: "/sns/jscode2session", Code: 40029}
+}
+
+func (d *deployment) StableToken(context.Context) (string, time.Duration, error) {
+	return "token", time.Hour, d.secretErr
+}
+
+func (d *deployment) People(context.Context, member.Mark, int) ([]member.Person, error) {
+	return d.people, nil
+}
+
+func (d *deployment) Card(_ context.Context, cardID string) (card.Card, error) {
+	c, ok := d.cards[cardID]
+	if !ok {
+		return card.Card{}, card.ErrNotFound
+	}
+	return c, nil
+}
+
+// diagnose returns the findings about d by name. Each that is a problem must say
+// what mends it.
+func (d *deployment) diagnose(t *testing.T, cfg config.Config, url string, openErr error) map[string]doctor.Finding {
+	t.Helper()
+	open := func(context.Context) (*doctor.Deployment, error) {
+		return &doctor.Deployment{
+			Database: d, Clock: d, Tickets: d, Official: d, MiniProgram: d, Catalogue: d, Members: d, Outbox: d,
+			Close: func() error { d.closed = true; return nil },
+		}, openErr
+	}
+	findings := map[string]doctor.Finding{}
+	doctor.Diagnose(t.Context(), cfg, url, open, func(f doctor.Finding) {
+		findings[f.Name] = f
+		if (f.Outcome == doctor.Warning || f.Outcome == doctor.Failed) && f.Fix == "" {
+			t.Errorf("%s: %s: %s, without a fix", f.Name, f.Outcome, f.Found)
+		}
+	})
+	if !d.closed && openErr == nil {
+		t.Error("the deployment was not closed")
+	}
+	return findings
+}
+
+func TestDiagnose_EachProblemIsFound(t *testing.T) {
+	t.Parallel()
+	const secret = "service account's AppSecret and IP whitelist"
+	refused := func(code int) error { return &wechat.Error{API: "/cgi-bin/stable_token", Code: code} }
+	own, other := card.Card{ID: "p1", Status: card.Verified}, card.Card{ID: "p2", Status: card.Verified}
+	inReview, deleted := card.Card{ID: "p1", Status: card.NotVerified}, card.Card{ID: "p2", Status: card.Deleted}
+	linked := member.Person{Identities: []member.Identity{{OpenID: "o1"}, {OpenID: "o2", UnionID: "u"}}}
+	for name, tt := range map[string]struct {
+		deployment                 deployment
+		check, outcome, found, fix string
+	}{
+		"no database":     {deployment{pingErr: errors.New("gone")}, "database", "failed", "gone", "DATABASE_URL"},
+		"no ticket store": {deployment{storeErr: errors.New("gone")}, "ticket store", "failed", "the database: gone", "REDIS_URL"},
+		"wrong AppSecret": {deployment{secretErr: refused(40125)}, secret, "failed", "40125", "copy the AppSecret again: 公众平台"},
+		"not whitelisted": {deployment{secretErr: refused(40164)}, secret, "failed", "40164", "IP白名单"},
+		"unknown errcode": {deployment{secretErr: refused(99999)}, secret, "failed", "99999", "全局返回码"},
+		"WeChat unreached": {
+			deployment{secretErr: refused(0)},
+			secret, "failed", "stable_token", "let this machine reach /cgi-bin/stable_token",
+		},
+		"another error": {deployment{secretErr: errors.New("odd")}, secret, "failed", "odd", "see the error"},
+		"no api_ticket": {deployment{ticketErr: refused(48001)}, "api_ticket", "failed", "48001", "卡券功能"},
+		"clock is off":  {deployment{offset: 90 * time.Second}, "clock", "warning", "1m30s off", "timedatectl"},
+		"no cards":      {deployment{}, "cards", "warning", "the catalogue is empty", "server card create"},
+		"all own":       {deployment{stored: []card.Card{own}, cards: cards(own)}, "cards", "ok", "1, all of this account", ""},
+		"own and deleted": {
+			deployment{stored: []card.Card{own, deleted}, cards: cards(own)},
+			"cards", "ok", "1 of this account, 1 deleted", "",
+		},
+		"another account's": {
+			deployment{stored: []card.Card{own, other}, cards: cards(own)},
+			"cards", "warning", "p2 is not this account's", "server card show",
+		},
+		"none own": {deployment{stored: []card.Card{own}}, "cards", "failed", "none of the 1", "OFFICIAL_APP_ID"},
+		"in review": {
+			deployment{stored: []card.Card{own}, cards: cards(inReview)},
+			"cards", "warning", "in review: p1", "server card whitelist",
+		},
+		"quota is short": {
+			deployment{quota: wechat.Quota{DailyLimit: 100, Used: 91, Left: 9}},
+			"quota", "warning", "91 of 100 used", "midnight in Beijing",
+		},
+		"quota is fine": {deployment{quota: wechat.Quota{DailyLimit: 100, Used: 90, Left: 10}}, "quota", "ok", "90 of 100 used", ""},
+		"no unionids":   {deployment{people: make([]member.Person, 2)}, "unionid", "warning", "none of the newest 2", "微信开放平台"},
+		"unionids":      {deployment{people: []member.Person{linked, {}}}, "unionid", "ok", "1 of the newest 2", ""},
+		"dead messages": {deployment{outbox: member.Backlog{Dead: 2}}, "outbox", "warning", "2 messages", "--state dead"},
+		"old messages": {
+			deployment{outbox: member.Backlog{Waiting: 3, Oldest: 2 * time.Hour}},
+			"outbox", "warning", "3 messages wait", "server outbox list",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := tt.deployment.diagnose(t, config.Config{}, "", nil)[tt.check]
+			if got.Outcome != tt.outcome || !strings.Contains(got.Found, tt.found) || !strings.Contains(got.Fix, tt.fix) {
+				t.Errorf("got %+v, want %s, %q, %q", got, tt.outcome, tt.found, tt.fix)
+			}
+		})
+	}
+}
+
+func cards(list ...card.Card) map[string]card.Card {
+	byID := map[string]card.Card{}
+	for _, c := range list {
+		byID[c.ID] = c
+	}
+	return byID
+}
+
+func TestDiagnose_ChecksThatCannotWorkAreLeftOut(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("gone")
+	for name, tt := range map[string]struct {
+		deployment    deployment
+		openErr       error
+		done, leftOut string
+	}{
+		"database does not open":    {openErr: gone, done: "database", leftOut: "ticket store"},
+		"database does not answer":  {deployment: deployment{pingErr: gone}, done: "database", leftOut: "ticket store"},
+		"ticket store is gone":      {deployment: deployment{storeErr: gone}, done: "clock", leftOut: "card permission"},
+		"WeChat refuses the secret": {deployment: deployment{secretErr: gone}, done: "mini-program's AppSecret", leftOut: "clock"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := tt.deployment.diagnose(t, config.Config{}, "", tt.openErr)
+			if _, ok := got[tt.done]; !ok {
+				t.Errorf("%q was not checked", tt.done)
+			}
+			if f, ok := got[tt.leftOut]; ok {
+				t.Errorf("%q was checked: %+v", tt.leftOut, f)
+			}
+		})
+	}
+}
+
+func TestDiagnose_Configuration(t *testing.T) {
+	t.Parallel()
+	full := config.Config{WeChatAPIURL: "https://api.weixin.qq.com", CallbackAESKey: "k", OfficialOriginalID: "gh_1", DataKeys: "d"}
+	sparse := full
+	sparse.DataKeys, sparse.CallbackAESKey = "", ""
+	relay := full
+	relay.WeChatAPIURL = "https://api.weixin.qq.com.example"
+	for want, cfg := range map[string]config.Config{
+		"valid and complete": full,
+		"CALLBACK_AES_KEY (pushes come in the clear), DATA_KEYS": sparse,
+		"WECHAT_API_URL is not WeChat's own":                     relay,
+	} {
+		if got := new(deployment).diagnose(t, cfg, "", nil)["configuration"]; !strings.Contains(got.Found, want) {
+			t.Errorf("got %q, want %q", got.Found, want)
+		}
+	}
+}
+
+func TestDiagnose_Callback(t *testing.T) {
+	t.Parallel()
+	answer := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(strings.ReplaceAll(body, "ECHO", r.URL.Query().Get("echostr"))))
+		}
+	}
+	for name, tt := range map[string]struct {
+		handler        http.HandlerFunc
+		outcome, found string
+	}{
+		"echo":      {answer(200, "ECHO"), "warning", "answers WeChat's check, over http"},
+		"forbidden": {answer(403, ""), "failed", "refuses the signature"},
+		"a page":    {answer(200, "<html>ECHO"), "failed", "answers 200 and not the echo"},
+		"redirect":  {http.RedirectHandler("/login", http.StatusFound).ServeHTTP, "failed", "answers 302 and not the echo"},
+	} {
+		server := httptest.NewServer(tt.handler)
+		got := new(deployment).diagnose(t, config.Config{}, server.URL+"/", nil)["callback"]
+		server.Close()
+		if got.Outcome != tt.outcome || !strings.Contains(got.Found, tt.found) {
+			t.Errorf("%s: got %+v, want %s, %q", name, got, tt.outcome, tt.found)
+		}
+		if got := new(deployment).diagnose(t, config.Config{}, server.URL, nil)["callback"]; got.Outcome != "failed" {
+			t.Errorf("%s, without a server: got %+v", name, got)
+		}
+	}
+	for url, want := range map[string]string{"": "skipped", "shop.example": "failed", "://": "failed"} {
+		if got := new(deployment).diagnose(t, config.Config{}, url, nil)["callback"]; got.Outcome != want {
+			t.Errorf("%q: got %+v, want %s", url, got, want)
+		}
+	}
+}

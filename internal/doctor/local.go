@@ -1,0 +1,98 @@
+package doctor
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/addcard/addcard/internal/member"
+)
+
+// unreadable is the finding when the database fails after it was opened.
+func unreadable(err error) Finding {
+	return failed("check that the database runs and that DATABASE_URL's user may read all tables", "%v", err)
+}
+
+func (d *doctor) configuration(context.Context) Finding {
+	var missing []string
+	for name, set := range map[string]bool{
+		"CALLBACK_AES_KEY (pushes come in the clear)":                       d.cfg.CallbackAESKey != "",
+		"OFFICIAL_ORIGINAL_ID (pushes for another account are not ignored)": d.cfg.OfficialOriginalID != "",
+		"DATA_KEYS (forms of one-click cards are not kept)":                 d.cfg.DataKeys != "",
+	} {
+		if !set {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	switch u, err := url.Parse(d.cfg.WeChatAPIURL); {
+	case err != nil || !strings.HasSuffix(u.Hostname(), ".weixin.qq.com"):
+		return warning("unset WECHAT_API_URL to use the real WeChat", "valid; WECHAT_API_URL is not WeChat's own")
+	case len(missing) > 0:
+		return warning("set them; docs/configuration.md says what each is for", "valid; not set: %s", strings.Join(missing, ", "))
+	}
+	return ok("valid and complete")
+}
+
+func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployment, error)) Finding {
+	opened, err := open(ctx)
+	if err != nil {
+		return failed("check DATABASE_URL, and that this user may write there", "%v", err)
+	}
+	d.Deployment = opened
+	if err := d.Database.Ping(ctx); err != nil {
+		return failed("check DATABASE_URL", "%v", err)
+	}
+	return ok("open, its tables are up to date")
+}
+
+func (d *doctor) ticketStore(ctx context.Context) Finding {
+	store := "the database"
+	if d.cfg.RedisURL != "" {
+		store = "Redis"
+	}
+	if err := d.Tickets.Reachable(ctx); err != nil {
+		return failed("check REDIS_URL; docs/configuration.md says what Redis must allow", "%s: %v", store, err)
+	}
+	return ok("%s answers", store)
+}
+
+// unionID checks the newest members. Without unionids, the openids that a person
+// has in the mini-program and in the service account are not linked before one
+// of the person's cards links them.
+func (d *doctor) unionID(ctx context.Context) Finding {
+	const newest = 200
+	people, err := d.Members.People(ctx, member.Mark{}, newest)
+	if err != nil {
+		return unreadable(err)
+	}
+	with := 0
+	for _, p := range people {
+		if slices.ContainsFunc(p.Identities, func(id member.Identity) bool { return id.UnionID != "" }) {
+			with++
+		}
+	}
+	switch {
+	case len(people) == 0:
+		return skipped("", "no member has logged in yet")
+	case with == 0:
+		return warning("bind the mini-program and the service account to one 微信开放平台 account; wx.addCard needs it too",
+			"none of the newest %d members has one", len(people))
+	}
+	return ok("%d of the newest %d members have one", with, len(people))
+}
+
+func (d *doctor) outbox(ctx context.Context) Finding {
+	b, err := d.Outbox.Backlog(ctx)
+	switch {
+	case err != nil:
+		return unreadable(err)
+	case b.Dead > 0:
+		return warning("server outbox list --state dead", "WeChat refused %d messages for good", b.Dead)
+	case b.Oldest > time.Hour:
+		return warning("server outbox list", "%d messages wait for WeChat, the oldest for %v", b.Waiting, b.Oldest.Round(time.Minute))
+	}
+	return ok("%d messages wait for WeChat", b.Waiting)
+}
