@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/testing/golden"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
@@ -220,7 +221,7 @@ var describedName = regexp.MustCompile(`^Desc\{fqName: "(addcard_[^"]+)"`)
 // registers, whether it has samples or not.
 func (w *world) described() []string {
 	w.t.Helper()
-	cfg, err := app.LoadConfig(w.environ())
+	cfg, err := config.Load(w.environ())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -250,7 +251,7 @@ func (w *world) described() []string {
 func TestContract_configuration(t *testing.T) {
 	t.Parallel()
 	var lines []string
-	for _, v := range variables(reflect.TypeFor[app.Config](), "") {
+	for _, v := range variables(reflect.TypeFor[config.Config](), "") {
 		line := v.name + " " + v.kind
 		if v.value != "" {
 			line += fmt.Sprintf(" default=%q", v.value)
@@ -267,10 +268,10 @@ func TestContract_configuration(t *testing.T) {
 	golden.Contract(t, "configuration.txt", strings.Join(lines, ""))
 }
 
-// refused is what LoadConfig has against a variable in an environment.
+// refused is what config.Load has against a variable in an environment.
 func refused(t *testing.T, name string, environ ...string) string {
 	t.Helper()
-	_, err := app.LoadConfig(environ)
+	_, err := config.Load(environ)
 	for line := range strings.SplitSeq(strings.TrimPrefix(fmt.Sprint(err), "configuration: "), "; ") {
 		if what, ok := strings.CutPrefix(line, name+": "); ok {
 			return what

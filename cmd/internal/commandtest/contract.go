@@ -159,7 +159,7 @@ var helpFlag = regexp.MustCompile(`(?m)^ {2,6}(?:-\w, )?--(?:\[no-\])?([a-z0-9-]
 // arguments and exactly its flags, so that the contract is about this program.
 func explains(t *testing.T, program string, node *kong.Node) {
 	t.Helper()
-	help := show(t, program, append(strings.Fields(path(node))[1:], "--help")...)
+	help := output(t, program, append(strings.Fields(path(node))[1:], "--help")...)
 	for _, argument := range node.Positional {
 		if !strings.Contains(help, "<"+argument.Name+">") {
 			t.Errorf("%s --help does not name <%s>", path(node), argument.Name)
