@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 // Two replicas share one store: WeChat is asked once.
@@ -15,7 +16,7 @@ func Example() {
 		asked++
 		return "kgt8ON7yVITDhtdwci0qeZ", 7200 * time.Second, nil
 	}
-	store, err := ticket.Seal(ticket.NewMemory(), "the account's AppSecret")
+	store, err := ticket.Seal(tickettest.NewMemory(), "the account's AppSecret")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -42,7 +43,7 @@ func ExampleSource_Invalidate() {
 			n++
 			return fmt.Sprintf("token-%d", n), 7200 * time.Second, nil
 		},
-		ticket.NewMemory(),
+		tickettest.NewMemory(),
 		ticket.Options{RenewFrom: 5 * time.Minute, RenewTo: 4 * time.Minute, TTLIsLeft: true})
 	defer token.Close()
 	ctx := context.Background()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 // Any expires_in from 1 s up works: the fleet asks about once per life and
@@ -30,7 +31,7 @@ func TestSource_shortLives(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					u := &upstream{latency: 100 * time.Millisecond, life: tt.life, overlap: -1, sticky: sticky}
-					c := runCrowd(fleet(t, 3, u, ticket.NewMemory(), ticket.Options{}), u, 3, tt.life/50, 10*tt.life)
+					c := runCrowd(fleet(t, 3, u, tickettest.NewMemory(), ticket.Options{}), u, 3, tt.life/50, 10*tt.life)
 					t.Logf("%d issues in ten lives, longest wait %v", u.count(), c.longestWait)
 					if c.errors != 0 || c.longestDead > 0 {
 						t.Errorf("errors = %d (%v), longest dead %v", c.errors, c.firstErr, c.longestDead)
@@ -69,7 +70,7 @@ func TestSource_absurdAnswersAreRefused(t *testing.T) {
 						return "good", 2 * time.Hour, nil
 					}
 					return tt.value, tt.ttl, nil
-				}, ticket.NewMemory(), ticket.Options{})
+				}, tickettest.NewMemory(), ticket.Options{})
 				get(t, s)
 				time.Sleep(2*time.Hour - time.Second)
 				if got := get(t, s); got != "good" || s.Status().Counts.Fetches.Refused == 0 {
@@ -89,7 +90,7 @@ func TestSource_lifeCountsFromTheStartOfTheRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 5 * time.Second, life: time.Minute}
-		store := ticket.NewMemory()
+		store := tickettest.NewMemory()
 		a, b := source(t, u.Issue, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{})
 		get(t, a)
 		get(t, b)
@@ -111,7 +112,7 @@ func TestSource_unchangedTicketKeepsItsEnd(t *testing.T) {
 			n.Add(1)
 			return "same", 2 * time.Hour, nil
 		}
-		store := ticket.NewMemory()
+		store := tickettest.NewMemory()
 		for i, s := range []*ticket.Source{source(t, issue, store, ticket.Options{}), source(t, issue, store, ticket.Options{})} {
 			get(t, s)
 			if i == 0 {
@@ -143,7 +144,7 @@ func TestSource_unchangedTokenWithANewLife(t *testing.T) {
 			n.Add(1)
 			return "same", time.Second, nil
 		}
-		s := source(t, issue, ticket.NewMemory(), ticket.Options{TTLIsLeft: true})
+		s := source(t, issue, tickettest.NewMemory(), ticket.Options{TTLIsLeft: true})
 		for range 600 {
 			get(t, s)
 			time.Sleep(100 * time.Millisecond)
@@ -160,7 +161,7 @@ func TestSource_unchangedTokenWithANewLife(t *testing.T) {
 // Symptom: at a renewal somebody was told the new value's life for the old one.
 func TestSource_TicketLeft_isOfTheValueItStandsBeside(t *testing.T) {
 	t.Parallel()
-	store := ticket.NewMemory()
+	store := tickettest.NewMemory()
 	issue := func(context.Context) (string, time.Duration, error) { return "short", time.Hour, nil }
 	s := source(t, issue, store, ticket.Options{Look: time.Millisecond})
 	get(t, s)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 // faulty is a store whose server can go away, lose answers or be replaced.
@@ -77,7 +78,7 @@ func TestSource_storeDownServesMemoryToItsEndAndNeverAsks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := &faulty{to: ticket.NewMemory()}
+		store := &faulty{to: tickettest.NewMemory()}
 		s := source(t, u.Issue, store, ticket.Options{})
 		get(t, s)
 		store.set(func(f *faulty) { f.fail = down })
@@ -124,7 +125,7 @@ func TestSource_lostAnswerToAcquireFindsItsLeaseAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
 		n := 0
-		store := &faulty{to: ticket.NewMemory(), lose: func(call string) error {
+		store := &faulty{to: tickettest.NewMemory(), lose: func(call string) error {
 			if call == "acquire" {
 				if n++; n == 1 {
 					return errDown
@@ -148,7 +149,7 @@ func TestSource_leaseThatCouldNotBeGivenBackIsFoundAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 20 * time.Second}
-		store := &faulty{to: ticket.NewMemory()}
+		store := &faulty{to: tickettest.NewMemory()}
 		s := source(t, u.Issue, store, ticket.Options{})
 		first := get(t, s)
 		var acquired atomic.Bool
@@ -183,7 +184,7 @@ func TestSource_unsavedValueIsServedAndSharedLater(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-			memory := ticket.NewMemory()
+			memory := tickettest.NewMemory()
 			var broken atomic.Bool
 			broken.Store(true)
 			saves := func(call string) error {
@@ -214,7 +215,7 @@ func TestSource_unsavedSuccessorReachesTheFleet(t *testing.T) {
 	for _, misses := range []int{1, 5} {
 		synctest.Test(t, func(t *testing.T) {
 			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-			store := &faulty{to: ticket.NewMemory()}
+			store := &faulty{to: tickettest.NewMemory()}
 			replicas := fleet(t, 3, u, store, ticket.Options{})
 			for _, s := range replicas {
 				get(t, s)
@@ -257,7 +258,7 @@ func TestSource_clocksThatJump(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-				store := &faulty{to: ticket.NewMemory()}
+				store := &faulty{to: tickettest.NewMemory()}
 				replicas := fleet(t, 3, u, store, ticket.Options{})
 				for _, s := range replicas {
 					get(t, s)
@@ -281,12 +282,12 @@ func TestSource_emptiedStoreIsFilledFromMemoryWithoutAFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-		store := &faulty{to: ticket.NewMemory()}
+		store := &faulty{to: tickettest.NewMemory()}
 		replicas := fleet(t, 3, u, store, ticket.Options{})
 		value := get(t, replicas[0])
 		get(t, replicas[1])
 		time.Sleep(time.Hour)
-		store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+		store.set(func(f *faulty) { f.to = tickettest.NewMemory() })
 		time.Sleep(10 * time.Second)
 		if got := get(t, replicas[2]); got != value || u.count() != 1 {
 			t.Errorf("cold replica got %q after %d issues, want %q after 1", got, u.count(), value)
@@ -304,7 +305,7 @@ func TestSource_emptiedStoreIsFilledInABackOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := &faulty{to: ticket.NewMemory()}
+		store := &faulty{to: tickettest.NewMemory()}
 		replicas := fleet(t, 3, u, store, ticket.Options{})
 		for _, s := range replicas {
 			get(t, s)
@@ -313,7 +314,7 @@ func TestSource_emptiedStoreIsFilledInABackOff(t *testing.T) {
 		time.Sleep(113 * time.Minute) // the renewal was refused, and everybody knows
 		value, before := get(t, replicas[0]), u.count()
 		for range 2 { // the new replica knows of the back-off from the store alone
-			store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+			store.set(func(f *faulty) { f.to = tickettest.NewMemory() })
 			time.Sleep(10 * time.Second)
 			replicas = append(replicas, source(t, u.Issue, store, ticket.Options{}))
 			c := runCrowd(replicas, u, 2, time.Second, time.Minute)
@@ -334,7 +335,7 @@ func TestSource_endedBackOffIsNotPutBack(t *testing.T) {
 	for range 6 { // who puts the copy back is chance
 		synctest.Test(t, func(t *testing.T) {
 			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-			store := &faulty{to: ticket.NewMemory()}
+			store := &faulty{to: tickettest.NewMemory()}
 			replicas := fleet(t, 2, u, store, ticket.Options{})
 			for _, s := range replicas {
 				get(t, s)
@@ -342,11 +343,11 @@ func TestSource_endedBackOffIsNotPutBack(t *testing.T) {
 			u.failWith(func() error { return quotaError{time.Now().Add(12 * time.Hour)} })
 			time.Sleep(113 * time.Minute)
 			u.failWith(nil) // the operator cleared the quota
-			store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+			store.set(func(f *faulty) { f.to = tickettest.NewMemory() })
 			replicas = append(replicas, source(t, u.Issue, store, ticket.Options{}))
 			get(t, replicas[2]) // it comes before the others have looked
 			time.Sleep(10 * time.Second)
-			store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+			store.set(func(f *faulty) { f.to = tickettest.NewMemory() })
 			if c := runCrowd(replicas, u, 1, 5*time.Minute, 3*time.Hour); c.errors > 0 {
 				t.Errorf("errors = %d (%v)", c.errors, c.firstErr)
 			}
@@ -361,12 +362,12 @@ func TestSource_restartedStoreCountingFromOneIsFollowed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := &faulty{to: ticket.NewMemory()}
+		store := &faulty{to: tickettest.NewMemory()}
 		old := fleet(t, 2, u, store, ticket.Options{})
 		runCrowd(old, u, 1, time.Minute, 24*time.Hour) // a high fence
 		before := u.count()
 
-		store.set(func(f *faulty) { f.to = ticket.NewMemory() })
+		store.set(func(f *faulty) { f.to = tickettest.NewMemory() })
 		value := get(t, source(t, u.Issue, store, ticket.Options{}))
 		time.Sleep(5 * time.Second)
 		for i, s := range old {
@@ -390,7 +391,7 @@ func TestSource_olderCopyOfAReturningMasterIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		oldMaster, newMaster := ticket.NewMemory(), ticket.NewMemory()
+		oldMaster, newMaster := tickettest.NewMemory(), tickettest.NewMemory()
 		store := &faulty{to: oldMaster}
 		a, b := source(t, u.Issue, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{})
 		get(t, a)
@@ -424,7 +425,7 @@ func TestSource_junkInTheStoreIsAMissAndIsReplaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		inner := ticket.NewMemory()
+		inner := tickettest.NewMemory()
 		store, err := ticket.Seal(inner, "secret-of-the-app")
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 const key = "wx:app:wx_card"
@@ -244,7 +245,7 @@ func TestSource_fleetOfFiveForADay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				u := tt.up
 				u.latency, u.life = 300*time.Millisecond, 2*time.Hour
-				c := runCrowd(fleet(t, 5, u, ticket.NewMemory(), tt.opt), u, 4, 20*time.Second, 24*time.Hour)
+				c := runCrowd(fleet(t, 5, u, tickettest.NewMemory(), tt.opt), u, 4, 20*time.Second, 24*time.Hour)
 				t.Logf("%d calls, %d issues, longest wait %v, longest dead %v", c.calls, u.count(), c.longestWait, c.longestDead)
 				if c.errors > 0 {
 					t.Errorf("errors = %d, first: %v", c.errors, c.firstErr)
@@ -267,7 +268,7 @@ func TestSource_coldStartOfSixteenReplicasIssuesOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		c := runCrowd(fleet(t, 16, u, ticket.NewMemory(), ticket.Options{}), u, 1000, time.Second, time.Nanosecond)
+		c := runCrowd(fleet(t, 16, u, tickettest.NewMemory(), ticket.Options{}), u, 1000, time.Second, time.Nanosecond)
 		if u.count() != 1 || c.errors != 0 || c.calls != 16_000 {
 			t.Errorf("issues = %d, errors = %d of %d, want 1, 0 of 16000; first: %v", u.count(), c.errors, c.calls, c.firstErr)
 		}
@@ -282,7 +283,7 @@ func TestSource_hardExpiryOfSixteenReplicasIssuesOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := &faulty{to: ticket.NewMemory()}
+		store := &faulty{to: tickettest.NewMemory()}
 		replicas := fleet(t, 16, u, store, ticket.Options{})
 		for _, s := range replicas {
 			get(t, s)
@@ -301,7 +302,7 @@ func TestSource_restartWithStoredValueIssuesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := ticket.NewMemory()
+		store := tickettest.NewMemory()
 		var first string
 		for i := range 20 {
 			s := ticket.New(key, u.Issue, store, ticket.Options{})
@@ -325,7 +326,7 @@ func TestSource_staysWarmWithoutCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		s := source(t, u.Issue, tickettest.NewMemory(), ticket.Options{})
 		get(t, s)
 		time.Sleep(9 * time.Hour)
 		start := time.Now()
@@ -340,7 +341,7 @@ func TestSource_waitersKeepTheirOwnDeadlines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 3 * time.Second, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		s := source(t, u.Issue, tickettest.NewMemory(), ticket.Options{})
 		var wg sync.WaitGroup
 		for range 999 {
 			wg.Go(func() {
@@ -368,7 +369,7 @@ func TestSource_turnsAwayWaitersBeyondItsLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: time.Second, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{MaxWaiters: 10})
+		s := source(t, u.Issue, tickettest.NewMemory(), ticket.Options{MaxWaiters: 10})
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() { get(t, s) })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 // paused wraps an issuer so that its process stands still at some point of its
@@ -40,7 +41,7 @@ func TestSource_holderPausedPastItsLease(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: overlap}
-					store := ticket.NewMemory()
+					store := tickettest.NewMemory()
 					holder := source(t, paused(u.Issue, tt.before, tt.after), store, ticket.Options{})
 					cold := make(chan string, 1)
 					go func() {
@@ -76,7 +77,7 @@ func TestSource_looksAgainOnceItHasTheLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		memory := ticket.NewMemory()
+		memory := tickettest.NewMemory()
 		quick := source(t, u.Issue, memory, ticket.Options{})
 		slow := source(t, u.Issue, &faulty{to: memory, fail: func(call string) error {
 			if call == "acquire" {
@@ -96,7 +97,7 @@ func TestSource_holderPausedBeforeItsCallLetsGo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 2 * time.Second, life: 2 * time.Hour}
-		memory := ticket.NewMemory()
+		memory := tickettest.NewMemory()
 		loads := 0 // the holder's goroutine makes them one by one
 		holder := source(t, u.Issue, &faulty{to: memory, lose: func(call string) error {
 			if call == "load" {
@@ -121,7 +122,7 @@ func TestSource_deadHolderIsReplacedWhenItsLeaseRunsOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := ticket.NewMemory()
+		store := tickettest.NewMemory()
 		if _, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "killed", TTL: 15 * time.Second}); err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +144,7 @@ func TestSource_deadHolderAtRenewalIsNoticedByNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-		store := ticket.NewMemory()
+		store := tickettest.NewMemory()
 		replicas := fleet(t, 4, u, store, ticket.Options{})
 		runCrowd(replicas, u, 1, time.Second, 107*time.Minute)
 		if _, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "killed", TTL: 15 * time.Second}); err != nil {
@@ -161,7 +162,7 @@ func TestSource_CloseWaitsForTheCallUnderWayAndGivesTheLeaseBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 2 * time.Second, life: 2 * time.Hour, overlap: 0}
-		store := ticket.NewMemory()
+		store := tickettest.NewMemory()
 		s := ticket.New(key, u.Issue, store, ticket.Options{})
 		go func() { _, _ = s.Ticket(context.Background()) }()
 		time.Sleep(time.Second)
@@ -183,7 +184,7 @@ func TestSource_closedWithoutAValueIsUnavailable(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{life: 2 * time.Hour}
-		s := ticket.New(key, u.Issue, ticket.NewMemory(), ticket.Options{})
+		s := ticket.New(key, u.Issue, tickettest.NewMemory(), ticket.Options{})
 		s.Close()
 		if _, err := s.Ticket(t.Context()); err == nil || u.count() != 0 {
 			t.Errorf("Ticket after Close: error = %v, issues = %d", err, u.count())

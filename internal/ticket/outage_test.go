@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 var errBusy = errors.New("-1 system busy")
@@ -56,7 +57,7 @@ func TestSource_coldFleetInAnOutage(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(tt.down, tt.err)}
-				replicas := fleet(t, 5, u, ticket.NewMemory(), ticket.Options{})
+				replicas := fleet(t, 5, u, tickettest.NewMemory(), ticket.Options{})
 				c := runCrowd(replicas, u, 4, tt.every, tt.down)
 				attempts := u.count()
 				t.Logf("%d attempts; %v", attempts, c)
@@ -78,7 +79,7 @@ func TestSource_outageAtRenewalIsNoticedByNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-		replicas := fleet(t, 5, u, ticket.NewMemory(), ticket.Options{})
+		replicas := fleet(t, 5, u, tickettest.NewMemory(), ticket.Options{})
 		runCrowd(replicas, u, 2, time.Second, 107*time.Minute)
 		before := u.count()
 		u.failWith(until(11*time.Minute, errBusy))
@@ -98,7 +99,7 @@ func TestSource_coldCallerLearnsTheCauseAndWhenToComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(time.Hour, permanentError{})}
 		var acquires atomic.Int64
-		store := &faulty{to: ticket.NewMemory(), fail: func(call string) error {
+		store := &faulty{to: tickettest.NewMemory(), fail: func(call string) error {
 			if call == "acquire" {
 				acquires.Add(1)
 			}
@@ -166,7 +167,7 @@ func TestSource_oneHiccupCostsAMomentNotAnError(t *testing.T) {
 			return nil
 		}}
 		start := time.Now()
-		get(t, source(t, u.Issue, ticket.NewMemory(), ticket.Options{}))
+		get(t, source(t, u.Issue, tickettest.NewMemory(), ticket.Options{}))
 		if wait := time.Since(start); wait > 1300*time.Millisecond {
 			t.Errorf("waited %v", wait)
 		}
@@ -180,7 +181,7 @@ func TestSource_spentQuotaIsWaitedForUntilItResets(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			resets := time.Now().Add(7 * time.Hour)
 			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(7*time.Hour, quotaError{resets})}
-			replicas := fleet(t, replicas, u, ticket.NewMemory(), ticket.Options{})
+			replicas := fleet(t, replicas, u, tickettest.NewMemory(), ticket.Options{})
 			runCrowd(replicas, u, 2, 10*time.Second, 7*time.Hour-time.Minute)
 			if u.count() != 1 {
 				t.Errorf("attempts = %d while the quota was spent, want 1", u.count())
@@ -203,7 +204,7 @@ func TestSource_replicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
 			refused.Add(1)
 			return "", 0, errBusy
 		}
-		store := ticket.NewMemory()
+		store := tickettest.NewMemory()
 		replicas := []*ticket.Source{
 			source(t, cut, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{}),
 		}
@@ -235,7 +236,7 @@ func ticketFollowsItsToken(t *testing.T) {
 		return err
 	}}
 	var replicas []*ticket.Source
-	tokenStore, ticketStore := ticket.NewMemory(), ticket.NewMemory()
+	tokenStore, ticketStore := tickettest.NewMemory(), tickettest.NewMemory()
 	for range 3 {
 		token := source(t, tokens.Issue, tokenStore, ticket.Options{})
 		replicas = append(replicas, source(t, func(ctx context.Context) (string, time.Duration, error) {
@@ -280,7 +281,7 @@ func TestSource_replicaThatWasRefusedComesLast(t *testing.T) {
 func replicaThatWasRefusedComesLast(t *testing.T) {
 	u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
 	var refused atomic.Int64
-	store := ticket.NewMemory()
+	store := tickettest.NewMemory()
 	unlisted := source(t, func(context.Context) (string, time.Duration, error) {
 		refused.Add(1)
 		return "", 0, permanentError{}
@@ -309,7 +310,7 @@ func TestSource_panicInTheIssuerIsARefusal(t *testing.T) {
 			}
 			return nil
 		}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		s := source(t, u.Issue, tickettest.NewMemory(), ticket.Options{})
 		get(t, s)
 		if err := s.Status().LastError; err == nil || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("LastError = %v, want one without the panic's text", err)
@@ -321,7 +322,7 @@ func TestSource_callThatNeverEndsIsGivenUpWithinItsLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: time.Hour, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		s := source(t, u.Issue, tickettest.NewMemory(), ticket.Options{})
 		start := time.Now()
 		_, err := s.Ticket(t.Context())
 		if !errors.Is(err, context.DeadlineExceeded) {

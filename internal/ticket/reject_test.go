@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 // use plays one API call with a value: it is refused if the value is dead,
@@ -35,7 +36,7 @@ func TestSource_Invalidate_stormCausesOneRefetchForTheFleet(t *testing.T) {
 	for _, size := range []struct{ replicas, callers int }{{1, 512}, {8, 64}, {16, 1000}} {
 		synctest.Test(t, func(t *testing.T) {
 			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-			replicas := fleet(t, size.replicas, u, ticket.NewMemory(), ticket.Options{})
+			replicas := fleet(t, size.replicas, u, tickettest.NewMemory(), ticket.Options{})
 			for _, s := range replicas {
 				get(t, s)
 			}
@@ -79,7 +80,7 @@ func TestSource_Invalidate_everythingRefusedForTenMinutes(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1,
 					sticky: mode == "sticky", stable: mode == "stable", printsLeft: true}
-				replicas := fleet(t, 4, u, ticket.NewMemory(), ticket.Options{TTLIsLeft: mode == "stable"})
+				replicas := fleet(t, 4, u, tickettest.NewMemory(), ticket.Options{TTLIsLeft: mode == "stable"})
 				for _, s := range replicas {
 					get(t, s)
 				}
@@ -133,7 +134,7 @@ func TestSource_Invalidate_strangerEveryMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		replicas := fleet(t, 3, u, ticket.NewMemory(), ticket.Options{})
+		replicas := fleet(t, 3, u, tickettest.NewMemory(), ticket.Options{})
 		get(t, replicas[0])
 		for range 60 {
 			time.Sleep(61 * time.Second)
@@ -155,7 +156,7 @@ func TestSource_Invalidate_ofAFormerValueDoesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		s := source(t, u.Issue, tickettest.NewMemory(), ticket.Options{})
 		first := get(t, s)
 		if err := s.Invalidate(t.Context(), first); err != nil {
 			t.Fatalf("Invalidate: %v", err)
@@ -185,7 +186,7 @@ func TestSource_Invalidate_ofAValueOnlyTheFleetHas(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-		store := ticket.NewMemory()
+		store := tickettest.NewMemory()
 		a := source(t, u.Issue, store, ticket.Options{})
 		b := source(t, u.Issue, store, ticket.Options{})
 		first := get(t, a)
@@ -215,7 +216,7 @@ func TestSource_Invalidate_duringALook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-		memory, loads := ticket.NewMemory(), &faulty{}
+		memory, loads := tickettest.NewMemory(), &faulty{}
 		loads.to = memory
 		a, b := source(t, u.Issue, memory, ticket.Options{}), source(t, u.Issue, loads, ticket.Options{})
 		first := get(t, a)
@@ -245,7 +246,7 @@ func TestSource_Invalidate_isSeenByTheFleet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		replicas := fleet(t, 3, u, ticket.NewMemory(), ticket.Options{})
+		replicas := fleet(t, 3, u, tickettest.NewMemory(), ticket.Options{})
 		for _, s := range replicas {
 			get(t, s)
 		}
@@ -277,7 +278,7 @@ func TestSource_Invalidate_deadValueDoesNotComeBackFromALaggingReplica(t *testin
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		common, lonely := &faulty{to: ticket.NewMemory()}, &faulty{}
+		common, lonely := &faulty{to: tickettest.NewMemory()}, &faulty{}
 		lonely.to = common
 		a, lagging := source(t, u.Issue, common, ticket.Options{}), source(t, u.Issue, lonely, ticket.Options{})
 		dead := get(t, a)
@@ -288,7 +289,7 @@ func TestSource_Invalidate_deadValueDoesNotComeBackFromALaggingReplica(t *testin
 		if err := a.Invalidate(t.Context(), dead); err != nil {
 			t.Fatalf("Invalidate: %v", err)
 		}
-		common.set(func(f *faulty) { f.to = ticket.NewMemory() }) // the mark of the rejection is lost too
+		common.set(func(f *faulty) { f.to = tickettest.NewMemory() }) // the mark of the rejection is lost too
 		lonely.set(func(f *faulty) { f.fail = nil })
 		for range 200 {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -309,7 +310,7 @@ func TestSource_Invalidate_withTheStoreDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := &faulty{to: ticket.NewMemory()}
+		store := &faulty{to: tickettest.NewMemory()}
 		s := source(t, u.Issue, store, ticket.Options{})
 		value := get(t, s)
 		store.set(func(f *faulty) { f.fail = down })
@@ -329,7 +330,7 @@ func TestSource_Invalidate_finishedBetweenLoadAndAcquire(t *testing.T) {
 	for range 8 { // when the look falls is chance
 		synctest.Test(t, func(t *testing.T) {
 			u := &upstream{latency: 3 * time.Second, life: 2 * time.Hour}
-			memory := ticket.NewMemory()
+			memory := tickettest.NewMemory()
 			slow := &faulty{to: memory, fail: func(call string) error {
 				if call == "acquire" {
 					time.Sleep(400 * time.Millisecond)

@@ -14,7 +14,7 @@ import (
 func TestSeal(t *testing.T) {
 	t.Parallel()
 	tickettest.Run(t, func(t *testing.T) tickettest.Harness {
-		inner := ticket.NewMemory()
+		inner := tickettest.NewMemory()
 		return tickettest.Harness{
 			Store:   seal(t, inner, "secret"),
 			Corrupt: func(t *testing.T, key string) { put(t, inner, key, "junk", 1) },
@@ -59,7 +59,7 @@ func raw(t *testing.T, store ticket.Store, key string) string {
 // its place.
 func TestSeal_opensOnlyWhatBelongsThere(t *testing.T) {
 	t.Parallel()
-	inner := ticket.NewMemory()
+	inner := tickettest.NewMemory()
 	put(t, seal(t, inner, "secret"), "token", "the-value", 1)
 	good := raw(t, inner, "token")
 	if strings.Contains(good, "the-value") {
@@ -88,7 +88,7 @@ func TestSeal_opensOnlyWhatBelongsThere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			planted := ticket.NewMemory()
+			planted := tickettest.NewMemory()
 			put(t, planted, tt.key, tt.text, tt.fence)
 			rec, err := seal(t, planted, tt.secret).Load(t.Context(), tt.key)
 			if name == "good" {
@@ -104,7 +104,7 @@ func TestSeal_opensOnlyWhatBelongsThere(t *testing.T) {
 
 func TestSeal_wantsASecret(t *testing.T) {
 	t.Parallel()
-	if _, err := ticket.Seal(ticket.NewMemory(), ""); err == nil {
+	if _, err := ticket.Seal(tickettest.NewMemory(), ""); err == nil {
 		t.Error("Seal without a secret: no error")
 	}
 }

@@ -3,7 +3,7 @@
 //
 //	func TestStore(t *testing.T) {
 //		tickettest.Run(t, func(t *testing.T) tickettest.Harness {
-//			return tickettest.Harness{Store: ticket.NewMemory()}
+//			return tickettest.Harness{Store: tickettest.NewMemory()}
 //		})
 //	}
 //

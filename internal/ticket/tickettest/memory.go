@@ -1,12 +1,14 @@
-package ticket
+package tickettest
 
 import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/addcard/addcard/internal/ticket"
 )
 
-// Memory is a [Store] in the memory of one process: for tests, and for several
+// Memory is a [ticket.Store] in the memory of one process: for tests, and for several
 // Sources that live in one program. Nothing survives the process. Make it with
 // [NewMemory]; it is safe for concurrent use.
 type Memory struct {
@@ -32,18 +34,18 @@ type memoryRow struct {
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory { return &Memory{rows: map[string]*memoryRow{}} }
 
-// Load implements [Store].
-func (m *Memory) Load(ctx context.Context, key string) (Record, error) {
+// Load implements [ticket.Store].
+func (m *Memory) Load(ctx context.Context, key string) (ticket.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return Record{}, err
+		return ticket.Record{}, err
 	}
 	row, ok := m.rows[key]
 	if !ok || row.issued == 0 {
-		return Record{}, ErrNotFound
+		return ticket.Record{}, ticket.ErrNotFound
 	}
-	return Record{
+	return ticket.Record{
 		Value:    row.value,
 		Fence:    row.issued,
 		Life:     row.life,
@@ -53,12 +55,12 @@ func (m *Memory) Load(ctx context.Context, key string) (Record, error) {
 	}, nil
 }
 
-// Acquire implements [Store].
-func (m *Memory) Acquire(ctx context.Context, key string, claim Claim) (Lease, error) {
+// Acquire implements [ticket.Store].
+func (m *Memory) Acquire(ctx context.Context, key string, claim ticket.Claim) (ticket.Lease, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return Lease{}, err
+		return ticket.Lease{}, err
 	}
 	row, ok := m.rows[key]
 	if !ok {
@@ -68,17 +70,17 @@ func (m *Memory) Acquire(ctx context.Context, key string, claim Claim) (Lease, e
 	now := time.Now()
 	held := now.Before(row.until)
 	if held && (row.owner == "" || row.owner != claim.Owner) {
-		return Lease{}, &HeldError{For: row.until.Sub(now), BackOff: row.owner == ""}
+		return ticket.Lease{}, &ticket.HeldError{For: row.until.Sub(now), BackOff: row.owner == ""}
 	}
 	if !held {
 		row.fence = max(row.fence, claim.Above) + 1
 	}
 	row.owner, row.granted, row.until = claim.Owner, now, now.Add(claim.TTL)
-	return Lease{Key: key, Owner: claim.Owner, Fence: row.fence, Failures: row.failures}, nil
+	return ticket.Lease{Key: key, Owner: claim.Owner, Fence: row.fence, Failures: row.failures}, nil
 }
 
-// Save implements [Store].
-func (m *Memory) Save(ctx context.Context, lease Lease, issue Issue) error {
+// Save implements [ticket.Store].
+func (m *Memory) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -86,15 +88,15 @@ func (m *Memory) Save(ctx context.Context, lease Lease, issue Issue) error {
 	}
 	row, ok := m.ours(lease)
 	if !ok {
-		return ErrLeaseLost
+		return ticket.ErrLeaseLost
 	}
 	row.value, row.issued, row.life, row.rejected = issue.Value, issue.Fence, issue.Life, false
 	row.ends, row.savedAt = row.granted.Add(issue.Asked+issue.Life), time.Now()
 	return nil
 }
 
-// Release implements [Store].
-func (m *Memory) Release(ctx context.Context, lease Lease, after time.Duration) error {
+// Release implements [ticket.Store].
+func (m *Memory) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -106,7 +108,7 @@ func (m *Memory) Release(ctx context.Context, lease Lease, after time.Duration) 
 	return nil
 }
 
-// Invalidate implements [Store].
+// Invalidate implements [ticket.Store].
 func (m *Memory) Invalidate(ctx context.Context, key string, fence int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,7 +122,7 @@ func (m *Memory) Invalidate(ctx context.Context, key string, fence int64) error 
 }
 
 // ours returns the row of a lease that is the latest issued and not given back.
-func (m *Memory) ours(lease Lease) (*memoryRow, bool) {
+func (m *Memory) ours(lease ticket.Lease) (*memoryRow, bool) {
 	row, ok := m.rows[lease.Key]
 	return row, ok && row.owner != "" && row.owner == lease.Owner && row.fence == lease.Fence
 }
