@@ -53,7 +53,7 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	return c, nil
 }
 
-func openPostgres(_ context.Context, url string) (engine, error) {
+func openPostgres(_ context.Context, url string) (Engine, error) {
 	c, err := postgresConfig(url)
 	if err != nil {
 		return nil, err
@@ -91,13 +91,13 @@ func (d direct) QueryRow(ctx context.Context, query string, args ...any) *sql.Ro
 	return d.db.QueryRowContext(ctx, query, args...)
 }
 
-func (p *postgres) read() Querier { return p.reader }
+func (p *postgres) Read() Querier { return p.reader }
 
-func (p *postgres) skipLocked() string { return "skip locked" }
+func (p *postgres) SkipLocked(table string) string { return " for update of " + table + " skip locked" }
 
-func (p *postgres) rowsPerInsert() int { return 200 }
+func (p *postgres) RowsPerInsert() int { return 200 }
 
-func (p *postgres) hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error) {
+func (p *postgres) Hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error) {
 	take := "select pg_advisory_xact_lock_shared($1)"
 	if alone {
 		take = "select pg_advisory_xact_lock($1)"
@@ -106,11 +106,11 @@ func (p *postgres) hold(ctx context.Context, tx Querier, lock int64, alone bool)
 	return alone, err
 }
 
-func (p *postgres) version(context.Context) int64 { return p.versions.Add(1) }
+func (p *postgres) Version(context.Context) int64 { return p.versions.Add(1) }
 
 // write begins again when the transaction got in another's way: a deadlock, or
 // a row that both made.
-func (p *postgres) write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+func (p *postgres) Write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
 	const tries = 4
 	for try := 1; ; try++ {
 		err := p.transact(ctx, fn)
@@ -166,7 +166,7 @@ func inTheWay(err error) bool {
 	return false
 }
 
-func (p *postgres) close() error {
+func (p *postgres) Close() error {
 	return errors.Join(p.writer.Close(), p.reader.db.(*sql.DB).Close())
 }
 

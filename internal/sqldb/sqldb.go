@@ -42,18 +42,55 @@ type Querier interface {
 }
 
 // DB is an open database. It is safe for concurrent use.
-type DB struct{ engine engine }
+type DB struct{ Engine }
 
-// engine is what SQLite and PostgreSQL do in ways of their own.
-type engine interface {
-	read() Querier
-	write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error
-	version(ctx context.Context) int64
+// Engine is what SQLite and PostgreSQL do differently.
+type Engine interface {
+	// Read returns a Querier outside any transaction: each statement sees what
+	// was committed before it began. It never waits for a writer.
+	Read() Querier
+
+	// Write runs fn in one durable transaction and returns once the commit is on
+	// disk.
+	//
+	// fn must use the context and the Querier that it is given. It may run more
+	// than once, so it must assign to the caller's variables and not add to them:
+	// SQLite commits the transactions of several callers together and, after a
+	// failed commit, each of them alone; PostgreSQL is asked again after a deadlock
+	// or a serialization failure. An error from fn undoes only the work of fn and
+	// is returned unchanged. If ctx ends while fn waits for its turn, Write returns
+	// the error of ctx.
+	Write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error
+
+	// SkipLocked returns the end of a sub-select that picks rows to update for one
+	// of several workers; table is the sub-select's name for the rows. Without it,
+	// workers on PostgreSQL wait for each other or deadlock, and pick rows that
+	// another worker has just taken. On SQLite, which has one writer, it is empty.
+	SkipLocked(table string) string
+
+	// RowsPerInsert returns how many rows one statement should insert when there
+	// are very many: PostgreSQL pays a round trip for each statement, SQLite keeps
+	// a statement journal for each insert of several rows.
+	RowsPerInsert() int
+
+	// Hold waits for the advisory lock with this number and holds it until tx ends,
+	// shared with others or exclusively (alone). It reports whether tx holds the
+	// lock exclusively: on SQLite, which has one writer, always.
+	Hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error)
+
+	// Version returns a number that changes if anything may have been committed
+	// since an earlier call. On SQLite it shows this process's own commits at once
+	// and those of other processes within 100 ms, and is cheap enough to call for
+	// every request. PostgreSQL does not announce commits, so there each call
+	// returns another number and nothing that was read can be kept.
+	Version(ctx context.Context) int64
+
+	// Close finishes the writes that have begun, refuses new ones and closes the
+	// database.
+	Close() error
+
+	// migrate applies the migrations up to the version to and returns how many.
 	migrate(ctx context.Context, to int64) (applied int, err error)
-	skipLocked() string
-	rowsPerInsert() int
-	hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error)
-	close() error
 }
 
 // CheckURL tells whether Open would understand url, without touching anything.
@@ -88,56 +125,10 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return &DB{e}, nil
 }
 
-// Read returns a Querier outside any transaction: each statement sees what was
-// committed before it began. It never waits for a writer.
-func (db *DB) Read() Querier { return db.engine.read() }
-
-// SkipLocked is what a sub-select ends with that picks rows to update for one
-// of several workers: on PostgreSQL without it they wait for each other, or
-// deadlock, and pick rows that another has just taken. table is the sub-select's
-// name for the rows. SQLite has one writer and needs nothing.
-func (db *DB) SkipLocked(table string) string {
-	if words := db.engine.skipLocked(); words != "" {
-		return " for update of " + table + " " + words
-	}
-	return ""
-}
-
-// RowsPerInsert is how many rows a statement should insert of very many: to
-// PostgreSQL each statement is a journey; SQLite keeps a journal of its own for
-// one of several rows.
-func (db *DB) RowsPerInsert() int { return db.engine.rowsPerInsert() }
-
-// Hold waits for a lock of the fleet's and has tx hold it until it ends, beside
-// others or alone. The number names the lock. It reports whether tx holds it
-// alone: on SQLite, which has one writer, always.
-func (db *DB) Hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error) {
-	return db.engine.hold(ctx, tx, lock, alone)
-}
-
-// Version returns a number that differs from an earlier one if anything may
-// have been committed in between: on SQLite at once for what this process
-// wrote, within a tenth of a second for what others did, and cheap enough for
-// every request. PostgreSQL tells nobody of commits, so there every call gives
-// another number: what was read is not kept.
-func (db *DB) Version(ctx context.Context) int64 { return db.engine.version(ctx) }
-
 // Migrate brings the tables up to date and returns how many steps it took.
 // Several processes may call it at once; it blocks until it is done.
 func (db *DB) Migrate(ctx context.Context) (applied int, err error) {
-	return db.engine.migrate(ctx, latest)
-}
-
-// Write runs fn in one durable transaction and returns once that is on disk.
-//
-// fn must use the context and the Querier it is given, and must have no effect
-// but on variables that it sets anew: it may run more than once, because SQLite
-// commits several callers' transactions together and, after a failed commit,
-// each alone, and PostgreSQL refuses one of two that got in each other's way.
-// An error from fn undoes only fn's own work and is returned as it is. A ctx
-// that ends while fn waits for its turn gives ctx's error.
-func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
-	return db.engine.write(ctx, fn)
+	return db.migrate(ctx, latest)
 }
 
 // Ping tells whether the database answers.
@@ -147,10 +138,4 @@ func (db *DB) Ping(ctx context.Context) error {
 		return fmt.Errorf("ping the database: %w", err)
 	}
 	return nil
-}
-
-// Close finishes the writes that have begun, refuses new ones and closes the
-// database.
-func (db *DB) Close() error {
-	return db.engine.close()
 }

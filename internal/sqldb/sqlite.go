@@ -26,19 +26,19 @@ type sqlite struct {
 	versions *versions
 }
 
-func (s *sqlite) read() Querier      { return s.reader }
-func (s *sqlite) skipLocked() string { return "" }
-func (s *sqlite) rowsPerInsert() int { return 1 }
+func (s *sqlite) Read() Querier            { return s.reader }
+func (s *sqlite) SkipLocked(string) string { return "" }
+func (s *sqlite) RowsPerInsert() int       { return 1 }
 
-func (s *sqlite) hold(context.Context, Querier, int64, bool) (bool, error) { return true, nil }
+func (s *sqlite) Hold(context.Context, Querier, int64, bool) (bool, error) { return true, nil }
 
-func (s *sqlite) write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+func (s *sqlite) Write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
 	return s.group.write(ctx, fn)
 }
 
-func (s *sqlite) version(ctx context.Context) int64 { return s.versions.now(ctx) }
+func (s *sqlite) Version(ctx context.Context) int64 { return s.versions.now(ctx) }
 
-func (s *sqlite) close() error {
+func (s *sqlite) Close() error {
 	return errors.Join(s.group.close(), s.versions.conn.Close(), s.reader.close(), s.writer.Close())
 }
 
@@ -46,7 +46,7 @@ func (s *sqlite) close() error {
 //
 // synchronous=FULL is what makes an acknowledged commit survive a power loss:
 // in WAL mode NORMAL flushes only at checkpoints.
-func openSQLite(ctx context.Context, path string) (engine, error) {
+func openSQLite(ctx context.Context, path string) (Engine, error) {
 	registerNow()
 	if err := create(path); err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func Engines(t *testing.T, but Exceptions, test func(t *testing.T, open func(t *
 			t.Parallel()
 			var ran record
 			t.Run("suite", func(t *testing.T) {
-				test(t, func(t *testing.T) *sqldb.DB { t.Helper(); return sqldb.Observe(engine.open(t), ran.see) })
+				test(t, func(t *testing.T) *sqldb.DB { t.Helper(); return sqldbtest.Observe(engine.open(t), ran.see) })
 			})
 			db := engine.open(t)
 			fill(t, db, engine.members)
