@@ -64,11 +64,3 @@ func (r *recent[K, V]) put(k K, v V) {
 	}
 	r.young[k] = v
 }
-
-// Len is the number of entries, those counted twice that are in both
-// generations.
-func (r *recent[K, V]) Len() int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return len(r.young) + len(r.old)
-}

@@ -97,9 +97,6 @@ func (e Ext) String() string {
 // wants there, not an object.
 func (e Ext) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
-// Signature returns the signature alone: 40 lower-case hexadecimal digits.
-func (e Ext) Signature() string { return hex.EncodeToString(e.sum[:]) }
-
 // less is a < b; most pairs differ in their first byte, which is found here
 // without a call.
 func less(a, b string) bool {

@@ -1,10 +1,5 @@
 package cardext
 
-import (
-	"maps"
-	"slices"
-)
-
 // The causes that [Explain] can name. They are stable: programs may compare
 // them, and they are safe to log.
 const (
@@ -113,6 +108,3 @@ var advice = map[string]string{
 	CauseTimestampFar:         "signed more than ten minutes from now: is this cardExt old, cached, or the clock wrong?",
 	CauseNoTicket:             "no api_ticket was given to verify with",
 }
-
-// Causes lists every cause that [Explain] can name, sorted.
-func Causes() []string { return slices.Sorted(maps.Keys(advice)) }

@@ -7,7 +7,7 @@ package jssdk
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // WeChat's protocol
+	"crypto/sha1" // WeChat's protocol
 	"encoding/hex"
 	"errors"
 	"fmt"

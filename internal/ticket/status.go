@@ -48,11 +48,6 @@ type Fetches struct {
 	Quota     uint64
 }
 
-// Total is the number of calls to the issuer.
-func (f Fetches) Total() uint64 {
-	return f.Issued + f.Unchanged + f.Refused + f.Transient + f.Permanent + f.Quota
-}
-
 func (f *Fetches) count(unchanged bool) {
 	if unchanged {
 		f.Unchanged++
