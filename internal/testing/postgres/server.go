@@ -10,17 +10,19 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/addcard/addcard/internal/testing/process"
 )
 
 // patience is how long a thing may take that should take a moment.
@@ -49,7 +51,7 @@ func Shared(t testing.TB) *Server {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.users == 0 {
-		s, err := launch("", "-c", "fsync=off")
+		s, err := launch(t, "", "-c", "fsync=off")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +78,7 @@ func New(t testing.TB, args ...string) *Server {
 // can enter; "" is the system's temporary folder.
 func NewIn(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
-	s, err := launch(dir, args...)
+	s, err := launch(t, dir, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,8 +133,9 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-func launch(dir string, args ...string) (*Server, error) {
-	s := &Server{args: args}
+func launch(t testing.TB, dir string, args ...string) (*Server, error) {
+	t.Helper()
+	s := &Server{args: args, port: strings.TrimPrefix(process.FreeAddr(t), "127.0.0.1:")}
 	var err error
 	if s.bin, err = programs(); err != nil {
 		return nil, err
@@ -192,19 +195,13 @@ func (s *Server) prepare() error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("postgres: initdb: %w: %s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = l.Close() }()
-	_, s.port, err = net.SplitHostPort(l.Addr().String())
-	return err
+	return nil
 }
 
 func (s *Server) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, program), args...)
 	cmd.Dir = s.dir
-	cmd.SysProcAttr = dieWithTest()
+	cmd.SysProcAttr = process.DieWithTest(syscall.SIGQUIT)
 	cmd.SysProcAttr.Credential = s.who
 	cmd.SysProcAttr.Setpgid = true // Kill ends the whole family
 	return cmd

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/addcard/addcard/internal/testing/process"
 )
 
 const slots = 16384
@@ -41,7 +43,7 @@ func Cluster(t testing.TB) *Nodes {
 
 func node(t testing.TB) *Server {
 	t.Helper()
-	bus := port(freeAddr(t))
+	bus := port(process.FreeAddr(t))
 	s := Single(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "600",
 		"--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no")
 	return s

@@ -11,7 +11,6 @@ package redis
 import (
 	"bytes"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/addcard/addcard/internal/testing/process"
 )
 
 // patience is how long a thing may take that should take a moment.
@@ -64,22 +65,12 @@ func (s *Server) launch() {
 	s.dir = s.t.TempDir()
 	s.t.Cleanup(s.Kill)
 	for range 5 {
-		s.Addr = freeAddr(s.t)
+		s.Addr = process.FreeAddr(s.t)
 		if s.start() {
 			return
 		}
 	}
 	s.t.Fatalf("redis: the server does not start:\n%s", s.log())
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func port(addr string) string { return addr[len("127.0.0.1:"):] }
@@ -98,7 +89,7 @@ func (s *Server) start() bool {
 	}
 	defer log.Close()
 	s.cmd = exec.Command(path, args...)
-	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = log, log, dieWithTest()
+	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = log, log, process.DieWithTest(syscall.SIGKILL)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

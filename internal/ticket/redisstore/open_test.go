@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/addcard/addcard/internal/testing/process"
 	redistest "github.com/addcard/addcard/internal/testing/redis"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/ticket/redisstore"
@@ -213,7 +214,7 @@ func answer(t *testing.T, s *redisstore.Store) error {
 func TestOpen_tls(t *testing.T) {
 	t.Parallel()
 	pem := os.Getenv("SSL_CERT_FILE") // see TestMain
-	addr := freeAddr(t)
+	addr := process.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	redistest.Single(t, "--tls-port", port, "--tls-cert-file", pem, "--tls-key-file", pem, "--tls-ca-cert-file", pem, "--tls-auth-clients", "no")
 

@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"net"
 	"strings"
 	"testing"
 
@@ -76,14 +75,4 @@ func open(t testing.TB, url string) redis.UniversalClient {
 func connect(t testing.TB, url string) *redisstore.Store {
 	t.Helper()
 	return redisstore.New(open(t, url))
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
