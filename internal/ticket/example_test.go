@@ -62,5 +62,5 @@ func ExampleSource_Invalidate() {
 	// Output:
 	// token-1 is answered 40001
 	// token-2
-	// ticket: rejected too soon after the last change: the fleet waits after a refusal
+	// ticket: rejected too soon after the last fetch: the fleet is in back-off
 }

@@ -73,8 +73,8 @@ func TestSource_absurdAnswersAreRefused(t *testing.T) {
 				}, tickettest.NewMemory(), ticket.Options{})
 				get(t, s)
 				time.Sleep(2*time.Hour - time.Second)
-				if got := get(t, s); got != "good" || s.Status().Counts.Fetches.Refused == 0 {
-					t.Errorf("value = %.20q, refused = %d, want the old value kept", got, s.Status().Counts.Fetches.Refused)
+				if got := get(t, s); got != "good" || s.Status().Counts.Fetches.Invalid == 0 {
+					t.Errorf("value = %.20q, refused = %d, want the old value kept", got, s.Status().Counts.Fetches.Invalid)
 				}
 				time.Sleep(2 * time.Second)
 				if v, err := s.Ticket(t.Context()); !errors.Is(err, ticket.ErrUnavailable) {
@@ -163,21 +163,21 @@ func TestSource_TicketLeft_isOfTheValueItStandsBeside(t *testing.T) {
 	t.Parallel()
 	store := tickettest.NewMemory()
 	issue := func(context.Context) (string, time.Duration, error) { return "short", time.Hour, nil }
-	s := source(t, issue, store, ticket.Options{Look: time.Millisecond})
+	s := source(t, issue, store, ticket.Options{PollInterval: time.Millisecond})
 	get(t, s)
 	done := make(chan struct{})
 	go func() { // as other replicas do
 		defer close(done)
 		for i := range uint64(100) {
-			claim := ticket.Claim{Owner: "other", TTL: time.Minute}
+			claim := ticket.LeaseRequest{Owner: "other", TTL: time.Minute}
 			lease, err := store.Acquire(t.Context(), key, claim)
 			for err != nil && t.Context().Err() == nil { // ours gives its own back in a moment
 				runtime.Gosched()
 				lease, err = store.Acquire(t.Context(), key, claim)
 			}
-			next := ticket.Issue{Value: "short", Fence: lease.Fence, Life: time.Hour}
+			next := ticket.FetchedValue{Value: "short", Fence: lease.Fence, Lifetime: time.Hour}
 			if i%2 == 0 {
-				next.Value, next.Life = "long", 2*time.Hour
+				next.Value, next.Lifetime = "long", 2*time.Hour
 			}
 			if err := errors.Join(store.Save(t.Context(), lease, next), store.Release(t.Context(), lease, 0)); err != nil {
 				t.Error(err)

@@ -52,12 +52,12 @@ func (f *faulty) Load(ctx context.Context, key string) (rec ticket.Record, err e
 	return rec, err
 }
 
-func (f *faulty) Acquire(ctx context.Context, key string, c ticket.Claim) (l ticket.Lease, err error) {
+func (f *faulty) Acquire(ctx context.Context, key string, c ticket.LeaseRequest) (l ticket.Lease, err error) {
 	err = f.do("acquire", func(s ticket.Store) (err error) { l, err = s.Acquire(ctx, key, c); return err })
 	return l, err
 }
 
-func (f *faulty) Save(ctx context.Context, l ticket.Lease, i ticket.Issue) error {
+func (f *faulty) Save(ctx context.Context, l ticket.Lease, i ticket.FetchedValue) error {
 	defer f.set(func(f *faulty) { f.skew = 0 })
 	return f.do("save", func(s ticket.Store) error { return s.Save(ctx, l, i) })
 }

@@ -136,7 +136,7 @@ func fleet(t *testing.T, n int, u *upstream, store ticket.Store, opt ticket.Opti
 	return sources
 }
 
-func source(t *testing.T, issue ticket.Issuer, store ticket.Store, opt ticket.Options) *ticket.Source {
+func source(t *testing.T, issue ticket.Fetcher, store ticket.Store, opt ticket.Options) *ticket.Source {
 	t.Helper()
 	s := ticket.New(key, issue, store, opt)
 	t.Cleanup(s.Close)

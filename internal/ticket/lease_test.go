@@ -13,7 +13,7 @@ import (
 
 // paused wraps an issuer so that its process stands still at some point of its
 // first call, deaf to its context, as after SIGSTOP.
-func paused(issue ticket.Issuer, before, after time.Duration) ticket.Issuer {
+func paused(issue ticket.Fetcher, before, after time.Duration) ticket.Fetcher {
 	var once sync.Once
 	return func(ctx context.Context) (value string, ttl time.Duration, err error) {
 		stop := func(time.Duration) {}
@@ -123,7 +123,7 @@ func TestSource_deadHolderIsReplacedWhenItsLeaseRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
 		store := tickettest.NewMemory()
-		if _, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "killed", TTL: 15 * time.Second}); err != nil {
+		if _, err := store.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "killed", TTL: 15 * time.Second}); err != nil {
 			t.Fatal(err)
 		}
 		c := runCrowd(fleet(t, 7, u, store, ticket.Options{}), u, 64, time.Second, time.Nanosecond)
@@ -147,7 +147,7 @@ func TestSource_deadHolderAtRenewalIsNoticedByNobody(t *testing.T) {
 		store := tickettest.NewMemory()
 		replicas := fleet(t, 4, u, store, ticket.Options{})
 		runCrowd(replicas, u, 1, time.Second, 107*time.Minute)
-		if _, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "killed", TTL: 15 * time.Second}); err != nil {
+		if _, err := store.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "killed", TTL: 15 * time.Second}); err != nil {
 			t.Fatal(err)
 		}
 		c := runCrowd(replicas, u, 10, time.Second, 20*time.Minute)
@@ -168,7 +168,7 @@ func TestSource_CloseWaitsForTheCallUnderWayAndGivesTheLeaseBack(t *testing.T) {
 		time.Sleep(time.Second)
 		s.Close()
 		s.Close()
-		if lease, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "next", TTL: time.Second}); err != nil {
+		if lease, err := store.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "next", TTL: time.Second}); err != nil {
 			t.Errorf("Acquire after Close: %v, want the lease given back", err)
 		} else if err := store.Release(t.Context(), lease, 0); err != nil {
 			t.Fatal(err)

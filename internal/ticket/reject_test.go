@@ -61,11 +61,11 @@ func TestSource_Invalidate_stormCausesOneRefetchForTheFleet(t *testing.T) {
 			for _, s := range replicas {
 				c := s.Status().Counts
 				n.Rejections += c.Rejections
-				n.Strangers += c.Strangers
+				n.Superseded += c.Superseded
 			}
 			t.Logf("%d × %d: %d refetch, all served after %v", size.replicas, size.callers, u.count()-1, time.Since(start))
-			if u.count() != 2 || n.Rejections != 1 || n.Strangers != 1 || time.Since(start) > 500*time.Millisecond {
-				t.Errorf("issues = %d, rejections = %d, strangers = %d, served after %v", u.count(), n.Rejections, n.Strangers, time.Since(start))
+			if u.count() != 2 || n.Rejections != 1 || n.Superseded != 1 || time.Since(start) > 500*time.Millisecond {
+				t.Errorf("issues = %d, rejections = %d, strangers = %d, served after %v", u.count(), n.Rejections, n.Superseded, time.Since(start))
 			}
 		})
 	}
@@ -117,8 +117,8 @@ func TestSource_Invalidate_everythingRefusedForTenMinutes(t *testing.T) {
 				for _, s := range replicas {
 					n := s.Status().Counts
 					repeated += n.Repeated
-					if n.Looks > 1000 {
-						t.Errorf("looks = %d in 10 minutes", n.Looks)
+					if n.Polls > 1000 {
+						t.Errorf("looks = %d in 10 minutes", n.Polls)
 					}
 				}
 				if same := mode != "rotate"; same != (repeated > 0) {
@@ -165,13 +165,13 @@ func TestSource_Invalidate_ofAFormerValueDoesNothing(t *testing.T) {
 		if err := s.Invalidate(t.Context(), "never seen"); err != nil {
 			t.Errorf("Invalidate of a value nobody has: %v", err)
 		}
-		looks := s.Status().Counts.Looks
+		looks := s.Status().Counts.Polls
 		for _, value := range []string{first, ""} {
 			if err := s.Invalidate(t.Context(), value); err != nil {
 				t.Errorf("Invalidate(%q): %v", value, err)
 			}
 		}
-		if got := s.Status().Counts.Looks; got != looks {
+		if got := s.Status().Counts.Polls; got != looks {
 			t.Errorf("looks = %d after %d: a late 40001 costs a call to the store", got, looks)
 		}
 		if got := get(t, s); got != second || u.count() != 2 {

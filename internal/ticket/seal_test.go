@@ -34,11 +34,11 @@ func seal(t *testing.T, inner ticket.Store, secret string) ticket.Store {
 // put writes a copy under a lease of its own and gives that back.
 func put(t *testing.T, store ticket.Store, key, value string, fence int64) {
 	t.Helper()
-	lease, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "put", Above: fence - 1, TTL: time.Minute})
+	lease, err := store.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "put", FenceAbove: fence - 1, TTL: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Save(t.Context(), lease, ticket.Issue{Value: value, Fence: fence, Life: time.Hour}); err != nil {
+	if err := store.Save(t.Context(), lease, ticket.FetchedValue{Value: value, Fence: fence, Lifetime: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Release(t.Context(), lease, 0); err != nil {
@@ -118,7 +118,7 @@ func FuzzSeal_Load(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string, fence int64) {
-		ctx := context.WithValue(t.Context(), planted{}, ticket.Record{Value: text, Fence: fence, Life: time.Hour})
+		ctx := context.WithValue(t.Context(), planted{}, ticket.Record{Value: text, Fence: fence, Lifetime: time.Hour})
 		if rec, err := store.Load(ctx, "key"); !errors.Is(err, ticket.ErrUnreadable) {
 			t.Errorf("Load of %q = %q, %v, want ErrUnreadable", text, rec.Value, err)
 		}

@@ -11,11 +11,11 @@ import (
 
 func BenchmarkLoad(b *testing.B) {
 	s := connect(b, redistest.Single(b).URL())
-	lease, err := s.Acquire(b.Context(), key, ticket.Claim{Owner: "a", TTL: time.Hour})
+	lease, err := s.Acquire(b.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Hour})
 	if err != nil {
 		b.Fatal(err)
 	}
-	issue := ticket.Issue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Life: time.Hour}
+	issue := ticket.FetchedValue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Lifetime: time.Hour}
 	if err := s.Save(b.Context(), lease, issue); err != nil {
 		b.Fatal(err)
 	}
@@ -30,11 +30,11 @@ func BenchmarkLoad(b *testing.B) {
 func BenchmarkAcquireSaveRelease(b *testing.B) {
 	s := connect(b, redistest.Single(b).URL())
 	for b.Loop() {
-		lease, err := s.Acquire(b.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
+		lease, err := s.Acquire(b.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
 		if err != nil {
 			b.Fatal(err)
 		}
-		issue := ticket.Issue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Life: time.Hour}
+		issue := ticket.FetchedValue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Lifetime: time.Hour}
 		if err := s.Save(b.Context(), lease, issue); err != nil {
 			b.Fatal(err)
 		}

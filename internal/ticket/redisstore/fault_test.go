@@ -22,7 +22,7 @@ const bound = time.Second
 
 func acquire(t *testing.T, s ticket.Store, owner string) ticket.Lease {
 	t.Helper()
-	lease, err := patient{s}.Acquire(t.Context(), key, ticket.Claim{Owner: owner, TTL: time.Minute})
+	lease, err := patient{s}.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: owner, TTL: time.Minute})
 	if err != nil {
 		t.Fatalf("Acquire by %s: %v", owner, err)
 	}
@@ -31,7 +31,7 @@ func acquire(t *testing.T, s ticket.Store, owner string) ticket.Lease {
 
 func save(t *testing.T, s ticket.Store, lease ticket.Lease, value string) {
 	t.Helper()
-	if err := (patient{s}).Save(t.Context(), lease, ticket.Issue{Value: value, Fence: lease.Fence, Life: time.Hour}); err != nil {
+	if err := (patient{s}).Save(t.Context(), lease, ticket.FetchedValue{Value: value, Fence: lease.Fence, Lifetime: time.Hour}); err != nil {
 		t.Fatalf("Save: %v", err)
 	}
 }
@@ -41,11 +41,11 @@ func calls(s ticket.Store, lease ticket.Lease) map[string]func(context.Context) 
 	return map[string]func(context.Context) error{
 		"Load": func(ctx context.Context) error { _, err := s.Load(ctx, key); return err },
 		"Acquire": func(ctx context.Context) error {
-			_, err := s.Acquire(ctx, key, ticket.Claim{Owner: lease.Owner, TTL: time.Minute})
+			_, err := s.Acquire(ctx, key, ticket.LeaseRequest{Owner: lease.Owner, TTL: time.Minute})
 			return err
 		},
 		"Save": func(ctx context.Context) error {
-			return s.Save(ctx, lease, ticket.Issue{Value: "value", Fence: lease.Fence, Life: time.Hour})
+			return s.Save(ctx, lease, ticket.FetchedValue{Value: "value", Fence: lease.Fence, Lifetime: time.Hour})
 		},
 		"Release":    func(ctx context.Context) error { return s.Release(ctx, lease, 0) },
 		"Invalidate": func(ctx context.Context) error { return s.Invalidate(ctx, key, lease.Fence) },
@@ -160,7 +160,7 @@ func TestStore_latencyAddsUp(t *testing.T) {
 	p.poison(`{"name": "slow", "type": "latency", "stream": "downstream", "attributes": {"latency": 270}}`)
 	s := connect(t, p.URL()+"/1")
 	start := time.Now()
-	_, err := s.Acquire(context.Background(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
+	_, err := s.Acquire(context.Background(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
 	if took := time.Since(start); err == nil || took > bound {
 		t.Errorf("Acquire took %v: %v", took, err)
 	}
@@ -248,9 +248,9 @@ func TestStore_lostReply(t *testing.T) {
 		recovers(t, s)
 	}
 
-	claim := ticket.Claim{Owner: "a", TTL: time.Minute}
+	claim := ticket.LeaseRequest{Owner: "a", TTL: time.Minute}
 	lose("Acquire", func() error { _, err := s.Acquire(t.Context(), key, claim); return err })
-	if _, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute}); err == nil {
+	if _, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", TTL: time.Minute}); err == nil {
 		t.Error("b got the lease that was a's")
 	}
 	lease := acquire(t, s, "a")
@@ -258,7 +258,7 @@ func TestStore_lostReply(t *testing.T) {
 		t.Errorf("a has fence %d, want the one of the lost answer", lease.Fence)
 	}
 
-	next := ticket.Issue{Value: "next", Fence: lease.Fence, Life: time.Hour}
+	next := ticket.FetchedValue{Value: "next", Fence: lease.Fence, Lifetime: time.Hour}
 	lose("Save", func() error { return s.Save(t.Context(), lease, next) })
 	if rec, err := s.Load(t.Context(), key); err != nil || rec.Value != "next" {
 		t.Errorf("Load = %+v, %v, want what was saved", rec, err)
@@ -278,7 +278,7 @@ func TestStore_lostReplyInCluster(t *testing.T) {
 	owner := nodes.Owner(row(key))
 	before := runs(owner)
 	d.armed.Store(true)
-	if _, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute}); err == nil {
+	if _, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute}); err == nil {
 		t.Error("Acquire without an answer: no error")
 	}
 	if n := runs(owner) - before; n != 1 {
@@ -303,13 +303,13 @@ func TestStore_replicaIsNoMaster(t *testing.T) {
 	s := connect(t, server.URL())
 	lease := acquire(t, s, "a")
 	server.Do("REPLICAOF", "127.0.0.1", master.Addr[len("127.0.0.1:"):])
-	_, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute})
+	_, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", TTL: time.Minute})
 	if _, held := errors.AsType[*ticket.HeldError](err); err == nil {
 		t.Error("a replica gave a lease")
 	} else if !held { // or the empty master's state has come already
 		t.Log(err)
 	}
-	if err := s.Save(t.Context(), lease, ticket.Issue{Value: "v", Fence: 1, Life: time.Hour}); err == nil {
+	if err := s.Save(t.Context(), lease, ticket.FetchedValue{Value: "v", Fence: 1, Lifetime: time.Hour}); err == nil {
 		t.Error("a replica took a copy")
 	}
 	server.Do("REPLICAOF", "NO", "ONE")
@@ -325,10 +325,10 @@ func TestStore_emptyServer(t *testing.T) {
 	save(t, s, old, "value")
 	server.Restart()
 	recovers(t, s)
-	if err := s.Save(t.Context(), old, ticket.Issue{Value: "late", Fence: 1, Life: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+	if err := s.Save(t.Context(), old, ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
 		t.Errorf("Save under a forgotten lease: %v", err)
 	}
-	lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", Above: 41, TTL: time.Minute})
+	lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", FenceAbove: 41, TTL: time.Minute})
 	if err != nil || lease.Fence != 42 {
 		t.Errorf("Acquire above 41 = %+v, %v", lease, err)
 	}
@@ -372,13 +372,13 @@ func TestStore_nobodysLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	lease.Owner = ""
-	if err := s.Save(t.Context(), lease, ticket.Issue{Value: "late", Fence: 1, Life: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+	if err := s.Save(t.Context(), lease, ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
 		t.Errorf("Save by nobody: %v", err)
 	}
 	if err := s.Release(t.Context(), lease, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute}); err == nil {
+	if _, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", TTL: time.Minute}); err == nil {
 		t.Error("nobody took back the fleet's back-off")
 	}
 }
@@ -386,7 +386,7 @@ func TestStore_nobodysLease(t *testing.T) {
 func TestStore_fenceOutOfRange(t *testing.T) {
 	t.Parallel()
 	s := connect(t, redistest.Single(t).URL())
-	if lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", Above: 1 << 60, TTL: time.Minute}); err == nil {
+	if lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", FenceAbove: 1 << 60, TTL: time.Minute}); err == nil {
 		t.Errorf("Acquire above 2^60 = %+v, which Lua cannot count", lease)
 	}
 }

@@ -35,7 +35,7 @@ func replica(t *testing.T, url, key string, i *issuer) *ticket.Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := ticket.New(key, i.issue, store, ticket.Options{Look: 50 * time.Millisecond})
+	s := ticket.New(key, i.issue, store, ticket.Options{PollInterval: 50 * time.Millisecond})
 	t.Cleanup(s.Close)
 	return s
 }

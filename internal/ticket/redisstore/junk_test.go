@@ -25,7 +25,7 @@ func sane(t *testing.T, s ticket.Store, server *redistest.Server, what string) {
 	t.Helper()
 	rec, err := s.Load(t.Context(), key)
 	miss := errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable)
-	if !miss && (err != nil || rec.Value == "" || rec.Fence <= 0 || rec.Life <= 0 || rec.Life > 33*365*24*time.Hour || rec.Left > 33*365*24*time.Hour || rec.Age < -time.Second) {
+	if !miss && (err != nil || rec.Value == "" || rec.Fence <= 0 || rec.Lifetime <= 0 || rec.Lifetime > 33*365*24*time.Hour || rec.Left > 33*365*24*time.Hour || rec.Age < -time.Second) {
 		t.Errorf("%s: Load = %+v, %v", what, rec, err)
 	}
 	if err := s.Invalidate(t.Context(), key, 1); err != nil {
@@ -35,13 +35,13 @@ func sane(t *testing.T, s ticket.Store, server *redistest.Server, what string) {
 		t.Errorf("%s: Release: %v", what, err)
 	}
 	stranger := ticket.Lease{Key: key, Owner: "nobody", Fence: 1}
-	if err := s.Save(t.Context(), stranger, ticket.Issue{Value: "late", Fence: 1, Life: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+	if err := s.Save(t.Context(), stranger, ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
 		t.Errorf("%s: Save: %v", what, err)
 	}
-	lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
+	lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
 	if held, ok := errors.AsType[*ticket.HeldError](err); ok && held.For > 0 && held.For <= 48*time.Hour {
 		server.Do("HSET", row(key), "until", "0")
-		lease, err = s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
+		lease, err = s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
 	}
 	if err != nil || lease.Fence <= 0 {
 		t.Errorf("%s: Acquire = %+v, %v", what, lease, err)
@@ -119,7 +119,7 @@ func TestStore_clockSetBack(t *testing.T) {
 	if rec, err := s.Load(t.Context(), key); err != nil || rec.Left > time.Hour {
 		t.Errorf("saved under a lease from the future: Load = %+v, %v", rec, err)
 	}
-	_, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute})
+	_, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", TTL: time.Minute})
 	if held, ok := errors.AsType[*ticket.HeldError](err); !ok || held.BackOff || held.For > time.Minute {
 		t.Errorf("b is told %v, want a minute at most", err)
 	}

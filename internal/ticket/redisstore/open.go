@@ -15,7 +15,7 @@ var ErrURL = errors.New("redisstore: REDIS_URL")
 // CheckURL tells whether Open would understand text, without touching the
 // network. Errors: ErrURL.
 func CheckURL(text string) error {
-	_, err := parse(text)
+	_, err := parseURL(text)
 	return err
 }
 
@@ -33,11 +33,11 @@ func CheckURL(text string) error {
 // The usual ports are 6379 and, of Sentinels, 26379. With Sentinel, user and password before the host are those of the Sentinels;
 // those of the servers are the parameters username and password.
 func Open(text string) (redis.UniversalClient, error) {
-	opt, err := parse(text)
+	opt, err := parseURL(text)
 	if err != nil {
 		return nil, err
 	}
-	settle(opt)
+	setTimeouts(opt)
 	if opt.MasterName == "" && opt.IsClusterMode {
 		cluster := opt.Cluster()
 		// A dead node is not asked again within one call, so the client would
@@ -50,16 +50,16 @@ func Open(text string) (redis.UniversalClient, error) {
 }
 
 // replyTime is how long a server that has been reached may take to answer.
-const replyTime = 300 * time.Millisecond
+const replyTimeout = 300 * time.Millisecond
 
 // settle sets what go-redis would not choose for us: by default a deadline of
 // ctx is not honoured, a stalled server is waited for through five seconds and
 // a failed command is sent four times.
-func settle(opt *redis.UniversalOptions) {
+func setTimeouts(opt *redis.UniversalOptions) {
 	opt.ContextTimeoutEnabled = true
-	opt.DialTimeout, opt.DialerRetries = callTime, 1
-	opt.ReadTimeout, opt.WriteTimeout = replyTime, replyTime
-	opt.PoolTimeout = callTime
+	opt.DialTimeout, opt.DialerRetries = callTimeout, 1
+	opt.ReadTimeout, opt.WriteTimeout = replyTimeout, replyTimeout
+	opt.PoolTimeout = callTimeout
 	opt.MaxRetries = -1 // a Source looks again anyway, and a second try would double the time of the first
 	opt.Protocol = 2    // nothing is pushed to us
 	opt.DisableIdentity = true

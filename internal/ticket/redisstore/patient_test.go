@@ -34,12 +34,12 @@ func (p patient) Load(ctx context.Context, key string) (rec ticket.Record, err e
 	return rec, err
 }
 
-func (p patient) Acquire(ctx context.Context, key string, c ticket.Claim) (lease ticket.Lease, err error) {
+func (p patient) Acquire(ctx context.Context, key string, c ticket.LeaseRequest) (lease ticket.Lease, err error) {
 	p.call(ctx, func() error { lease, err = p.Store.Acquire(ctx, key, c); return err })
 	return lease, err
 }
 
-func (p patient) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) (err error) {
+func (p patient) Save(ctx context.Context, lease ticket.Lease, issue ticket.FetchedValue) (err error) {
 	p.call(ctx, func() error { err = p.Store.Save(ctx, lease, issue); return err })
 	return err
 }

@@ -39,7 +39,7 @@ func New(client redis.UniversalClient) *Store { return &Store{client} }
 
 // name is where the ticket lies. What stands before the last colon, for us the
 // AppID, is the hash tag: an app's tickets live in one slot of a Cluster.
-func name(key string) string {
+func redisKey(key string) string {
 	tag, rest := key, ""
 	if i := strings.LastIndexByte(key, ':'); i > 0 {
 		tag, rest = key[:i], key[i:]
@@ -49,7 +49,7 @@ func name(key string) string {
 
 // Durations of Go end at 292 years, so what is further off is junk before it is
 // a copy. The clock of a master and of its replica may differ by a second.
-var load = newScript(`
+var loadScript = newScript(`
 local kind = redis.call('TYPE', key).ok
 if kind ~= 'hash' then return {kind} end
 local r = row('value', 'value_fence', 'life', 'ends', 'saved', 'rejected')
@@ -61,7 +61,7 @@ return {kind, r[1], fence, life, ends - now, now - saved, r[6]}`)
 
 // Load implements [ticket.Store].
 func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
-	reply, err := s.run(ctx, load, key)
+	reply, err := s.run(ctx, loadScript, key)
 	if err != nil {
 		return ticket.Record{}, fmt.Errorf("read ticket %s: %w", key, err)
 	}
@@ -71,19 +71,19 @@ func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	rec := ticket.Record{
 		Value:    reply.text(1),
 		Fence:    reply.number(2),
-		Life:     millis(reply.number(3)),
+		Lifetime: millis(reply.number(3)),
 		Left:     millis(reply.number(4)),
 		Age:      millis(reply.number(5)),
 		Rejected: reply.text(6) != "0",
 	}
-	if rec.Value == "" || rec.Fence <= 0 || rec.Life <= 0 {
+	if rec.Value == "" || rec.Fence <= 0 || rec.Lifetime <= 0 {
 		return ticket.Record{}, ticket.ErrUnreadable
 	}
 	return rec, nil
 }
 
 // The row is taken if its lease is free or past its time, or the owner's already.
-var acquire = newScript(`
+var acquireScript = newScript(`
 local owner, above, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local r = row('owner', 'fence', 'granted', 'until', 'failures')
 local fence, granted, ends = fence(r[2]) or 0, whole(r[3]) or 0, whole(r[4]) or 0
@@ -103,11 +103,11 @@ keep()
 return {1, fence, whole(r[5]) or 0}`)
 
 // Acquire implements [ticket.Store].
-func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ticket.Lease, error) {
-	if claim.Above >= maxFence {
-		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: fence %d is out of range", key, claim.Above)
+func (s *Store) Acquire(ctx context.Context, key string, claim ticket.LeaseRequest) (ticket.Lease, error) {
+	if claim.FenceAbove >= maxFence {
+		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: fence %d is out of range", key, claim.FenceAbove)
 	}
-	reply, err := s.run(ctx, acquire, key, claim.Owner, claim.Above, claim.TTL.Milliseconds())
+	reply, err := s.run(ctx, acquireScript, key, claim.Owner, claim.FenceAbove, claim.TTL.Milliseconds())
 	if err != nil {
 		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: %w", key, err)
 	}
@@ -117,7 +117,7 @@ func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ti
 	return ticket.Lease{Key: key, Owner: claim.Owner, Fence: reply.number(1), Failures: int(reply.number(2))}, nil
 }
 
-var save = newScript(`
+var saveScript = newScript(`
 if not ours(ARGV[1], ARGV[2]) then return {0} end
 local granted = whole(row('granted')[1]) or now
 redis.call('HSET', key, 'value', ARGV[3], 'value_fence', ARGV[4], 'life', ARGV[5],
@@ -126,9 +126,9 @@ keep()
 return {1}`)
 
 // Save implements [ticket.Store].
-func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) error {
-	reply, err := s.run(ctx, save, lease.Key, lease.Owner, lease.Fence,
-		issue.Value, issue.Fence, issue.Life.Milliseconds(), (issue.Asked + issue.Life).Milliseconds())
+func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.FetchedValue) error {
+	reply, err := s.run(ctx, saveScript, lease.Key, lease.Owner, lease.Fence,
+		issue.Value, issue.Fence, issue.Lifetime.Milliseconds(), (issue.Start + issue.Lifetime).Milliseconds())
 	if err != nil {
 		return fmt.Errorf("save ticket %s: %w", lease.Key, err)
 	}
@@ -138,7 +138,7 @@ func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue
 	return nil
 }
 
-var release = newScript(`
+var releaseScript = newScript(`
 if ours(ARGV[1], ARGV[2]) then
   redis.call('HSET', key, 'owner', '', 'granted', now, 'until', now + tonumber(ARGV[3]), 'failures', ARGV[4])
   keep()
@@ -147,20 +147,20 @@ return {}`)
 
 // Release implements [ticket.Store].
 func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
-	_, err := s.run(ctx, release, lease.Key, lease.Owner, lease.Fence, max(after, 0).Milliseconds(), lease.Failures)
+	_, err := s.run(ctx, releaseScript, lease.Key, lease.Owner, lease.Fence, max(after, 0).Milliseconds(), lease.Failures)
 	if err != nil {
 		return fmt.Errorf("release ticket %s: %w", lease.Key, err)
 	}
 	return nil
 }
 
-var invalidate = newScript(`
+var invalidateScript = newScript(`
 if row('value_fence')[1] == ARGV[1] then redis.call('HSET', key, 'rejected', 1) end
 return {}`)
 
 // Invalidate implements [ticket.Store].
 func (s *Store) Invalidate(ctx context.Context, key string, fence int64) error {
-	if _, err := s.run(ctx, invalidate, key, strconv.FormatInt(fence, 10)); err != nil {
+	if _, err := s.run(ctx, invalidateScript, key, strconv.FormatInt(fence, 10)); err != nil {
 		return fmt.Errorf("invalidate ticket %s: %w", key, err)
 	}
 	return nil

@@ -49,12 +49,12 @@ func newScript(body string) script {
 
 // callTime bounds one call: a connection to be made, or an answer that the
 // client gives up after [replyTime], whichever way they add up.
-const callTime = 500 * time.Millisecond
+const callTimeout = 500 * time.Millisecond
 
 // run runs a script on the row of a ticket: by its name, and by its text where
 // the server does not know it, which then has done nothing.
 func (s *Store) run(ctx context.Context, code script, key string, args ...any) (reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	r, err := s.send(ctx, "evalsha", code.hash, key, args)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -64,7 +64,7 @@ func (s *Store) run(ctx context.Context, code script, key string, args ...any) (
 }
 
 func (s *Store) send(ctx context.Context, command, code, key string, args []any) (reply, error) {
-	cmd := once{redis.NewCmd(ctx, append([]any{command, code, 1, name(key)}, args...)...)}
+	cmd := unrepeated{redis.NewCmd(ctx, append([]any{command, code, 1, redisKey(key)}, args...)...)}
 	if err := s.client.Process(ctx, cmd); err != nil {
 		return nil, err
 	}
@@ -74,10 +74,10 @@ func (s *Store) send(ctx context.Context, command, code, key string, args []any)
 // once is a command that no client sends again after it may have reached a
 // server: a Cluster's does so else, whatever its MaxRetries. Being told that
 // the key lives elsewhere is no such failure.
-type once struct{ *redis.Cmd }
+type unrepeated struct{ *redis.Cmd }
 
 // NoRetry overrides the command's own.
-func (once) NoRetry() bool { return true }
+func (unrepeated) NoRetry() bool { return true }
 
 // reply is the answer of a script; what is not there, or of another kind, is
 // zero.

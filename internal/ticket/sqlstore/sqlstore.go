@@ -24,7 +24,7 @@ var _ ticket.Store = (*Store)(nil)
 // New returns a Store in db, which must be migrated and stay open.
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
-const load = `
+const loadSQL = `
 select value, value_fence, life, ends_at - now_ms(), now_ms() - saved_at, rejected
 from ticket where name = $1 and value_fence > 0`
 
@@ -32,7 +32,7 @@ from ticket where name = $1 and value_fence > 0`
 func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	var rec ticket.Record
 	var life, left, age, rejected int64
-	err := s.db.Read().QueryRow(ctx, load, key).Scan(&rec.Value, &rec.Fence, &life, &left, &age, &rejected)
+	err := s.db.Read().QueryRow(ctx, loadSQL, key).Scan(&rec.Value, &rec.Fence, &life, &left, &age, &rejected)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ticket.Record{}, ticket.ErrNotFound
 	}
@@ -42,14 +42,14 @@ func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	if rec.Value == "" || life <= 0 {
 		return ticket.Record{}, ticket.ErrUnreadable
 	}
-	rec.Life, rec.Left, rec.Age = millis(life), millis(left), millis(age)
+	rec.Lifetime, rec.Left, rec.Age = millis(life), millis(left), millis(age)
 	rec.Rejected = rejected != 0
 	return rec, nil
 }
 
 // The row is taken if it is new, free or past its time, or the owner's already.
 // excluded.granted_at is the present moment.
-const acquire = `
+const acquireSQL = `
 insert into ticket (name, owner, fence, granted_at, lease_ends_at)
 values ($1, $2, cast($3 as bigint) + 1, now_ms(), now_ms() + cast($4 as bigint))
 on conflict (name) do update set
@@ -64,21 +64,21 @@ on conflict (name) do update set
 where ticket.lease_ends_at <= excluded.granted_at or ticket.owner = excluded.owner and ticket.owner <> ''
 returning fence, failures`
 
-const holder = `select lease_ends_at - now_ms(), owner from ticket where name = $1`
+const holderSQL = `select lease_ends_at - now_ms(), owner from ticket where name = $1`
 
 // Acquire implements [ticket.Store].
-func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ticket.Lease, error) {
+func (s *Store) Acquire(ctx context.Context, key string, claim ticket.LeaseRequest) (ticket.Lease, error) {
 	var lease ticket.Lease
 	var held *ticket.HeldError
 	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
 		lease, held = ticket.Lease{Key: key, Owner: claim.Owner}, nil
-		err := tx.QueryRow(ctx, acquire, key, claim.Owner, claim.Above, claim.TTL.Milliseconds()).Scan(&lease.Fence, &lease.Failures)
+		err := tx.QueryRow(ctx, acquireSQL, key, claim.Owner, claim.FenceAbove, claim.TTL.Milliseconds()).Scan(&lease.Fence, &lease.Failures)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		var left int64
 		var owner string
-		if err := tx.QueryRow(ctx, holder, key).Scan(&left, &owner); err != nil {
+		if err := tx.QueryRow(ctx, holderSQL, key).Scan(&left, &owner); err != nil {
 			return err
 		}
 		held = &ticket.HeldError{For: max(millis(left), time.Millisecond), BackOff: owner == ""}
@@ -93,15 +93,15 @@ func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ti
 	return lease, nil
 }
 
-const save = `
+const saveSQL = `
 update ticket
 set value = $4, value_fence = $5, life = $6, ends_at = granted_at + cast($7 as bigint), saved_at = now_ms(), rejected = 0
 where name = $1 and owner = $2 and owner <> '' and fence = $3`
 
 // Save implements [ticket.Store].
-func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) error {
-	n, err := s.exec(ctx, save, lease.Key, lease.Owner, lease.Fence,
-		issue.Value, issue.Fence, issue.Life.Milliseconds(), (issue.Asked + issue.Life).Milliseconds())
+func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.FetchedValue) error {
+	n, err := s.exec(ctx, saveSQL, lease.Key, lease.Owner, lease.Fence,
+		issue.Value, issue.Fence, issue.Lifetime.Milliseconds(), (issue.Start + issue.Lifetime).Milliseconds())
 	if err != nil {
 		return fmt.Errorf("save ticket %s: %w", lease.Key, err)
 	}
@@ -111,24 +111,24 @@ func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue
 	return nil
 }
 
-const release = `
+const releaseSQL = `
 update ticket
 set owner = '', lease_ends_at = now_ms() + cast($4 as bigint), failures = $5
 where name = $1 and owner = $2 and owner <> '' and fence = $3`
 
 // Release implements [ticket.Store].
 func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
-	if _, err := s.exec(ctx, release, lease.Key, lease.Owner, lease.Fence, after.Milliseconds(), lease.Failures); err != nil {
+	if _, err := s.exec(ctx, releaseSQL, lease.Key, lease.Owner, lease.Fence, after.Milliseconds(), lease.Failures); err != nil {
 		return fmt.Errorf("release ticket %s: %w", lease.Key, err)
 	}
 	return nil
 }
 
-const invalidate = `update ticket set rejected = 1 where name = $1 and value_fence = $2`
+const invalidateSQL = `update ticket set rejected = 1 where name = $1 and value_fence = $2`
 
 // Invalidate implements [ticket.Store].
 func (s *Store) Invalidate(ctx context.Context, key string, fence int64) error {
-	if _, err := s.exec(ctx, invalidate, key, fence); err != nil {
+	if _, err := s.exec(ctx, invalidateSQL, key, fence); err != nil {
 		return fmt.Errorf("invalidate ticket %s: %w", key, err)
 	}
 	return nil

@@ -69,7 +69,7 @@ func write(t *testing.T, db *sqldb.DB, query string, args ...any) {
 }
 
 // source makes a replica with its own handle on the database file at path.
-func source(t *testing.T, path string, issue ticket.Issuer) *ticket.Source {
+func source(t *testing.T, path string, issue ticket.Fetcher) *ticket.Source {
 	t.Helper()
 	store, err := ticket.Seal(sqlstore.New(sqldbtest.Open(t, "sqlite:"+path)), "secret-of-the-app")
 	if err != nil {

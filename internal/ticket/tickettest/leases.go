@@ -11,10 +11,10 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-var leases = map[string]func(*testing.T, *suite){
+var leaseTests = map[string]func(*testing.T, *suite){
 	"lease is exclusive and says for how long": func(t *testing.T, s *suite) {
 		s.acquire("a", long)
-		if held := s.held("b"); held.BackOff || held.For <= 0 || held.For > long || held.For < long-slack {
+		if held := s.wantHeld("b"); held.BackOff || held.For <= 0 || held.For > long || held.For < long-slack {
 			t.Errorf("b is told %+v, want a holder at work for about %v", held, long)
 		}
 	},
@@ -25,7 +25,7 @@ var leases = map[string]func(*testing.T, *suite){
 			var wg sync.WaitGroup
 			for i := range 32 {
 				wg.Go(func() {
-					_, err := s.Store.Acquire(t.Context(), key, ticket.Claim{Owner: fmt.Sprint("owner", i), TTL: long})
+					_, err := s.Store.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: fmt.Sprint("owner", i), TTL: long})
 					if _, held := errors.AsType[*ticket.HeldError](err); err == nil {
 						got.Add(1)
 					} else if !held {
@@ -63,7 +63,7 @@ var leases = map[string]func(*testing.T, *suite){
 		}
 	},
 	"fence is above what the replica has seen": func(t *testing.T, s *suite) {
-		high, err := s.Store.Acquire(t.Context(), s.key, ticket.Claim{Owner: "a", Above: 1_000_000_000_000, TTL: long})
+		high, err := s.Store.Acquire(t.Context(), s.key, ticket.LeaseRequest{Owner: "a", FenceAbove: 1_000_000_000_000, TTL: long})
 		if err != nil || high.Fence <= 1_000_000_000_000 {
 			t.Fatalf("Acquire above 10^12: fence %d, %v", high.Fence, err)
 		}
@@ -78,7 +78,7 @@ var leases = map[string]func(*testing.T, *suite){
 		if again.Fence != lost.Fence {
 			t.Errorf("fences %d and %d, want the same lease", lost.Fence, again.Fence)
 		}
-		if held := s.held("b"); held.For <= long/2 {
+		if held := s.wantHeld("b"); held.For <= long/2 {
 			t.Errorf("b is told %v, want the renewed lease", held.For)
 		}
 		s.save(again, issue(value, again.Fence))
@@ -105,7 +105,7 @@ var leases = map[string]func(*testing.T, *suite){
 		s.release(ticket.Lease{Key: s.key, Owner: "a", Fence: now.Fence}, 0)
 		s.release(ticket.Lease{Key: s.key, Owner: "b", Fence: now.Fence - 1}, 0)
 		s.release(ticket.Lease{Key: s.key + "unknown", Owner: "b", Fence: 1}, long)
-		if held := s.held("c"); held.BackOff {
+		if held := s.wantHeld("c"); held.BackOff {
 			t.Errorf("c is told %+v, want b at work", held)
 		}
 		s.save(now, issue(value, now.Fence))
@@ -114,7 +114,7 @@ var leases = map[string]func(*testing.T, *suite){
 		a := s.acquire("a", long)
 		s.release(a, long)
 		for _, owner := range []string{"b", "a", ""} {
-			if held := s.held(owner); !held.BackOff || held.For > long || held.For < long-slack {
+			if held := s.wantHeld(owner); !held.BackOff || held.For > long || held.For < long-slack {
 				t.Errorf("%q is told %+v, want a back-off of about %v", owner, held, long)
 			}
 		}

@@ -48,7 +48,7 @@ func (m *Memory) Load(ctx context.Context, key string) (ticket.Record, error) {
 	return ticket.Record{
 		Value:    row.value,
 		Fence:    row.issued,
-		Life:     row.life,
+		Lifetime: row.life,
 		Left:     time.Until(row.ends),
 		Age:      time.Since(row.savedAt),
 		Rejected: row.rejected,
@@ -56,7 +56,7 @@ func (m *Memory) Load(ctx context.Context, key string) (ticket.Record, error) {
 }
 
 // Acquire implements [ticket.Store].
-func (m *Memory) Acquire(ctx context.Context, key string, claim ticket.Claim) (ticket.Lease, error) {
+func (m *Memory) Acquire(ctx context.Context, key string, claim ticket.LeaseRequest) (ticket.Lease, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -73,14 +73,14 @@ func (m *Memory) Acquire(ctx context.Context, key string, claim ticket.Claim) (t
 		return ticket.Lease{}, &ticket.HeldError{For: row.until.Sub(now), BackOff: row.owner == ""}
 	}
 	if !held {
-		row.fence = max(row.fence, claim.Above) + 1
+		row.fence = max(row.fence, claim.FenceAbove) + 1
 	}
 	row.owner, row.granted, row.until = claim.Owner, now, now.Add(claim.TTL)
 	return ticket.Lease{Key: key, Owner: claim.Owner, Fence: row.fence, Failures: row.failures}, nil
 }
 
 // Save implements [ticket.Store].
-func (m *Memory) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) error {
+func (m *Memory) Save(ctx context.Context, lease ticket.Lease, issue ticket.FetchedValue) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -90,8 +90,8 @@ func (m *Memory) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issu
 	if !ok {
 		return ticket.ErrLeaseLost
 	}
-	row.value, row.issued, row.life, row.rejected = issue.Value, issue.Fence, issue.Life, false
-	row.ends, row.savedAt = row.granted.Add(issue.Asked+issue.Life), time.Now()
+	row.value, row.issued, row.life, row.rejected = issue.Value, issue.Fence, issue.Lifetime, false
+	row.ends, row.savedAt = row.granted.Add(issue.Start+issue.Lifetime), time.Now()
 	return nil
 }
 

@@ -35,7 +35,7 @@ type Harness struct {
 // Run runs the suite. open is called once for each of its tests. They run in
 // parallel and each uses a key of its own, so open may return one Store to all.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
-	for _, group := range []map[string]func(*testing.T, *suite){leases, copies, failures} {
+	for _, group := range []map[string]func(*testing.T, *suite){leaseTests, copyTests, failureTests} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -61,13 +61,13 @@ const (
 	slack = 20 * time.Second
 )
 
-func (s *suite) claim(owner string, ttl time.Duration) (ticket.Lease, error) {
-	return s.Store.Acquire(s.t.Context(), s.key, ticket.Claim{Owner: owner, TTL: ttl})
+func (s *suite) tryAcquire(owner string, ttl time.Duration) (ticket.Lease, error) {
+	return s.Store.Acquire(s.t.Context(), s.key, ticket.LeaseRequest{Owner: owner, TTL: ttl})
 }
 
 func (s *suite) acquire(owner string, ttl time.Duration) ticket.Lease {
 	s.t.Helper()
-	lease, err := s.claim(owner, ttl)
+	lease, err := s.tryAcquire(owner, ttl)
 	if err != nil {
 		s.t.Fatalf("Acquire by %s: %v", owner, err)
 	}
@@ -81,19 +81,19 @@ func (s *suite) acquire(owner string, ttl time.Duration) ticket.Lease {
 func (s *suite) takeOver(owner string, ttl time.Duration) ticket.Lease {
 	s.t.Helper()
 	for end := time.Now().Add(slack); ; {
-		lease, err := s.claim(owner, ttl)
+		lease, err := s.tryAcquire(owner, ttl)
 		if err == nil {
 			return lease
 		}
 		if _, ok := errors.AsType[*ticket.HeldError](err); !ok || time.Now().After(end) {
 			s.t.Fatalf("Acquire by %s: %v", owner, err)
 		}
-		s.pass(short / 20)
+		s.sleep(short / 20)
 	}
 }
 
 // pass lets real time go by.
-func (s *suite) pass(d time.Duration) {
+func (s *suite) sleep(d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-s.t.Context().Done():
@@ -101,9 +101,9 @@ func (s *suite) pass(d time.Duration) {
 }
 
 // held claims the lease and wants to hear that somebody has it.
-func (s *suite) held(owner string) *ticket.HeldError {
+func (s *suite) wantHeld(owner string) *ticket.HeldError {
 	s.t.Helper()
-	_, err := s.claim(owner, long)
+	_, err := s.tryAcquire(owner, long)
 	held, ok := errors.AsType[*ticket.HeldError](err)
 	if !ok {
 		s.t.Fatalf("Acquire by %s: error = %v, want a HeldError", owner, err)
@@ -111,18 +111,18 @@ func (s *suite) held(owner string) *ticket.HeldError {
 	return held
 }
 
-func issue(value string, fence int64) ticket.Issue {
-	return ticket.Issue{Value: value, Fence: fence, Life: 2 * time.Hour}
+func issue(value string, fence int64) ticket.FetchedValue {
+	return ticket.FetchedValue{Value: value, Fence: fence, Lifetime: 2 * time.Hour}
 }
 
-func (s *suite) save(lease ticket.Lease, i ticket.Issue) {
+func (s *suite) save(lease ticket.Lease, i ticket.FetchedValue) {
 	s.t.Helper()
 	if err := s.Store.Save(s.t.Context(), lease, i); err != nil {
 		s.t.Fatalf("Save by %s: %v", lease.Owner, err)
 	}
 }
 
-func (s *suite) saveIsLate(lease ticket.Lease, value string) {
+func (s *suite) wantLeaseLost(lease ticket.Lease, value string) {
 	s.t.Helper()
 	if err := s.Store.Save(s.t.Context(), lease, issue(value, lease.Fence)); !errors.Is(err, ticket.ErrLeaseLost) {
 		s.t.Errorf("late Save by %s: error = %v, want ErrLeaseLost", lease.Owner, err)
@@ -152,29 +152,29 @@ func (s *suite) load() ticket.Record {
 	return rec
 }
 
-func (s *suite) loadsNothing() {
+func (s *suite) wantNotFound() {
 	s.t.Helper()
 	if rec, err := s.Store.Load(s.t.Context(), s.key); !errors.Is(err, ticket.ErrNotFound) {
 		s.t.Errorf("Load: %+v, %v, want ErrNotFound", rec, err)
 	}
 }
 
-var failures = map[string]func(*testing.T, *suite){
+var failureTests = map[string]func(*testing.T, *suite){
 	"cancelled context is not a missing copy": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		s.save(lease, issue("v", lease.Fence))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		for call, err := range tryAll(ctx, s.Store, s.key) {
-			if err != nil && answers(err) { // a store may have answered all the same
+		for call, err := range callAll(ctx, s.Store, s.key) {
+			if err != nil && isAnswer(err) { // a store may have answered all the same
 				t.Errorf("%s: error = %v, want the context's or none", call, err)
 			}
 		}
 	},
 	"dead server is not a missing copy": func(t *testing.T, s *suite) {
 		if s.Dead != nil {
-			for call, err := range tryAll(t.Context(), s.Dead, s.key) {
-				if err == nil || answers(err) {
+			for call, err := range callAll(t.Context(), s.Dead, s.key) {
+				if err == nil || isAnswer(err) {
 					t.Errorf("%s: error = %v, want one that says the store failed", call, err)
 				}
 			}
@@ -198,10 +198,10 @@ var failures = map[string]func(*testing.T, *suite){
 }
 
 // tryAll calls every method as the owner of the first lease and returns the errors.
-func tryAll(ctx context.Context, store ticket.Store, key string) map[string]error {
+func callAll(ctx context.Context, store ticket.Store, key string) map[string]error {
 	lease := ticket.Lease{Key: key, Owner: "a", Fence: 1}
 	_, load := store.Load(ctx, key)
-	_, acquire := store.Acquire(ctx, key, ticket.Claim{Owner: "a", TTL: long})
+	_, acquire := store.Acquire(ctx, key, ticket.LeaseRequest{Owner: "a", TTL: long})
 	return map[string]error{
 		"Load": load, "Acquire": acquire,
 		"Save":       store.Save(ctx, lease, issue("v", 1)),
@@ -211,7 +211,7 @@ func tryAll(ctx context.Context, store ticket.Store, key string) map[string]erro
 }
 
 // answers tells the errors by which a living store says what it knows.
-func answers(err error) bool {
+func isAnswer(err error) bool {
 	_, held := errors.AsType[*ticket.HeldError](err)
 	return held || errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable) || errors.Is(err, ticket.ErrLeaseLost)
 }
