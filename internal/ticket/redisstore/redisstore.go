@@ -1,17 +1,16 @@
-// Package redisstore keeps shared tickets in Redis: one server, a master under
-// Sentinels, or a Cluster, version 5 or later. It decides nothing: the rules
-// are in package ticket.
+// Package redisstore keeps shared credentials in Redis 5 or later: one server,
+// a master under Sentinels, or a Cluster. It makes no decisions: the rules are
+// in package ticket.
 //
-// A ticket and its lease are one hash, so each promise of [ticket.Store] is one
-// script on one key, and whoever may read the copy sees its lease beside it.
-// All times are the server's own. Redis may lose the last writes when a replica
-// takes over; the worst of it is one more call to the issuer.
+// A credential and its lease are one hash, so each method of [ticket.Store] is
+// one script on one key. All times are those of the server. Redis may lose its
+// last writes in a failover; the consequence is at most one more fetch.
 //
-// Nothing that may be found under a key breaks anything: what no script of ours
-// can have written is no copy and no lease, and is replaced. Spans above two
-// days are such. A copy saved in the future, as the server's clock tells it
-// once it was set back, is none either: nobody knows how old it is. A lease
-// that began in the future begins now.
+// Data under a key that no script of this package can have written counts as no
+// copy and no lease, and is replaced. This includes spans longer than two days.
+// It also includes a copy that was saved in the future, which happens when the
+// server's clock was set back: its age is unknown. A lease that was granted in
+// the future counts from now.
 package redisstore
 
 import (
@@ -26,19 +25,20 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-// Store is a [ticket.Store] in Redis. Make it with [New]; it is safe for
-// concurrent use. No call lasts longer than half a second, and none is sent
-// twice: Redis may have heard a call that got no answer.
+// Store is a [ticket.Store] in Redis. Create it with [New]; it is safe for
+// concurrent use. No call takes longer than half a second, and no call is sent
+// twice: Redis may have run a call that it did not answer.
 type Store struct{ client redis.UniversalClient }
 
 var _ ticket.Store = (*Store)(nil)
 
-// New returns a Store on client, as [Open] makes it, which must stay open. It
-// does not ask whether the server is there.
+// New returns a Store that uses client, which [Open] makes and which must stay
+// open. It does not connect.
 func New(client redis.UniversalClient) *Store { return &Store{client} }
 
-// name is where the ticket lies. What stands before the last colon, for us the
-// AppID, is the hash tag: an app's tickets live in one slot of a Cluster.
+// redisKey returns the key of the hash. The part of key before the last colon,
+// which contains the AppID, is the hash tag: the credentials of one app are in
+// one slot of a Cluster.
 func redisKey(key string) string {
 	tag, rest := key, ""
 	if i := strings.LastIndexByte(key, ':'); i > 0 {
@@ -47,8 +47,8 @@ func redisKey(key string) string {
 	return "addcard:{" + tag + "}" + rest
 }
 
-// Durations of Go end at 292 years, so what is further off is junk before it is
-// a copy. The clock of a master and of its replica may differ by a second.
+// Durations of Go end at 292 years, so a longer span marks the copy as
+// malformed. The clocks of a master and its replica may differ by a second.
 var loadScript = newScript(`
 local kind = redis.call('TYPE', key).ok
 if kind ~= 'hash' then return {kind} end
@@ -63,7 +63,7 @@ return {kind, r[1], fence, life, ends - now, now - saved, r[6]}`)
 func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	reply, err := s.run(ctx, loadScript, key)
 	if err != nil {
-		return ticket.Record{}, fmt.Errorf("read ticket %s: %w", key, err)
+		return ticket.Record{}, fmt.Errorf("load ticket %s: %w", key, err)
 	}
 	if reply.text(0) == "none" {
 		return ticket.Record{}, ticket.ErrNotFound
@@ -82,7 +82,7 @@ func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	return rec, nil
 }
 
-// The row is taken if its lease is free or past its time, or the owner's already.
+// The lease is granted if it is free, expired, or already held by this owner.
 var acquireScript = newScript(`
 local owner, above, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local r = row('owner', 'fence', 'granted', 'until', 'failures')
@@ -103,18 +103,18 @@ keep()
 return {1, fence, whole(r[5]) or 0}`)
 
 // Acquire implements [ticket.Store].
-func (s *Store) Acquire(ctx context.Context, key string, claim ticket.LeaseRequest) (ticket.Lease, error) {
-	if claim.FenceAbove >= maxFence {
-		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: fence %d is out of range", key, claim.FenceAbove)
+func (s *Store) Acquire(ctx context.Context, key string, req ticket.LeaseRequest) (ticket.Lease, error) {
+	if req.FenceAbove >= maxFence {
+		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: fence %d is out of range", key, req.FenceAbove)
 	}
-	reply, err := s.run(ctx, acquireScript, key, claim.Owner, claim.FenceAbove, claim.TTL.Milliseconds())
+	reply, err := s.run(ctx, acquireScript, key, req.Owner, req.FenceAbove, req.TTL.Milliseconds())
 	if err != nil {
-		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: %w", key, err)
+		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: %w", key, err)
 	}
 	if reply.number(0) == 0 {
 		return ticket.Lease{}, &ticket.HeldError{For: millis(reply.number(1)), BackOff: reply.text(2) == ""}
 	}
-	return ticket.Lease{Key: key, Owner: claim.Owner, Fence: reply.number(1), Failures: int(reply.number(2))}, nil
+	return ticket.Lease{Key: key, Owner: req.Owner, Fence: reply.number(1), Failures: int(reply.number(2))}, nil
 }
 
 var saveScript = newScript(`
@@ -126,9 +126,9 @@ keep()
 return {1}`)
 
 // Save implements [ticket.Store].
-func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.FetchedValue) error {
+func (s *Store) Save(ctx context.Context, lease ticket.Lease, v ticket.FetchedValue) error {
 	reply, err := s.run(ctx, saveScript, lease.Key, lease.Owner, lease.Fence,
-		issue.Value, issue.Fence, issue.Lifetime.Milliseconds(), (issue.Start + issue.Lifetime).Milliseconds())
+		v.Value, v.Fence, v.Lifetime.Milliseconds(), (v.Start + v.Lifetime).Milliseconds())
 	if err != nil {
 		return fmt.Errorf("save ticket %s: %w", lease.Key, err)
 	}
@@ -149,7 +149,7 @@ return {}`)
 func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
 	_, err := s.run(ctx, releaseScript, lease.Key, lease.Owner, lease.Fence, max(after, 0).Milliseconds(), lease.Failures)
 	if err != nil {
-		return fmt.Errorf("release ticket %s: %w", lease.Key, err)
+		return fmt.Errorf("release the lease of ticket %s: %w", lease.Key, err)
 	}
 	return nil
 }

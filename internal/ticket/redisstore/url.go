@@ -14,12 +14,13 @@ import (
 
 func urlError(why string) error { return fmt.Errorf("%w %s", ErrURL, why) }
 
-// parse reads a URL as go-redis does, but refuses what go-redis would guess or
-// leave out, and all knobs but those of [Open].
+// parseURL reads a URL as go-redis does, but returns an error where go-redis
+// would guess or ignore a part, and for every parameter that [Open] does not
+// document.
 func parseURL(text string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, u.Opaque != "", u.Fragment != "": // the cause would repeat the URL
+	case err != nil, u.Opaque != "", u.Fragment != "": // err would repeat the URL
 		return nil, urlError("is not a URL; special characters in a password are written as %XX")
 	case u.Scheme != "redis" && u.Scheme != "rediss":
 		return nil, urlError("must begin with redis:// or rediss://")
@@ -47,10 +48,10 @@ func parseURL(text string) (*redis.UniversalOptions, error) {
 func checkNames(_ *redis.UniversalOptions, _ *url.URL, query url.Values) error {
 	for name, values := range query {
 		if !slices.Contains([]string{"addr", "cluster", "master_name", "username", "password"}, name) {
-			return urlError("has an unknown parameter; known are addr, cluster, master_name, username and password")
+			return urlError("has an unknown parameter; the known ones are addr, cluster, master_name, username and password")
 		}
 		if name != "addr" && len(values) > 1 {
-			return urlError("has a parameter twice; only addr may be")
+			return urlError("has a parameter twice; only addr may be repeated")
 		}
 	}
 	return nil
@@ -59,11 +60,11 @@ func checkNames(_ *redis.UniversalOptions, _ *url.URL, query url.Values) error {
 func setAddrs(opt *redis.UniversalOptions, u *url.URL, query url.Values) error {
 	first := u.Host
 	if u.Port() == "" {
-		usual := "6379"
+		port := "6379"
 		if query.Has("master_name") {
-			usual = "26379"
+			port = "26379"
 		}
-		first = net.JoinHostPort(u.Hostname(), usual)
+		first = net.JoinHostPort(u.Hostname(), port)
 	}
 	opt.Addrs = append([]string{first}, query["addr"]...)
 	for _, addr := range opt.Addrs {
@@ -86,7 +87,7 @@ func setMode(opt *redis.UniversalOptions, _ *url.URL, query url.Values) error {
 	case query.Has("master_name") && opt.MasterName == "":
 		return urlError("has an empty master_name")
 	case query.Has("cluster") && cluster != "true":
-		return urlError("may say cluster=true and nothing else of it")
+		return urlError("has a parameter cluster that is not cluster=true")
 	case query.Has("cluster") && opt.MasterName != "":
 		return urlError("has both cluster and master_name")
 	}

@@ -1,6 +1,6 @@
-// Package sqlstore keeps shared tickets in the database: the default, when
-// there is no Redis. It survives restarts, and replicas on one database share
-// through it. It decides nothing: the rules are in package ticket.
+// Package sqlstore keeps shared credentials in the database. It is the default
+// without Redis: credentials survive restarts, and replicas on one database
+// share them. It makes no decisions: the rules are in package ticket.
 package sqlstore
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-// Store is a [ticket.Store] in the table ticket. Make it with [New]; it is safe
-// for concurrent use. A write that has begun is seen through, even when its
-// context ends meanwhile.
+// Store is a [ticket.Store] in the table ticket. Create it with [New]; it is
+// safe for concurrent use. A write that has begun is completed even when its
+// context ends.
 type Store struct{ db *sqldb.DB }
 
 var _ ticket.Store = (*Store)(nil)
 
-// New returns a Store in db, which must be migrated and stay open.
+// New returns a Store in db, which must have been migrated and must stay open.
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
 const loadSQL = `
@@ -31,24 +31,24 @@ from ticket where name = $1 and value_fence > 0`
 // Load implements [ticket.Store].
 func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	var rec ticket.Record
-	var life, left, age, rejected int64
-	err := s.db.Read().QueryRow(ctx, loadSQL, key).Scan(&rec.Value, &rec.Fence, &life, &left, &age, &rejected)
+	var lifetime, left, age, rejected int64
+	err := s.db.Read().QueryRow(ctx, loadSQL, key).Scan(&rec.Value, &rec.Fence, &lifetime, &left, &age, &rejected)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ticket.Record{}, ticket.ErrNotFound
 	}
 	if err != nil {
-		return ticket.Record{}, fmt.Errorf("read ticket %s: %w", key, err)
+		return ticket.Record{}, fmt.Errorf("load ticket %s: %w", key, err)
 	}
-	if rec.Value == "" || life <= 0 {
+	if rec.Value == "" || lifetime <= 0 {
 		return ticket.Record{}, ticket.ErrUnreadable
 	}
-	rec.Lifetime, rec.Left, rec.Age = millis(life), millis(left), millis(age)
+	rec.Lifetime, rec.Left, rec.Age = millis(lifetime), millis(left), millis(age)
 	rec.Rejected = rejected != 0
 	return rec, nil
 }
 
-// The row is taken if it is new, free or past its time, or the owner's already.
-// excluded.granted_at is the present moment.
+// The lease is granted if it is new, free, expired, or already held by this
+// owner. excluded.granted_at is the current time.
 const acquireSQL = `
 insert into ticket (name, owner, fence, granted_at, lease_ends_at)
 values ($1, $2, cast($3 as bigint) + 1, now_ms(), now_ms() + cast($4 as bigint))
@@ -67,12 +67,12 @@ returning fence, failures`
 const holderSQL = `select lease_ends_at - now_ms(), owner from ticket where name = $1`
 
 // Acquire implements [ticket.Store].
-func (s *Store) Acquire(ctx context.Context, key string, claim ticket.LeaseRequest) (ticket.Lease, error) {
+func (s *Store) Acquire(ctx context.Context, key string, req ticket.LeaseRequest) (ticket.Lease, error) {
 	var lease ticket.Lease
 	var held *ticket.HeldError
 	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		lease, held = ticket.Lease{Key: key, Owner: claim.Owner}, nil
-		err := tx.QueryRow(ctx, acquireSQL, key, claim.Owner, claim.FenceAbove, claim.TTL.Milliseconds()).Scan(&lease.Fence, &lease.Failures)
+		lease, held = ticket.Lease{Key: key, Owner: req.Owner}, nil
+		err := tx.QueryRow(ctx, acquireSQL, key, req.Owner, req.FenceAbove, req.TTL.Milliseconds()).Scan(&lease.Fence, &lease.Failures)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -86,7 +86,7 @@ func (s *Store) Acquire(ctx context.Context, key string, claim ticket.LeaseReque
 	})
 	switch {
 	case err != nil:
-		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: %w", key, err)
+		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: %w", key, err)
 	case held != nil:
 		return ticket.Lease{}, held
 	}
@@ -99,9 +99,9 @@ set value = $4, value_fence = $5, life = $6, ends_at = granted_at + cast($7 as b
 where name = $1 and owner = $2 and owner <> '' and fence = $3`
 
 // Save implements [ticket.Store].
-func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.FetchedValue) error {
+func (s *Store) Save(ctx context.Context, lease ticket.Lease, v ticket.FetchedValue) error {
 	n, err := s.exec(ctx, saveSQL, lease.Key, lease.Owner, lease.Fence,
-		issue.Value, issue.Fence, issue.Lifetime.Milliseconds(), (issue.Start + issue.Lifetime).Milliseconds())
+		v.Value, v.Fence, v.Lifetime.Milliseconds(), (v.Start + v.Lifetime).Milliseconds())
 	if err != nil {
 		return fmt.Errorf("save ticket %s: %w", lease.Key, err)
 	}
@@ -119,7 +119,7 @@ where name = $1 and owner = $2 and owner <> '' and fence = $3`
 // Release implements [ticket.Store].
 func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
 	if _, err := s.exec(ctx, releaseSQL, lease.Key, lease.Owner, lease.Fence, after.Milliseconds(), lease.Failures); err != nil {
-		return fmt.Errorf("release ticket %s: %w", lease.Key, err)
+		return fmt.Errorf("release the lease of ticket %s: %w", lease.Key, err)
 	}
 	return nil
 }

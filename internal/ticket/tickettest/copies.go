@@ -26,31 +26,31 @@ var copyTests = map[string]func(*testing.T, *suite){
 			t.Errorf("Left = %v, Age = %v", rec.Left, rec.Age)
 		}
 	},
-	"keys do not meet": func(t *testing.T, s *suite) {
+	"keys are independent": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		s.save(lease, issue(value, lease.Fence))
 		s.key += "2"
 		s.wantNotFound()
 		s.acquire("b", long)
 	},
-	"life counts from where it began": func(t *testing.T, s *suite) {
+	"lifetime counts from its start": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		s.save(lease, ticket.FetchedValue{Value: value, Fence: lease.Fence, Start: -10 * time.Minute, Lifetime: time.Hour})
 		if rec := s.load(); rec.Lifetime != time.Hour || rec.Left > 50*time.Minute || rec.Left < 50*time.Minute-slack {
 			t.Errorf("Life = %v, Left = %v, want 1 h and 50 min", rec.Lifetime, rec.Left)
 		}
 	},
-	"slow write does not lengthen a life": func(t *testing.T, s *suite) {
+	"slow save does not lengthen the lifetime": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		start := time.Now()
-		s.sleep(short)
+		s.wait(short)
 		s.save(lease, issue(value, lease.Fence))
 		passed := time.Since(start)
 		if rec := s.load(); rec.Left > rec.Lifetime-passed+5*time.Millisecond {
 			t.Errorf("Left = %v of %v, saved %v after the grant", rec.Left, rec.Lifetime, passed)
 		}
 	},
-	"ended copy is still there to compare with": func(t *testing.T, s *suite) {
+	"expired copy is still loaded": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		s.save(lease, ticket.FetchedValue{Value: value, Fence: lease.Fence, Start: -2 * time.Hour, Lifetime: time.Hour})
 		if rec := s.load(); rec.Value != value || rec.Left > 0 {
@@ -67,21 +67,21 @@ var copyTests = map[string]func(*testing.T, *suite){
 			t.Errorf("Fence = %d, want 55", rec.Fence)
 		}
 	},
-	"write after the time has run out counts while nobody else came": func(t *testing.T, s *suite) {
+	"save under an expired lease counts while no other owner has it": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", time.Millisecond)
-		s.sleep(short)
+		s.wait(short)
 		s.save(lease, issue(value, lease.Fence))
 		if rec := s.load(); rec.Value != value {
 			t.Errorf("Load = %+v", rec)
 		}
 	},
-	"late write is refused before the next holder's": func(t *testing.T, s *suite) {
+	"late save is refused before the next holder's": func(t *testing.T, s *suite) {
 		late := s.acquire("a", short)
 		s.takeOver("b", long)
 		s.wantLeaseLost(late, "late")
 		s.wantNotFound()
 	},
-	"late write is refused after the next holder's": func(t *testing.T, s *suite) {
+	"late save is refused after the next holder's": func(t *testing.T, s *suite) {
 		late := s.acquire("a", short)
 		now := s.takeOver("b", long)
 		s.save(now, issue(value, now.Fence))
@@ -92,7 +92,7 @@ var copyTests = map[string]func(*testing.T, *suite){
 			t.Errorf("Load = %q: an older value overwrote the newer", rec.Value)
 		}
 	},
-	"late write is refused after the value has ended": func(t *testing.T, s *suite) {
+	"late save is refused after the value has expired": func(t *testing.T, s *suite) {
 		late := s.acquire("a", short)
 		now := s.takeOver("b", short)
 		s.save(now, ticket.FetchedValue{Value: value, Fence: now.Fence, Start: -time.Hour, Lifetime: time.Minute})
@@ -101,27 +101,27 @@ var copyTests = map[string]func(*testing.T, *suite){
 		s.invalidate(now.Fence)
 		s.wantLeaseLost(late, "late")
 	},
-	"late write is refused in a back-off": func(t *testing.T, s *suite) {
+	"late save is refused in a back-off": func(t *testing.T, s *suite) {
 		late := s.acquire("a", short)
 		now := s.takeOver("b", long)
 		s.release(now, long)
 		s.wantLeaseLost(late, "late")
 		s.wantNotFound()
 	},
-	"write after giving the lease back is refused": func(t *testing.T, s *suite) {
+	"save after the release is refused": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		s.release(lease, 0)
 		s.wantLeaseLost(lease, "late")
 		s.wantNotFound()
 	},
-	// A failover may give one fence to two owners.
-	"write of another owner under the same fence is refused": func(t *testing.T, s *suite) {
+	// After a failover two owners may have the same fence.
+	"save of another owner under the same fence is refused": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		lease.Owner = "b"
 		s.wantLeaseLost(lease, "other")
 		s.wantNotFound()
 	},
-	"write without any lease is refused": func(t *testing.T, s *suite) {
+	"save without a lease is refused": func(t *testing.T, s *suite) {
 		s.wantLeaseLost(ticket.Lease{Key: s.key, Owner: "a", Fence: 1}, "none")
 		s.wantNotFound()
 	},
@@ -157,7 +157,7 @@ var copyTests = map[string]func(*testing.T, *suite){
 		s.save(lease, issue(value, lease.Fence))
 		s.invalidate(lease.Fence)
 		if held := s.wantHeld("b"); held.BackOff {
-			t.Errorf("b is told %+v, want a at work", held)
+			t.Errorf("b gets %+v, want that a holds the lease", held)
 		}
 		s.release(lease, 0)
 		s.invalidate(lease.Fence)

@@ -8,27 +8,27 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-// Memory is a [ticket.Store] in the memory of one process: for tests, and for several
-// Sources that live in one program. Nothing survives the process. Make it with
-// [NewMemory]; it is safe for concurrent use.
+// Memory is a [ticket.Store] in the memory of one process, for tests with
+// several Sources in one program. Create it with [NewMemory]; it is safe for
+// concurrent use.
 type Memory struct {
 	mu   sync.Mutex
 	rows map[string]*memoryRow
 }
 
 type memoryRow struct {
-	value    string
-	issued   int64 // its fence; 0 = nothing saved yet
-	life     time.Duration
-	ends     time.Time
-	savedAt  time.Time
-	rejected bool
+	value      string
+	valueFence int64 // 0 before the first Save
+	lifetime   time.Duration
+	expiresAt  time.Time
+	savedAt    time.Time
+	rejected   bool
 
-	owner    string // empty: free, or a back-off
-	fence    int64
-	failures int
-	granted  time.Time
-	until    time.Time
+	owner       string // empty when the lease is free or a back-off
+	fence       int64
+	failures    int
+	grantedAt   time.Time
+	leaseEndsAt time.Time
 }
 
 // NewMemory returns an empty Memory.
@@ -42,21 +42,21 @@ func (m *Memory) Load(ctx context.Context, key string) (ticket.Record, error) {
 		return ticket.Record{}, err
 	}
 	row, ok := m.rows[key]
-	if !ok || row.issued == 0 {
+	if !ok || row.valueFence == 0 {
 		return ticket.Record{}, ticket.ErrNotFound
 	}
 	return ticket.Record{
 		Value:    row.value,
-		Fence:    row.issued,
-		Lifetime: row.life,
-		Left:     time.Until(row.ends),
+		Fence:    row.valueFence,
+		Lifetime: row.lifetime,
+		Left:     time.Until(row.expiresAt),
 		Age:      time.Since(row.savedAt),
 		Rejected: row.rejected,
 	}, nil
 }
 
 // Acquire implements [ticket.Store].
-func (m *Memory) Acquire(ctx context.Context, key string, claim ticket.LeaseRequest) (ticket.Lease, error) {
+func (m *Memory) Acquire(ctx context.Context, key string, req ticket.LeaseRequest) (ticket.Lease, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -68,30 +68,30 @@ func (m *Memory) Acquire(ctx context.Context, key string, claim ticket.LeaseRequ
 		m.rows[key] = row
 	}
 	now := time.Now()
-	held := now.Before(row.until)
-	if held && (row.owner == "" || row.owner != claim.Owner) {
-		return ticket.Lease{}, &ticket.HeldError{For: row.until.Sub(now), BackOff: row.owner == ""}
+	held := now.Before(row.leaseEndsAt)
+	if held && (row.owner == "" || row.owner != req.Owner) {
+		return ticket.Lease{}, &ticket.HeldError{For: row.leaseEndsAt.Sub(now), BackOff: row.owner == ""}
 	}
 	if !held {
-		row.fence = max(row.fence, claim.FenceAbove) + 1
+		row.fence = max(row.fence, req.FenceAbove) + 1
 	}
-	row.owner, row.granted, row.until = claim.Owner, now, now.Add(claim.TTL)
-	return ticket.Lease{Key: key, Owner: claim.Owner, Fence: row.fence, Failures: row.failures}, nil
+	row.owner, row.grantedAt, row.leaseEndsAt = req.Owner, now, now.Add(req.TTL)
+	return ticket.Lease{Key: key, Owner: req.Owner, Fence: row.fence, Failures: row.failures}, nil
 }
 
 // Save implements [ticket.Store].
-func (m *Memory) Save(ctx context.Context, lease ticket.Lease, issue ticket.FetchedValue) error {
+func (m *Memory) Save(ctx context.Context, lease ticket.Lease, v ticket.FetchedValue) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	row, ok := m.ours(lease)
+	row, ok := m.held(lease)
 	if !ok {
 		return ticket.ErrLeaseLost
 	}
-	row.value, row.issued, row.life, row.rejected = issue.Value, issue.Fence, issue.Lifetime, false
-	row.ends, row.savedAt = row.granted.Add(issue.Start+issue.Lifetime), time.Now()
+	row.value, row.valueFence, row.lifetime, row.rejected = v.Value, v.Fence, v.Lifetime, false
+	row.expiresAt, row.savedAt = row.grantedAt.Add(v.Start+v.Lifetime), time.Now()
 	return nil
 }
 
@@ -102,8 +102,8 @@ func (m *Memory) Release(ctx context.Context, lease ticket.Lease, after time.Dur
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if row, ok := m.ours(lease); ok {
-		row.owner, row.until, row.failures = "", time.Now().Add(after), lease.Failures
+	if row, ok := m.held(lease); ok {
+		row.owner, row.leaseEndsAt, row.failures = "", time.Now().Add(after), lease.Failures
 	}
 	return nil
 }
@@ -115,14 +115,15 @@ func (m *Memory) Invalidate(ctx context.Context, key string, fence int64) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if row, ok := m.rows[key]; ok && row.issued == fence {
+	if row, ok := m.rows[key]; ok && row.valueFence == fence {
 		row.rejected = true
 	}
 	return nil
 }
 
-// ours returns the row of a lease that is the latest issued and not given back.
-func (m *Memory) ours(lease ticket.Lease) (*memoryRow, bool) {
+// held returns the row of lease and reports whether lease is the latest that
+// was granted and was not released.
+func (m *Memory) held(lease ticket.Lease) (*memoryRow, bool) {
 	row, ok := m.rows[lease.Key]
 	return row, ok && row.owner != "" && row.owner == lease.Owner && row.fence == lease.Fence
 }

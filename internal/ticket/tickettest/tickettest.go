@@ -1,5 +1,6 @@
-// Package tickettest is the suite that every [ticket.Store] passes: what a
-// Source relies on, one test per promise. It knows no Source and no engine.
+// Package tickettest is the conformance suite of [ticket.Store]: one test for
+// each thing that a Source relies on. It also has [Memory], a Store for tests.
+// It does not test the Source itself.
 //
 //	func TestStore(t *testing.T) {
 //		tickettest.Run(t, func(t *testing.T) tickettest.Harness {
@@ -7,8 +8,8 @@
 //		})
 //	}
 //
-// A Store has its own clock, so the suite runs in real time: leases that must
-// end are short, and their end is waited for. It takes about a second.
+// A Store has its own clock, so the suite runs in real time and waits for short
+// leases to expire. It takes about a second.
 package tickettest
 
 import (
@@ -21,19 +22,19 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-// Harness is one Store to be tried, with nobody else on it.
+// Harness is one Store to be tested. Nothing else may use it meanwhile.
 type Harness struct {
 	Store ticket.Store
-	// Corrupt puts something under key that the Store would not have written.
-	// Nil only where nobody but the Store can write.
+	// Corrupt puts data under key that the Store would not have written. It is
+	// nil only where nothing but the Store can write.
 	Corrupt func(t *testing.T, key string)
-	// Dead is a Store of the same kind whose server is gone. Nil only where
-	// there is no server.
+	// Dead is a Store of the same kind whose server is down. It is nil only
+	// where there is no server.
 	Dead ticket.Store
 }
 
-// Run runs the suite. open is called once for each of its tests. They run in
-// parallel and each uses a key of its own, so open may return one Store to all.
+// Run runs the suite. It calls open once for each test. The tests run in
+// parallel and use different keys, so open may return the same Store each time.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	for _, group := range []map[string]func(*testing.T, *suite){leaseTests, copyTests, failureTests} {
 		for name, test := range group {
@@ -46,7 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	}
 }
 
-// suite is what the tests have at hand. Its methods end the test on an
+// suite is one test with its Store and key. Its methods end the test on an
 // unexpected error.
 type suite struct {
 	Harness
@@ -57,7 +58,7 @@ type suite struct {
 const (
 	long  = time.Minute
 	short = 60 * time.Millisecond
-	// slack is how far a slow machine may be behind without failing a test.
+	// slack is how late a slow machine may be without failing a test.
 	slack = 20 * time.Second
 )
 
@@ -77,7 +78,7 @@ func (s *suite) acquire(owner string, ttl time.Duration) ticket.Lease {
 	return lease
 }
 
-// takeOver waits until the lease of somebody else has ended.
+// takeOver waits until the lease of another owner has expired and acquires it.
 func (s *suite) takeOver(owner string, ttl time.Duration) ticket.Lease {
 	s.t.Helper()
 	for end := time.Now().Add(slack); ; {
@@ -88,19 +89,19 @@ func (s *suite) takeOver(owner string, ttl time.Duration) ticket.Lease {
 		if _, ok := errors.AsType[*ticket.HeldError](err); !ok || time.Now().After(end) {
 			s.t.Fatalf("Acquire by %s: %v", owner, err)
 		}
-		s.sleep(short / 20)
+		s.wait(short / 20)
 	}
 }
 
-// pass lets real time go by.
-func (s *suite) sleep(d time.Duration) {
+// wait waits in real time.
+func (s *suite) wait(d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-s.t.Context().Done():
 	}
 }
 
-// held claims the lease and wants to hear that somebody has it.
+// wantHeld requests the lease and fails the test unless it is held.
 func (s *suite) wantHeld(owner string) *ticket.HeldError {
 	s.t.Helper()
 	_, err := s.tryAcquire(owner, long)
@@ -166,7 +167,7 @@ var failureTests = map[string]func(*testing.T, *suite){
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for call, err := range callAll(ctx, s.Store, s.key) {
-			if err != nil && isAnswer(err) { // a store may have answered all the same
+			if err != nil && isAnswer(err) { // a Store may have answered nevertheless
 				t.Errorf("%s: error = %v, want the context's or none", call, err)
 			}
 		}
@@ -197,7 +198,8 @@ var failureTests = map[string]func(*testing.T, *suite){
 	},
 }
 
-// tryAll calls every method as the owner of the first lease and returns the errors.
+// callAll calls every method as the owner of the first lease and returns the
+// errors.
 func callAll(ctx context.Context, store ticket.Store, key string) map[string]error {
 	lease := ticket.Lease{Key: key, Owner: "a", Fence: 1}
 	_, load := store.Load(ctx, key)
@@ -210,11 +212,11 @@ func callAll(ctx context.Context, store ticket.Store, key string) map[string]err
 	}
 }
 
-// answers tells the errors by which a living store says what it knows.
+// isAnswer reports whether a Store that works returns err.
 func isAnswer(err error) bool {
 	_, held := errors.AsType[*ticket.HeldError](err)
 	return held || errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable) || errors.Is(err, ticket.ErrLeaseLost)
 }
 
-// value is as long as WeChat tells its callers to expect, and more.
+// value is longer than WeChat tells callers to expect.
 var value = strings.Repeat("kgt8ON7yVITDhtdwci0qeZ_-", 40)
