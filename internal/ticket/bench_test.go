@@ -11,8 +11,8 @@ import (
 
 func warm(b testing.TB) *ticket.Source {
 	b.Helper()
-	issue := func(context.Context) (string, time.Duration, error) { return "value", 2 * time.Hour, nil }
-	s := ticket.New(key, issue, tickettest.NewMemory(), ticket.Options{})
+	fetch := func(context.Context) (string, time.Duration, error) { return "value", 2 * time.Hour, nil }
+	s := ticket.New(key, fetch, tickettest.NewMemory(), ticket.Options{})
 	b.Cleanup(s.Close)
 	if _, err := s.Ticket(b.Context()); err != nil {
 		b.Fatal(err)

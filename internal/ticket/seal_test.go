@@ -31,7 +31,7 @@ func seal(t *testing.T, inner ticket.Store, secret string) ticket.Store {
 	return store
 }
 
-// put writes a copy under a lease of its own and gives that back.
+// put saves a copy under a lease of its own.
 func put(t *testing.T, store ticket.Store, key, value string, fence int64) {
 	t.Helper()
 	lease, err := store.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "put", FenceAbove: fence - 1, TTL: time.Minute})
@@ -55,8 +55,8 @@ func raw(t *testing.T, store ticket.Store, key string) string {
 	return rec.Value
 }
 
-// Whoever can write to the store can take a copy away, but not put another in
-// its place.
+// A program that can write to the Store can remove a copy but cannot replace it
+// with another.
 func TestSeal_opensOnlyWhatBelongsThere(t *testing.T) {
 	t.Parallel()
 	inner := tickettest.NewMemory()
@@ -109,7 +109,7 @@ func TestSeal_wantsASecret(t *testing.T) {
 	}
 }
 
-// FuzzSeal_Load opens whatever lies in the store.
+// FuzzSeal_Load opens any data that may be in the Store.
 func FuzzSeal_Load(f *testing.F) {
 	f.Add("s1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", int64(1))
 	f.Add("", int64(0))
@@ -125,7 +125,7 @@ func FuzzSeal_Load(f *testing.F) {
 	})
 }
 
-// planted is a store that holds what the context says.
+// planted is a Store that holds the record of the context.
 type planted struct{ ticket.Store }
 
 func (planted) Load(ctx context.Context, _ string) (ticket.Record, error) {

@@ -15,8 +15,8 @@ func BenchmarkLoad(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	issue := ticket.FetchedValue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Lifetime: time.Hour}
-	if err := s.Save(b.Context(), lease, issue); err != nil {
+	v := ticket.FetchedValue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Lifetime: time.Hour}
+	if err := s.Save(b.Context(), lease, v); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
@@ -26,7 +26,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// What a renewal costs the store.
+// The calls of one renewal.
 func BenchmarkAcquireSaveRelease(b *testing.B) {
 	s := connect(b, redistest.Single(b).URL())
 	for b.Loop() {
@@ -34,8 +34,8 @@ func BenchmarkAcquireSaveRelease(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		issue := ticket.FetchedValue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Lifetime: time.Hour}
-		if err := s.Save(b.Context(), lease, issue); err != nil {
+		v := ticket.FetchedValue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Lifetime: time.Hour}
+		if err := s.Save(b.Context(), lease, v); err != nil {
 			b.Fatal(err)
 		}
 		if err := s.Release(b.Context(), lease, 0); err != nil {

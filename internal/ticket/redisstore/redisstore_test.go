@@ -40,11 +40,12 @@ func TestStore_sealed(t *testing.T) {
 	tickettest.Run(t, func(*testing.T) tickettest.Harness { return tickettest.Harness{Store: store} })
 }
 
-// run runs the suite on the servers of url; owner finds the one with a key.
+// run runs the suite on the servers of url; owner returns the server that has a
+// key.
 func run(t *testing.T, url string, owner func(string) *redistest.Server) {
 	h := tickettest.Harness{
 		Store: patient{connect(t, url)},
-		Dead:  connect(t, strings.ReplaceAll(url, "127.0.0.1:", "127.0.0.2:")), // where nobody listens
+		Dead:  connect(t, strings.ReplaceAll(url, "127.0.0.1:", "127.0.0.2:")), // where no server listens
 		Corrupt: func(t *testing.T, key string) {
 			owner(row(key)).Do("LPUSH", row(key), "junk")
 		},
@@ -52,7 +53,7 @@ func run(t *testing.T, url string, owner func(string) *redistest.Server) {
 	tickettest.Run(t, func(*testing.T) tickettest.Harness { return h })
 }
 
-// row is where the suite's keys lie.
+// row returns the Redis key of a credential.
 func row(key string) string {
 	i := strings.LastIndex(key, ":")
 	return "addcard:{" + key[:i] + "}" + key[i:]

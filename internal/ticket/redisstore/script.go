@@ -75,7 +75,7 @@ func (s *Store) send(ctx context.Context, command, code, key string, args []any)
 }
 
 // unrepeated is a command that no client sends again after it may have reached
-// a server. A Cluster client would, whatever its MaxRetries. It still follows a
+// a server. A Cluster client would, regardless of its MaxRetries. It still follows a
 // reply that the key is on another node.
 type unrepeated struct{ *redis.Cmd }
 

@@ -17,7 +17,7 @@ var copyTests = map[string]func(*testing.T, *suite){
 	},
 	"what is saved is loaded": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		rec := s.load()
 		if rec.Value != value || rec.Fence != lease.Fence || rec.Lifetime != 2*time.Hour || rec.Rejected {
 			t.Errorf("Load = %+v", rec)
@@ -28,7 +28,7 @@ var copyTests = map[string]func(*testing.T, *suite){
 	},
 	"keys are independent": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		s.key += "2"
 		s.wantNotFound()
 		s.acquire("b", long)
@@ -44,7 +44,7 @@ var copyTests = map[string]func(*testing.T, *suite){
 		lease := s.acquire("a", long)
 		start := time.Now()
 		s.wait(short)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		passed := time.Since(start)
 		if rec := s.load(); rec.Left > rec.Lifetime-passed+5*time.Millisecond {
 			t.Errorf("Left = %v of %v, saved %v after the grant", rec.Left, rec.Lifetime, passed)
@@ -62,7 +62,7 @@ var copyTests = map[string]func(*testing.T, *suite){
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.save(lease, issue(value, 55))
+		s.save(lease, newValue(value, 55))
 		if rec := s.load(); rec.Fence != 55 {
 			t.Errorf("Fence = %d, want 55", rec.Fence)
 		}
@@ -70,7 +70,7 @@ var copyTests = map[string]func(*testing.T, *suite){
 	"save under an expired lease counts while no other owner has it": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", time.Millisecond)
 		s.wait(short)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		if rec := s.load(); rec.Value != value {
 			t.Errorf("Load = %+v", rec)
 		}
@@ -84,7 +84,7 @@ var copyTests = map[string]func(*testing.T, *suite){
 	"late save is refused after the next holder's": func(t *testing.T, s *suite) {
 		late := s.acquire("a", short)
 		now := s.takeOver("b", long)
-		s.save(now, issue(value, now.Fence))
+		s.save(now, newValue(value, now.Fence))
 		s.wantLeaseLost(late, "late")
 		s.release(now, 0)
 		s.wantLeaseLost(late, "late")
@@ -127,13 +127,13 @@ var copyTests = map[string]func(*testing.T, *suite){
 	},
 	"rejected copy is marked and kept": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		s.invalidate(lease.Fence)
 		rec := s.load()
 		if !rec.Rejected || rec.Value != value || rec.Fence != lease.Fence || rec.Left < rec.Lifetime-slack {
 			t.Errorf("Load = %+v, want all kept and Rejected", rec)
 		}
-		s.save(lease, issue("next", lease.Fence))
+		s.save(lease, newValue("next", lease.Fence))
 		if rec := s.load(); rec.Rejected || rec.Value != "next" {
 			t.Errorf("Load = %+v, want the next copy in service", rec)
 		}
@@ -142,10 +142,10 @@ var copyTests = map[string]func(*testing.T, *suite){
 		s.invalidate(1) // nothing there
 		s.wantNotFound()
 		old := s.acquire("a", long)
-		s.save(old, issue("old", old.Fence))
+		s.save(old, newValue("old", old.Fence))
 		s.release(old, 0)
 		now := s.acquire("b", long)
-		s.save(now, issue(value, now.Fence))
+		s.save(now, newValue(value, now.Fence))
 		s.invalidate(old.Fence)
 		s.invalidate(now.Fence + 1)
 		if rec := s.load(); rec.Rejected || rec.Value != value {
@@ -154,7 +154,7 @@ var copyTests = map[string]func(*testing.T, *suite){
 	},
 	"rejection leaves the lease alone": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		s.invalidate(lease.Fence)
 		if held := s.wantHeld("b"); held.BackOff {
 			t.Errorf("b gets %+v, want that a holds the lease", held)

@@ -81,7 +81,7 @@ var leaseTests = map[string]func(*testing.T, *suite){
 		if held := s.wantHeld("b"); held.For <= long/2 {
 			t.Errorf("b gets %v, want the renewed lease", held.For)
 		}
-		s.save(again, issue(value, again.Fence))
+		s.save(again, newValue(value, again.Fence))
 	},
 	"same owner gets a new lease after its lease has expired": func(t *testing.T, s *suite) {
 		first := s.acquire("a", short)
@@ -108,7 +108,7 @@ var leaseTests = map[string]func(*testing.T, *suite){
 		if held := s.wantHeld("c"); held.BackOff {
 			t.Errorf("c gets %+v, want that b holds the lease", held)
 		}
-		s.save(now, issue(value, now.Fence))
+		s.save(now, newValue(value, now.Fence))
 	},
 	"release with a back-off keeps all owners off": func(t *testing.T, s *suite) {
 		a := s.acquire("a", long)
@@ -134,7 +134,7 @@ var leaseTests = map[string]func(*testing.T, *suite){
 			t.Errorf("first lease: Failures = %d", a.Failures)
 		}
 		a.Failures = 3
-		s.save(a, issue(value, a.Fence))
+		s.save(a, newValue(value, a.Fence))
 		s.release(a, 0)
 		b := s.acquire("b", short) // and never releases it
 		c := s.takeOver("c", long)

@@ -112,7 +112,7 @@ func (s *suite) wantHeld(owner string) *ticket.HeldError {
 	return held
 }
 
-func issue(value string, fence int64) ticket.FetchedValue {
+func newValue(value string, fence int64) ticket.FetchedValue {
 	return ticket.FetchedValue{Value: value, Fence: fence, Lifetime: 2 * time.Hour}
 }
 
@@ -125,7 +125,7 @@ func (s *suite) save(lease ticket.Lease, i ticket.FetchedValue) {
 
 func (s *suite) wantLeaseLost(lease ticket.Lease, value string) {
 	s.t.Helper()
-	if err := s.Store.Save(s.t.Context(), lease, issue(value, lease.Fence)); !errors.Is(err, ticket.ErrLeaseLost) {
+	if err := s.Store.Save(s.t.Context(), lease, newValue(value, lease.Fence)); !errors.Is(err, ticket.ErrLeaseLost) {
 		s.t.Errorf("late Save by %s: error = %v, want ErrLeaseLost", lease.Owner, err)
 	}
 }
@@ -163,7 +163,7 @@ func (s *suite) wantNotFound() {
 var failureTests = map[string]func(*testing.T, *suite){
 	"cancelled context is not a missing copy": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue("v", lease.Fence))
+		s.save(lease, newValue("v", lease.Fence))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for call, err := range callAll(ctx, s.Store, s.key) {
@@ -191,7 +191,7 @@ var failureTests = map[string]func(*testing.T, *suite){
 			t.Errorf("Load of junk: error = %v, want ErrUnreadable or ErrNotFound", err)
 		}
 		lease := s.acquire("a", long)
-		s.save(lease, issue("good", lease.Fence))
+		s.save(lease, newValue("good", lease.Fence))
 		if rec := s.load(); rec.Value != "good" {
 			t.Errorf("Load = %q, want the copy saved after the junk", rec.Value)
 		}
@@ -206,7 +206,7 @@ func callAll(ctx context.Context, store ticket.Store, key string) map[string]err
 	_, acquire := store.Acquire(ctx, key, ticket.LeaseRequest{Owner: "a", TTL: long})
 	return map[string]error{
 		"Load": load, "Acquire": acquire,
-		"Save":       store.Save(ctx, lease, issue("v", 1)),
+		"Save":       store.Save(ctx, lease, newValue("v", 1)),
 		"Invalidate": store.Invalidate(ctx, key, 1),
 		"Release":    store.Release(ctx, lease, 0),
 	}
