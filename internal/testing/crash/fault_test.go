@@ -13,8 +13,8 @@ import (
 )
 
 // storm is what happens to a shop under load.
-type storm struct {
-	*shop
+type faultRun struct {
+	*deployment
 	load *load
 	rng  *rand.Rand
 	disk string // a small disk of its own that holds the database, or ""
@@ -27,18 +27,18 @@ type window struct{ from, to time.Time }
 
 // faults are what may happen, by name. Each ends when all runs again, and ends
 // the test when it could not happen.
-var faults = map[string]func(*storm){
-	"kill":               func(s *storm) { s.kill(s.rng.IntN(len(s.replicas))) },
-	"kill all":           func(s *storm) { s.kill(s.all()...) },
-	"pause":              (*storm).pause,
-	"I/O error":          (*storm).ioError,
-	"disk full":          (*storm).diskFull,
-	"PostgreSQL killed":  func(s *storm) { s.postgres.Kill(); s.postgres.Restart(s.t) },
-	"PostgreSQL aborted": func(s *storm) { s.postgres.Abort(); s.postgres.Restart(s.t) },
-	"a backend killed":   (*storm).killBackend,
+var faults = map[string]func(*faultRun){
+	"kill":               func(s *faultRun) { s.kill(s.rng.IntN(len(s.replicas))) },
+	"kill all":           func(s *faultRun) { s.kill(s.allReplicas()...) },
+	"pause":              (*faultRun).pause,
+	"I/O error":          (*faultRun).ioError,
+	"disk full":          (*faultRun).diskFull,
+	"PostgreSQL killed":  func(s *faultRun) { s.postgres.Kill(); s.postgres.Restart(s.t) },
+	"PostgreSQL aborted": func(s *faultRun) { s.postgres.Abort(); s.postgres.Restart(s.t) },
+	"a backend killed":   (*faultRun).killBackend,
 }
 
-func (s *storm) all() (numbers []int) {
+func (s *faultRun) allReplicas() (numbers []int) {
 	for i := range s.replicas {
 		numbers = append(numbers, i)
 	}
@@ -46,7 +46,7 @@ func (s *storm) all() (numbers []int) {
 }
 
 // kill ends replicas at once and starts them again.
-func (s *storm) kill(replicas ...int) {
+func (s *faultRun) kill(replicas ...int) {
 	for _, i := range replicas {
 		s.replicas[i].Load().Kill()
 	}
@@ -57,14 +57,14 @@ func (s *storm) kill(replicas ...int) {
 }
 
 // pause stops a replica for less than a lease.
-func (s *storm) pause() {
+func (s *faultRun) pause() {
 	r := s.replicas[s.rng.IntN(len(s.replicas))].Load()
 	s.must(r.Signal(syscall.SIGSTOP))
-	time.Sleep(200*time.Millisecond + upTo(s.rng, time.Second))
+	time.Sleep(200*time.Millisecond + randomUpTo(s.rng, time.Second))
 	s.must(r.Signal(syscall.SIGCONT))
 }
 
-func (s *shop) must(err error) {
+func (s *deployment) must(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
@@ -73,34 +73,34 @@ func (s *shop) must(err error) {
 
 // killBackend kills one process of PostgreSQL, which then ends and starts anew
 // all of them by itself.
-func (s *storm) killBackend() {
+func (s *faultRun) killBackend() {
 	all := s.postgres.Processes(s.t)
 	victim := all[1+s.rng.IntN(len(all)-1)]
 	s.must(syscall.Kill(victim, syscall.SIGKILL))
-	s.served()
+	s.awaitServed()
 }
 
 // served waits until an order is settled that was begun from now on.
-func (s *storm) served() {
+func (s *faultRun) awaitServed() {
 	s.t.Helper()
 	began := time.Now()
 	s.eventually("orders are settled again", func() bool {
 		s.load.mu.Lock()
 		defer s.load.mu.Unlock()
-		n := len(s.load.orders)
-		return n > 0 && s.load.orders[n-1].began.After(began)
+		n := len(s.load.requests)
+		return n > 0 && s.load.requests[n-1].sentAt.After(began)
 	})
 }
 
 // ioError makes the disk refuse to write down what it was given: every fsync
 // and fdatasync fails, of the replicas on SQLite, of PostgreSQL's processes
 // else. Then all is killed.
-func (s *storm) ioError() {
-	victims := s.all()
-	tr := trace(s.t, s.writers(), "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO")
+func (s *faultRun) ioError() {
+	victims := s.allReplicas()
+	tr := attachStrace(s.t, s.writers(), "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO")
 	from := time.Now()
 	s.eventually("an fsync fails", func() bool { return tr.count("(INJECTED)") > 0 })
-	time.Sleep(upTo(s.rng, 500*time.Millisecond))
+	time.Sleep(randomUpTo(s.rng, 500*time.Millisecond))
 	to := time.Now()
 	if s.postgres == nil {
 		s.failing = append(s.failing, window{from, to})
@@ -121,10 +121,10 @@ func (s *storm) ioError() {
 
 // diskFull leaves the disk without room until orders are refused, kills what
 // runs on it, and makes room again.
-func (s *storm) diskFull() {
-	full := s.ballast
+func (s *faultRun) diskFull() {
+	full := s.fillDisk
 	if s.disk == "" {
-		full = s.noSpace
+		full = s.failWrites
 	}
 	fill, room := full()
 	refused := s.load.refusals()
@@ -140,11 +140,11 @@ func (s *storm) diskFull() {
 		s.start(victim)
 		s.kills++
 	}
-	s.served()
+	s.awaitServed()
 }
 
 // ballast takes all the room that there is.
-func (s *storm) ballast() (fill, room func()) {
+func (s *faultRun) fillDisk() (fill, room func()) {
 	path := filepath.Join(s.disk, "ballast")
 	block := make([]byte, 4096)
 	fill = func() {
@@ -162,13 +162,13 @@ func (s *storm) ballast() (fill, room func()) {
 }
 
 // noSpace makes every write to a file say that there is no room.
-func (s *storm) noSpace() (fill, room func()) {
-	tr := trace(s.t, s.writers(), "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC")
+func (s *faultRun) failWrites() (fill, room func()) {
+	tr := attachStrace(s.t, s.writers(), "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC")
 	return func() {}, tr.end
 }
 
 // writers are the processes that write the database's files.
-func (s *storm) writers() (pids []int) {
+func (s *faultRun) writers() (pids []int) {
 	if s.postgres != nil {
 		return s.postgres.Processes(s.t)
 	}

@@ -43,12 +43,12 @@ func TestPaused_past_its_lease_with_a_push_on_the_way(t *testing.T) {
 			s.must(s.replicas[victim].Load().Signal(syscall.SIGCONT))
 			s.eventually("the face is right", func() bool { return s.face(c).Bonus == 42 })
 			s.eventually("nothing waits", func() bool { return len(s.outbox()) == 0 })
-			s.addsUp()
+			s.runCheck()
 		})
 	}
 }
 
-func (s *shop) book(replica int, c *card, key string, bonus int) {
+func (s *deployment) book(replica int, c *card, key string, bonus int) {
 	s.t.Helper()
 	got, err := s.do(http.MethodPost, s.replicas[replica].Load().Admin+s.entriesPath(c), server.AdminToken, key, fmt.Appendf(nil, `{"add_bonus":%d}`, bonus))
 	if err != nil || got.status != http.StatusCreated {
@@ -58,19 +58,19 @@ func (s *shop) book(replica int, c *card, key string, bonus int) {
 
 // late is the first call of a path that any replica makes: it stays on the way
 // until it is let arrive.
-type late struct {
+type delayedCall struct {
 	sender chan int // gets the replica, once
 	arrive func()   // returns when it has had its effect
 }
 
 // delayFirst starts all replicas anew, each with a way to WeChat of its own.
-func (s *shop) delayFirst(path string) late {
+func (s *deployment) delayFirst(path string) delayedCall {
 	s.t.Helper()
 	target, err := url.Parse(s.wechat)
 	s.must(err)
 	wechat := httputil.NewSingleHostReverseProxy(target)
 	var first sync.Once
-	l, release, arrived := late{sender: make(chan int, 1)}, make(chan struct{}), make(chan struct{})
+	l, release, arrived := delayedCall{sender: make(chan int, 1)}, make(chan struct{}), make(chan struct{})
 	l.arrive = sync.OnceFunc(func() { close(release); <-arrived })
 	env := s.env
 	for i := range s.replicas {

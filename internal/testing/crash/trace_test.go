@@ -16,7 +16,7 @@ import (
 )
 
 // tracer is strace, attached to running processes and to all that these start.
-type tracer struct {
+type strace struct {
 	t    *testing.T
 	file string
 	end  func() // lets them go
@@ -24,9 +24,9 @@ type tracer struct {
 
 // trace attaches strace with args and returns when it sees all of pids; a
 // process that has ended meanwhile does not matter.
-func trace(t *testing.T, pids []int, args ...string) *tracer {
+func attachStrace(t *testing.T, pids []int, args ...string) *strace {
 	t.Helper()
-	tr := &tracer{t: t, file: filepath.Join(t.TempDir(), "trace")}
+	tr := &strace{t: t, file: filepath.Join(t.TempDir(), "trace")}
 	args = append(args, "-f", "-o", tr.file)
 	waiting := map[string]bool{}
 	for _, pid := range pids {
@@ -72,13 +72,13 @@ func trace(t *testing.T, pids []int, args ...string) *tracer {
 	case <-attached:
 	case last := <-gone:
 		t.Fatalf("%s: strace attaches as root, or where kernel.yama.ptrace_scope is 0 (in a container: --cap-add SYS_PTRACE)", last)
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("strace does not attach")
 	}
 	return tr
 }
 
-func (tr *tracer) read() string {
+func (tr *strace) read() string {
 	tr.t.Helper()
 	raw, err := os.ReadFile(tr.file)
 	if err != nil {
@@ -88,4 +88,4 @@ func (tr *tracer) read() string {
 }
 
 // count is how often text is in the trace.
-func (tr *tracer) count(text string) int { return strings.Count(tr.read(), text) }
+func (tr *strace) count(text string) int { return strings.Count(tr.read(), text) }

@@ -31,17 +31,17 @@ import (
 // full is true for the long form.
 var full = os.Getenv("ADDCARD_FLEET") == "full"
 
-const patience = time.Minute // for what should take a moment
+const timeout = time.Minute // for what should take a moment
 
 func TestMain(m *testing.M) { server.Main(m) }
 
 // replica is one process of the server.
 type replica struct {
-	t            testing.TB
-	number       int
-	public, base string // the two listeners
-	client       *http.Client
-	process      *server.Server
+	t                   testing.TB
+	number              int
+	publicURL, adminURL string // the two listeners
+	client              *http.Client
+	process             *server.Server
 }
 
 // spawn starts a replica that calls WeChat at wechat; env adds variables. It
@@ -49,7 +49,7 @@ type replica struct {
 func spawn(t testing.TB, number int, wechat string, env ...string) *replica {
 	t.Helper()
 	s := server.Start(t, append(server.Environ(t.TempDir(), wechat), env...))
-	r := &replica{t: t, number: number, public: s.Public, base: s.Admin, client: newClient(), process: s}
+	r := &replica{t: t, number: number, publicURL: s.Public, adminURL: s.Admin, client: newClient(), process: s}
 	t.Cleanup(r.client.CloseIdleConnections)
 	return r
 }
@@ -57,7 +57,7 @@ func spawn(t testing.TB, number int, wechat string, env ...string) *replica {
 // newClient holds a connection for each of many callers.
 func newClient() *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DialContext: (&net.Dialer{Timeout: patience}).DialContext}, Timeout: 30 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DialContext: (&net.Dialer{Timeout: timeout}).DialContext}, Timeout: 30 * time.Second,
 	}
 }
 
@@ -98,7 +98,7 @@ func (r *replica) call(ctx context.Context, method, url, token string, body, out
 // value asks the replica for a shared credential, as the shop's other services do.
 func (r *replica) value(ctx context.Context, kind string) (value string, err error) {
 	var out struct{ Value string }
-	status, err := r.call(ctx, http.MethodGet, r.base+"/v1/tickets/"+kind, server.TicketToken, nil, &out)
+	status, err := r.call(ctx, http.MethodGet, r.adminURL+"/v1/tickets/"+kind, server.TicketToken, nil, &out)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d", status)
 	}
@@ -111,7 +111,7 @@ type tally struct {
 	callers int
 	errors  int
 	longest time.Duration
-	stale   int
+	older   int
 	example error
 }
 
@@ -127,7 +127,7 @@ func (s *tally) add(took time.Duration, err error) {
 }
 
 // ask has one caller ask for the ticket once, and returns the newest it has seen.
-func (s *tally) ask(r *replica, newest int) int {
+func (s *tally) request(r *replica, newest int) int {
 	began := time.Now()
 	value, err := r.value(context.Background(), "wx_card")
 	s.add(time.Since(began), err)
@@ -135,7 +135,7 @@ func (s *tally) ask(r *replica, newest int) int {
 	if err == nil && n < newest {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.stale++
+		s.older++
 	}
 	time.Sleep(20 * time.Millisecond) // the pace of the load
 	return max(n, newest)
@@ -144,7 +144,7 @@ func (s *tally) ask(r *replica, newest int) int {
 func (s *tally) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := fmt.Sprintf("%d calls, %d errors, longest wait %v, %d stale overwrites", s.callers, s.errors, s.longest.Round(time.Millisecond), s.stale)
+	text := fmt.Sprintf("%d calls, %d errors, longest wait %v, %d stale overwrites", s.callers, s.errors, s.longest.Round(time.Millisecond), s.older)
 	if s.example != nil {
 		text += fmt.Sprintf(" (%v)", s.example)
 	}
@@ -152,9 +152,9 @@ func (s *tally) String() string {
 }
 
 // clean fails the test when a caller got an error or an older value.
-func (s *tally) clean(t testing.TB) {
+func (s *tally) wantClean(t testing.TB) {
 	t.Helper()
-	if s.errors > 0 || s.stale > 0 || s.callers == 0 {
+	if s.errors > 0 || s.older > 0 || s.callers == 0 {
 		t.Errorf("%v", s)
 	}
 }
@@ -169,7 +169,7 @@ func load(t testing.TB, replicas ...*replica) (stop func() *tally) {
 		wg.Go(func() {
 			newest := 0
 			for ctx.Err() == nil {
-				newest = seen.ask(r, newest)
+				newest = seen.request(r, newest)
 			}
 		})
 	}
@@ -187,7 +187,7 @@ func loadFor(t testing.TB, calls int, replicas ...*replica) *tally {
 		wg.Go(func() {
 			newest := 0
 			for range calls / len(replicas) {
-				newest = total.ask(r, newest)
+				newest = total.request(r, newest)
 			}
 		})
 	}
@@ -198,9 +198,9 @@ func loadFor(t testing.TB, calls int, replicas ...*replica) *tally {
 // eventually waits until ok.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); {
+	for deadline := time.Now().Add(timeout); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", timeout, what)
 		}
 		<-time.After(20 * time.Millisecond)
 	}
@@ -239,7 +239,7 @@ func fleet(t testing.TB, u *upstream, n int, env ...string) []*replica {
 	replicas := make([]*replica, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { replicas[i] = spawn(t, i, u.door(i, nil), env...) })
+		wg.Go(func() { replicas[i] = spawn(t, i, u.newURL(i, nil), env...) })
 	}
 	wg.Wait()
 	if slices.Contains(replicas, nil) {
@@ -249,7 +249,7 @@ func fleet(t testing.TB, u *upstream, n int, env ...string) []*replica {
 }
 
 // long skips what only the long form runs.
-func long(t *testing.T) {
+func longFormOnly(t *testing.T) {
 	t.Helper()
 	if !full {
 		t.Skip("only in the long form: make fleet")
@@ -258,7 +258,7 @@ func long(t *testing.T) {
 
 // metric reads one number without labels from /metrics.
 func (r *replica) metric(name string) (float64, error) {
-	req, err := http.NewRequest(http.MethodGet, r.base+"/metrics", nil)
+	req, err := http.NewRequest(http.MethodGet, r.adminURL+"/metrics", nil)
 	if err != nil {
 		return 0, err
 	}

@@ -26,7 +26,7 @@ type upstream struct {
 	tokenEnds time.Time
 	ticket    int
 	fetches   map[string]int        // calls that issue, by kind: token, wx_card, jsapi
-	refused   int                   // calls that came with a dead token
+	rejected  int                   // calls that came with a dead token
 	bodies    map[string]int        // of decrypt calls, how often each came
 	expiresIn any                   // of tickets; 7200 when nil
 	sticky    bool                  // the same ticket again
@@ -42,9 +42,9 @@ func newUpstream(t testing.TB, latency time.Duration) *upstream {
 
 // door is an address of its own for each caller, so that it is known who calls.
 // accepted, which may be nil, is told of each connection before a byte is read.
-func (u *upstream) door(caller int, accepted func()) string {
+func (u *upstream) newURL(caller int, accepted func()) string {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.serve(w, r, caller) }))
-	server.Listener = watched{server.Listener, accepted}
+	server.Listener = notifyingListener{server.Listener, accepted}
 	server.Start()
 	u.t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -53,12 +53,12 @@ func (u *upstream) door(caller int, accepted func()) string {
 	return server.URL
 }
 
-type watched struct {
+type notifyingListener struct {
 	net.Listener
 	accepted func()
 }
 
-func (w watched) Accept() (net.Conn, error) {
+func (w notifyingListener) Accept() (net.Conn, error) {
 	c, err := w.Listener.Accept()
 	if err == nil && w.accepted != nil {
 		w.accepted()
@@ -72,7 +72,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, caller int) {
 		return
 	}
 	answer, issues := u.answer(r, body)
-	if answer == dead {
+	if answer == tokenRejected {
 		time.Sleep(u.latency)
 	}
 	if issues != "" {
@@ -96,7 +96,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, caller int) {
 	_ = http.NewResponseController(w).Flush()
 }
 
-const dead = `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest"}`
+const tokenRejected = `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest"}`
 
 const busy = `{"errcode":-1,"errmsg":"system error"}`
 
@@ -122,11 +122,11 @@ func (u *upstream) answer(r *http.Request, body []byte) (text, issues string) {
 		return fmt.Sprintf(`{"openid":"mini-%s","session_key":"c2Vzc2lvbiBrZXk="}`, r.URL.Query().Get("js_code")), ""
 	}
 	if token != fmt.Sprintf("token-%06d", u.token) {
-		u.refused++
+		u.rejected++
 		if path == "/card/code/decrypt" {
 			u.bodies[string(body)]++
 		}
-		return dead, ""
+		return tokenRejected, ""
 	}
 	switch path {
 	case "/cgi-bin/ticket/getticket":

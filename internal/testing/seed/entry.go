@@ -12,16 +12,16 @@ type entry struct {
 	addBonus, bonus      int64
 	addBalance, balance  int64
 	record, recordAmount string
-	at                   int64
+	createdAt            int64
 	number               int // among all entries
-	lo                   [3]uint64
+	random               [3]uint64
 }
 
 // entriesBefore is how many entries the members before the k-th have.
 func (o Options) entriesBefore(k int) int {
 	weight := func(k int) (sum int) {
-		for i, w := range weights {
-			sum += (k + len(weights) - 1 - i) / len(weights) * w
+		for i, w := range activity {
+			sum += (k + len(activity) - 1 - i) / len(activity) * w
 		}
 		return sum
 	}
@@ -34,12 +34,12 @@ func (o Options) entries(p person) []entry {
 	random := o.random(p.k, 3)
 	first := o.entriesBefore(p.k)
 	book := make([]entry, o.entriesBefore(p.k+1)-first)
-	since := p.came + activatedAfter + 1000
+	since := p.joinedAt + activatedAfter + 1000
 	pause := (end - since) / int64(len(book)+1)
 	var bonus, balance int64
 	for i := range book {
-		e := entry{person: p, seq: int64(i + 1), number: first + i, lo: [3]uint64{random.Uint64(), random.Uint64(), random.Uint64()}}
-		e.at = since + int64(i)*pause + random.Int64N(pause+1)
+		e := entry{person: p, seq: int64(i + 1), number: first + i, random: [3]uint64{random.Uint64(), random.Uint64(), random.Uint64()}}
+		e.createdAt = since + int64(i)*pause + random.Int64N(pause+1)
 		yuan := 1 + random.Int64N(300)
 		switch kind := random.IntN(10); {
 		case kind == 0 && bonus >= 100:
@@ -60,14 +60,14 @@ func (o Options) entries(p person) []entry {
 
 // row is the entry as the operator's API would have booked it. Its ID and its
 // key sort by its number.
-func (o Options) row(e entry) []any {
+func (o Options) entryRow(e entry) []any {
 	hi := uint64(e.number) * (1 << 63 / uint64(o.Entries) * 2)
-	id, key, request := uuidOf(hi, e.lo[0]), uuidOf(hi, e.lo[1]), uuidOf(e.lo[2], e.lo[0])
+	id, key, request := uuidOf(hi, e.random[0]), uuidOf(hi, e.random[1]), uuidOf(e.random[2], e.random[0])
 	answer := fmt.Sprintf(`{"entry":{"id":%q,"seq":%d,"add_bonus":%d,"bonus":%d,"add_balance":%d,"balance":%d,"record_bonus":%q,"record_balance":%q,"created_at":%q}}`,
-		id, e.seq, e.addBonus, e.bonus, e.addBalance, e.balance, e.record, e.recordAmount, time.UnixMilli(e.at).UTC().Format(time.RFC3339Nano))
-	payload := fmt.Sprintf("%016x%016x%016x%016x", e.lo[0], e.lo[1], e.lo[2], hi)
+		id, e.seq, e.addBonus, e.bonus, e.addBalance, e.balance, e.record, e.recordAmount, time.UnixMilli(e.createdAt).UTC().Format(time.RFC3339Nano))
+	payload := fmt.Sprintf("%016x%016x%016x%016x", e.random[0], e.random[1], e.random[2], hi)
 	return []any{
 		id, o.CardID, e.code, e.seq, e.addBonus, e.bonus, e.addBalance, e.balance, e.record, e.recordAmount,
-		"POST /v1/cards/" + o.CardID + "/codes/" + e.code + "/entries", key, payload, answer, request, e.at,
+		"POST /v1/cards/" + o.CardID + "/codes/" + e.code + "/entries", key, payload, answer, request, e.createdAt,
 	}
 }

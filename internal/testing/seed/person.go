@@ -19,30 +19,30 @@ var (
 
 // weights is how much each ten members in a row come back: one is a regular, one
 // never took the card whose code was issued.
-var weights = [...]int{35, 20, 14, 10, 8, 6, 4, 2, 1, 0}
+var activity = [...]int{35, 20, 14, 10, 8, 6, 4, 2, 1, 0}
 
 // The members with these places in their ten are special.
 const (
-	withForm  = 4 // filled in the one-click form
-	left      = 5 // deleted the card from the wallet
-	viaCode   = 6 // took the card from a QR code and never opened the mini-program
-	issuedFor = 9
+	submittedForm = 4 // filled in the one-click form
+	deletedCard   = 5 // deleted the card from the wallet
+	viaQRCode     = 6 // took the card from a QR code and never opened the mini-program
+	neverClaimed  = 9
 )
 
 // person is the k-th member who came.
 type person struct {
-	k        int
-	id       string
-	mini     string // openid, empty for whom only the Official Account knows
-	official string // openid, empty for who took no card
-	union    string
-	code     string
-	came     int64
+	k              int
+	id             string
+	miniOpenID     string // openid, empty for whom only the Official Account knows
+	officialOpenID string // openid, empty for who took no card
+	unionID        string
+	code           string
+	joinedAt       int64
 }
 
-func (p person) place() int { return p.k % len(weights) }
-func (p person) held() bool { return p.place() != issuedFor }
-func (p person) form() bool { return p.place() == withForm }
+func (p person) segment() int     { return p.k % len(activity) }
+func (p person) hasClaimed() bool { return p.segment() != neverClaimed }
+func (p person) hasForm() bool    { return p.segment() == submittedForm }
 
 // blockSize is within how many people in a row names are shuffled.
 const blockSize = 2048
@@ -57,20 +57,20 @@ func (o Options) person(k int) person {
 	const prime = 104729 // larger than a block, so every place is taken once
 	rank := uint64(first + (k-first)*prime%size)
 	random := o.random(k, 0)
-	p := person{k: k, came: begin + int64(float64(last-begin)*float64(k)/float64(o.Members))}
+	p := person{k: k, joinedAt: begin + int64(float64(last-begin)*float64(k)/float64(o.Members))}
 	hi := rank*(1<<63/uint64(o.Members)*2) | 1
 	p.id = uuidOf(hi, random.Uint64())
-	p.official = nameOf("oS", hi, random)
-	p.mini = nameOf("oM", hi, random)
-	p.union = nameOf("uN", hi, random)
+	p.officialOpenID = openIDOf("oS", hi, random)
+	p.miniOpenID = openIDOf("oM", hi, random)
+	p.unionID = openIDOf("uN", hi, random)
 	span := 9e14 / uint64(o.Members)
 	digits := 1e14 + rank*span + random.Uint64N(span)
 	p.code = withCheckDigit(digits)
-	switch p.place() {
-	case viaCode:
-		p.mini = ""
-	case issuedFor:
-		p.official = ""
+	switch p.segment() {
+	case viaQRCode:
+		p.miniOpenID = ""
+	case neverClaimed:
+		p.officialOpenID = ""
 	}
 	return p
 }
@@ -81,7 +81,7 @@ func (o Options) random(k int, use uint64) *rand.Rand {
 }
 
 // nameOf makes an openid or unionid of 28 characters.
-func nameOf(prefix string, hi uint64, random *rand.Rand) string {
+func openIDOf(prefix string, hi uint64, random *rand.Rand) string {
 	var b [13]byte
 	binary.BigEndian.PutUint64(b[:], hi)
 	binary.BigEndian.PutUint64(b[5:], random.Uint64())

@@ -88,9 +88,9 @@ const (
 )
 
 func (o Options) identities(p person) (rows [][]any) {
-	for _, id := range []struct{ app, openID string }{{o.MiniProgram, p.mini}, {o.Official, p.official}} {
+	for _, id := range []struct{ app, openID string }{{o.MiniProgram, p.miniOpenID}, {o.Official, p.officialOpenID}} {
 		if id.openID != "" {
-			rows = append(rows, []any{id.app, id.openID, p.union, p.id, p.came, p.came + week})
+			rows = append(rows, []any{id.app, id.openID, p.unionID, p.id, p.joinedAt, p.joinedAt + week})
 		}
 	}
 	return rows
@@ -104,21 +104,21 @@ func (o Options) card(p person, book []entry) []any {
 		newest = book[len(book)-1]
 	}
 	status, number, channel := member.Active, p.code, fmt.Sprint("table", p.k%50)
-	claimed, held, deleted := p.came+claimedAfter, moment(p.came+claimedAfter), int64(0)
-	activated, issued, submitted := p.came+activatedAfter, p.came, int64(0)
-	switch p.place() {
-	case issuedFor:
+	claimed, held, deleted := p.joinedAt+claimedAfter, moment(p.joinedAt+claimedAfter), int64(0)
+	activated, issued, submitted := p.joinedAt+activatedAfter, p.joinedAt, int64(0)
+	switch p.segment() {
+	case neverClaimed:
 		status, number, claimed, activated, held = member.Issued, "", 0, 0, 0
-	case left:
+	case deletedCard:
 		status, deleted = member.Deleted, moment(end)+1
-	case withForm:
+	case submittedForm:
 		submitted = 1
-	case viaCode:
+	case viaQRCode:
 		issued = 0
 	}
 	return []any{
 		o.CardID, p.code, p.code, p.id, string(status), newest.bonus, newest.balance, newest.seq, newest.seq, number, channel,
-		p.came, issued, claimed, activated, held, deleted, held, submitted, p.official, max(p.came, newest.at) + week,
+		p.joinedAt, issued, claimed, activated, held, deleted, held, submitted, p.officialOpenID, max(p.joinedAt, newest.createdAt) + week,
 	}
 }
 
@@ -126,10 +126,10 @@ func (o Options) card(p person, book []entry) []any {
 func moment(ms int64) int64 { return ms / 1000 * 4 }
 
 func (o Options) event(p person) []any {
-	at := time.UnixMilli(p.came + claimedAfter).UTC().Truncate(time.Second)
+	at := time.UnixMilli(p.joinedAt + claimedAfter).UTC().Truncate(time.Second)
 	e := member.Event{
-		DedupeKey: hexOf(o.random(p.k, 1), 32), Name: "user_get_card", CardID: o.CardID, Code: p.code, OpenID: p.official, UnionID: p.union, At: at,
-		Fields: map[string]string{"CardId": o.CardID, "UserCardCode": p.code, "FromUserName": p.official, "IsGiveByFriend": "0", "OuterStr": fmt.Sprint("table", p.k%50)},
+		DedupeKey: hexOf(o.random(p.k, 1), 32), Name: "user_get_card", CardID: o.CardID, Code: p.code, OpenID: p.officialOpenID, UnionID: p.unionID, At: at,
+		Fields: map[string]string{"CardId": o.CardID, "UserCardCode": p.code, "FromUserName": p.officialOpenID, "IsGiveByFriend": "0", "OuterStr": fmt.Sprint("table", p.k%50)},
 	}
 	fields, err := json.Marshal(e)
 	if err != nil {
@@ -139,7 +139,7 @@ func (o Options) event(p person) []any {
 }
 
 func (o Options) form(p person) []any {
-	return []any{hexOf(o.random(p.k, 2), 32), o.CardID, p.code, p.came + claimedAfter}
+	return []any{hexOf(o.random(p.k, 2), 32), o.CardID, p.code, p.joinedAt + claimedAfter}
 }
 
 func hexOf(random *rand.Rand, n int) string {

@@ -45,7 +45,7 @@ func Fill(ctx context.Context, db *sqldb.DB, o Options) error {
 	if o.Members < 1 || o.Entries < 0 || o.Entries/o.Members > MaxEntries {
 		return fmt.Errorf("seed: %d entries for %d members cannot be made", o.Entries, o.Members)
 	}
-	from, err := o.there(ctx, db)
+	from, err := o.existing(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func Fill(ctx context.Context, db *sqldb.DB, o Options) error {
 }
 
 // there counts the members that were made before.
-func (o Options) there(ctx context.Context, db *sqldb.DB) (n int, err error) {
+func (o Options) existing(ctx context.Context, db *sqldb.DB) (n int, err error) {
 	if err := db.Read().QueryRow(ctx, `select count(*) from member`).Scan(&n); err != nil {
 		return 0, fmt.Errorf("seed: %w", err)
 	}
@@ -93,21 +93,21 @@ func (o Options) write(ctx context.Context, tx sqldb.Querier, t tables, from, to
 		p := o.person(k)
 		book := o.entries(p)
 		entries = append(entries, book...)
-		t.member.add(p.id, p.came)
+		t.member.add(p.id, p.joinedAt)
 		for _, id := range o.identities(p) {
 			t.identity.add(id...)
 		}
 		t.card.add(o.card(p, book)...)
-		if p.held() {
+		if p.hasClaimed() {
 			t.event.add(o.event(p)...)
 		}
-		if p.form() {
+		if p.hasForm() {
 			t.form.add(o.form(p)...)
 		}
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.createdAt, b.createdAt) })
 	for _, e := range entries {
-		t.entry.add(o.row(e)...)
+		t.entry.add(o.entryRow(e)...)
 	}
 	for _, filled := range []*table{t.member, t.identity, t.card, t.event, t.form, t.entry} {
 		if err := filled.insert(ctx, tx); err != nil {

@@ -206,7 +206,7 @@ func TestStore_failoversUnderLoad(t *testing.T) {
 	for round := range 3 {
 		key := fmt.Sprintf("wx:app:round%d", round)
 		f := hot(t, url, key)
-		master := servers.Lose(func() {
+		master := servers.FailLosingWrites(func() {
 			err := f.sources[0].Invalidate(t.Context(), "value-000000001")
 			for timedOut(err) && t.Context().Err() == nil {
 				err = f.sources[0].Invalidate(t.Context(), "value-000000001")

@@ -34,12 +34,12 @@ import (
 
 // The long form, and how long it goes on: 0 is once through the plan.
 var (
-	soak, notForTime = time.ParseDuration(os.Getenv("ADDCARD_CRASH"))
-	full             = notForTime == nil || os.Getenv("ADDCARD_CRASH") == "full"
+	soak, soakErr = time.ParseDuration(os.Getenv("ADDCARD_CRASH"))
+	full          = soakErr == nil || os.Getenv("ADDCARD_CRASH") == "full"
 )
 
 // patience is for what should take a moment.
-const patience = time.Minute
+const timeout = time.Minute
 
 func TestMain(m *testing.M) { server.Main(m) }
 
@@ -59,7 +59,7 @@ func seed(t *testing.T) uint64 {
 
 // shop is replicas of the server on one database, a simulated WeChat, and
 // holders of a card.
-type shop struct {
+type deployment struct {
 	t        *testing.T
 	sim      *wechatsim.Sim
 	wechat   string
@@ -78,9 +78,9 @@ type card struct {
 }
 
 // databases are the places where a shop may keep what it knows, below dir.
-var databases = map[string]func(s *shop, dir string){
-	"sqlite": func(*shop, string) {},
-	"postgres": func(s *shop, dir string) {
+var databases = map[string]func(s *deployment, dir string){
+	"sqlite": func(*deployment, string) {},
+	"postgres": func(s *deployment, dir string) {
 		s.t.Helper()
 		s.postgres = postgres.NewIn(s.t, dir)
 		s.env = append(s.env, "DATABASE_URL="+s.postgres.URL("postgres"))
@@ -88,14 +88,14 @@ var databases = map[string]func(s *shop, dir string){
 }
 
 // open starts a shop whose database is in dir; "" is the test's folder.
-func open(t *testing.T, database, dir string, seed uint64, replicas, holders int) *shop {
+func open(t *testing.T, database, dir string, seed uint64, replicas, holders int) *deployment {
 	t.Helper()
 	sim := wechatsim.New(wechatsim.Options{Seed: seed})
 	t.Cleanup(sim.Close)
 	wechat := httptest.NewServer(sim.Handler())
 	t.Cleanup(wechat.Close)
 	a := sim.Accounts()
-	s := &shop{
+	s := &deployment{
 		t: t, sim: sim, wechat: wechat.URL, replicas: make([]atomic.Pointer[server.Server], replicas),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second},
 	}
@@ -112,7 +112,7 @@ func open(t *testing.T, database, dir string, seed uint64, replicas, holders int
 	}
 	s.cardID = s.newCard()
 	for i := range holders {
-		s.cards = append(s.cards, s.take(fmt.Sprint("user", i)))
+		s.cards = append(s.cards, s.claimCard(fmt.Sprint("user", i)))
 	}
 	s.eventually("all cards are active", func() bool {
 		for _, c := range s.cards {
@@ -127,9 +127,9 @@ func open(t *testing.T, database, dir string, seed uint64, replicas, holders int
 
 // start starts a replica, again and again as a supervisor does: one that finds
 // no database ends.
-func (s *shop) start(i int) {
+func (s *deployment) start(i int) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(timeout); ; {
 		r, err := server.Launch(s.t, s.env)
 		if err == nil {
 			s.replicas[i].Store(r)
@@ -148,7 +148,7 @@ type reply struct {
 	body     []byte
 }
 
-func (s *shop) do(method, url, token, key string, body []byte) (reply, error) {
+func (s *deployment) do(method, url, token, key string, body []byte) (reply, error) {
 	req, err := http.NewRequestWithContext(context.Background(), method, url, bytes.NewReader(body))
 	if err != nil {
 		return reply{}, err
@@ -168,7 +168,7 @@ func (s *shop) do(method, url, token, key string, body []byte) (reply, error) {
 }
 
 // ask sends a request that must succeed and decodes its answer into out.
-func (s *shop) ask(method, url, token string, in, out any) {
+func (s *deployment) ask(method, url, token string, in, out any) {
 	s.t.Helper()
 	raw, isRaw := in.([]byte)
 	if !isRaw && in != nil {
@@ -192,7 +192,7 @@ func (s *shop) ask(method, url, token string, in, out any) {
 type object = map[string]any
 
 // newCard creates a card that holds points and money.
-func (s *shop) newCard() string {
+func (s *deployment) newCard() string {
 	var created struct {
 		CardID string `json:"card_id"`
 	}
@@ -213,7 +213,7 @@ func (s *shop) newCard() string {
 }
 
 // take has a user log in, take the card and report it.
-func (s *shop) take(user string) *card {
+func (s *deployment) claimCard(user string) *card {
 	s.t.Helper()
 	code, err := s.sim.Login(user)
 	if err != nil {
@@ -234,7 +234,7 @@ func (s *shop) take(user string) *card {
 	return c
 }
 
-func (s *shop) face(c *card) wechatsim.CardFace {
+func (s *deployment) face(c *card) wechatsim.CardFace {
 	s.t.Helper()
 	faces, err := s.sim.Cards(c.user)
 	if err != nil || len(faces) != 1 {
@@ -243,20 +243,20 @@ func (s *shop) face(c *card) wechatsim.CardFace {
 	return faces[0]
 }
 
-func (s *shop) entriesPath(c *card) string {
+func (s *deployment) entriesPath(c *card) string {
 	return "/v1/cards/" + s.cardID + "/codes/" + c.code + "/entries"
 }
 
 // queued is a message that waits for WeChat.
-type queued struct {
+type outboxMessage struct {
 	ID, Kind, State, Code string
 	Attempts              int
 	LastError             string `json:"last_error"`
 }
 
-func (s *shop) outbox() []queued {
+func (s *deployment) outbox() []outboxMessage {
 	s.t.Helper()
-	var page struct{ Messages []queued }
+	var page struct{ Messages []outboxMessage }
 	s.ask(http.MethodGet, s.replicas[0].Load().Admin+"/v1/outbox", server.AdminToken, nil, &page)
 	return page.Messages
 }
@@ -274,7 +274,7 @@ type entry struct {
 }
 
 // ledger reads all entries of a card, oldest first.
-func (s *shop) ledger(c *card) []entry {
+func (s *deployment) ledger(c *card) []entry {
 	s.t.Helper()
 	var list []entry
 	for cursor := ""; ; {
@@ -294,11 +294,11 @@ func (s *shop) ledger(c *card) []entry {
 	return list
 }
 
-func (s *shop) eventually(what string, ok func() bool) {
+func (s *deployment) eventually(what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); !ok(); <-time.After(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not within %v: %s", patience, what)
+			s.t.Fatalf("not within %v: %s", timeout, what)
 		}
 	}
 }
@@ -314,7 +314,7 @@ var upstream = []wechatsim.Fault{
 	{LatencyMS: 300, Rate: 0.03},
 }
 
-func (s *shop) spoil() {
+func (s *deployment) injectFaults() {
 	s.t.Helper()
 	for _, f := range upstream {
 		if f.Path == "" {
@@ -328,7 +328,7 @@ func (s *shop) spoil() {
 }
 
 // spoiled is how often each of these faults happened.
-func (s *shop) spoiled() (hits []int) {
+func (s *deployment) faultHits() (hits []int) {
 	s.t.Helper()
 	var out struct{ Faults []struct{ Hits int } }
 	s.ask(http.MethodGet, s.wechat+"/_sim/faults", "", nil, &out)
@@ -339,7 +339,7 @@ func (s *shop) spoiled() (hits []int) {
 }
 
 // calls is how often WeChat was called.
-func (s *shop) calls() (n int) {
+func (s *deployment) calls() (n int) {
 	for _, c := range s.sim.Calls() {
 		n += c.Total
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 // tell prints the one line of a story.
-func tell(t testing.TB, u *upstream, s fmt.Stringer) {
+func logResult(t testing.TB, u *upstream, s fmt.Stringer) {
 	t.Helper()
 	t.Logf("%s: fetched %d token, %d ticket; %v", t.Name(), u.count("token"), u.count("wx_card"), s)
 }
@@ -86,8 +86,8 @@ func coldStart(t *testing.T, store string, processes, callers int) bool {
 		t.Logf("the callers took %v to come", held)
 		return false
 	}
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if u.count("token") != 1 || u.count("wx_card") != 1 || len(values) != 1 {
 		t.Errorf("fetched %d token, %d ticket, %d different values", u.count("token"), u.count("wx_card"), len(values))
 	}
@@ -113,11 +113,11 @@ func TestRenewals(t *testing.T) {
 	agree(t, all...)
 	stop := load(t, all...)
 	began := time.Now()
-	waitFor(t, 5*patience, "the renewals", func() bool { return u.count("wx_card") > renewals })
+	waitFor(t, 5*timeout, "the renewals", func() bool { return u.count("wx_card") > renewals })
 	took := time.Since(began)
 	seen := stop()
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if most := int(took.Seconds()/(float64(life)*3/4)) + 2; u.count("wx_card") > most || u.count("token") != 1 {
 		t.Errorf("%d tickets and %d tokens in %v, want %d and 1 at most", u.count("wx_card"), u.count("token"), took, most)
 	}
@@ -155,23 +155,23 @@ func TestHolder_killed_at_a_cold_start(t *testing.T) {
 					}
 				}
 			}
-			victim.Store(spawn(t, 0, u.door(0, accepted), store))
+			victim.Store(spawn(t, 0, u.newURL(0, accepted), store))
 			select {
-			case <-victim.Load().process.Dead():
-			case <-time.After(patience):
+			case <-victim.Load().process.Ended():
+			case <-time.After(timeout):
 				t.Fatal("the holder lives")
 			}
 			died := time.Now()
-			others := []*replica{spawn(t, 1, u.door(1, nil), store), spawn(t, 2, u.door(2, nil), store)}
+			others := []*replica{spawn(t, 1, u.newURL(1, nil), store), spawn(t, 2, u.newURL(2, nil), store)}
 			stop := load(t, others...)
 			value := agree(t, others...)
 			took := time.Since(died)
 			seen := stop()
-			tell(t, u, seen)
-			loadFor(t, 200, others...).clean(t)
+			logResult(t, u, seen)
+			loadFor(t, 200, others...).wantClean(t)
 			t.Logf("taken over after %v", took.Round(time.Millisecond))
-			if u.count("wx_card") > 2 || u.count("token") > 2 || seen.stale > 0 || number(value) != u.count("wx_card") {
-				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.stale, value)
+			if u.count("wx_card") > 2 || u.count("token") > 2 || seen.older > 0 || number(value) != u.count("wx_card") {
+				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.older, value)
 			}
 		})
 	}
@@ -196,8 +196,8 @@ func TestHolder_paused_past_its_lease(t *testing.T) {
 					pause()
 				}
 			}
-			sleeper.Store(spawn(t, 0, u.door(0, nil), store))
-			others := []*replica{spawn(t, 1, u.door(1, nil), store), spawn(t, 2, u.door(2, nil), store)}
+			sleeper.Store(spawn(t, 0, u.newURL(0, nil), store))
+			others := []*replica{spawn(t, 1, u.newURL(1, nil), store), spawn(t, 2, u.newURL(2, nil), store)}
 			eventually(t, "another takes over", func() bool { return u.count("wx_card") == 2 })
 			agree(t, others...)
 			all := append(others, sleeper.Load())
@@ -207,11 +207,11 @@ func TestHolder_paused_past_its_lease(t *testing.T) {
 			value := agree(t, all...)
 			agreed := time.Since(woke)
 			seen := stop()
-			tell(t, u, seen)
-			loadFor(t, 300, all...).clean(t)
+			logResult(t, u, seen)
+			loadFor(t, 300, all...).wantClean(t)
 			t.Logf("all agree %v after it woke", agreed.Round(time.Millisecond))
-			if u.count("wx_card") != 2 || u.count("token") != 1 || seen.stale > 0 || value != "ticket-000002" {
-				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.stale, value)
+			if u.count("wx_card") != 2 || u.count("token") != 1 || seen.older > 0 || value != "ticket-000002" {
+				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.older, value)
 			}
 		})
 	}
@@ -221,7 +221,7 @@ func TestHolder_paused_past_its_lease(t *testing.T) {
 // in the middle of, or right after its call, or stopped, and callers are served
 // with what there is.
 func TestHolder_lost_in_a_renewal(t *testing.T) {
-	long(t)
+	longFormOnly(t)
 	t.Parallel()
 	pause := func(r *replica) { r.signal(syscall.SIGSTOP) }
 	for name, c := range map[string]struct {
@@ -247,7 +247,7 @@ func TestHolder_lost_in_a_renewal(t *testing.T) {
 				}
 			}
 			for i := range all {
-				all[i] = spawn(t, i, u.door(i, func() { strike("before", i) }), store)
+				all[i] = spawn(t, i, u.newURL(i, func() { strike("before", i) }), store)
 			}
 			agree(t, all...)
 			got := time.Now()
@@ -271,8 +271,8 @@ func TestHolder_lost_in_a_renewal(t *testing.T) {
 			took := time.Since(began)
 			for _, r := range others {
 				seen := stops[r]()
-				tell(t, u, seen)
-				seen.clean(t)
+				logResult(t, u, seen)
+				seen.wantClean(t)
 			}
 			if name == "paused" {
 				lost.signal(syscall.SIGCONT)
@@ -305,11 +305,11 @@ func TestRedis_killed_and_restarted_empty(t *testing.T) {
 	stop := load(t, all...)
 	redis.Kill()
 	redis.Restart()
-	late := spawn(t, 3, u.door(3, nil), "REDIS_URL="+redis.URL())
+	late := spawn(t, 3, u.newURL(3, nil), "REDIS_URL="+redis.URL())
 	agree(t, append(all, late)...)
 	seen := stop()
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if u.count("wx_card") > 2 || u.count("token") > 2 { // the late one may come before the old ones have looked
 		t.Errorf("fetched %d token, %d ticket", u.count("token"), u.count("wx_card"))
 	}
@@ -334,9 +334,9 @@ func TestSentinel_failovers(t *testing.T) {
 	took := time.Since(began)
 	agree(t, all...)
 	seen := stop()
-	tell(t, u, seen)
+	logResult(t, u, seen)
 	t.Logf("%d failovers in %v", failovers, took.Round(time.Second))
-	seen.clean(t)
+	seen.wantClean(t)
 	if most := int(took.Seconds()/45) + 2 + failovers; u.count("wx_card") > most {
 		t.Errorf("%d tickets in %v, want %d at most", u.count("wx_card"), took, most)
 	}
@@ -356,11 +356,11 @@ func TestCluster_master_killed(t *testing.T) {
 	if full {
 		eventually(t, "a renewal after it", func() bool { return u.count("wx_card") >= 2 })
 	}
-	late := spawn(t, 3, u.door(3, nil), "REDIS_URL="+cluster.URL()) // who has nothing but the new master
+	late := spawn(t, 3, u.newURL(3, nil), "REDIS_URL="+cluster.URL()) // who has nothing but the new master
 	agree(t, append(all, late)...)
 	seen := stop()
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if u.count("token") > 2 || u.count("wx_card") > 3 {
 		t.Errorf("fetched %d token, %d ticket", u.count("token"), u.count("wx_card"))
 	}
@@ -383,7 +383,7 @@ func TestWeChat_fails_for_two_seconds(t *testing.T) {
 	agree(t, all...)
 	recovered := time.Since(began)
 	cold := stop()
-	tell(t, u, cold)
+	logResult(t, u, cold)
 	t.Logf("served %v after the beginning, %d tries in it", recovered.Round(time.Millisecond), tries)
 	if tries > 6 { // of the fleet, not of each replica
 		t.Errorf("%d tries while WeChat failed", tries)
@@ -405,8 +405,8 @@ func TestWeChat_fails_for_two_seconds(t *testing.T) {
 		eventually(t, "the renewal succeeds", func() bool { return number(agree(t, all...)) > 1 })
 	}
 	hot := stop()
-	tell(t, u, hot)
-	hot.clean(t)
+	logResult(t, u, hot)
+	hot.wantClean(t)
 	if n := u.count("wx_card") - tries; n > 10 {
 		t.Errorf("%d tries at a renewal", n)
 	}
@@ -414,7 +414,7 @@ func TestWeChat_fails_for_two_seconds(t *testing.T) {
 
 // A stranger renews the access_token while 512 calls are under way: one refetch,
 // and each call is repeated once with its body as it was.
-func TestStranger_kills_the_token(t *testing.T) {
+func TestOther_program_renews_the_token(t *testing.T) {
 	t.Parallel()
 	const calls = 512
 	u := newUpstream(t, 200*time.Millisecond)
@@ -423,7 +423,7 @@ func TestStranger_kills_the_token(t *testing.T) {
 	sessions := make([]string, len(all))
 	for i, r := range all {
 		var in struct{ Token string }
-		status, err := r.call(t.Context(), http.MethodPost, r.public+"/v1/session", "", map[string]string{"code": fmt.Sprint("login", i)}, &in)
+		status, err := r.call(t.Context(), http.MethodPost, r.publicURL+"/v1/session", "", map[string]string{"code": fmt.Sprint("login", i)}, &in)
 		if status != http.StatusOK || err != nil {
 			t.Fatalf("login: %d, %v", status, err)
 		}
@@ -432,7 +432,7 @@ func TestStranger_kills_the_token(t *testing.T) {
 	seen := &tally{}
 	claim := func(i int) {
 		r, began := all[i%len(all)], time.Now()
-		status, err := r.call(context.Background(), http.MethodPost, r.public+"/v1/claims", sessions[i%len(all)],
+		status, err := r.call(context.Background(), http.MethodPost, r.publicURL+"/v1/claims", sessions[i%len(all)],
 			map[string]any{"cardList": []any{map[string]string{"cardId": "pCard", "code": fmt.Sprintf("encrypted-%d", i)}}}, nil)
 		if err == nil && status != http.StatusUnprocessableEntity { // our WeChat opens no code
 			err = fmt.Errorf("status %d", status)
@@ -448,16 +448,16 @@ func TestStranger_kills_the_token(t *testing.T) {
 		wg.Go(func() { claim(i) })
 	}
 	wg.Wait()
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if u.count("token") != 2 || u.count("wx_card") != 1 {
 		t.Errorf("fetched %d token, %d ticket, want 2 and 1", u.count("token"), u.count("wx_card"))
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	t.Logf("%d calls met the dead token", u.refused)
-	if len(u.bodies) != calls || u.refused < len(all) {
-		t.Errorf("%d different bodies reached WeChat, %d refused", len(u.bodies), u.refused)
+	t.Logf("%d calls met the dead token", u.rejected)
+	if len(u.bodies) != calls || u.rejected < len(all) {
+		t.Errorf("%d different bodies reached WeChat, %d refused", len(u.bodies), u.rejected)
 	}
 	for body, n := range u.bodies {
 		if n > 2 || !strings.Contains(body, "encrypted-") {
@@ -486,7 +486,7 @@ func TestLives(t *testing.T) {
 			t.Parallel()
 			u := newUpstream(t, 10*time.Millisecond)
 			u.expiresIn = c.expiresIn
-			r := spawn(t, 0, u.door(0, nil))
+			r := spawn(t, 0, u.newURL(0, nil))
 			if c.good {
 				agree(t, r)
 			}
@@ -494,8 +494,8 @@ func TestLives(t *testing.T) {
 			began := time.Now()
 			eventually(t, "three seconds", func() bool { return time.Since(began) > 3*time.Second })
 			seen := stop()
-			tell(t, u, seen)
-			if c.good != (seen.errors == 0) || seen.stale > 0 || u.count("wx_card") > c.most*int(1+time.Since(began)/(3*time.Second)) {
+			logResult(t, u, seen)
+			if c.good != (seen.errors == 0) || seen.older > 0 || u.count("wx_card") > c.most*int(1+time.Since(began)/(3*time.Second)) {
 				t.Errorf("%v, %d fetches", seen, u.count("wx_card"))
 			}
 		})
@@ -511,7 +511,7 @@ func TestClocks_ten_minutes_apart(t *testing.T) {
 	store := stores["redis"](t)
 	var apps []*replica
 	for i := range 2 {
-		cfg, err := app.LoadConfig(append(server.Environ(t.TempDir(), u.door(i, nil)), store))
+		cfg, err := app.LoadConfig(append(server.Environ(t.TempDir(), u.newURL(i, nil)), store))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -528,12 +528,12 @@ func TestClocks_ten_minutes_apart(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		apps = append(apps, &replica{t: t, number: i, public: "http://" + a.Addr(), base: "http://" + a.AdminAddr(), client: newClient()})
+		apps = append(apps, &replica{t: t, number: i, publicURL: "http://" + a.Addr(), adminURL: "http://" + a.AdminAddr(), client: newClient()})
 	}
 	agree(t, apps...)
 	seen := loadFor(t, 100, apps...)
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if u.count("token") != 1 || u.count("wx_card") != 1 {
 		t.Errorf("fetched %d token, %d ticket", u.count("token"), u.count("wx_card"))
 	}
@@ -559,8 +559,8 @@ func TestSame_ticket_again(t *testing.T) {
 	eventually(t, "it changes", func() bool { v, err := all[0].value(t.Context(), "wx_card"); return err == nil && number(v) == 2 })
 	agree(t, all...)
 	seen := stop()
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if n := u.count("wx_card"); n > 5 {
 		t.Errorf("%d fetches", n)
 	}

@@ -14,30 +14,30 @@ import (
 )
 
 // grace is how long after the faults every face must equal its ledger.
-const grace = 60 * time.Second
+const settleTime = 60 * time.Second
 
 // verdict counts what must not be.
-type verdict struct {
-	acknowledged int
-	lost         int // acknowledged, and not in the ledger as it was acknowledged
-	doubled      int // in the ledger twice, or though it was refused
-	disordered   int // a gap in seq, a wrong running total, an entry before one that was acknowledged when it began
-	faces        int // a face that is not its ledger when the grace is over
-	older        int // of these, one that shows a total which the card once had
-	unheard      int // messages that the phone lacks
-	twice        int // messages that the phone got twice
-	overtaken    int // messages in another order than the ledger
-	parked       int // messages to WeChat given up for the operator
-	drained      time.Duration
+type result struct {
+	acknowledged      int
+	lost              int // acknowledged, and not in the ledger as it was acknowledged
+	duplicated        int // in the ledger twice, or though it was refused
+	outOfOrder        int // a gap in seq, a wrong running total, an entry before one that was acknowledged when it began
+	wrongFaces        int // a face that is not its ledger when the grace is over
+	olderFaces        int // of these, one that shows a total which the card once had
+	missingMessages   int // messages that the phone lacks
+	repeatedMessages  int // messages that the phone got twice
+	reorderedMessages int // messages in another order than the ledger
+	parked            int // messages to WeChat given up for the operator
+	settledAfter      time.Duration
 }
 
-func (v verdict) clean() bool {
-	return v.acknowledged > 0 && v.lost+v.doubled+v.disordered+v.faces+v.older+v.unheard+v.twice+v.overtaken+v.parked == 0
+func (v result) clean() bool {
+	return v.acknowledged > 0 && v.lost+v.duplicated+v.outOfOrder+v.wrongFaces+v.olderFaces+v.missingMessages+v.repeatedMessages+v.reorderedMessages+v.parked == 0
 }
 
 // judge waits until every face equals its ledger, or the grace is over, and
 // counts. The load has ended and all replicas run.
-func (s *shop) judge(l *load) (v verdict) {
+func (s *deployment) check(l *load) (v result) {
 	s.t.Helper()
 	began := time.Now()
 	ledgers := map[*card][]entry{}
@@ -45,62 +45,62 @@ func (s *shop) judge(l *load) (v verdict) {
 		ledgers[c] = s.ledger(c)
 	}
 	for {
-		v = verdict{drained: time.Since(began)}
+		v = result{settledAfter: time.Since(began)}
 		for c, list := range ledgers {
-			v.face(s.face(c), list)
-			v.messages(s.face(c), l.heard(c, list))
+			v.countFace(s.face(c), list)
+			v.countMessages(s.face(c), l.wantMessages(c, list))
 		}
 		waiting := s.outbox()
-		if v.faces+v.unheard+len(waiting) == 0 || v.drained > grace {
+		if v.wrongFaces+v.missingMessages+len(waiting) == 0 || v.settledAfter > settleTime {
 			v.parked = len(waiting)
 			break
 		}
 		<-time.After(50 * time.Millisecond)
 	}
 	for c, list := range ledgers {
-		v.entries(c, list, l)
+		v.countEntries(c, list, l)
 	}
-	s.addsUp()
+	s.runCheck()
 	return v
 }
 
 // entries compares the ledger of a card with what was acknowledged.
-func (v *verdict) entries(c *card, list []entry, l *load) {
+func (v *result) countEntries(c *card, list []entry, l *load) {
 	known := map[string][]entry{} // by record
 	var bonus, balance int64
 	for i, e := range list {
 		known[e.RecordBonus] = append(known[e.RecordBonus], e)
 		bonus, balance = bonus+e.AddBonus, balance+e.AddBalance
 		if e.Seq != int64(i+1) || e.Bonus != bonus || e.Balance != balance || bonus < 0 || balance < 0 {
-			v.disordered++
+			v.outOfOrder++
 		}
 	}
-	for _, o := range l.orders {
+	for _, o := range l.requests {
 		if o.card != c {
 			continue
 		}
 		found := known[o.record]
 		delete(known, o.record)
 		if o.refused {
-			v.doubled += len(found)
+			v.duplicated += len(found)
 			continue
 		}
 		v.acknowledged++
 		switch {
-		case !slices.Contains(found, o.got):
+		case !slices.Contains(found, o.entry):
 			v.lost++
 		case len(found) > 1:
-			v.doubled++
-		case o.got.Seq <= o.floor:
-			v.disordered++
+			v.duplicated++
+		case o.entry.Seq <= o.seqBefore:
+			v.outOfOrder++
 		}
 	}
 	for _, stray := range known { // nobody asked for it
-		v.doubled += len(stray)
+		v.duplicated += len(stray)
 	}
 }
 
-func (v *verdict) face(f wechatsim.CardFace, list []entry) {
+func (v *result) countFace(f wechatsim.CardFace, list []entry) {
 	var last entry
 	if len(list) > 0 {
 		last = list[len(list)-1]
@@ -108,18 +108,18 @@ func (v *verdict) face(f wechatsim.CardFace, list []entry) {
 	if f.Bonus == last.Bonus && f.Balance == last.Balance {
 		return
 	}
-	v.faces++
+	v.wrongFaces++
 	if f.Bonus == 0 && f.Balance == 0 || slices.ContainsFunc(list, func(e entry) bool { return e.Bonus == f.Bonus && e.Balance == f.Balance }) {
-		v.older++
+		v.olderFaces++
 	}
 }
 
 // heard is what the holder must have heard, in order.
-func (l *load) heard(c *card, list []entry) (want []string) {
+func (l *load) wantMessages(c *card, list []entry) (want []string) {
 	silent := map[string]bool{}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, o := range l.orders {
+	for _, o := range l.requests {
 		if o.card == c && !o.notify {
 			silent[o.record] = true
 		}
@@ -138,7 +138,7 @@ func (l *load) heard(c *card, list []entry) (want []string) {
 
 // messages compares what the phone got with what it must have got. The phone
 // keeps the latest thousand.
-func (v *verdict) messages(f wechatsim.CardFace, want []string) {
+func (v *result) countMessages(f wechatsim.CardFace, want []string) {
 	const kept = 1000
 	var got []string
 	for _, m := range f.Messages {
@@ -156,19 +156,19 @@ func (v *verdict) messages(f wechatsim.CardFace, want []string) {
 			inOrder = append(inOrder, m)
 		}
 	}
-	v.twice += len(got) - len(inOrder)
+	v.repeatedMessages += len(got) - len(inOrder)
 	for _, m := range want {
 		if times[m] == 0 {
-			v.unheard++
+			v.missingMessages++
 		}
 	}
-	if v.unheard == 0 && !slices.Equal(inOrder, want) {
-		v.overtaken++
+	if v.missingMessages == 0 && !slices.Equal(inOrder, want) {
+		v.reorderedMessages++
 	}
 }
 
 // addsUp runs the server's own check of the ledger.
-func (s *shop) addsUp() {
+func (s *deployment) runCheck() {
 	s.t.Helper()
 	path, err := server.Binary()
 	if err != nil {
@@ -182,10 +182,10 @@ func (s *shop) addsUp() {
 }
 
 // told is a row of the table.
-func (v verdict) told() string {
+func (v result) row() string {
 	return strings.Join([]string{
-		fmt.Sprint(v.acknowledged), fmt.Sprint(v.lost), fmt.Sprint(v.doubled), fmt.Sprint(v.disordered),
-		fmt.Sprint(v.faces), fmt.Sprint(v.older), fmt.Sprintf("%d / %d / %d", v.unheard, v.twice, v.overtaken), fmt.Sprint(v.parked),
-		fmt.Sprintf("%.1f s", v.drained.Seconds()),
+		fmt.Sprint(v.acknowledged), fmt.Sprint(v.lost), fmt.Sprint(v.duplicated), fmt.Sprint(v.outOfOrder),
+		fmt.Sprint(v.wrongFaces), fmt.Sprint(v.olderFaces), fmt.Sprintf("%d / %d / %d", v.missingMessages, v.repeatedMessages, v.reorderedMessages), fmt.Sprint(v.parked),
+		fmt.Sprintf("%.1f s", v.settledAfter.Seconds()),
 	}, " | ")
 }
