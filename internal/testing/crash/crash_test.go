@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// plan is how often each of the faults happens.
+// faultCounts is how often each fault happens, by its name.
 type faultCounts map[string]int
 
-// story is one way to treat a shop.
+// scenario is a load on a deployment with faults.
 type scenario struct {
 	name     string
 	database string
-	disk     string // MiB of a disk of its own, or ""
+	disk     string // the size of a separate disk in MiB, or ""
 	replicas int
 	holders  int
 	callers  int
-	pause    time.Duration // of a caller
+	pause    time.Duration // average, between two requests of a caller
 	plan     faultCounts
 }
 
@@ -49,21 +49,21 @@ func scenarios() []scenario {
 		{"a full disk", "postgres", "256", 2, 12, 6, 20 * time.Millisecond, faultCounts{"disk full": 10, "kill": 10, "I/O error": 2}},
 	}
 	if soak > 0 {
-		return list[:2] // a small disk would become full by itself
+		return list[:2] // the small disks of the others would fill up by themselves
 	}
 	return list
 }
 
-const heading = "story | database | what happened | WeChat's calls spoiled | acknowledged | lost | doubled | out of order | " +
+const heading = "scenario | database | what happened | failed WeChat calls | acknowledged | lost | duplicated | out of order | " +
 	"face ≠ ledger after 60 s | of these an older total | messages missing / twice / overtaken | parked | equal after"
 
-// Whatever happens to the server, its database, the disk and WeChat: what was
-// acknowledged is in the ledger, once and in order, and on every face.
+// Whatever happens to the server, its database, the disk and WeChat:
+// acknowledged entries are in the ledger, once and in order, and on every face.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	rows := []string{heading}
-	t.Run("stories", func(t *testing.T) {
+	t.Run("scenarios", func(t *testing.T) {
 		for _, st := range scenarios() {
 			t.Run(strings.ReplaceAll(st.name, " ", "_")+"/"+st.database, func(t *testing.T) {
 				t.Parallel()
@@ -77,6 +77,7 @@ func TestCrash(t *testing.T) {
 	t.Logf("\n| %s |", strings.Join(rows, " |\n| "))
 }
 
+// play runs the scenario and returns its row of the table.
 func (st scenario) play(t *testing.T) (row string) {
 	seed := seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -92,7 +93,7 @@ func (st scenario) play(t *testing.T) (row string) {
 	happened := faultCounts{}
 	for end := time.Now().Add(soak); len(happened) == 0 || time.Now().Before(end); {
 		for _, name := range st.order(rng) {
-			time.Sleep(randomUpTo(rng, 400*time.Millisecond)) // a fault may come at any moment
+			time.Sleep(randomUpTo(rng, 400*time.Millisecond)) // faults come at random times
 			faults[name](s)
 			happened[name]++
 		}
@@ -108,13 +109,13 @@ func (st scenario) play(t *testing.T) (row string) {
 		t.Errorf("%d entries were acknowledged while no commit could reach the disk", n)
 	}
 	if s.load.replays == 0 || s.load.unanswered == 0 {
-		t.Errorf("%d replays, %d requests without an answer: this run proves too little", s.load.replays, s.load.unanswered)
+		t.Errorf("%d replays, %d requests without an answer: too few to prove anything", s.load.replays, s.load.unanswered)
 	}
-	t.Logf("answers %v, none %d, asked again %d, of these acknowledged before: %d", s.load.answers, s.load.unanswered, s.load.replays, s.load.replayed)
+	t.Logf("answers %v, unanswered %d, replays %d, acknowledged by a replay %d", s.load.answers, s.load.unanswered, s.load.replays, s.load.replayed)
 	return fmt.Sprintf("%s | %s | %s | %d of %d | %s", st.name, st.database, s.summary(happened), sum(hits), calls, v.row())
 }
 
-// order is the plan's faults, shuffled.
+// order returns the names of the faults in random order.
 func (st scenario) order(rng *rand.Rand) (list []string) {
 	for _, name := range st.plan.names() {
 		for range st.plan[name] {
@@ -125,8 +126,8 @@ func (st scenario) order(rng *rand.Rand) (list []string) {
 	return list
 }
 
-// acknowledgedWhileFailing counts the entries that were asked for and
-// acknowledged for the first time while every sync failed.
+// acknowledgedWhileFailing returns the number of requests that were sent and
+// acknowledged while every sync failed.
 func (s *faultRun) acknowledgedWhileFailing() (n int) {
 	for _, o := range s.load.requests {
 		for _, w := range s.failing {
@@ -138,15 +139,15 @@ func (s *faultRun) acknowledgedWhileFailing() (n int) {
 	return n
 }
 
-// names lists what is in the plan, in one order.
+// names returns the names in alphabetical order.
 func (p faultCounts) names() []string { return slices.Sorted(maps.Keys(p)) }
 
-// happened tells what the plan did.
+// summary describes the faults that happened.
 func (s *faultRun) summary(p faultCounts) string {
 	list := []string{fmt.Sprintf("%d kills of the server", s.kills)}
 	for _, name := range p.names() {
 		switch {
-		case strings.HasPrefix(name, "kill"): // among the kills
+		case strings.HasPrefix(name, "kill"): // counted in s.kills
 		case name == "disk full" && s.disk == "":
 			list = append(list, fmt.Sprintf("%s (injected) %d×", name, p[name]))
 		default:

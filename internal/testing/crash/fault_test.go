@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// storm is what happens to a shop under load.
+// faultRun injects faults into a deployment under load.
 type faultRun struct {
 	*deployment
 	load *load
 	rng  *rand.Rand
-	disk string // a small disk of its own that holds the database, or ""
+	disk string // the small disk of the database, or ""
 
 	kills   int      // of the server's processes
 	failing []window // when no commit could reach the disk
@@ -25,8 +25,8 @@ type faultRun struct {
 
 type window struct{ from, to time.Time }
 
-// faults are what may happen, by name. Each ends when all runs again, and ends
-// the test when it could not happen.
+// faults are the faults by name. Each returns when everything runs again, and
+// ends the test if it could not happen.
 var faults = map[string]func(*faultRun){
 	"kill":               func(s *faultRun) { s.kill(s.rng.IntN(len(s.replicas))) },
 	"kill all":           func(s *faultRun) { s.kill(s.allReplicas()...) },
@@ -45,7 +45,7 @@ func (s *faultRun) allReplicas() (numbers []int) {
 	return numbers
 }
 
-// kill ends replicas at once and starts them again.
+// kill kills replicas and starts them again.
 func (s *faultRun) kill(replicas ...int) {
 	for _, i := range replicas {
 		s.replicas[i].Load().Kill()
@@ -71,8 +71,7 @@ func (s *deployment) must(err error) {
 	}
 }
 
-// killBackend kills one process of PostgreSQL, which then ends and starts anew
-// all of them by itself.
+// killBackend kills one process of PostgreSQL, which then restarts all of them.
 func (s *faultRun) killBackend() {
 	all := s.postgres.Processes(s.t)
 	victim := all[1+s.rng.IntN(len(all)-1)]
@@ -80,11 +79,11 @@ func (s *faultRun) killBackend() {
 	s.awaitServed()
 }
 
-// served waits until an order is settled that was begun from now on.
+// awaitServed waits until a request that is sent from now on is answered.
 func (s *faultRun) awaitServed() {
 	s.t.Helper()
 	began := time.Now()
-	s.eventually("orders are settled again", func() bool {
+	s.eventually("requests are answered again", func() bool {
 		s.load.mu.Lock()
 		defer s.load.mu.Unlock()
 		n := len(s.load.requests)
@@ -92,9 +91,8 @@ func (s *faultRun) awaitServed() {
 	})
 }
 
-// ioError makes the disk refuse to write down what it was given: every fsync
-// and fdatasync fails, of the replicas on SQLite, of PostgreSQL's processes
-// else. Then all is killed.
+// ioError makes every fsync and fdatasync fail, of the replicas on SQLite or of
+// the processes of PostgreSQL. Then it kills all of them.
 func (s *faultRun) ioError() {
 	victims := s.allReplicas()
 	tr := attachStrace(s.t, s.writers(), "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO")
@@ -119,32 +117,32 @@ func (s *faultRun) ioError() {
 	s.postgres.Restart(s.t)
 }
 
-// diskFull leaves the disk without room until orders are refused, kills what
-// runs on it, and makes room again.
+// diskFull fills the disk until requests are refused, kills what writes to it,
+// and frees the space again.
 func (s *faultRun) diskFull() {
 	full := s.fillDisk
 	if s.disk == "" {
 		full = s.failWrites
 	}
-	fill, room := full()
+	fill, free := full()
 	refused := s.load.refusals()
-	s.eventually("orders are refused for want of room", func() bool { fill(); return s.load.refusals() > refused })
+	s.eventually("requests are refused because the disk is full", func() bool { fill(); return s.load.refusals() > refused })
 	if s.postgres != nil {
 		s.postgres.Kill()
-		room()
+		free()
 		s.postgres.Restart(s.t)
 	} else {
 		victim := s.rng.IntN(len(s.replicas))
 		s.replicas[victim].Load().Kill()
-		room()
+		free()
 		s.start(victim)
 		s.kills++
 	}
 	s.awaitServed()
 }
 
-// ballast takes all the room that there is.
-func (s *faultRun) fillDisk() (fill, room func()) {
+// fillDisk returns functions that use up the space of the disk and free it.
+func (s *faultRun) fillDisk() (fill, free func()) {
 	path := filepath.Join(s.disk, "ballast")
 	block := make([]byte, 4096)
 	fill = func() {
@@ -161,13 +159,13 @@ func (s *faultRun) fillDisk() (fill, room func()) {
 	return fill, func() { s.must(os.Remove(path)) }
 }
 
-// noSpace makes every write to a file say that there is no room.
-func (s *faultRun) failWrites() (fill, room func()) {
+// failWrites makes every write to a file fail with ENOSPC.
+func (s *faultRun) failWrites() (fill, free func()) {
 	tr := attachStrace(s.t, s.writers(), "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC")
 	return func() {}, tr.end
 }
 
-// writers are the processes that write the database's files.
+// writers returns the processes that write the files of the database.
 func (s *faultRun) writers() (pids []int) {
 	if s.postgres != nil {
 		return s.postgres.Processes(s.t)
@@ -178,24 +176,24 @@ func (s *faultRun) writers() (pids []int) {
 	return pids
 }
 
-// refusals counts the answers that say that the database cannot.
+// refusals returns the number of answers that report a failure of the database.
 func (l *load) refusals() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.answers[503]
 }
 
-// smallDisk is a file system of so many MiB that is gone with the test, or ""
-// where none may be mounted: a container's root may not, mostly.
+// smallDisk mounts a file system of so many MiB until the test ends. It returns
+// "" where mounting is not allowed, as for most containers' root.
 func smallDisk(t *testing.T, mib string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "addcard-disk-") // PostgreSQL's user cannot enter t.TempDir
+	dir, err := os.MkdirTemp("", "addcard-disk-") // the user postgres cannot enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Remove(dir) })
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755,size="+mib+"m"); err != nil {
-		t.Logf("mount -t tmpfs: %v, so the full disk is injected; a real one takes root with CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN)", err)
+		t.Logf("mount -t tmpfs: %v; injecting ENOSPC instead. A real full disk requires root with CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN)", err)
 		return ""
 	}
 	t.Cleanup(func() {

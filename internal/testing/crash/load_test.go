@@ -15,22 +15,22 @@ import (
 	"github.com/addcard/addcard/internal/testing/server"
 )
 
-// order is what one request asked for, and what came of it.
+// request is a request for an entry and its result.
 type request struct {
 	card                 *card
-	record               string // its text in the ledger and in the message, and its key
+	record               string // text of the entry and of the message, and idempotency key
 	addBonus, addBalance int64
 	notify               bool
 
-	seqBefore          int64 // the greatest seq of the card that was acknowledged before it was first sent
+	seqBefore          int64 // the greatest acknowledged seq of the card before the request was sent
 	sentAt, answeredAt time.Time
-	refused            bool  // 409: nothing may have been written
-	entry              entry // what was acknowledged
+	refused            bool  // 409: nothing must have been written
+	entry              entry // the acknowledged one
 }
 
-// load is callers who book on the shop's cards. Each repeats a request, with its
-// key, at any replica until it knows what came of it: so in the end what is in
-// the ledger is exactly what was acknowledged.
+// load is callers that add entries to the cards. Each caller repeats its
+// request with the same key, on any replica, until it gets a result. So in the
+// end the ledger must have exactly the acknowledged entries.
 type load struct {
 	deployment *deployment
 	stop       atomic.Bool
@@ -39,18 +39,18 @@ type load struct {
 	mu         sync.Mutex
 	requests   []*request
 	answers    map[int]int // by status
-	unanswered int         // no answer
-	replays    int         // acknowledged orders that were asked for once more
-	replayed   int         // acknowledged by a replay: the first answer got lost
+	unanswered int         // requests without an answer
+	replays    int         // acknowledged requests that were sent once more
+	replayed   int         // acknowledged by a replay, because the first answer was lost
 }
 
-func (s *deployment) load(seed uint64, callers int, pace time.Duration) *load {
+func (s *deployment) load(seed uint64, callers int, pause time.Duration) *load {
 	l := &load{deployment: s, answers: map[int]int{}}
 	for c := range callers {
 		rng := rand.New(rand.NewPCG(seed, uint64(c)))
 		l.wg.Go(func() {
 			for i := 0; !l.stop.Load() && l.sendUntilAnswered(rng, l.next(rng, fmt.Sprintf("%d-%d", c, i))); i++ {
-				time.Sleep(randomUpTo(rng, 2*pace)) // the pace of the load
+				time.Sleep(randomUpTo(rng, 2*pause)) // the rate of the load
 			}
 		})
 	}
@@ -62,14 +62,14 @@ func randomUpTo(rng *rand.Rand, d time.Duration) time.Duration {
 	return time.Duration(rng.Int64N(int64(d)))
 }
 
-// end has all callers finish what they have begun.
+// end waits until all callers have finished their requests.
 func (l *load) end() {
 	l.stop.Store(true)
 	l.wg.Wait()
 }
 
-// next makes up an order: mostly points, some money, some taken away, some that
-// nobody is told of.
+// next returns a random request: mostly bonus, some balance, some negative,
+// some without a notification.
 func (l *load) next(rng *rand.Rand, record string) *request {
 	o := &request{card: l.deployment.cards[rng.IntN(len(l.deployment.cards))], record: record, notify: rng.IntN(5) > 0}
 	o.addBonus = 1 + rng.Int64N(9)
@@ -94,7 +94,8 @@ func (o *request) body() []byte {
 	return raw
 }
 
-// settle sends the order until there is an answer; false if there never is.
+// sendUntilAnswered sends the request until it has a result, and reports
+// whether it got one.
 func (l *load) sendUntilAnswered(rng *rand.Rand, o *request) bool {
 	o.seqBefore = o.card.newest.Load()
 	deadline := time.Now().Add(2 * timeout)
@@ -114,7 +115,7 @@ func (l *load) sendUntilAnswered(rng *rand.Rand, o *request) bool {
 			l.deployment.t.Errorf("%s: %d %s", o.record, got.status, got.body)
 			return false
 		}
-		time.Sleep(5*time.Millisecond + randomUpTo(rng, 40*time.Millisecond)) // as a caller would
+		time.Sleep(5*time.Millisecond + randomUpTo(rng, 40*time.Millisecond)) // like a real caller
 	}
 	l.deployment.t.Errorf("%s: never answered", o.record)
 	return false
@@ -141,8 +142,8 @@ func (l *load) record(o *request) {
 	l.requests = append(l.requests, o)
 }
 
-// acknowledged notes an order's answer. Every tenth is asked for once more, and
-// must get the same answer, byte for byte.
+// recordAcknowledged records an acknowledged request. It sends every tenth once
+// more, which must get the same answer, byte for byte.
 func (l *load) recordAcknowledged(rng *rand.Rand, o *request, first reply) bool {
 	var out struct{ Entry entry }
 	if err := json.Unmarshal(first.body, &out); err != nil {

@@ -18,10 +18,10 @@ import (
 	"github.com/addcard/addcard/internal/testing/server"
 )
 
-// A replica is stopped while its push is on the way. Another takes the push
-// over when the lease has ended, and sends the next one too. Then the first push
-// arrives after all, and puts the older total over the newer. The replica that
-// sent it finds out when it wakes, and has the face set right.
+// A replica is paused while WeChat handles its push. When its lease has
+// expired, another replica repeats the push and sends the next one. Then the
+// first push takes effect and overwrites the newer total with an older one. The
+// paused replica notices that when it continues, and has the face corrected.
 func TestPaused_past_its_lease_with_a_push_on_the_way(t *testing.T) {
 	t.Parallel()
 	for database := range databases {
@@ -38,11 +38,11 @@ func TestPaused_past_its_lease_with_a_push_on_the_way(t *testing.T) {
 
 			late.arrive()
 			if got := s.face(c); got.Bonus != 30 {
-				t.Fatalf("the late push shows %d: this proves nothing", got.Bonus)
+				t.Fatalf("the face shows %d after the late push: this proves nothing", got.Bonus)
 			}
 			s.must(s.replicas[victim].Load().Signal(syscall.SIGCONT))
 			s.eventually("the face is right", func() bool { return s.face(c).Bonus == 42 })
-			s.eventually("nothing waits", func() bool { return len(s.outbox()) == 0 })
+			s.eventually("the outbox is empty", func() bool { return len(s.outbox()) == 0 })
 			s.runCheck()
 		})
 	}
@@ -56,14 +56,15 @@ func (s *deployment) book(replica int, c *card, key string, bonus int) {
 	}
 }
 
-// late is the first call of a path that any replica makes: it stays on the way
-// until it is let arrive.
+// delayedCall is the first call of a path by any replica, which is held back on
+// its way to WeChat.
 type delayedCall struct {
-	sender chan int // gets the replica, once
-	arrive func()   // returns when it has had its effect
+	sender chan int // receives the number of the replica, once
+	arrive func()   // delivers the call and returns when it has taken effect
 }
 
-// delayFirst starts all replicas anew, each with a way to WeChat of its own.
+// delayFirst restarts all replicas, each with its own URL of WeChat, and holds
+// back the first call of path.
 func (s *deployment) delayFirst(path string) delayedCall {
 	s.t.Helper()
 	target, err := url.Parse(s.wechat)

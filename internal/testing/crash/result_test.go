@@ -13,21 +13,21 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// grace is how long after the faults every face must equal its ledger.
+// settleTime is how long after the faults every face must equal its ledger.
 const settleTime = 60 * time.Second
 
-// verdict counts what must not be.
+// result counts violations.
 type result struct {
 	acknowledged      int
-	lost              int // acknowledged, and not in the ledger as it was acknowledged
-	duplicated        int // in the ledger twice, or though it was refused
-	outOfOrder        int // a gap in seq, a wrong running total, an entry before one that was acknowledged when it began
-	wrongFaces        int // a face that is not its ledger when the grace is over
-	olderFaces        int // of these, one that shows a total which the card once had
-	missingMessages   int // messages that the phone lacks
+	lost              int // acknowledged entries that are not in the ledger
+	duplicated        int // entries that are in the ledger twice or were refused
+	outOfOrder        int // gaps in seq, wrong totals, entries before one that was acknowledged earlier
+	wrongFaces        int // faces that differ from the ledger after settleTime
+	olderFaces        int // of these, faces with an earlier total
+	missingMessages   int // messages that the phone did not get
 	repeatedMessages  int // messages that the phone got twice
-	reorderedMessages int // messages in another order than the ledger
-	parked            int // messages to WeChat given up for the operator
+	reorderedMessages int // cards with messages in another order than the ledger
+	parked            int // outbox messages that are left
 	settledAfter      time.Duration
 }
 
@@ -35,8 +35,8 @@ func (v result) clean() bool {
 	return v.acknowledged > 0 && v.lost+v.duplicated+v.outOfOrder+v.wrongFaces+v.olderFaces+v.missingMessages+v.repeatedMessages+v.reorderedMessages+v.parked == 0
 }
 
-// judge waits until every face equals its ledger, or the grace is over, and
-// counts. The load has ended and all replicas run.
+// check waits until every face equals its ledger or settleTime is over, and
+// counts the violations. The load must have ended and all replicas must run.
 func (s *deployment) check(l *load) (v result) {
 	s.t.Helper()
 	began := time.Now()
@@ -64,7 +64,7 @@ func (s *deployment) check(l *load) (v result) {
 	return v
 }
 
-// entries compares the ledger of a card with what was acknowledged.
+// countEntries compares the ledger of a card with the acknowledged requests.
 func (v *result) countEntries(c *card, list []entry, l *load) {
 	known := map[string][]entry{} // by record
 	var bonus, balance int64
@@ -95,7 +95,7 @@ func (v *result) countEntries(c *card, list []entry, l *load) {
 			v.outOfOrder++
 		}
 	}
-	for _, stray := range known { // nobody asked for it
+	for _, stray := range known { // no request asked for it
 		v.duplicated += len(stray)
 	}
 }
@@ -114,7 +114,7 @@ func (v *result) countFace(f wechatsim.CardFace, list []entry) {
 	}
 }
 
-// heard is what the holder must have heard, in order.
+// wantMessages returns the messages that the holder must have got, in order.
 func (l *load) wantMessages(c *card, list []entry) (want []string) {
 	silent := map[string]bool{}
 	l.mu.Lock()
@@ -136,8 +136,8 @@ func (l *load) wantMessages(c *card, list []entry) (want []string) {
 	return want
 }
 
-// messages compares what the phone got with what it must have got. The phone
-// keeps the latest thousand.
+// countMessages compares the messages of the phone with those that it must have
+// got. The phone keeps the latest thousand.
 func (v *result) countMessages(f wechatsim.CardFace, want []string) {
 	const kept = 1000
 	var got []string
@@ -167,7 +167,7 @@ func (v *result) countMessages(f wechatsim.CardFace, want []string) {
 	}
 }
 
-// addsUp runs the server's own check of the ledger.
+// runCheck runs the server's own check of the ledger.
 func (s *deployment) runCheck() {
 	s.t.Helper()
 	path, err := server.Binary()
@@ -181,7 +181,7 @@ func (s *deployment) runCheck() {
 	}
 }
 
-// told is a row of the table.
+// row returns the row of the table.
 func (v result) row() string {
 	return strings.Join([]string{
 		fmt.Sprint(v.acknowledged), fmt.Sprint(v.lost), fmt.Sprint(v.duplicated), fmt.Sprint(v.outOfOrder),

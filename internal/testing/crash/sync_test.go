@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// A kill leaves what the kernel has in memory; a power cut does not. So the
-// system calls are looked at: the bytes of an entry are written to the journal,
-// the journal is synced to the disk, and only then is the 201 written to the
-// socket.
+// After a kill, unlike after a power cut, the kernel still writes what it has
+// in memory. So this test checks the system calls: the bytes of an entry are
+// written to the journal, the journal is synced to the disk, and only then is
+// the 201 written to the socket.
 func TestCommit_is_on_the_disk_before_the_answer(t *testing.T) {
 	t.Parallel()
 	for database, journal := range map[string]string{"sqlite": "-wal>", "postgres": "/pg_wal/"} {
@@ -27,7 +27,7 @@ func TestCommit_is_on_the_disk_before_the_answer(t *testing.T) {
 			tr := attachStrace(t, pids, "-y", "-s", "1000000", "-e", "trace=write,pwrite64,fsync,fdatasync")
 			l := s.load(seed, 4, time.Millisecond)
 			const enough = 50
-			s.eventually("orders are settled", func() bool {
+			s.eventually("requests are answered", func() bool {
 				l.mu.Lock()
 				defer l.mu.Unlock()
 				return len(l.requests) >= enough
@@ -43,19 +43,19 @@ func TestCommit_is_on_the_disk_before_the_answer(t *testing.T) {
 				if all++; isDurable(calls, journal, o.entry.ID) {
 					proved++
 				} else {
-					t.Errorf("entry %s: its answer is not seen to follow a sync of the journal", o.entry.ID)
+					t.Errorf("entry %s: its answer does not follow a sync of the journal", o.entry.ID)
 				}
 			}
 			t.Logf("%d of %d answers followed a sync of the journal with their entry in it; %d system calls", proved, all, len(calls))
 			if all < enough/2 {
-				t.Error("that is too few")
+				t.Error("too few answers")
 			}
 		})
 	}
 }
 
-// call is one system call: the lines of the trace where it begins and where it
-// has ended.
+// syscallRecord is a system call and the lines of the trace where it begins and
+// ends.
 type syscallRecord struct {
 	name, args, result string
 	from, to           int
@@ -67,9 +67,9 @@ var (
 	callEnd     = regexp.MustCompile(`\) += (\S+)[^"]*$`)
 )
 
-// parse reads a trace of several threads, in which a call may end some lines
-// after it began. strace lets a thread go on only when it has noted the end of
-// a call, so the order of the lines is an order of causes.
+// parseTrace parses the trace of several threads, in which a call may end some
+// lines after it began. strace continues a thread only after it has written the
+// end of its call, so the order of the lines respects causality.
 func parseTrace(text string) (calls []*syscallRecord) {
 	open := map[string]*syscallRecord{}
 	for i, line := range strings.Split(text, "\n") {
@@ -93,8 +93,8 @@ func parseTrace(text string) (calls []*syscallRecord) {
 	return calls
 }
 
-// durable tells whether the entry's bytes were in the journal, and the journal
-// synced, before the answer with the entry was begun.
+// isDurable reports whether the bytes of the entry were in the journal, and the
+// journal was synced, before the answer with the entry began.
 func isDurable(calls []*syscallRecord, journal, id string) bool {
 	written, synced := -1, -1
 	for _, c := range calls {

@@ -15,15 +15,16 @@ import (
 	"time"
 )
 
-// tracer is strace, attached to running processes and to all that these start.
+// strace is a running strace, attached to processes and to those that they
+// start.
 type strace struct {
 	t    *testing.T
 	file string
-	end  func() // lets them go
+	end  func() // detaches
 }
 
-// trace attaches strace with args and returns when it sees all of pids; a
-// process that has ended meanwhile does not matter.
+// attachStrace starts strace with args and returns when it is attached to all
+// of pids, except those that have ended.
 func attachStrace(t *testing.T, pids []int, args ...string) *strace {
 	t.Helper()
 	tr := &strace{t: t, file: filepath.Join(t.TempDir(), "trace")}
@@ -39,7 +40,7 @@ func attachStrace(t *testing.T, pids []int, args ...string) *strace {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("strace, in Debian the package strace: %v", err)
+		t.Fatalf("strace (on Debian: apt-get install strace): %v", err)
 	}
 	tr.end = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGINT)
@@ -66,12 +67,12 @@ func attachStrace(t *testing.T, pids []int, args ...string) *strace {
 			gone <- last
 			return
 		}
-		see() // what it was attached to has ended already
+		see() // the processes that it attached to have ended
 	}()
 	select {
 	case <-attached:
 	case last := <-gone:
-		t.Fatalf("%s: strace attaches as root, or where kernel.yama.ptrace_scope is 0 (in a container: --cap-add SYS_PTRACE)", last)
+		t.Fatalf("%s: strace requires root, or kernel.yama.ptrace_scope = 0 (in a container: --cap-add SYS_PTRACE)", last)
 	case <-time.After(timeout):
 		t.Fatal("strace does not attach")
 	}
@@ -87,5 +88,5 @@ func (tr *strace) read() string {
 	return string(raw)
 }
 
-// count is how often text is in the trace.
+// count returns how often text is in the trace.
 func (tr *strace) count(text string) int { return strings.Count(tr.read(), text) }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// entry is one line of a member's ledger.
+// entry is one entry of a member's ledger.
 type entry struct {
 	person
 	seq                  int64
@@ -13,11 +13,11 @@ type entry struct {
 	addBalance, balance  int64
 	record, recordAmount string
 	createdAt            int64
-	number               int // among all entries
+	number               int // of the entry among all entries
 	random               [3]uint64
 }
 
-// entriesBefore is how many entries the members before the k-th have.
+// entriesBefore returns how many entries the members before the k-th have.
 func (o Options) entriesBefore(k int) int {
 	weight := func(k int) (sum int) {
 		for i, w := range activity {
@@ -28,8 +28,8 @@ func (o Options) entriesBefore(k int) int {
 	return int(float64(o.Entries) * (float64(weight(k)) / float64(weight(o.Members))))
 }
 
-// entries is what p did: bought and got points, spent them, charged the card
-// and paid with it.
+// entries returns the entries of p: the member earns and spends bonus, charges
+// the card and pays with it.
 func (o Options) entries(p person) []entry {
 	random := o.random(p.k, 3)
 	first := o.entriesBefore(p.k)
@@ -58,8 +58,8 @@ func (o Options) entries(p person) []entry {
 	return book
 }
 
-// row is the entry as the operator's API would have booked it. Its ID and its
-// key sort by its number.
+// entryRow returns the row of e, like one that was added through the admin API.
+// The ID and the key sort by the number of the entry.
 func (o Options) entryRow(e entry) []any {
 	hi := uint64(e.number) * (1 << 63 / uint64(o.Entries) * 2)
 	id, key, request := uuidOf(hi, e.random[0]), uuidOf(hi, e.random[1]), uuidOf(e.random[2], e.random[0])

@@ -13,12 +13,12 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
-// table collects the rows of one table. shape is a row as SQL, with ? for each
+// table collects the rows of one table. shape is a row in SQL with ? for each
 // value.
 type table struct {
 	name, shape string
 	values      []any
-	rows        int // of one statement
+	rows        int // per statement
 	many, one   string
 }
 
@@ -30,7 +30,8 @@ func newTable(rows int, name, columns, shape string) *table {
 
 func (t *table) add(values ...any) { t.values = append(t.values, values...) }
 
-// insert uses two texts only, of many rows and of one: statements are kept.
+// insert uses only two statements, for many rows and for one row, because
+// statements are kept.
 func (t *table) insert(ctx context.Context, tx sqldb.Querier) error {
 	width := strings.Count(t.shape, "?")
 	for left := t.values; len(left) > 0; {
@@ -62,7 +63,7 @@ func (t *table) statement(columns string, rows int) string {
 	return b.String()
 }
 
-// tables are those that are filled.
+// tables are the tables that Fill writes.
 type tables struct{ member, identity, card, event, form, entry *table }
 
 func newTables(rows int) tables {
@@ -80,7 +81,7 @@ func newTables(rows int) tables {
 	}
 }
 
-// A while passes between the steps by which a card comes into the wallet.
+// Times from joining to the next steps, and a week, in milliseconds.
 const (
 	claimedAfter   = 20_000
 	activatedAfter = 21_000
@@ -96,8 +97,8 @@ func (o Options) identities(p person) (rows [][]any) {
 	return rows
 }
 
-// card is the row of the member's card, with the totals after the last of its
-// entries. WeChat has been told of all of them.
+// card returns the row of the member's card, with the totals after the last
+// entry. All entries have been pushed.
 func (o Options) card(p person, book []entry) []any {
 	var newest entry
 	if len(book) > 0 {
@@ -122,7 +123,8 @@ func (o Options) card(p person, book []entry) []any {
 	}
 }
 
-// moment is that of a card being taken, as package member counts.
+// moment is the moment, as package member defines it, at which a card was
+// claimed.
 func moment(ms int64) int64 { return ms / 1000 * 4 }
 
 func (o Options) event(p person) []any {
@@ -133,7 +135,7 @@ func (o Options) event(p person) []any {
 	}
 	fields, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // of texts and a time that has a year of four digits
+		panic(err) // cannot happen: strings, and a time with a year of four digits
 	}
 	return []any{e.DedupeKey, e.Name, e.CardID, e.Code, e.OpenID, at.UnixMilli(), at.UnixMilli() + 700, string(fields)}
 }
