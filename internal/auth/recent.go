@@ -7,9 +7,9 @@ import (
 
 // recent is a map that drops entries that were not used lately. It has two
 // generations: when the young one is full or older than lifetime, it replaces
-// the old one, whose entries are dropped. An entry stays for at least lifetime,
-// unless limit other entries are added meanwhile, and there are never more than
-// 2 × limit entries. It is safe for concurrent use.
+// the old one, and the entries of the old one are dropped. An entry stays for
+// at least lifetime, unless limit other entries are added meanwhile, and there
+// are never more than 2 × limit entries. It is safe for concurrent use.
 type recent[K comparable, V any] struct {
 	limit    int
 	lifetime time.Duration

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -59,6 +58,6 @@ func (s *Service) Config(ctx context.Context, address string) (Config, error) {
 // Sign returns the signature for wx.config. address is the URL of the page as
 // the browser has it, not escaped again and without the fragment.
 func Sign(ticket, nonce string, timestamp int64, address string) string {
-	sum := sha1.Sum([]byte("jsapi_ticket=" + ticket + "&noncestr=" + nonce + "&timestamp=" + strconv.FormatInt(timestamp, 10) + "&url=" + address))
+	sum := sha1.Sum(fmt.Appendf(nil, "jsapi_ticket=%s&noncestr=%s&timestamp=%d&url=%s", ticket, nonce, timestamp, address))
 	return hex.EncodeToString(sum[:])
 }

@@ -42,7 +42,10 @@ type committer struct {
 }
 
 func newCommitter(conn *sql.Conn, changed func()) *committer {
-	c := &committer{conn: conn, changed: changed, tx: &preparedQuerier{db: conn}, jobs: make(chan *job, maxBatch), stopped: make(chan struct{})}
+	c := &committer{
+		conn: conn, changed: changed, tx: &preparedQuerier{db: conn},
+		jobs: make(chan *job, maxBatch), stopped: make(chan struct{}),
+	}
 	go c.run()
 	return c
 }

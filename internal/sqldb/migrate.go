@@ -51,7 +51,9 @@ func (s *sqlite) migrate(ctx context.Context, to int64) (applied int, err error)
 }
 
 // migrate applies the migrations except those of the other engine, exclude.
-func migrate(ctx context.Context, conn *sql.DB, to int64, dialect goose.Dialect, exclude string, options ...goose.ProviderOption) (int, error) {
+func migrate(
+	ctx context.Context, conn *sql.DB, to int64, dialect goose.Dialect, exclude string, options ...goose.ProviderOption,
+) (int, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)

@@ -13,7 +13,7 @@ import (
 	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
-// faultyStore is a Store whose server can fail, lose its answers or be
+// faultyStore is a Store with a server that can fail, lose its answers or be
 // replaced.
 type faultyStore struct {
 	mu   sync.Mutex

@@ -18,7 +18,7 @@ type rejection struct {
 type tooSoon struct {
 	fence   int64
 	whenNew bool          // the copy had just been fetched
-	at      time.Duration // when
+	at      time.Duration // of the answer
 	retryAt time.Duration // when the fleet may fetch again
 }
 

@@ -39,7 +39,7 @@ func (s *Source) mergeShared(shared *credential) (missing bool) {
 	switch {
 	case shared.newerThan(local):
 		s.count(func(c *Counts) { c.Adopted++ })
-		s.loop.wait = leaseWait{} // a fetch succeeded; the Store knows of any wait that remains
+		s.loop.wait = leaseWait{} // a fetch succeeded; the Store reports any wait that remains
 		s.install(shared)
 		return false
 	case shared.fence == local.fence && shared.value == local.value:

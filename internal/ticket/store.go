@@ -125,9 +125,9 @@ type Lease struct {
 // FetchedValue is a value to be saved in a Store.
 type FetchedValue struct {
 	Value string
-	// Fence is the fence of the lease under which the value was fetched. It is
-	// lower than the fence of the lease under which it is saved when a copy is
-	// put back into a Store that lost it.
+	// Fence is the fence of the lease under which the value was fetched: that
+	// of the lease under which it is saved, or a lower one when a copy is put
+	// back into a Store that lost it.
 	Fence int64
 	// Start is when the lifetime began, counted from the moment the lease was
 	// granted; negative when it began earlier. So a slow save does not lengthen

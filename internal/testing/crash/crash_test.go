@@ -57,8 +57,9 @@ func scenarios() []scenario {
 const heading = "scenario | database | what happened | failed WeChat calls | acknowledged | lost | duplicated | out of order | " +
 	"face ≠ ledger after 60 s | of these an older total | messages missing / twice / overtaken | parked | equal after"
 
-// Whatever happens to the server, its database, the disk and WeChat:
-// acknowledged entries are in the ledger, once and in order, and on every face.
+// After all faults of the server, its database, the disk and WeChat, every
+// acknowledged entry is in the ledger, once and in order, and on its card's
+// face.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -111,7 +112,8 @@ func (st scenario) play(t *testing.T) (row string) {
 	if s.load.replays == 0 || s.load.unanswered == 0 {
 		t.Errorf("%d replays, %d requests without an answer: too few to prove anything", s.load.replays, s.load.unanswered)
 	}
-	t.Logf("answers %v, unanswered %d, replays %d, acknowledged by a replay %d", s.load.answers, s.load.unanswered, s.load.replays, s.load.replayed)
+	t.Logf("answers %v, unanswered %d, replays %d, acknowledged by a replay %d",
+		s.load.answers, s.load.unanswered, s.load.replays, s.load.replayed)
 	return fmt.Sprintf("%s | %s | %s | %d of %d | %s", st.name, st.database, s.summary(happened), sum(hits), calls, v.row())
 }
 

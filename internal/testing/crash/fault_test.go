@@ -193,7 +193,7 @@ func smallDisk(t *testing.T, mib string) string {
 	}
 	t.Cleanup(func() { _ = os.Remove(dir) })
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755,size="+mib+"m"); err != nil {
-		t.Logf("mount -t tmpfs: %v; injecting ENOSPC instead. A real full disk requires root with CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN)", err)
+		t.Logf("mount -t tmpfs: %v; injecting ENOSPC instead. A real disk requires CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN)", err)
 		return ""
 	}
 	t.Cleanup(func() {

@@ -50,7 +50,8 @@ func TestPaused_past_its_lease_with_a_push_on_the_way(t *testing.T) {
 
 func (s *deployment) book(replica int, c *card, key string, bonus int) {
 	s.t.Helper()
-	got, err := s.do(http.MethodPost, s.replicas[replica].Load().Admin+s.entriesPath(c), server.AdminToken, key, fmt.Appendf(nil, `{"add_bonus":%d}`, bonus))
+	url := s.replicas[replica].Load().Admin + s.entriesPath(c)
+	got, err := s.do(http.MethodPost, url, server.AdminToken, key, fmt.Appendf(nil, `{"add_bonus":%d}`, bonus))
 	if err != nil || got.status != http.StatusCreated {
 		s.t.Fatalf("%s: %d %s %v", key, got.status, got.body, err)
 	}

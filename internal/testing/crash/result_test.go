@@ -32,7 +32,9 @@ type result struct {
 }
 
 func (v result) clean() bool {
-	return v.acknowledged > 0 && v.lost+v.duplicated+v.outOfOrder+v.wrongFaces+v.olderFaces+v.missingMessages+v.repeatedMessages+v.reorderedMessages+v.parked == 0
+	violations := v.lost + v.duplicated + v.outOfOrder + v.wrongFaces + v.olderFaces +
+		v.missingMessages + v.repeatedMessages + v.reorderedMessages + v.parked
+	return v.acknowledged > 0 && violations == 0
 }
 
 // check waits until every face equals its ledger or settleTime is over, and
@@ -109,7 +111,8 @@ func (v *result) countFace(f wechatsim.CardFace, list []entry) {
 		return
 	}
 	v.wrongFaces++
-	if f.Bonus == 0 && f.Balance == 0 || slices.ContainsFunc(list, func(e entry) bool { return e.Bonus == f.Bonus && e.Balance == f.Balance }) {
+	shown := func(e entry) bool { return e.Bonus == f.Bonus && e.Balance == f.Balance }
+	if f.Bonus == 0 && f.Balance == 0 || slices.ContainsFunc(list, shown) {
 		v.olderFaces++
 	}
 }
@@ -185,7 +188,8 @@ func (s *deployment) runCheck() {
 func (v result) row() string {
 	return strings.Join([]string{
 		fmt.Sprint(v.acknowledged), fmt.Sprint(v.lost), fmt.Sprint(v.duplicated), fmt.Sprint(v.outOfOrder),
-		fmt.Sprint(v.wrongFaces), fmt.Sprint(v.olderFaces), fmt.Sprintf("%d / %d / %d", v.missingMessages, v.repeatedMessages, v.reorderedMessages), fmt.Sprint(v.parked),
+		fmt.Sprint(v.wrongFaces), fmt.Sprint(v.olderFaces),
+		fmt.Sprintf("%d / %d / %d", v.missingMessages, v.repeatedMessages, v.reorderedMessages), fmt.Sprint(v.parked),
 		fmt.Sprintf("%.1f s", v.settledAfter.Seconds()),
 	}, " | ")
 }

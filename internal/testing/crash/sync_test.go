@@ -103,7 +103,8 @@ func isDurable(calls []*syscallRecord, journal, id string) bool {
 			return synced >= 0 && synced < c.from
 		case written < 0 && strings.Contains(c.name, "write") && strings.Contains(c.args, journal) && strings.Contains(c.args, id):
 			written = c.to
-		case written >= 0 && synced < 0 && strings.HasSuffix(c.name, "sync") && strings.Contains(c.args, journal) && c.from > written && c.result == "0":
+		case written >= 0 && synced < 0 && c.from > written && c.result == "0" &&
+			strings.HasSuffix(c.name, "sync") && strings.Contains(c.args, journal):
 			synced = c.to
 		}
 	}

@@ -59,7 +59,8 @@ func spawn(t testing.TB, number int, wechat string, env ...string) *replica {
 // newClient returns a client that keeps a connection for each of many callers.
 func newClient() *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DialContext: (&net.Dialer{Timeout: timeout}).DialContext}, Timeout: 30 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DialContext: (&net.Dialer{Timeout: timeout}).DialContext},
+		Timeout:   30 * time.Second,
 	}
 }
 
@@ -148,7 +149,8 @@ func (s *tally) request(r *replica, newest int) int {
 func (s *tally) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := fmt.Sprintf("%d calls, %d errors, longest wait %v, %d older after newer", s.callers, s.errors, s.longest.Round(time.Millisecond), s.older)
+	text := fmt.Sprintf("%d calls, %d errors, longest wait %v, %d older after newer",
+		s.callers, s.errors, s.longest.Round(time.Millisecond), s.older)
 	if s.example != nil {
 		text += fmt.Sprintf(" (%v)", s.example)
 	}

@@ -8,7 +8,9 @@ import (
 )
 
 // Problems checks the plan of a statement, by engine.
-var Problems = map[string]func(ctx context.Context, db *sqldb.DB, query string, args []any) ([]string, error){"sqlite": sqliteProblems, "postgres": postgresProblems}
+var Problems = map[string]func(ctx context.Context, db *sqldb.DB, query string, args []any) ([]string, error){
+	"sqlite": sqliteProblems, "postgres": postgresProblems,
+}
 
 // Fill creates members in an empty database.
 func Fill(t *testing.T, db *sqldb.DB, members int) { t.Helper(); fill(t, db, members) }

@@ -94,7 +94,8 @@ func (r *recorder) add(query string, args []any) {
 
 func fill(t *testing.T, db *sqldb.DB, members int) {
 	t.Helper()
-	err := seed.Fill(t.Context(), db, seed.Options{Members: members, Entries: 3 * members, CardID: "c1", MiniProgram: "wxapp", Official: "wxofficial"})
+	options := seed.Options{Members: members, Entries: 3 * members, CardID: "c1", MiniProgram: "wxapp", Official: "wxofficial"}
+	err := seed.Fill(t.Context(), db, options)
 	if err != nil {
 		t.Fatal(err)
 	}

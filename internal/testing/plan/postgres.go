@@ -16,7 +16,9 @@ import (
 func postgresProblems(ctx context.Context, db *sqldb.DB, query string, args []any) ([]string, error) {
 	var chosen planNode
 	err := db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		for _, statement := range []string{"set local enable_seqscan = off", "set local plan_cache_mode = force_generic_plan", "prepare checked as " + query} {
+		for _, statement := range []string{
+			"set local enable_seqscan = off", "set local plan_cache_mode = force_generic_plan", "prepare checked as " + query,
+		} {
 			if _, err := tx.Exec(ctx, statement); err != nil {
 				return err
 			}

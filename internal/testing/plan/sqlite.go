@@ -57,7 +57,9 @@ var (
 	// equality is a constraint that few rows meet, unless its column is in
 	// unselective: most rows have the same card, app or state.
 	equality    = regexp.MustCompile(`^(\w+)=\?$`)
-	unselective = map[string]bool{"card_id": true, "app_id": true, "state": true, "status": true, "kind": true, "event": true, "erased_at": true}
+	unselective = map[string]bool{
+		"card_id": true, "app_id": true, "state": true, "status": true, "kind": true, "event": true, "erased_at": true,
+	}
 )
 
 // isWide reports whether an index is searched for a value that many rows have,

@@ -64,7 +64,8 @@ sentinel failover-timeout %[3]s 2000
 	s.launch()
 	// A replica can be promoted if it has reported its state within the last five
 	// ping periods. During a failover it is asked once a second.
-	s.Do("SENTINEL", "DEBUG", "INFO-PERIOD", "100", "PING-PERIOD", "250", "PUBLISH-PERIOD", "100", "ASK-PERIOD", "50", "ELECTION-TIMEOUT", "1000")
+	s.Do("SENTINEL", "DEBUG", "INFO-PERIOD", "100", "PING-PERIOD", "250", "PUBLISH-PERIOD", "100",
+		"ASK-PERIOD", "50", "ELECTION-TIMEOUT", "1000")
 	return s
 }
 

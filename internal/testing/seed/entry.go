@@ -63,8 +63,9 @@ func (o Options) entries(p person) []entry {
 func (o Options) entryRow(e entry) []any {
 	hi := uint64(e.number) * (1 << 63 / uint64(o.Entries) * 2)
 	id, key, request := uuidOf(hi, e.random[0]), uuidOf(hi, e.random[1]), uuidOf(e.random[2], e.random[0])
-	answer := fmt.Sprintf(`{"entry":{"id":%q,"seq":%d,"add_bonus":%d,"bonus":%d,"add_balance":%d,"balance":%d,"record_bonus":%q,"record_balance":%q,"created_at":%q}}`,
-		id, e.seq, e.addBonus, e.bonus, e.addBalance, e.balance, e.record, e.recordAmount, time.UnixMilli(e.createdAt).UTC().Format(time.RFC3339Nano))
+	answer := fmt.Sprintf(`{"entry":{"id":%q,"seq":%d,"add_bonus":%d,"bonus":%d,"add_balance":%d,"balance":%d,`+
+		`"record_bonus":%q,"record_balance":%q,"created_at":%q}}`, id, e.seq, e.addBonus, e.bonus, e.addBalance, e.balance,
+		e.record, e.recordAmount, time.UnixMilli(e.createdAt).UTC().Format(time.RFC3339Nano))
 	payload := fmt.Sprintf("%016x%016x%016x%016x", e.random[0], e.random[1], e.random[2], hi)
 	return []any{
 		id, o.CardID, e.code, e.seq, e.addBonus, e.bonus, e.addBalance, e.balance, e.record, e.recordAmount,

@@ -130,7 +130,8 @@ func moment(ms int64) int64 { return ms / 1000 * 4 }
 func (o Options) event(p person) []any {
 	at := time.UnixMilli(p.joinedAt + claimedAfter).UTC().Truncate(time.Second)
 	e := member.Event{
-		DedupeKey: hexOf(o.random(p.k, 1), 32), Name: "user_get_card", CardID: o.CardID, Code: p.code, OpenID: p.officialOpenID, UnionID: p.unionID, At: at,
+		DedupeKey: hexOf(o.random(p.k, 1), 32), Name: "user_get_card", CardID: o.CardID, Code: p.code,
+		OpenID: p.officialOpenID, UnionID: p.unionID, At: at,
 		Fields: map[string]string{"CardId": o.CardID, "UserCardCode": p.code, "FromUserName": p.officialOpenID, "IsGiveByFriend": "0", "OuterStr": fmt.Sprint("table", p.k%50)},
 	}
 	fields, err := json.Marshal(e)

@@ -28,8 +28,8 @@ type Harness struct {
 	// Corrupt puts data under key that the Store would not have written. It is
 	// nil only where nothing but the Store can write.
 	Corrupt func(t *testing.T, key string)
-	// Dead is a Store of the same kind whose server is down. It is nil only
-	// where there is no server.
+	// Dead is a Store of the same kind with a server that is down. It is nil
+	// only where there is no server.
 	Dead ticket.Store
 }
 
