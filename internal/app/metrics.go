@@ -137,14 +137,14 @@ func collect(out chan<- prometheus.Metric, kind string, s ticket.Status) {
 	}
 	f, n := s.Counts.Fetches, s.Counts
 	for label, v := range map[string]uint64{
-		"issued": f.Issued, "unchanged": f.Unchanged, "refused": f.Refused,
+		"issued": f.Issued, "unchanged": f.Unchanged, "refused": f.Invalid,
 		"transient": f.Transient, "permanent": f.Permanent, "quota": f.Quota,
 	} {
 		count(ticketFetches, label, v)
 	}
 	for label, v := range map[string]uint64{
-		"look": n.Looks, "adopted": n.Adopted, "shared": n.Shared, "lease_wait": n.LeaseWaits, "lease_lost": n.LeasesLost,
-		"rejected": n.Rejections, "rejected_too_soon": n.TooSoon, "repeated": n.Repeated, "stranger": n.Strangers,
+		"look": n.Polls, "adopted": n.Adopted, "shared": n.Shared, "lease_wait": n.LeaseWaits, "lease_lost": n.LeasesLost,
+		"rejected": n.Rejections, "rejected_too_soon": n.TooSoon, "repeated": n.Repeated, "stranger": n.Superseded,
 		"store_failure": n.StoreFailures, "unreadable": n.Unreadable, "turned_away": n.TurnedAway,
 	} {
 		count(ticketEvents, label, v)

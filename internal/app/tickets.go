@@ -28,7 +28,7 @@ func newTickets(
 	cfg config.Config, official *wechat.App, options wechat.Options, store ticket.Store, log *slog.Logger,
 ) *tickets {
 	t := &tickets{store: store, key: "wx:" + cfg.OfficialAppID + ":wx_card"}
-	source := func(kind string, issue ticket.Issuer, o ticket.Options) *ticket.Source {
+	source := func(kind string, issue ticket.Fetcher, o ticket.Options) *ticket.Source {
 		o.Log = log.With("ticket", kind)
 		return ticket.New("wx:"+cfg.OfficialAppID+":"+kind, issue, store, o)
 	}

@@ -1,13 +1,13 @@
-// Package auth turns the code of wx.login into a session and a session into a
-// member again, for as long as two hours or until the member logs out.
+// Package auth exchanges the code of wx.login for a session token and resolves
+// the token to its member, for two hours or until the member logs out. It does
+// not decide which member an openid belongs to: the [Enroller] does.
 //
-// A session is a signed token and nothing else: [Service.Verify] asks no
-// database. What ends a session early is a row that every replica reads twice
-// a second (see [Store]), so a logout holds everywhere within a second.
+// A session is a signed token without a database row, so [Service.Verify] makes
+// no query. A logout is a row that every replica reads twice a second (see
+// [Store]), so it takes effect on all replicas within a second.
 //
-// There is no refresh token: wx.login is silent and is the refresh. The
-// session_key that WeChat gives with an openid never enters this package. Who
-// a member is in which app is decided by the [Enroller].
+// There is no refresh token: the client calls wx.login again, which is silent.
+// The session_key that WeChat returns with an openid never enters this package.
 package auth
 
 import (
@@ -21,74 +21,79 @@ import (
 )
 
 var (
-	// ErrSession is returned by Verify for every token that is not a live
-	// session. What wraps it says why, for the log: no client may learn it.
-	ErrSession = errors.New("auth: no live session")
-	// ErrCodeFormat is returned by Login for what cannot be a code of
-	// wx.login; WeChat is not asked.
+	// ErrSession is returned by Verify for every token that is not a valid
+	// session. The error that wraps it says why. It is for the log; clients
+	// must not see it.
+	ErrSession = errors.New("auth: no valid session")
+	// ErrCodeFormat is returned by Login for a string that cannot be a code of
+	// wx.login. WeChat is not called.
 	ErrCodeFormat = errors.New("auth: malformed login code")
-	// ErrCodeRefused is returned by Login for a code that WeChat does not take
-	// (errcodes 40029, 40163), or that was tried here before.
+	// ErrCodeRefused is returned by Login for a code that WeChat refuses
+	// (errcodes 40029, 40163) or that was used here before.
 	ErrCodeRefused = errors.New("auth: login code refused")
-	// ErrUserBlocked is returned by Login for a user whom WeChat holds for
-	// risky (errcode 40226).
+	// ErrUserBlocked is returned by Login for a user that WeChat considers a
+	// risk (errcode 40226).
 	ErrUserBlocked = errors.New("auth: user blocked by WeChat")
 	// ErrTooFast is returned by Login when WeChat's limit of logins per minute
 	// is reached (errcode 45011).
 	ErrTooFast = errors.New("auth: too many logins in this minute")
 )
 
-// Session says who sent a request. Times are whole seconds, UTC.
+// Session identifies the member who sent a request. Times are whole seconds in
+// UTC.
 type Session struct {
 	MemberID  string // a UUID
-	JTI       string // a UUID, of this session alone
+	JTI       string // a UUID, unique to this session
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 }
 
-// CodeExchanger asks WeChat who is behind a code of wx.login (its page
-// "小程序登录 code2Session"). It must send the request once at most: a code is
-// spent by the first, whether or not the answer arrives. unionID may be empty.
+// CodeExchanger exchanges a code of wx.login for the openid of its user
+// (WeChat's page "小程序登录 code2Session"). It must send the request at most once:
+// the first request uses up the code, whether or not the answer arrives.
+// unionID may be empty.
 //
-// It returns ErrCodeRefused, ErrUserBlocked or ErrTooFast where they apply;
-// any other error means that WeChat did not say. No error may hold the code.
+// It returns ErrCodeRefused, ErrUserBlocked or ErrTooFast where they apply; any
+// other error means that WeChat gave no result. Errors must not contain the
+// code.
 type CodeExchanger interface {
 	Code2Session(ctx context.Context, code string) (openID, unionID string, err error)
 }
 
-// Enroller returns the member, a UUID, who is openID in the app, making one at
-// first sight. unionID may be empty.
+// Enroller returns the ID, a UUID, of the member with this openid in the app,
+// and creates the member if there is none. unionID may be empty.
 type Enroller interface {
 	Enroll(ctx context.Context, appID, openID, unionID string) (memberID string, err error)
 }
 
-// Ports is what a Service needs of others. All are required.
+// Ports are what a Service needs from other packages. All are required.
 type Ports struct {
-	AppID   string // the mini-program's
+	AppID   string // of the mini-program
 	WeChat  CodeExchanger
 	Members Enroller
 	Store   Store
 }
 
-// Options tune a Service; the zero value is ready.
+// Options configure a Service. The zero value is ready to use.
 type Options struct {
-	Now func() time.Time // the clock of sessions; nil is time.Now
-	Log *slog.Logger     // hears of a database that stops answering; nil is slog.Default
+	Now func() time.Time // nil means time.Now
+	Log *slog.Logger     // receives warnings about the store; nil means slog.Default()
 }
 
-// Service is logins, sessions and logouts. It is safe for concurrent use.
+// Service handles logins, sessions and logouts. It is safe for concurrent use.
 type Service struct {
 	ports    Ports
 	now      func() time.Time
 	tokens   tokens
-	verified *recent[string, Session] // by token, so that its signature is checked once
+	verified *recent[string, Session] // by token; the signature of a token is checked once
 	revoked  *revocations
 	codes    codes
-	flights  sync.WaitGroup
+	logins   sync.WaitGroup
 }
 
-// Open returns a Service that knows every logout so far. It blocks until the
-// store has told them and returns the store's error. Run keeps it informed.
+// Open returns a Service that has read all logouts so far. It blocks until the
+// store has returned them, and returns the error of the store. Run reads later
+// logouts.
 func Open(ctx context.Context, keys *Keys, ports Ports, opts Options) (*Service, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -100,7 +105,7 @@ func Open(ctx context.Context, keys *Keys, ports Ports, opts Options) (*Service,
 		ports:    ports,
 		now:      opts.Now,
 		tokens:   newTokens(keys, opts.Now),
-		verified: newRecent[string, Session](maxVerified, verifiedLife),
+		verified: newRecent[string, Session](maxVerified, verifiedLifetime),
 		revoked:  newRevocations(ports.Store, opts),
 		codes:    newCodes(),
 	}
@@ -110,38 +115,38 @@ func Open(ctx context.Context, keys *Keys, ports Ports, opts Options) (*Service,
 	return s, nil
 }
 
-// Run follows the logouts of other replicas until ctx ends; call it once. While
-// the database is down, sessions are judged by what is known, and what was
-// missed is read as soon as it answers again.
+// Run reads the logouts of other replicas until ctx ends. It must be called
+// once. While the database is down, sessions are checked against the logouts
+// read so far; the others are read as soon as it answers again.
 func (s *Service) Run(ctx context.Context) { s.revoked.run(ctx) }
 
-// Close waits for logins that go on without their callers, 8 s at most. Call it
-// when nothing calls Login any more.
-func (s *Service) Close() { s.flights.Wait() }
+// Close waits, for 8 s at most, for logins that go on after their callers have
+// left. It must not be called before the last call of Login.
+func (s *Service) Close() { s.logins.Wait() }
 
 const (
-	// maxVerified bounds the tokens remembered at twice as many, about 500
+	// maxVerified is half of the number of tokens that are kept, about 500
 	// bytes each: 8 MiB.
 	maxVerified = 8192
-	// verifiedLife frees the memory of a rush hour. A token that is still used
-	// stays.
-	verifiedLife = 10 * time.Minute
+	// verifiedLifetime frees the memory after a rush hour. A token that is in
+	// use stays.
+	verifiedLifetime = 10 * time.Minute
 )
 
-// Verify returns the session that token stands for, or ErrSession. It asks
-// neither the network nor the database. A token accepted before is recognised
-// as a whole; its time and its revocation are judged at every call.
+// Verify returns the session of a token, or ErrSession. It uses neither the
+// network nor the database. A token that was verified before is found by its
+// text; its expiry and its revocation are checked on every call.
 func (s *Service) Verify(token string) (Session, error) {
-	session, known := s.verified.Get(token)
-	if !known {
+	session, found := s.verified.Get(token)
+	if !found {
 		var err error
 		if session, err = s.tokens.parse(token); err != nil {
 			return Session{}, err
 		}
-		s.verified.Put(strings.Clone(token), session) // not the request's buffer
+		s.verified.Put(strings.Clone(token), session) // a copy: token may be in the buffer of the request
 	}
 	switch {
-	case !session.livesAt(s.now()):
+	case !session.validAt(s.now()):
 		return Session{}, errTime
 	case s.revoked.has(session.JTI):
 		return Session{}, errRevoked
@@ -149,9 +154,9 @@ func (s *Service) Verify(token string) (Session, error) {
 	return session, nil
 }
 
-// Logout ends the session: durably before it returns, here at once, on every
-// replica within a second. After an error the session may or may not go on; to
-// log out again does no harm.
+// Logout ends the session: durably before it returns, at once on this replica,
+// and on every other replica within a second. After an error the session may or
+// may not be over; logging out again is harmless.
 func (s *Service) Logout(ctx context.Context, session Session) error {
 	if err := s.ports.Store.Revoke(ctx, session.JTI, session.ExpiresAt); err != nil {
 		return fmt.Errorf("log out: %w", err)

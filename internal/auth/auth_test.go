@@ -33,7 +33,7 @@ func keys(t testing.TB, list ...string) *auth.Keys {
 	return k
 }
 
-// wechat stands for code2Session: every code is good unless a test says else.
+// wechat implements code2Session: it accepts every code unless answer is set.
 type wechat struct {
 	calls  atomic.Int32
 	answer func(ctx context.Context, code string) (openID, unionID string, err error)
@@ -47,7 +47,7 @@ func (w *wechat) Code2Session(ctx context.Context, code string) (openID, unionID
 	return "openid-" + code, "unionid-" + code, nil
 }
 
-// members gives each openid a UUID of its own.
+// members enrolls each openid as a member with its own UUID.
 type members func(ctx context.Context, appID, openID, unionID string) (string, error)
 
 func (m members) Enroll(ctx context.Context, appID, openID, unionID string) (string, error) {
@@ -61,7 +61,8 @@ func memberOf(openID string) string {
 	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(openID)).String()
 }
 
-// setup is what a test may choose of a Service; the zero value is ready.
+// setup is what a test may choose about a Service. The zero value is ready to
+// use.
 type setup struct {
 	keys    *auth.Keys
 	wechat  *wechat
@@ -122,14 +123,14 @@ func logout(t testing.TB, s *auth.Service, session auth.Session) {
 	}
 }
 
-func wantLive(t testing.TB, s *auth.Service, token string) {
+func wantValid(t testing.TB, s *auth.Service, token string) {
 	t.Helper()
 	if _, err := s.Verify(token); err != nil {
 		t.Errorf("got %v, want a session", err)
 	}
 }
 
-func wantDead(t testing.TB, s *auth.Service, token string) {
+func wantInvalid(t testing.TB, s *auth.Service, token string) {
 	t.Helper()
 	if got, err := s.Verify(token); !errors.Is(err, auth.ErrSession) || got != (auth.Session{}) {
 		t.Errorf("got %+v, %v, want ErrSession", got, err)
@@ -148,7 +149,7 @@ func TestVerify_returns_the_session_of_the_login(t *testing.T) {
 		want.ExpiresAt.Sub(want.IssuedAt) != 7200*time.Second || uuid.Validate(want.JTI) != nil {
 		t.Errorf("got %+v", want)
 	}
-	for range 3 { // the first reads the token, the others remember it
+	for range 3 { // the first call parses the token, the others find it
 		if got, err := s.Verify(token); got != want || err != nil {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
@@ -158,14 +159,14 @@ func TestVerify_returns_the_session_of_the_login(t *testing.T) {
 	}
 }
 
-// clock is set by hand, as WeChat's correction may set it.
+// clock is a clock that tests set, as the correction by WeChat's clock does.
 type clock struct{ now atomic.Pointer[time.Time] }
 
 func (c *clock) Now() time.Time  { return *c.now.Load() }
 func (c *clock) Set(t time.Time) { c.now.Store(&t) }
 
-// A token that was read once must not live longer than one read for the first
-// time, nor shorter.
+// A token that was verified before must not be valid longer, or shorter, than
+// one that is verified for the first time.
 func TestVerify_judges_time_alike_at_first_and_later(t *testing.T) {
 	t.Parallel()
 	var c clock
@@ -175,7 +176,7 @@ func TestVerify_judges_time_alike_at_first_and_later(t *testing.T) {
 	fresh := func() *auth.Service { return open(t, setup{store: sqlstore.New(db), opts: auth.Options{Now: c.Now}}) }
 	s := fresh()
 	token, _ := login(t, s)
-	wantLive(t, s, token)
+	wantValid(t, s, token)
 	for after, live := range map[time.Duration]bool{
 		-30*time.Second - 1:                   false,
 		-30 * time.Second:                     true,
@@ -191,7 +192,7 @@ func TestVerify_judges_time_alike_at_first_and_later(t *testing.T) {
 		}
 	}
 	c.Set(start)
-	wantLive(t, s, token) // a corrected clock brings it back
+	wantValid(t, s, token) // a corrected clock brings it back
 }
 
 func TestVerify_is_safe_for_concurrent_use(t *testing.T) {
@@ -202,10 +203,10 @@ func TestVerify_is_safe_for_concurrent_use(t *testing.T) {
 		wg.Go(func() {
 			for range 50 {
 				token, session := login(t, s)
-				wantLive(t, s, token)
-				wantLive(t, s, token)
+				wantValid(t, s, token)
+				wantValid(t, s, token)
 				logout(t, s, session)
-				wantDead(t, s, token)
+				wantInvalid(t, s, token)
 			}
 		})
 	}

@@ -25,7 +25,7 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		})
 	})
-	// More tokens than are remembered, in turn: each one is read anew.
+	// More tokens than are kept, in turn: each one is parsed again.
 	b.Run("new", func(b *testing.B) {
 		s := open(b, setup{})
 		tokens := make([]string, 20_000)

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// The tokens of an attacker, each by what is wrong with it.
+// Tokens of an attacker, by what is wrong with them.
 
 func craftedHeaders(t *testing.T) map[string]string {
 	unsigned := b64(`{"alg":"none","kid":"k1","typ":"JWT"}`) + "." + b64(goodClaims) + "."
@@ -54,12 +54,12 @@ func craftedHeaders(t *testing.T) map[string]string {
 		tokens[fmt.Sprintf("alg %q", alg)] = header(t, "HS256", alg)
 	}
 	jwk := `{"kty":"oct","k":"` + b64("an attacker's own key of 32 bytes") + `"}`
-	for name, member := range map[string]string{
+	for name, field := range map[string]string{
 		"jwk": `"jwk":` + jwk, "jku": `"jku":"https://evil.example/keys"`, "x5u": `"x5u":"https://evil.example/cert"`,
 		"x5c": `"x5c":["MIIB"]`, "x5t": `"x5t":"AAAA"`, "crit": `"crit":["exp"]`, "crit empty": `"crit":[]`, "b64": `"b64":false,"crit":["b64"]`,
 		"cty": `"cty":"JWT"`, "zip": `"zip":"DEF"`, "enc": `"enc":"A128GCM"`, "unknown": `"x":1`, "null": `"x":null`,
 	} {
-		tokens["header member "+name] = header(t, `"typ"`, member+`,"typ"`)
+		tokens["header field "+name] = header(t, `"typ"`, field+`,"typ"`)
 	}
 	tokens["jwk, signed with it"] = sign(replaced(t, goodHeader, `"typ"`, `"jwk":`+jwk+`,"typ"`), goodClaims, []byte("an attacker's own key of 32 bytes"))
 	return tokens
@@ -87,7 +87,7 @@ func craftedKeys(t *testing.T) map[string]string {
 		"the other key's kid":    header(t, "k1", "k2"),
 		"an unknown key":         sign(goodHeader, goodClaims, []byte("an attacker's own key of 32 bytes")),
 		"an empty key":           sign(goodHeader, goodClaims, nil),
-		"unknown kid, empty key": sign(replaced(t, goodHeader, "k1", "nobody"), goodClaims, nil),
+		"unknown kid, empty key": sign(replaced(t, goodHeader, "k1", "unknown"), goodClaims, nil),
 		"key cut":                sign(goodHeader, goodClaims, key1[:31]),
 		"key in base64":          sign(goodHeader, goodClaims, []byte(base64.StdEncoding.EncodeToString(key1))),
 	}
@@ -240,8 +240,8 @@ func index(c byte) int {
 	return strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", c)
 }
 
-// padded is a well signed token of at least that many characters, made longer
-// with spaces in its JSON.
+// padded returns a well-signed token of at least length characters, made longer
+// by spaces in its JSON.
 func padded(t *testing.T, length int) string {
 	token := good()
 	for n := 1; len(token) < length; n++ {

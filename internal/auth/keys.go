@@ -8,31 +8,32 @@ import (
 	"strings"
 )
 
-// Keys are the secrets that sign sessions. The first signs, all verify. So a
-// new key is added behind the old one on every replica, then put in front, and
-// the old one removed two hours later: no session breaks.
+// Keys are the secrets that sign sessions. The first key signs, all keys
+// verify. To rotate keys without ending a session, append the new key on every
+// replica, then move it to the front, and remove the old key two hours later.
 type Keys struct {
 	signer string // kid
-	// byKID returns the key, nil for an unknown kid. It is a function because
-	// that is the one kind of value no printer looks into.
+	// byKID returns the key, or nil for an unknown kid. It is a function
+	// because fmt, log/slog and encoding/json do not print the variables of a
+	// closure.
 	byKID func(kid string) []byte
 }
 
-// minKey is what RFC 7518 §3.2 asks of HS256: as many bytes as the hash has.
+// minKey is the minimum of RFC 7518 §3.2 for HS256: the length of the hash.
 const minKey = 32
 
 var kidForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
 
-// ParseKeys reads a comma-separated list of kid:base64(at least 32 bytes). The
-// error tells everything that is wrong, by position in the list and without
-// any of the text.
+// ParseKeys parses a comma-separated list of kid:base64(at least 32 bytes). The
+// error lists everything that is wrong, by position in the list and without any
+// of its text.
 func ParseKeys(list string) (*Keys, error) {
 	var signer string
 	keys := map[string][]byte{}
 	var errs []error
 	for i, entry := range strings.Split(list, ",") {
 		kid, key, err := parseKey(strings.TrimSpace(entry))
-		if _, taken := keys[kid]; err == nil && taken {
+		if _, used := keys[kid]; err == nil && used {
 			err = errors.New("kid is used twice")
 		}
 		if err != nil {
@@ -60,7 +61,7 @@ func parseKey(entry string) (kid string, key []byte, err error) {
 	}
 	key, err = base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil {
-		return "", nil, errors.New("not standard base64") // err would tell where
+		return "", nil, errors.New("not standard base64") // err would reveal the position
 	}
 	if len(key) < minKey {
 		return "", nil, fmt.Errorf("shorter than %d bytes", minKey)

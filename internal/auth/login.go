@@ -10,24 +10,25 @@ import (
 )
 
 const (
-	// loginTimeout bounds one login from WeChat to the database.
+	// loginTimeout bounds one login, including the calls of WeChat and the
+	// database.
 	loginTimeout = 8 * time.Second
-	// codeMemory is twice the life of a code at WeChat.
-	codeMemory = 10 * time.Minute
-	// maxCodes bounds the codes remembered at twice as many, about 100 bytes
+	// codeLifetime is twice the lifetime of a code at WeChat.
+	codeLifetime = 10 * time.Minute
+	// maxCodes is half of the number of codes that are kept, about 100 bytes
 	// each: 6 MiB.
 	maxCodes = 32768
-	// maxCode is eight times what WeChat's codes take.
-	maxCode = 256
+	// maxCodeLength is eight times the length of WeChat's codes.
+	maxCodeLength = 256
 )
 
-// codes remembers, by SHA-256, every code that was tried.
+// codes keeps the SHA-256 of every code that was tried.
 type codes struct {
 	tried *recent[[sha256.Size]byte, *attempt]
-	spent *attempt // in place of every attempt that has ended
+	ended *attempt // replaces every attempt that has ended
 }
 
-// attempt is the one use of a code. The results may be read once done is
+// attempt is the one use of a code. Its results may be read when done is
 // closed.
 type attempt struct {
 	done    chan struct{}
@@ -39,21 +40,20 @@ type attempt struct {
 func newCodes() codes {
 	spent := &attempt{done: make(chan struct{}), err: ErrCodeRefused}
 	close(spent.done)
-	return codes{tried: newRecent[[sha256.Size]byte, *attempt](maxCodes, codeMemory), spent: spent}
+	return codes{tried: newRecent[[sha256.Size]byte, *attempt](maxCodes, codeLifetime), ended: spent}
 }
 
-// Login exchanges a code of wx.login for a session of the member behind it.
+// Login exchanges a code of wx.login for a session of its member.
 //
-// A code goes to WeChat once, whatever comes of it: after a timeout nobody
-// knows whether it is spent, and only wx.login can tell, by a new one. Callers
-// who bring the same code meanwhile share the attempt and get the same token;
-// who brings it after the attempt has ended, well or badly, gets
-// ErrCodeRefused, as WeChat would answer and so that a code seen on the way
-// opens nothing.
+// A code is sent to WeChat at most once, even after a timeout: it is not known
+// then whether the code was used up, and wx.login can provide a new one. Calls
+// with the same code during the attempt share it and get the same token. Calls
+// with the code after the attempt has ended, successfully or not, get
+// ErrCodeRefused, as from WeChat. So an intercepted code is useless.
 //
 // Login blocks until the attempt or ctx ends. The attempt goes on without its
-// callers, for 8 s at most. Besides the errors above it returns those of
-// CodeExchanger and Enroller, wrapped, and ctx's.
+// callers, for 8 s at most. Besides the errors above, Login returns those of
+// CodeExchanger and Enroller, wrapped, and that of ctx.
 func (s *Service) Login(ctx context.Context, code string) (token string, session Session, err error) {
 	if !isCode(code) {
 		return "", Session{}, ErrCodeFormat
@@ -67,29 +67,29 @@ func (s *Service) Login(ctx context.Context, code string) (token string, session
 	}
 }
 
-// isCode tells whether WeChat could have made the code: printable ASCII
-// without a space.
+// isCode reports whether code may be from WeChat: printable ASCII without
+// spaces.
 func isCode(code string) bool {
 	for i := range len(code) {
 		if code[i] <= ' ' || code[i] > '~' {
 			return false
 		}
 	}
-	return len(code) > 0 && len(code) <= maxCode
+	return len(code) > 0 && len(code) <= maxCodeLength
 }
 
-// attempt joins the attempt of the code, or begins it. It is not singleflight,
-// because that forgets a key when its call ends, and nobody could wait for a
-// call that all its callers have left.
+// attempt joins the attempt with the code or begins it. It does not use package
+// singleflight, which forgets a key when the call ends, and in which Close
+// could not wait for a call that has no callers left.
 func (s *Service) attempt(ctx context.Context, code string) *attempt {
 	key := sha256.Sum256([]byte(code))
-	a, tried := s.codes.tried.LoadOrStore(key, &attempt{done: make(chan struct{})})
-	if tried {
+	a, loaded := s.codes.tried.LoadOrStore(key, &attempt{done: make(chan struct{})})
+	if loaded {
 		return a
 	}
-	s.flights.Go(func() {
+	s.logins.Go(func() {
 		defer close(a.done)
-		defer s.codes.tried.Put(key, s.codes.spent)
+		defer s.codes.tried.Put(key, s.codes.ended)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
 		defer cancel()
 		a.token, a.session, a.err = s.login(ctx, code)
@@ -99,16 +99,16 @@ func (s *Service) attempt(ctx context.Context, code string) *attempt {
 
 func (s *Service) login(ctx context.Context, code string) (token string, session Session, err error) {
 	defer func() {
-		if r := recover(); r != nil { // nobody above this goroutine would
+		if r := recover(); r != nil { // no caller of this goroutine would recover
 			err = fmt.Errorf("log in: panic: %v\n%s", r, debug.Stack())
 		}
 	}()
 	openID, unionID, err := s.ports.WeChat.Code2Session(ctx, code)
 	if err != nil {
-		return "", Session{}, fmt.Errorf("exchange a login code: %w", err)
+		return "", Session{}, fmt.Errorf("exchange login code: %w", err)
 	}
 	if openID == "" {
-		return "", Session{}, errors.New("exchange a login code: no openid") // would make one member of many
+		return "", Session{}, errors.New("exchange login code: no openid") // all such users would be one member
 	}
 	memberID, err := s.ports.Members.Enroll(ctx, s.ports.AppID, openID, unionID)
 	if err != nil {

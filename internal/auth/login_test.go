@@ -14,7 +14,7 @@ import (
 	"github.com/addcard/addcard/internal/auth"
 )
 
-// slow answers after d, or when it is told to stop.
+// slow returns a wechat that answers after d or when ctx ends.
 func slow(d time.Duration) *wechat {
 	return &wechat{answer: func(ctx context.Context, code string) (string, string, error) {
 		select {
@@ -59,8 +59,8 @@ func TestLogin_of_one_code_a_hundred_times_at_once_is_one_session(t *testing.T) 
 	})
 }
 
-// Without virtual time: some callers come while the code is exchanged, some
-// after. At most one session, and nobody hears anything but a refusal.
+// In real time: some callers come during the exchange, some after it. There is
+// at most one session, and the other callers get only refusals.
 func TestLogin_of_one_code_in_a_race(t *testing.T) {
 	t.Parallel()
 	w := &wechat{}
@@ -82,7 +82,7 @@ func TestLogin_of_one_code_in_a_race(t *testing.T) {
 		close(tokens)
 		first, ok := <-tokens
 		if !ok {
-			t.Error("nobody has a session")
+			t.Error("no caller has a session")
 		}
 		for token := range tokens {
 			if token != first {
@@ -102,15 +102,15 @@ func TestLogin_refuses_a_code_that_was_used(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 5 { // also in the last second of its ten minutes
+		for range 5 { // until the last moment of its ten minutes
 			if _, _, err := s.Login(t.Context(), "c1"); !errors.Is(err, auth.ErrCodeRefused) {
 				t.Errorf("got %v, want ErrCodeRefused", err)
 			}
-			login(t, s) // makes time pass for the memory, too
+			login(t, s) // adds another entry to the codes
 			time.Sleep(2*time.Minute - time.Millisecond)
 		}
 		wantCalls(t, w, 6)
-		wantLive(t, s, token) // the refusal does not touch it
+		wantValid(t, s, token) // the refusal does not end the session
 	})
 }
 
@@ -124,23 +124,23 @@ func TestLogin_goes_on_when_its_first_caller_leaves(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if _, _, err := s.Login(ctx, "c1"); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("who left: got %v, want the end of its own context", err)
+				t.Errorf("the caller that left: got %v, want the end of its context", err)
 			}
 		})
 		synctest.Wait()
 		wg.Go(func() {
 			token, _, err := s.Login(t.Context(), "c1")
 			if err != nil {
-				t.Errorf("who stayed: got %v", err)
+				t.Errorf("the caller that stayed: got %v", err)
 			}
-			wantLive(t, s, token)
+			wantValid(t, s, token)
 		})
 		wg.Wait()
 		wantCalls(t, w, 1)
 	})
 }
 
-// After a timeout nobody knows whether the code is spent.
+// After a timeout it is not known whether the code was used up.
 func TestLogin_that_timed_out_is_not_repeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestLogin_enrols_who_WeChat_names(t *testing.T) {
 	}
 }
 
-// Everybody without an openid would be one member.
+// All users without an openid would be one member.
 func TestLogin_without_an_openid_enrols_nobody(t *testing.T) {
 	t.Parallel()
 	s := open(t, setup{

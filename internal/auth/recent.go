@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// recent is a map that forgets what was not used lately, in two generations:
-// when the young one is full or older than life, it becomes the old one and
-// what was old is forgotten. So an entry stays for at least life, unless limit
-// others come meanwhile, and there are never more than twice limit. It is safe
-// for concurrent use.
+// recent is a map that drops entries that were not used lately. It has two
+// generations: when the young one is full or older than lifetime, it replaces
+// the old one, and the entries of the old one are dropped. An entry stays for
+// at least lifetime, unless limit other entries are added meanwhile, and there
+// are never more than 2 × limit entries. It is safe for concurrent use.
 type recent[K comparable, V any] struct {
-	limit int
-	life  time.Duration
+	limit    int
+	lifetime time.Duration
 
 	mu         sync.RWMutex
 	young, old map[K]V
-	born       time.Time // of young
+	youngSince time.Time
 }
 
-func newRecent[K comparable, V any](limit int, life time.Duration) *recent[K, V] {
-	return &recent[K, V]{limit: limit, life: life, young: map[K]V{}, born: time.Now()}
+func newRecent[K comparable, V any](limit int, lifetime time.Duration) *recent[K, V] {
+	return &recent[K, V]{limit: limit, lifetime: lifetime, young: map[K]V{}, youngSince: time.Now()}
 }
 
-// Get returns the value of k; an old entry becomes young by it.
+// Get returns the value of k. It moves an old entry to the young generation.
 func (r *recent[K, V]) Get(k K) (V, bool) {
 	r.mu.RLock()
 	v, young := r.young[k]
@@ -45,7 +45,8 @@ func (r *recent[K, V]) Put(k K, v V) {
 	r.put(k, v)
 }
 
-// LoadOrStore returns the value that k has, else gives it v; loaded tells which.
+// LoadOrStore returns the value of k if there is one. Otherwise it stores v and
+// returns it. loaded reports whether there was a value.
 func (r *recent[K, V]) LoadOrStore(k K, v V) (actual V, loaded bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,16 +60,8 @@ func (r *recent[K, V]) LoadOrStore(k K, v V) (actual V, loaded bool) {
 }
 
 func (r *recent[K, V]) put(k K, v V) {
-	if len(r.young) >= r.limit || time.Since(r.born) > r.life {
-		r.young, r.old, r.born = map[K]V{}, r.young, time.Now()
+	if len(r.young) >= r.limit || time.Since(r.youngSince) > r.lifetime {
+		r.young, r.old, r.youngSince = map[K]V{}, r.young, time.Now()
 	}
 	r.young[k] = v
-}
-
-// Len is the number of entries, those counted twice that are in both
-// generations.
-func (r *recent[K, V]) Len() int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return len(r.young) + len(r.old)
 }

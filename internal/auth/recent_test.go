@@ -17,7 +17,7 @@ func TestRecent_stays_bounded(t *testing.T) {
 		if n := r.Len(); n > 20 {
 			t.Fatalf("after %d: %d entries", i, n)
 		}
-		for back := range min(i+1, 10) { // without promoting them
+		for back := range min(i+1, 10) { // without making them young
 			if v, loaded := r.LoadOrStore(i-back, "w"); v != "v" || !loaded {
 				t.Fatalf("after %d: entry %d is forgotten", i, i-back)
 			}

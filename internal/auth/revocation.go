@@ -9,71 +9,71 @@ import (
 	"time"
 )
 
-// Revoked is one session that was ended by logout.
+// Revoked is one session that a logout ended.
 type Revoked struct {
-	Seq       int64 // its place among all logouts, from 1
+	Seq       int64 // its number among all logouts, from 1
 	JTI       string
-	ExpiresAt time.Time // of its token, in milliseconds
+	ExpiresAt time.Time // of its token, with a precision of a millisecond
 }
 
-// Store keeps logouts where every replica sees them. It is safe for concurrent
-// use; authtest is its contract in code.
+// Store keeps logouts for all replicas. It is safe for concurrent use. Package
+// authtest is its conformance suite.
 type Store interface {
-	// Revoke records the logout durably before it returns. A session that is
-	// there already stays as it is.
+	// Revoke records the logout durably before it returns. It does not change a
+	// session that was recorded before.
 	Revoke(ctx context.Context, jti string, expiresAt time.Time) error
-	// Since returns logouts with a greater Seq, in its order: as many as are
-	// convenient, none only if there are none. Who has read up to a Seq misses
-	// nothing below it: numbers become visible in their order.
+	// Since returns logouts with a greater Seq, ordered by Seq: any number of
+	// them, none only if there are none. Numbers become visible in order, so a
+	// reader that has read up to a Seq has missed none below it.
 	Since(ctx context.Context, seq int64) ([]Revoked, error)
 	// Purge removes logouts of tokens that expired before that time, a bounded
-	// number of them.
+	// number per call.
 	Purge(ctx context.Context, before time.Time) error
 }
 
 const (
-	// pollEvery leaves as much again for the query, within the second that a
-	// logout may take.
-	pollEvery = 500 * time.Millisecond
-	// pollTimeout gives up a query that hangs, so that the next may succeed.
+	// pollInterval leaves as much time again for the query within the second
+	// that a logout may take.
+	pollInterval = 500 * time.Millisecond
+	// pollTimeout ends a query that hangs, so that the next may succeed.
 	pollTimeout = 2 * time.Second
-	// purgeEvery keeps each purge a matter of milliseconds.
-	purgeEvery = time.Minute
-	// keepExpired is how long after its expiry a logout is kept: well over the
-	// leeway and what the replicas' clocks may differ by.
+	// purgeInterval is short enough that each purge takes only milliseconds.
+	purgeInterval = time.Minute
+	// keepExpired is how long a logout is kept after its token has expired:
+	// much longer than the leeway and the clock differences of the replicas.
 	keepExpired = time.Hour
 )
 
-// revocations is what this replica knows of the logouts of all.
+// revocations are the logouts of all replicas that this replica has read.
 type revocations struct {
 	store Store
 	now   func() time.Time
 	log   *slog.Logger
-	seq   int64 // read up to here; catchUp's alone
+	seq   int64 // the last one read; used by catchUp only
 
-	mu   sync.RWMutex
-	dead map[string]time.Time // jti → expiry of the token
+	mu      sync.RWMutex
+	revoked map[string]time.Time // jti → expiry of the token
 }
 
 func newRevocations(store Store, opts Options) *revocations {
-	return &revocations{store: store, now: opts.Now, log: opts.Log, dead: map[string]time.Time{}}
+	return &revocations{store: store, now: opts.Now, log: opts.Log, revoked: map[string]time.Time{}}
 }
 
 func (r *revocations) has(jti string) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	_, dead := r.dead[jti]
+	_, dead := r.revoked[jti]
 	return dead
 }
 
 func (r *revocations) add(jti string, expiresAt time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dead[jti] = expiresAt
+	r.revoked[jti] = expiresAt
 }
 
-// catchUp reads what was logged out since the last call. What it has read
-// before an error counts.
+// catchUp reads the logouts since the last call. What it has read before an
+// error is kept.
 func (r *revocations) catchUp(ctx context.Context) error {
 	for {
 		page, err := r.store.Since(ctx, r.seq)
@@ -90,11 +90,11 @@ func (r *revocations) catchUp(ctx context.Context) error {
 	}
 }
 
-// purge forgets logouts of tokens long expired, here and in the store.
+// purge drops logouts of tokens that expired long ago, here and in the store.
 func (r *revocations) purge(ctx context.Context) error {
 	before := r.now().Add(-keepExpired)
 	r.mu.Lock()
-	maps.DeleteFunc(r.dead, func(_ string, expiresAt time.Time) bool { return expiresAt.Before(before) })
+	maps.DeleteFunc(r.revoked, func(_ string, expiresAt time.Time) bool { return expiresAt.Before(before) })
 	r.mu.Unlock()
 	if err := r.store.Purge(ctx, before); err != nil {
 		return fmt.Errorf("purge logouts: %w", err)
@@ -102,22 +102,22 @@ func (r *revocations) purge(ctx context.Context) error {
 	return nil
 }
 
-// run polls and purges until ctx ends, apart, so that a slow write delays no
-// logout.
+// run polls and purges until ctx ends, in two goroutines: a slow purge must not
+// delay a poll.
 func (r *revocations) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	wg.Go(func() { r.every(ctx, pollEvery, r.catchUp) })
-	wg.Go(func() { r.every(ctx, purgeEvery, r.purge) })
+	wg.Go(func() { r.repeat(ctx, pollInterval, r.catchUp) })
+	wg.Go(func() { r.repeat(ctx, purgeInterval, r.purge) })
 	wg.Wait()
 }
 
-// every does the task now and at each interval, and logs when it begins and
-// when it ceases to go wrong.
-func (r *revocations) every(ctx context.Context, interval time.Duration, task func(context.Context) error) {
+// repeat runs the task now and at each interval. It logs when the task begins
+// to fail and when it succeeds again.
+func (r *revocations) repeat(ctx context.Context, interval time.Duration, task func(context.Context) error) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for ok := true; ctx.Err() == nil; {
-		err := bounded(ctx, task)
+		err := withTimeout(ctx, task)
 		if (err == nil) != ok && ctx.Err() == nil {
 			ok = err == nil
 			r.report(ctx, err)
@@ -129,7 +129,7 @@ func (r *revocations) every(ctx context.Context, interval time.Duration, task fu
 	}
 }
 
-func bounded(ctx context.Context, task func(context.Context) error) error {
+func withTimeout(ctx context.Context, task func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	return task(ctx)
@@ -137,8 +137,8 @@ func bounded(ctx context.Context, task func(context.Context) error) error {
 
 func (r *revocations) report(ctx context.Context, err error) {
 	if err == nil {
-		r.log.InfoContext(ctx, "sessions: the store of logouts answers again")
+		r.log.InfoContext(ctx, "sessions: logout store answers again")
 		return
 	}
-	r.log.WarnContext(ctx, "sessions: the store of logouts does not answer; logouts elsewhere are seen late", "error", err)
+	r.log.WarnContext(ctx, "sessions: logout store does not answer; retrying, logouts on other replicas are seen late", "error", err)
 }

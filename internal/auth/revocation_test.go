@@ -19,17 +19,17 @@ import (
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
-// The same database through two handles, as two processes have it, in real
-// time: so not beside the tests that keep every processor busy.
+// The same database through two handles, like two processes, in real time. It
+// does not run in parallel with the tests that use all processors.
 func TestLogout_reaches_a_second_replica_within_a_second(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "addcard.db")
 	here := running(t, setup{store: sqlstore.New(sqldbtest.Open(t, url))})
 	there := running(t, setup{store: sqlstore.New(sqldbtest.Open(t, url))})
 	for range 3 {
 		token, session := login(t, here)
-		wantLive(t, there, token)
+		wantValid(t, there, token)
 		logout(t, here, session)
-		wantDead(t, here, token)
+		wantInvalid(t, here, token)
 		start := time.Now()
 		for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
 			if _, err := there.Verify(token); errors.Is(err, auth.ErrSession) {
@@ -55,16 +55,16 @@ func TestLogout_reaches_every_replica_within_half_a_second_of_virtual_time(t *te
 			token, session := login(t, s)
 			keep, _ := login(t, s)
 			for _, other := range replicas {
-				wantLive(t, other, token)
+				wantValid(t, other, token)
 			}
 			time.Sleep(time.Duration(i) * 110 * time.Millisecond)
 			logout(t, s, session)
-			wantDead(t, s, token)
+			wantInvalid(t, s, token)
 			time.Sleep(500 * time.Millisecond)
 			synctest.Wait()
 			for _, other := range replicas {
-				wantDead(t, other, token)
-				wantLive(t, other, keep)
+				wantInvalid(t, other, token)
+				wantValid(t, other, keep)
 			}
 		}
 	})
@@ -88,11 +88,11 @@ func TestLogout_holds_after_a_restart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = open(t, setup{store: sqlstore.New(sqldbtest.Open(t, url))})
-	wantDead(t, s, dead)
-	wantLive(t, s, live)
+	wantInvalid(t, s, dead)
+	wantValid(t, s, live)
 }
 
-// More logouts than one page of the store.
+// There are more logouts than one page of the store.
 func TestOpen_reads_every_logout(t *testing.T) {
 	t.Parallel()
 	store := sqlstore.New(sqldbtest.New(t))
@@ -109,7 +109,7 @@ func TestOpen_reads_every_logout(t *testing.T) {
 	wg.Wait()
 	s = open(t, setup{store: store})
 	for _, token := range tokens {
-		wantDead(t, s, token)
+		wantInvalid(t, s, token)
 	}
 }
 
@@ -119,10 +119,10 @@ func TestLogout_twice_does_no_harm(t *testing.T) {
 	token, session := login(t, s)
 	logout(t, s, session)
 	logout(t, s, session)
-	wantDead(t, s, token)
+	wantInvalid(t, s, token)
 }
 
-// outage is a store whose server can go away.
+// outage is a store that can fail or hang.
 type outage struct {
 	auth.Store
 	down, hangs atomic.Bool
@@ -186,15 +186,15 @@ func TestRun_goes_on_through_an_outage_and_catches_up(t *testing.T) {
 				logout(t, here, session)
 				time.Sleep(3 * time.Minute)
 				keep, _ := login(t, here)
-				wantDead(t, there, early)
-				wantLive(t, there, token) // not known here, and said so in the log
-				wantLive(t, there, keep)
+				wantInvalid(t, there, early)
+				wantValid(t, there, token) // not read here yet; the log says that the store does not answer
+				wantValid(t, there, keep)
 				set(cut, false)
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				wantDead(t, there, token)
-				wantLive(t, there, keep)
-				for word, want := range map[string]int{"does not answer": 2, "answers again": 2} { // one for reads, one for purges
+				wantInvalid(t, there, token)
+				wantValid(t, there, keep)
+				for word, want := range map[string]int{"does not answer": 2, "answers again": 2} { // one of polls, one of purges
 					if got := strings.Count(log.String(), word); got != want {
 						t.Errorf("the log says %d times %q, want %d:\n%s", got, word, want, &log)
 					}
@@ -214,11 +214,11 @@ func TestRun_sees_a_logout_within_a_second_of_the_end_of_an_outage(t *testing.T)
 		token, session := login(t, here)
 		logout(t, here, session)
 		time.Sleep(time.Minute)
-		wantLive(t, there, token)
+		wantValid(t, there, token)
 		cut.down.Store(false)
 		time.Sleep(500 * time.Millisecond)
 		synctest.Wait()
-		wantDead(t, there, token)
+		wantInvalid(t, there, token)
 	})
 }
 
@@ -231,10 +231,10 @@ func TestLogout_that_is_not_durable_is_an_error(t *testing.T) {
 	if err := s.Logout(t.Context(), session); !errors.Is(err, errDown) {
 		t.Errorf("got %v, want %v", err, errDown)
 	}
-	wantLive(t, s, token) // what a restart would say, too
+	wantValid(t, s, token) // as after a restart
 	cut.down.Store(false)
 	logout(t, s, session)
-	wantDead(t, s, token)
+	wantInvalid(t, s, token)
 }
 
 func TestOpen_without_the_store_is_an_error(t *testing.T) {
@@ -253,12 +253,12 @@ func TestRun_keeps_a_logout_as_long_as_its_token_and_then_drops_it(t *testing.T)
 		db := sqldbtest.New(t)
 		store := sqlstore.New(db)
 		s := running(t, setup{store: store})
-		time.Sleep(40 * time.Second) // so that a purge falls into the leeway
+		time.Sleep(40 * time.Second) // so that a purge runs during the leeway
 		token, session := login(t, s)
 		logout(t, s, session)
 		other, _ := login(t, s)
 		time.Sleep(2*time.Hour + 29*time.Second) // in the leeway
-		wantLive(t, s, other)
+		wantValid(t, s, other)
 		for name, s := range map[string]*auth.Service{"runs": s, "restarted": open(t, setup{store: store})} {
 			if _, err := s.Verify(token); !errors.Is(err, auth.ErrSession) || !strings.Contains(err.Error(), "logged out") {
 				t.Errorf("%s: got %v, want a logout", name, err)
@@ -273,7 +273,7 @@ func TestRun_keeps_a_logout_as_long_as_its_token_and_then_drops_it(t *testing.T)
 	})
 }
 
-// What is purged leaves the memory as well.
+// Purged logouts are also removed from memory.
 func TestRun_forgets_old_logouts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -282,11 +282,11 @@ func TestRun_forgets_old_logouts(t *testing.T) {
 		s := running(t, setup{opts: auth.Options{Now: c.Now}})
 		token, session := login(t, s)
 		logout(t, s, session)
-		wantDead(t, s, token)
+		wantInvalid(t, s, token)
 		c.Set(session.ExpiresAt.Add(time.Hour + time.Second))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		c.Set(session.IssuedAt) // only a clock that jumped back by hours could tell
-		wantLive(t, s, token)
+		c.Set(session.IssuedAt) // visible only because this clock jumps back by hours
+		wantValid(t, s, token)
 	})
 }

@@ -13,28 +13,28 @@ import (
 )
 
 const (
-	// issuer is also the audience: addcard's tokens are for addcard.
+	// issuer is also the audience: addcard issues its tokens for itself.
 	issuer = "addcard"
-	// tokenLife is how long a session lasts at most.
-	tokenLife = 7200 * time.Second
-	// leeway is what two replicas' clocks may differ by.
+	// tokenLifetime is the lifetime of a session.
+	tokenLifetime = 7200 * time.Second
+	// leeway is the allowed difference between the clocks of two replicas.
 	leeway = 30 * time.Second
-	// maxToken is six times what our tokens take.
-	maxToken = 2048
+	// maxTokenLength is six times the length of our tokens.
+	maxTokenLength = 2048
 )
 
-// The reasons are our own words: golang-jwt's errors may quote the token.
+// Reasons for ErrSession. The errors of golang-jwt are not used: they may quote the token.
 var (
 	errForm      = fmt.Errorf("%w: not three base64url parts in 2 KiB", ErrSession)
 	errHeader    = fmt.Errorf("%w: header is not exactly alg HS256, typ JWT and kid", ErrSession)
-	errKey       = fmt.Errorf("%w: signed with a key we do not have", ErrSession)
+	errKey       = fmt.Errorf("%w: signed with an unknown key", ErrSession)
 	errSignature = fmt.Errorf("%w: wrong signature", ErrSession)
-	errClaims    = fmt.Errorf("%w: claims are not exactly ours", ErrSession)
+	errClaims    = fmt.Errorf("%w: claims differ from those that we issue", ErrSession)
 	errTime      = fmt.Errorf("%w: expired or not yet issued", ErrSession)
 	errRevoked   = fmt.Errorf("%w: logged out", ErrSession)
 )
 
-// tokens signs sessions and reads them back.
+// tokens signs and parses sessions.
 type tokens struct {
 	keys   *Keys
 	now    func() time.Time
@@ -54,12 +54,12 @@ func newTokens(keys *Keys, now func() time.Time) tokens {
 	)}
 }
 
-// issue begins a session for the member.
+// issue returns a new session of the member and its token.
 func (t tokens) issue(memberID string) (string, Session, error) {
 	iat := t.now().Unix()
 	c := claims{
 		Issuer: issuer, Audience: issuer, Subject: memberID, ID: uuid.NewString(),
-		IssuedAt: iat, ExpiresAt: iat + int64(tokenLife/time.Second),
+		IssuedAt: iat, ExpiresAt: iat + int64(tokenLifetime/time.Second),
 	}
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodHS256, &c)
 	unsigned.Header["kid"] = t.keys.signer
@@ -70,10 +70,10 @@ func (t tokens) issue(memberID string) (string, Session, error) {
 	return token, c.session(), nil
 }
 
-// parse returns the session of a token that we signed and that is within its
-// time, else one of the reasons above.
+// parse returns the session of a token that we signed and that is not expired,
+// or one of the errors above.
 func (t tokens) parse(token string) (Session, error) {
-	if !wellFormed(token) {
+	if !isWellFormed(token) {
 		return Session{}, errForm
 	}
 	kid, ok := keyID(token)
@@ -87,15 +87,16 @@ func (t tokens) parse(token string) (Session, error) {
 	var c claims
 	_, err := t.parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return key, nil })
 	if err != nil {
-		return Session{}, reason(err)
+		return Session{}, parseError(err)
 	}
 	return c.session(), nil
 }
 
-// wellFormed is ^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$ on the whole
-// token: the base64 decoder would pass over line ends.
-func wellFormed(token string) bool {
-	if len(token) > maxToken {
+// isWellFormed reports whether the whole token matches
+// ^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$. The base64 decoder would
+// ignore line ends.
+func isWellFormed(token string) bool {
+	if len(token) > maxTokenLength {
 		return false
 	}
 	dots, length := 0, 0
@@ -113,8 +114,9 @@ func wellFormed(token string) bool {
 	return dots == 2 && length > 0
 }
 
-// keyID returns the kid of a header that holds nothing but what ours hold.
-// golang-jwt would take the last of two members and overlook crit and jku.
+// keyID returns the kid of a header that has exactly the fields of our headers.
+// golang-jwt would use the last of two fields with the same name, and ignore
+// crit and jku.
 func keyID(token string) (string, bool) {
 	encoded, _, _ := strings.Cut(token, ".")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
@@ -132,7 +134,7 @@ func keyID(token string) (string, bool) {
 	return h.KeyID, h.Algorithm == jwt.SigningMethodHS256.Alg() && h.Type == "JWT"
 }
 
-func reason(err error) error {
+func parseError(err error) error {
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
 		return errTime
@@ -142,7 +144,7 @@ func reason(err error) error {
 	return errClaims
 }
 
-// claims are all a token may say. It implements jwt.Claims and
+// claims are all claims that a token may have. It implements jwt.Claims and
 // jwt.ClaimsValidator.
 type claims struct {
 	Issuer    string `json:"iss"`
@@ -153,25 +155,26 @@ type claims struct {
 	ExpiresAt int64  `json:"exp"`
 }
 
-// UnmarshalJSON reads strictly: no unknown, repeated or wrongly cased member,
-// no number in a string and no fraction.
+// UnmarshalJSON is strict: it refuses unknown and duplicate fields, names in
+// the wrong case, numbers in strings and fractions.
 func (c *claims) UnmarshalJSON(b []byte) error {
 	type plain claims
 	return json.Unmarshal(b, (*plain)(c), json.RejectUnknownMembers(true))
 }
 
-// Validate is the part of the contract that golang-jwt does not check.
+// Validate checks what golang-jwt does not.
 func (c *claims) Validate() error {
 	switch {
 	case !isUUID(c.Subject), !isUUID(c.ID):
 		return errors.New("sub or jti is not a UUID")
-	case c.IssuedAt <= 0, c.ExpiresAt <= c.IssuedAt, c.ExpiresAt-c.IssuedAt > int64(tokenLife/time.Second):
-		return errors.New("life is not within two hours")
+	case c.IssuedAt <= 0, c.ExpiresAt <= c.IssuedAt, c.ExpiresAt-c.IssuedAt > int64(tokenLifetime/time.Second):
+		return errors.New("lifetime is not within two hours")
 	}
 	return nil
 }
 
-// isUUID takes the 36-character form only; package uuid knows three more.
+// isUUID accepts only the form with 36 characters; package uuid accepts three
+// more.
 func isUUID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }
 
 func (c *claims) session() Session {
@@ -181,8 +184,9 @@ func (c *claims) session() Session {
 	}
 }
 
-// livesAt is the judgement of golang-jwt on exp and iat, with its leeway.
-func (s Session) livesAt(now time.Time) bool {
+// validAt reports whether the session is valid at now. It is the rule of
+// golang-jwt for exp and iat, with the same leeway.
+func (s Session) validAt(now time.Time) bool {
 	return !now.Before(s.IssuedAt.Add(-leeway)) && now.Before(s.ExpiresAt.Add(leeway))
 }
 

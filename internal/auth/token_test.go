@@ -19,13 +19,13 @@ import (
 const (
 	sub = "0b7f8c1e-3a52-4d7e-9f10-5a4b3c2d1e0f"
 	jti = "7d0c9b8a-1e2f-4a3b-8c4d-5e6f7a8b9c0d"
-	iat = 1763899200 // 2025-11-23 12:00 UTC, the time of these tests
+	iat = 1763899200 // 2025-11-23 12:00 UTC, the time in these tests
 
 	goodHeader = `{"alg":"HS256","kid":"k1","typ":"JWT"}`
 	goodClaims = `{"iss":"addcard","aud":"addcard","sub":"` + sub + `","jti":"` + jti + `","iat":1763899200,"exp":1763906400}`
 )
 
-// sign makes a token of any text, without the library under test.
+// sign makes a token of any text without the library under test.
 func sign(header, claims string, key []byte) string { return signWith(sha256.New, header, claims, key) }
 
 func signWith(h func() hash.Hash, header, claims string, key []byte) string {
@@ -39,15 +39,16 @@ func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s
 
 func good() string { return sign(goodHeader, goodClaims, key1) }
 
-// judge is a Service in the minute of these tests, which knows k1 and k2.
-func judge(t testing.TB) *auth.Service {
+// fixedService returns a Service at the time of these tests with the keys k1
+// and k2.
+func fixedService(t testing.TB) *auth.Service {
 	return open(t, setup{
 		keys: keys(t, entry("k1", key1), entry("k2", key2)),
 		opts: auth.Options{Now: func() time.Time { return time.Unix(iat, 0) }},
 	})
 }
 
-// header and claims are a good token with one part of its JSON replaced.
+// header and claims return a good token with one part of its JSON replaced.
 func header(t testing.TB, old, repl string) string {
 	return sign(replaced(t, goodHeader, old, repl), goodClaims, key1)
 }
@@ -66,15 +67,15 @@ func replaced(t testing.TB, text, old, repl string) string {
 
 func TestVerify_accepts(t *testing.T) {
 	t.Parallel()
-	s := judge(t)
+	s := fixedService(t)
 	for name, token := range map[string]string{
-		"a good token":             good(),
-		"members in another order": sign(`{"typ":"JWT","alg":"HS256","kid":"k1"}`, goodClaims, key1),
-		"spaces in its JSON":       sign(`{ "alg": "HS256", "kid": "k1", "typ": "JWT" }`, goodClaims+"\n", key1),
-		"the second key":           sign(strings.Replace(goodHeader, "k1", "k2", 1), goodClaims, key2),
-		"a clock 30 s ahead":       claims(t, `1763899200,"exp":1763906400`, `1763899230,"exp":1763906430`),
-		"a shorter life":           claims(t, "1763906400", "1763899201"),
-		"just expired":             claims(t, `1763899200,"exp":1763906400`, `1763899170,"exp":1763899171`),
+		"a good token":            good(),
+		"fields in another order": sign(`{"typ":"JWT","alg":"HS256","kid":"k1"}`, goodClaims, key1),
+		"spaces in its JSON":      sign(`{ "alg": "HS256", "kid": "k1", "typ": "JWT" }`, goodClaims+"\n", key1),
+		"the second key":          sign(strings.Replace(goodHeader, "k1", "k2", 1), goodClaims, key2),
+		"a clock 30 s ahead":      claims(t, `1763899200,"exp":1763906400`, `1763899230,"exp":1763906430`),
+		"a shorter life":          claims(t, "1763906400", "1763899201"),
+		"just expired":            claims(t, `1763899200,"exp":1763906400`, `1763899170,"exp":1763899171`),
 	} {
 		if got, err := s.Verify(token); err != nil || got.MemberID != sub || got.JTI != jti {
 			t.Errorf("%s: got %+v, %v", name, got, err)
@@ -84,15 +85,15 @@ func TestVerify_accepts(t *testing.T) {
 
 func TestVerify_refuses_crafted_tokens(t *testing.T) {
 	t.Parallel()
-	s := judge(t)
+	s := fixedService(t)
 	n := 0
 	for _, tokens := range []map[string]string{craftedHeaders(t), craftedKeys(t), craftedClaims(t), craftedTimes(t), craftedForms(t)} {
 		for name, token := range tokens {
 			n++
-			for range 2 { // what was refused once must not be remembered as good
+			for range 2 { // a refused token must not be kept as verified
 				if got, err := s.Verify(token); !errors.Is(err, auth.ErrSession) || got != (auth.Session{}) {
 					t.Errorf("%s: got %+v, %v", name, got, err)
-				} else if quotes(err, token) {
+				} else if leaks(err, token) {
 					t.Errorf("%s: the error quotes the token: %v", name, err)
 				}
 			}
@@ -101,8 +102,8 @@ func TestVerify_refuses_crafted_tokens(t *testing.T) {
 	t.Logf("%d tokens", n)
 }
 
-// quotes tells whether the reason holds a part of the token that is telling.
-func quotes(err error, token string) bool {
+// leaks reports whether err contains a significant part of the token.
+func leaks(err error, token string) bool {
 	for _, part := range strings.Split(token, ".") {
 		raw, _ := base64.RawURLEncoding.DecodeString(part)
 		for _, piece := range append(strings.FieldsFunc(string(raw), func(r rune) bool { return strings.ContainsRune(`{}",:`, r) }), part) {
@@ -114,10 +115,10 @@ func quotes(err error, token string) bool {
 	return false
 }
 
-// A token may be as long as 2 KiB, and no longer.
+// A token may have up to 2 KiB.
 func TestVerify_bounds_the_length(t *testing.T) {
 	t.Parallel()
-	s := judge(t)
+	s := fixedService(t)
 	n := 0
 	for token := good(); len(token) <= 2100; n++ {
 		token = claims(t, `"aud"`, strings.Repeat(" ", n)+`"aud"`)
@@ -127,11 +128,11 @@ func TestVerify_bounds_the_length(t *testing.T) {
 	}
 }
 
-// golang-jwt passes over line ends and, unless told otherwise, the unused bits
-// of the last character; a whole alphabet of single changes finds the rest.
+// golang-jwt ignores line ends and, by default, the unused bits of the last
+// character. Single changes with a whole alphabet find other such cases.
 func TestVerify_refuses_every_mutation(t *testing.T) {
 	t.Parallel()
-	s := judge(t)
+	s := fixedService(t)
 	g := good()
 	if _, err := s.Verify(g); err != nil {
 		t.Fatal(err)
@@ -156,7 +157,7 @@ func TestVerify_refuses_every_mutation(t *testing.T) {
 			t.Fatalf("accepted: %q", m)
 		}
 	}
-	for _, c := range []byte(alphabet) { // the ends, all of them
+	for _, c := range []byte(alphabet) { // every character at both ends
 		for _, m := range []string{g + string([]byte{c}), string([]byte{c}) + g, g[:len(g)-1] + string([]byte{c})} {
 			if _, err := s.Verify(m); m != g && err == nil {
 				t.Errorf("accepted: %q", m)
@@ -172,7 +173,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(header(f, `"typ"`, `"crit":["exp"],"typ"`))
 	f.Add(claims(f, `"aud":"addcard"`, `"aud":["addcard"]`))
 	f.Add(claims(f, "1763906400", "9e18"))
-	s := judge(f)
+	s := fixedService(f)
 	f.Fuzz(func(t *testing.T, token string) {
 		if got, err := s.Verify(token); err == nil && token != good() {
 			t.Errorf("accepted: %q as %+v", token, got)
@@ -182,13 +183,14 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzVerify_signed signs whatever comes with a good key: what is accepted has
-// nothing in its header but ours, two UUIDs and at most two hours to live.
+// FuzzVerify_signed signs arbitrary text with a good key. An accepted token
+// must have only our header fields, two UUIDs and a lifetime of at most two
+// hours.
 func FuzzVerify_signed(f *testing.F) {
 	f.Add(goodHeader, goodClaims)
 	f.Add(goodHeader, `{"iss":"addcard","iss":"addcard"}`)
 	f.Add(`{"alg":"HS256","kid":"k1","typ":"JWT","crit":[]}`, goodClaims)
-	s := judge(f)
+	s := fixedService(f)
 	f.Fuzz(func(t *testing.T, header, claims string) {
 		got, err := s.Verify(sign(header, claims, key1))
 		if err != nil {
@@ -228,5 +230,5 @@ func TestKeys_rotate(t *testing.T) {
 		}
 	}
 	swapped := with(entry("k1", key2))
-	wantDead(t, swapped, first)
+	wantInvalid(t, swapped, first)
 }

@@ -5,28 +5,28 @@ import (
 	"strings"
 )
 
-// pair is one value in the hash and its name.
+// pair is one value that was hashed, with its name.
 type pair struct{ name, value string }
 
-// likely is how many wrong guesses of a slot are tried in a wrong arrangement,
-// of which there are hundreds.
-const likely = 24
+// maxGuesses is how many guesses of a slot are tried in wrong arrangements, of
+// which there are hundreds.
+const maxGuesses = 24
 
-// arrange tries the values in wrong arrangements: the right ones, then one
-// wrong one among them.
+// arrange tries wrong arrangements of the values: of the right ones, then with
+// one wrong one among them.
 func (s *search) arrange() bool {
 	if cause, evidence := s.arrangement(); cause != "" {
-		s.exam.add(cause, evidence)
+		s.explainer.add(cause, evidence)
 		return true
 	}
 	for i, slot := range s.slots {
-		for _, g := range slot.wrong[:min(likely, len(slot.wrong))] {
+		for _, g := range slot.wrong[:min(maxGuesses, len(slot.wrong))] {
 			s.values[i] = g.text
 			cause, evidence := s.arrangement()
 			s.values[i] = slot.right
 			if cause != "" {
-				s.exam.add(g.cause, s.evidence(slot, g))
-				s.exam.add(cause, evidence)
+				s.explainer.add(g.cause, s.evidence(slot, g))
+				s.explainer.add(cause, evidence)
 				return true
 			}
 		}
@@ -34,10 +34,10 @@ func (s *search) arrange() bool {
 	return false
 }
 
-// arrangement returns the cause of which the values, hashed in some wrong way,
-// give the signature.
+// arrangement returns the wrong arrangement of the values that gives the
+// signature, as a cause.
 func (s *search) arrangement() (cause, evidence string) {
-	var pairs []pair // by name, as the slots are
+	var pairs []pair // sorted by name, like the slots
 	var values []string
 	for i, slot := range s.slots {
 		if v := s.values[i]; v != "" {
@@ -62,8 +62,8 @@ func (s *search) arrangement() (cause, evidence string) {
 	return "", ""
 }
 
-// keyValue tries key=value pairs sorted by key, as wx.config wants them, under
-// the names that are common for them.
+// keyValue tries key=value pairs sorted by key, as for wx.config, with the
+// usual names of the keys.
 func (s *search) keyValue(pairs []pair) bool {
 	for _, ticket := range []string{"api_ticket", "jsapi_ticket", "ticket"} {
 		for _, nonce := range []string{"nonce_str", "noncestr", "nonceStr"} {
@@ -81,8 +81,8 @@ func (s *search) keyValue(pairs []pair) bool {
 	return false
 }
 
-// permute tries every order of pairs from place i on and returns the names in
-// the one that was hashed, or nil.
+// permute tries every order of pairs[i:] and returns the names in the order
+// that gives the signature, or nil.
 func (s *search) permute(pairs []pair, i int) (order []string) {
 	if i == len(pairs) {
 		s.sorted = s.sorted[:0]

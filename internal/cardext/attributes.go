@@ -9,16 +9,18 @@ import (
 const (
 	maxCode  = 20
 	maxNonce = 32
-	// farOff is how far a timestamp may be from now before it is worth a word.
-	farOff = 10 * time.Minute
-	// firstMilli is more seconds than any date has, and few milliseconds.
-	firstMilli = 100_000_000_000
+	// maxClockDifference is how far a timestamp may be from now without a
+	// finding.
+	maxClockDifference = 10 * time.Minute
+	// minMilliseconds is larger than the seconds of any date and smaller than
+	// the milliseconds of a recent one.
+	minMilliseconds = 100_000_000_000
 )
 
-// fault returns why m cannot be a cardExt whatever it was signed with, or "".
-func (m members) fault() string {
+// fault returns why m cannot be a cardExt regardless of its signature, or "".
+func (m fields) fault() string {
 	for _, name := range known {
-		if v, ok := m[name]; ok && !v.typed(name) {
+		if v, ok := m[name]; ok && !v.hasTypeOf(name) {
 			return CauseWrongType
 		}
 	}
@@ -33,23 +35,24 @@ func (m members) fault() string {
 	return ""
 }
 
-// typed reports whether v has a type that the known member called name may have.
-func (v member) typed(name string) bool {
+// hasTypeOf reports whether v has a type that the known field called name may
+// have.
+func (v field) hasTypeOf(name string) bool {
 	if name != "timestamp" && name != "fixed_begintimestamp" {
 		return v.kind == '"'
 	}
-	return (v.kind == '"' || v.number()) && (isDigits(v.text) || v.text == "")
+	return (v.kind == '"' || v.isNumber()) && (isDigits(v.text) || v.text == "")
 }
 
 func isHash(s string) bool {
 	return len(s) == 40 && strings.Trim(s, "0123456789abcdefABCDEF") == ""
 }
 
-// form notes what is wrong with the members before any is hashed.
-func (x *exam) form(m members) {
+// checkForm adds what is wrong with the fields before any of them is hashed.
+func (x *explainer) checkForm(m fields) {
 	for _, name := range known {
 		if key, _, found := m.misspelt(name); found {
-			x.add(CauseMisspeltKey, "it is "+name+", not "+x.show(key))
+			x.add(CauseMisspeltKey, "it is "+name+", not "+x.quote(key))
 		}
 	}
 	if cause := m.fault(); cause != "" {
@@ -57,10 +60,10 @@ func (x *exam) form(m members) {
 	}
 }
 
-// attributes notes what WeChat refuses however well it was signed. (Official
-// article 卡券签名错误排查方法.)
-func (x *exam) attributes(m members, card *Card) {
-	note := func(wrong bool, cause string) {
+// checkAttributes adds what WeChat refuses even with the right signature.
+// (Official article 卡券签名错误排查方法.)
+func (x *explainer) checkAttributes(m fields, card *Card) {
+	addIf := func(wrong bool, cause string) {
 		if wrong {
 			x.add(cause, "")
 		}
@@ -68,25 +71,26 @@ func (x *exam) attributes(m members, card *Card) {
 	code, openID := m["code"].text, m["openid"].text
 	if card != nil {
 		_, fixedBegin := m["fixed_begintimestamp"]
-		note(code != "" && !card.TakesCode, CauseCodeNotAllowed)
-		note(code == "" && card.TakesCode, CauseCodeMissing)
-		note(openID != "" && !card.NeedsOpenID, CauseOpenIDNotAllowed)
-		note(openID == "" && card.NeedsOpenID, CauseOpenIDMissing)
-		note(fixedBegin && !card.FixTerm, CauseFixedBeginNotAllowed)
+		addIf(code != "" && !card.TakesCode, CauseCodeNotAllowed)
+		addIf(code == "" && card.TakesCode, CauseCodeMissing)
+		addIf(openID != "" && !card.NeedsOpenID, CauseOpenIDNotAllowed)
+		addIf(openID == "" && card.NeedsOpenID, CauseOpenIDMissing)
+		addIf(fixedBegin && !card.FixTerm, CauseFixedBeginNotAllowed)
 	}
-	note(len(code) > maxCode, CauseCodeTooLong)
-	note(strings.Trim(code, alphabet) != "", CauseCodeCharacters)
-	note(len(m["nonce_str"].text) > maxNonce, CauseNonceTooLong)
+	addIf(len(code) > maxCode, CauseCodeTooLong)
+	addIf(strings.Trim(code, alphabet) != "", CauseCodeCharacters)
+	addIf(len(m["nonce_str"].text) > maxNonce, CauseNonceTooLong)
 	seconds, _ := strconv.ParseInt(m["timestamp"].text, 10, 64)
-	note(seconds >= firstMilli, CauseMilliseconds)
+	addIf(seconds >= minMilliseconds, CauseMilliseconds)
 	for _, name := range known {
 		v, sent := m[name]
-		note(sent && v.text == "", CauseEmptyValue)
+		addIf(sent && v.text == "", CauseEmptyValue)
 	}
 }
 
-// time notes the time of the cardExt and whether that is far from now.
-func (x *exam) time(m members, now time.Time) {
+// checkTime records the time of the cardExt and adds a finding if it is far
+// from now.
+func (x *explainer) checkTime(m fields, now time.Time) {
 	if _, sent := m["nonce_str"]; !sent {
 		x.add(CauseNonceMissing, "")
 	}
@@ -94,12 +98,12 @@ func (x *exam) time(m members, now time.Time) {
 	switch {
 	case err != nil:
 		return
-	case seconds >= firstMilli:
+	case seconds >= minMilliseconds:
 		x.report.Timestamp = time.UnixMilli(seconds).UTC()
 	default:
 		x.report.Timestamp = time.Unix(seconds, 0).UTC()
 	}
-	if off := now.Sub(x.report.Timestamp); !now.IsZero() && off.Abs() > farOff {
+	if off := now.Sub(x.report.Timestamp); !now.IsZero() && off.Abs() > maxClockDifference {
 		x.add(CauseTimestampFar, "it says "+x.report.Timestamp.Format(time.RFC3339))
 	}
 }

@@ -158,7 +158,7 @@ func TestNewNonce_is_32_letters_and_digits_each_equally_likely(t *testing.T) {
 	if len(count) != len(letters) {
 		t.Errorf("%d different characters, want %d", len(count), len(letters))
 	}
-	// One symbol of 62 comes 10,323 times in 640,000, give or take 101. Taking
+	// Each of the 62 symbols is expected 10,323 ± 101 times in 640,000. Taking
 	// bytes modulo 62 would give the first eight symbols 12,500.
 	for _, r := range letters {
 		if n := count[r]; n < 9_700 || n > 10_950 {

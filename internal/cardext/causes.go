@@ -1,21 +1,16 @@
 package cardext
 
-import (
-	"maps"
-	"slices"
-)
-
 // The causes that [Explain] can name. They are stable: programs may compare
 // them, and they are safe to log.
 const (
 	// The string itself.
 	CauseNotString    = "not_a_string"   // cardExt is an object, or was made a JSON string twice
-	CauseMalformed    = "malformed_json" // cardExt is no single JSON object in UTF-8 of at most 4096 bytes
+	CauseMalformed    = "malformed_json" // cardExt is not a single JSON object in UTF-8 of at most 4096 bytes
 	CauseDuplicateKey = "duplicate_key"
 	CauseMisspeltKey  = "misspelt_key" // for example nonceStr or openId
-	CauseWrongType    = "wrong_type"   // a value that is no string, or a time that is no whole number of seconds
+	CauseWrongType    = "wrong_type"   // a value that is not a string, or a time that is not a whole number of seconds
 
-	// Proved by computing the signature again in the way that is wrong.
+	// Proved by making the same mistake and getting the same signature.
 	CauseJSAPITicket        = "jsapi_ticket"      // signed with the ticket for wx.config
 	CauseOldTicket          = "old_ticket"        // signed with one of Facts.OldTickets
 	CauseTicketWhitespace   = "ticket_whitespace" // signed with a space, a line end or quotes around the ticket
@@ -37,13 +32,13 @@ const (
 	CauseOuterStrSigned     = "outer_str_signed"
 	CauseFixedBeginSigned   = "fixed_begintimestamp_signed"
 	CauseKeysSorted         = "keys_sorted" // the keys were sorted, not the values
-	CauseNotSorted          = "not_sorted"  // joined in some other order; Detail has it
-	CauseSeparator          = "separator"   // sorted, but joined with something in between
-	CauseKeyValue           = "key_value"   // key=value pairs were hashed, as wx.config wants it
+	CauseNotSorted          = "not_sorted"  // joined in another order, which is in Detail
+	CauseSeparator          = "separator"   // sorted, but joined with a separator
+	CauseKeyValue           = "key_value"   // key=value pairs were hashed, as for wx.config
 	CauseSignatureUpperCase = "signature_upper_case"
-	CauseUnknown            = "unknown" // the signature does not verify, and no mistake known here explains it
+	CauseUnknown            = "unknown" // the signature is wrong, and no known mistake explains it
 
-	// Seen in the values, whether or not the signature verifies.
+	// Found in the values, whether or not the signature is right.
 	CauseSignatureMissing     = "signature_missing"
 	CauseSignatureFormat      = "signature_format" // not 40 hexadecimal digits
 	CauseTimestampMissing     = "timestamp_missing"
@@ -54,25 +49,26 @@ const (
 	CauseOpenIDNotAllowed     = "openid_not_allowed" // bind_openid is false
 	CauseOpenIDMissing        = "openid_missing"     // bind_openid is true
 	CauseFixedBeginNotAllowed = "fixed_begintimestamp_not_allowed"
-	CauseEmptyValue           = "empty_value" // a key with nothing behind it
+	CauseEmptyValue           = "empty_value" // a key with an empty value
 	CauseNonceTooLong         = "nonce_too_long"
-	CauseNonceMissing         = "nonce_missing" // allowed, but anybody can use the cardExt again
+	CauseNonceMissing         = "nonce_missing" // allowed, but the cardExt can be used more than once
 	CauseTimestampFar         = "timestamp_far" // more than ten minutes from Facts.Now
-	CauseNoTicket             = "no_ticket"     // Explain was given none, so nothing was verified
+	CauseNoTicket             = "no_ticket"     // Explain got none, so it verified nothing
 )
 
-// advice says for each cause what to do about it. No value of a cardExt is in it.
+// advice says for each cause what to do about it. It contains no value of a
+// cardExt.
 var advice = map[string]string{
-	CauseNotString:    "pass cardExt to wx.addCard as the one JSON string that the server made: not as an object, not through JSON.stringify again",
-	CauseMalformed:    "cardExt must be one JSON object and nothing more",
-	CauseDuplicateKey: "two members have one name, and readers differ about which of them counts",
-	CauseMisspeltKey:  "the name is not spelt as WeChat spells it, so WeChat does not see the value",
+	CauseNotString:    "pass cardExt to wx.addCard as the JSON string that the server made: not as an object, not through JSON.stringify again",
+	CauseMalformed:    "cardExt must be one JSON object and nothing else",
+	CauseDuplicateKey: "two fields have the same name, and parsers differ about which one counts",
+	CauseMisspeltKey:  "WeChat spells the name differently, so it does not see the value",
 	CauseWrongType:    "all values are JSON strings; timestamp and fixed_begintimestamp are whole seconds",
 
 	CauseJSAPITicket:        "signed with the jsapi ticket, which only wx.config takes: fetch the one of type wx_card",
-	CauseOldTicket:          "signed with an earlier api_ticket: something caches it for longer than it lives",
+	CauseOldTicket:          "signed with an earlier api_ticket: something caches it for longer than its lifetime",
 	CauseTicketWhitespace:   "white space or quotes came along with the api_ticket: trim it where it is read",
-	CauseTicketMissing:      "signed without an api_ticket: it was not there yet when this was signed",
+	CauseTicketMissing:      "signed without an api_ticket: it was not available yet when this was signed",
 	CauseMilliseconds:       "WeChat counts in seconds: divide by 1000 before signing",
 	CauseTimestampDiffers:   "take the time once and use that one value for the hash and for cardExt",
 	CauseTimestampNotSigned: "the timestamp in cardExt was left out of the hash",
@@ -85,13 +81,13 @@ var advice = map[string]string{
 	CauseOpenIDDiffers:      "another openid was signed than is in cardExt",
 	CauseOpenIDNotSigned:    "the openid in cardExt was left out of the hash",
 	CauseOpenIDNotSent:      "an openid was signed but is not in cardExt",
-	CauseCardIDDiffers:      "signed for another card than the cardId beside this cardExt",
+	CauseCardIDDiffers:      "signed for another card than the cardId next to this cardExt",
 	CauseCardIDNotSigned:    "the card_id was left out of the hash",
 	CauseOuterStrSigned:     "outer_str must not be in the hash",
 	CauseFixedBeginSigned:   "fixed_begintimestamp must not be in the hash",
 	CauseKeysSorted:         "sort the values, not their keys",
 	CauseNotSorted:          "sort the values as strings, byte by byte, before joining them",
-	CauseSeparator:          "join the sorted values with nothing in between",
+	CauseSeparator:          "join the sorted values without a separator",
 	CauseKeyValue:           "hash the values alone; key=value pairs are the signature of wx.config",
 	CauseSignatureUpperCase: "write the signature in lower-case hexadecimal",
 	CauseUnknown: "no known mistake gives this signature: most often the api_ticket was an earlier one or another account's " +
@@ -107,12 +103,9 @@ var advice = map[string]string{
 	CauseOpenIDNotAllowed:     "this card is not bound to an openid: leave openid out of cardExt and of the hash",
 	CauseOpenIDMissing:        "this card is bound to an openid: sign and send the Official Account's",
 	CauseFixedBeginNotAllowed: "fixed_begintimestamp belongs to DATE_TYPE_FIX_TERM cards only",
-	CauseEmptyValue:           "leave out what has no value, from cardExt too",
+	CauseEmptyValue:           "leave out empty values, in cardExt, too",
 	CauseNonceTooLong:         "a nonce_str has at most 32 characters",
-	CauseNonceMissing:         "without a nonce_str this cardExt can be used again by whoever sees it",
+	CauseNonceMissing:         "without a nonce_str this cardExt can be used again by anyone who sees it",
 	CauseTimestampFar:         "signed more than ten minutes from now: is this cardExt old, cached, or the clock wrong?",
 	CauseNoTicket:             "no api_ticket was given to verify with",
 }
-
-// Causes lists every cause that [Explain] can name, sorted.
-func Causes() []string { return slices.Sorted(maps.Keys(advice)) }

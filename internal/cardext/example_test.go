@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/cardext"
 )
 
-// The values of WeChat's own example: what a server answers for one card.
+// The values of WeChat's own example: what a server returns for one card.
 func ExampleSign() {
 	ext := cardext.Sign("ojZ8YtyVyr30HheH3CM73y7h4jJE",
 		cardext.Params{CardID: "pjZ8Yt1XGILfi-FUsewpnnolGgZk", Code: "1434008071", OuterStr: "mp_home"},
@@ -24,8 +24,8 @@ func ExampleVerify() {
 	// <nil>
 }
 
-// The signature that was printed in WeChat's old example is wrong for the
-// values beside it: its author had a space behind the ticket.
+// The signature in WeChat's old example is wrong for the values next to it: its
+// author had a space after the ticket.
 func ExampleExplain() {
 	cardExt := `{"code":"jonyqin_1434008071","timestamp":"1404896688","nonce_str":"jonyqin","signature":"6b81fbf6af16e856334153b39737556063c82689"}`
 	report := cardext.Explain("ojZ8YtyVyr30HheH3CM73y7h4jJE", "pjZ8Yt1XGILfi-FUsewpnnolGgZk", cardExt,

@@ -22,7 +22,7 @@ const (
 	seconds     = "1700000000"
 )
 
-// object is a cardExt being made by somebody else's program.
+// object is a cardExt made by another program.
 type object map[string]any
 
 func (o object) with(name string, value any) object {
@@ -30,14 +30,14 @@ func (o object) with(name string, value any) object {
 	return o
 }
 
-// signed adds the signature over the values, joined as they are.
+// signed adds the signature of the values, joined in this order.
 func (o object) signed(values ...string) string {
 	sum := sha1.Sum([]byte(strings.Join(values, "")))
 	return o.with("signature", hex.EncodeToString(sum[:])).String()
 }
 
-// right adds the signature over the values as WeChat wants it.
-func (o object) right(values ...string) string {
+// signedRight adds the signature of the values as WeChat requires it.
+func (o object) signedRight(values ...string) string {
 	slices.Sort(values)
 	return o.signed(values...)
 }
@@ -50,7 +50,7 @@ func (o object) String() string {
 	return string(text)
 }
 
-// plain is the cardExt of a card without a code, not yet signed.
+// plain returns the unsigned cardExt of a card without a code.
 func plain() object { return object{"timestamp": when, "nonce_str": nonce} }
 
 var explainTests = []struct {
@@ -58,14 +58,14 @@ var explainTests = []struct {
 	cardExt  string
 	facts    cardext.Facts
 	verifies bool
-	also     string // another cause that must be there
-	detail   string // a word that Detail must have
+	also     string // another cause that must be reported
+	detail   string // a word that Detail must contain
 }{
 	// The string itself.
-	{cause: cardext.CauseNotString, cardExt: fmt.Sprintf("%q", plain().right(ticket, cardID, seconds, nonce))},
+	{cause: cardext.CauseNotString, cardExt: fmt.Sprintf("%q", plain().signedRight(ticket, cardID, seconds, nonce))},
 	{cause: cardext.CauseNotString, cardExt: "[object Object]"},
-	{cause: cardext.CauseNotString, cardExt: plain().right(ticket, cardID, seconds, nonce), facts: cardext.Facts{NotString: true}},
-	{cause: cardext.CauseNotString, cardExt: fmt.Sprintf("%q", plain().right(oldTicket, cardID, seconds, nonce)),
+	{cause: cardext.CauseNotString, cardExt: plain().signedRight(ticket, cardID, seconds, nonce), facts: cardext.Facts{NotString: true}},
+	{cause: cardext.CauseNotString, cardExt: fmt.Sprintf("%q", plain().signedRight(oldTicket, cardID, seconds, nonce)),
 		facts: cardext.Facts{OldTickets: []string{oldTicket}}, also: cardext.CauseOldTicket},
 	{cause: cardext.CauseMalformed, cardExt: ""},
 	{cause: cardext.CauseMalformed, cardExt: "null"},
@@ -75,98 +75,108 @@ var explainTests = []struct {
 	{cause: cardext.CauseMalformed, cardExt: `{"timestamp":01}`},
 	{cause: cardext.CauseMalformed, cardExt: "{\"outer_str\":\"\xff\"}"},
 	{cause: cardext.CauseMalformed, cardExt: `{"outer_str":"` + strings.Repeat("a", 5000) + `"}`},
-	{cause: cardext.CauseDuplicateKey, cardExt: `{"timestamp":1,` + plain().right(ticket, cardID, seconds, nonce)[1:]},
+	{cause: cardext.CauseDuplicateKey, cardExt: `{"timestamp":1,` + plain().signedRight(ticket, cardID, seconds, nonce)[1:]},
 	{cause: cardext.CauseMisspeltKey, detail: "nonceStr",
-		cardExt: object{"timestamp": when, "nonceStr": nonce}.right(ticket, cardID, seconds, nonce)},
-	{cause: cardext.CauseWrongType, cardExt: plain().with("code", 4929123456781234).right(ticket, cardID, seconds, nonce, code)},
-	{cause: cardext.CauseWrongType, cardExt: plain().with("timestamp", 1700000000.5).right(ticket, cardID, "1700000000.5", nonce)},
-	{cause: cardext.CauseWrongType, cardExt: plain().with("code", nil).right(ticket, cardID, seconds, nonce)},
+		cardExt: object{"timestamp": when, "nonceStr": nonce}.signedRight(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseWrongType, cardExt: plain().with("code", 4929123456781234).signedRight(ticket, cardID, seconds, nonce, code)},
+	{cause: cardext.CauseWrongType, cardExt: plain().with("timestamp", 1700000000.5).signedRight(ticket, cardID, "1700000000.5", nonce)},
+	{cause: cardext.CauseWrongType, cardExt: plain().with("code", nil).signedRight(ticket, cardID, seconds, nonce)},
 	{cause: cardext.CauseSignatureMissing, cardExt: plain().String()},
 	{cause: cardext.CauseSignatureFormat, cardExt: plain().with("signature", "f137").String(), also: cardext.CauseUnknown},
-	{cause: cardext.CauseTimestampMissing, cardExt: object{"nonce_str": nonce}.right(ticket, cardID, nonce)},
+	{cause: cardext.CauseTimestampMissing, cardExt: object{"nonce_str": nonce}.signedRight(ticket, cardID, nonce)},
 
 	// The ticket.
-	{cause: cardext.CauseJSAPITicket, cardExt: plain().right(jsapiTicket, cardID, seconds, nonce)},
-	{cause: cardext.CauseOldTicket, cardExt: plain().right(oldTicket, cardID, seconds, nonce)},
-	{cause: cardext.CauseTicketWhitespace, cardExt: plain().right(ticket+" ", cardID, seconds, nonce)},
-	{cause: cardext.CauseTicketWhitespace, cardExt: plain().right(ticket+"\n", cardID, seconds, nonce)},
-	{cause: cardext.CauseTicketWhitespace, cardExt: plain().right(`"`+ticket+`"`, cardID, seconds, nonce)},
-	{cause: cardext.CauseTicketMissing, cardExt: plain().right(cardID, seconds, nonce)},
-	{cause: cardext.CauseTicketMissing, cardExt: plain().right("undefined", cardID, seconds, nonce)},
+	{cause: cardext.CauseJSAPITicket, cardExt: plain().signedRight(jsapiTicket, cardID, seconds, nonce)},
+	{cause: cardext.CauseOldTicket, cardExt: plain().signedRight(oldTicket, cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketWhitespace, cardExt: plain().signedRight(ticket+" ", cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketWhitespace, cardExt: plain().signedRight(ticket+"\n", cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketWhitespace, cardExt: plain().signedRight(`"`+ticket+`"`, cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketMissing, cardExt: plain().signedRight(cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketMissing, cardExt: plain().signedRight("undefined", cardID, seconds, nonce)},
 
 	// The values.
-	{cause: cardext.CauseMilliseconds, detail: "1700000000123", cardExt: plain().right(ticket, cardID, "1700000000123", nonce)},
-	{cause: cardext.CauseMilliseconds, cardExt: plain().with("timestamp", when*1000).right(ticket, cardID, seconds, nonce)},
-	{cause: cardext.CauseMilliseconds, cardExt: plain().with("timestamp", when*1000).right(ticket, cardID, "1700000000000", nonce), verifies: true},
-	{cause: cardext.CauseMilliseconds, cardExt: plain().right(jsapiTicket, cardID, "1700000000123", nonce), also: cardext.CauseJSAPITicket},
-	{cause: cardext.CauseTimestampDiffers, cardExt: plain().right(ticket, cardID, "1700000060"), also: cardext.CauseNonceNotSigned},
-	{cause: cardext.CauseTimestampDiffers, detail: "1699999999", cardExt: plain().right(ticket, cardID, "1699999999", nonce)},
-	{cause: cardext.CauseTimestampDiffers, cardExt: plain().right(ticket, cardID, "1500000000", nonce),
+	{cause: cardext.CauseMilliseconds, detail: "1700000000123", cardExt: plain().signedRight(ticket, cardID, "1700000000123", nonce)},
+	{cause: cardext.CauseMilliseconds, cardExt: plain().with("timestamp", when*1000).signedRight(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseMilliseconds, cardExt: plain().with("timestamp", when*1000).signedRight(ticket, cardID, "1700000000000", nonce),
+		verifies: true},
+	{cause: cardext.CauseMilliseconds, cardExt: plain().signedRight(jsapiTicket, cardID, "1700000000123", nonce),
+		also: cardext.CauseJSAPITicket},
+	{cause: cardext.CauseTimestampDiffers, cardExt: plain().signedRight(ticket, cardID, "1700000060"), also: cardext.CauseNonceNotSigned},
+	{cause: cardext.CauseTimestampDiffers, detail: "1699999999", cardExt: plain().signedRight(ticket, cardID, "1699999999", nonce)},
+	{cause: cardext.CauseTimestampDiffers, cardExt: plain().signedRight(ticket, cardID, "1500000000", nonce),
 		facts: cardext.Facts{Signed: cardext.Signed{Timestamp: "1500000000"}}},
-	{cause: cardext.CauseUnknown, cardExt: plain().right(ticket, cardID, "1500000000", nonce)},
-	{cause: cardext.CauseTimestampNotSigned, cardExt: plain().right(ticket, cardID, nonce)},
-	{cause: cardext.CauseNonceDiffers, cardExt: plain().right(ticket, cardID, seconds, "another"),
+	{cause: cardext.CauseUnknown, cardExt: plain().signedRight(ticket, cardID, "1500000000", nonce)},
+	{cause: cardext.CauseTimestampNotSigned, cardExt: plain().signedRight(ticket, cardID, nonce)},
+	{cause: cardext.CauseNonceDiffers, cardExt: plain().signedRight(ticket, cardID, seconds, "another"),
 		facts: cardext.Facts{Signed: cardext.Signed{NonceStr: "another"}}},
-	{cause: cardext.CauseNonceDiffers, detail: "***", cardExt: object{"timestamp": when, "nonce_str": ticket}.right(ticket, cardID, seconds, oldTicket),
+	{cause: cardext.CauseNonceDiffers,
+		detail: "***", cardExt: object{"timestamp": when, "nonce_str": ticket}.signedRight(ticket, cardID, seconds, oldTicket),
 		facts: cardext.Facts{Signed: cardext.Signed{NonceStr: oldTicket}}},
-	{cause: cardext.CauseNonceNotSigned, cardExt: plain().right(ticket, cardID, seconds)},
-	{cause: cardext.CauseNonceNotSent, cardExt: object{"timestamp": when}.right(ticket, cardID, seconds, nonce),
+	{cause: cardext.CauseNonceNotSigned, cardExt: plain().signedRight(ticket, cardID, seconds)},
+	{cause: cardext.CauseNonceNotSent, cardExt: object{"timestamp": when}.signedRight(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Signed: cardext.Signed{NonceStr: nonce}}},
-	{cause: cardext.CauseCodeNotSigned, cardExt: plain().with("code", code).right(ticket, cardID, seconds, nonce)},
-	{cause: cardext.CauseCodeNotSent, cardExt: plain().right(ticket, cardID, seconds, nonce, code),
+	{cause: cardext.CauseCodeNotSigned, cardExt: plain().with("code", code).signedRight(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseCodeNotSent, cardExt: plain().signedRight(ticket, cardID, seconds, nonce, code),
 		facts: cardext.Facts{Signed: cardext.Signed{Code: code}}},
-	{cause: cardext.CauseCodeDiffers, cardExt: plain().with("code", code).right(ticket, cardID, seconds, nonce, "1"),
+	{cause: cardext.CauseCodeDiffers, cardExt: plain().with("code", code).signedRight(ticket, cardID, seconds, nonce, "1"),
 		facts: cardext.Facts{Signed: cardext.Signed{Code: "1"}}},
-	{cause: cardext.CauseOpenIDNotSigned, cardExt: plain().with("openid", openID).right(ticket, cardID, seconds, nonce)},
-	{cause: cardext.CauseOpenIDNotSent, cardExt: plain().right(ticket, cardID, seconds, nonce, openID),
+	{cause: cardext.CauseOpenIDNotSigned, cardExt: plain().with("openid", openID).signedRight(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseOpenIDNotSent, cardExt: plain().signedRight(ticket, cardID, seconds, nonce, openID),
 		facts: cardext.Facts{Signed: cardext.Signed{OpenID: openID}}},
-	{cause: cardext.CauseOpenIDDiffers, cardExt: plain().with("openid", openID).right(ticket, cardID, seconds, nonce, "oM"),
+	{cause: cardext.CauseOpenIDDiffers, cardExt: plain().with("openid", openID).signedRight(ticket, cardID, seconds, nonce, "oM"),
 		facts: cardext.Facts{Signed: cardext.Signed{OpenID: "oM"}}},
-	{cause: cardext.CauseCardIDDiffers, cardExt: plain().right(ticket, "pOther", seconds, nonce),
+	{cause: cardext.CauseCardIDDiffers, cardExt: plain().signedRight(ticket, "pOther", seconds, nonce),
 		facts: cardext.Facts{Signed: cardext.Signed{CardID: "pOther"}}},
-	{cause: cardext.CauseCardIDNotSigned, cardExt: plain().right(ticket, seconds, nonce)},
-	{cause: cardext.CauseOuterStrSigned, cardExt: plain().with("outer_str", "home").right(ticket, cardID, seconds, nonce, "home")},
-	{cause: cardext.CauseFixedBeginSigned, cardExt: plain().with("fixed_begintimestamp", 1700000009).right(ticket, cardID, seconds, nonce, "1700000009")},
-	{cause: cardext.CauseCodeNotSigned, cardExt: plain().with("code", code).right(oldTicket, cardID, seconds, nonce), also: cardext.CauseOldTicket},
+	{cause: cardext.CauseCardIDNotSigned, cardExt: plain().signedRight(ticket, seconds, nonce)},
+	{cause: cardext.CauseOuterStrSigned, cardExt: plain().with("outer_str", "home").signedRight(ticket, cardID, seconds, nonce, "home")},
+	{cause: cardext.CauseFixedBeginSigned, cardExt: plain().with("fixed_begintimestamp", 1700000009).signedRight(ticket, cardID, seconds, nonce, "1700000009")},
+	{cause: cardext.CauseCodeNotSigned, cardExt: plain().with("code", code).signedRight(oldTicket, cardID, seconds, nonce),
+		also: cardext.CauseOldTicket},
 
 	// The arrangement.
 	{cause: cardext.CauseKeysSorted, cardExt: plain().with("code", code).signed(ticket, cardID, code, nonce, seconds)},
 	{cause: cardext.CauseNotSorted, detail: "timestamp, card_id, api_ticket", cardExt: plain().signed(nonce, seconds, cardID, ticket)},
 	{cause: cardext.CauseJSAPITicket, cardExt: plain().signed(jsapiTicket, cardID, nonce, seconds), also: cardext.CauseKeysSorted},
-	{cause: cardext.CauseCodeNotSigned, cardExt: plain().with("code", code).signed(ticket, cardID, nonce, seconds), also: cardext.CauseKeysSorted},
-	{cause: cardext.CauseMilliseconds, cardExt: plain().with("timestamp", when*1000+123).signed(ticket, cardID, nonce, seconds), also: cardext.CauseKeysSorted},
-	{cause: cardext.CauseOuterStrSigned, cardExt: plain().with("outer_str", "home").signed(ticket, seconds, nonce, "home", cardID), also: cardext.CauseNotSorted},
+	{cause: cardext.CauseCodeNotSigned, cardExt: plain().with("code", code).signed(ticket, cardID, nonce, seconds),
+		also: cardext.CauseKeysSorted},
+	{cause: cardext.CauseMilliseconds, cardExt: plain().with("timestamp", when*1000+123).signed(ticket, cardID, nonce, seconds),
+		also: cardext.CauseKeysSorted},
+	{cause: cardext.CauseOuterStrSigned, cardExt: plain().with("outer_str", "home").signed(ticket, seconds, nonce, "home", cardID),
+		also: cardext.CauseNotSorted},
 	{cause: cardext.CauseSeparator, cardExt: plain().signed("1700000000&", nonce, "&", ticket, "&", cardID)},
 	{cause: cardext.CauseKeyValue, cardExt: plain().signed("api_ticket=", ticket, "&card_id=", cardID, "&nonce_str=", nonce, "&timestamp=", seconds)},
 	{cause: cardext.CauseKeyValue, cardExt: plain().signed("card_id=", cardID, "&jsapi_ticket=", ticket, "&noncestr=", nonce, "&timestamp=", seconds)},
-	{cause: cardext.CauseSignatureUpperCase, cardExt: upper(plain().right(ticket, cardID, seconds, nonce))},
+	{cause: cardext.CauseSignatureUpperCase, cardExt: upper(plain().signedRight(ticket, cardID, seconds, nonce))},
 
 	// The card.
-	{cause: cardext.CauseCodeNotAllowed, cardExt: plain().with("code", code).right(ticket, cardID, seconds, nonce, code),
+	{cause: cardext.CauseCodeNotAllowed, cardExt: plain().with("code", code).signedRight(ticket, cardID, seconds, nonce, code),
 		facts: cardext.Facts{Card: &cardext.Card{}}, verifies: true},
-	{cause: cardext.CauseCodeMissing, cardExt: plain().right(ticket, cardID, seconds, nonce),
+	{cause: cardext.CauseCodeMissing, cardExt: plain().signedRight(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Card: &cardext.Card{TakesCode: true}}, verifies: true},
-	{cause: cardext.CauseOpenIDNotAllowed, cardExt: plain().with("openid", openID).right(ticket, cardID, seconds, nonce, openID),
+	{cause: cardext.CauseOpenIDNotAllowed, cardExt: plain().with("openid", openID).signedRight(ticket, cardID, seconds, nonce, openID),
 		facts: cardext.Facts{Card: &cardext.Card{}}, verifies: true},
-	{cause: cardext.CauseOpenIDMissing, cardExt: plain().right(ticket, cardID, seconds, nonce),
+	{cause: cardext.CauseOpenIDMissing, cardExt: plain().signedRight(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Card: &cardext.Card{NeedsOpenID: true}}, verifies: true},
-	{cause: cardext.CauseFixedBeginNotAllowed, cardExt: plain().with("fixed_begintimestamp", 1).right(ticket, cardID, seconds, nonce),
+	{cause: cardext.CauseFixedBeginNotAllowed, cardExt: plain().with("fixed_begintimestamp", 1).signedRight(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Card: &cardext.Card{}}, verifies: true},
-	{cause: "", cardExt: plain().with("fixed_begintimestamp", 1).right(ticket, cardID, seconds, nonce),
+	{cause: "", cardExt: plain().with("fixed_begintimestamp", 1).signedRight(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Card: &cardext.Card{FixTerm: true}}, verifies: true},
 
 	// The values by themselves.
-	{cause: cardext.CauseCodeTooLong, cardExt: plain().with("code", strings.Repeat("1", 21)).right(ticket, cardID, seconds, nonce, strings.Repeat("1", 21)), verifies: true},
-	{cause: cardext.CauseCodeCharacters, cardExt: plain().with("code", "a-b").right(ticket, cardID, seconds, nonce, "a-b"), verifies: true},
-	{cause: cardext.CauseEmptyValue, cardExt: plain().with("code", "").right(ticket, cardID, seconds, nonce), verifies: true},
-	{cause: cardext.CauseNonceTooLong, cardExt: plain().with("nonce_str", nonce+"1").right(ticket, cardID, seconds, nonce+"1"), verifies: true},
-	{cause: cardext.CauseNonceMissing, cardExt: object{"timestamp": when}.right(ticket, cardID, seconds), verifies: true},
-	{cause: cardext.CauseTimestampFar, cardExt: plain().right(ticket, cardID, seconds, nonce),
+	{cause: cardext.CauseCodeTooLong, cardExt: plain().with("code", strings.Repeat("1", 21)).signedRight(ticket, cardID, seconds, nonce, strings.Repeat("1", 21)), verifies: true},
+	{cause: cardext.CauseCodeCharacters, cardExt: plain().with("code", "a-b").signedRight(ticket, cardID, seconds, nonce, "a-b"),
+		verifies: true},
+	{cause: cardext.CauseEmptyValue, cardExt: plain().with("code", "").signedRight(ticket, cardID, seconds, nonce), verifies: true},
+	{cause: cardext.CauseNonceTooLong, cardExt: plain().with("nonce_str", nonce+"1").signedRight(ticket, cardID, seconds, nonce+"1"),
+		verifies: true},
+	{cause: cardext.CauseNonceMissing, cardExt: object{"timestamp": when}.signedRight(ticket, cardID, seconds), verifies: true},
+	{cause: cardext.CauseTimestampFar, cardExt: plain().signedRight(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Now: time.Unix(when+601, 0)}, verifies: true},
-	{cause: cardext.CauseTimestampFar, cardExt: plain().right(ticket, cardID, seconds, nonce),
+	{cause: cardext.CauseTimestampFar, cardExt: plain().signedRight(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Now: time.Unix(when-601, 0)}, verifies: true},
-	{cause: "", cardExt: plain().right(ticket, cardID, seconds, nonce), facts: cardext.Facts{Now: time.Unix(when-599, 0)}, verifies: true},
-	{cause: "", cardExt: plain().with("timestamp", seconds).right(ticket, cardID, seconds, nonce), verifies: true},
+	{cause: "", cardExt: plain().signedRight(ticket, cardID, seconds, nonce),
+		facts: cardext.Facts{Now: time.Unix(when-599, 0)}, verifies: true},
+	{cause: "", cardExt: plain().with("timestamp", seconds).signedRight(ticket, cardID, seconds, nonce), verifies: true},
 }
 
 func upper(cardExt string) string {
@@ -205,10 +215,10 @@ func TestExplain_names_the_cause(t *testing.T) {
 	}
 }
 
-// Each cause has its place in the table above: a new one without a test fails.
+// The table above must test each cause: a new one without a test fails.
 func TestExplain_table_has_every_cause(t *testing.T) {
 	t.Parallel()
-	tested := map[string]bool{cardext.CauseNoTicket: true} // has a test of its own
+	tested := map[string]bool{cardext.CauseNoTicket: true} // has its own test
 	for _, tt := range explainTests {
 		tested[tt.cause] = true
 	}
@@ -221,7 +231,7 @@ func TestExplain_table_has_every_cause(t *testing.T) {
 
 func TestExplain_shows_the_values_in_order_and_the_time(t *testing.T) {
 	t.Parallel()
-	got := cardext.Explain(ticket, cardID, plain().with("code", code).right(ticket, cardID, seconds, nonce, code), cardext.Facts{})
+	got := cardext.Explain(ticket, cardID, plain().with("code", code).signedRight(ticket, cardID, seconds, nonce, code), cardext.Facts{})
 	if want := []string{seconds, code, nonce, "***", cardID}; !slices.Equal(got.Values, want) {
 		t.Errorf("values %q, want %q", got.Values, want)
 	}
@@ -230,10 +240,11 @@ func TestExplain_shows_the_values_in_order_and_the_time(t *testing.T) {
 	}
 }
 
-// A server that has no ticket yet must not bless what was signed without one.
+// A server that has no ticket yet must not accept a cardExt that was signed
+// without one.
 func TestVerify_and_Explain_without_a_ticket_verify_nothing(t *testing.T) {
 	t.Parallel()
-	cardExt := plain().right(cardID, seconds, nonce)
+	cardExt := plain().signedRight(cardID, seconds, nonce)
 	if err := cardext.Verify("", cardID, cardExt); !errors.Is(err, cardext.ErrSignature) {
 		t.Errorf("Verify: %v, want ErrSignature", err)
 	}
@@ -248,10 +259,10 @@ func TestVerify_tells_malformed_from_wrongly_signed(t *testing.T) {
 		cardExt string
 		want    error
 	}{
-		{plain().right(ticket, cardID, seconds, nonce), nil},
-		{plain().with("unheard_of", 1).right(ticket, cardID, seconds, nonce), nil},
-		{plain().right(ticket, cardID, seconds, "x"), cardext.ErrSignature},
-		{upper(plain().right(ticket, cardID, seconds, nonce)), cardext.ErrSignature},
+		{plain().signedRight(ticket, cardID, seconds, nonce), nil},
+		{plain().with("unheard_of", 1).signedRight(ticket, cardID, seconds, nonce), nil},
+		{plain().signedRight(ticket, cardID, seconds, "x"), cardext.ErrSignature},
+		{upper(plain().signedRight(ticket, cardID, seconds, nonce)), cardext.ErrSignature},
 		{plain().String(), cardext.ErrMalformed},
 		{"{", cardext.ErrMalformed},
 	} {

@@ -3,20 +3,20 @@ package cardext
 import "crypto/rand"
 
 const (
-	nonceLen    = 32 // the most that WeChat takes
+	nonceLen    = 32 // the maximum that WeChat accepts
 	alphabet    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	firstUneven = 256 / len(alphabet) * len(alphabet)
 )
 
-// NewNonce returns a fresh nonce_str: 32 letters and digits from crypto/rand,
+// NewNonce returns a new nonce_str: 32 letters and digits from crypto/rand,
 // each of the 62 equally likely. It is safe for concurrent use.
 func NewNonce() string {
 	nonce := make([]byte, 0, nonceLen)
-	var random [nonceLen + 8]byte // a byte is passed over once in 32 times
+	var random [nonceLen + 8]byte // about one byte in 32 is skipped
 	for {
 		rand.Read(random[:])
 		for _, r := range random {
-			if int(r) >= firstUneven { // bytes above would favour the first letters
+			if int(r) >= firstUneven { // these bytes would make the first letters more likely
 				continue
 			}
 			nonce = append(nonce, alphabet[int(r)%len(alphabet)])

@@ -7,39 +7,39 @@ import (
 	"unicode/utf8"
 )
 
-// maxLen bounds what is read: a cardExt has a few hundred bytes.
-const maxLen = 4096
+// maxLength bounds what is parsed: a cardExt has a few hundred bytes.
+const maxLength = 4096
 
-// members are those of a cardExt object by their exact names.
-type members map[string]member
+// fields are the fields of a cardExt object by their exact names.
+type fields map[string]field
 
-// member is one value of a cardExt object.
-type member struct {
-	text string // a string's content; of anything else its JSON text
+// field is one field of a cardExt object.
+type field struct {
+	text string // the content of a string, the JSON text of any other value
 	kind byte   // the first byte of its JSON text
 }
 
-// known lists the members of a cardExt that mean something to WeChat.
+// known lists the fields of a cardExt that WeChat reads.
 var known = [...]string{"code", "openid", "timestamp", "nonce_str", "outer_str", "fixed_begintimestamp", "signature"}
 
-// read takes cardExt apart as strictly as the strictest phone would. cause is
-// empty when that was possible.
-func read(cardExt string) (m members, cause string) {
+// parse parses cardExt as strictly as the strictest phone. cause is empty when
+// that succeeds.
+func parse(cardExt string) (m fields, cause string) {
 	switch text := strings.TrimSpace(cardExt); {
-	case !utf8.ValidString(text) || len(text) > maxLen:
+	case !utf8.ValidString(text) || len(text) > maxLength:
 		return nil, CauseMalformed
 	case strings.HasPrefix(text, `"`) || text == "[object Object]":
 		return nil, CauseNotString
 	default:
-		return readObject(json.NewDecoder(strings.NewReader(text)))
+		return parseObject(json.NewDecoder(strings.NewReader(text)))
 	}
 }
 
-func readObject(d *json.Decoder) (members, string) {
+func parseObject(d *json.Decoder) (fields, string) {
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
 		return nil, CauseMalformed
 	}
-	m, cause := members{}, ""
+	m, cause := fields{}, ""
 	for d.More() {
 		name, err := d.Token()
 		var raw json.RawMessage
@@ -49,7 +49,7 @@ func readObject(d *json.Decoder) (members, string) {
 		if _, twice := m[name.(string)]; twice {
 			cause = CauseDuplicateKey
 		}
-		m[name.(string)] = newMember(raw)
+		m[name.(string)] = newField(raw)
 	}
 	if _, err := d.Token(); err != nil { // the closing brace
 		return nil, CauseMalformed
@@ -60,23 +60,24 @@ func readObject(d *json.Decoder) (members, string) {
 	return m, cause
 }
 
-func newMember(raw json.RawMessage) member {
-	v := member{text: string(raw), kind: raw[0]}
+func newField(raw json.RawMessage) field {
+	v := field{text: string(raw), kind: raw[0]}
 	if v.kind == '"' {
-		_ = json.Unmarshal(raw, &v.text) // was checked when raw was read
+		_ = json.Unmarshal(raw, &v.text) // cannot fail: raw was checked when it was decoded
 	}
 	return v
 }
 
-// unwrap returns the string that was made a JSON string once too often.
+// unwrap returns the cardExt in a string that was encoded as JSON once too
+// often.
 func unwrap(cardExt string) (inner string, ok bool) {
 	err := json.Unmarshal([]byte(strings.TrimSpace(cardExt)), &inner)
 	return inner, err == nil
 }
 
-// number reports whether v is written as a JSON number. WeChat's own pages show
-// timestamp both as a number and as a string, and both were seen working.
-func (v member) number() bool { return v.kind == '-' || isDigit(v.kind) }
+// isNumber reports whether v is a JSON number. WeChat's pages show timestamp
+// both as a number and as a string, and both have been seen to work.
+func (v field) isNumber() bool { return v.kind == '-' || isDigit(v.kind) }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
@@ -84,15 +85,15 @@ func isDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// misspelt returns the member that was meant to be the known one called name.
-func (m members) misspelt(name string) (key string, v member, found bool) {
+// misspelt returns the field with a name that resembles the known name.
+func (m fields) misspelt(name string) (key string, v field, found bool) {
 	for key, v := range m {
-		if key != name && fold(key) == fold(name) {
+		if key != name && normalize(key) == normalize(name) {
 			return key, v, true
 		}
 	}
-	return "", member{}, false
+	return "", field{}, false
 }
 
-// fold makes nonceStr, noncestr and nonce_str one.
-func fold(key string) string { return strings.ToLower(strings.ReplaceAll(key, "_", "")) }
+// normalize maps nonceStr, noncestr and nonce_str to the same key.
+func normalize(key string) string { return strings.ToLower(strings.ReplaceAll(key, "_", "")) }

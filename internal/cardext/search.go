@@ -8,40 +8,40 @@ import (
 	"strings"
 )
 
-// slot is one place in the hash: what belongs there, and what may have been
-// put there by mistake.
+// slot is one position of a value in the hash: the right value, and the values
+// that may have been used by mistake.
 type slot struct {
 	name, right string
 	wrong       []guess
 }
 
-// guess is one text that, if it reproduces the signature, proves a cause.
+// guess is a value that proves a cause if it reproduces the signature.
 type guess struct{ text, cause string }
 
-// search finds the mistakes that give the signature of m.
+// search finds the mistakes that give the signature of a cardExt.
 type search struct {
-	slots     []slot   // by name: api_ticket first
-	values    []string // what is tried in each
+	slots     []slot   // sorted by name: api_ticket first
+	values    []string // the value tried in each slot
 	signature [sha1.Size]byte
-	exam      *exam
+	explainer *explainer
 
-	sorted []string // both are used again for each try
+	sorted []string // both buffers are reused for each try
 	joined []byte
 }
 
-// clockSteps is how many seconds may lie between the time that was signed and
-// the time that was sent when both were taken from the clock.
-const clockSteps = 300
+// maxClockStep is how many seconds the signed and the sent time may differ when
+// each was taken from the clock.
+const maxClockStep = 300
 
-func (x *exam) matches(apiTicket, cardID string, m members) bool {
-	return hexSum(hashed(apiTicket, cardID, m), "") == m["signature"].text
+func (x *explainer) matches(apiTicket, cardID string, m fields) bool {
+	return hexSum(signedValues(apiTicket, cardID, m), "") == m["signature"].text
 }
 
-// search notes the mistakes that explain the signature and reports whether it
-// found any: one wrong value, a wrong arrangement with at most one wrong value,
-// or two wrong values.
-func (x *exam) search(apiTicket, cardID string, m members, f Facts) bool {
-	s := &search{exam: x, slots: slots(apiTicket, cardID, m, f)}
+// search adds the mistakes that explain the signature and reports whether it
+// found any. It tries one wrong value, a wrong arrangement with at most one
+// wrong value, and two wrong values.
+func (x *explainer) search(apiTicket, cardID string, m fields, f Facts) bool {
+	s := &search{explainer: x, slots: slots(apiTicket, cardID, m, f)}
 	if !isHash(m["signature"].text) {
 		return false
 	}
@@ -56,9 +56,9 @@ func (x *exam) search(apiTicket, cardID string, m members, f Facts) bool {
 	return found
 }
 
-// slots lists the places in the order of their names. Those of outer_str and
+// slots returns the slots sorted by name. Those of outer_str and
 // fixed_begintimestamp should be empty.
-func slots(apiTicket, cardID string, m members, f Facts) []slot {
+func slots(apiTicket, cardID string, m fields, f Facts) []slot {
 	value := func(name, signed, differs, notSigned, notSent string) slot {
 		sent := m[name].text
 		s := slot{name: name, right: sent}
@@ -109,26 +109,26 @@ func ticketSlot(apiTicket string, f Facts) slot {
 	return s
 }
 
-// guess adds a text that is worth trying.
+// guess adds a value that is worth trying.
 func (s *slot) guess(text, cause string) {
 	if text != "" && text != s.right {
 		s.wrong = append(s.wrong, guess{text, cause})
 	}
 }
 
-// guessTimes adds what a program signs that reads the clock twice, or in
-// milliseconds once; the nearest first.
+// guessTimes adds the times that a program signs when it reads the clock twice,
+// or once in milliseconds; the nearest first.
 func (s *slot) guessTimes() {
 	sent, err := strconv.ParseInt(s.right, 10, 64)
 	if err != nil {
 		return
 	}
-	if sent >= firstMilli {
+	if sent >= minMilliseconds {
 		s.guess(strconv.FormatInt(sent/1000, 10), CauseMilliseconds)
 		return
 	}
 	s.guess(strconv.FormatInt(sent*1000, 10), CauseMilliseconds)
-	for step := int64(1); step <= clockSteps; step++ {
+	for step := int64(1); step <= maxClockStep; step++ {
 		s.guess(strconv.FormatInt(sent-step, 10), CauseTimestampDiffers)
 		s.guess(strconv.FormatInt(sent+step, 10), CauseTimestampDiffers)
 	}
@@ -137,8 +137,8 @@ func (s *slot) guessTimes() {
 	}
 }
 
-// substitute tries every choice of as many wrong texts as there are mistakes,
-// from slot i on.
+// substitute tries every combination of wrong values, as many as there are
+// mistakes, in the slots from i on.
 func (s *search) substitute(i, mistakes int) bool {
 	if i == len(s.slots) {
 		return mistakes == 0 && s.hashes(s.inOrder(), "")
@@ -154,22 +154,23 @@ func (s *search) substitute(i, mistakes int) bool {
 	for _, g := range slot.wrong {
 		s.values[i] = g.text
 		if s.substitute(i+1, mistakes-1) {
-			s.exam.add(g.cause, s.evidence(slot, g))
+			s.explainer.add(g.cause, s.evidence(slot, g))
 			return true
 		}
 	}
 	return false
 }
 
-// evidence says what was signed in place of what; of a ticket it says nothing.
+// evidence says which value was signed instead of which. It says nothing about
+// tickets.
 func (s *search) evidence(slot slot, g guess) string {
 	if slot.name == "api_ticket" || g.text == "" || slot.right == "" {
 		return ""
 	}
-	return slot.name + " " + s.exam.show(g.text) + " was signed, " + s.exam.show(slot.right) + " was sent"
+	return slot.name + " " + s.explainer.quote(g.text) + " was signed, " + s.explainer.quote(slot.right) + " was sent"
 }
 
-// inOrder returns the values as they should be joined.
+// inOrder returns the values in the order in which they should be joined.
 func (s *search) inOrder() []string {
 	s.sorted = append(s.sorted[:0], s.values...)
 	slices.Sort(s.sorted)

@@ -1,10 +1,11 @@
-// Package datakey keeps what people wrote about themselves unreadable to who
-// holds the database alone. The operator's DATA_KEYS seal it (AES-256-GCM), and
-// index it by keyed hash so that a phone number can be looked for without being
-// stored.
+// Package datakey encrypts personal data with the DATA_KEYS of the operator, so
+// that the database alone does not reveal it, and indexes it by keyed hash, so
+// that a phone number can be found without being stored. It does not store
+// anything.
 //
-// The first key of the list seals, all open: a new key is put in front, and an
-// old one stays as long as something is sealed with it.
+// Data is sealed with AES-256-GCM. The first key of the list seals, all keys
+// open. To rotate keys, put the new key in front and keep the old one as long
+// as there is data sealed with it.
 package datakey
 
 import (
@@ -20,13 +21,13 @@ import (
 	"strings"
 )
 
-// ErrSealed is returned by Open for what no key of the list opens.
+// ErrSealed is returned by Open when no key of the list opens the data.
 var ErrSealed = errors.New("datakey: no key opens this")
 
-// Keys seal and open. Nil Keys are none: they seal nothing. It is safe for
-// concurrent use.
+// Keys seal and open data. A nil *Keys has no keys; it must not be used to
+// seal. Keys are safe for concurrent use.
 type Keys struct {
-	list []key // a slice of closures: no printer looks into them
+	list []key // closures: fmt does not print their variables
 }
 
 type key struct {
@@ -35,8 +36,9 @@ type key struct {
 	index func(value string) string
 }
 
-// Parse reads a comma-separated list of kid:base64(32 bytes). An empty list
-// gives nil. The error names the position in the list and none of the text.
+// Parse parses a comma-separated list of kid:base64(32 bytes). It returns nil
+// for an empty list. The error contains the position in the list and none of
+// its text.
 func Parse(list string) (*Keys, error) {
 	if strings.TrimSpace(list) == "" {
 		return nil, nil
@@ -57,8 +59,8 @@ func Parse(list string) (*Keys, error) {
 	return keys, nil
 }
 
-// newKey draws one key for each use from the secret, so that an index says
-// nothing about what is sealed.
+// newKey derives a key for each purpose from the secret, so that the index of a
+// value reveals nothing about the key that seals it.
 func newKey(kid string, secret []byte) (key, error) {
 	sealing, err := hkdf.Key(sha256.New, secret, nil, "addcard data seal", 32)
 	if err != nil {
@@ -80,16 +82,17 @@ func newKey(kid string, secret []byte) (key, error) {
 	}}, err
 }
 
-// Seal encrypts plain, bound to about: what it belongs to. It needs Keys.
+// Seal encrypts plain and binds it to about, the name of what it belongs to. k
+// must not be nil.
 func (k *Keys) Seal(plain []byte, about string) string {
 	first := k.list[0]
 	aead := first.seal()
 	nonce := make([]byte, aead.NonceSize())
-	_, _ = rand.Read(nonce) // does not fail
+	_, _ = rand.Read(nonce) // never fails
 	return first.kid + "." + base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, []byte(about)))
 }
 
-// Open decrypts what Seal gave for the same about, or returns ErrSealed.
+// Open decrypts what Seal returned for the same about. Errors: ErrSealed.
 func (k *Keys) Open(sealed, about string) ([]byte, error) {
 	kid, encoded, _ := strings.Cut(sealed, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(encoded)
@@ -108,8 +111,8 @@ func (k *Keys) Open(sealed, about string) ([]byte, error) {
 	return nil, ErrSealed
 }
 
-// Index is what a value is stored as to be found by: the first key's. An empty
-// value, or no Keys, gives an empty one.
+// Index returns the index of value under the first key, which is stored. It is
+// empty for an empty value or nil Keys.
 func (k *Keys) Index(value string) string {
 	if k == nil || value == "" {
 		return ""
@@ -117,7 +120,8 @@ func (k *Keys) Index(value string) string {
 	return k.list[0].index(value)
 }
 
-// Indexes are all that a value may be stored as.
+// Indexes returns the indexes of value under all keys: any of them may be
+// stored.
 func (k *Keys) Indexes(value string) (all []string) {
 	if k == nil || value == "" {
 		return nil

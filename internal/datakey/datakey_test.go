@@ -38,10 +38,10 @@ func TestKeys_rotate(t *testing.T) {
 		}
 	}
 	if both.Index("x") == old.Index("x") || both.Indexes("x")[1] != old.Index("x") || len(both.Indexes("x")) != 2 {
-		t.Error("an index of the old key is not looked for")
+		t.Error("the index of the old key is missing")
 	}
 	for name, open := range map[string]func() ([]byte, error){
-		"another thing":   func() ([]byte, error) { return old.Open(sealed, "card 2") },
+		"another about":   func() ([]byte, error) { return old.Open(sealed, "card 2") },
 		"another key":     func() ([]byte, error) { return parse(t, entry("a", 9)).Open(sealed, "card 1") },
 		"the key is gone": func() ([]byte, error) { return parse(t, entry("b", 2)).Open(sealed, "card 1") },
 		"no keys":         func() ([]byte, error) { return (*datakey.Keys)(nil).Open(sealed, "card 1") },
@@ -67,6 +67,6 @@ func TestKeys_none(t *testing.T) {
 		}
 	}
 	if text := fmt.Sprintf("%+v %#v", *parse(t, entry("a", 'k')), parse(t, entry("a", 'k'))); strings.Contains(text, "kkkk") || strings.Contains(text, "107") {
-		t.Errorf("a printer shows the key: %s", text)
+		t.Errorf("fmt prints the key: %s", text)
 	}
 }

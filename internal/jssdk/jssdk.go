@@ -1,27 +1,26 @@
-// Package jssdk signs the configuration of WeChat's JS-SDK in web pages
-// (wx.config), for a shop that also hands cards out in a browser inside WeChat.
-//
-// It signs pages of the shop's own hosts only: a signature makes a page look
-// like the Official Account's.
+// Package jssdk signs the configuration of WeChat's JS-SDK (wx.config) for the
+// web pages of a shop that also offers cards in WeChat's browser. It does not
+// sign pages of other hosts: a signature gives a page the identity of the
+// Official Account.
 package jssdk
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // WeChat's protocol
+	"crypto/sha1" // WeChat's protocol
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// ErrURL is returned for a page that is not on an allowed host.
+// ErrURL is returned by [Service.Config] for a page that is not on an allowed
+// host.
 var ErrURL = errors.New("jssdk: not an http or https URL of an allowed host")
 
-// Config is what wx.config takes besides the list of functions.
+// Config has the values of wx.config other than the list of functions.
 type Config struct {
 	AppID     string
 	Timestamp int64 // seconds
@@ -29,18 +28,18 @@ type Config struct {
 	Signature string
 }
 
-// Service is safe for concurrent use.
+// Service signs pages. It is safe for concurrent use.
 type Service struct {
-	AppID string   // the Official Account's
-	Hosts []string // with the port, if it is not the usual one
-	// Ticket returns the jsapi_ticket. It may wait for one fetch.
+	AppID string   // of the Official Account
+	Hosts []string // the allowed hosts, with the port unless it is the default
+	// Ticket returns the jsapi_ticket. It may block for one fetch.
 	Ticket func(ctx context.Context) (string, error)
 	Nonce  func() string
 	Now    func() time.Time
 }
 
-// Config signs for the page at address, whose fragment does not count (page
-// "JS-SDK使用权限签名算法"). It returns ErrURL, or why there is no ticket.
+// Config signs the page at address, without its fragment (WeChat's page
+// "JS-SDK使用权限签名算法"). Errors: ErrURL; the error of Ticket, wrapped.
 func (s *Service) Config(ctx context.Context, address string) (Config, error) {
 	address, _, _ = strings.Cut(address, "#")
 	u, err := url.Parse(address)
@@ -49,16 +48,16 @@ func (s *Service) Config(ctx context.Context, address string) (Config, error) {
 	}
 	ticket, err := s.Ticket(ctx)
 	if err != nil {
-		return Config{}, fmt.Errorf("sign a page: %w", err)
+		return Config{}, fmt.Errorf("sign page: %w", err)
 	}
 	c := Config{AppID: s.AppID, Timestamp: s.Now().Unix(), NonceStr: s.Nonce()}
 	c.Signature = Sign(ticket, c.NonceStr, c.Timestamp, address)
 	return c, nil
 }
 
-// Sign is the signature of wx.config: of the page's URL as the browser has it,
-// not escaped again and without its fragment.
+// Sign returns the signature for wx.config. address is the URL of the page as
+// the browser has it, not escaped again and without the fragment.
 func Sign(ticket, nonce string, timestamp int64, address string) string {
-	sum := sha1.Sum([]byte("jsapi_ticket=" + ticket + "&noncestr=" + nonce + "&timestamp=" + strconv.FormatInt(timestamp, 10) + "&url=" + address))
+	sum := sha1.Sum(fmt.Appendf(nil, "jsapi_ticket=%s&noncestr=%s&timestamp=%d&url=%s", ticket, nonce, timestamp, address))
 	return hex.EncodeToString(sum[:])
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/jssdk"
 )
 
-// The vector of WeChat's own page (J1).
+// The example of WeChat's page (vector J1).
 func TestSign(t *testing.T) {
 	t.Parallel()
 	got := jssdk.Sign("sM4AOVdWfPE4DxkXGEs8VMCPGGVi4C3VM0P37wVUCFvkVAy_90u5h9nbSlYy3-Sl-HhTdfl2fzFy1AOcHKP7qg",

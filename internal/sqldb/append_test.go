@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
-// Whoever writes SQL by hand must not be able to change what was booked.
+// SQL that is run by hand must not change the ledger.
 func TestMigrate_makes_the_ledger_append_only(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
@@ -29,7 +29,7 @@ func TestMigrate_makes_the_ledger_append_only(t *testing.T) {
 				return err
 			})
 			if err == nil || !strings.Contains(err.Error(), "append-only") {
-				t.Errorf("%s: got %v, want that it is refused", query, err)
+				t.Errorf("%s: got %v, want an error", query, err)
 			}
 		}
 		var bonus int64

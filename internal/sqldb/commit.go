@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// maxBatch bounds how many transactions one disk flush may carry. A flush
-	// costs about as much as 20 of them, so more would only add latency.
+	// maxBatch bounds the transactions of one disk flush. A flush takes about
+	// as long as 20 transactions, so a larger batch would only add latency.
 	maxBatch = 256
-	// batchTimeout bounds one batch in a context of its own: a caller who
-	// leaves must not roll back the others.
+	// batchTimeout bounds one batch. A batch has its own context, because a
+	// caller that leaves must not roll back the others.
 	batchTimeout = 15 * time.Second
 )
 
-// job is one caller's transaction. The caller waits on done in any case, so fn
-// may write to the caller's variables.
+// job is the transaction of one caller. The caller always waits for done, so fn
+// may set its variables.
 type job struct {
 	ctx      context.Context
 	fn       func(ctx context.Context, tx Querier) error
@@ -28,21 +28,24 @@ type job struct {
 	done     chan struct{}
 }
 
-// committer runs the transactions of all callers on SQLite's one writing
-// connection, as many to a commit as are waiting.
+// committer runs the transactions of all callers on the one writing connection
+// of SQLite, and commits those that are waiting together.
 type committer struct {
 	conn    *sql.Conn
-	changed func() // called after a batch, before anybody is answered
-	tx      *pool  // on conn; keeps its prepared statements from batch to batch
+	changed func()           // called after a commit, before a caller gets its result
+	tx      *preparedQuerier // on conn; keeps its prepared statements
 	jobs    chan *job
 	stopped chan struct{}
 
-	mu     sync.RWMutex // guards closed against a send on the closed channel
+	mu     sync.RWMutex // guards closed, so that nothing is sent on the closed channel
 	closed bool
 }
 
 func newCommitter(conn *sql.Conn, changed func()) *committer {
-	c := &committer{conn: conn, changed: changed, tx: &pool{db: conn}, jobs: make(chan *job, maxBatch), stopped: make(chan struct{})}
+	c := &committer{
+		conn: conn, changed: changed, tx: &preparedQuerier{db: conn},
+		jobs: make(chan *job, maxBatch), stopped: make(chan struct{}),
+	}
 	go c.run()
 	return c
 }
@@ -54,7 +57,7 @@ func (c *committer) write(ctx context.Context, fn func(context.Context, Querier)
 	}
 	<-j.done
 	if j.panicked != nil {
-		panic(j.panicked) // where the caller's own recovery and stack are
+		panic(j.panicked) // in the goroutine of the caller, which may recover
 	}
 	return j.err
 }
@@ -92,18 +95,18 @@ func (c *committer) run() {
 		for len(batch) < maxBatch && len(c.jobs) > 0 {
 			batch = append(batch, <-c.jobs)
 		}
-		c.serve(batch)
+		c.process(batch)
 	}
 }
 
-// serve commits a batch together; if that commit fails, nobody has been
-// answered yet and each transaction is tried again alone.
-func (c *committer) serve(batch []*job) {
+// process commits a batch. If the commit fails, no caller has got a result yet,
+// and each transaction is run again alone.
+func (c *committer) process(batch []*job) {
 	err := c.commit(batch)
-	// Jobs whose transaction did not even begin would wait for the same lock.
-	alone := err != nil && len(batch) > 1 && !errors.Is(err, ErrBusy)
+	// If the batch could not begin, single jobs would wait for the same lock.
+	retry := err != nil && len(batch) > 1 && !errors.Is(err, ErrBusy)
 	for i, j := range batch {
-		if alone {
+		if retry {
 			err = c.commit(batch[i : i+1])
 		}
 		if err != nil {
@@ -114,16 +117,16 @@ func (c *committer) serve(batch []*job) {
 	}
 }
 
-// commit runs the batch as one transaction. An error means that nothing of it
-// is known to be on disk; what single jobs refused is in job.err.
+// commit runs the batch as one transaction. After an error it is not known that
+// any of it is on disk. The errors of single jobs are in job.err.
 func (c *committer) commit(batch []*job) error {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	if _, err := c.tx.Exec(ctx, "begin immediate"); err != nil {
 		return fmt.Errorf("%w: %w", ErrBusy, err)
 	}
-	err := c.fill(ctx, batch)
-	if err == nil && len(batch) == 1 && batch[0].refused() {
+	err := c.runJobs(ctx, batch)
+	if err == nil && len(batch) == 1 && batch[0].failed() {
 		c.rollback()
 		return nil
 	}
@@ -137,7 +140,7 @@ func (c *committer) commit(batch []*job) error {
 	return err
 }
 
-func (c *committer) fill(ctx context.Context, batch []*job) error {
+func (c *committer) runJobs(ctx context.Context, batch []*job) error {
 	for _, j := range batch {
 		if err := j.run(ctx, c.tx, len(batch) > 1); err != nil {
 			return err
@@ -146,26 +149,27 @@ func (c *committer) fill(ctx context.Context, batch []*job) error {
 	return nil
 }
 
-// rollback frees the connection after a failure. Its own error says nothing
-// new: SQLite has mostly rolled back by itself, and a connection that is truly
-// stuck shows at the next begin.
+// rollback frees the connection after a failure. Its error is ignored: SQLite
+// has usually rolled back already, and a broken connection fails at the next
+// begin.
 func (c *committer) rollback() {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	_, _ = c.tx.Exec(ctx, "rollback")
 }
 
-func (j *job) refused() bool { return j.err != nil || j.panicked != nil }
+func (j *job) failed() bool { return j.err != nil || j.panicked != nil }
 
-// run calls fn. In company it does so in a savepoint, so that a refusal undoes
-// only its own work; the error it returns is the transaction's, not fn's.
-func (j *job) run(ctx context.Context, tx *pool, company bool) error {
+// run calls fn. If the job is grouped with others, fn runs in a savepoint, so
+// that its failure undoes only its own work. The error is that of the
+// transaction, not of fn.
+func (j *job) run(ctx context.Context, tx *preparedQuerier, grouped bool) error {
 	j.err, j.panicked = nil, nil
 	if err := j.ctx.Err(); err != nil {
 		j.err = fmt.Errorf("wait for the database: %w", err)
 		return nil
 	}
-	if !company {
+	if !grouped {
 		j.call(ctx, tx)
 		return nil
 	}
@@ -173,9 +177,9 @@ func (j *job) run(ctx context.Context, tx *pool, company bool) error {
 		return fmt.Errorf("savepoint: %w", err)
 	}
 	j.call(ctx, tx)
-	if j.refused() {
+	if j.failed() {
 		if _, err := tx.Exec(ctx, "rollback to job"); err != nil {
-			return fmt.Errorf("undo: %w", err) // SQLite gave up the whole transaction, on a full disk say
+			return fmt.Errorf("undo: %w", err) // SQLite has rolled back the whole transaction, for example on a full disk
 		}
 	}
 	if _, err := tx.Exec(ctx, "release job"); err != nil {

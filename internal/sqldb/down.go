@@ -9,14 +9,15 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	driver3 "modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	sqlitedriver "modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
 )
 
-// Down tells whether err says that the database is away, takes nobody in, or
-// cannot write for want of room or a sound disk: the same may work later.
+// Down reports whether err means that the database cannot be reached, accepts
+// no connections, or cannot write because its disk is full or fails: the same
+// operation may succeed later.
 func Down(err error) bool {
-	var failed *driver3.Error
+	var failed *sqlitedriver.Error
 	if errors.As(err, &failed) {
 		return diskFailed(failed.Code())
 	}
@@ -31,15 +32,15 @@ func Down(err error) bool {
 		return false
 	}
 	return strings.HasPrefix(refused.Code, "08") || strings.HasPrefix(refused.Code, "53") || strings.HasPrefix(refused.Code, "57P") ||
-		strings.HasPrefix(refused.Code, "58") || // its disk
+		strings.HasPrefix(refused.Code, "58") || // disk errors
 		refused.Code == "57014" // statement_timeout
 }
 
-// diskFailed tells whether a code of SQLite's is not about the statement but
-// about the file: held by others, full, or failing.
+// diskFailed reports whether an error code of SQLite is about the file and not
+// about the statement: the file is locked, full, or failing.
 func diskFailed(code int) bool {
-	switch code & 0xff { // the rest says where it failed
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
+	switch code & 0xff { // the other bits say where it failed
+	case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_FULL, sqlitelib.SQLITE_CANTOPEN:
 		return true
 	}
 	return false

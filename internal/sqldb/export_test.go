@@ -2,8 +2,9 @@ package sqldb
 
 import "context"
 
-// MigrateTo stops at an earlier step, as an earlier version of addcard did.
+// MigrateTo applies the migrations up to version, like an earlier version of
+// addcard.
 func (db *DB) MigrateTo(ctx context.Context, version int64) error {
-	_, err := db.engine.migrate(ctx, version)
+	_, err := db.migrate(ctx, version)
 	return err
 }

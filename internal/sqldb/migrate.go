@@ -14,14 +14,17 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// ErrNewerSchema is returned by Migrate when a newer addcard has already
-// changed the database: this one would not know what it reads.
+// ErrNewerSchema is returned by Migrate when a newer version of addcard has
+// migrated the database. This version may not understand its data.
 var ErrNewerSchema = errors.New("sqldb: the database was migrated by a newer version of addcard")
 
-// latest is beyond every step.
+// latest is greater than every version.
 const latest = math.MaxInt64
 
 // One text for both engines, but for the files that end in the name of one.
+//
+// The migrations are the same for both engines, except those in files with the
+// name of an engine at the end.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -37,8 +40,8 @@ func (s *sqlite) migrate(ctx context.Context, to int64) (applied int, err error)
 		if err == nil || errors.Is(err, ErrNewerSchema) || try == 4 {
 			return applied, err
 		}
-		// SQLite has no lock for migrations: of two processes that start
-		// together one may find the other's step done. It looks again.
+		// SQLite has no lock for migrations: when two processes start together,
+		// a migration of one may fail because the other has applied it. Try again.
 		select {
 		case <-time.After(50*time.Millisecond + rand.N(200*time.Millisecond)):
 		case <-ctx.Done():
@@ -47,17 +50,19 @@ func (s *sqlite) migrate(ctx context.Context, to int64) (applied int, err error)
 	}
 }
 
-// migrate takes the steps but those of the other engine.
-func migrate(ctx context.Context, conn *sql.DB, to int64, dialect goose.Dialect, notThese string, options ...goose.ProviderOption) (int, error) {
+// migrate applies the migrations except those of the other engine, exclude.
+func migrate(
+	ctx context.Context, conn *sql.DB, to int64, dialect goose.Dialect, exclude string, options ...goose.ProviderOption,
+) (int, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)
 	}
-	others, err := fs.Glob(sub, notThese)
+	excluded, err := fs.Glob(sub, exclude)
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)
 	}
-	p, err := goose.NewProvider(dialect, conn, sub, append(options, goose.WithExcludeNames(others))...)
+	p, err := goose.NewProvider(dialect, conn, sub, append(options, goose.WithExcludeNames(excluded))...)
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)
 	}
@@ -66,7 +71,7 @@ func migrate(ctx context.Context, conn *sql.DB, to int64, dialect goose.Dialect,
 		return 0, fmt.Errorf("read the schema version: %w", err)
 	}
 	if current > target {
-		return 0, fmt.Errorf("%w: schema %d, this program knows %d", ErrNewerSchema, current, target)
+		return 0, fmt.Errorf("%w: schema version %d, this program has %d", ErrNewerSchema, current, target)
 	}
 	steps, err := p.UpTo(ctx, to)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// preparer is what *sql.DB and *sql.Conn have in common.
+// preparer is the common interface of *sql.DB and *sql.Conn.
 type preparer interface {
 	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
@@ -14,14 +14,15 @@ type preparer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// pool is a Querier that prepares each statement once. SQL is constant text
-// here, so the number of statements is the number of queries in the program.
-type pool struct {
+// preparedQuerier is a Querier that prepares each statement once. SQL text is
+// constant in addcard, so there are as many statements as queries in the
+// program.
+type preparedQuerier struct {
 	db    preparer
 	stmts sync.Map // query → *sql.Stmt
 }
 
-func (p *pool) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+func (p *preparedQuerier) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	if s, ok := p.stmts.Load(query); ok {
 		return s.(*sql.Stmt), nil
 	}
@@ -35,7 +36,7 @@ func (p *pool) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-func (p *pool) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (p *preparedQuerier) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	s, err := p.prepare(ctx, query)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func (p *pool) Exec(ctx context.Context, query string, args ...any) (sql.Result,
 	return s.ExecContext(ctx, args...)
 }
 
-func (p *pool) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (p *preparedQuerier) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	s, err := p.prepare(ctx, query)
 	if err != nil {
 		return nil, err
@@ -51,18 +52,18 @@ func (p *pool) Query(ctx context.Context, query string, args ...any) (*sql.Rows,
 	return s.QueryContext(ctx, args...)
 }
 
-// QueryRow lets go of ctx's end: a look-up of one row takes microseconds, and
-// the driver would start a goroutine for each to wait for it.
-func (p *pool) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+// QueryRow ignores the end of ctx: reading one row takes microseconds, and the
+// driver would start a goroutine for each query to watch ctx.
+func (p *preparedQuerier) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	ctx = context.WithoutCancel(ctx)
 	s, err := p.prepare(ctx, query)
 	if err != nil {
-		return p.db.QueryRowContext(ctx, query, args...) // carries the error to Scan
+		return p.db.QueryRowContext(ctx, query, args...) // its Scan returns the error
 	}
 	return s.QueryRowContext(ctx, args...)
 }
 
-func (p *pool) close() error {
+func (p *preparedQuerier) close() error {
 	p.stmts.Range(func(_, s any) bool { _ = s.(*sql.Stmt).Close(); return true })
 	if db, ok := p.db.(*sql.DB); ok {
 		return db.Close()

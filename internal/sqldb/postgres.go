@@ -18,30 +18,30 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// postgres is the engine of a PostgreSQL database. Reads and writes have pools
-// of their own: a transaction may have to wait for a read, and must not wait
-// for one that waits for it.
+// postgres is the Engine of a PostgreSQL database. Reads and writes have
+// separate pools: a transaction may wait for a read, and must not wait for one
+// that waits for the transaction.
 type postgres struct {
 	config   *pgx.ConnConfig
-	reader   direct
+	reader   directQuerier
 	writer   *sql.DB
 	versions atomic.Int64
 }
 
-// Each replica holds at most twice as many connections.
+// poolSize bounds each of the two pools of a replica.
 var poolSize = max(8, 4*runtime.GOMAXPROCS(0))
 
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// postgresConfig reads the URL. Commits reach the disk whatever the server's
-// default is, and nothing hangs for ever: neither a statement nor a transaction
-// that a dead client left open.
+// postgresConfig parses the URL. It makes commits durable regardless of the
+// server's default, and bounds statements and transactions that a dead client
+// left open.
 func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil || c.Database == "" {
-		return nil, ErrUnsupported // err quotes the URL
+		return nil, ErrUnsupported // err would quote the URL
 	}
 	c.ConnectTimeout = 5 * time.Second
 	for name, value := range map[string]string{
@@ -53,12 +53,12 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	return c, nil
 }
 
-func openPostgres(_ context.Context, url string) (engine, error) {
+func openPostgres(_ context.Context, url string) (Engine, error) {
 	c, err := postgresConfig(url)
 	if err != nil {
 		return nil, err
 	}
-	p := &postgres{config: c, writer: connect(c), reader: direct{connect(c)}}
+	p := &postgres{config: c, writer: connect(c), reader: directQuerier{connect(c)}}
 	return p, nil
 }
 
@@ -70,8 +70,8 @@ func connect(c *pgx.ConnConfig) *sql.DB {
 	return db
 }
 
-// direct is a Querier that leaves the keeping of prepared statements to pgx.
-type direct struct {
+// directQuerier is a Querier that lets pgx keep the prepared statements.
+type directQuerier struct {
 	db interface {
 		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -79,43 +79,43 @@ type direct struct {
 	}
 }
 
-func (d direct) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (d directQuerier) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	return d.db.ExecContext(ctx, query, args...)
 }
 
-func (d direct) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (d directQuerier) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	return d.db.QueryContext(ctx, query, args...)
 }
 
-func (d direct) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+func (d directQuerier) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	return d.db.QueryRowContext(ctx, query, args...)
 }
 
-func (p *postgres) read() Querier { return p.reader }
+func (p *postgres) Read() Querier { return p.reader }
 
-func (p *postgres) skipLocked() string { return "skip locked" }
+func (p *postgres) SkipLocked(table string) string { return " for update of " + table + " skip locked" }
 
-func (p *postgres) rowsPerInsert() int { return 200 }
+func (p *postgres) RowsPerInsert() int { return 200 }
 
-func (p *postgres) hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error) {
-	take := "select pg_advisory_xact_lock_shared($1)"
+func (p *postgres) Hold(ctx context.Context, tx Querier, lock int64, alone bool) (bool, error) {
+	query := "select pg_advisory_xact_lock_shared($1)"
 	if alone {
-		take = "select pg_advisory_xact_lock($1)"
+		query = "select pg_advisory_xact_lock($1)"
 	}
-	_, err := tx.Exec(ctx, take, lock)
+	_, err := tx.Exec(ctx, query, lock)
 	return alone, err
 }
 
-func (p *postgres) version(context.Context) int64 { return p.versions.Add(1) }
+func (p *postgres) Version(context.Context) int64 { return p.versions.Add(1) }
 
-// write begins again when the transaction got in another's way: a deadlock, or
-// a row that both made.
-func (p *postgres) write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+// Write repeats a transaction that conflicted with another: a deadlock, or a
+// row that both inserted.
+func (p *postgres) Write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
 	const tries = 4
 	for try := 1; ; try++ {
-		err := p.transact(ctx, fn)
+		err := p.writeOnce(ctx, fn)
 		switch {
-		case !inTheWay(err):
+		case !isConflict(err):
 			return err
 		case try == tries:
 			return fmt.Errorf("%w: %w", ErrBusy, err)
@@ -128,7 +128,7 @@ func (p *postgres) write(ctx context.Context, fn func(ctx context.Context, tx Qu
 	}
 }
 
-func (p *postgres) transact(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+func (p *postgres) writeOnce(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
 	tx, err := p.writer.BeginTx(ctx, nil)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -136,8 +136,8 @@ func (p *postgres) transact(ctx context.Context, fn func(ctx context.Context, tx
 		}
 		return fmt.Errorf("%w: %w", ErrBusy, err)
 	}
-	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	if err := fn(ctx, direct{tx}); err != nil {
+	defer func() { _ = tx.Rollback() }() // does nothing after a commit
+	if err := fn(ctx, directQuerier{tx}); err != nil {
 		return err
 	}
 	err = tx.Commit()
@@ -151,8 +151,9 @@ func (p *postgres) transact(ctx context.Context, fn func(ctx context.Context, tx
 	return fmt.Errorf("%w: %w", ErrUnknown, err)
 }
 
-// inTheWay tells whether the same transaction may succeed when it begins anew.
-func inTheWay(err error) bool {
+// isConflict reports whether the same transaction may succeed when it is run
+// again.
+func isConflict(err error) bool {
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {
 		return false
@@ -166,34 +167,35 @@ func inTheWay(err error) bool {
 	return false
 }
 
-func (p *postgres) close() error {
+func (p *postgres) Close() error {
 	return errors.Join(p.writer.Close(), p.reader.db.(*sql.DB).Close())
 }
 
-// nowSQL gives PostgreSQL the now_ms() that SQLite gets from this program. It is
-// STABLE, the time of the statement: else no index would help to compare with it.
+// nowSQL defines for PostgreSQL the function now_ms() that SQLite gets from
+// this program. It is STABLE, the time of the statement: otherwise a comparison
+// with it would not use an index.
 const nowSQL = `create or replace function now_ms() returns bigint language sql stable as
 	$$ select (extract(epoch from statement_timestamp()) * 1000)::bigint $$`
 
-// migrate takes turns with other processes by a lock of the session.
+// migrate holds a session lock, so that processes migrate one after the other.
 func (p *postgres) migrate(ctx context.Context, to int64) (applied int, err error) {
 	c := p.config.Copy()
-	delete(c.RuntimeParams, "statement_timeout") // a step may take longer on a large table
+	delete(c.RuntimeParams, "statement_timeout") // a migration may take longer on a large table
 	db := stdlib.OpenDB(*c)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	turns, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
 	if err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
 	}
-	if err := p.provideNow(ctx, db); err != nil {
+	if err := p.createNow(ctx, db); err != nil {
 		return 0, err
 	}
-	return migrate(ctx, db, to, goose.DialectPostgres, "*_sqlite.sql", goose.WithSessionLocker(turns))
+	return migrate(ctx, db, to, goose.DialectPostgres, "*_sqlite.sql", goose.WithSessionLocker(locker))
 }
 
-// provideNow makes now_ms, under a lock: two processes that replace a function
-// at once get in each other's way.
-func (p *postgres) provideNow(ctx context.Context, db *sql.DB) error {
+// createNow creates now_ms under a lock: two processes that replace a function
+// at the same time conflict.
+func (p *postgres) createNow(ctx context.Context, db *sql.DB) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)

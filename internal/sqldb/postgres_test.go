@@ -58,7 +58,7 @@ func exec(t *testing.T, db *sqldb.DB, query string, args ...any) {
 	}
 }
 
-// Two transactions that lock each other out: one is begun anew, both happen.
+// Of two transactions in a deadlock one is repeated, and both are committed.
 func TestPostgres_deadlocks_are_begun_anew(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
@@ -76,7 +76,7 @@ func TestPostgres_deadlocks_are_begun_anew(t *testing.T) {
 					if _, err := tx.Exec(ctx, "update n set n = n + 1 where id = $1", id); err != nil {
 						return err
 					}
-					if first { // neither goes on before both hold what the other wants
+					if first { // each waits until both hold the row that the other needs
 						first = false
 						holding.Done()
 						holding.Wait()
@@ -93,11 +93,11 @@ func TestPostgres_deadlocks_are_begun_anew(t *testing.T) {
 	var a, b int64
 	err := db.Read().QueryRow(t.Context(), "select max(case id when 'a' then n end), max(case id when 'b' then n end) from n").Scan(&a, &b)
 	if err != nil || a != 2 || b != 2 || begun.Load() != 3 {
-		t.Errorf("got %d and %d after %d beginnings, %v; want 2 and 2 after 3", a, b, begun.Load(), err)
+		t.Errorf("got %d and %d after %d runs, %v; want 2 and 2 after 3", a, b, begun.Load(), err)
 	}
 }
 
-// Symptom: it was a 500.
+// Symptom: the API answered 500.
 func TestPostgres_what_is_always_in_the_way_is_busy(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
@@ -140,8 +140,8 @@ func TestPostgres_goes_away_and_comes_back(t *testing.T) {
 	}
 }
 
-// A database that was filled by the first version, and again by the one that
-// brought the ledger, comes through every later step.
+// A database with data of the first version, and of the version that added the
+// ledger, passes all later migrations.
 func TestMigrate_keeps_what_earlier_schemas_held(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"sqlite": "sqlite:" + t.TempDir() + "/a.db", "postgres": sqldbtest.EmptyPostgres(t)} {

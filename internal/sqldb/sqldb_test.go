@@ -170,7 +170,8 @@ func TestOpen_refuses_what_it_does_not_know(t *testing.T) {
 }
 
 // Symptom: of sixteen processes that were started together on a new file, two
-// ended with "database is locked": who makes a file a WAL does not wait.
+// ended with "database is locked": switching a file to WAL does not wait for a
+// lock.
 func TestOpen_of_a_new_file_by_many_at_once(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -250,22 +251,22 @@ func TestVersion_tells_of_every_commit(t *testing.T) {
 	before := mine.Version(t.Context())
 	add(mine, "a")
 	if mine.Version(t.Context()) == before {
-		t.Error("our own commit did not show at once")
+		t.Error("our own commit did not change the version at once")
 	}
-	for deadline := time.Now().Add(time.Second); ; { // let what is known settle
+	for deadline := time.Now().Add(time.Second); ; { // wait until the number is stable
 		before = mine.Version(t.Context())
 		<-time.After(150 * time.Millisecond)
 		if mine.Version(t.Context()) == before {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the version changes although nothing does")
+			t.Fatal("the version changes without a commit")
 		}
 	}
 	add(other, "b")
 	for deadline := time.Now().Add(5 * time.Second); mine.Version(t.Context()) == before; {
 		if time.Now().After(deadline) {
-			t.Fatal("another process's commit never showed")
+			t.Fatal("a commit of another process never changed the version")
 		}
 		<-time.After(10 * time.Millisecond)
 	}
@@ -289,11 +290,11 @@ func BenchmarkWrite(b *testing.B) {
 	})
 }
 
-// A file that cannot grow is the database's trouble and not the request's.
+// A file that cannot grow is a failure of the database and not of the request.
 func TestDown_of_a_full_disk(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
-	exec(t, db, "pragma max_page_count = 1") // not below what it has
+	exec(t, db, "pragma max_page_count = 1") // SQLite raises it to the current size
 	var err error
 	for i := 0; err == nil && i < 10_000; i++ {
 		err = db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, fmt.Sprint("m", i)) })

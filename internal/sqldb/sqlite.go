@@ -13,46 +13,46 @@ import (
 	"sync"
 	"time"
 
-	driver3 "modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	sqlitedriver "modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
 )
 
-// sqlite is the engine of one file.
+// sqlite is the Engine of a SQLite file.
 type sqlite struct {
-	path     string
-	writer   *sql.DB
-	reader   *pool
-	group    *committer
-	versions *versions
+	path      string
+	writer    *sql.DB
+	reader    *preparedQuerier
+	committer *committer
+	versions  *versions
 }
 
-func (s *sqlite) read() Querier      { return s.reader }
-func (s *sqlite) skipLocked() string { return "" }
-func (s *sqlite) rowsPerInsert() int { return 1 }
+func (s *sqlite) Read() Querier            { return s.reader }
+func (s *sqlite) SkipLocked(string) string { return "" }
+func (s *sqlite) RowsPerInsert() int       { return 1 }
 
-func (s *sqlite) hold(context.Context, Querier, int64, bool) (bool, error) { return true, nil }
+func (s *sqlite) Hold(context.Context, Querier, int64, bool) (bool, error) { return true, nil }
 
-func (s *sqlite) write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
-	return s.group.write(ctx, fn)
+func (s *sqlite) Write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+	return s.committer.write(ctx, fn)
 }
 
-func (s *sqlite) version(ctx context.Context) int64 { return s.versions.now(ctx) }
+func (s *sqlite) Version(ctx context.Context) int64 { return s.versions.current(ctx) }
 
-func (s *sqlite) close() error {
-	return errors.Join(s.group.close(), s.versions.conn.Close(), s.reader.close(), s.writer.Close())
+func (s *sqlite) Close() error {
+	return errors.Join(s.committer.close(), s.versions.conn.Close(), s.reader.close(), s.writer.Close())
 }
 
 // openSQLite opens one connection that writes and a pool that only reads.
 //
-// synchronous=FULL is what makes an acknowledged commit survive a power loss:
-// in WAL mode NORMAL flushes only at checkpoints.
-func openSQLite(ctx context.Context, path string) (engine, error) {
-	registerNow()
-	if err := create(path); err != nil {
+// synchronous=FULL makes a commit survive a power loss: with WAL, NORMAL
+// flushes only at checkpoints.
+func openSQLite(ctx context.Context, path string) (Engine, error) {
+	registerNowMS()
+	if err := createFile(path); err != nil {
 		return nil, err
 	}
-	// An entry touches a page in each of many indexes: SQLite's own 2 MB do not hold
-	// those of a hundred thousand members.
+	// An entry changes a page in each of many indexes. The default cache of 2 MB
+	// is too small for the indexes of a hundred thousand members.
 	writer, err := open(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-32000)")
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(), writer.Close())
 	}
-	readers := max(4, runtime.GOMAXPROCS(0)) + 1 // one watches
+	readers := max(4, runtime.GOMAXPROCS(0)) + 1 // one is for versions
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
 	versions, err := newVersions(ctx, reader)
@@ -73,18 +73,18 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 		return nil, errors.Join(err, reader.Close(), conn.Close(), writer.Close())
 	}
 	return &sqlite{
-		path: path, writer: writer, reader: &pool{db: reader}, versions: versions,
-		group: newCommitter(conn, func() { versions.count.Add(1) }),
+		path: path, writer: writer, reader: &preparedQuerier{db: reader}, versions: versions,
+		committer: newCommitter(conn, func() { versions.count.Add(1) }),
 	}, nil
 }
 
-// firstConn waits its turn as busy_timeout does not: of two connections that
-// make a file a WAL at once, SQLite refuses one without a wait.
+// firstConn retries where busy_timeout does not apply: when two connections
+// switch a file to WAL at the same time, SQLite fails one of them at once.
 func firstConn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	for deadline := time.Now().Add(5 * time.Second); ; {
 		conn, err := db.Conn(ctx)
-		var failed *driver3.Error
-		if !errors.As(err, &failed) || failed.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+		var failed *sqlitedriver.Error
+		if !errors.As(err, &failed) || failed.Code()&0xff != sqlitelib.SQLITE_BUSY || time.Now().After(deadline) {
 			return conn, err
 		}
 		select {
@@ -104,9 +104,9 @@ func open(path string, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// create makes the file with mode 0600: it holds openids and the shared
-// tickets, and SQLite gives its journal the same mode.
-func create(path string) error {
+// createFile creates the file with mode 0600: it holds openids and the shared
+// credentials. SQLite gives its journal the same mode.
+func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
@@ -114,9 +114,10 @@ func create(path string) error {
 	return f.Close()
 }
 
-// registerNow gives SQLite the now_ms() that PostgreSQL gets from a migration.
-var registerNow = sync.OnceFunc(func() {
-	driver3.MustRegisterScalarFunction("now_ms", 0, func(*driver3.FunctionContext, []driver.Value) (driver.Value, error) {
+// registerNowMS defines for SQLite the function now_ms() that PostgreSQL gets
+// from a migration.
+var registerNowMS = sync.OnceFunc(func() {
+	sqlitedriver.MustRegisterScalarFunction("now_ms", 0, func(*sqlitedriver.FunctionContext, []driver.Value) (driver.Value, error) {
 		return time.Now().UnixMilli(), nil
 	})
 })

@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// lookEvery is how old our knowledge of other processes' commits may be.
-const lookEvery = 100 * time.Millisecond
+// dataVersionInterval is how late commits of other processes may be noticed.
+const dataVersionInterval = 100 * time.Millisecond
 
-// versions counts commits, so that what was read can be kept until one happens.
+// versions counts commits, so that data that was read can be kept until the
+// next one.
 type versions struct {
 	count atomic.Int64
-	began time.Time
+	start time.Time
 
-	conn   *sql.Conn // sees the commits of all others, our writer's included
-	looked atomic.Int64
-	seen   atomic.Int64
+	conn        *sql.Conn // sees the commits of all other connections
+	polledAt    atomic.Int64
+	dataVersion atomic.Int64
 }
 
 func newVersions(ctx context.Context, db *sql.DB) (*versions, error) {
@@ -26,23 +27,24 @@ func newVersions(ctx context.Context, db *sql.DB) (*versions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch the database: %w", err)
 	}
-	return &versions{conn: conn, began: time.Now()}, nil
+	return &versions{conn: conn, start: time.Now()}, nil
 }
 
-// now is the count, after a look at the file if the last is old.
-func (v *versions) now(ctx context.Context) int64 {
-	now := int64(time.Since(v.began))
-	if last := v.looked.Load(); now-last >= int64(lookEvery) && v.looked.CompareAndSwap(last, now) {
-		v.look(context.WithoutCancel(ctx))
+// current returns the count. It polls the file if the last poll is too long
+// ago.
+func (v *versions) current(ctx context.Context) int64 {
+	now := int64(time.Since(v.start))
+	if last := v.polledAt.Load(); now-last >= int64(dataVersionInterval) && v.polledAt.CompareAndSwap(last, now) {
+		v.poll(context.WithoutCancel(ctx))
 	}
 	return v.count.Load()
 }
 
-// look compares SQLite's own count of other connections' commits. When it
-// cannot be read, something may have been committed.
-func (v *versions) look(ctx context.Context) {
+// poll compares SQLite's data_version, which changes with commits of other
+// connections. If it cannot be read, something may have been committed.
+func (v *versions) poll(ctx context.Context) {
 	var n int64
-	if err := v.conn.QueryRowContext(ctx, "pragma data_version").Scan(&n); err != nil || v.seen.Swap(n) != n {
+	if err := v.conn.QueryRowContext(ctx, "pragma data_version").Scan(&n); err != nil || v.dataVersion.Swap(n) != n {
 		v.count.Add(1)
 	}
 }

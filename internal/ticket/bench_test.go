@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 func warm(b testing.TB) *ticket.Source {
 	b.Helper()
-	issue := func(context.Context) (string, time.Duration, error) { return "value", 2 * time.Hour, nil }
-	s := ticket.New(key, issue, ticket.NewMemory(), ticket.Options{})
+	fetch := func(context.Context) (string, time.Duration, error) { return "value", 2 * time.Hour, nil }
+	s := ticket.New(key, fetch, tickettest.NewMemory(), ticket.Options{})
 	b.Cleanup(s.Close)
 	if _, err := s.Ticket(b.Context()); err != nil {
 		b.Fatal(err)

@@ -13,15 +13,16 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
-// Any expires_in from 1 s up works: the fleet asks about once per life and
-// nobody gets a dead value.
+// Any expires_in from 1 s works: the fleet fetches about once per lifetime and
+// no caller gets an expired value.
 func TestSource_shortLives(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		life     time.Duration
-		min, max int // issues in ten lives
+		min, max int // fetches in ten lifetimes
 	}{
 		{time.Second, 10, 20}, {30 * time.Second, 10, 14}, {250 * time.Second, 10, 14}, {299 * time.Second, 10, 14}, {7200 * time.Second, 10, 12},
 	} {
@@ -29,18 +30,18 @@ func TestSource_shortLives(t *testing.T) {
 			t.Run(fmt.Sprintf("%v,sticky=%t", tt.life, sticky), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					u := &upstream{latency: 100 * time.Millisecond, life: tt.life, overlap: -1, sticky: sticky}
-					c := runCrowd(fleet(t, 3, u, ticket.NewMemory(), ticket.Options{}), u, 3, tt.life/50, 10*tt.life)
-					t.Logf("%d issues in ten lives, longest wait %v", u.count(), c.longestWait)
-					if c.errors != 0 || c.longestDead > 0 {
-						t.Errorf("errors = %d (%v), longest dead %v", c.errors, c.firstErr, c.longestDead)
+					u := &upstream{latency: 100 * time.Millisecond, lifetime: tt.life, overlap: -1, sticky: sticky}
+					c := runCrowd(fleet(t, 3, u, tickettest.NewMemory(), ticket.Options{}), u, 3, tt.life/50, 10*tt.life)
+					t.Logf("%d fetches in ten lifetimes, longest wait %v", u.count(), c.longestWait)
+					if c.errors != 0 || c.longestInvalid > 0 {
+						t.Errorf("errors = %d (%v), longest invalid %v", c.errors, c.firstErr, c.longestInvalid)
 					}
 					most := tt.max
 					if sticky {
 						most = 6 * 10
 					}
 					if u.count() < tt.min || u.count() > most {
-						t.Errorf("issues = %d, want %d to %d", u.count(), tt.min, most)
+						t.Errorf("fetches = %d, want %d to %d", u.count(), tt.min, most)
 					}
 				})
 			})
@@ -48,7 +49,8 @@ func TestSource_shortLives(t *testing.T) {
 	}
 }
 
-// A life that cannot be right is refused, and what we have stays in service.
+// An answer that cannot be right is refused, and the local copy stays in
+// service.
 func TestSource_absurdAnswersAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -69,11 +71,11 @@ func TestSource_absurdAnswersAreRefused(t *testing.T) {
 						return "good", 2 * time.Hour, nil
 					}
 					return tt.value, tt.ttl, nil
-				}, ticket.NewMemory(), ticket.Options{})
+				}, tickettest.NewMemory(), ticket.Options{})
 				get(t, s)
 				time.Sleep(2*time.Hour - time.Second)
-				if got := get(t, s); got != "good" || s.Status().Counts.Fetches.Refused == 0 {
-					t.Errorf("value = %.20q, refused = %d, want the old value kept", got, s.Status().Counts.Fetches.Refused)
+				if got := get(t, s); got != "good" || s.Status().Counts.Fetches.Invalid == 0 {
+					t.Errorf("value = %.20q, refused = %d, want the old value kept", got, s.Status().Counts.Fetches.Invalid)
 				}
 				time.Sleep(2 * time.Second)
 				if v, err := s.Ticket(t.Context()); !errors.Is(err, ticket.ErrUnavailable) {
@@ -84,13 +86,13 @@ func TestSource_absurdAnswersAreRefused(t *testing.T) {
 	}
 }
 
-// The life is counted from the start of the request, not from its answer.
+// The lifetime counts from the start of the request, not from its answer.
 func TestSource_lifeCountsFromTheStartOfTheRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 5 * time.Second, life: time.Minute}
-		store := ticket.NewMemory()
-		a, b := source(t, u.Issue, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{})
+		u := &upstream{latency: 5 * time.Second, lifetime: time.Minute}
+		store := tickettest.NewMemory()
+		a, b := source(t, u.Fetch, store, ticket.Options{}), source(t, u.Fetch, store, ticket.Options{})
 		get(t, a)
 		get(t, b)
 		for _, s := range []*ticket.Source{a, b} {
@@ -101,18 +103,19 @@ func TestSource_lifeCountsFromTheStartOfTheRequest(t *testing.T) {
 	})
 }
 
-// WeChat prints a full life on a ticket that it handed out before. Its end
-// does not move, on no replica, and a dead ticket is never signed with.
+// WeChat may report a full lifetime for an api_ticket that it returned before.
+// The expiry must not move on any replica, and an expired api_ticket must not
+// be used.
 func TestSource_unchangedTicketKeepsItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
-		issue := func(context.Context) (string, time.Duration, error) {
+		fetch := func(context.Context) (string, time.Duration, error) {
 			n.Add(1)
 			return "same", 2 * time.Hour, nil
 		}
-		store := ticket.NewMemory()
-		for i, s := range []*ticket.Source{source(t, issue, store, ticket.Options{}), source(t, issue, store, ticket.Options{})} {
+		store := tickettest.NewMemory()
+		for i, s := range []*ticket.Source{source(t, fetch, store, ticket.Options{}), source(t, fetch, store, ticket.Options{})} {
 			get(t, s)
 			if i == 0 {
 				time.Sleep(2*time.Hour - time.Second)
@@ -121,11 +124,11 @@ func TestSource_unchangedTicketKeepsItsEnd(t *testing.T) {
 				t.Errorf("replica %d: Left = %v, want 1 s", i, left)
 			}
 			if n := n.Load(); n < 2 || n > 6 {
-				t.Errorf("issuer was asked %d times, want 2 to 6", n)
+				t.Errorf("fetched %d times, want 2 to 6", n)
 			}
 		}
 		time.Sleep(2 * time.Second)
-		late := source(t, issue, store, ticket.Options{}) // starts when it is over
+		late := source(t, fetch, store, ticket.Options{}) // starts after the expiry
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if v, err := late.Ticket(ctx); !errors.Is(err, ticket.ErrUnavailable) {
@@ -134,16 +137,16 @@ func TestSource_unchangedTicketKeepsItsEnd(t *testing.T) {
 	})
 }
 
-// With stable_token the printed life is what is left, so it is believed.
+// With stable_token the reported lifetime is the time that is left.
 func TestSource_unchangedTokenWithANewLife(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
-		issue := func(context.Context) (string, time.Duration, error) {
+		fetch := func(context.Context) (string, time.Duration, error) {
 			n.Add(1)
 			return "same", time.Second, nil
 		}
-		s := source(t, issue, ticket.NewMemory(), ticket.Options{TTLIsLeft: true})
+		s := source(t, fetch, tickettest.NewMemory(), ticket.Options{TTLIsLeft: true})
 		for range 600 {
 			get(t, s)
 			time.Sleep(100 * time.Millisecond)
@@ -152,31 +155,32 @@ func TestSource_unchangedTokenWithANewLife(t *testing.T) {
 			t.Errorf("a new life was counted as none: %+v", f)
 		}
 		if n := n.Load(); n < 60 || n > 90 {
-			t.Errorf("issuer was asked %d times in a minute of lives of 1 s", n)
+			t.Errorf("fetched %d times in a minute of lives of 1 s", n)
 		}
 	})
 }
 
-// Symptom: at a renewal somebody was told the new value's life for the old one.
+// Symptom: during a renewal a caller got the old value with the lifetime of the
+// new one.
 func TestSource_TicketLeft_isOfTheValueItStandsBeside(t *testing.T) {
 	t.Parallel()
-	store := ticket.NewMemory()
-	issue := func(context.Context) (string, time.Duration, error) { return "short", time.Hour, nil }
-	s := source(t, issue, store, ticket.Options{Look: time.Millisecond})
+	store := tickettest.NewMemory()
+	fetch := func(context.Context) (string, time.Duration, error) { return "short", time.Hour, nil }
+	s := source(t, fetch, store, ticket.Options{PollInterval: time.Millisecond})
 	get(t, s)
 	done := make(chan struct{})
-	go func() { // as other replicas do
+	go func() { // the part of another replica
 		defer close(done)
 		for i := range uint64(100) {
-			claim := ticket.Claim{Owner: "other", TTL: time.Minute}
+			claim := ticket.LeaseRequest{Owner: "other", TTL: time.Minute}
 			lease, err := store.Acquire(t.Context(), key, claim)
-			for err != nil && t.Context().Err() == nil { // ours gives its own back in a moment
+			for err != nil && t.Context().Err() == nil { // ours releases its lease soon
 				runtime.Gosched()
 				lease, err = store.Acquire(t.Context(), key, claim)
 			}
-			next := ticket.Issue{Value: "short", Fence: lease.Fence, Life: time.Hour}
+			next := ticket.FetchedValue{Value: "short", Fence: lease.Fence, Lifetime: time.Hour}
 			if i%2 == 0 {
-				next.Value, next.Life = "long", 2*time.Hour
+				next.Value, next.Lifetime = "long", 2*time.Hour
 			}
 			if err := errors.Join(store.Save(t.Context(), lease, next), store.Release(t.Context(), lease, 0)); err != nil {
 				t.Error(err)

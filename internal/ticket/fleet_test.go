@@ -13,33 +13,36 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 const key = "wx:app:wx_card"
 
-// upstream plays the side of WeChat that issues values, in the readings that
-// its documents leave open.
+// upstream issues values as WeChat does. Its options are the behaviours that
+// WeChat's documents leave open.
 type upstream struct {
-	latency time.Duration
-	life    time.Duration
-	// sticky gives the same value until it dies; printed is the life it then
-	// prints: the whole one, or what is left.
+	latency  time.Duration
+	lifetime time.Duration
+	// sticky returns the same value until it expires. printsLeft reports its
+	// remaining lifetime instead of the full one.
 	sticky     bool
 	printsLeft bool
-	// stable gives a new value in the last five minutes of the old (stable_token).
+	// stable issues a new value only in the last five minutes of the old one
+	// (stable_token).
 	stable bool
-	// overlap is how long a replaced value stays good; negative: to its end.
+	// overlap is how long a replaced value stays valid; negative means until it
+	// expires.
 	overlap time.Duration
 	fail    func() error
 
-	mu    sync.Mutex
-	calls []time.Time
-	cur   string
-	ends  time.Time
-	dies  map[string]time.Time
+	mu         sync.Mutex
+	calls      []time.Time
+	cur        string
+	expiresAt  time.Time
+	validUntil map[string]time.Time
 }
 
-func (u *upstream) Issue(ctx context.Context) (string, time.Duration, error) {
+func (u *upstream) Fetch(ctx context.Context) (string, time.Duration, error) {
 	u.mu.Lock()
 	u.calls = append(u.calls, time.Now())
 	u.mu.Unlock()
@@ -55,54 +58,55 @@ func (u *upstream) Issue(ctx context.Context) (string, time.Duration, error) {
 			return "", 0, err
 		}
 	}
-	left := time.Until(u.ends)
+	left := time.Until(u.expiresAt)
 	keep := u.sticky && left > 0 || u.stable && left > 5*time.Minute
 	if !keep || u.cur == "" {
 		u.replace()
-		left = u.life
+		left = u.lifetime
 	}
 	if u.sticky && !u.printsLeft {
-		left = u.life
+		left = u.lifetime
 	}
 	return u.cur, left, nil
 }
 
-// replace issues a new value and ends the life of the old. mu is held.
+// replace issues a new value and ends the old one. u.mu must be held.
 func (u *upstream) replace() {
-	if u.dies == nil {
-		u.dies = map[string]time.Time{}
+	if u.validUntil == nil {
+		u.validUntil = map[string]time.Time{}
 	}
-	if u.overlap >= 0 && time.Now().Add(u.overlap).Before(u.dies[u.cur]) {
-		u.dies[u.cur] = time.Now().Add(u.overlap)
+	if u.overlap >= 0 && time.Now().Add(u.overlap).Before(u.validUntil[u.cur]) {
+		u.validUntil[u.cur] = time.Now().Add(u.overlap)
 	}
-	u.cur = fmt.Sprintf("value-%d-%d", len(u.dies), len(u.calls))
-	u.ends = time.Now().Add(u.life)
-	u.dies[u.cur] = u.ends
+	u.cur = fmt.Sprintf("value-%d-%d", len(u.validUntil), len(u.calls))
+	u.expiresAt = time.Now().Add(u.lifetime)
+	u.validUntil[u.cur] = u.expiresAt
 }
 
-// failWith changes what calls from now on end with.
+// failWith sets what later calls fail with.
 func (u *upstream) failWith(fail func() error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.fail = fail
 }
 
-// kill ends the present value at once, as a stranger's refresh does.
-func (u *upstream) kill() {
+// revoke ends the current value at once, as a renewal by another program does.
+func (u *upstream) revoke() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	delete(u.dies, u.cur)
+	delete(u.validUntil, u.cur)
 	u.cur = ""
 }
 
-// deadFor is how long value has been dead; zero or less while it lives.
-func (u *upstream) deadFor(value string) time.Duration {
+// invalidFor returns the time since value became invalid; zero or negative while
+// it is valid.
+func (u *upstream) invalidFor(value string) time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return time.Since(u.dies[value])
+	return time.Since(u.validUntil[value])
 }
 
-// current is the value issued last, empty before the first.
+// current returns the value issued last, "" before the first.
 func (u *upstream) current() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -115,7 +119,8 @@ func (u *upstream) count() int {
 	return len(u.calls)
 }
 
-// after returns when calls were made, counted from start, the first left out.
+// after returns when calls were made, as durations from start, without the
+// first.
 func (u *upstream) after(start time.Time) (at []time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -125,19 +130,19 @@ func (u *upstream) after(start time.Time) (at []time.Duration) {
 	return at
 }
 
-// fleet makes n Sources over one store and closes them when the test ends.
+// fleet returns n Sources on one Store and closes them when the test ends.
 func fleet(t *testing.T, n int, u *upstream, store ticket.Store, opt ticket.Options) []*ticket.Source {
 	t.Helper()
 	sources := make([]*ticket.Source, n)
 	for i := range sources {
-		sources[i] = source(t, u.Issue, store, opt)
+		sources[i] = source(t, u.Fetch, store, opt)
 	}
 	return sources
 }
 
-func source(t *testing.T, issue ticket.Issuer, store ticket.Store, opt ticket.Options) *ticket.Source {
+func source(t *testing.T, fetch ticket.Fetcher, store ticket.Store, opt ticket.Options) *ticket.Source {
 	t.Helper()
-	s := ticket.New(key, issue, store, opt)
+	s := ticket.New(key, fetch, store, opt)
 	t.Cleanup(s.Close)
 	return s
 }
@@ -153,21 +158,22 @@ func get(t *testing.T, s *ticket.Source) string {
 	return value
 }
 
-// crowd runs n callers per source until the time is over and returns what went
-// wrong: errors, the longest time that a value had been dead when it was handed
-// out, and how often a caller got an older value after a newer one.
+// crowd is the result of runCrowd: how many callers got an error, how long a
+// value had been invalid when it was returned, and how often a caller got an
+// older value after a newer one.
 type crowd struct {
-	calls, errors int
-	firstErr      error
-	longestDead   time.Duration
-	longestWait   time.Duration
-	older         int
+	calls, errors   int
+	firstErr        error
+	longestInvalid  time.Duration
+	longestWait     time.Duration
+	olderAfterNewer int
 }
 
 func (c *crowd) String() string {
-	return fmt.Sprintf("%d calls, %d errors, longest wait %v, longest dead %v, %d older after newer", c.calls, c.errors, c.longestWait, c.longestDead, c.older)
+	return fmt.Sprintf("%d calls, %d errors, longest wait %v, longest invalid %v, %d older after newer", c.calls, c.errors, c.longestWait, c.longestInvalid, c.olderAfterNewer)
 }
 
+// runCrowd runs n callers for each Source until the time is over.
 func runCrowd(sources []*ticket.Source, u *upstream, n int, every, total time.Duration) *crowd {
 	c := &crowd{}
 	var mu sync.Mutex
@@ -183,9 +189,9 @@ func runCrowd(sources []*ticket.Source, u *upstream, n int, every, total time.Du
 					value, err := s.Ticket(ctx)
 					cancel()
 					mu.Lock()
-					c.note(u, value, err, time.Since(start))
+					c.add(u, value, err, time.Since(start))
 					if n := order(value); err == nil && n < newest {
-						c.older++
+						c.olderAfterNewer++
 					} else {
 						newest = max(n, newest)
 					}
@@ -199,13 +205,13 @@ func runCrowd(sources []*ticket.Source, u *upstream, n int, every, total time.Du
 	return c
 }
 
-// order is the place of a value in the order of issue.
+// order returns the position of a value in the order of issue.
 func order(value string) int {
 	n, _ := strconv.Atoi(value[strings.LastIndexByte(value, '-')+1:])
 	return n
 }
 
-func (c *crowd) note(u *upstream, value string, err error, wait time.Duration) {
+func (c *crowd) add(u *upstream, value string, err error, wait time.Duration) {
 	c.calls++
 	c.longestWait = max(c.longestWait, wait)
 	if err != nil {
@@ -215,26 +221,26 @@ func (c *crowd) note(u *upstream, value string, err error, wait time.Duration) {
 		}
 		return
 	}
-	c.longestDead = max(c.longestDead, u.deadFor(value))
+	c.longestInvalid = max(c.longestInvalid, u.invalidFor(value))
 }
 
-// Every reading of WeChat's documents: one fetch per life for the whole fleet,
-// nobody gets a dead value, nobody gets an error.
+// For every behaviour that WeChat's documents allow, the fleet fetches once per
+// lifetime, no caller gets an invalid value and no caller gets an error.
 func TestSource_fleetOfFiveForADay(t *testing.T) {
 	t.Parallel()
 	stable := ticket.Options{RenewFrom: 5 * time.Minute, RenewTo: 4 * time.Minute, TTLIsLeft: true}
 	for _, tt := range []struct {
-		name string
-		up   *upstream
-		opt  ticket.Options
-		max  int           // calls to the issuer
-		dead time.Duration // longest time a dead value may be handed out
-		wait time.Duration // longest wait of a caller
+		name    string
+		up      *upstream
+		opt     ticket.Options
+		max     int           // fetches
+		invalid time.Duration // how long a value may have been invalid when it is returned
+		wait    time.Duration // longest wait of a caller
 
 	}{
 		{name: "rotate, old one lives on", up: &upstream{overlap: -1}, max: 15, wait: 600 * time.Millisecond},
 		{name: "rotate, old one 300 s", up: &upstream{overlap: 300 * time.Second}, max: 15, wait: 600 * time.Millisecond},
-		{name: "rotate, old one dead at once", up: &upstream{overlap: 0}, max: 15, dead: 5 * time.Second, wait: 600 * time.Millisecond},
+		{name: "rotate, old one ends at once", up: &upstream{overlap: 0}, max: 15, invalid: 5 * time.Second, wait: 600 * time.Millisecond},
 		{name: "sticky, prints a whole life", up: &upstream{sticky: true}, max: 120, wait: 3 * time.Second},
 		{name: "sticky, prints what is left", up: &upstream{sticky: true, printsLeft: true}, max: 120, wait: 3 * time.Second},
 		{name: "stable_token", up: &upstream{stable: true, printsLeft: true, overlap: -1}, opt: stable, max: 15, wait: 600 * time.Millisecond},
@@ -243,17 +249,17 @@ func TestSource_fleetOfFiveForADay(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				u := tt.up
-				u.latency, u.life = 300*time.Millisecond, 2*time.Hour
-				c := runCrowd(fleet(t, 5, u, ticket.NewMemory(), tt.opt), u, 4, 20*time.Second, 24*time.Hour)
-				t.Logf("%d calls, %d issues, longest wait %v, longest dead %v", c.calls, u.count(), c.longestWait, c.longestDead)
+				u.latency, u.lifetime = 300*time.Millisecond, 2*time.Hour
+				c := runCrowd(fleet(t, 5, u, tickettest.NewMemory(), tt.opt), u, 4, 20*time.Second, 24*time.Hour)
+				t.Logf("%d calls, %d fetches, longest wait %v, longest invalid %v", c.calls, u.count(), c.longestWait, c.longestInvalid)
 				if c.errors > 0 {
 					t.Errorf("errors = %d, first: %v", c.errors, c.firstErr)
 				}
 				if got := u.count(); got < 12 || got > tt.max {
-					t.Errorf("issues = %d, want 12 to %d", got, tt.max)
+					t.Errorf("fetches = %d, want 12 to %d", got, tt.max)
 				}
-				if c.longestDead > tt.dead {
-					t.Errorf("a value was handed out %v after its death, want at most %v", c.longestDead, tt.dead)
+				if c.longestInvalid > tt.invalid {
+					t.Errorf("a value was returned %v after it became invalid, want at most %v", c.longestInvalid, tt.invalid)
 				}
 				if c.longestWait > tt.wait {
 					t.Errorf("longest wait = %v, want at most %v", c.longestWait, tt.wait)
@@ -266,10 +272,10 @@ func TestSource_fleetOfFiveForADay(t *testing.T) {
 func TestSource_coldStartOfSixteenReplicasIssuesOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		c := runCrowd(fleet(t, 16, u, ticket.NewMemory(), ticket.Options{}), u, 1000, time.Second, time.Nanosecond)
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		c := runCrowd(fleet(t, 16, u, tickettest.NewMemory(), ticket.Options{}), u, 1000, time.Second, time.Nanosecond)
 		if u.count() != 1 || c.errors != 0 || c.calls != 16_000 {
-			t.Errorf("issues = %d, errors = %d of %d, want 1, 0 of 16000; first: %v", u.count(), c.errors, c.calls, c.firstErr)
+			t.Errorf("fetches = %d, errors = %d of %d, want 1, 0 of 16000; first: %v", u.count(), c.errors, c.calls, c.firstErr)
 		}
 		if c.longestWait > 500*time.Millisecond {
 			t.Errorf("longest wait = %v, want the latency and one poll", c.longestWait)
@@ -277,22 +283,22 @@ func TestSource_coldStartOfSixteenReplicasIssuesOnce(t *testing.T) {
 	})
 }
 
-// The store comes back just after the value has ended everywhere.
+// The Store comes back just after the value has expired on all replicas.
 func TestSource_hardExpiryOfSixteenReplicasIssuesOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := &faulty{to: ticket.NewMemory()}
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		store := &faultyStore{to: tickettest.NewMemory()}
 		replicas := fleet(t, 16, u, store, ticket.Options{})
 		for _, s := range replicas {
 			get(t, s)
 		}
-		store.set(func(f *faulty) { f.fail = down })
+		store.set(func(f *faultyStore) { f.fail = failAlways })
 		time.Sleep(2 * time.Hour)
-		store.set(func(f *faulty) { f.fail = nil })
+		store.set(func(f *faultyStore) { f.fail = nil })
 		c := runCrowd(replicas, u, 1000, time.Second, time.Nanosecond)
 		if u.count() != 2 || c.errors != 0 || c.longestWait > patience+500*time.Millisecond {
-			t.Errorf("issues = %d, errors = %d (%v), longest wait %v, want 2, 0, 1.5 s", u.count(), c.errors, c.firstErr, c.longestWait)
+			t.Errorf("fetches = %d, errors = %d (%v), longest wait %v, want 2, 0, 1.5 s", u.count(), c.errors, c.firstErr, c.longestWait)
 		}
 	})
 }
@@ -300,11 +306,11 @@ func TestSource_hardExpiryOfSixteenReplicasIssuesOnce(t *testing.T) {
 func TestSource_restartWithStoredValueIssuesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := ticket.NewMemory()
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		store := tickettest.NewMemory()
 		var first string
 		for i := range 20 {
-			s := ticket.New(key, u.Issue, store, ticket.Options{})
+			s := ticket.New(key, u.Fetch, store, ticket.Options{})
 			value := get(t, s)
 			s.Close()
 			if i == 0 {
@@ -315,23 +321,23 @@ func TestSource_restartWithStoredValueIssuesNothing(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		if u.count() != 1 {
-			t.Errorf("issues = %d, want 1", u.count())
+			t.Errorf("fetches = %d, want 1", u.count())
 		}
 	})
 }
 
-// A customer who taps after an idle night does not wait for WeChat.
+// A customer who uses the card after an idle night must not wait for WeChat.
 func TestSource_staysWarmWithoutCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		s := source(t, u.Fetch, tickettest.NewMemory(), ticket.Options{})
 		get(t, s)
 		time.Sleep(9 * time.Hour)
 		start := time.Now()
 		value := get(t, s)
-		if wait := time.Since(start); wait != 0 || u.deadFor(value) > 0 {
-			t.Errorf("waited %v for a value dead for %v", wait, u.deadFor(value))
+		if wait := time.Since(start); wait != 0 || u.invalidFor(value) > 0 {
+			t.Errorf("waited %v for a value invalid for %v", wait, u.invalidFor(value))
 		}
 	})
 }
@@ -339,8 +345,8 @@ func TestSource_staysWarmWithoutCallers(t *testing.T) {
 func TestSource_waitersKeepTheirOwnDeadlines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 3 * time.Second, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		u := &upstream{latency: 3 * time.Second, lifetime: 2 * time.Hour}
+		s := source(t, u.Fetch, tickettest.NewMemory(), ticket.Options{})
 		var wg sync.WaitGroup
 		for range 999 {
 			wg.Go(func() {
@@ -352,14 +358,14 @@ func TestSource_waitersKeepTheirOwnDeadlines(t *testing.T) {
 					t.Errorf("impatient caller: error = %v", err)
 				}
 				if d := time.Since(start); d != time.Second {
-					t.Errorf("impatient caller came back after %v", d)
+					t.Errorf("impatient caller returned after %v", d)
 				}
 			})
 		}
-		value := get(t, s) // the one that stays gets what the others set off
+		value := get(t, s) // the caller that stays gets the value of the fetch that the others started
 		wg.Wait()
 		if value == "" || u.count() != 1 {
-			t.Errorf("value = %q after %d issues, want one", value, u.count())
+			t.Errorf("value = %q after %d fetches, want one", value, u.count())
 		}
 	})
 }
@@ -367,8 +373,8 @@ func TestSource_waitersKeepTheirOwnDeadlines(t *testing.T) {
 func TestSource_turnsAwayWaitersBeyondItsLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: time.Second, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{MaxWaiters: 10})
+		u := &upstream{latency: time.Second, lifetime: 2 * time.Hour}
+		s := source(t, u.Fetch, tickettest.NewMemory(), ticket.Options{MaxWaiters: 10})
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() { get(t, s) })

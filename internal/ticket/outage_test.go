@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
 var errBusy = errors.New("-1 system busy")
@@ -24,7 +25,7 @@ type quotaError struct{ resets time.Time }
 func (quotaError) Error() string                       { return "45009 daily quota reached" }
 func (e quotaError) RetryAfter() (time.Duration, bool) { return time.Until(e.resets), true }
 
-// until makes an upstream fail with err for d, counted from now.
+// until returns a failure of an upstream that lasts for d from now.
 func until(d time.Duration, err error) func() error {
 	end := time.Now().Add(d)
 	return func() error {
@@ -35,17 +36,17 @@ func until(d time.Duration, err error) func() error {
 	}
 }
 
-// Cold callers come back every 50 ms while WeChat is down; the fleet asks a
-// handful of times, and the first answer serves everybody.
+// Callers without a value return every 50 ms while WeChat is down. The fleet
+// fetches a handful of times, and the first value serves all callers.
 func TestSource_coldFleetInAnOutage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		down  time.Duration
-		every time.Duration // a caller comes back
+		every time.Duration // between two calls of a caller
 		err   error
 		max   int           // attempts of the whole fleet
-		late  time.Duration // value at the latest so long after the end of the outage
+		late  time.Duration // within which there is a value after the outage
 	}{
 		{"2 s", 2 * time.Second, 50 * time.Millisecond, errBusy, 12, 4 * time.Second},
 		{"a minute", time.Minute, 50 * time.Millisecond, errBusy, 20, 61 * time.Second},
@@ -55,8 +56,8 @@ func TestSource_coldFleetInAnOutage(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(tt.down, tt.err)}
-				replicas := fleet(t, 5, u, ticket.NewMemory(), ticket.Options{})
+				u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, fail: until(tt.down, tt.err)}
+				replicas := fleet(t, 5, u, tickettest.NewMemory(), ticket.Options{})
 				c := runCrowd(replicas, u, 4, tt.every, tt.down)
 				attempts := u.count()
 				t.Logf("%d attempts; %v", attempts, c)
@@ -73,17 +74,17 @@ func TestSource_coldFleetInAnOutage(t *testing.T) {
 	}
 }
 
-// While a value lives nobody notices that its renewal fails.
-func TestSource_outageAtRenewalIsNoticedByNobody(t *testing.T) {
+// While a value is valid, callers do not notice that its renewal fails.
+func TestSource_outageAtRenewalDelaysNoCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-		replicas := fleet(t, 5, u, ticket.NewMemory(), ticket.Options{})
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
+		replicas := fleet(t, 5, u, tickettest.NewMemory(), ticket.Options{})
 		runCrowd(replicas, u, 2, time.Second, 107*time.Minute)
 		before := u.count()
 		u.failWith(until(11*time.Minute, errBusy))
 		c := runCrowd(replicas, u, 2, time.Second, 20*time.Minute)
-		if c.errors != 0 || c.longestWait > 0 || c.longestDead > 0 || c.older > 0 {
+		if c.errors != 0 || c.longestWait > 0 || c.longestInvalid > 0 || c.olderAfterNewer > 0 {
 			t.Errorf("%v (%v)", c, c.firstErr)
 		}
 		t.Logf("%d attempts in 11 minutes; %v", u.count()-before, c)
@@ -96,15 +97,15 @@ func TestSource_outageAtRenewalIsNoticedByNobody(t *testing.T) {
 func TestSource_coldCallerLearnsTheCauseAndWhenToComeBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(time.Hour, permanentError{})}
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, fail: until(time.Hour, permanentError{})}
 		var acquires atomic.Int64
-		store := &faulty{to: ticket.NewMemory(), fail: func(call string) error {
+		store := &faultyStore{to: tickettest.NewMemory(), fail: func(call string) error {
 			if call == "acquire" {
 				acquires.Add(1)
 			}
 			return nil
 		}}
-		s := source(t, u.Issue, store, ticket.Options{})
+		s := source(t, u.Fetch, store, ticket.Options{})
 		start := time.Now()
 		_, err := s.Ticket(t.Context())
 		if wait := time.Since(start); wait != u.latency {
@@ -112,14 +113,14 @@ func TestSource_coldCallerLearnsTheCauseAndWhenToComeBack(t *testing.T) {
 		}
 		var permanent permanentError
 		if !errors.Is(err, ticket.ErrUnavailable) || !errors.As(err, &permanent) {
-			t.Errorf("error = %v, want ErrUnavailable that wraps the issuer's", err)
+			t.Errorf("error = %v, want ErrUnavailable that wraps the error of the fetch", err)
 		}
 		if after := retryAfter(t, err); after < time.Minute || after > 2*time.Minute {
 			t.Errorf("RetryAfter = %v, want one to two minutes", after)
 		}
 
-		// Neither a second call nor another replica waits or asks.
-		for _, s := range []*ticket.Source{s, source(t, u.Issue, store, ticket.Options{})} {
+		// Neither a second call nor another replica waits or fetches.
+		for _, s := range []*ticket.Source{s, source(t, u.Fetch, store, ticket.Options{})} {
 			start = time.Now()
 			_, err = s.Ticket(t.Context())
 			if wait := time.Since(start); !errors.Is(err, ticket.ErrUnavailable) || wait != 0 {
@@ -131,10 +132,10 @@ func TestSource_coldCallerLearnsTheCauseAndWhenToComeBack(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		if n := acquires.Load(); n != 2 {
-			t.Errorf("the lease was asked for %d times, want once by each replica", n)
+			t.Errorf("the lease was requested %d times, want once by each replica", n)
 		}
 		if st := s.Status(); u.count() != 1 || st.Counts.Fetches.Permanent != 1 || st.BackOff == 0 || st.LastError == nil {
-			t.Errorf("issues = %d, status = %+v", u.count(), st)
+			t.Errorf("fetches = %d, status = %+v", u.count(), st)
 		}
 	})
 }
@@ -149,100 +150,103 @@ func retryAfter(t *testing.T, err error) time.Duration {
 	}
 	after, ok := e.RetryAfter()
 	if !ok {
-		t.Fatalf("%v does not say when to come back", err)
+		t.Fatalf("%v does not say when to retry", err)
 	}
 	return after
 }
 
-// WeChat drops one call: whoever waits gets the value of the next.
+// WeChat fails one call: the waiting caller gets the value of the next.
 func TestSource_oneHiccupCostsAMomentNotAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
-		u := &upstream{latency: 100 * time.Millisecond, life: 2 * time.Hour, fail: func() error {
+		u := &upstream{latency: 100 * time.Millisecond, lifetime: 2 * time.Hour, fail: func() error {
 			if n++; n == 1 {
 				return errBusy
 			}
 			return nil
 		}}
 		start := time.Now()
-		get(t, source(t, u.Issue, ticket.NewMemory(), ticket.Options{}))
+		get(t, source(t, u.Fetch, tickettest.NewMemory(), ticket.Options{}))
 		if wait := time.Since(start); wait > 1300*time.Millisecond {
 			t.Errorf("waited %v", wait)
 		}
 	})
 }
 
-// Symptom: a lone replica came back only after half as long again, hours late.
+// Symptom: a lone replica fetched again only after one and a half times the
+// wait, hours late.
 func TestSource_spentQuotaIsWaitedForUntilItResets(t *testing.T) {
 	t.Parallel()
 	for _, replicas := range []int{1, 5} {
 		synctest.Test(t, func(t *testing.T) {
 			resets := time.Now().Add(7 * time.Hour)
-			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(7*time.Hour, quotaError{resets})}
-			replicas := fleet(t, replicas, u, ticket.NewMemory(), ticket.Options{})
+			u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, fail: until(7*time.Hour, quotaError{resets})}
+			replicas := fleet(t, replicas, u, tickettest.NewMemory(), ticket.Options{})
 			runCrowd(replicas, u, 2, 10*time.Second, 7*time.Hour-time.Minute)
 			if u.count() != 1 {
 				t.Errorf("attempts = %d while the quota was spent, want 1", u.count())
 			}
 			time.Sleep(2 * time.Minute)
 			if get(t, replicas[0]); u.count() != 2 {
-				t.Errorf("issues = %d after it reset, want 2", u.count())
+				t.Errorf("fetches = %d after it reset, want 2", u.count())
 			}
 		})
 	}
 }
 
-// One replica cannot reach WeChat: it must not starve the others, which can.
+// One replica cannot reach WeChat. It must not keep the other replicas from
+// fetching.
 func TestSource_replicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
 		var refused atomic.Int64
 		cut := func(context.Context) (string, time.Duration, error) {
 			refused.Add(1)
 			return "", 0, errBusy
 		}
-		store := ticket.NewMemory()
+		store := tickettest.NewMemory()
 		replicas := []*ticket.Source{
-			source(t, cut, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{}), source(t, u.Issue, store, ticket.Options{}),
+			source(t, cut, store, ticket.Options{}), source(t, u.Fetch, store, ticket.Options{}), source(t, u.Fetch, store, ticket.Options{}),
 		}
 		for _, s := range replicas[1:] {
 			get(t, s)
 		}
 		c := runCrowd(replicas, u, 2, time.Second, 24*time.Hour)
-		t.Logf("%d refused attempts, %d issues", refused.Load(), u.count())
-		if c.errors != 0 || c.longestDead > 0 {
-			t.Errorf("errors = %d (%v), longest dead %v", c.errors, c.firstErr, c.longestDead)
+		t.Logf("%d refused attempts, %d fetches", refused.Load(), u.count())
+		if c.errors != 0 || c.longestInvalid > 0 {
+			t.Errorf("errors = %d (%v), longest invalid %v", c.errors, c.firstErr, c.longestInvalid)
 		}
 	})
 }
 
-// A ticket is asked for with a token. While there is no token its own back-off
-// does not grow: it is there as soon as the token is.
+// An api_ticket is fetched with an access_token. While there is no
+// access_token, the back-off of the api_ticket does not grow: the api_ticket is
+// there soon after the access_token.
 func TestSource_ticketFollowsItsToken(t *testing.T) {
 	t.Parallel()
-	for range 8 { // whose turn it is, is chance
+	for range 8 { // it is random which replica fetches
 		synctest.Test(t, ticketFollowsItsToken)
 	}
 }
 
 func ticketFollowsItsToken(t *testing.T) {
-	tokens := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: until(5*time.Minute, permanentError{})}
-	hiccup := errBusy // WeChat's first answer for a ticket; its back-off is the first, too
-	tickets := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, fail: func() (err error) {
+	tokens := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, fail: until(5*time.Minute, permanentError{})}
+	hiccup := errBusy // the first fetch of a ticket fails, which starts its own back-off
+	tickets := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, fail: func() (err error) {
 		err, hiccup = hiccup, nil
 		return err
 	}}
 	var replicas []*ticket.Source
-	tokenStore, ticketStore := ticket.NewMemory(), ticket.NewMemory()
+	tokenStore, ticketStore := tickettest.NewMemory(), tickettest.NewMemory()
 	for range 3 {
-		token := source(t, tokens.Issue, tokenStore, ticket.Options{})
+		token := source(t, tokens.Fetch, tokenStore, ticket.Options{})
 		replicas = append(replicas, source(t, func(ctx context.Context) (string, time.Duration, error) {
 			if _, err := token.Ticket(ctx); err != nil {
 				return "", 0, err
 			}
-			return tickets.Issue(ctx)
+			return tickets.Fetch(ctx)
 		}, ticketStore, ticket.Options{}))
 	}
 	c := runCrowd(replicas, tickets, 2, time.Second, 5*time.Minute)
@@ -250,7 +254,7 @@ func ticketFollowsItsToken(t *testing.T) {
 	if c.errors != c.calls || !errors.As(c.firstErr, &permanent) || tickets.count() != 0 || tokens.count() > 4 {
 		t.Errorf("errors = %d of %d (%v), token attempts = %d, ticket attempts = %d", c.errors, c.calls, c.firstErr, tokens.count(), tickets.count())
 	}
-	longest := time.Duration(0) // that callers were told to stay away
+	longest := time.Duration(0) // RetryAfter of all replicas
 	for _, s := range replicas {
 		_, err := s.Ticket(t.Context())
 		longest = max(longest, retryAfter(t, err))
@@ -258,7 +262,7 @@ func ticketFollowsItsToken(t *testing.T) {
 	if longest < 30*time.Second {
 		t.Errorf("RetryAfter = %v in a back-off of minutes", longest)
 	}
-	for tokens.current() == "" { // until the token is there
+	for tokens.current() == "" { // the token is still missing
 		time.Sleep(100 * time.Millisecond)
 	}
 	time.Sleep(12 * time.Second)
@@ -268,24 +272,24 @@ func ticketFollowsItsToken(t *testing.T) {
 	}
 }
 
-// One replica's address is not on WeChat's list. After its back-off another one
-// asks, not the same again.
+// WeChat refuses the address of one replica. After its back-off another replica
+// fetches, not the same one again.
 func TestSource_replicaThatWasRefusedComesLast(t *testing.T) {
 	t.Parallel()
-	for range 8 { // without the rule it is a coin's throw
+	for range 8 { // without the rule half of the runs fail
 		synctest.Test(t, replicaThatWasRefusedComesLast)
 	}
 }
 
 func replicaThatWasRefusedComesLast(t *testing.T) {
-	u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
+	u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
 	var refused atomic.Int64
-	store := ticket.NewMemory()
+	store := tickettest.NewMemory()
 	unlisted := source(t, func(context.Context) (string, time.Duration, error) {
 		refused.Add(1)
 		return "", 0, permanentError{}
 	}, store, ticket.Options{})
-	healthy := source(t, u.Issue, store, ticket.Options{})
+	healthy := source(t, u.Fetch, store, ticket.Options{})
 	for _, s := range []*ticket.Source{unlisted, healthy} {
 		if _, err := s.Ticket(t.Context()); !errors.Is(err, ticket.ErrUnavailable) {
 			t.Errorf("error = %v, want ErrUnavailable", err)
@@ -297,11 +301,11 @@ func replicaThatWasRefusedComesLast(t *testing.T) {
 	}
 }
 
-// An issuer that takes the process down would take the shop down with it.
-func TestSource_panicInTheIssuerIsARefusal(t *testing.T) {
+// A panic of a Fetcher must not end the process.
+func TestSource_panicInTheFetcherIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{life: 2 * time.Hour}
+		u := &upstream{lifetime: 2 * time.Hour}
 		n := 0
 		u.fail = func() error {
 			if n++; n == 1 {
@@ -309,7 +313,7 @@ func TestSource_panicInTheIssuerIsARefusal(t *testing.T) {
 			}
 			return nil
 		}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		s := source(t, u.Fetch, tickettest.NewMemory(), ticket.Options{})
 		get(t, s)
 		if err := s.Status().LastError; err == nil || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("LastError = %v, want one without the panic's text", err)
@@ -320,8 +324,8 @@ func TestSource_panicInTheIssuerIsARefusal(t *testing.T) {
 func TestSource_callThatNeverEndsIsGivenUpWithinItsLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: time.Hour, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		u := &upstream{latency: time.Hour, lifetime: 2 * time.Hour}
+		s := source(t, u.Fetch, tickettest.NewMemory(), ticket.Options{})
 		start := time.Now()
 		_, err := s.Ticket(t.Context())
 		if !errors.Is(err, context.DeadlineExceeded) {

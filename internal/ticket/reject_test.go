@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
-// use plays one API call with a value: it is refused if the value is dead,
-// rejected, and repeated once with what the Source gives then.
-func use(ctx context.Context, s *ticket.Source, u *upstream, value string) (repeated bool, err error) {
-	if u.deadFor(value) <= 0 {
+// callAPI plays one call of WeChat's API with a value: if the value is invalid,
+// it is reported as rejected and the call is repeated once with the new value.
+func callAPI(ctx context.Context, s *ticket.Source, u *upstream, value string) (repeated bool, err error) {
+	if u.invalidFor(value) <= 0 {
 		return false, nil
 	}
 	if err := s.Invalidate(ctx, value); err != nil {
@@ -23,19 +24,19 @@ func use(ctx context.Context, s *ticket.Source, u *upstream, value string) (repe
 	if value, err = s.Ticket(ctx); err != nil {
 		return true, err
 	}
-	if u.deadFor(value) > 0 {
+	if u.invalidFor(value) > 0 {
 		return true, errors.New("40001 twice")
 	}
 	return true, nil
 }
 
-// Somebody else's refresh kills the token under 16 × 1,000 calls.
+// Another program renews the token while 16 × 1,000 calls are made.
 func TestSource_Invalidate_stormCausesOneRefetchForTheFleet(t *testing.T) {
 	t.Parallel()
 	for _, size := range []struct{ replicas, callers int }{{1, 512}, {8, 64}, {16, 1000}} {
 		synctest.Test(t, func(t *testing.T) {
-			u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-			replicas := fleet(t, size.replicas, u, ticket.NewMemory(), ticket.Options{})
+			u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+			replicas := fleet(t, size.replicas, u, tickettest.NewMemory(), ticket.Options{})
 			for _, s := range replicas {
 				get(t, s)
 			}
@@ -47,39 +48,39 @@ func TestSource_Invalidate_stormCausesOneRefetchForTheFleet(t *testing.T) {
 					wg.Go(func() {
 						value := get(t, s)
 						time.Sleep(time.Until(start))
-						if repeated, err := use(t.Context(), s, u, value); err != nil || !repeated {
+						if repeated, err := callAPI(t.Context(), s, u, value); err != nil || !repeated {
 							t.Errorf("call: repeated = %t, error = %v", repeated, err)
 						}
 					})
 				}
 			}
 			synctest.Wait()
-			u.kill()
+			u.revoke()
 			wg.Wait()
 			var n ticket.Counts
 			for _, s := range replicas {
 				c := s.Status().Counts
 				n.Rejections += c.Rejections
-				n.Strangers += c.Strangers
+				n.Superseded += c.Superseded
 			}
 			t.Logf("%d × %d: %d refetch, all served after %v", size.replicas, size.callers, u.count()-1, time.Since(start))
-			if u.count() != 2 || n.Rejections != 1 || n.Strangers != 1 || time.Since(start) > 500*time.Millisecond {
-				t.Errorf("issues = %d, rejections = %d, strangers = %d, served after %v", u.count(), n.Rejections, n.Strangers, time.Since(start))
+			if u.count() != 2 || n.Rejections != 1 || n.Superseded != 1 || time.Since(start) > 500*time.Millisecond {
+				t.Errorf("fetches = %d, rejections = %d, strangers = %d, served after %v", u.count(), n.Rejections, n.Superseded, time.Since(start))
 			}
 		})
 	}
 }
 
-// Every call is refused for ten minutes, whatever the value.
+// WeChat rejects every value for ten minutes.
 func TestSource_Invalidate_everythingRefusedForTenMinutes(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"rotate", "sticky", "stable"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1,
+				u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1,
 					sticky: mode == "sticky", stable: mode == "stable", printsLeft: true}
-				replicas := fleet(t, 4, u, ticket.NewMemory(), ticket.Options{TTLIsLeft: mode == "stable"})
+				replicas := fleet(t, 4, u, tickettest.NewMemory(), ticket.Options{TTLIsLeft: mode == "stable"})
 				for _, s := range replicas {
 					get(t, s)
 				}
@@ -116,8 +117,8 @@ func TestSource_Invalidate_everythingRefusedForTenMinutes(t *testing.T) {
 				for _, s := range replicas {
 					n := s.Status().Counts
 					repeated += n.Repeated
-					if n.Looks > 1000 {
-						t.Errorf("looks = %d in 10 minutes", n.Looks)
+					if n.Polls > 1000 {
+						t.Errorf("polls = %d in 10 minutes", n.Polls)
 					}
 				}
 				if same := mode != "rotate"; same != (repeated > 0) {
@@ -128,66 +129,66 @@ func TestSource_Invalidate_everythingRefusedForTenMinutes(t *testing.T) {
 	}
 }
 
-// A stranger who ends the token every minute is met each time with one fetch.
-func TestSource_Invalidate_strangerEveryMinute(t *testing.T) {
+// Another program renews the token every minute. Each time costs one fetch.
+func TestSource_Invalidate_otherProgramRenewsEveryMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		replicas := fleet(t, 3, u, ticket.NewMemory(), ticket.Options{})
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		replicas := fleet(t, 3, u, tickettest.NewMemory(), ticket.Options{})
 		get(t, replicas[0])
 		for range 60 {
 			time.Sleep(61 * time.Second)
-			u.kill()
+			u.revoke()
 			for _, s := range replicas {
-				if _, err := use(t.Context(), s, u, get(t, s)); err != nil {
+				if _, err := callAPI(t.Context(), s, u, get(t, s)); err != nil {
 					t.Errorf("call: %v", err)
 				}
 			}
 		}
 		if got := u.count(); got != 61 {
-			t.Errorf("issues = %d, want 61", got)
+			t.Errorf("fetches = %d, want 61", got)
 		}
 	})
 }
 
-// The rejected value is no longer ours: nothing happens.
+// The rejected value is no longer the current one: nothing happens.
 func TestSource_Invalidate_ofAFormerValueDoesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		s := source(t, u.Issue, ticket.NewMemory(), ticket.Options{})
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		s := source(t, u.Fetch, tickettest.NewMemory(), ticket.Options{})
 		first := get(t, s)
 		if err := s.Invalidate(t.Context(), first); err != nil {
 			t.Fatalf("Invalidate: %v", err)
 		}
 		second := get(t, s)
 		if err := s.Invalidate(t.Context(), "never seen"); err != nil {
-			t.Errorf("Invalidate of a value nobody has: %v", err)
+			t.Errorf("Invalidate of an unknown value: %v", err)
 		}
-		looks := s.Status().Counts.Looks
+		polls := s.Status().Counts.Polls
 		for _, value := range []string{first, ""} {
 			if err := s.Invalidate(t.Context(), value); err != nil {
 				t.Errorf("Invalidate(%q): %v", value, err)
 			}
 		}
-		if got := s.Status().Counts.Looks; got != looks {
-			t.Errorf("looks = %d after %d: a late 40001 costs a call to the store", got, looks)
+		if got := s.Status().Counts.Polls; got != polls {
+			t.Errorf("polls = %d after %d: a late 40001 costs a call to the Store", got, polls)
 		}
 		if got := get(t, s); got != second || u.count() != 2 {
-			t.Errorf("value = %q after %d issues, want %q after 2", got, u.count(), second)
+			t.Errorf("value = %q after %d fetches, want %q after 2", got, u.count(), second)
 		}
 	})
 }
 
-// A service of the shop rejects a value that this replica has not looked at
+// Another service of the shop reports a value that this replica has not polled
 // yet: the shared copy decides.
 func TestSource_Invalidate_ofAValueOnlyTheFleetHas(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-		store := ticket.NewMemory()
-		a := source(t, u.Issue, store, ticket.Options{})
-		b := source(t, u.Issue, store, ticket.Options{})
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
+		store := tickettest.NewMemory()
+		a := source(t, u.Fetch, store, ticket.Options{})
+		b := source(t, u.Fetch, store, ticket.Options{})
 		first := get(t, a)
 		get(t, b)
 		time.Sleep(2 * time.Minute)
@@ -205,25 +206,25 @@ func TestSource_Invalidate_ofAValueOnlyTheFleetHas(t *testing.T) {
 			t.Errorf("a minute later: %v", err)
 		}
 		if third := get(t, b); third == second || u.count() != 3 {
-			t.Errorf("value = %q after %d issues, want a third", third, u.count())
+			t.Errorf("value = %q after %d fetches, want a third", third, u.count())
 		}
 	})
 }
 
-// The same, while a look that began too early to see it is under way.
-func TestSource_Invalidate_duringALook(t *testing.T) {
+// The same, during a poll that began too early to see that value.
+func TestSource_Invalidate_duringAPoll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour, overlap: -1}
-		memory, loads := ticket.NewMemory(), &faulty{}
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
+		memory, loads := tickettest.NewMemory(), &faultyStore{}
 		loads.to = memory
-		a, b := source(t, u.Issue, memory, ticket.Options{}), source(t, u.Issue, loads, ticket.Options{})
+		a, b := source(t, u.Fetch, memory, ticket.Options{}), source(t, u.Fetch, loads, ticket.Options{})
 		first := get(t, a)
 		get(t, b)
 		verdict := make(chan error, 1)
-		loads.set(func(f *faulty) {
-			f.lose = func(string) error { // the answer is on its way while the others go on
-				loads.set(func(f *faulty) { f.lose = nil })
+		loads.set(func(f *faultyStore) {
+			f.lose = func(string) error { // the answer is delayed while the other replica goes on
+				loads.set(func(f *faultyStore) { f.lose = nil })
 				if err := a.Invalidate(t.Context(), first); err != nil {
 					t.Errorf("Invalidate: %v", err)
 				}
@@ -234,22 +235,22 @@ func TestSource_Invalidate_duringALook(t *testing.T) {
 			}
 		})
 		if err := <-verdict; !errors.Is(err, ticket.ErrTooSoon) {
-			t.Errorf("Invalidate of what only the fleet has = %v, want ErrTooSoon from a look of its own", err)
+			t.Errorf("Invalidate of a value that only the fleet has = %v, want ErrTooSoon from another poll", err)
 		}
 	})
 }
 
-// The rejecting replica cannot get another value: the others stop serving the
-// dead one all the same.
+// The replica that reports the rejection cannot fetch another value. The other
+// replicas stop serving the rejected one nevertheless.
 func TestSource_Invalidate_isSeenByTheFleet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		replicas := fleet(t, 3, u, ticket.NewMemory(), ticket.Options{})
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		replicas := fleet(t, 3, u, tickettest.NewMemory(), ticket.Options{})
 		for _, s := range replicas {
 			get(t, s)
 		}
-		u.kill()
+		u.revoke()
 		u.failWith(until(time.Hour, errBusy))
 		value := get(t, replicas[0])
 		if err := replicas[0].Invalidate(t.Context(), value); err != nil {
@@ -265,82 +266,85 @@ func TestSource_Invalidate_isSeenByTheFleet(t *testing.T) {
 				t.Errorf("replica %d serves %q, %v, want ErrUnavailable", i, v, err)
 			}
 			if err := s.Invalidate(ctx, value); err != nil {
-				t.Errorf("replica %d: Invalidate: %v, want nil for what is out of service", i, err)
+				t.Errorf("replica %d: Invalidate: %v, want nil for a withdrawn value", i, err)
 			}
 			cancel()
 		}
 	})
 }
 
-// A replica that lags behind fills the emptied store with the dead value.
+// A replica that has not polled for a while saves the rejected value in the
+// emptied Store.
 func TestSource_Invalidate_deadValueDoesNotComeBackFromALaggingReplica(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		common, lonely := &faulty{to: ticket.NewMemory()}, &faulty{}
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		common, lonely := &faultyStore{to: tickettest.NewMemory()}, &faultyStore{}
 		lonely.to = common
-		a, lagging := source(t, u.Issue, common, ticket.Options{}), source(t, u.Issue, lonely, ticket.Options{})
-		dead := get(t, a)
+		a, lagging := source(t, u.Fetch, common, ticket.Options{}), source(t, u.Fetch, lonely, ticket.Options{})
+		rejected := get(t, a)
 		get(t, lagging)
-		lonely.set(func(f *faulty) { f.fail = down })
-		u.kill()
+		lonely.set(func(f *faultyStore) { f.fail = failAlways })
+		u.revoke()
 		u.failWith(until(3*time.Second, errBusy))
-		if err := a.Invalidate(t.Context(), dead); err != nil {
+		if err := a.Invalidate(t.Context(), rejected); err != nil {
 			t.Fatalf("Invalidate: %v", err)
 		}
-		common.set(func(f *faulty) { f.to = ticket.NewMemory() }) // the mark of the rejection is lost too
-		lonely.set(func(f *faulty) { f.fail = nil })
+		common.set(func(f *faultyStore) { f.to = tickettest.NewMemory() }) // the rejection is lost too
+		lonely.set(func(f *faultyStore) { f.fail = nil })
 		for range 200 {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-			if value, err := a.Ticket(ctx); err == nil && value == dead {
-				t.Fatal("the dead value is served again")
+			if value, err := a.Ticket(ctx); err == nil && value == rejected {
+				t.Fatal("the rejected value is served again")
 			}
 			cancel()
 			time.Sleep(100 * time.Millisecond)
 		}
-		if get(t, a) != get(t, lagging) || get(t, a) == dead {
+		if get(t, a) != get(t, lagging) || get(t, a) == rejected {
 			t.Errorf("replicas serve %q and %q", get(t, a), get(t, lagging))
 		}
 	})
 }
 
-// The store cannot confirm the rejection: the value stays, nobody asks WeChat.
+// The Store cannot confirm the rejection: the value stays and no replica
+// fetches.
 func TestSource_Invalidate_withTheStoreDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := &upstream{latency: 300 * time.Millisecond, life: 2 * time.Hour}
-		store := &faulty{to: ticket.NewMemory()}
-		s := source(t, u.Issue, store, ticket.Options{})
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		store := &faultyStore{to: tickettest.NewMemory()}
+		s := source(t, u.Fetch, store, ticket.Options{})
 		value := get(t, s)
-		store.set(func(f *faulty) { f.fail = down })
+		store.set(func(f *faultyStore) { f.fail = failAlways })
 		if err := s.Invalidate(t.Context(), value); !errors.Is(err, ticket.ErrUnavailable) || !errors.Is(err, errDown) {
 			t.Errorf("Invalidate = %v, want ErrUnavailable with the store's error", err)
 		}
 		if got := get(t, s); got != value || u.count() != 1 {
-			t.Errorf("value = %q after %d issues, want %q after 1", got, u.count(), value)
+			t.Errorf("value = %q after %d fetches, want %q after 1", got, u.count(), value)
 		}
 	})
 }
 
-// Symptom: a replica saw the rejected copy, and then that its successor's back-off
-// had begun, and for a whole look told callers that there was nothing.
+// Symptom: a replica loaded the rejected copy, then found the lease in the
+// back-off of its successor, and answered callers with an error until the next
+// poll.
 func TestSource_Invalidate_finishedBetweenLoadAndAcquire(t *testing.T) {
 	t.Parallel()
-	for range 8 { // when the look falls is chance
+	for range 8 { // the time of the poll is random
 		synctest.Test(t, func(t *testing.T) {
-			u := &upstream{latency: 3 * time.Second, life: 2 * time.Hour}
-			memory := ticket.NewMemory()
-			slow := &faulty{to: memory, fail: func(call string) error {
+			u := &upstream{latency: 3 * time.Second, lifetime: 2 * time.Hour}
+			memory := tickettest.NewMemory()
+			slow := &faultyStore{to: memory, fail: func(call string) error {
 				if call == "acquire" {
 					time.Sleep(400 * time.Millisecond)
 				}
 				return nil
 			}}
-			a, b := source(t, u.Issue, memory, ticket.Options{}), source(t, u.Issue, slow, ticket.Options{})
+			a, b := source(t, u.Fetch, memory, ticket.Options{}), source(t, u.Fetch, slow, ticket.Options{})
 			value := get(t, a)
 			get(t, b)
 			time.Sleep(time.Minute)
-			u.kill()
+			u.revoke()
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				if err := a.Invalidate(t.Context(), value); err != nil {
@@ -350,7 +354,7 @@ func TestSource_Invalidate_finishedBetweenLoadAndAcquire(t *testing.T) {
 			c := runCrowd([]*ticket.Source{b}, u, 3, 50*time.Millisecond, 20*time.Second)
 			wg.Wait()
 			if c.errors > 0 || u.count() != 2 {
-				t.Errorf("%v (%v), %d issues", c, c.firstErr, u.count())
+				t.Errorf("%v (%v), %d fetches", c, c.firstErr, u.count())
 			}
 		})
 	}

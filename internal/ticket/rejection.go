@@ -6,32 +6,33 @@ import (
 	"time"
 )
 
-// rejection is a value that callers saw refused, and the verdict on it.
+// rejection is a value that callers reported as rejected by WeChat, and the
+// answer to them.
 type rejection struct {
-	heard bool // a look has begun since it came
-	done  chan struct{}
-	err   error
+	polled bool // a poll has begun since the report
+	done   chan struct{}
+	err    error
 }
 
-// refusal remembers that a rejection of one copy was too soon.
-type refusal struct {
-	fence int64
-	young bool          // the copy was new: it never worked
-	asked time.Duration // when
-	until time.Duration // when the fleet may ask again
+// tooSoon is a rejection of one copy that was answered with ErrTooSoon.
+type tooSoon struct {
+	fence   int64
+	whenNew bool          // the copy had just been fetched
+	at      time.Duration // of the answer
+	retryAt time.Duration // when the fleet may fetch again
 }
 
-// Invalidate reports that rejected was refused where it was used. If the value
-// is another one by now, there is nothing to do. Else the shared copy is read
-// first, and only if it still is the rejected one it is put out of service and
-// the fleet asks once for another. When Invalidate has returned nil, this
-// replica hands out rejected no more, unless the issuer gives it anew.
+// Invalidate reports that WeChat rejected the value where it was used. It does
+// nothing if the fleet has another value by now. Otherwise it reads the shared
+// copy first, and only if that is still the rejected one it withdraws the value
+// and lets the fleet fetch once. When Invalidate has returned nil, this replica
+// no longer serves the value, unless WeChat issues the same one again.
 //
-// It waits for the store, and for a renewal that is under way, as long as ctx
-// allows. Errors: ErrTooSoon; ErrUnavailable when the store failed or the
-// Source was closed; ctx's.
+// Invalidate waits for the Store and for a renewal in progress, as long as ctx
+// allows. Errors: ErrTooSoon; ErrUnavailable when the Store failed or the
+// Source was closed; the error of ctx.
 func (s *Source) Invalidate(ctx context.Context, rejected string) error {
-	r, err := s.reject(rejected)
+	r, err := s.addRejection(rejected)
 	if r == nil || err != nil {
 		return err
 	}
@@ -43,101 +44,103 @@ func (s *Source) Invalidate(ctx context.Context, rejected string) error {
 	}
 }
 
-// reject files a rejection, or returns nil where the answer is known.
-func (s *Source) reject(value string) (*rejection, error) {
+// addRejection records a rejection, or returns nil when there is nothing to do.
+func (s *Source) addRejection(value string) (*rejection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.cur.Load()
+	c := s.local.Load()
 	switch {
-	case value == "", value == s.former, c != nil && c.value == value && c.rejected:
+	case value == "", value == s.previous, c != nil && c.value == value && c.rejected:
 		return nil, nil
-	case c != nil && c.value == value && s.now() < min(s.tooSoon.asked+time.Second, s.tooSoon.until) && s.tooSoon.fence == c.fence:
+	case c != nil && c.value == value && s.now() < min(s.lastTooSoon.at+time.Second, s.lastTooSoon.retryAt) && s.lastTooSoon.fence == c.fence:
 		s.counts.TooSoon++
-		return nil, &later{ErrTooSoon, errFleet, s.tooSoon.until - s.now()}
+		return nil, &retryError{ErrTooSoon, errBackOff, s.lastTooSoon.retryAt - s.now()}
 	case s.isClosing():
 		return nil, unavailable(errClosed, time.Second)
 	}
-	r, ok := s.pending[value]
+	r, ok := s.rejections[value]
 	if !ok {
 		r = &rejection{done: make(chan struct{})}
-		s.pending[value] = r
+		s.rejections[value] = r
 	}
-	s.rouse()
+	s.wakeLoop()
 	return r, nil
 }
 
-// dismiss puts our copy out of service for everybody if callers saw it refused.
-func (s *Source) dismiss() error {
-	c := s.cur.Load()
-	if !s.doubted(c) || c.rejected {
+// invalidateShared withdraws the local copy for the fleet if callers reported
+// it as rejected.
+func (s *Source) invalidateShared() error {
+	c := s.local.Load()
+	if !s.reported(c) || c.rejected {
 		return nil
 	}
-	err := s.ask("invalidate the shared copy", func(ctx context.Context) error {
+	err := s.callStore("invalidate the shared copy", func(ctx context.Context) error {
 		return s.store.Invalidate(ctx, s.key, c.fence)
 	})
 	if err != nil {
 		return err
 	}
-	s.install(c.reject())
+	s.install(c.asRejected())
 	s.count(func(n *Counts) { n.Rejections++ })
-	s.settle()
+	s.resolveRejections()
 	return nil
 }
 
-// hear marks the rejections that the look now beginning is to settle. Whoever
-// roused the keeper before this look is served by it and needs no other.
-func (s *Source) hear() {
+// beginPoll marks the rejections that the poll now beginning will answer. It
+// also clears the wake-up: the poll serves all that woke the loop before it.
+func (s *Source) beginPoll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
 	case <-s.wake:
 	default:
 	}
-	for _, r := range s.pending {
-		r.heard = true
+	for _, r := range s.rejections {
+		r.polled = true
 	}
 }
 
-// settle answers the rejections of values that are not ours to serve (any
-// more). One that came after the look had begun waits for the next: it may be
-// about a value that only the fleet has yet.
-func (s *Source) settle() {
+// resolveRejections answers the rejections of values that this replica does not
+// serve, or no longer serves. A rejection that was reported after the poll
+// began waits for the next: it may be about a value that so far only the Store
+// has.
+func (s *Source) resolveRejections() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.cur.Load()
-	for value, r := range s.pending {
-		if ours := c != nil && c.value == value; ours && c.rejected || !ours && r.heard {
-			delete(s.pending, value)
+	c := s.local.Load()
+	for value, r := range s.rejections {
+		if ours := c != nil && c.value == value; ours && c.rejected || !ours && r.polled {
+			delete(s.rejections, value)
 			close(r.done)
 		}
 	}
 }
 
-// answer says why the rejection of the copy in service could not be carried
-// out. One that came too late for this round has roused the keeper for another.
-// mu is held.
-func (s *Source) answer() {
-	c := s.cur.Load()
-	if c == nil || s.pending[c.value] == nil || s.trouble == nil {
+// refuseRejection answers the rejection of the served copy with the reason why
+// it was not withdrawn. A rejection that was reported too late for this round
+// has woken the loop for another. s.mu must be held.
+func (s *Source) refuseRejection() {
+	c := s.local.Load()
+	if c == nil || s.rejections[c.value] == nil || s.failure == nil {
 		return
 	}
-	r, now := s.pending[c.value], s.now()
-	wait := s.trouble.until - now
-	if s.keeper.barred.backOff && s.keeper.barred.until > now {
+	r, now := s.rejections[c.value], s.now()
+	wait := s.failure.until - now
+	if s.loop.wait.backOff && s.loop.wait.until > now {
 		s.counts.TooSoon++
-		young := now-c.saved < 30*time.Second || s.tooSoon.young && s.tooSoon.fence == c.fence
-		s.tooSoon = refusal{fence: c.fence, young: young, asked: now, until: now + wait}
-		r.err = &later{ErrTooSoon, s.trouble.cause, wait}
+		isNew := now-c.savedAt < 30*time.Second || s.lastTooSoon.whenNew && s.lastTooSoon.fence == c.fence
+		s.lastTooSoon = tooSoon{fence: c.fence, whenNew: isNew, at: now, retryAt: now + wait}
+		r.err = &retryError{ErrTooSoon, s.failure.cause, wait}
 	} else {
-		r.err = unavailable(s.trouble.cause, wait)
+		r.err = unavailable(s.failure.cause, wait)
 	}
-	delete(s.pending, c.value)
+	delete(s.rejections, c.value)
 	close(r.done)
 }
 
-// young reports whether c was refused already when it was new.
-func (s *Source) young(c *held) bool {
+// rejectedWhenNew reports whether c was rejected as soon as it was fetched.
+func (s *Source) rejectedWhenNew(c *credential) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.tooSoon.young && s.tooSoon.fence == c.fence
+	return s.lastTooSoon.whenNew && s.lastTooSoon.fence == c.fence
 }

@@ -13,24 +13,24 @@ import (
 	"strings"
 )
 
-// sealVersion stands before every sealed value, so that another method can be
-// told apart one day.
+// sealVersion is the prefix of each sealed value. It allows for another method
+// of sealing later.
 const sealVersion = "s1."
 
-// Seal wraps store so that values leave the process only encrypted: AES-256-GCM
-// under a key drawn by HKDF-SHA-256 from secret (the Official Account's
-// AppSecret, which whoever may read the value has anyway). The key's name and
-// the fence are bound in: a copy that was moved to another key, or brought back
-// under a later fence, does not open. A copy that does not open is reported as
-// [ErrUnreadable]. The only errors of Seal are those of an empty secret and of
-// the cipher itself.
+// Seal wraps store so that values leave the process only encrypted, with
+// AES-256-GCM under a key derived by HKDF-SHA-256 from secret. The secret is
+// the Official Account's AppSecret: a program that has it can fetch the value
+// anyway. The key under which a copy is saved and its fence are authenticated,
+// so a copy that was moved to another key, or put back under a later fence,
+// does not open. A copy that does not open is reported as [ErrUnreadable]. Seal
+// returns an error only for an empty secret and from the cipher itself.
 func Seal(store Store, secret string) (Store, error) {
 	if secret == "" {
 		return nil, errors.New("ticket: seal without a secret")
 	}
 	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "addcard shared ticket", 32)
 	if err != nil {
-		return nil, fmt.Errorf("draw the sealing key: %w", err)
+		return nil, fmt.Errorf("derive the sealing key: %w", err)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *sealed) Load(ctx context.Context, key string) (Record, error) {
 	if err != nil {
 		return Record{}, ErrUnreadable
 	}
-	value, err := s.aead.Open(nil, nil, box, bound(key, rec.Fence))
+	value, err := s.aead.Open(nil, nil, box, additionalData(key, rec.Fence))
 	if err != nil {
 		return Record{}, ErrUnreadable
 	}
@@ -69,13 +69,14 @@ func (s *sealed) Load(ctx context.Context, key string) (Record, error) {
 	return rec, nil
 }
 
-func (s *sealed) Save(ctx context.Context, lease Lease, issue Issue) error {
-	box := s.aead.Seal(nil, nil, []byte(issue.Value), bound(lease.Key, issue.Fence))
-	issue.Value = sealVersion + base64.RawStdEncoding.EncodeToString(box)
-	return s.Store.Save(ctx, lease, issue)
+func (s *sealed) Save(ctx context.Context, lease Lease, v FetchedValue) error {
+	box := s.aead.Seal(nil, nil, []byte(v.Value), additionalData(lease.Key, v.Fence))
+	v.Value = sealVersion + base64.RawStdEncoding.EncodeToString(box)
+	return s.Store.Save(ctx, lease, v)
 }
 
-// bound is the additional data of a seal: where the copy belongs.
-func bound(key string, fence int64) []byte {
+// additionalData returns the authenticated data of a seal: where the copy
+// belongs.
+func additionalData(key string, fence int64) []byte {
 	return strconv.AppendInt(append([]byte(key), 0), fence, 10)
 }

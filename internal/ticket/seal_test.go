@@ -14,7 +14,7 @@ import (
 func TestSeal(t *testing.T) {
 	t.Parallel()
 	tickettest.Run(t, func(t *testing.T) tickettest.Harness {
-		inner := ticket.NewMemory()
+		inner := tickettest.NewMemory()
 		return tickettest.Harness{
 			Store:   seal(t, inner, "secret"),
 			Corrupt: func(t *testing.T, key string) { put(t, inner, key, "junk", 1) },
@@ -31,14 +31,14 @@ func seal(t *testing.T, inner ticket.Store, secret string) ticket.Store {
 	return store
 }
 
-// put writes a copy under a lease of its own and gives that back.
+// put saves a copy under a lease of its own.
 func put(t *testing.T, store ticket.Store, key, value string, fence int64) {
 	t.Helper()
-	lease, err := store.Acquire(t.Context(), key, ticket.Claim{Owner: "put", Above: fence - 1, TTL: time.Minute})
+	lease, err := store.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "put", FenceAbove: fence - 1, TTL: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Save(t.Context(), lease, ticket.Issue{Value: value, Fence: fence, Life: time.Hour}); err != nil {
+	if err := store.Save(t.Context(), lease, ticket.FetchedValue{Value: value, Fence: fence, Lifetime: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Release(t.Context(), lease, 0); err != nil {
@@ -55,11 +55,11 @@ func raw(t *testing.T, store ticket.Store, key string) string {
 	return rec.Value
 }
 
-// Whoever can write to the store can take a copy away, but not put another in
-// its place.
+// A program that can write to the Store can remove a copy but cannot replace it
+// with another.
 func TestSeal_opensOnlyWhatBelongsThere(t *testing.T) {
 	t.Parallel()
-	inner := ticket.NewMemory()
+	inner := tickettest.NewMemory()
 	put(t, seal(t, inner, "secret"), "token", "the-value", 1)
 	good := raw(t, inner, "token")
 	if strings.Contains(good, "the-value") {
@@ -88,7 +88,7 @@ func TestSeal_opensOnlyWhatBelongsThere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			planted := ticket.NewMemory()
+			planted := tickettest.NewMemory()
 			put(t, planted, tt.key, tt.text, tt.fence)
 			rec, err := seal(t, planted, tt.secret).Load(t.Context(), tt.key)
 			if name == "good" {
@@ -104,12 +104,12 @@ func TestSeal_opensOnlyWhatBelongsThere(t *testing.T) {
 
 func TestSeal_wantsASecret(t *testing.T) {
 	t.Parallel()
-	if _, err := ticket.Seal(ticket.NewMemory(), ""); err == nil {
+	if _, err := ticket.Seal(tickettest.NewMemory(), ""); err == nil {
 		t.Error("Seal without a secret: no error")
 	}
 }
 
-// FuzzSeal_Load opens whatever lies in the store.
+// FuzzSeal_Load opens any data that may be in the Store.
 func FuzzSeal_Load(f *testing.F) {
 	f.Add("s1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", int64(1))
 	f.Add("", int64(0))
@@ -118,14 +118,14 @@ func FuzzSeal_Load(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string, fence int64) {
-		ctx := context.WithValue(t.Context(), planted{}, ticket.Record{Value: text, Fence: fence, Life: time.Hour})
+		ctx := context.WithValue(t.Context(), planted{}, ticket.Record{Value: text, Fence: fence, Lifetime: time.Hour})
 		if rec, err := store.Load(ctx, "key"); !errors.Is(err, ticket.ErrUnreadable) {
 			t.Errorf("Load of %q = %q, %v, want ErrUnreadable", text, rec.Value, err)
 		}
 	})
 }
 
-// planted is a store that holds what the context says.
+// planted is a Store that holds the record of the context.
 type planted struct{ ticket.Store }
 
 func (planted) Load(ctx context.Context, _ string) (ticket.Record, error) {

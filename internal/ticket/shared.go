@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// read loads the shared copy and takes it over if it is newer than ours. It
-// reports whether the fleet lacks what we have.
-func (s *Source) read() (lacking bool, err error) {
+// loadShared loads the shared copy and adopts it if it is newer than the local
+// one. It reports whether the Store does not have the local copy.
+func (s *Source) loadShared() (missing bool, err error) {
 	before := s.now()
 	var rec Record
-	err = s.ask("load the shared copy", func(ctx context.Context) (err error) {
+	err = s.callStore("load the shared copy", func(ctx context.Context) (err error) {
 		rec, err = s.store.Load(ctx, s.key)
 		return err
 	})
-	if err == nil && !rec.usable() {
+	if err == nil && !rec.wellFormed() {
 		err = ErrUnreadable
 	}
 	switch {
@@ -23,70 +23,72 @@ func (s *Source) read() (lacking bool, err error) {
 		return true, nil
 	case errors.Is(err, ErrUnreadable):
 		s.count(func(c *Counts) { c.Unreadable++ })
-		s.opt.Log.Warn("shared ticket copy is unreadable", "key", s.key)
+		s.opt.Log.Warn("ticket store: shared copy is unreadable; replacing it", "key", s.key)
 		return true, nil
 	case err != nil:
 		return false, err
 	}
-	return s.compare(fromRecord(rec, before, &s.opt)), nil
+	return s.mergeShared(fromRecord(rec, before, &s.opt)), nil
 }
 
-// compare sets theirs against ours and reports whether the fleet lacks ours.
-func (s *Source) compare(theirs *held) (lacking bool) {
-	k, ours := &s.keeper, s.cur.Load()
-	k.high = max(k.high, theirs.fence)
+// mergeShared compares the shared copy with the local one, adopts it if it is
+// newer, and reports whether the Store does not have the local copy.
+func (s *Source) mergeShared(shared *credential) (missing bool) {
+	local := s.local.Load()
+	s.loop.highestFence = max(s.loop.highestFence, shared.fence)
 	switch {
-	case theirs.newerThan(ours):
+	case shared.newerThan(local):
 		s.count(func(c *Counts) { c.Adopted++ })
-		k.barred = bar{} // somebody got a value: what bars us still, the store knows
-		s.install(theirs)
+		s.loop.wait = leaseWait{} // a fetch succeeded; the Store reports any wait that remains
+		s.install(shared)
 		return false
-	case theirs.fence == ours.fence && theirs.value == ours.value:
-		s.shorten(ours, theirs)
+	case shared.fence == local.fence && shared.value == local.value:
+		s.shorten(local, shared)
 		return false
 	}
-	return theirs.value != ours.value
+	return shared.value != local.value
 }
 
-// shorten follows the store where it takes something away from our copy. It
-// never lengthens a life: the store's clock may have been set back.
-func (s *Source) shorten(ours, theirs *held) {
-	const noise = time.Second // of a load's own duration
+// shorten applies a rejection or an earlier expiry of the shared copy to the
+// local one. It never moves the expiry later: the Store's clock may have been
+// set back.
+func (s *Source) shorten(local, shared *credential) {
+	const tolerance = time.Second // loads take different times
 	switch {
-	case theirs.rejected && !ours.rejected:
-		s.install(ours.reject())
-	case !ours.rejected && theirs.ends < ours.ends-noise:
-		c := *ours
-		c.until, c.ends, c.renew = theirs.ends, theirs.ends, min(c.renew, theirs.renew)
+	case shared.rejected && !local.rejected:
+		s.install(local.asRejected())
+	case !local.rejected && shared.expiresAt < local.expiresAt-tolerance:
+		c := *local
+		c.serveUntil, c.expiresAt, c.renewAt = shared.expiresAt, shared.expiresAt, min(c.renewAt, shared.renewAt)
 		s.install(&c)
 	}
 }
 
-// install publishes a copy to the callers.
-func (s *Source) install(c *held) {
+// install makes c the local copy, which callers get.
+func (s *Source) install(c *credential) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.cur.Load(); old != nil && old.value != c.value {
-		s.former = old.value
+	if old := s.local.Load(); old != nil && old.value != c.value {
+		s.previous = old.value
 	}
-	s.cur.Store(c)
+	s.local.Store(c)
 }
 
-// share gives the fleet our copy, which the store lost or never got, and the
-// back-off that it lost with it.
-func (s *Source) share(g *grant) error {
-	err := s.save(g, s.cur.Load())
-	if unsaved(err) {
-		s.keeper.owner = g.Owner
+// share saves the local copy in the Store, which lost it or never got it, and
+// restores the back-off that was lost with it.
+func (s *Source) share(g *grantedLease) error {
+	err := s.save(g, s.local.Load())
+	if maybeUnsaved(err) {
+		s.loop.unconfirmedOwner = g.Owner
 		return err
 	}
-	if err == nil { // else another replica is at it
+	if err == nil { // otherwise another replica has taken the lease
 		s.count(func(c *Counts) { c.Shared++ })
 	}
-	rest := time.Duration(0)
-	if bar := s.keeper.barred; bar.backOff {
-		rest = max(bar.until-s.now(), 0)
+	after := time.Duration(0)
+	if s.loop.wait.backOff {
+		after = max(s.loop.wait.until-s.now(), 0)
 	}
-	s.release(g, rest)
+	s.release(g, after)
 	return nil
 }

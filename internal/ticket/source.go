@@ -8,27 +8,28 @@ import (
 	"time"
 )
 
-// Options are the knobs of a Source. The zero value suits an api_ticket.
+// Options configure a Source. The zero value suits an api_ticket.
 type Options struct {
-	// A value is renewed at a moment drawn between RenewFrom and RenewTo before
-	// its end; zero means 12 and 8 min. Both shrink with short lives. For a
-	// stable_token use 5 and 4 min: WeChat hands out a new one only then.
+	// A value is renewed at a random moment between RenewFrom and RenewTo
+	// before it expires; zero means 12 and 8 min. Both are shorter for short
+	// lifetimes. For a stable_token use 5 and 4 min: WeChat issues a new one
+	// only in the last five minutes.
 	RenewFrom, RenewTo time.Duration
-	// Look is the longest time between two looks at the shared copy, and so the
-	// time in which replicas agree; zero means 5 s.
-	Look time.Duration
-	// Lease is how long a replica may hold the right to ask; zero means 15 s.
-	// 8/15 of it bound the call to the issuer, 1/15 each call to the store.
+	// PollInterval is the longest time between two polls of the shared copy,
+	// and so the time in which the replicas converge; zero means 5 s.
+	PollInterval time.Duration
+	// Lease is how long a replica may hold the lease; zero means 15 s. A fetch
+	// may take 8/15 of it, a call to the Store 1/15.
 	Lease time.Duration
-	// MaxWaiters is how many callers may wait for a first value before the next
-	// are turned away; zero means 4096.
+	// MaxWaiters is how many callers may wait for a first value; more are
+	// refused with ErrUnavailable. Zero means 4096.
 	MaxWaiters int
-	// TTLIsLeft says that the issuer's ttl is what is left of the value, also of
-	// one that it handed out before (stable_token). Without it a value that
-	// comes back unchanged keeps the end it was first given: WeChat may print a
-	// full life on an old ticket.
+	// TTLIsLeft says that the TTL of a fetch is the time that the value has
+	// left, even for a value that was returned before (stable_token). Without
+	// it, a value that is returned unchanged keeps its first expiry: WeChat may
+	// report a full lifetime for an old api_ticket.
 	TTLIsLeft bool
-	// Log hears what an operator should know; nil means nobody. Values are
+	// Log receives warnings for the operator; nil discards them. Values are
 	// never logged.
 	Log *slog.Logger
 }
@@ -41,7 +42,7 @@ func (o Options) withDefaults() Options {
 	}
 	def(&o.RenewFrom, 12*time.Minute)
 	def(&o.RenewTo, min(o.RenewFrom, 8*time.Minute))
-	def(&o.Look, 5*time.Second)
+	def(&o.PollInterval, 5*time.Second)
 	def(&o.Lease, 15*time.Second)
 	if o.MaxWaiters <= 0 {
 		o.MaxWaiters = 4096
@@ -52,65 +53,67 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Source hands out one shared credential. Make it with [New]; all methods are
-// safe for concurrent use.
+// A Source provides one shared credential. Create it with [New]. All methods
+// are safe for concurrent use.
 type Source struct {
-	key   string
-	issue Issuer
-	store Store
-	opt   Options
-	start time.Time // every instant of a Source is counted from here
+	key     string
+	fetcher Fetcher
+	store   Store
+	opt     Options
+	start   time.Time // instants are durations since start
 
-	cur atomic.Pointer[held]
+	local atomic.Pointer[credential]
 
-	mu      sync.Mutex
-	running bool
-	waiters int
-	round   chan struct{} // closed when the keeper's current round ends
-	trouble *trouble      // why there is nothing to serve; nil while all is well
-	pending map[string]*rejection
-	former  string // the value before the present one
-	tooSoon refusal
-	counts  Counts
-	lastErr error
+	mu          sync.Mutex
+	running     bool
+	waiters     int
+	roundDone   chan struct{} // closed when the current round of the refresh loop ends
+	failure     *failure      // of the last round; nil when it succeeded
+	rejections  map[string]*rejection
+	previous    string // the value before the current one
+	lastTooSoon tooSoon
+	counts      Counts
+	lastErr     error
 
 	wake    chan struct{}
 	closing chan struct{}
-	done    chan struct{} // closed when the keeper has ended
+	done    chan struct{} // closed when the refresh loop has ended
 
-	keeper keeper // touched by the keeper's goroutine only
+	loop loopState // used by the refresh loop only
 }
 
-// trouble is an answer that stands until an instant, so that callers are not
-// kept waiting for nothing and the store is left in peace.
-type trouble struct {
+// failure is the error of a round, which callers without a value get until an
+// instant: they do not wait in vain, and the Store is not called again too
+// soon.
+type failure struct {
 	cause error
 	until time.Duration
 }
 
 // New returns a Source of the credential that store keeps under key. It starts
-// nothing: work begins with the first call of Ticket or Invalidate, and from
-// then on the value is kept fresh, asked for or not, until Close.
-func New(key string, issue Issuer, store Store, opt Options) *Source {
+// no goroutine. The first call of Ticket or Invalidate does, and from then on
+// the value is renewed, whether it is used or not, until Close.
+func New(key string, fetcher Fetcher, store Store, opt Options) *Source {
 	return &Source{
-		key:     key,
-		issue:   issue,
-		store:   store,
-		opt:     opt.withDefaults(),
-		start:   time.Now(),
-		round:   make(chan struct{}),
-		pending: map[string]*rejection{},
-		wake:    make(chan struct{}, 1),
-		closing: make(chan struct{}),
-		done:    make(chan struct{}),
+		key:        key,
+		fetcher:    fetcher,
+		store:      store,
+		opt:        opt.withDefaults(),
+		start:      time.Now(),
+		roundDone:  make(chan struct{}),
+		rejections: map[string]*rejection{},
+		wake:       make(chan struct{}, 1),
+		closing:    make(chan struct{}),
+		done:       make(chan struct{}),
 	}
 }
 
-// Ticket returns the value, from memory while there is a living one. Otherwise
-// it waits until a replica has got one, but no longer than ctx allows and not
-// through a back-off of more than a second. Errors: ErrUnavailable.
+// Ticket returns the value, from memory while the local copy is usable.
+// Otherwise it blocks until a replica has fetched a value. It does not block
+// longer than ctx allows or through a back-off of more than a second. Errors:
+// ErrUnavailable.
 func (s *Source) Ticket(ctx context.Context) (string, error) {
-	if c := s.cur.Load(); c != nil && time.Since(s.start) < c.until {
+	if c := s.local.Load(); c != nil && time.Since(s.start) < c.serveUntil {
 		return c.value, nil
 	}
 	c, err := s.await(ctx)
@@ -120,85 +123,88 @@ func (s *Source) Ticket(ctx context.Context) (string, error) {
 	return c.value, nil
 }
 
-// TicketLeft is Ticket, and what is left of that very value's life.
+// TicketLeft is like Ticket and also returns how long this value may still be
+// used.
 func (s *Source) TicketLeft(ctx context.Context) (value string, left time.Duration, err error) {
-	c := s.living()
+	c := s.valid()
 	if c == nil {
 		if c, err = s.await(ctx); err != nil {
 			return "", 0, err
 		}
 	}
-	return c.value, c.until - s.now(), nil
+	return c.value, c.serveUntil - s.now(), nil
 }
 
-// await waits for rounds of the keeper to end until one has brought a value.
-func (s *Source) await(ctx context.Context) (*held, error) {
-	if err := s.enter(); err != nil {
+// await waits for rounds of the refresh loop to end until there is a value.
+func (s *Source) await(ctx context.Context) (*credential, error) {
+	if err := s.addWaiter(); err != nil {
 		return nil, err
 	}
-	defer s.leave()
-	patient := time.Duration(0) // through back-offs up to this instant
+	defer s.removeWaiter()
+	waitUntil := time.Duration(0) // set when the first back-off is met
 	for {
-		round, trouble, err := s.nextRound()
-		if c := s.living(); c != nil {
+		roundDone, failed, err := s.nextRound()
+		if c := s.valid(); c != nil {
 			return c, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if trouble != nil {
-			if patient == 0 {
-				patient = s.now() + patience
+		if failed != nil {
+			if waitUntil == 0 {
+				waitUntil = s.now() + patience
 			}
-			if trouble.until > patient {
-				return nil, unavailable(trouble.cause, trouble.until-s.now())
+			if failed.until > waitUntil {
+				return nil, unavailable(failed.cause, failed.until-s.now())
 			}
 		}
 		select {
-		case <-round:
+		case <-roundDone:
 		case <-ctx.Done():
 			return nil, unavailable(context.Cause(ctx), time.Second)
 		}
 	}
 }
 
-func (s *Source) enter() error {
+func (s *Source) addWaiter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.waiters >= s.opt.MaxWaiters {
 		s.counts.TurnedAway++
-		return unavailable(errCrowded, time.Second)
+		return unavailable(errTooManyWaiters, time.Second)
 	}
 	s.waiters++
 	return nil
 }
 
-func (s *Source) leave() {
+func (s *Source) removeWaiter() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiters--
 }
 
-// nextRound returns what the keeper will close when it has done its next round,
-// and the trouble that it waits out before that; without any it is set to work.
-func (s *Source) nextRound() (<-chan struct{}, *trouble, error) {
+// nextRound returns the channel that is closed when the next round of the
+// refresh loop has ended, and the failure that the loop waits out first.
+// Without a failure it wakes the loop.
+func (s *Source) nextRound() (<-chan struct{}, *failure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosing() {
 		return nil, nil, unavailable(errClosed, time.Second)
 	}
-	if t := s.trouble; t != nil && t.until > s.now() {
-		return s.round, t, nil
+	if f := s.failure; f != nil && f.until > s.now() {
+		return s.roundDone, f, nil
 	}
-	s.rouse()
-	return s.round, nil, nil
+	s.wakeLoop()
+	return s.roundDone, nil, nil
 }
 
-// rouse has the keeper do a round now, starting it if need be. mu is held.
-func (s *Source) rouse() {
+// wakeLoop makes the refresh loop run a round now, and starts it if it is not
+// running. s.mu must be held.
+func (s *Source) wakeLoop() {
 	if !s.running {
 		s.running = true
-		go s.keep()
+		go s.run()
 		return
 	}
 	select {
@@ -207,10 +213,11 @@ func (s *Source) rouse() {
 	}
 }
 
-// Close stops the renewal and returns when the Source's goroutine has ended and
-// its lease is given back. A call to the issuer that is under way is waited
-// for, 8/15 of the lease at most: its answer may be the only value that lives.
-// Afterwards Ticket serves what is in memory to its end. Closing twice is harmless.
+// Close stops the renewal. It returns when the goroutine of the Source has
+// ended and its lease is released. A fetch in progress is waited for, at most
+// 8/15 of the lease: its value may be the only one that WeChat still accepts.
+// After Close, Ticket serves the local copy until it expires. Closing twice is
+// harmless.
 func (s *Source) Close() {
 	s.mu.Lock()
 	if !s.isClosing() {
@@ -232,12 +239,12 @@ func (s *Source) isClosing() bool {
 	}
 }
 
-// now is the present instant.
+// now returns the current instant.
 func (s *Source) now() time.Duration { return time.Since(s.start) }
 
-// living is the copy that may be handed out, or nil.
-func (s *Source) living() *held {
-	if c := s.cur.Load(); c != nil && s.now() < c.until {
+// valid returns the local copy if it may be served, or nil.
+func (s *Source) valid() *credential {
+	if c := s.local.Load(); c != nil && s.now() < c.serveUntil {
 		return c
 	}
 	return nil

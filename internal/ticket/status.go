@@ -5,55 +5,51 @@ import (
 	"time"
 )
 
-// Status is a snapshot of a Source for metrics and for people.
+// Status is a snapshot of a Source for metrics and diagnosis.
 type Status struct {
-	// Ready tells that there is a value to hand out.
+	// Ready reports whether there is a value to return.
 	Ready bool
-	// Age is the time since the value's life began, Left what is left of it;
-	// both zero when there is none, Left zero when it was rejected.
+	// Age is the time since the lifetime of the value began, Left the rest of
+	// it. Both are zero without a value; Left is zero when the value was
+	// rejected.
 	Age, Left time.Duration
-	// BackOff is how long this replica will not ask the issuer after a refusal.
+	// BackOff is how long this replica will not fetch after a failure.
 	BackOff time.Duration
-	// Waiters is how many callers wait for a value.
+	// Waiters is how many callers are waiting for a value.
 	Waiters int
-	// LastError is the issuer's latest refusal, nil before the first.
+	// LastError is the error of the last failed fetch, nil before the first.
 	LastError error
 	Counts    Counts
 }
 
-// Counts are what this replica has done since it was made. They only grow.
+// Counts are totals since the Source was created. They only grow.
 type Counts struct {
-	Looks         uint64  // at the shared copy
-	Adopted       uint64  // copies taken over from the fleet
-	Shared        uint64  // copies put back into a store that had lost them
-	Fetches       Fetches // calls to the issuer
-	LeaseWaits    uint64  // pauses because another replica was at work and there was nothing to serve
-	LeasesLost    uint64  // values that came after the lease had gone to another replica
-	Rejections    uint64  // values put out of service because callers saw them refused
-	TooSoon       uint64  // rejections that had no effect yet
-	Repeated      uint64  // rejected values that the issuer gave again
-	Strangers     uint64  // rejected values that the issuer replaced: somebody else had ended them
-	StoreFailures uint64  // calls to the store that failed
-	Unreadable    uint64  // looks that found junk
-	TurnedAway    uint64  // callers beyond MaxWaiters
+	Polls         uint64  // of the shared copy
+	Adopted       uint64  // newer copies of another replica
+	Shared        uint64  // copies put back into a Store that had lost them
+	Fetches       Fetches // by result
+	LeaseWaits    uint64  // pauses without a value while another replica held the lease
+	LeasesLost    uint64  // fetches that ended after another replica had taken the lease
+	Rejections    uint64  // values withdrawn because WeChat rejected them in use
+	TooSoon       uint64  // rejections answered with ErrTooSoon
+	Repeated      uint64  // rejected values that WeChat returned again
+	Superseded    uint64  // rejected values that WeChat replaced: another program had renewed the credential
+	StoreFailures uint64  // failed calls to the Store
+	Unreadable    uint64  // polls that found an unreadable copy
+	TurnedAway    uint64  // callers refused because of MaxWaiters
 }
 
-// Fetches counts calls to the issuer by their result.
+// Fetches counts fetches by result.
 type Fetches struct {
 	Issued    uint64 // a new value
-	Unchanged uint64 // the value we had, with no more life
-	Refused   uint64 // an answer that cannot be right: no value, an absurd life
+	Unchanged uint64 // the value that we had, with no longer lifetime
+	Invalid   uint64 // an answer that cannot be right: no value, an impossible lifetime
 	Transient uint64
 	Permanent uint64
 	Quota     uint64
 }
 
-// Total is the number of calls to the issuer.
-func (f Fetches) Total() uint64 {
-	return f.Issued + f.Unchanged + f.Refused + f.Transient + f.Permanent + f.Quota
-}
-
-func (f *Fetches) count(unchanged bool) {
+func (f *Fetches) addFetched(unchanged bool) {
 	if unchanged {
 		f.Unchanged++
 	} else {
@@ -61,40 +57,40 @@ func (f *Fetches) count(unchanged bool) {
 	}
 }
 
-func (f *Fetches) failed(cause error) {
+func (f *Fetches) addFailed(cause error) {
 	_, quota := retryAfter(cause)
 	switch {
-	case errors.Is(cause, errRefused):
-		f.Refused++
+	case errors.Is(cause, errInvalidAnswer):
+		f.Invalid++
 	case permanent(cause):
 		f.Permanent++
-	case quota && !errors.Is(cause, ErrUnavailable): // that of the token below is no quota
+	case quota && !errors.Is(cause, ErrUnavailable): // a missing access_token asks to retry later, too
 		f.Quota++
 	default:
 		f.Transient++
 	}
 }
 
-// answered counts what the issuer gave in place of a rejected value.
-func (n *Counts) answered(same bool) {
+// addReplacement counts what WeChat returned in place of a rejected value.
+func (n *Counts) addReplacement(same bool) {
 	if same {
 		n.Repeated++
 	} else {
-		n.Strangers++
+		n.Superseded++
 	}
 }
 
-// Status returns a snapshot. It does not block on the store or the issuer.
+// Status returns a snapshot. It does not wait for the Store or a fetch.
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	st := Status{Waiters: s.waiters, LastError: s.lastErr, Counts: s.counts}
-	if c := s.cur.Load(); c != nil {
-		st.Ready, st.Age, st.Left = now < c.until, now-c.asked, max(c.until-now, 0)
+	if c := s.local.Load(); c != nil {
+		st.Ready, st.Age, st.Left = now < c.serveUntil, now-c.requestedAt, max(c.serveUntil-now, 0)
 	}
-	if s.trouble != nil {
-		st.BackOff = max(s.trouble.until-now, 0)
+	if s.failure != nil {
+		st.BackOff = max(s.failure.until-now, 0)
 	}
 	return st
 }

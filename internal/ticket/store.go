@@ -7,127 +7,132 @@ import (
 	"time"
 )
 
-// ErrNotFound is what [Store.Load] answers when nothing was saved under a key,
-// or was forgotten. Any other error than this and [ErrUnreadable] means that
-// the store itself failed, which is no licence to ask the issuer.
+// ErrNotFound is returned by [Store.Load] when nothing was saved under a key or
+// the copy was removed. An error other than ErrNotFound and [ErrUnreadable]
+// means that the Store itself failed; it does not allow a fetch.
 var ErrNotFound = errors.New("ticket: no shared copy")
 
-// ErrUnreadable is what [Store.Load] answers when something lies under the key
-// that no Source can use: junk, or a copy sealed with another secret. It counts
-// as a miss; the next Save puts a good copy in its place.
+// ErrUnreadable is returned by [Store.Load] when the data under the key is not
+// a copy that a Source can use: malformed, or sealed with another secret. It
+// counts as a miss, and the next Save replaces the data.
 var ErrUnreadable = errors.New("ticket: shared copy is unreadable")
 
-// ErrLeaseLost is what [Store.Save] answers when a later lease was issued, or
-// ours was given back: the value came too late to be the fleet's.
+// ErrLeaseLost is returned by [Store.Save] when a later lease was granted or
+// this one was released: the value came too late and was not saved.
 var ErrLeaseLost = errors.New("ticket: lease lost")
 
-// HeldError is what [Store.Acquire] answers while somebody else has the lease.
+// HeldError is returned by [Store.Acquire] while the lease is held by another
+// owner.
 type HeldError struct {
-	// For is how long the lease will last if nobody gives it back.
+	// For is how long the lease will last unless it is released earlier.
 	For time.Duration
-	// BackOff tells that nobody is at work: the last holder was refused and
-	// left the lease behind, so that the whole fleet waits.
+	// BackOff is true when no replica is fetching: the last holder's fetch
+	// failed, and it left the lease behind as a back-off for the whole fleet.
 	BackOff bool
 }
 
 func (e *HeldError) Error() string {
 	if e.BackOff {
-		return fmt.Sprintf("ticket: the fleet waits another %v before it asks again", e.For)
+		return fmt.Sprintf("ticket: the fleet is in back-off for another %v", e.For)
 	}
 	return fmt.Sprintf("ticket: lease held for another %v", e.For)
 }
 
-// Store is what the replicas share. The lease in it is there to save calls, not
-// to be right: after a pause or a failover two replicas may both believe that
-// they hold it. The fence is what makes the late one harmless: of all leases
-// ever issued for a key only the latest may write.
+// A Store is shared by the replicas. Its lease saves calls and is not relied on
+// for correctness: after a pause or a failover two replicas may both believe
+// that they hold it. The fence makes the late one harmless: of all leases ever
+// granted for a key only the latest may save.
 //
-// A Store has a clock of its own and speaks in durations counted by it, so that
+// A Store uses its own clock and exchanges only durations measured by it, so
 // the clocks of two hosts are never compared. All methods are safe for
-// concurrent use, wait for the store no longer than ctx allows, and are
-// exercised by the suite in package tickettest.
+// concurrent use and wait for the Store no longer than ctx allows. Package
+// tickettest has the conformance suite.
 type Store interface {
-	// Load returns the copy saved last under key, also when its life is over
-	// or it was rejected: the next holder compares what it gets with it. A
-	// Store may forget a copy one day after its end. Errors: ErrNotFound,
-	// ErrUnreadable; any other error means that the store failed.
+	// Load returns the copy saved last under key, even when it has expired or
+	// was rejected: the next holder of the lease compares the fetched value
+	// with it. A Store may delete a copy one day after it expired. Errors:
+	// ErrNotFound, ErrUnreadable; any other error means that the Store failed.
 	Load(ctx context.Context, key string) (Record, error)
 
-	// Acquire takes the lease of key without waiting for it. Its fence is
-	// greater than every fence the Store remembers and than claim.Above.
-	// While the lease belongs to claim.Owner already, it is renewed and keeps
-	// its fence: that is how a lease whose acknowledgement was lost on the way
-	// is found again. Errors: *HeldError; any other error means that the store
-	// failed and that the lease may or may not be ours.
+	// Acquire takes the lease of key and does not wait for it. The fence of the
+	// lease is greater than every fence that the Store remembers and than
+	// req.FenceAbove. When req.Owner holds the lease already, Acquire renews it
+	// and keeps its fence: a replica that did not receive the answer to an
+	// earlier Acquire gets its lease that way. Errors: *HeldError; any other
+	// error means that the Store failed and that the lease may or may not have
+	// been granted.
 	//
-	// Whoever holds the lease must Load again before asking the issuer: the
-	// work may have been done in between.
-	Acquire(ctx context.Context, key string, claim Claim) (Lease, error)
+	// The holder of the lease must Load again before it fetches: another
+	// replica may have fetched in between.
+	Acquire(ctx context.Context, key string, req LeaseRequest) (Lease, error)
 
-	// Save replaces the shared copy, a rejected one too, if lease is the
-	// latest issued and was not given back. That its time has run out does not
-	// matter while nobody else has taken it. Errors: ErrLeaseLost; any other
-	// error means that the store failed and that the copy may or may not be saved.
-	Save(ctx context.Context, lease Lease, issue Issue) error
+	// Save replaces the shared copy, even a rejected one, if lease is the
+	// latest that was granted and was not released. An expired lease is
+	// accepted while no other owner has taken it. Errors: ErrLeaseLost; any
+	// other error means that the Store failed and that the copy may or may not
+	// have been saved.
+	Save(ctx context.Context, lease Lease, v FetchedValue) error
 
-	// Release gives the lease back if it is still ours, and leaves
-	// lease.Failures behind for the next holder. With after > 0 nobody may
-	// take it until then: the fleet's back-off. Releasing a lease that is not
-	// ours (any more) does nothing and is no error.
+	// Release gives the lease back if this owner still holds it, and stores
+	// lease.Failures for the next holder. With after > 0 no replica can acquire
+	// the lease until then: the back-off of the fleet. Releasing a lease that
+	// is not held does nothing and returns nil.
 	Release(ctx context.Context, lease Lease, after time.Duration) error
 
-	// Invalidate marks the shared copy as rejected if it still is the one that
-	// has this fence, and does nothing otherwise.
+	// Invalidate marks the shared copy as rejected if it has this fence, and
+	// does nothing otherwise.
 	Invalidate(ctx context.Context, key string, fence int64) error
 }
 
 // Record is a shared copy as [Store.Load] returns it.
 type Record struct {
 	Value string
-	// Fence is that of the lease under which the value was issued, so the order
-	// of two copies is the order in which they were asked for.
+	// Fence is the fence of the lease under which the value was fetched: a copy
+	// with a greater fence was fetched later.
 	Fence int64
-	// Life is the whole life of the value, counted from the start of the
-	// request that first brought it.
-	Life time.Duration
-	// Left is what is left of Life by the Store's clock; zero or less when it is over.
+	// Lifetime is the whole lifetime of the value, counted from the start of
+	// the request that first returned it.
+	Lifetime time.Duration
+	// Left is the rest of Lifetime by the Store's clock; zero or negative when
+	// the value has expired.
 	Left time.Duration
 	// Age is the time since the copy was saved, by the Store's clock.
 	Age time.Duration
-	// Rejected tells that the value was refused where it was used.
+	// Rejected reports whether WeChat rejected the value where it was used.
 	Rejected bool
 }
 
-// Claim is what a replica says when it asks for a lease.
-type Claim struct {
-	// Owner is random and belongs to one attempt.
+// LeaseRequest is what a replica passes to [Store.Acquire].
+type LeaseRequest struct {
+	// Owner is random and identifies one attempt.
 	Owner string
-	// Above is the highest fence the replica has seen: a store that lost its
-	// memory thereby goes on counting where it had been.
-	Above int64
-	TTL   time.Duration
+	// FenceAbove is the highest fence that the replica has seen. A Store that
+	// lost its data so continues above it.
+	FenceAbove int64
+	TTL        time.Duration
 }
 
-// Lease is the right to ask the issuer and to write the answer.
+// Lease is the right to fetch and to save the result.
 type Lease struct {
 	Key   string
 	Owner string
 	Fence int64
-	// Failures is how many holders in a row had to leave a back-off, as the
-	// last one told [Store.Release].
+	// Failures is how many holders in a row released the lease with a back-off,
+	// as the last one passed it to [Store.Release].
 	Failures int
 }
 
-// Issue is a value on its way into the store.
-type Issue struct {
+// FetchedValue is a value to be saved in a Store.
+type FetchedValue struct {
 	Value string
-	// Fence is that of the lease under which it was issued: the one it is saved
-	// under, or an earlier one when a copy is put back into a store that lost it.
+	// Fence is the fence of the lease under which the value was fetched: that
+	// of the lease under which it is saved, or a lower one when a copy is put
+	// back into a Store that lost it.
 	Fence int64
-	// Asked is when its life began, counted from the moment the lease was
-	// granted; negative when it began before. Counted in this way, a write that
-	// is long under way does not lengthen the life.
-	Asked time.Duration
-	// Life is counted from Asked. Stores keep milliseconds.
-	Life time.Duration
+	// Start is when the lifetime began, counted from the moment the lease was
+	// granted; negative when it began earlier. So a slow save does not lengthen
+	// the lifetime.
+	Start time.Duration
+	// Lifetime is counted from Start. Stores keep milliseconds.
+	Lifetime time.Duration
 }

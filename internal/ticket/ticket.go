@@ -1,44 +1,50 @@
-// Package ticket keeps one short-lived WeChat credential (an access_token, an
-// api_ticket) shared by every replica of the server. It does not talk to
-// WeChat: the caller hands it an [Issuer].
+// Package ticket keeps one short-lived WeChat credential, an access_token or an
+// api_ticket, for all replicas of the server. It does not call WeChat: the
+// caller passes a [Fetcher].
 //
-// WeChat rations the calls that issue an access_token or an api_ticket, a new
-// one may end the life of the old, and a dead api_ticket shows only on the
-// phone. So a [Source] asks only when no replica has a usable copy or its end
-// is near, only one replica asks at a time, and a copy that still lives is
-// never given up because its renewal went wrong.
+// WeChat limits how often a credential may be fetched, a new value may end the
+// old one, and an api_ticket that WeChat no longer accepts fails only on the
+// phone. So a [Source] fetches only when no replica has a usable copy or the
+// copy is about to expire, only one replica fetches at a time, and an unexpired
+// copy is never dropped because its renewal failed.
+//
+// In this package, the fleet is all replicas that share a [Store], the local
+// copy is the one in the memory of a process, and the shared copy is the one in
+// the Store. A copy is fresh, then stale (it is served while it is renewed),
+// then expired.
 //
 // # Three layers
 //
-// Callers read the copy in the memory of their process: one atomic load, no
-// allocation. A goroutine of the Source keeps that copy in step with the one in
-// the [Store] by looking there every few seconds, and renews it ahead of its
-// end if no other replica has. Only when there is nothing to serve do callers
-// wait, all of them on the same work, each no longer than its own context allows.
+// Callers read the local copy: one atomic load, no allocation. A goroutine of
+// the Source polls the Store every few seconds, adopts a newer shared copy, and
+// renews the credential before it expires unless another replica has done so.
+// Callers wait only when there is no copy to serve. They all wait for the same
+// fetch, each no longer than its own context allows.
 //
-//	token, err := ticket.New("wx:APPID:access_token", issue, store, ticket.Options{})
+//	token, err := ticket.New("wx:APPID:access_token", fetch, store, ticket.Options{})
 //	...
 //	value, err := token.Ticket(ctx)
 //
 // # Failures
 //
-// A refused call leaves the lease behind as a back-off for the whole fleet: 1 s
-// growing to 60 s, for permanent refusals 60 s growing to 10 min, for a spent
-// quota until it resets. The package learns the kind from the error's methods:
+// A failed fetch leaves the lease behind as a back-off for the whole fleet: 1 s
+// growing to 60 s; after a permanent error 60 s growing to 10 min; after a
+// spent quota until the quota resets. The package reads the kind of failure
+// from these methods of the error:
 //
-//	Permanent() bool                    // asking again will not help soon
-//	RetryAfter() (time.Duration, bool)  // the quota is spent for that long
+//	Permanent() bool                    // retrying soon will not help
+//	RetryAfter() (time.Duration, bool)  // the quota is spent for this long
 //
-// Without the store nobody asks WeChat at all; what is in memory is served to
-// its end.
+// While the Store cannot be reached, no replica fetches. Each serves its local
+// copy until it expires.
 //
 // # Time
 //
-// A life is counted from the start of the request that brought the value, on
-// the monotonic clock of the process or on the clock of the store; the wall
-// clocks of two hosts are never compared. The monotonic clock stands still
-// while a machine is suspended: after that it takes one look (five seconds at
-// most) until an ended copy is noticed.
+// A lifetime is counted from the start of the request that fetched the value,
+// on the monotonic clock of the process or on the clock of the Store. The wall
+// clocks of two hosts are never compared. The monotonic clock stops while a
+// machine is suspended. After a suspension an expired copy may be served until
+// the next poll, for 5 s at most by default.
 package ticket
 
 import (
@@ -48,46 +54,49 @@ import (
 	"time"
 )
 
-// Issuer asks WeChat for a value and tells how long it will live, counted from
-// now on. It is slow and rationed; a Source calls it from one goroutine at a
-// time. It must return soon after ctx is done, and its errors must be free of
-// secrets. See the package comment for what an error may tell about itself.
-type Issuer func(ctx context.Context) (value string, ttl time.Duration, err error)
+// A Fetcher asks WeChat for a value and returns it with its lifetime, counted
+// from the start of the call. Calls are slow and limited by a quota; a Source
+// makes one at a time. A Fetcher must return soon after ctx is done, and its
+// errors must not contain secrets. The package comment lists the methods that
+// an error may have.
+type Fetcher func(ctx context.Context) (value string, ttl time.Duration, err error)
 
-// ErrUnavailable is what [Source.Ticket] answers when there is no value to give:
-// the issuer or the store failed, the fleet is in back-off, too many callers
-// wait already, the caller's context ended first, or the Source was closed. It
-// wraps the cause and has a method RetryAfter() (time.Duration, bool).
+// ErrUnavailable is returned by [Source.Ticket] when there is no value to
+// return: the fetch or the Store failed, the fleet is in back-off, too many
+// callers are waiting, the caller's context ended, or the Source was closed.
+// The error wraps the cause and has a method RetryAfter() (time.Duration,
+// bool).
 var ErrUnavailable = errors.New("ticket: no usable value")
 
-// ErrTooSoon is what [Source.Invalidate] answers when the fleet asked WeChat so
-// recently that it must not ask again yet. The value stays in service. The
+// ErrTooSoon is returned by [Source.Invalidate] when the fleet fetched so
+// recently that it must not fetch again yet. The value stays in service. The
 // error has a method RetryAfter() (time.Duration, bool).
-var ErrTooSoon = errors.New("ticket: rejected too soon after the last change")
+var ErrTooSoon = errors.New("ticket: rejected too soon after the last fetch")
 
 var (
-	errClosed   = errors.New("source closed")
-	errCrowded  = errors.New("too many callers are waiting")
-	errFleet    = errors.New("the fleet waits after a refusal")
-	errNoAnswer = errors.New("no replica got a value in time")
-	errRefused  = errors.New("issuer's answer refused")
+	errClosed         = errors.New("source closed")
+	errTooManyWaiters = errors.New("too many waiting callers")
+	errBackOff        = errors.New("the fleet is in back-off")
+	errNoValue        = errors.New("no replica fetched a value in time")
+	errInvalidAnswer  = errors.New("invalid answer")
 )
 
-// later is a sentinel with its cause and the time after which to come back.
-type later struct {
+// retryError is a sentinel error with its cause and the time after which to
+// retry.
+type retryError struct {
 	kind, cause error
 	after       time.Duration
 }
 
 func unavailable(cause error, after time.Duration) error {
-	return &later{ErrUnavailable, cause, after}
+	return &retryError{ErrUnavailable, cause, after}
 }
 
-func (e *later) Error() string                     { return fmt.Sprintf("%v: %v", e.kind, e.cause) }
-func (e *later) Unwrap() []error                   { return []error{e.kind, e.cause} }
-func (e *later) RetryAfter() (time.Duration, bool) { return max(e.after, 0), true }
+func (e *retryError) Error() string                     { return fmt.Sprintf("%v: %v", e.kind, e.cause) }
+func (e *retryError) Unwrap() []error                   { return []error{e.kind, e.cause} }
+func (e *retryError) RetryAfter() (time.Duration, bool) { return max(e.after, 0), true }
 
-// retryAfter is the time an issuer's error asks for, if it asks for any.
+// retryAfter returns the wait that the error of a fetch asks for, if any.
 func retryAfter(err error) (time.Duration, bool) {
 	e, ok := errors.AsType[interface {
 		error
@@ -99,7 +108,8 @@ func retryAfter(err error) (time.Duration, bool) {
 	return e.RetryAfter()
 }
 
-// permanent reports whether an issuer's error says that asking again will not help.
+// permanent reports whether the error of a fetch says that retrying will not
+// help.
 func permanent(err error) bool {
 	e, ok := errors.AsType[interface {
 		error

@@ -12,13 +12,13 @@ import (
 	"github.com/addcard/addcard/internal/auth"
 )
 
-// Run runs the suite. open returns a fresh, empty store for each test.
+// Run runs the suite. open must return a new, empty store for each test.
 func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 	for name, test := range map[string]func(*testing.T, auth.Store){
-		"an empty store has nothing to tell":         empty,
-		"a logout comes back with its expiry":        comesBack,
+		"an empty store returns nothing":             empty,
+		"a logout is returned with its expiry":       returned,
 		"a repeated logout changes nothing":          repeated,
-		"pages together hold everything in order":    pages,
+		"all pages together are complete and sorted": pages,
 		"a reader of concurrent logouts misses none": concurrent,
 		"a purge removes what expired before":        purge,
 	} {
@@ -40,7 +40,7 @@ func empty(t *testing.T, s auth.Store) {
 	}
 }
 
-func comesBack(t *testing.T, s auth.Store) {
+func returned(t *testing.T, s auth.Store) {
 	revoke(t, s, "a", noon)
 	got := since(t, s, 0)
 	if len(got) != 1 || got[0].JTI != "a" || !got[0].ExpiresAt.Equal(noon) || got[0].Seq < 1 {
@@ -81,16 +81,16 @@ func pages(t *testing.T, s auth.Store) {
 
 func concurrent(t *testing.T, s auth.Store) {
 	const n = 500
-	var over atomic.Bool
+	var written atomic.Bool
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		defer over.Store(true)
+		defer written.Store(true)
 		revokeMany(t, s, n)
 	})
 	seen := map[string]bool{}
 	var last int64
 	for done := false; !done; {
-		done = over.Load() // the last round begins after the last commit
+		done = written.Load() // the last round begins after the last commit
 		for _, r := range since(t, s, last) {
 			last, seen[r.JTI] = r.Seq, true
 		}

@@ -1,4 +1,5 @@
-// Package sqlstore is auth.Store on SQL: one text for SQLite and PostgreSQL.
+// Package sqlstore implements auth.Store on SQL, with the same text for SQLite
+// and PostgreSQL.
 package sqlstore
 
 import (
@@ -13,16 +14,17 @@ import (
 // Store keeps logouts in the database. It is safe for concurrent use.
 type Store struct{ db *sqldb.DB }
 
-// New returns a Store on db, whose tables must have been migrated.
+// New returns a Store in db, which must have been migrated.
 func New(db *sqldb.DB) *Store { return &Store{db: db} }
 
 // The row of revocation stays locked until the commit, so a number is visible
-// before the next is given.
+// before the next one is assigned.
 const nextSeqSQL = `update revocation set last_seq = last_seq + 1 returning last_seq`
 
 const revokeSQL = `insert into revoked_session (seq, jti, expires_at) values ($1, $2, $3) on conflict do nothing`
 
-// Revoke implements auth.Store. A repeat spends a number; numbers may have gaps.
+// Revoke implements auth.Store. A repeated call uses up a number; there may be
+// gaps.
 func (s *Store) Revoke(ctx context.Context, jti string, expiresAt time.Time) error {
 	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
 		var seq int64

@@ -1,4 +1,5 @@
--- One text for SQLite and PostgreSQL. Times are Unix milliseconds, 0 when not yet.
+-- The same text for SQLite and PostgreSQL. Times are Unix milliseconds; 0 means
+-- not yet.
 
 -- +goose Up
 create table member (
@@ -6,7 +7,7 @@ create table member (
     created_at bigint not null
 );
 
--- A person has one identity per WeChat app; unionid is '' while WeChat gave none.
+-- A person has one identity per WeChat app. unionid is '' while it is unknown.
 create table identity (
     app_id     text   not null,
     openid     text   not null,
@@ -18,8 +19,8 @@ create table identity (
 create index identity_member on identity (member_id);
 create index identity_unionid on identity (unionid) where unionid <> '';
 
--- seq counts the ledger entries of the card; it lives here so that the guarded
--- update that moves the totals also numbers the entry.
+-- seq is the number of ledger entries of the card. It is a column of this table
+-- so that the guarded update that changes the totals also numbers the entry.
 create table member_card (
     card_id           text   not null,
     code              text   not null,
@@ -40,7 +41,7 @@ create table member_card (
     primary key (card_id, code)
 );
 create index member_card_member on member_card (member_id, card_id);
--- Concurrent first calls of one member: the database lets one code through.
+-- Of concurrent first calls of one member only one can issue a code.
 create unique index member_card_issued on member_card (member_id, card_id) where status = 'issued';
 
 -- +goose Down

@@ -1,6 +1,6 @@
 -- +goose Up
--- The catalogue: doc is what WeChat says of the card, settings is what the
--- operator chose here, both as JSON.
+-- The catalogue: doc is the card as WeChat returns it, settings are those of the
+-- operator, both as JSON.
 create table card (
     card_id  text   not null primary key,
     doc      text   not null,
@@ -8,14 +8,14 @@ create table card (
     read_at  bigint not null
 );
 
--- How many of something the whole fleet did in the current time slot.
+-- How often the fleet has done something in the current time slot.
 create table allowance (
     name text   not null primary key,
     slot bigint not null,
     used bigint not null
 );
 
--- When a job that one replica does for all was last taken up.
+-- When a job that one replica does for the fleet was last started.
 create table schedule (
     name     text   not null primary key,
     taken_at bigint not null

@@ -1,10 +1,10 @@
--- One text for SQLite and PostgreSQL. Times are Unix milliseconds by the
--- database's own clock, spans are milliseconds.
+-- The same text for SQLite and PostgreSQL. Times are Unix milliseconds by the
+-- clock of the database, durations are milliseconds.
 
 -- +goose Up
--- The shared copy of one credential (value is sealed; '' while there is none)
--- and the lease of whoever may ask for the next. owner is '' when the lease is
--- free (lease_ends_at is past) or left behind as a back-off.
+-- The shared copy of one credential (value is sealed, or '' without a copy) and
+-- the lease of the replica that may fetch the next. owner is '' when the lease is
+-- free (lease_ends_at is in the past) or a back-off.
 create table ticket (
     name          text   not null primary key,
     value         text   not null default '',

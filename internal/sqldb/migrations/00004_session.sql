@@ -1,7 +1,8 @@
 -- +goose Up
--- Sessions that ended by logout, until their tokens would have expired. seq
--- comes from the one row of revocation, whose lock makes the order of numbers
--- the order of commits: a replica that has read up to n misses nothing below.
+-- Sessions that a logout ended, until their tokens would have expired. seq comes
+-- from the only row of revocation. The lock of that row makes the order of the
+-- numbers the order of the commits: a replica that has read up to n has missed
+-- none below n.
 create table revoked_session (
     seq        bigint not null primary key,
     jti        text   not null unique,

@@ -1,9 +1,10 @@
 -- +goose Up
--- What decides a card's status and holder whatever the order in which it became
--- known: the latest moment it was taken and the latest it was deleted (package
--- member says what a moment is), the form, which OuterStr is the latest, the
--- Official Account's openid in whose wallet it is, and the code under which it
--- was the giver's. version guards every change.
+-- The data that decides the status and the holder of a card, independent of the
+-- order in which events arrive: the latest moment at which it was taken and the
+-- latest at which it was deleted (package member defines a moment), whether the
+-- form was submitted, the moment of the latest OuterStr, the Official Account's
+-- openid that has it in the wallet, and the code that it had at the giver.
+-- version guards every change.
 alter table member_card add column held_at bigint not null default 0;
 alter table member_card add column deleted_at bigint not null default 0;
 alter table member_card add column outer_at bigint not null default 0;
@@ -13,8 +14,8 @@ alter table member_card add column given_from text not null default '';
 alter table member_card add column version bigint not null default 1;
 create index member_card_given on member_card (card_id, given_from) where given_from <> '';
 
--- Every card event WeChat delivered, once. dedupe_key is a hash, so that four
--- deliveries are one row and two events of one second are two.
+-- Every card event of WeChat, once. dedupe_key is a hash by which four deliveries
+-- of an event are one row and two events of the same second are two.
 create table event (
     dedupe_key  text   not null primary key,
     event       text   not null,
@@ -27,8 +28,8 @@ create table event (
 );
 create index event_card on event (card_id, code);
 
--- What waits for WeChat. Rows of one card go out in the order of seq, one at a
--- time; a row that is done is deleted.
+-- Messages for WeChat. Those of one card are sent in the order of seq, one at a
+-- time; a row is deleted when it is done.
 create table outbox (
     outbox_id   text   not null primary key,
     card_id     text   not null,
@@ -48,7 +49,7 @@ create table outbox (
 );
 create index outbox_due on outbox (state, due_at);
 
--- Identities that look like one person and cannot be: an operator's matter.
+-- Identities that seem to be one person but cannot be. The operator decides.
 create table identity_conflict (
     app_id          text   not null,
     openid          text   not null,

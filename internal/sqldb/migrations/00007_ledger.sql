@@ -1,19 +1,19 @@
 -- +goose Up
 
--- A card's ledger is named for the code under which it began, because it goes
--- along when the card is given away and gets another code. seq, bonus and
--- balance are its last entry's; told is the seq up to which WeChat is being
--- told, fields_due the custom fields that it is not told of yet (one bit each,
--- and one more each to notify the holder of it).
+-- A ledger has the name of the first code of its card, because it stays with the
+-- card when the card is given away and gets another code. seq, bonus and balance
+-- are those of its last entry. told is the seq up to which pushes to WeChat exist.
+-- fields_due are the custom fields that WeChat has not been sent yet (one bit
+-- each, and another bit each to notify the holder).
 alter table member_card add column ledger text not null default '';
 alter table member_card add column told bigint not null default 0;
 alter table member_card add column fields_due bigint not null default 0;
 update member_card set ledger = code;
 
--- The ledger: one row per change, never changed itself (00009 sees to that).
--- bonus and balance are the totals after it. route and idempotency_key, '' for
--- an entry that nobody asked for, are where it came from, payload and answer what
--- was asked, as a hash, and what was said.
+-- The ledger: one row per change, append-only (see 00009). bonus and balance are
+-- the totals after the entry. route and idempotency_key identify the request, or
+-- are '' for an entry without a request. payload is the hash of the request,
+-- answer is the answer to it.
 create table entry (
     entry_id        text   not null primary key,
     card_id         text   not null,

@@ -1,10 +1,9 @@
 -- +goose Up
--- A member whose data was deleted leaves a row of another ID behind, which
--- nothing ties to a person: the cards and their ledger are kept under it.
--- erased_at is 0 for everybody else.
+-- When a member is erased, the cards and their ledger are kept under a row with
+-- another ID that nothing ties to a person. erased_at is 0 for all other members.
 alter table member add column erased_at bigint not null default 0;
 
--- What an operator lists by, and looks for.
+-- Indexes for the lists and searches of the operator.
 create index member_created on member (created_at, member_id) where erased_at = 0;
 create index member_card_code on member_card (code);
 create index member_card_number on member_card (membership_number) where membership_number <> '';

@@ -1,9 +1,9 @@
 -- +goose Up
--- What WeChat is not told of yet is more than custom fields: package member
--- says what the bits mean.
+-- The pending updates of a card are more than custom fields. Package member
+-- defines the bits.
 alter table member_card rename column fields_due to due;
 
--- The operator's list of the outbox.
+-- An index for the operator's list of the outbox.
 create index outbox_listed on outbox (state, created_at, outbox_id);
 
 -- +goose Down

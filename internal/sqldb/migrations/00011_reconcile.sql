@@ -1,8 +1,8 @@
 -- +goose Up
--- When a card is next compared with WeChat, and how long it was not before that;
--- whether WeChat has changed its figures by itself (modified), and what the face
--- showed (since face_at, 0: it shows what the ledger says) when they differed for
--- that reason.
+-- When the card is compared with WeChat next, and the wait before that; whether
+-- WeChat has changed the totals by itself (modified); and the totals that the
+-- card's face showed when they differed from the ledger for that reason, since
+-- face_at (0 when the face equals the ledger).
 alter table member_card add column check_at bigint not null default 0;
 alter table member_card add column check_wait bigint not null default 0;
 alter table member_card add column modified bigint not null default 0;
@@ -13,7 +13,7 @@ alter table member_card add column face_at bigint not null default 0;
 create index member_card_check on member_card (check_at) where status in ('issued', 'claimed', 'active', 'deleted');
 create index member_card_drift on member_card (face_at) where face_at > 0;
 
--- When a person's wallet is next looked through.
+-- When the wallet of a person is searched next.
 alter table identity add column check_at bigint not null default 0;
 alter table identity add column check_wait bigint not null default 0;
 create index identity_check on identity (app_id, check_at);

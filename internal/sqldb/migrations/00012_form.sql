@@ -1,7 +1,8 @@
 -- +goose Up
--- What people filled in in the one-click form, one row for each activate_ticket
--- that was used. The ticket is kept as a hash: it serves one code. sealed is
--- the form and phone its keyed hash, both '' without DATA_KEYS.
+-- The submitted one-click forms, one row for each activate_ticket that was used.
+-- The ticket is stored as a hash; it is valid for one code. sealed is the
+-- encrypted form and phone the keyed hash of the phone number, both '' without
+-- DATA_KEYS.
 create table form (
     ticket_hash text   not null primary key,
     card_id     text   not null,

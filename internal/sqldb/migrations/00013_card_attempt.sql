@@ -1,6 +1,6 @@
 -- +goose Up
--- A card whose creation WeChat did not answer: definition is a hash of what was
--- to be created, had the card_ids (JSON) that the account had before.
+-- Creations of cards that WeChat did not answer. definition is the hash of the
+-- card to be created, had are the card_ids (JSON) that the account had before.
 create table card_attempt (
     definition text   not null primary key,
     had        text   not null,

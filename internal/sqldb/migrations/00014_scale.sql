@@ -1,5 +1,5 @@
 -- +goose Up
--- So that forgetting ended sessions does not read those that have not.
+-- Lets the purge of expired sessions read only those.
 create index revoked_session_expires on revoked_session (expires_at);
 
 -- +goose Down

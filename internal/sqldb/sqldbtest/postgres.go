@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver of Postgres
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/testing/postgres"
@@ -16,32 +16,32 @@ import (
 
 var shared struct {
 	mu       sync.Mutex
-	template *postgres.Server // whose template is made
+	template *postgres.Server // the server that has the template
 	count    atomic.Int64
 }
 
-// Postgres returns the URL of a migrated PostgreSQL database of the test's own,
-// on a server that all tests of the binary share. It is gone when the test ends.
+// Postgres returns the URL of a new, migrated PostgreSQL database. All tests of
+// the binary share the server. The database is dropped when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	server := postgres.Shared(t)
 	makeTemplate(t, server)
 	name := fmt.Sprintf("t%d", shared.count.Add(1))
-	// Copying a template that somebody else copies just now is refused.
+	// PostgreSQL refuses to copy a template that is being copied.
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	run(t, server.URL("postgres"), "create database "+name+" template addcard_template")
-	t.Cleanup(func() { run(t, server.URL("postgres"), "drop database "+name+" with (force)") })
+	exec(t, server.URL("postgres"), "create database "+name+" template addcard_template")
+	t.Cleanup(func() { exec(t, server.URL("postgres"), "drop database "+name+" with (force)") })
 	return server.URL(name)
 }
 
-// EmptyPostgres is Postgres without tables.
+// EmptyPostgres is like Postgres, but the database has no tables.
 func EmptyPostgres(t testing.TB) string {
 	t.Helper()
 	server := postgres.Shared(t)
 	name := fmt.Sprintf("e%d", shared.count.Add(1))
-	run(t, server.URL("postgres"), "create database "+name+" template template0")
-	t.Cleanup(func() { run(t, server.URL("postgres"), "drop database "+name+" with (force)") })
+	exec(t, server.URL("postgres"), "create database "+name+" template template0")
+	t.Cleanup(func() { exec(t, server.URL("postgres"), "drop database "+name+" with (force)") })
 	return server.URL(name)
 }
 
@@ -52,7 +52,7 @@ func makeTemplate(t testing.TB, server *postgres.Server) {
 	if shared.template == server {
 		return
 	}
-	run(t, server.URL("postgres"), "create database addcard_template template template0")
+	exec(t, server.URL("postgres"), "create database addcard_template template template0")
 	db, err := sqldb.Open(context.Background(), server.URL("addcard_template"))
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func makeTemplate(t testing.TB, server *postgres.Server) {
 	shared.template = server
 }
 
-func run(t testing.TB, url, statement string) {
+func exec(t testing.TB, url, statement string) {
 	t.Helper()
 	db, err := sql.Open("pgx", url)
 	if err != nil {
@@ -76,8 +76,8 @@ func run(t testing.TB, url, statement string) {
 	}
 }
 
-// Engines runs test on each engine, with open opening a fresh database each
-// time that it is called.
+// Engines runs test on each engine. open returns a new, migrated database on
+// each call.
 func Engines(t *testing.T, test func(t *testing.T, open func(t *testing.T) *sqldb.DB)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()

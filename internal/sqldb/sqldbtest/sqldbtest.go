@@ -1,4 +1,4 @@
-// Package sqldbtest gives tests a real, migrated database of their own.
+// Package sqldbtest gives tests real, migrated databases.
 package sqldbtest
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
-// New opens a migrated SQLite database in t's temporary folder and closes it
-// when the test ends.
+// New returns a migrated SQLite database in a temporary folder of t and closes
+// it when the test ends.
 func New(t testing.TB) *sqldb.DB {
 	t.Helper()
 	return Open(t, "sqlite:"+filepath.Join(t.TempDir(), "addcard.db"))

@@ -14,57 +14,58 @@ import (
 	"time"
 )
 
-// plan is how often each of the faults happens.
-type plan map[string]int
+// faultCounts is how often each fault happens, by its name.
+type faultCounts map[string]int
 
-// story is one way to treat a shop.
-type story struct {
+// scenario is a load on a deployment with faults.
+type scenario struct {
 	name     string
 	database string
-	disk     string // MiB of a disk of its own, or ""
+	disk     string // the size of a separate disk in MiB, or ""
 	replicas int
 	holders  int
 	callers  int
-	pace     time.Duration // of a caller
-	plan     plan
+	pause    time.Duration // average, between two requests of a caller
+	plan     faultCounts
 }
 
-func stories() []story {
+func scenarios() []scenario {
 	if !full {
-		return []story{
+		return []scenario{
 			{"everything", "sqlite", "24", 2, 12, 8, 15 * time.Millisecond,
-				plan{"kill": 7, "kill all": 2, "pause": 1, "I/O error": 1, "disk full": 1}},
+				faultCounts{"kill": 7, "kill all": 2, "pause": 1, "I/O error": 1, "disk full": 1}},
 			{"everything", "postgres", "192", 2, 12, 8, 15 * time.Millisecond,
-				plan{"kill": 6, "kill all": 1, "pause": 1, "I/O error": 1, "disk full": 1,
+				faultCounts{"kill": 6, "kill all": 1, "pause": 1, "I/O error": 1, "disk full": 1,
 					"PostgreSQL killed": 1, "PostgreSQL aborted": 1, "a backend killed": 1}},
 		}
 	}
-	list := []story{
+	list := []scenario{
 		{"kills", "sqlite", "", 2, 40, 6, 40 * time.Millisecond,
-			plan{"kill": 140, "kill all": 22, "pause": 15, "I/O error": 8}},
+			faultCounts{"kill": 140, "kill all": 22, "pause": 15, "I/O error": 8}},
 		{"kills", "postgres", "", 3, 40, 6, 40 * time.Millisecond,
-			plan{"kill": 152, "kill all": 16, "pause": 15, "I/O error": 5,
+			faultCounts{"kill": 152, "kill all": 16, "pause": 15, "I/O error": 5,
 				"PostgreSQL killed": 12, "PostgreSQL aborted": 8, "a backend killed": 8}},
-		{"a full disk", "sqlite", "48", 2, 12, 6, 20 * time.Millisecond, plan{"disk full": 10, "kill": 10, "I/O error": 2}},
-		{"a full disk", "postgres", "256", 2, 12, 6, 20 * time.Millisecond, plan{"disk full": 10, "kill": 10, "I/O error": 2}},
+		{"a full disk", "sqlite", "48", 2, 12, 6, 20 * time.Millisecond, faultCounts{"disk full": 10, "kill": 10, "I/O error": 2}},
+		{"a full disk", "postgres", "256", 2, 12, 6, 20 * time.Millisecond, faultCounts{"disk full": 10, "kill": 10, "I/O error": 2}},
 	}
 	if soak > 0 {
-		return list[:2] // a small disk would become full by itself
+		return list[:2] // the small disks of the others would fill up by themselves
 	}
 	return list
 }
 
-const heading = "story | database | what happened | WeChat's calls spoiled | acknowledged | lost | doubled | out of order | " +
+const heading = "scenario | database | what happened | failed WeChat calls | acknowledged | lost | duplicated | out of order | " +
 	"face ≠ ledger after 60 s | of these an older total | messages missing / twice / overtaken | parked | equal after"
 
-// Whatever happens to the server, its database, the disk and WeChat: what was
-// acknowledged is in the ledger, once and in order, and on every face.
+// After all faults of the server, its database, the disk and WeChat, every
+// acknowledged entry is in the ledger, once and in order, and on its card's
+// face.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	rows := []string{heading}
-	t.Run("stories", func(t *testing.T) {
-		for _, st := range stories() {
+	t.Run("scenarios", func(t *testing.T) {
+		for _, st := range scenarios() {
 			t.Run(strings.ReplaceAll(st.name, " ", "_")+"/"+st.database, func(t *testing.T) {
 				t.Parallel()
 				row := st.play(t)
@@ -77,45 +78,47 @@ func TestCrash(t *testing.T) {
 	t.Logf("\n| %s |", strings.Join(rows, " |\n| "))
 }
 
-func (st story) play(t *testing.T) (row string) {
+// play runs the scenario and returns its row of the table.
+func (st scenario) play(t *testing.T) (row string) {
 	seed := seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	dir := ""
 	if st.disk != "" {
 		dir = smallDisk(t, st.disk)
 	}
-	s := &storm{shop: open(t, st.database, dir, seed, st.replicas, st.holders), rng: rng, disk: dir}
-	s.load = s.shop.load(seed, st.callers, st.pace)
+	s := &faultRun{deployment: open(t, st.database, dir, seed, st.replicas, st.holders), rng: rng, disk: dir}
+	s.load = s.deployment.load(seed, st.callers, st.pause)
 	before := s.calls()
-	s.spoil()
-	s.eventually("WeChat has failed in every way", func() bool { return !slices.Contains(s.spoiled(), 0) })
-	happened := plan{}
+	s.injectFaults()
+	s.eventually("WeChat has failed in every way", func() bool { return !slices.Contains(s.faultHits(), 0) })
+	happened := faultCounts{}
 	for end := time.Now().Add(soak); len(happened) == 0 || time.Now().Before(end); {
 		for _, name := range st.order(rng) {
-			time.Sleep(upTo(rng, 400*time.Millisecond)) // a fault may come at any moment
+			time.Sleep(randomUpTo(rng, 400*time.Millisecond)) // faults come at random times
 			faults[name](s)
 			happened[name]++
 		}
 	}
 	s.load.end()
-	hits, calls := s.spoiled(), s.calls()-before
+	hits, calls := s.faultHits(), s.calls()-before
 	s.ask(http.MethodDelete, s.wechat+"/_sim/faults", "", nil, nil)
-	v := s.judge(s.load)
+	v := s.check(s.load)
 	if !v.clean() {
 		t.Errorf("%+v", v)
 	}
 	if n := s.acknowledgedWhileFailing(); n > 0 {
 		t.Errorf("%d entries were acknowledged while no commit could reach the disk", n)
 	}
-	if s.load.replays == 0 || s.load.silent == 0 {
-		t.Errorf("%d replays, %d requests without an answer: this run proves too little", s.load.replays, s.load.silent)
+	if s.load.replays == 0 || s.load.unanswered == 0 {
+		t.Errorf("%d replays, %d requests without an answer: too few to prove anything", s.load.replays, s.load.unanswered)
 	}
-	t.Logf("answers %v, none %d, asked again %d, of these acknowledged before: %d", s.load.answers, s.load.silent, s.load.replays, s.load.replayed)
-	return fmt.Sprintf("%s | %s | %s | %d of %d | %s", st.name, st.database, s.happened(happened), sum(hits), calls, v.told())
+	t.Logf("answers %v, unanswered %d, replays %d, acknowledged by a replay %d",
+		s.load.answers, s.load.unanswered, s.load.replays, s.load.replayed)
+	return fmt.Sprintf("%s | %s | %s | %d of %d | %s", st.name, st.database, s.summary(happened), sum(hits), calls, v.row())
 }
 
-// order is the plan's faults, shuffled.
-func (st story) order(rng *rand.Rand) (list []string) {
+// order returns the names of the faults in random order.
+func (st scenario) order(rng *rand.Rand) (list []string) {
 	for _, name := range st.plan.names() {
 		for range st.plan[name] {
 			list = append(list, name)
@@ -125,12 +128,12 @@ func (st story) order(rng *rand.Rand) (list []string) {
 	return list
 }
 
-// acknowledgedWhileFailing counts the entries that were asked for and
-// acknowledged for the first time while every sync failed.
-func (s *storm) acknowledgedWhileFailing() (n int) {
-	for _, o := range s.load.orders {
+// acknowledgedWhileFailing returns the number of requests that were sent and
+// acknowledged while every sync failed.
+func (s *faultRun) acknowledgedWhileFailing() (n int) {
+	for _, o := range s.load.requests {
 		for _, w := range s.failing {
-			if !o.refused && o.began.After(w.from) && o.ended.Before(w.to) {
+			if !o.refused && o.sentAt.After(w.from) && o.answeredAt.Before(w.to) {
 				n++
 			}
 		}
@@ -138,15 +141,15 @@ func (s *storm) acknowledgedWhileFailing() (n int) {
 	return n
 }
 
-// names lists what is in the plan, in one order.
-func (p plan) names() []string { return slices.Sorted(maps.Keys(p)) }
+// names returns the names in alphabetical order.
+func (p faultCounts) names() []string { return slices.Sorted(maps.Keys(p)) }
 
-// happened tells what the plan did.
-func (s *storm) happened(p plan) string {
+// summary describes the faults that happened.
+func (s *faultRun) summary(p faultCounts) string {
 	list := []string{fmt.Sprintf("%d kills of the server", s.kills)}
 	for _, name := range p.names() {
 		switch {
-		case strings.HasPrefix(name, "kill"): // among the kills
+		case strings.HasPrefix(name, "kill"): // counted in s.kills
 		case name == "disk full" && s.disk == "":
 			list = append(list, fmt.Sprintf("%s (injected) %d×", name, p[name]))
 		default:

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// storm is what happens to a shop under load.
-type storm struct {
-	*shop
+// faultRun injects faults into a deployment under load.
+type faultRun struct {
+	*deployment
 	load *load
 	rng  *rand.Rand
-	disk string // a small disk of its own that holds the database, or ""
+	disk string // the small disk of the database, or ""
 
 	kills   int      // of the server's processes
 	failing []window // when no commit could reach the disk
@@ -25,28 +25,28 @@ type storm struct {
 
 type window struct{ from, to time.Time }
 
-// faults are what may happen, by name. Each ends when all runs again, and ends
-// the test when it could not happen.
-var faults = map[string]func(*storm){
-	"kill":               func(s *storm) { s.kill(s.rng.IntN(len(s.replicas))) },
-	"kill all":           func(s *storm) { s.kill(s.all()...) },
-	"pause":              (*storm).pause,
-	"I/O error":          (*storm).ioError,
-	"disk full":          (*storm).diskFull,
-	"PostgreSQL killed":  func(s *storm) { s.postgres.Kill(); s.postgres.Restart(s.t) },
-	"PostgreSQL aborted": func(s *storm) { s.postgres.Abort(); s.postgres.Restart(s.t) },
-	"a backend killed":   (*storm).killBackend,
+// faults are the faults by name. Each returns when everything runs again, and
+// ends the test if it could not happen.
+var faults = map[string]func(*faultRun){
+	"kill":               func(s *faultRun) { s.kill(s.rng.IntN(len(s.replicas))) },
+	"kill all":           func(s *faultRun) { s.kill(s.allReplicas()...) },
+	"pause":              (*faultRun).pause,
+	"I/O error":          (*faultRun).ioError,
+	"disk full":          (*faultRun).diskFull,
+	"PostgreSQL killed":  func(s *faultRun) { s.postgres.Kill(); s.postgres.Restart(s.t) },
+	"PostgreSQL aborted": func(s *faultRun) { s.postgres.Abort(); s.postgres.Restart(s.t) },
+	"a backend killed":   (*faultRun).killBackend,
 }
 
-func (s *storm) all() (numbers []int) {
+func (s *faultRun) allReplicas() (numbers []int) {
 	for i := range s.replicas {
 		numbers = append(numbers, i)
 	}
 	return numbers
 }
 
-// kill ends replicas at once and starts them again.
-func (s *storm) kill(replicas ...int) {
+// kill kills replicas and starts them again.
+func (s *faultRun) kill(replicas ...int) {
 	for _, i := range replicas {
 		s.replicas[i].Load().Kill()
 	}
@@ -57,50 +57,48 @@ func (s *storm) kill(replicas ...int) {
 }
 
 // pause stops a replica for less than a lease.
-func (s *storm) pause() {
+func (s *faultRun) pause() {
 	r := s.replicas[s.rng.IntN(len(s.replicas))].Load()
 	s.must(r.Signal(syscall.SIGSTOP))
-	time.Sleep(200*time.Millisecond + upTo(s.rng, time.Second))
+	time.Sleep(200*time.Millisecond + randomUpTo(s.rng, time.Second))
 	s.must(r.Signal(syscall.SIGCONT))
 }
 
-func (s *shop) must(err error) {
+func (s *deployment) must(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// killBackend kills one process of PostgreSQL, which then ends and starts anew
-// all of them by itself.
-func (s *storm) killBackend() {
+// killBackend kills one process of PostgreSQL, which then restarts all of them.
+func (s *faultRun) killBackend() {
 	all := s.postgres.Processes(s.t)
 	victim := all[1+s.rng.IntN(len(all)-1)]
 	s.must(syscall.Kill(victim, syscall.SIGKILL))
-	s.served()
+	s.awaitServed()
 }
 
-// served waits until an order is settled that was begun from now on.
-func (s *storm) served() {
+// awaitServed waits until a request that is sent from now on is answered.
+func (s *faultRun) awaitServed() {
 	s.t.Helper()
 	began := time.Now()
-	s.eventually("orders are settled again", func() bool {
+	s.eventually("requests are answered again", func() bool {
 		s.load.mu.Lock()
 		defer s.load.mu.Unlock()
-		n := len(s.load.orders)
-		return n > 0 && s.load.orders[n-1].began.After(began)
+		n := len(s.load.requests)
+		return n > 0 && s.load.requests[n-1].sentAt.After(began)
 	})
 }
 
-// ioError makes the disk refuse to write down what it was given: every fsync
-// and fdatasync fails, of the replicas on SQLite, of PostgreSQL's processes
-// else. Then all is killed.
-func (s *storm) ioError() {
-	victims := s.all()
-	tr := trace(s.t, s.writers(), "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO")
+// ioError makes every fsync and fdatasync fail, of the replicas on SQLite or of
+// the processes of PostgreSQL. Then it kills all of them.
+func (s *faultRun) ioError() {
+	victims := s.allReplicas()
+	tr := attachStrace(s.t, s.writers(), "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO")
 	from := time.Now()
 	s.eventually("an fsync fails", func() bool { return tr.count("(INJECTED)") > 0 })
-	time.Sleep(upTo(s.rng, 500*time.Millisecond))
+	time.Sleep(randomUpTo(s.rng, 500*time.Millisecond))
 	to := time.Now()
 	if s.postgres == nil {
 		s.failing = append(s.failing, window{from, to})
@@ -119,32 +117,32 @@ func (s *storm) ioError() {
 	s.postgres.Restart(s.t)
 }
 
-// diskFull leaves the disk without room until orders are refused, kills what
-// runs on it, and makes room again.
-func (s *storm) diskFull() {
-	full := s.ballast
+// diskFull fills the disk until requests are refused, kills what writes to it,
+// and frees the space again.
+func (s *faultRun) diskFull() {
+	full := s.fillDisk
 	if s.disk == "" {
-		full = s.noSpace
+		full = s.failWrites
 	}
-	fill, room := full()
+	fill, free := full()
 	refused := s.load.refusals()
-	s.eventually("orders are refused for want of room", func() bool { fill(); return s.load.refusals() > refused })
+	s.eventually("requests are refused because the disk is full", func() bool { fill(); return s.load.refusals() > refused })
 	if s.postgres != nil {
 		s.postgres.Kill()
-		room()
+		free()
 		s.postgres.Restart(s.t)
 	} else {
 		victim := s.rng.IntN(len(s.replicas))
 		s.replicas[victim].Load().Kill()
-		room()
+		free()
 		s.start(victim)
 		s.kills++
 	}
-	s.served()
+	s.awaitServed()
 }
 
-// ballast takes all the room that there is.
-func (s *storm) ballast() (fill, room func()) {
+// fillDisk returns functions that use up the space of the disk and free it.
+func (s *faultRun) fillDisk() (fill, free func()) {
 	path := filepath.Join(s.disk, "ballast")
 	block := make([]byte, 4096)
 	fill = func() {
@@ -161,14 +159,14 @@ func (s *storm) ballast() (fill, room func()) {
 	return fill, func() { s.must(os.Remove(path)) }
 }
 
-// noSpace makes every write to a file say that there is no room.
-func (s *storm) noSpace() (fill, room func()) {
-	tr := trace(s.t, s.writers(), "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC")
+// failWrites makes every write to a file fail with ENOSPC.
+func (s *faultRun) failWrites() (fill, free func()) {
+	tr := attachStrace(s.t, s.writers(), "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC")
 	return func() {}, tr.end
 }
 
-// writers are the processes that write the database's files.
-func (s *storm) writers() (pids []int) {
+// writers returns the processes that write the files of the database.
+func (s *faultRun) writers() (pids []int) {
 	if s.postgres != nil {
 		return s.postgres.Processes(s.t)
 	}
@@ -178,24 +176,24 @@ func (s *storm) writers() (pids []int) {
 	return pids
 }
 
-// refusals counts the answers that say that the database cannot.
+// refusals returns the number of answers that report a failure of the database.
 func (l *load) refusals() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.answers[503]
 }
 
-// smallDisk is a file system of so many MiB that is gone with the test, or ""
-// where none may be mounted: a container's root may not, mostly.
+// smallDisk mounts a file system of so many MiB until the test ends. It returns
+// "" where mounting is not allowed, as for most containers' root.
 func smallDisk(t *testing.T, mib string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "addcard-disk-") // PostgreSQL's user cannot enter t.TempDir
+	dir, err := os.MkdirTemp("", "addcard-disk-") // the user postgres cannot enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Remove(dir) })
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755,size="+mib+"m"); err != nil {
-		t.Logf("mount -t tmpfs: %v, so the full disk is injected; a real one takes root with CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN)", err)
+		t.Logf("mount -t tmpfs: %v; injecting ENOSPC instead. A real disk requires CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN)", err)
 		return ""
 	}
 	t.Cleanup(func() {

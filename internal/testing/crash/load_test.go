@@ -15,42 +15,42 @@ import (
 	"github.com/addcard/addcard/internal/testing/server"
 )
 
-// order is what one request asked for, and what came of it.
-type order struct {
+// request is a request for an entry and its result.
+type request struct {
 	card                 *card
-	record               string // its text in the ledger and in the message, and its key
+	record               string // text of the entry and of the message, and idempotency key
 	addBonus, addBalance int64
 	notify               bool
 
-	floor        int64 // the greatest seq of the card that was acknowledged before it was first sent
-	began, ended time.Time
-	refused      bool  // 409: nothing may have been written
-	got          entry // what was acknowledged
+	seqBefore          int64 // the greatest acknowledged seq of the card before the request was sent
+	sentAt, answeredAt time.Time
+	refused            bool  // 409: nothing must have been written
+	entry              entry // the acknowledged one
 }
 
-// load is callers who book on the shop's cards. Each repeats a request, with its
-// key, at any replica until it knows what came of it: so in the end what is in
-// the ledger is exactly what was acknowledged.
+// load is callers that add entries to the cards. Each caller repeats its
+// request with the same key, on any replica, until it gets a result. So in the
+// end the ledger must have exactly the acknowledged entries.
 type load struct {
-	shop *shop
-	stop atomic.Bool
-	wg   sync.WaitGroup
+	deployment *deployment
+	stop       atomic.Bool
+	wg         sync.WaitGroup
 
-	mu       sync.Mutex
-	orders   []*order
-	answers  map[int]int // by status
-	silent   int         // no answer
-	replays  int         // acknowledged orders that were asked for once more
-	replayed int         // acknowledged by a replay: the first answer got lost
+	mu         sync.Mutex
+	requests   []*request
+	answers    map[int]int // by status
+	unanswered int         // requests without an answer
+	replays    int         // acknowledged requests that were sent once more
+	replayed   int         // acknowledged by a replay, because the first answer was lost
 }
 
-func (s *shop) load(seed uint64, callers int, pace time.Duration) *load {
-	l := &load{shop: s, answers: map[int]int{}}
+func (s *deployment) load(seed uint64, callers int, pause time.Duration) *load {
+	l := &load{deployment: s, answers: map[int]int{}}
 	for c := range callers {
 		rng := rand.New(rand.NewPCG(seed, uint64(c)))
 		l.wg.Go(func() {
-			for i := 0; !l.stop.Load() && l.settle(rng, l.next(rng, fmt.Sprintf("%d-%d", c, i))); i++ {
-				time.Sleep(upTo(rng, 2*pace)) // the pace of the load
+			for i := 0; !l.stop.Load() && l.sendUntilAnswered(rng, l.next(rng, fmt.Sprintf("%d-%d", c, i))); i++ {
+				time.Sleep(randomUpTo(rng, 2*pause)) // the rate of the load
 			}
 		})
 	}
@@ -58,18 +58,20 @@ func (s *shop) load(seed uint64, callers int, pace time.Duration) *load {
 	return l
 }
 
-func upTo(rng *rand.Rand, d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d))) }
+func randomUpTo(rng *rand.Rand, d time.Duration) time.Duration {
+	return time.Duration(rng.Int64N(int64(d)))
+}
 
-// end has all callers finish what they have begun.
+// end waits until all callers have finished their requests.
 func (l *load) end() {
 	l.stop.Store(true)
 	l.wg.Wait()
 }
 
-// next makes up an order: mostly points, some money, some taken away, some that
-// nobody is told of.
-func (l *load) next(rng *rand.Rand, record string) *order {
-	o := &order{card: l.shop.cards[rng.IntN(len(l.shop.cards))], record: record, notify: rng.IntN(5) > 0}
+// next returns a random request: mostly bonus, some balance, some negative,
+// some without a notification.
+func (l *load) next(rng *rand.Rand, record string) *request {
+	o := &request{card: l.deployment.cards[rng.IntN(len(l.deployment.cards))], record: record, notify: rng.IntN(5) > 0}
 	o.addBonus = 1 + rng.Int64N(9)
 	if rng.IntN(4) == 0 {
 		o.addBonus = -o.addBonus
@@ -80,7 +82,7 @@ func (l *load) next(rng *rand.Rand, record string) *order {
 	return o
 }
 
-func (o *order) body() []byte {
+func (o *request) body() []byte {
 	in := object{"add_bonus": o.addBonus, "record_bonus": o.record, "notify_bonus": o.notify}
 	if o.addBalance != 0 {
 		in["add_balance"], in["record_balance"], in["notify_balance"] = o.addBalance, o.record, o.notify
@@ -92,66 +94,67 @@ func (o *order) body() []byte {
 	return raw
 }
 
-// settle sends the order until there is an answer; false if there never is.
-func (l *load) settle(rng *rand.Rand, o *order) bool {
-	o.floor = o.card.newest.Load()
-	deadline := time.Now().Add(2 * patience)
+// sendUntilAnswered sends the request until it has a result, and reports
+// whether it got one.
+func (l *load) sendUntilAnswered(rng *rand.Rand, o *request) bool {
+	o.seqBefore = o.card.newest.Load()
+	deadline := time.Now().Add(2 * timeout)
 	for time.Now().Before(deadline) {
-		o.began = time.Now()
+		o.sentAt = time.Now()
 		got, err := l.send(rng, o)
-		o.ended = time.Now()
+		o.answeredAt = time.Now()
 		l.count(got, err)
 		switch {
 		case err == nil && got.status == http.StatusCreated:
-			return l.acknowledged(rng, o, got)
+			return l.recordAcknowledged(rng, o, got)
 		case err == nil && got.status == http.StatusConflict:
 			o.refused = true
-			l.keep(o)
+			l.record(o)
 			return true
 		case err == nil && got.status != http.StatusServiceUnavailable:
-			l.shop.t.Errorf("%s: %d %s", o.record, got.status, got.body)
+			l.deployment.t.Errorf("%s: %d %s", o.record, got.status, got.body)
 			return false
 		}
-		time.Sleep(5*time.Millisecond + upTo(rng, 40*time.Millisecond)) // as a caller would
+		time.Sleep(5*time.Millisecond + randomUpTo(rng, 40*time.Millisecond)) // like a real caller
 	}
-	l.shop.t.Errorf("%s: never answered", o.record)
+	l.deployment.t.Errorf("%s: never answered", o.record)
 	return false
 }
 
-func (l *load) send(rng *rand.Rand, o *order) (reply, error) {
-	s := l.shop.replicas[rng.IntN(len(l.shop.replicas))].Load()
-	return l.shop.do(http.MethodPost, s.Admin+l.shop.entriesPath(o.card), server.AdminToken, o.record, o.body())
+func (l *load) send(rng *rand.Rand, o *request) (reply, error) {
+	s := l.deployment.replicas[rng.IntN(len(l.deployment.replicas))].Load()
+	return l.deployment.do(http.MethodPost, s.Admin+l.deployment.entriesPath(o.card), server.AdminToken, o.record, o.body())
 }
 
 func (l *load) count(got reply, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
-		l.silent++
+		l.unanswered++
 		return
 	}
 	l.answers[got.status]++
 }
 
-func (l *load) keep(o *order) {
+func (l *load) record(o *request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.orders = append(l.orders, o)
+	l.requests = append(l.requests, o)
 }
 
-// acknowledged notes an order's answer. Every tenth is asked for once more, and
-// must get the same answer, byte for byte.
-func (l *load) acknowledged(rng *rand.Rand, o *order, first reply) bool {
+// recordAcknowledged records an acknowledged request. It sends every tenth once
+// more, which must get the same answer, byte for byte.
+func (l *load) recordAcknowledged(rng *rand.Rand, o *request, first reply) bool {
 	var out struct{ Entry entry }
 	if err := json.Unmarshal(first.body, &out); err != nil {
-		l.shop.t.Errorf("%s: %s: %v", o.record, first.body, err)
+		l.deployment.t.Errorf("%s: %s: %v", o.record, first.body, err)
 		return false
 	}
-	o.got = out.Entry
-	for newest := o.card.newest.Load(); o.got.Seq > newest && !o.card.newest.CompareAndSwap(newest, o.got.Seq); {
+	o.entry = out.Entry
+	for newest := o.card.newest.Load(); o.entry.Seq > newest && !o.card.newest.CompareAndSwap(newest, o.entry.Seq); {
 		newest = o.card.newest.Load()
 	}
-	l.keep(o)
+	l.record(o)
 	l.mu.Lock()
 	if first.replayed {
 		l.replayed++
@@ -164,7 +167,7 @@ func (l *load) acknowledged(rng *rand.Rand, o *order, first reply) bool {
 	l.count(again, err)
 	if err == nil && again.status != http.StatusServiceUnavailable {
 		if again.status != http.StatusCreated || !again.replayed || !bytes.Equal(again.body, first.body) {
-			l.shop.t.Errorf("%s once more: %d %v %s, first %s", o.record, again.status, again.replayed, again.body, first.body)
+			l.deployment.t.Errorf("%s once more: %d %v %s, first %s", o.record, again.status, again.replayed, again.body, first.body)
 		}
 		l.mu.Lock()
 		l.replays++

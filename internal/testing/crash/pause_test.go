@@ -18,10 +18,10 @@ import (
 	"github.com/addcard/addcard/internal/testing/server"
 )
 
-// A replica is stopped while its push is on the way. Another takes the push
-// over when the lease has ended, and sends the next one too. Then the first push
-// arrives after all, and puts the older total over the newer. The replica that
-// sent it finds out when it wakes, and has the face set right.
+// A replica is paused while WeChat handles its push. When its lease has
+// expired, another replica repeats the push and sends the next one. Then the
+// first push takes effect and overwrites the newer total with an older one. The
+// paused replica notices that when it continues, and has the face corrected.
 func TestPaused_past_its_lease_with_a_push_on_the_way(t *testing.T) {
 	t.Parallel()
 	for database := range databases {
@@ -38,39 +38,41 @@ func TestPaused_past_its_lease_with_a_push_on_the_way(t *testing.T) {
 
 			late.arrive()
 			if got := s.face(c); got.Bonus != 30 {
-				t.Fatalf("the late push shows %d: this proves nothing", got.Bonus)
+				t.Fatalf("the face shows %d after the late push: this proves nothing", got.Bonus)
 			}
 			s.must(s.replicas[victim].Load().Signal(syscall.SIGCONT))
 			s.eventually("the face is right", func() bool { return s.face(c).Bonus == 42 })
-			s.eventually("nothing waits", func() bool { return len(s.outbox()) == 0 })
-			s.addsUp()
+			s.eventually("the outbox is empty", func() bool { return len(s.outbox()) == 0 })
+			s.runCheck()
 		})
 	}
 }
 
-func (s *shop) book(replica int, c *card, key string, bonus int) {
+func (s *deployment) book(replica int, c *card, key string, bonus int) {
 	s.t.Helper()
-	got, err := s.do(http.MethodPost, s.replicas[replica].Load().Admin+s.entriesPath(c), server.AdminToken, key, fmt.Appendf(nil, `{"add_bonus":%d}`, bonus))
+	url := s.replicas[replica].Load().Admin + s.entriesPath(c)
+	got, err := s.do(http.MethodPost, url, server.AdminToken, key, fmt.Appendf(nil, `{"add_bonus":%d}`, bonus))
 	if err != nil || got.status != http.StatusCreated {
 		s.t.Fatalf("%s: %d %s %v", key, got.status, got.body, err)
 	}
 }
 
-// late is the first call of a path that any replica makes: it stays on the way
-// until it is let arrive.
-type late struct {
-	sender chan int // gets the replica, once
-	arrive func()   // returns when it has had its effect
+// delayedCall is the first call of a path by any replica, which is held back on
+// its way to WeChat.
+type delayedCall struct {
+	sender chan int // receives the number of the replica, once
+	arrive func()   // delivers the call and returns when it has taken effect
 }
 
-// delayFirst starts all replicas anew, each with a way to WeChat of its own.
-func (s *shop) delayFirst(path string) late {
+// delayFirst restarts all replicas, each with its own URL of WeChat, and holds
+// back the first call of path.
+func (s *deployment) delayFirst(path string) delayedCall {
 	s.t.Helper()
 	target, err := url.Parse(s.wechat)
 	s.must(err)
 	wechat := httputil.NewSingleHostReverseProxy(target)
 	var first sync.Once
-	l, release, arrived := late{sender: make(chan int, 1)}, make(chan struct{}), make(chan struct{})
+	l, release, arrived := delayedCall{sender: make(chan int, 1)}, make(chan struct{}), make(chan struct{})
 	l.arrive = sync.OnceFunc(func() { close(release); <-arrived })
 	env := s.env
 	for i := range s.replicas {

@@ -15,18 +15,19 @@ import (
 	"time"
 )
 
-// tracer is strace, attached to running processes and to all that these start.
-type tracer struct {
+// strace is a running strace, attached to processes and to those that they
+// start.
+type strace struct {
 	t    *testing.T
 	file string
-	end  func() // lets them go
+	end  func() // detaches
 }
 
-// trace attaches strace with args and returns when it sees all of pids; a
-// process that has ended meanwhile does not matter.
-func trace(t *testing.T, pids []int, args ...string) *tracer {
+// attachStrace starts strace with args and returns when it is attached to all
+// of pids, except those that have ended.
+func attachStrace(t *testing.T, pids []int, args ...string) *strace {
 	t.Helper()
-	tr := &tracer{t: t, file: filepath.Join(t.TempDir(), "trace")}
+	tr := &strace{t: t, file: filepath.Join(t.TempDir(), "trace")}
 	args = append(args, "-f", "-o", tr.file)
 	waiting := map[string]bool{}
 	for _, pid := range pids {
@@ -39,7 +40,7 @@ func trace(t *testing.T, pids []int, args ...string) *tracer {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("strace, in Debian the package strace: %v", err)
+		t.Fatalf("strace (on Debian: apt-get install strace): %v", err)
 	}
 	tr.end = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGINT)
@@ -66,19 +67,19 @@ func trace(t *testing.T, pids []int, args ...string) *tracer {
 			gone <- last
 			return
 		}
-		see() // what it was attached to has ended already
+		see() // the processes that it attached to have ended
 	}()
 	select {
 	case <-attached:
 	case last := <-gone:
-		t.Fatalf("%s: strace attaches as root, or where kernel.yama.ptrace_scope is 0 (in a container: --cap-add SYS_PTRACE)", last)
-	case <-time.After(patience):
+		t.Fatalf("%s: strace requires root, or kernel.yama.ptrace_scope = 0 (in a container: --cap-add SYS_PTRACE)", last)
+	case <-time.After(timeout):
 		t.Fatal("strace does not attach")
 	}
 	return tr
 }
 
-func (tr *tracer) read() string {
+func (tr *strace) read() string {
 	tr.t.Helper()
 	raw, err := os.ReadFile(tr.file)
 	if err != nil {
@@ -87,5 +88,5 @@ func (tr *tracer) read() string {
 	return string(raw)
 }
 
-// count is how often text is in the trace.
-func (tr *tracer) count(text string) int { return strings.Count(tr.read(), text) }
+// count returns how often text is in the trace.
+func (tr *strace) count(text string) int { return strings.Count(tr.read(), text) }

@@ -1,11 +1,12 @@
-// Package fleet proves with real processes of the real server, real Redis
-// servers and a WeChat of its own that a fleet shares one ticket: through a
-// cold start, renewals, kills, pauses, failovers and WeChat's own moods.
+// Package fleet tests that several processes of the real server share one
+// api_ticket, with real Redis servers and a simple WeChat of its own: in a cold
+// start, renewals, kills, pauses, failovers and failures of WeChat. It has no
+// exported API.
 //
-// `go test` runs a short form; `make fleet` (ADDCARD_FLEET=full) runs all of
-// it. Each story prints one line: how often WeChat was asked, how many callers
-// got an error, how long the slowest waited, and whether a replica ever handed
-// out an older value after a newer one.
+// `go test` runs a short form, `make fleet` (ADDCARD_FLEET=full) all of it.
+// Each scenario logs one line: how often WeChat was called, how many callers
+// got an error, how long the slowest waited, and whether a replica ever
+// returned an older value after a newer one.
 package fleet
 
 import (
@@ -28,36 +29,38 @@ import (
 	"github.com/addcard/addcard/internal/testing/server"
 )
 
-// full is true for the long form.
+// full is true in the long form.
 var full = os.Getenv("ADDCARD_FLEET") == "full"
 
-const patience = time.Minute // for what should take a moment
+const timeout = time.Minute // for what usually takes a moment
 
 func TestMain(m *testing.M) { server.Main(m) }
 
-// replica is one process of the server.
+// replica is a process of the server.
 type replica struct {
-	t            testing.TB
-	number       int
-	public, base string // the two listeners
-	client       *http.Client
-	process      *server.Server
+	t                   testing.TB
+	number              int
+	publicURL, adminURL string // of the two listeners
+	client              *http.Client
+	process             *server.Server
 }
 
-// spawn starts a replica that calls WeChat at wechat; env adds variables. It
-// returns when the replica listens.
+// spawn starts a replica that calls WeChat at the URL wechat, with the
+// variables of env added to its environment. It returns when the replica
+// listens.
 func spawn(t testing.TB, number int, wechat string, env ...string) *replica {
 	t.Helper()
 	s := server.Start(t, append(server.Environ(t.TempDir(), wechat), env...))
-	r := &replica{t: t, number: number, public: s.Public, base: s.Admin, client: newClient(), process: s}
+	r := &replica{t: t, number: number, publicURL: s.Public, adminURL: s.Admin, client: newClient(), process: s}
 	t.Cleanup(r.client.CloseIdleConnections)
 	return r
 }
 
-// newClient holds a connection for each of many callers.
+// newClient returns a client that keeps a connection for each of many callers.
 func newClient() *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DialContext: (&net.Dialer{Timeout: patience}).DialContext}, Timeout: 30 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DialContext: (&net.Dialer{Timeout: timeout}).DialContext},
+		Timeout:   30 * time.Second,
 	}
 }
 
@@ -67,7 +70,8 @@ func (r *replica) signal(s os.Signal) {
 	}
 }
 
-// call sends one request and decodes a JSON answer into out, if there is one.
+// call sends one request and decodes the JSON answer into out unless out is
+// nil.
 func (r *replica) call(ctx context.Context, method, url, token string, body, out any) (status int, err error) {
 	var send io.Reader
 	if body != nil {
@@ -95,23 +99,23 @@ func (r *replica) call(ctx context.Context, method, url, token string, body, out
 	return resp.StatusCode, json.Unmarshal(raw, out)
 }
 
-// value asks the replica for a shared credential, as the shop's other services do.
+// value requests a shared credential, like the shop's other services.
 func (r *replica) value(ctx context.Context, kind string) (value string, err error) {
 	var out struct{ Value string }
-	status, err := r.call(ctx, http.MethodGet, r.base+"/v1/tickets/"+kind, server.TicketToken, nil, &out)
+	status, err := r.call(ctx, http.MethodGet, r.adminURL+"/v1/tickets/"+kind, server.TicketToken, nil, &out)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d", status)
 	}
 	return out.Value, err
 }
 
-// tally is what callers saw.
+// tally is what callers got.
 type tally struct {
 	mu      sync.Mutex
 	callers int
 	errors  int
 	longest time.Duration
-	stale   int
+	older   int
 	example error
 }
 
@@ -126,8 +130,9 @@ func (s *tally) add(took time.Duration, err error) {
 	}
 }
 
-// ask has one caller ask for the ticket once, and returns the newest it has seen.
-func (s *tally) ask(r *replica, newest int) int {
+// request requests the ticket once for a caller that has seen newest, and
+// returns the newest that the caller has seen.
+func (s *tally) request(r *replica, newest int) int {
 	began := time.Now()
 	value, err := r.value(context.Background(), "wx_card")
 	s.add(time.Since(began), err)
@@ -135,32 +140,33 @@ func (s *tally) ask(r *replica, newest int) int {
 	if err == nil && n < newest {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.stale++
+		s.older++
 	}
-	time.Sleep(20 * time.Millisecond) // the pace of the load
+	time.Sleep(20 * time.Millisecond) // the rate of the load
 	return max(n, newest)
 }
 
 func (s *tally) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := fmt.Sprintf("%d calls, %d errors, longest wait %v, %d stale overwrites", s.callers, s.errors, s.longest.Round(time.Millisecond), s.stale)
+	text := fmt.Sprintf("%d calls, %d errors, longest wait %v, %d older after newer",
+		s.callers, s.errors, s.longest.Round(time.Millisecond), s.older)
 	if s.example != nil {
 		text += fmt.Sprintf(" (%v)", s.example)
 	}
 	return text
 }
 
-// clean fails the test when a caller got an error or an older value.
-func (s *tally) clean(t testing.TB) {
+// wantClean fails the test if a caller got an error or an older value.
+func (s *tally) wantClean(t testing.TB) {
 	t.Helper()
-	if s.errors > 0 || s.stale > 0 || s.callers == 0 {
+	if s.errors > 0 || s.older > 0 || s.callers == 0 {
 		t.Errorf("%v", s)
 	}
 }
 
-// load has one caller at each replica ask for the wx_card ticket, again and
-// again, until stop is called, which returns what they saw.
+// load makes one caller at each replica request the wx_card ticket repeatedly.
+// It returns stop, which ends the load and returns the tally.
 func load(t testing.TB, replicas ...*replica) (stop func() *tally) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -169,7 +175,7 @@ func load(t testing.TB, replicas ...*replica) (stop func() *tally) {
 		wg.Go(func() {
 			newest := 0
 			for ctx.Err() == nil {
-				newest = seen.ask(r, newest)
+				newest = seen.request(r, newest)
 			}
 		})
 	}
@@ -178,7 +184,7 @@ func load(t testing.TB, replicas ...*replica) (stop func() *tally) {
 	return stop
 }
 
-// loadFor is load until so many calls were answered.
+// loadFor is like load, until so many calls were answered.
 func loadFor(t testing.TB, calls int, replicas ...*replica) *tally {
 	t.Helper()
 	var total tally
@@ -187,7 +193,7 @@ func loadFor(t testing.TB, calls int, replicas ...*replica) *tally {
 		wg.Go(func() {
 			newest := 0
 			for range calls / len(replicas) {
-				newest = total.ask(r, newest)
+				newest = total.request(r, newest)
 			}
 		})
 	}
@@ -195,21 +201,21 @@ func loadFor(t testing.TB, calls int, replicas ...*replica) *tally {
 	return &total
 }
 
-// eventually waits until ok.
+// eventually waits until ok returns true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); {
+	for deadline := time.Now().Add(timeout); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", timeout, what)
 		}
 		<-time.After(20 * time.Millisecond)
 	}
 }
 
-// agree waits until all replicas hand out the same ticket and returns it.
+// agree waits until all replicas return the same ticket, and returns it.
 func agree(t testing.TB, replicas ...*replica) (value string) {
 	t.Helper()
-	eventually(t, "all replicas hand out one ticket", func() bool {
+	eventually(t, "all replicas return the same ticket", func() bool {
 		var values []string
 		for _, r := range replicas {
 			v, err := r.value(t.Context(), "wx_card")
@@ -225,7 +231,8 @@ func agree(t testing.TB, replicas ...*replica) (value string) {
 	return value
 }
 
-// stores are the ways of sharing, each as what a replica is told of it.
+// stores are the kinds of shared store. Each starts one and returns the
+// variable that selects it.
 var stores = map[string]func(t testing.TB) string{
 	"redis":    func(t testing.TB) string { return "REDIS_URL=" + redis.Single(t).URL() },
 	"sentinel": func(t testing.TB) string { return "REDIS_URL=" + redis.Sentinel(t).URL() },
@@ -233,13 +240,14 @@ var stores = map[string]func(t testing.TB) string{
 	"sqlite":   func(t testing.TB) string { return "DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "shared.db") },
 }
 
-// fleet starts n replicas on a store that env names, each with its own door.
+// fleet starts n replicas on the store that env selects, each with its own URL
+// of WeChat.
 func fleet(t testing.TB, u *upstream, n int, env ...string) []*replica {
 	t.Helper()
 	replicas := make([]*replica, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { replicas[i] = spawn(t, i, u.door(i, nil), env...) })
+		wg.Go(func() { replicas[i] = spawn(t, i, u.newURL(i, nil), env...) })
 	}
 	wg.Wait()
 	if slices.Contains(replicas, nil) {
@@ -248,17 +256,17 @@ func fleet(t testing.TB, u *upstream, n int, env ...string) []*replica {
 	return replicas
 }
 
-// long skips what only the long form runs.
-func long(t *testing.T) {
+// longFormOnly skips the test in the short form.
+func longFormOnly(t *testing.T) {
 	t.Helper()
 	if !full {
 		t.Skip("only in the long form: make fleet")
 	}
 }
 
-// metric reads one number without labels from /metrics.
+// metric returns a metric without labels from /metrics.
 func (r *replica) metric(name string) (float64, error) {
-	req, err := http.NewRequest(http.MethodGet, r.base+"/metrics", nil)
+	req, err := http.NewRequest(http.MethodGet, r.adminURL+"/metrics", nil)
 	if err != nil {
 		return 0, err
 	}

@@ -14,24 +14,24 @@ import (
 	"time"
 )
 
-// upstream is a WeChat of a few lines that shares nothing with the product: it
-// hands out numbered tokens and tickets, so that whoever reads them sees their
-// order, and counts how often it was asked.
+// upstream is a simple WeChat that shares no code with the product. It issues
+// numbered tokens and tickets, so that their order is visible, and counts the
+// calls.
 type upstream struct {
 	t       testing.TB
-	latency time.Duration // of every call that issues something
+	latency time.Duration // of every call that issues a value
 
 	mu        sync.Mutex
-	token     int // the number of the living token
+	token     int // the number of the valid token
 	tokenEnds time.Time
 	ticket    int
-	fetches   map[string]int        // calls that issue, by kind: token, wx_card, jsapi
-	refused   int                   // calls that came with a dead token
-	bodies    map[string]int        // of decrypt calls, how often each came
+	fetches   map[string]int        // calls that issue a value, by kind: token, wx_card, jsapi
+	rejected  int                   // calls with an invalid token
+	bodies    map[string]int        // of decrypt calls, with the number of calls
 	expiresIn any                   // of tickets; 7200 when nil
-	sticky    bool                  // the same ticket again
+	sticky    bool                  // returns the same ticket again
 	failing   bool                  // answers -1
-	skew      map[int]time.Duration // of the clock that a caller sees
+	skew      map[int]time.Duration // of the Date header, by caller
 	during    func(kind string, caller int)
 	after     func(kind string, caller int)
 }
@@ -40,11 +40,11 @@ func newUpstream(t testing.TB, latency time.Duration) *upstream {
 	return &upstream{t: t, latency: latency, token: 1, fetches: map[string]int{}, bodies: map[string]int{}}
 }
 
-// door is an address of its own for each caller, so that it is known who calls.
-// accepted, which may be nil, is told of each connection before a byte is read.
-func (u *upstream) door(caller int, accepted func()) string {
+// newURL returns a URL for this caller only, which identifies it. accepted may
+// be nil; it is called for each connection before anything is read.
+func (u *upstream) newURL(caller int, accepted func()) string {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.serve(w, r, caller) }))
-	server.Listener = watched{server.Listener, accepted}
+	server.Listener = notifyingListener{server.Listener, accepted}
 	server.Start()
 	u.t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -53,12 +53,12 @@ func (u *upstream) door(caller int, accepted func()) string {
 	return server.URL
 }
 
-type watched struct {
+type notifyingListener struct {
 	net.Listener
 	accepted func()
 }
 
-func (w watched) Accept() (net.Conn, error) {
+func (w notifyingListener) Accept() (net.Conn, error) {
 	c, err := w.Listener.Accept()
 	if err == nil && w.accepted != nil {
 		w.accepted()
@@ -72,7 +72,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, caller int) {
 		return
 	}
 	answer, issues := u.answer(r, body)
-	if answer == dead {
+	if answer == tokenRejected {
 		time.Sleep(u.latency)
 	}
 	if issues != "" {
@@ -82,7 +82,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, caller int) {
 		if during != nil {
 			during(issues, caller)
 		}
-		time.Sleep(u.latency) // the upstream's own slowness, not a wait for something
+		time.Sleep(u.latency) // simulates the latency; waits for nothing
 		if after != nil {
 			defer after(issues, caller)
 		}
@@ -96,11 +96,11 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, caller int) {
 	_ = http.NewResponseController(w).Flush()
 }
 
-const dead = `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest"}`
+const tokenRejected = `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest"}`
 
 const busy = `{"errcode":-1,"errmsg":"system error"}`
 
-// answer does the call. issues names what was handed out, if anything.
+// answer handles a call. issues is the kind of value that was issued, or "".
 func (u *upstream) answer(r *http.Request, body []byte) (text, issues string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -111,7 +111,7 @@ func (u *upstream) answer(r *http.Request, body []byte) (text, issues string) {
 		if u.failing {
 			return busy, "token"
 		}
-		if left := time.Until(u.tokenEnds); left < 5*time.Minute { // a new one in the last five minutes
+		if left := time.Until(u.tokenEnds); left < 5*time.Minute { // as stable_token does
 			if !u.tokenEnds.IsZero() {
 				u.token++
 			}
@@ -122,11 +122,11 @@ func (u *upstream) answer(r *http.Request, body []byte) (text, issues string) {
 		return fmt.Sprintf(`{"openid":"mini-%s","session_key":"c2Vzc2lvbiBrZXk="}`, r.URL.Query().Get("js_code")), ""
 	}
 	if token != fmt.Sprintf("token-%06d", u.token) {
-		u.refused++
+		u.rejected++
 		if path == "/card/code/decrypt" {
 			u.bodies[string(body)]++
 		}
-		return dead, ""
+		return tokenRejected, ""
 	}
 	switch path {
 	case "/cgi-bin/ticket/getticket":
@@ -159,21 +159,21 @@ func (u *upstream) answer(r *http.Request, body []byte) (text, issues string) {
 	return `{"errcode":40097,"errmsg":"invalid args"}`, ""
 }
 
-// set changes the upstream.
+// set runs change while no call is handled.
 func (u *upstream) set(change func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	change()
 }
 
-// count is how often something of that kind was asked for.
+// count returns how often a value of that kind was requested.
 func (u *upstream) count(kind string) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.fetches[kind]
 }
 
-// number is the place of a ticket or token in the order of issue.
+// number returns the position of a ticket or token in the order of issue.
 func number(value string) int {
 	n, err := strconv.Atoi(value[strings.LastIndexByte(value, '-')+1:])
 	if err != nil {

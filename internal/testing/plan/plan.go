@@ -1,6 +1,6 @@
-// Package plan fails the suite of a store when one of the statements that it
-// runs would read more the more members there are. Nobody lists the statements:
-// what the suite runs is what is looked at.
+// Package plan fails the suite of a store if one of its statements would read
+// more rows the more members there are. The statements are not listed: every
+// statement that the suite runs is checked.
 package plan
 
 import (
@@ -14,56 +14,57 @@ import (
 	"github.com/addcard/addcard/internal/testing/seed"
 )
 
-// growing are the tables that have the more rows the more members there are, or
-// the more goes on among them.
-var growing = map[string]bool{
+// growingTables are the tables that grow with the number of members or with
+// their activity.
+var growingTables = map[string]bool{
 	"member": true, "identity": true, "member_card": true, "entry": true, "event": true, "form": true,
 	"outbox": true, "identity_conflict": true, "revoked_session": true,
 }
 
-// Exceptions say why a statement may read a whole table, by a part of its text.
+// Exceptions map a part of a statement's text to the reason why it may read a
+// whole table.
 type Exceptions map[string]string
 
-// Engines runs test as sqldbtest.Engines does, and then has each engine plan
-// every statement that it ran, on a database with thousands of members. App IDs
+// Engines runs test like sqldbtest.Engines. Then each engine explains every
+// statement that test ran, on a database with thousands of members. The app IDs
 // and card IDs are those of the suites.
-func Engines(t *testing.T, but Exceptions, test func(t *testing.T, open func(t *testing.T) *sqldb.DB)) {
+func Engines(t *testing.T, exceptions Exceptions, test func(t *testing.T, open func(t *testing.T) *sqldb.DB)) {
 	t.Helper()
 	for name, engine := range map[string]struct {
-		open    func(t testing.TB) *sqldb.DB
-		members int // enough for its planner to see the difference between some and all
-		bad     func(ctx context.Context, db *sqldb.DB, query string, args []any) ([]string, error)
+		open     func(t testing.TB) *sqldb.DB
+		members  int // enough for its planner to prefer an index to a scan
+		problems func(ctx context.Context, db *sqldb.DB, query string, args []any) ([]string, error)
 	}{
-		"sqlite":   {func(t testing.TB) *sqldb.DB { t.Helper(); return sqldbtest.New(t) }, 100, sqlite},
-		"postgres": {func(t testing.TB) *sqldb.DB { t.Helper(); return sqldbtest.Open(t, sqldbtest.Postgres(t)) }, 5000, postgres},
+		"sqlite":   {func(t testing.TB) *sqldb.DB { t.Helper(); return sqldbtest.New(t) }, 100, sqliteProblems},
+		"postgres": {func(t testing.TB) *sqldb.DB { t.Helper(); return sqldbtest.Open(t, sqldbtest.Postgres(t)) }, 5000, postgresProblems},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var ran record
+			var ran recorder
 			t.Run("suite", func(t *testing.T) {
-				test(t, func(t *testing.T) *sqldb.DB { t.Helper(); return sqldb.Observe(engine.open(t), ran.see) })
+				test(t, func(t *testing.T) *sqldb.DB { t.Helper(); return sqldbtest.Observe(engine.open(t), ran.add) })
 			})
 			db := engine.open(t)
 			fill(t, db, engine.members)
-			for _, query := range ran.order {
-				bad, err := engine.bad(t.Context(), db, query, ran.args[query])
+			for _, query := range ran.queries {
+				problems, err := engine.problems(t.Context(), db, query, ran.args[query])
 				if err != nil {
 					t.Errorf("%v\n%s", err, query)
 				}
-				if len(bad) > 0 && !but.allow(query) {
-					t.Errorf("with the number of members grows what this reads:\n  %s\n%s", strings.Join(bad, "\n  "), query)
+				if len(problems) > 0 && !exceptions.allows(query) {
+					t.Errorf("this statement reads more the more members there are:\n  %s\n%s", strings.Join(problems, "\n  "), query)
 				}
 			}
-			for part := range but {
-				if !strings.Contains(strings.Join(ran.order, "\n"), part) {
-					t.Errorf("no statement has %q: the exception is of no use", part)
+			for part := range exceptions {
+				if !strings.Contains(strings.Join(ran.queries, "\n"), part) {
+					t.Errorf("no statement contains %q: the exception is unused", part)
 				}
 			}
 		})
 	}
 }
 
-func (e Exceptions) allow(query string) bool {
+func (e Exceptions) allows(query string) bool {
 	for part := range e {
 		if strings.Contains(query, part) {
 			return true
@@ -72,14 +73,14 @@ func (e Exceptions) allow(query string) bool {
 	return false
 }
 
-// record keeps each statement with the first arguments that it ran with.
-type record struct {
-	mu    sync.Mutex
-	order []string
-	args  map[string][]any
+// recorder keeps each statement with the first arguments that it ran with.
+type recorder struct {
+	mu      sync.Mutex
+	queries []string
+	args    map[string][]any
 }
 
-func (r *record) see(query string, args []any) {
+func (r *recorder) add(query string, args []any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, seen := r.args[query]; seen {
@@ -88,12 +89,13 @@ func (r *record) see(query string, args []any) {
 	if r.args == nil {
 		r.args = map[string][]any{}
 	}
-	r.order, r.args[query] = append(r.order, query), args
+	r.queries, r.args[query] = append(r.queries, query), args
 }
 
 func fill(t *testing.T, db *sqldb.DB, members int) {
 	t.Helper()
-	err := seed.Fill(t.Context(), db, seed.Options{Members: members, Entries: 3 * members, CardID: "c1", MiniProgram: "wxapp", Official: "wxofficial"})
+	options := seed.Options{Members: members, Entries: 3 * members, CardID: "c1", MiniProgram: "wxapp", Official: "wxofficial"}
+	err := seed.Fill(t.Context(), db, options)
 	if err != nil {
 		t.Fatal(err)
 	}

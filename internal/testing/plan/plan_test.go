@@ -8,8 +8,8 @@ import (
 	"github.com/addcard/addcard/internal/testing/plan"
 )
 
-// A test of statements that finds nothing wrong must be able to.
-func TestLooks_find_what_grows_with_the_number_of_members(t *testing.T) {
+// The checks must find the statements that read too much.
+func TestProblems_find_what_grows_with_the_number_of_members(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) *sqldb.DB{
 		"sqlite":   func(t *testing.T) *sqldb.DB { t.Helper(); return sqldbtest.New(t) },
@@ -19,7 +19,7 @@ func TestLooks_find_what_grows_with_the_number_of_members(t *testing.T) {
 			t.Parallel()
 			db := open(t)
 			plan.Fill(t, db, 3000)
-			for _, look := range []struct {
+			for _, tt := range []struct {
 				query string
 				args  []any
 				grows bool
@@ -38,9 +38,9 @@ func TestLooks_find_what_grows_with_the_number_of_members(t *testing.T) {
 				{"update member_card set bonus = 0 where bonus > $1", []any{5}, true},
 				{"delete from identity where unionid like $1", []any{"u%"}, true},
 			} {
-				bad, err := plan.Looks[name](t.Context(), db, look.query, look.args)
-				if err != nil || len(bad) > 0 != look.grows {
-					t.Errorf("%s: got %q, %v, want that it grows: %v", look.query, bad, err, look.grows)
+				problems, err := plan.Problems[name](t.Context(), db, tt.query, tt.args)
+				if err != nil || len(problems) > 0 != tt.grows {
+					t.Errorf("%s: got %q, %v, want problems: %v", tt.query, problems, err, tt.grows)
 				}
 			}
 		})

@@ -8,9 +8,9 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
-// sqlite returns the steps of the plan that read a growing table as a whole, or
-// all of it that has the same card, say.
-func sqlite(ctx context.Context, db *sqldb.DB, query string, args []any) (bad []string, err error) {
+// sqliteProblems returns the steps of the plan that read all rows of a growing
+// table, or all rows with a common value, such as those of one card.
+func sqliteProblems(ctx context.Context, db *sqldb.DB, query string, args []any) (found []string, err error) {
 	rows, err := db.Read().Query(ctx, "explain query plan "+query, args...)
 	if err != nil {
 		return nil, err
@@ -30,20 +30,21 @@ func sqlite(ctx context.Context, db *sqldb.DB, query string, args []any) (bad []
 	for _, step := range steps {
 		what, where, _ := strings.Cut(step, " ")
 		name, _, _ := strings.Cut(where, " ")
-		if growing[names[name]] && (what == "SCAN" || what == "SEARCH" && !limited && wide(step)) {
-			bad = append(bad, step)
+		if growingTables[names[name]] && (what == "SCAN" || what == "SEARCH" && !limited && isWide(step)) {
+			found = append(found, step)
 		}
 	}
-	return bad, rows.Err()
+	return found, rows.Err()
 }
 
-var named = regexp.MustCompile(`(?i)\b(?:from|join|update|into)\s+(\w+)(?:\s+as)?(?:\s+(\w+))?`)
+var tableRef = regexp.MustCompile(`(?i)\b(?:from|join|update|into)\s+(\w+)(?:\s+as)?(?:\s+(\w+))?`)
 
-// aliases maps what a query calls its tables to the tables.
+// aliases returns the growing tables of a query by the names that the query
+// gives them.
 func aliases(query string) map[string]string {
 	names := map[string]string{}
-	for _, m := range named.FindAllStringSubmatch(query, -1) {
-		if growing[m[1]] {
+	for _, m := range tableRef.FindAllStringSubmatch(query, -1) {
+		if growingTables[m[1]] {
 			names[m[1]] = m[1]
 			names[m[2]] = m[1]
 		}
@@ -52,22 +53,24 @@ func aliases(query string) map[string]string {
 }
 
 var (
-	constraints = regexp.MustCompile(`(?:INDEX|KEY) ?\w* \((.*)\)`)
-	// narrow is a constraint that few rows meet; most rows have the same card,
-	// app or state.
-	narrow = regexp.MustCompile(`^(\w+)=\?$`)
-	shared = map[string]bool{"card_id": true, "app_id": true, "state": true, "status": true, "kind": true, "event": true, "erased_at": true}
+	indexConstraints = regexp.MustCompile(`(?:INDEX|KEY) ?\w* \((.*)\)`)
+	// equality is a constraint that few rows meet, unless its column is in
+	// unselective: most rows have the same card, app or state.
+	equality    = regexp.MustCompile(`^(\w+)=\?$`)
+	unselective = map[string]bool{
+		"card_id": true, "app_id": true, "state": true, "status": true, "kind": true, "event": true, "erased_at": true,
+	}
 )
 
-// wide tells whether an index is searched for something that many rows have, and
-// not between two places.
-func wide(step string) bool {
-	m := constraints.FindStringSubmatch(step)
+// isWide reports whether an index is searched for a value that many rows have,
+// and not for a range with two ends.
+func isWide(step string) bool {
+	m := indexConstraints.FindStringSubmatch(step)
 	if m == nil {
 		return true
 	}
 	for _, c := range strings.Split(m[1], " AND ") {
-		if n := narrow.FindStringSubmatch(c); n != nil && !shared[n[1]] {
+		if n := equality.FindStringSubmatch(c); n != nil && !unselective[n[1]] {
 			return false
 		}
 	}

@@ -1,40 +1,41 @@
-// Package postgres runs a real PostgreSQL server for tests. It listens on
-// loopback, promises no durability, and ends with the last test that uses it.
+// Package postgres runs real PostgreSQL servers for tests. They listen on
+// loopback, and end with the test or, when shared, with the last test that uses
+// them. The package has no client: tests bring their own.
 //
-// It needs PostgreSQL's own programs (initdb, postgres), in Debian the package
-// postgresql, and ends the test where they are missing. It holds no client
-// library: what is tested brings its own.
+// It needs PostgreSQL's programs initdb and postgres, on Debian in the package
+// postgresql, and fails the test without them.
 package postgres
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/addcard/addcard/internal/testing/process"
 )
 
-// patience is how long a thing may take that should take a moment.
-const patience = 60 * time.Second
+// startTimeout bounds the start of a server, which usually takes a moment.
+const startTimeout = 60 * time.Second
 
-// Server is one running server. Its methods end the test when they do not get
-// what they want.
+// Server is a running server. Its methods end the test on an error.
 type Server struct {
-	dir  string
-	port string
-	args []string
-	cmd  *exec.Cmd
-	bin  string
-	who  *syscall.Credential
+	dir        string
+	port       string
+	args       []string
+	cmd        *exec.Cmd
+	binDir     string
+	credential *syscall.Credential
 }
 
 var shared struct {
@@ -43,13 +44,14 @@ var shared struct {
 	server *Server
 }
 
-// Shared returns the server that all tests of a binary use.
+// Shared returns the server that all tests of a binary share. It does not sync
+// to the disk.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.users == 0 {
-		s, err := launch("", "-c", "fsync=off")
+		s, err := launch(t, "", "-c", "fsync=off")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,50 +62,51 @@ func Shared(t testing.TB) *Server {
 		shared.mu.Lock()
 		defer shared.mu.Unlock()
 		if shared.users--; shared.users == 0 {
-			shared.server.end()
+			shared.server.stop()
 		}
 	})
 	return shared.server
 }
 
-// New starts a server of the test's own, with args like "-c", "fsync=on".
+// New starts a server for the test, with arguments such as "-c", "fsync=on".
 func New(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return NewIn(t, "", args...)
 }
 
-// NewIn is New with the server's data in a new folder below dir, which any user
-// can enter; "" is the system's temporary folder.
+// NewIn is like New, with the server's data in a new folder in dir, which every
+// user must be able to enter; "" is the system's temporary folder.
 func NewIn(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
-	s, err := launch(dir, args...)
+	s, err := launch(t, dir, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.end)
+	t.Cleanup(s.stop)
 	return s
 }
 
-// URL is what DATABASE_URL says of a database of this server; postgres is the
-// one that is always there.
+// URL returns the DATABASE_URL of a database of this server; the database
+// postgres always exists.
 func (s *Server) URL(database string) string {
 	return "postgres://addcard:secret@127.0.0.1:" + s.port + "/" + database
 }
 
-// Kill ends the server at once, as a power cut would but for the disk's cache.
+// Kill ends all processes of the server by SIGKILL. Unlike a power cut, it
+// keeps what the kernel has in memory.
 func (s *Server) Kill() {
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	_ = s.cmd.Wait()
 }
 
-// Abort ends the server by its own immediate shutdown: it says goodbye to
-// nobody and recovers at the next start.
+// Abort ends the server by PostgreSQL's immediate shutdown: connections are
+// dropped, and the next start recovers.
 func (s *Server) Abort() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
 	_ = s.cmd.Wait()
 }
 
-// Processes returns the numbers of the server's processes, its first one first.
+// Processes returns the IDs of the server's processes, the postmaster first.
 func (s *Server) Processes(t testing.TB) []int {
 	t.Helper()
 	first := s.cmd.Process.Pid
@@ -122,7 +125,7 @@ func (s *Server) Processes(t testing.TB) []int {
 	return numbers
 }
 
-// Restart starts the server after a Kill or an Abort on the same port.
+// Restart starts the server on the same port after Kill or Abort.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	_ = os.Remove(filepath.Join(s.dir, "postmaster.pid"))
@@ -131,16 +134,17 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-func launch(dir string, args ...string) (*Server, error) {
-	s := &Server{args: args}
+func launch(t testing.TB, dir string, args ...string) (*Server, error) {
+	t.Helper()
+	s := &Server{args: args, port: strings.TrimPrefix(process.FreeAddr(t), "127.0.0.1:")}
 	var err error
-	if s.bin, err = programs(); err != nil {
+	if s.binDir, err = findPrograms(); err != nil {
 		return nil, err
 	}
 	if s.dir, err = os.MkdirTemp(dir, "addcard-pg-"); err != nil {
 		return nil, err
 	}
-	if err := s.prepare(); err != nil {
+	if err := s.initData(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
 	if err := s.start(); err != nil {
@@ -149,9 +153,9 @@ func launch(dir string, args ...string) (*Server, error) {
 	return s, nil
 }
 
-// programs finds the folder with initdb and postgres: Debian does not put it
-// into the PATH.
-func programs() (string, error) {
+// findPrograms returns the folder with initdb and postgres, which Debian does
+// not put into the PATH.
+func findPrograms() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil {
 		return "", err
@@ -165,15 +169,16 @@ func programs() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("postgres: PostgreSQL's initdb and postgres are not here; Debian: apt-get install postgresql")
+	return "", errors.New("postgres: initdb and postgres of PostgreSQL are missing; on Debian: apt-get install postgresql")
 }
 
-// prepare makes the data folder. PostgreSQL refuses to run as root.
-func (s *Server) prepare() error {
+// initData creates the data folder. As root it belongs to the user postgres,
+// because PostgreSQL refuses to run as root.
+func (s *Server) initData() error {
 	if os.Getuid() == 0 {
 		u, err := user.Lookup("postgres")
 		if err != nil {
-			return fmt.Errorf("postgres: root cannot run PostgreSQL, and there is no user postgres: %w", err)
+			return fmt.Errorf("postgres: PostgreSQL does not run as root, and there is no user postgres: %w", err)
 		}
 		uid, err := strconv.ParseUint(u.Uid, 10, 32)
 		if err != nil {
@@ -183,7 +188,7 @@ func (s *Server) prepare() error {
 		if err != nil {
 			return err
 		}
-		s.who = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		s.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 		if err := os.Chown(s.dir, int(uid), int(gid)); err != nil {
 			return err
 		}
@@ -192,21 +197,15 @@ func (s *Server) prepare() error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("postgres: initdb: %w: %s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = l.Close() }()
-	_, s.port, err = net.SplitHostPort(l.Addr().String())
-	return err
+	return nil
 }
 
 func (s *Server) command(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.bin, program), args...)
+	cmd := exec.Command(filepath.Join(s.binDir, program), args...)
 	cmd.Dir = s.dir
-	cmd.SysProcAttr = dieWithTest()
-	cmd.SysProcAttr.Credential = s.who
-	cmd.SysProcAttr.Setpgid = true // Kill ends the whole family
+	cmd.SysProcAttr = process.DieWithTest(syscall.SIGQUIT)
+	cmd.SysProcAttr.Credential = s.credential
+	cmd.SysProcAttr.Setpgid = true // Kill ends all processes of the group
 	return cmd
 }
 
@@ -219,7 +218,7 @@ func (s *Server) start() error {
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
 		if s.ready() {
 			return nil
 		}
@@ -230,13 +229,13 @@ func (s *Server) start() error {
 	}
 }
 
-// ready asks as PostgreSQL's own pg_isready does.
+// ready runs PostgreSQL's pg_isready.
 func (s *Server) ready() bool {
 	return s.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", s.port).Run() == nil
 }
 
-func (s *Server) end() {
-	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // without goodbyes
+func (s *Server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // immediate shutdown
 	_ = s.cmd.Wait()
 	_ = os.RemoveAll(s.dir)
 }

@@ -5,22 +5,24 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/addcard/addcard/internal/testing/process"
 )
 
 const slots = 16384
 
-// Nodes is a Cluster of three masters with one replica each. A dead master is
-// replaced within about two seconds.
-type Nodes struct {
-	Servers []*Server // the masters at first, then their replicas
+// ClusterNodes is a Cluster of three masters with one replica each. A dead
+// master is replaced within about two seconds.
+type ClusterNodes struct {
+	Servers []*Server // three masters, then their replicas, as at the start
 
 	t testing.TB
 }
 
-// Cluster starts a Cluster and returns when all its slots are served.
-func Cluster(t testing.TB) *Nodes {
+// Cluster starts a Cluster and returns when all slots are served.
+func Cluster(t testing.TB) *ClusterNodes {
 	t.Helper()
-	n := &Nodes{t: t}
+	n := &ClusterNodes{t: t}
 	for range 6 {
 		n.Servers = append(n.Servers, node(t))
 	}
@@ -35,32 +37,32 @@ func Cluster(t testing.TB) *Nodes {
 	for i, s := range n.Servers[3:] {
 		s.Do("CLUSTER", "REPLICATE", fmt.Sprint(n.Servers[i].Do("CLUSTER", "MYID")))
 	}
-	n.Settle()
+	n.AwaitReady()
 	return n
 }
 
 func node(t testing.TB) *Server {
 	t.Helper()
-	bus := port(freeAddr(t))
+	bus := port(process.FreeAddr(t))
 	s := Single(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "600",
 		"--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no")
 	return s
 }
 
-// bus is the port of the nodes' own talk.
+// bus returns the port of the cluster bus.
 func (s *Server) bus() string {
 	conf, _ := s.Do("CONFIG", "GET", "cluster-port").([]any)
 	return fmt.Sprint(conf[1])
 }
 
-// Settle returns when every node is up, holds all slots for served, and every
-// replica follows its master.
-func (n *Nodes) Settle() {
+// AwaitReady returns when every node reports that all slots are served and
+// every replica follows its master.
+func (n *ClusterNodes) AwaitReady() {
 	n.t.Helper()
 	await(n.t, "the Cluster", func() bool { return n.all("cluster_state:ok\r") && n.following() == 3 })
 }
 
-func (n *Nodes) all(line string) bool {
+func (n *ClusterNodes) all(line string) bool {
 	for _, s := range n.Servers {
 		if info, _ := s.Do("CLUSTER", "INFO").(string); !strings.Contains(info, line) {
 			return false
@@ -69,8 +71,8 @@ func (n *Nodes) all(line string) bool {
 	return true
 }
 
-// following counts the replicas whose link to their master is up.
-func (n *Nodes) following() (count int) {
+// following returns the number of replicas with a connection to their master.
+func (n *ClusterNodes) following() (count int) {
 	for _, s := range n.Servers {
 		if info, _ := s.Do("INFO", "replication").(string); strings.Contains(info, "master_link_status:up") {
 			count++
@@ -79,20 +81,20 @@ func (n *Nodes) following() (count int) {
 	return count
 }
 
-// URL is what REDIS_URL says of this Cluster.
-func (n *Nodes) URL() string {
+// URL returns the REDIS_URL of this Cluster.
+func (n *ClusterNodes) URL() string {
 	return fmt.Sprintf("redis://%s?addr=%s&addr=%s", n.Servers[0].Addr, n.Servers[1].Addr, n.Servers[2].Addr)
 }
 
-// Owner is the living master of key's slot.
-func (n *Nodes) Owner(key string) *Server {
+// Owner returns the running master of key's slot.
+func (n *ClusterNodes) Owner(key string) *Server {
 	n.t.Helper()
 	for _, s := range n.Servers {
 		if s.cmd == nil {
 			continue
 		}
-		// TYPE is refused wherever key does not live.
-		if _, err := s.try("TYPE", key); err == nil {
+		// The other nodes refuse TYPE for a key of this slot.
+		if _, err := s.tryDo("TYPE", key); err == nil {
 			return s
 		}
 	}
@@ -101,8 +103,8 @@ func (n *Nodes) Owner(key string) *Server {
 }
 
 // Fail kills the master of key's slot and returns when its replica has taken
-// over and every living node knows.
-func (n *Nodes) Fail(key string) (dead *Server) {
+// over and every running node knows it.
+func (n *ClusterNodes) Fail(key string) (dead *Server) {
 	n.t.Helper()
 	dead = n.Owner(key)
 	dead.Kill()
@@ -114,7 +116,7 @@ func (n *Nodes) Fail(key string) (dead *Server) {
 			if info, _ := s.Do("CLUSTER", "INFO").(string); !strings.Contains(info, "cluster_state:ok\r") {
 				return false
 			}
-			if _, err := s.try("TYPE", key); err == nil {
+			if _, err := s.tryDo("TYPE", key); err == nil {
 				return true
 			}
 		}
@@ -123,9 +125,9 @@ func (n *Nodes) Fail(key string) (dead *Server) {
 	return dead
 }
 
-// Move gives the slot of key to another master, as resharding does, and
-// returns when every node knows. The key must not be there.
-func (n *Nodes) Move(key string) {
+// Move assigns the slot of key to another master, as resharding does, and
+// returns when every node knows it. The key must not exist.
+func (n *ClusterNodes) Move(key string) {
 	n.t.Helper()
 	slot := fmt.Sprint(n.Servers[0].Do("CLUSTER", "KEYSLOT", key))
 	to := n.Servers[0]

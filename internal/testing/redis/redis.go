@@ -1,17 +1,16 @@
-// Package redis runs real Redis servers for tests: a single one, a master
-// with replicas under Sentinels, or a Cluster. They listen on loopback, keep
-// nothing on the disk, and end with the test that started them. It is made for
-// breaking them: servers can be killed, paused, emptied and failed over.
+// Package redis runs real Redis servers for tests: a single server, a master
+// with replicas and Sentinels, or a Cluster. Tests can kill, pause, empty and
+// fail over the servers. They listen on loopback, write nothing to the disk,
+// and end with the test that started them. The package has no client library:
+// tests bring their own.
 //
-// It needs the programs redis-server and redis-sentinel, in Debian the packages
-// of these names, and ends the test where they are missing. It holds no client
-// library: what is tested brings its own.
+// It needs the programs redis-server and redis-sentinel, on Debian in the
+// packages of the same names, and fails the test without them.
 package redis
 
 import (
 	"bytes"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,52 +18,54 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/addcard/addcard/internal/testing/process"
 )
 
-// patience is how long a thing may take that should take a moment.
-const patience = 20 * time.Second
+// timeout bounds what usually takes a moment.
+const timeout = 20 * time.Second
 
-// Server is one running server. Its methods end the test when they do not get
-// what they want; they are for one goroutine at a time.
+// Server is a running server. Its methods end the test on an error and must not
+// be called concurrently.
 type Server struct {
-	// Addr is 127.0.0.1 and the port, which stays the same over a Restart.
+	// Addr is 127.0.0.1:port. A Restart keeps the port.
 	Addr string
 
-	t    testing.TB
-	conf func(dir, port string) (program string, args []string)
-	cmd  *exec.Cmd
-	dir  string
+	t           testing.TB
+	commandLine func(dir, port string) (program string, args []string)
+	cmd         *exec.Cmd
+	dir         string
 }
 
-// Single starts one server. args are added to its command line, for example
+// Single starts one server. args are appended to its command line, for example
 // "--requirepass", "secret".
 func Single(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, conf: func(dir, port string) (string, []string) {
-		return "redis-server", append(common(dir, port), args...)
+	s := &Server{t: t, commandLine: func(dir, port string) (string, []string) {
+		return "redis-server", append(commonArgs(dir, port), args...)
 	}}
 	s.launch()
 	return s
 }
 
-// URL is what REDIS_URL says of this server.
+// URL returns the REDIS_URL of this server.
 func (s *Server) URL() string { return "redis://" + s.Addr }
 
-func common(dir, port string) []string {
+func commonArgs(dir, port string) []string {
 	return []string{
 		"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--daemonize", "no",
 		"--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0",
 	}
 }
 
-// launch starts the server on a free port; should another program take that
-// port first, on the next.
+// launch starts the server on a free port. If another program takes the port
+// first, it tries another port.
 func (s *Server) launch() {
 	s.t.Helper()
 	s.dir = s.t.TempDir()
 	s.t.Cleanup(s.Kill)
 	for range 5 {
-		s.Addr = freeAddr(s.t)
+		s.Addr = process.FreeAddr(s.t)
 		if s.start() {
 			return
 		}
@@ -72,25 +73,15 @@ func (s *Server) launch() {
 	s.t.Fatalf("redis: the server does not start:\n%s", s.log())
 }
 
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func port(addr string) string { return addr[len("127.0.0.1:"):] }
 
-// start runs the process and tells whether it has come to answer.
+// start starts the process and reports whether it answers.
 func (s *Server) start() bool {
 	s.t.Helper()
-	program, args := s.conf(s.dir, port(s.Addr))
+	program, args := s.commandLine(s.dir, port(s.Addr))
 	path, err := exec.LookPath(program)
 	if err != nil {
-		s.t.Fatalf("redis: no %s here; install the Debian packages redis-server and redis-sentinel", program)
+		s.t.Fatalf("redis: %s is missing; on Debian: apt-get install redis-server redis-sentinel", program)
 	}
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -98,26 +89,27 @@ func (s *Server) start() bool {
 	}
 	defer log.Close()
 	s.cmd = exec.Command(path, args...)
-	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = log, log, dieWithTest()
+	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = log, log, process.DieWithTest(syscall.SIGKILL)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	return s.answers()
+	return s.awaitStart()
 }
 
-// answers waits until the server does, or has ended. It asks for the process
-// ID, since another program may have got the port.
-func (s *Server) answers() bool {
+// awaitStart waits until the server answers or has ended, and reports whether
+// it answers. It compares the process ID, because another program may have
+// taken the port.
+func (s *Server) awaitStart() bool {
 	ended := make(chan error, 1)
 	go func(cmd *exec.Cmd) { ended <- cmd.Wait() }(s.cmd)
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); {
 		select {
 		case <-ended:
 			s.cmd = nil
 			return false
 		case <-time.After(2 * time.Millisecond):
 		}
-		info, err := s.try("INFO", "server")
+		info, err := s.tryDo("INFO", "server")
 		if text, _ := info.(string); err == nil && bytes.Contains([]byte(text), []byte("process_id:"+strconv.Itoa(s.cmd.Process.Pid)+"\r")) {
 			return true
 		}
@@ -132,8 +124,8 @@ func (s *Server) log() []byte {
 	return text
 }
 
-// Kill ends the server by SIGKILL and returns when it is gone. Killing a dead
-// server does nothing.
+// Kill ends the server by SIGKILL and returns when it has ended. It does
+// nothing if the server has ended.
 func (s *Server) Kill() {
 	if s.cmd == nil {
 		return
@@ -145,19 +137,20 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
-// Restart kills the server, if it lives, and starts an empty one in its place.
+// Restart kills the server, if it runs, and starts an empty one at the same
+// address.
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
 	if !s.start() {
-		s.t.Fatalf("redis: %s does not come back:\n%s", s.Addr, s.log())
+		s.t.Fatalf("redis: %s does not start again:\n%s", s.Addr, s.log())
 	}
 }
 
-// Pause stops the server where it stands, with its connections open.
+// Pause stops the process by SIGSTOP. Its connections stay open.
 func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
 
-// Resume lets a paused server go on.
+// Resume continues a paused process.
 func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(sig syscall.Signal) {
@@ -168,17 +161,17 @@ func (s *Server) signal(sig syscall.Signal) {
 }
 
 // Do runs one command and returns its reply: a string, an int64, nil, or a
-// []any of these. An error reply ends the test.
+// []any of these. It ends the test on an error reply.
 func (s *Server) Do(args ...string) any {
 	s.t.Helper()
-	reply, err := s.try(args...)
+	reply, err := s.tryDo(args...)
 	if err != nil {
 		s.t.Fatalf("redis: %s: %v", args[0], err)
 	}
 	return reply
 }
 
-// await polls until done, for things that nobody announces.
+// await polls until done returns true.
 func (s *Server) await(what string, done func() bool) {
 	s.t.Helper()
 	await(s.t, what, done)
@@ -186,9 +179,9 @@ func (s *Server) await(what string, done func() bool) {
 
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); {
+	for deadline := time.Now().Add(timeout); !done(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("redis: waited %v for %s", patience, what)
+			t.Fatalf("redis: waited %v for %s", timeout, what)
 		}
 		<-time.After(5 * time.Millisecond)
 	}

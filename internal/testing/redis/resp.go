@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// try runs one command on a connection of its own, without a password.
-func (s *Server) try(args ...string) (any, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr, patience)
+// tryDo runs one command on a new connection, without a password.
+func (s *Server) tryDo(args ...string) (any, error) {
+	conn, err := net.DialTimeout("tcp", s.Addr, timeout)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, err
 	}
 	var request strings.Builder

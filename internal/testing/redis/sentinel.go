@@ -10,10 +10,10 @@ import (
 
 const masterName = "addcard"
 
-// Failover is a master with replicas, watched by three Sentinels. These have
-// been made to hurry: a dead master is replaced within about a second.
-type Failover struct {
-	Servers   []*Server // the first is the first master
+// SentinelGroup is a master with replicas and three Sentinels, which are
+// configured to replace a dead master within about a second.
+type SentinelGroup struct {
+	Servers   []*Server // the first one is the master at the start
 	Sentinels []*Server
 
 	t testing.TB
@@ -21,22 +21,22 @@ type Failover struct {
 
 // Sentinel starts a master, two replicas and three Sentinels, and returns when
 // all know each other.
-func Sentinel(t testing.TB) *Failover {
+func Sentinel(t testing.TB) *SentinelGroup {
 	t.Helper()
-	f := &Failover{t: t, Servers: []*Server{Single(t)}}
+	f := &SentinelGroup{t: t, Servers: []*Server{Single(t)}}
 	for range 2 {
 		replica := Single(t)
 		f.Servers = append(f.Servers, replica)
 		f.follow(replica, f.Servers[0])
 	}
 	for range 3 {
-		f.Sentinels = append(f.Sentinels, f.watcher())
+		f.Sentinels = append(f.Sentinels, f.newSentinel())
 	}
-	await(t, "the Sentinels to know each other", func() bool { return f.settled(f.Servers[0]) })
+	await(t, "the Sentinels to know each other", func() bool { return f.isReady(f.Servers[0]) })
 	return f
 }
 
-func (f *Failover) follow(replica, master *Server) {
+func (f *SentinelGroup) follow(replica, master *Server) {
 	replica.Do("REPLICAOF", "127.0.0.1", port(master.Addr))
 	await(f.t, "replica "+replica.Addr, func() bool {
 		info, _ := replica.Do("INFO", "replication").(string)
@@ -44,10 +44,10 @@ func (f *Failover) follow(replica, master *Server) {
 	})
 }
 
-// watcher starts a Sentinel, which needs a file of its own to write to.
-func (f *Failover) watcher() *Server {
+// newSentinel starts a Sentinel, which writes to its own configuration file.
+func (f *SentinelGroup) newSentinel() *Server {
 	master := port(f.Servers[0].Addr)
-	s := &Server{t: f.t, conf: func(dir, port string) (string, []string) {
+	s := &Server{t: f.t, commandLine: func(dir, port string) (string, []string) {
 		text := fmt.Sprintf(`port %s
 bind 127.0.0.1
 dir %s
@@ -62,15 +62,16 @@ sentinel failover-timeout %[3]s 2000
 		return "redis-sentinel", []string{file}
 	}}
 	s.launch()
-	// A replica is fit to be promoted if it gave its state in the last five
-	// ping periods, and in a failover it is asked for it once a second.
-	s.Do("SENTINEL", "DEBUG", "INFO-PERIOD", "100", "PING-PERIOD", "250", "PUBLISH-PERIOD", "100", "ASK-PERIOD", "50", "ELECTION-TIMEOUT", "1000")
+	// A replica can be promoted if it has reported its state within the last five
+	// ping periods. During a failover it is asked once a second.
+	s.Do("SENTINEL", "DEBUG", "INFO-PERIOD", "100", "PING-PERIOD", "250", "PUBLISH-PERIOD", "100",
+		"ASK-PERIOD", "50", "ELECTION-TIMEOUT", "1000")
 	return s
 }
 
-// settled tells whether every Sentinel holds master for the master, and knows
+// isReady reports whether every Sentinel considers master the master, and knows
 // the other Sentinels and all replicas, of which none is down.
-func (f *Failover) settled(master *Server) bool {
+func (f *SentinelGroup) isReady(master *Server) bool {
 	for _, s := range f.Sentinels {
 		m := pairs(s.Do("SENTINEL", "MASTER", masterName))
 		if m["port"] != port(master.Addr) || m["flags"] != "master" || m["num-other-sentinels"] != "2" {
@@ -99,14 +100,14 @@ func pairs(reply any) map[string]string {
 	return m
 }
 
-// URL is what REDIS_URL says of these Sentinels.
-func (f *Failover) URL() string {
+// URL returns the REDIS_URL of these Sentinels.
+func (f *SentinelGroup) URL() string {
 	return fmt.Sprintf("redis://%s?master_name=%s&addr=%s&addr=%s",
 		f.Sentinels[0].Addr, masterName, f.Sentinels[1].Addr, f.Sentinels[2].Addr)
 }
 
-// Master is the server that most Sentinels hold for the master.
-func (f *Failover) Master() *Server {
+// Master returns the server that most Sentinels consider the master.
+func (f *SentinelGroup) Master() *Server {
 	f.t.Helper()
 	votes := map[string]int{}
 	for _, s := range f.Sentinels {
@@ -124,28 +125,29 @@ func (f *Failover) Master() *Server {
 	return nil
 }
 
-// Fail kills the master, returns when another server has its place, and hands
-// out the dead one. See Rejoin.
-func (f *Failover) Fail() (dead *Server) {
+// Fail kills the master and returns it when another server has been promoted.
+// See Rejoin.
+func (f *SentinelGroup) Fail() (dead *Server) {
 	f.t.Helper()
 	dead = f.Master()
 	dead.Kill()
-	f.promoted(dead)
+	f.awaitPromotion(dead)
 	return dead
 }
 
-// Lose kills the master together with all that it writes while write runs: no
-// replica has heard of it. It returns when another server has its place.
-func (f *Failover) Lose(write func()) (dead *Server) {
+// FailLosingWrites kills the master and loses all that it writes while write
+// runs: no replica receives it. It returns the dead master when another server
+// has been promoted.
+func (f *SentinelGroup) FailLosingWrites(write func()) (dead *Server) {
 	f.t.Helper()
 	dead = f.Master()
 	for _, s := range f.Servers {
 		if s != dead {
 			s.Pause()
-			defer s.Resume() // should write end the test
+			defer s.Resume() // in case write ends the test
 		}
 	}
-	dead.Do("CLIENT", "KILL", "TYPE", "replica") // or they would read it from the wire later
+	dead.Do("CLIENT", "KILL", "TYPE", "replica") // or they would read the writes from their connections later
 	write()
 	dead.Kill()
 	for _, s := range f.Servers {
@@ -153,34 +155,35 @@ func (f *Failover) Lose(write func()) (dead *Server) {
 			s.Resume()
 		}
 	}
-	f.promoted(dead)
+	f.awaitPromotion(dead)
 	return dead
 }
 
-// promoted returns when another server than old is the master and says so.
-func (f *Failover) promoted(old *Server) {
+// awaitPromotion returns when another server than old is the master and
+// confirms it.
+func (f *SentinelGroup) awaitPromotion(old *Server) {
 	f.t.Helper()
 	await(f.t, "a new master", func() bool {
 		now := f.Master()
 		if now == old {
 			return false
 		}
-		role, err := now.try("ROLE")
+		role, err := now.tryDo("ROLE")
 		list, _ := role.([]any)
 		return err == nil && len(list) > 0 && list[0] == "master"
 	})
 }
 
 // Rejoin starts a dead server again, empty, as a replica of the master, and
-// returns when all is as before.
-func (f *Failover) Rejoin(dead *Server) {
+// returns when all servers are ready.
+func (f *SentinelGroup) Rejoin(dead *Server) {
 	f.t.Helper()
 	dead.Restart()
-	f.Settle()
+	f.AwaitReady()
 }
 
-// Settle returns when the Sentinels agree and all servers are up.
-func (f *Failover) Settle() {
+// AwaitReady returns when the Sentinels agree and all servers are up.
+func (f *SentinelGroup) AwaitReady() {
 	f.t.Helper()
-	await(f.t, "all servers to be in their places", func() bool { return f.settled(f.Master()) })
+	await(f.t, "all servers to be in their places", func() bool { return f.isReady(f.Master()) })
 }

@@ -5,41 +5,41 @@ import (
 	"time"
 )
 
-// entry is one line of a member's ledger.
+// entry is one entry of a member's ledger.
 type entry struct {
 	person
 	seq                  int64
 	addBonus, bonus      int64
 	addBalance, balance  int64
 	record, recordAmount string
-	at                   int64
-	number               int // among all entries
-	lo                   [3]uint64
+	createdAt            int64
+	number               int // of the entry among all entries
+	random               [3]uint64
 }
 
-// entriesBefore is how many entries the members before the k-th have.
+// entriesBefore returns how many entries the members before the k-th have.
 func (o Options) entriesBefore(k int) int {
 	weight := func(k int) (sum int) {
-		for i, w := range weights {
-			sum += (k + len(weights) - 1 - i) / len(weights) * w
+		for i, w := range activity {
+			sum += (k + len(activity) - 1 - i) / len(activity) * w
 		}
 		return sum
 	}
 	return int(float64(o.Entries) * (float64(weight(k)) / float64(weight(o.Members))))
 }
 
-// entries is what p did: bought and got points, spent them, charged the card
-// and paid with it.
+// entries returns the entries of p: the member earns and spends bonus, charges
+// the card and pays with it.
 func (o Options) entries(p person) []entry {
 	random := o.random(p.k, 3)
 	first := o.entriesBefore(p.k)
 	book := make([]entry, o.entriesBefore(p.k+1)-first)
-	since := p.came + activatedAfter + 1000
+	since := p.joinedAt + activatedAfter + 1000
 	pause := (end - since) / int64(len(book)+1)
 	var bonus, balance int64
 	for i := range book {
-		e := entry{person: p, seq: int64(i + 1), number: first + i, lo: [3]uint64{random.Uint64(), random.Uint64(), random.Uint64()}}
-		e.at = since + int64(i)*pause + random.Int64N(pause+1)
+		e := entry{person: p, seq: int64(i + 1), number: first + i, random: [3]uint64{random.Uint64(), random.Uint64(), random.Uint64()}}
+		e.createdAt = since + int64(i)*pause + random.Int64N(pause+1)
 		yuan := 1 + random.Int64N(300)
 		switch kind := random.IntN(10); {
 		case kind == 0 && bonus >= 100:
@@ -58,16 +58,17 @@ func (o Options) entries(p person) []entry {
 	return book
 }
 
-// row is the entry as the operator's API would have booked it. Its ID and its
-// key sort by its number.
-func (o Options) row(e entry) []any {
+// entryRow returns the row of e, like one that was added through the admin API.
+// The ID and the key sort by the number of the entry.
+func (o Options) entryRow(e entry) []any {
 	hi := uint64(e.number) * (1 << 63 / uint64(o.Entries) * 2)
-	id, key, request := uuidOf(hi, e.lo[0]), uuidOf(hi, e.lo[1]), uuidOf(e.lo[2], e.lo[0])
-	answer := fmt.Sprintf(`{"entry":{"id":%q,"seq":%d,"add_bonus":%d,"bonus":%d,"add_balance":%d,"balance":%d,"record_bonus":%q,"record_balance":%q,"created_at":%q}}`,
-		id, e.seq, e.addBonus, e.bonus, e.addBalance, e.balance, e.record, e.recordAmount, time.UnixMilli(e.at).UTC().Format(time.RFC3339Nano))
-	payload := fmt.Sprintf("%016x%016x%016x%016x", e.lo[0], e.lo[1], e.lo[2], hi)
+	id, key, request := uuidOf(hi, e.random[0]), uuidOf(hi, e.random[1]), uuidOf(e.random[2], e.random[0])
+	answer := fmt.Sprintf(`{"entry":{"id":%q,"seq":%d,"add_bonus":%d,"bonus":%d,"add_balance":%d,"balance":%d,`+
+		`"record_bonus":%q,"record_balance":%q,"created_at":%q}}`, id, e.seq, e.addBonus, e.bonus, e.addBalance, e.balance,
+		e.record, e.recordAmount, time.UnixMilli(e.createdAt).UTC().Format(time.RFC3339Nano))
+	payload := fmt.Sprintf("%016x%016x%016x%016x", e.random[0], e.random[1], e.random[2], hi)
 	return []any{
 		id, o.CardID, e.code, e.seq, e.addBonus, e.bonus, e.addBalance, e.balance, e.record, e.recordAmount,
-		"POST /v1/cards/" + o.CardID + "/codes/" + e.code + "/entries", key, payload, answer, request, e.at,
+		"POST /v1/cards/" + o.CardID + "/codes/" + e.code + "/entries", key, payload, answer, request, e.createdAt,
 	}
 }

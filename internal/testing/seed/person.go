@@ -9,86 +9,85 @@ import (
 	"github.com/google/uuid"
 )
 
-// Everything happened in these two years; the last members came a day before
-// their end.
+// All data is from these two years. The last members joined a day before the end.
 var (
 	begin = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 	end   = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 	last  = end - 24*3_600_000
 )
 
-// weights is how much each ten members in a row come back: one is a regular, one
-// never took the card whose code was issued.
-var weights = [...]int{35, 20, 14, 10, 8, 6, 4, 2, 1, 0}
+// activity is the relative number of entries of each ten members in a row: one
+// of them is a regular customer, and one never claimed the card.
+var activity = [...]int{35, 20, 14, 10, 8, 6, 4, 2, 1, 0}
 
-// The members with these places in their ten are special.
+// Special members, by their position among ten.
 const (
-	withForm  = 4 // filled in the one-click form
-	left      = 5 // deleted the card from the wallet
-	viaCode   = 6 // took the card from a QR code and never opened the mini-program
-	issuedFor = 9
+	submittedForm = 4 // submitted the one-click form
+	deletedCard   = 5 // deleted the card from the wallet
+	viaQRCode     = 6 // claimed the card from a QR code and never used the mini-program
+	neverClaimed  = 9
 )
 
-// person is the k-th member who came.
+// person is the k-th member.
 type person struct {
-	k        int
-	id       string
-	mini     string // openid, empty for whom only the Official Account knows
-	official string // openid, empty for who took no card
-	union    string
-	code     string
-	came     int64
+	k              int
+	id             string
+	miniOpenID     string // "" for a member that is known only in the Official Account
+	officialOpenID string // "" for a member that never claimed the card
+	unionID        string
+	code           string
+	joinedAt       int64
 }
 
-func (p person) place() int { return p.k % len(weights) }
-func (p person) held() bool { return p.place() != issuedFor }
-func (p person) form() bool { return p.place() == withForm }
+func (p person) segment() int     { return p.k % len(activity) }
+func (p person) hasClaimed() bool { return p.segment() != neverClaimed }
+func (p person) hasForm() bool    { return p.segment() == submittedForm }
 
-// blockSize is within how many people in a row names are shuffled.
+// blockSize is the number of consecutive members in which IDs are shuffled.
 const blockSize = 2048
 
-// person makes the k-th member. Names are random but for their beginning, which
-// goes up from one block of members to the next: an index then grows at its end
-// and a million rows take no minute, while people who came together still lie on
-// pages of their own, as those with quite random names do.
+// person returns the k-th member. IDs are random except for their beginning,
+// which increases from one block of members to the next. So an index grows at
+// its end, and a million rows take less than a minute, while members that
+// joined together still are on different pages, as with random IDs.
 func (o Options) person(k int) person {
 	first := k / blockSize * blockSize
 	size := min(blockSize, o.Members-first)
-	const prime = 104729 // larger than a block, so every place is taken once
+	const prime = 104729 // a prime larger than a block: each position is used once
 	rank := uint64(first + (k-first)*prime%size)
 	random := o.random(k, 0)
-	p := person{k: k, came: begin + int64(float64(last-begin)*float64(k)/float64(o.Members))}
+	p := person{k: k, joinedAt: begin + int64(float64(last-begin)*float64(k)/float64(o.Members))}
 	hi := rank*(1<<63/uint64(o.Members)*2) | 1
 	p.id = uuidOf(hi, random.Uint64())
-	p.official = nameOf("oS", hi, random)
-	p.mini = nameOf("oM", hi, random)
-	p.union = nameOf("uN", hi, random)
+	p.officialOpenID = openIDOf("oS", hi, random)
+	p.miniOpenID = openIDOf("oM", hi, random)
+	p.unionID = openIDOf("uN", hi, random)
 	span := 9e14 / uint64(o.Members)
 	digits := 1e14 + rank*span + random.Uint64N(span)
 	p.code = withCheckDigit(digits)
-	switch p.place() {
-	case viaCode:
-		p.mini = ""
-	case issuedFor:
-		p.official = ""
+	switch p.segment() {
+	case viaQRCode:
+		p.miniOpenID = ""
+	case neverClaimed:
+		p.officialOpenID = ""
 	}
 	return p
 }
 
-// random is the source of what is random about a member, one for each use.
+// random returns a source of random numbers for one purpose of a member.
 func (o Options) random(k int, use uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(o.Seed, uint64(k)<<8|use))
 }
 
-// nameOf makes an openid or unionid of 28 characters.
-func nameOf(prefix string, hi uint64, random *rand.Rand) string {
+// openIDOf returns an openid or unionid of 28 characters.
+func openIDOf(prefix string, hi uint64, random *rand.Rand) string {
 	var b [13]byte
 	binary.BigEndian.PutUint64(b[:], hi)
 	binary.BigEndian.PutUint64(b[5:], random.Uint64())
 	return prefix + hex.EncodeToString(b[:])
 }
 
-// uuidOf makes a UUID of the random kind that sorts by hi.
+// uuidOf returns a random UUID that sorts by hi.
 func uuidOf(hi, lo uint64) string {
 	var u uuid.UUID
 	binary.BigEndian.PutUint64(u[:], hi)
@@ -98,7 +97,7 @@ func uuidOf(hi, lo uint64) string {
 	return u.String()
 }
 
-// withCheckDigit makes a card code of 15 digits.
+// withCheckDigit returns a card code: 15 digits and a check digit.
 func withCheckDigit(digits uint64) string {
 	var b [16]byte
 	sum := uint64(0)

@@ -13,12 +13,12 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
-// table collects the rows of one table. shape is a row as SQL, with ? for each
+// table collects the rows of one table. shape is a row in SQL with ? for each
 // value.
 type table struct {
 	name, shape string
 	values      []any
-	rows        int // of one statement
+	rows        int // per statement
 	many, one   string
 }
 
@@ -30,7 +30,8 @@ func newTable(rows int, name, columns, shape string) *table {
 
 func (t *table) add(values ...any) { t.values = append(t.values, values...) }
 
-// insert uses two texts only, of many rows and of one: statements are kept.
+// insert uses only two statements, for many rows and for one row, because
+// statements are kept.
 func (t *table) insert(ctx context.Context, tx sqldb.Querier) error {
 	width := strings.Count(t.shape, "?")
 	for left := t.values; len(left) > 0; {
@@ -62,7 +63,7 @@ func (t *table) statement(columns string, rows int) string {
 	return b.String()
 }
 
-// tables are those that are filled.
+// tables are the tables that Fill writes.
 type tables struct{ member, identity, card, event, form, entry *table }
 
 func newTables(rows int) tables {
@@ -80,7 +81,7 @@ func newTables(rows int) tables {
 	}
 }
 
-// A while passes between the steps by which a card comes into the wallet.
+// Times from joining to the next steps, and a week, in milliseconds.
 const (
 	claimedAfter   = 20_000
 	activatedAfter = 21_000
@@ -88,58 +89,60 @@ const (
 )
 
 func (o Options) identities(p person) (rows [][]any) {
-	for _, id := range []struct{ app, openID string }{{o.MiniProgram, p.mini}, {o.Official, p.official}} {
+	for _, id := range []struct{ app, openID string }{{o.MiniProgram, p.miniOpenID}, {o.Official, p.officialOpenID}} {
 		if id.openID != "" {
-			rows = append(rows, []any{id.app, id.openID, p.union, p.id, p.came, p.came + week})
+			rows = append(rows, []any{id.app, id.openID, p.unionID, p.id, p.joinedAt, p.joinedAt + week})
 		}
 	}
 	return rows
 }
 
-// card is the row of the member's card, with the totals after the last of its
-// entries. WeChat has been told of all of them.
+// card returns the row of the member's card, with the totals after the last
+// entry. All entries have been pushed.
 func (o Options) card(p person, book []entry) []any {
 	var newest entry
 	if len(book) > 0 {
 		newest = book[len(book)-1]
 	}
 	status, number, channel := member.Active, p.code, fmt.Sprint("table", p.k%50)
-	claimed, held, deleted := p.came+claimedAfter, moment(p.came+claimedAfter), int64(0)
-	activated, issued, submitted := p.came+activatedAfter, p.came, int64(0)
-	switch p.place() {
-	case issuedFor:
+	claimed, held, deleted := p.joinedAt+claimedAfter, moment(p.joinedAt+claimedAfter), int64(0)
+	activated, issued, submitted := p.joinedAt+activatedAfter, p.joinedAt, int64(0)
+	switch p.segment() {
+	case neverClaimed:
 		status, number, claimed, activated, held = member.Issued, "", 0, 0, 0
-	case left:
+	case deletedCard:
 		status, deleted = member.Deleted, moment(end)+1
-	case withForm:
+	case submittedForm:
 		submitted = 1
-	case viaCode:
+	case viaQRCode:
 		issued = 0
 	}
 	return []any{
 		o.CardID, p.code, p.code, p.id, string(status), newest.bonus, newest.balance, newest.seq, newest.seq, number, channel,
-		p.came, issued, claimed, activated, held, deleted, held, submitted, p.official, max(p.came, newest.at) + week,
+		p.joinedAt, issued, claimed, activated, held, deleted, held, submitted, p.officialOpenID, max(p.joinedAt, newest.createdAt) + week,
 	}
 }
 
-// moment is that of a card being taken, as package member counts.
+// moment is the moment, as package member defines it, at which a card was
+// claimed.
 func moment(ms int64) int64 { return ms / 1000 * 4 }
 
 func (o Options) event(p person) []any {
-	at := time.UnixMilli(p.came + claimedAfter).UTC().Truncate(time.Second)
+	at := time.UnixMilli(p.joinedAt + claimedAfter).UTC().Truncate(time.Second)
 	e := member.Event{
-		DedupeKey: hexOf(o.random(p.k, 1), 32), Name: "user_get_card", CardID: o.CardID, Code: p.code, OpenID: p.official, UnionID: p.union, At: at,
-		Fields: map[string]string{"CardId": o.CardID, "UserCardCode": p.code, "FromUserName": p.official, "IsGiveByFriend": "0", "OuterStr": fmt.Sprint("table", p.k%50)},
+		DedupeKey: hexOf(o.random(p.k, 1), 32), Name: "user_get_card", CardID: o.CardID, Code: p.code,
+		OpenID: p.officialOpenID, UnionID: p.unionID, At: at,
+		Fields: map[string]string{"CardId": o.CardID, "UserCardCode": p.code, "FromUserName": p.officialOpenID, "IsGiveByFriend": "0", "OuterStr": fmt.Sprint("table", p.k%50)},
 	}
 	fields, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // of texts and a time that has a year of four digits
+		panic(err) // cannot happen: strings, and a time with a year of four digits
 	}
 	return []any{e.DedupeKey, e.Name, e.CardID, e.Code, e.OpenID, at.UnixMilli(), at.UnixMilli() + 700, string(fields)}
 }
 
 func (o Options) form(p person) []any {
-	return []any{hexOf(o.random(p.k, 2), 32), o.CardID, p.code, p.came + claimedAfter}
+	return []any{hexOf(o.random(p.k, 2), 32), o.CardID, p.code, p.joinedAt + claimedAfter}
 }
 
 func hexOf(random *rand.Rand, n int) string {

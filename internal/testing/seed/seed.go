@@ -1,6 +1,6 @@
-// Package seed fills a database with members as if they had come over two
+// Package seed fills a database with members as if they had joined over two
 // years: identities, cards, ledgers and events that keep every rule of package
-// member. It is for measuring and for trying things out; the product does not
+// member. It is for benchmarks and demonstrations; only tests and cmd/sandbox
 // import it.
 package seed
 
@@ -14,38 +14,39 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
-// ErrNotEmpty is returned for a database that has members other than those that
-// the same Options have made.
+// ErrNotEmpty is returned for a database with members that the same Options
+// have not created.
 var ErrNotEmpty = errors.New("seed: the database has other members")
 
-// MaxEntries is how many entries there may be for each member on average. What
-// is written of a member is one transaction.
+// MaxEntries is the largest average number of entries of a member. All data of
+// a member is written in one transaction.
 const MaxEntries = 1000
 
-// Options say what is made. The same ones make the same rows.
+// Options describe the data. The same Options create the same rows.
 type Options struct {
 	Members     int
-	Entries     int // of all ledgers together, at most MaxEntries for each member
+	Entries     int // of all ledgers together, at most MaxEntries × Members
 	Seed        uint64
-	CardID      string // what they hold
+	CardID      string // the card of all members
 	MiniProgram string // AppID
 	Official    string // AppID
-	// Progress, if there is one, is told after each transaction how far it is.
+	// Progress is called after each transaction, unless it is nil, with what
+	// exists by then.
 	Progress func(members, entries int)
 }
 
-// rowsAtOnce is about how many rows one transaction writes: a group of SQLite
+// rowsAtOnce is about how many rows one transaction writes: a batch of SQLite
 // may take 15 seconds.
 const rowsAtOnce = 5_000
 
-// Fill writes the members and everything about them to db, which must have been
-// migrated, in the order in which they came. One that was broken off goes on
-// where it stopped; what is there is complete at any time.
+// Fill writes the members and all their data to db, which must have been
+// migrated, in the order in which they joined. It continues where an earlier
+// call was interrupted; what exists is complete at any time.
 func Fill(ctx context.Context, db *sqldb.DB, o Options) error {
 	if o.Members < 1 || o.Entries < 0 || o.Entries/o.Members > MaxEntries {
-		return fmt.Errorf("seed: %d entries for %d members cannot be made", o.Entries, o.Members)
+		return fmt.Errorf("seed: cannot create %d entries for %d members", o.Entries, o.Members)
 	}
-	from, err := o.there(ctx, db)
+	from, err := o.existing(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -64,8 +65,8 @@ func Fill(ctx context.Context, db *sqldb.DB, o Options) error {
 	return nil
 }
 
-// there counts the members that were made before.
-func (o Options) there(ctx context.Context, db *sqldb.DB) (n int, err error) {
+// existing returns the number of members that an earlier call has created.
+func (o Options) existing(ctx context.Context, db *sqldb.DB) (n int, err error) {
 	if err := db.Read().QueryRow(ctx, `select count(*) from member`).Scan(&n); err != nil {
 		return 0, fmt.Errorf("seed: %w", err)
 	}
@@ -85,29 +86,30 @@ func (o Options) there(ctx context.Context, db *sqldb.DB) (n int, err error) {
 	return n, nil
 }
 
-// write writes the members from and below to, and their entries in the order of
-// time, so that a ledger lies scattered as it does where it grew.
+// write writes the members from to to-1, and their entries in the order of
+// time, so that the entries of a ledger are scattered over the table as they
+// are when it grows over time.
 func (o Options) write(ctx context.Context, tx sqldb.Querier, t tables, from, to int) error {
 	var entries []entry
 	for k := from; k < to; k++ {
 		p := o.person(k)
 		book := o.entries(p)
 		entries = append(entries, book...)
-		t.member.add(p.id, p.came)
+		t.member.add(p.id, p.joinedAt)
 		for _, id := range o.identities(p) {
 			t.identity.add(id...)
 		}
 		t.card.add(o.card(p, book)...)
-		if p.held() {
+		if p.hasClaimed() {
 			t.event.add(o.event(p)...)
 		}
-		if p.form() {
+		if p.hasForm() {
 			t.form.add(o.form(p)...)
 		}
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.createdAt, b.createdAt) })
 	for _, e := range entries {
-		t.entry.add(o.row(e)...)
+		t.entry.add(o.entryRow(e)...)
 	}
 	for _, filled := range []*table{t.member, t.identity, t.card, t.event, t.form, t.entry} {
 		if err := filled.insert(ctx, tx); err != nil {

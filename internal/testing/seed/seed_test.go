@@ -66,7 +66,7 @@ func TestFill_goes_on_where_it_was_broken_off(t *testing.T) {
 		t.Fatalf("broken off: %v", err)
 	}
 	o.Progress = nil
-	for range 2 { // and once more, which does nothing
+	for range 2 { // the second call does nothing
 		if err := seed.Fill(t.Context(), broken, o); err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestFill_goes_on_where_it_was_broken_off(t *testing.T) {
 		"count(*) || max(entry_id) || min(idempotency_key) || sum(seq * bonus) from entry", "max(dedupe_key) || max(fields) from event",
 	} {
 		if a, b := ask(t, whole, sums), ask(t, broken, sums); a != b {
-			t.Errorf("%s: at once %s, in two goes %s", sums, a, b)
+			t.Errorf("%s: in one call %s, in two calls %s", sums, a, b)
 		}
 	}
 }

@@ -1,7 +1,8 @@
-// Package server runs the real server, as it is delivered, in processes of
-// its own, which tests may kill, stop and watch.
+// Package server runs the real addcard server, as it is delivered, in processes
+// of its own, so that tests can kill, stop and observe it. It does not
+// configure WeChat: tests pass the address of theirs.
 //
-// A test binary that uses it calls [Main] in its TestMain.
+// A test binary that uses it must call [Main] in its TestMain.
 package server
 
 import (
@@ -21,39 +22,39 @@ import (
 	"time"
 )
 
-// patience is for what should take a moment.
-const patience = time.Minute
+// startTimeout bounds the start of a server, which usually takes a moment.
+const startTimeout = time.Minute
 
-// The tokens that Environ gives to a server.
+// AdminToken and TicketToken are the tokens in Environ.
 const (
 	AdminToken  = "an-admin-token-of-forty-characters-00001"
 	TicketToken = "a-ticket-token-of-forty-characters-00001"
 )
 
-var folder string
+var binDir string
 
-// Main runs the tests and leaves nothing behind; it does not return.
+// Main runs the tests, removes the binary and exits.
 func Main(m *testing.M) {
 	var err error
-	if folder, err = os.MkdirTemp("", "addcard-server-"); err != nil {
+	if binDir, err = os.MkdirTemp("", "addcard-server-"); err != nil {
 		panic(err)
 	}
 	code := m.Run()
-	_ = os.RemoveAll(folder)
+	_ = os.RemoveAll(binDir)
 	os.Exit(code)
 }
 
-// Binary builds the server, once.
+// Binary builds the server once and returns its path.
 var Binary = sync.OnceValues(func() (path string, err error) {
-	path = filepath.Join(folder, "server")
+	path = filepath.Join(binDir, "server")
 	if out, err := exec.Command("go", "build", "-o", path, "github.com/addcard/addcard/cmd/server").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return path, nil
 })
 
-// Environ is a configuration that keeps the data in dir and calls WeChat at
-// wechat. What follows in the environment overrides it.
+// Environ returns a configuration that keeps the data in dir and uses WeChat at
+// the URL wechat. Later variables of an environment override earlier ones.
 func Environ(dir, wechat string) []string {
 	return []string{
 		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_LISTEN_ADDR=127.0.0.1:0", "DATABASE_URL=sqlite:" + filepath.Join(dir, "addcard.db"),
@@ -65,17 +66,17 @@ func Environ(dir, wechat string) []string {
 	}
 }
 
-// Server is one process.
+// Server is a process of the server.
 type Server struct {
 	Public, Admin string // the URLs of the two listeners
 	cmd           *exec.Cmd
 	kill          func()
-	dead          chan struct{}
+	ended         chan struct{}
 	log           tail
 }
 
-// Start starts a server with the variables of env and returns when it listens.
-// It ends with the test.
+// Start starts a server with the environment env and returns when it listens.
+// The server is killed when the test ends.
 func Start(t testing.TB, env []string) *Server {
 	t.Helper()
 	s, err := Launch(t, env)
@@ -85,8 +86,8 @@ func Start(t testing.TB, env []string) *Server {
 	return s
 }
 
-// Launch is Start for a server that may not come up: one that has ended, or
-// listens only after a minute, is an error.
+// Launch is like Start for a server that may fail to start: it returns an error
+// if the server ends or does not listen within a minute.
 func Launch(t testing.TB, env []string) (*Server, error) {
 	t.Helper()
 	path, err := Binary()
@@ -95,50 +96,51 @@ func Launch(t testing.TB, env []string) (*Server, error) {
 	}
 	cmd := exec.Command(path, "serve")
 	cmd.Dir, cmd.Env = t.TempDir(), env
-	said, err := cmd.StderrPipe()
+	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &Server{cmd: cmd, dead: make(chan struct{})}
-	serving, silent := make(chan struct{}), make(chan struct{})
+	s := &Server{cmd: cmd, ended: make(chan struct{})}
+	serving, closed := make(chan struct{}), make(chan struct{}) // closed: stderr
 	s.kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGCONT)
-		_ = cmd.Process.Kill() // SIGKILL: nothing is said goodbye to
-		<-silent
+		_ = cmd.Process.Kill()
+		<-closed
 		_ = cmd.Wait()
-		close(s.dead)
+		close(s.ended)
 	})
 	t.Cleanup(s.kill)
 	t.Cleanup(func() {
 		select {
-		case <-s.dead: // by the test's hand
+		case <-s.ended: // killed by the test
 			return
 		default:
 		}
 		if t.Failed() {
-			t.Logf("the server %s said at last:\n%s", s.Public, s.Said())
+			t.Logf("end of the log of the server %s:\n%s", s.Public, s.LogTail())
 		}
 	})
 	go func() {
-		defer close(silent)
-		s.listen(said, serving)
+		defer close(closed)
+		s.readLog(stderr, serving)
 	}()
 	select {
 	case <-serving:
 		return s, nil
-	case <-silent:
-	case <-time.After(patience):
+	case <-closed:
+	case <-time.After(startTimeout):
 	}
 	s.kill()
-	return nil, fmt.Errorf("the server does not serve: %s", s.Said())
+	return nil, fmt.Errorf("the server does not listen: %s", s.LogTail())
 }
 
-// listen reads the log to its end and takes the addresses from it.
-func (s *Server) listen(said io.Reader, serving chan<- struct{}) {
-	for lines := bufio.NewScanner(said); lines.Scan(); {
+// readLog reads the log to its end and takes the addresses of the listeners
+// from it.
+func (s *Server) readLog(stderr io.Reader, serving chan<- struct{}) {
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		s.log.add(lines.Text())
 		var line struct{ Msg, Public, Admin string }
 		if s.Public == "" && json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
@@ -148,22 +150,22 @@ func (s *Server) listen(said io.Reader, serving chan<- struct{}) {
 	}
 }
 
-// Kill ends the process at once and waits for its end.
+// Kill ends the process by SIGKILL and waits for its end.
 func (s *Server) Kill() { s.kill() }
 
-// Dead is closed when the process was killed.
-func (s *Server) Dead() <-chan struct{} { return s.dead }
+// Ended returns a channel that is closed when the process was killed.
+func (s *Server) Ended() <-chan struct{} { return s.ended }
 
-// PID is the number of the process.
+// PID returns the process ID.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
-// Signal sends a signal.
+// Signal sends a signal to the process.
 func (s *Server) Signal(sig os.Signal) error { return s.cmd.Process.Signal(sig) }
 
-// Said is the end of the log.
-func (s *Server) Said() string { return s.log.String() }
+// LogTail returns the last lines of the log.
+func (s *Server) LogTail() string { return s.log.String() }
 
-// tail keeps the last lines of a log.
+// tail keeps the last 20 lines of a log.
 type tail struct {
 	mu    sync.Mutex
 	lines []string

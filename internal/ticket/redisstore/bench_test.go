@@ -11,12 +11,12 @@ import (
 
 func BenchmarkLoad(b *testing.B) {
 	s := connect(b, redistest.Single(b).URL())
-	lease, err := s.Acquire(b.Context(), key, ticket.Claim{Owner: "a", TTL: time.Hour})
+	lease, err := s.Acquire(b.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Hour})
 	if err != nil {
 		b.Fatal(err)
 	}
-	issue := ticket.Issue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Life: time.Hour}
-	if err := s.Save(b.Context(), lease, issue); err != nil {
+	v := ticket.FetchedValue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Lifetime: time.Hour}
+	if err := s.Save(b.Context(), lease, v); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
@@ -26,16 +26,16 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// What a renewal costs the store.
+// The calls of one renewal.
 func BenchmarkAcquireSaveRelease(b *testing.B) {
 	s := connect(b, redistest.Single(b).URL())
 	for b.Loop() {
-		lease, err := s.Acquire(b.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
+		lease, err := s.Acquire(b.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
 		if err != nil {
 			b.Fatal(err)
 		}
-		issue := ticket.Issue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Life: time.Hour}
-		if err := s.Save(b.Context(), lease, issue); err != nil {
+		v := ticket.FetchedValue{Value: strings.Repeat("v", 512), Fence: lease.Fence, Lifetime: time.Hour}
+		if err := s.Save(b.Context(), lease, v); err != nil {
 			b.Fatal(err)
 		}
 		if err := s.Release(b.Context(), lease, 0); err != nil {

@@ -16,13 +16,13 @@ import (
 
 const key = "wx:app:wx_card"
 
-// bound is what no call may last longer than: half a second, and as much again
-// for a busy machine.
-const bound = time.Second
+// maxCallTime is the longest time that a call may take: half a second, and as
+// much again for a busy machine.
+const maxCallTime = time.Second
 
 func acquire(t *testing.T, s ticket.Store, owner string) ticket.Lease {
 	t.Helper()
-	lease, err := patient{s}.Acquire(t.Context(), key, ticket.Claim{Owner: owner, TTL: time.Minute})
+	lease, err := patient{s}.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: owner, TTL: time.Minute})
 	if err != nil {
 		t.Fatalf("Acquire by %s: %v", owner, err)
 	}
@@ -31,46 +31,47 @@ func acquire(t *testing.T, s ticket.Store, owner string) ticket.Lease {
 
 func save(t *testing.T, s ticket.Store, lease ticket.Lease, value string) {
 	t.Helper()
-	if err := (patient{s}).Save(t.Context(), lease, ticket.Issue{Value: value, Fence: lease.Fence, Life: time.Hour}); err != nil {
+	if err := (patient{s}).Save(t.Context(), lease, ticket.FetchedValue{Value: value, Fence: lease.Fence, Lifetime: time.Hour}); err != nil {
 		t.Fatalf("Save: %v", err)
 	}
 }
 
-// calls are all methods, as the holder of lease.
-func calls(s ticket.Store, lease ticket.Lease) map[string]func(context.Context) error {
+// methods returns a call of each method by the holder of lease.
+func methods(s ticket.Store, lease ticket.Lease) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Load": func(ctx context.Context) error { _, err := s.Load(ctx, key); return err },
 		"Acquire": func(ctx context.Context) error {
-			_, err := s.Acquire(ctx, key, ticket.Claim{Owner: lease.Owner, TTL: time.Minute})
+			_, err := s.Acquire(ctx, key, ticket.LeaseRequest{Owner: lease.Owner, TTL: time.Minute})
 			return err
 		},
 		"Save": func(ctx context.Context) error {
-			return s.Save(ctx, lease, ticket.Issue{Value: "value", Fence: lease.Fence, Life: time.Hour})
+			return s.Save(ctx, lease, ticket.FetchedValue{Value: "value", Fence: lease.Fence, Lifetime: time.Hour})
 		},
 		"Release":    func(ctx context.Context) error { return s.Release(ctx, lease, 0) },
 		"Invalidate": func(ctx context.Context) error { return s.Invalidate(ctx, key, lease.Fence) },
 	}
 }
 
-// allFail wants every method to say soon that the store failed, and nothing else.
+// allFail fails the test unless each method soon returns an error that says
+// that the Store failed.
 func allFail(t *testing.T, s ticket.Store, lease ticket.Lease) {
 	t.Helper()
-	for name, call := range calls(s, lease) {
+	for name, call := range methods(s, lease) {
 		start := time.Now()
 		err := call(context.Background())
 		took := time.Since(start)
 		if err == nil || errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable) || errors.Is(err, ticket.ErrLeaseLost) {
 			t.Errorf("%s: error = %v, want one that says the store failed", name, err)
 		}
-		if _, held := errors.AsType[*ticket.HeldError](err); held || took > bound {
+		if _, held := errors.AsType[*ticket.HeldError](err); held || took > maxCallTime {
 			t.Errorf("%s took %v: %v", name, took, err)
 		}
 		t.Logf("%s: %v after %v", name, err, took.Round(time.Millisecond))
 	}
 }
 
-// recovers waits until the store answers again.
-func recovers(t *testing.T, s ticket.Store) time.Duration {
+// awaitRecovery waits until the Store answers again.
+func awaitRecovery(t *testing.T, s ticket.Store) time.Duration {
 	t.Helper()
 	start := time.Now()
 	for {
@@ -79,7 +80,7 @@ func recovers(t *testing.T, s ticket.Store) time.Duration {
 			return time.Since(start)
 		}
 		if time.Since(start) > 20*time.Second {
-			t.Fatalf("the store does not come back: %v", err)
+			t.Fatalf("the Store does not answer again: %v", err)
 		}
 		<-time.After(5 * time.Millisecond)
 	}
@@ -109,11 +110,11 @@ func TestStore_stalledServer(t *testing.T) {
 			stalled := owner()
 			stalled.Pause()
 			t.Run("warm", func(t *testing.T) { allFail(t, warm, lease) })
-			if name == "single" { // the others may have found another master by now
+			if name == "single" { // the others may have another master by now
 				t.Run("cold", func(t *testing.T) { allFail(t, cold, lease) })
 			}
 			stalled.Resume()
-			t.Logf("answers again after %v", recovers(t, warm))
+			t.Logf("answers again after %v", awaitRecovery(t, warm))
 		})
 	}
 }
@@ -124,7 +125,7 @@ func TestStore_honoursAnEarlierDeadline(t *testing.T) {
 	s := connect(t, server.URL())
 	acquire(t, s, "a")
 	server.Pause()
-	took := time.Hour // the shortest time of a few: whoever does not honour it always takes longer than the limit
+	took := time.Hour // the shortest of a few: a client that ignores the deadline always takes longer than the limit
 	for range 5 {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		start := time.Now()
@@ -150,31 +151,33 @@ func TestStore_latency(t *testing.T) {
 	p.poison(`{"name": "slow", "type": "latency", "stream": "downstream", "attributes": {"latency": 2000}}`)
 	allFail(t, s, lease)
 	p.cure()
-	recovers(t, s)
+	awaitRecovery(t, s)
 }
 
-// A new connection takes several answers, each of which may come in time.
+// A new connection needs several answers. Each of them comes in time, but not
+// all of them.
 func TestStore_latencyAddsUp(t *testing.T) {
 	t.Parallel()
 	p := through(t, redistest.Single(t))
 	p.poison(`{"name": "slow", "type": "latency", "stream": "downstream", "attributes": {"latency": 270}}`)
 	s := connect(t, p.URL()+"/1")
 	start := time.Now()
-	_, err := s.Acquire(context.Background(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
-	if took := time.Since(start); err == nil || took > bound {
+	_, err := s.Acquire(context.Background(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
+	if took := time.Since(start); err == nil || took > maxCallTime {
 		t.Errorf("Acquire took %v: %v", took, err)
 	}
 }
 
-// One of three Sentinels that says nothing does not keep anybody from the master.
+// One of three Sentinels that does not answer must not keep clients from the
+// master.
 func TestStore_stalledSentinel(t *testing.T) {
 	t.Parallel()
 	f := redistest.Sentinel(t)
 	f.Sentinels[0].Pause()
 	s := connect(t, f.URL())
 	start := time.Now()
-	took := recovers(t, s)
-	if took > 3*bound {
+	took := awaitRecovery(t, s)
+	if took > 3*maxCallTime {
 		t.Errorf("the master was found after %v", took)
 	}
 	t.Logf("found after %v", time.Since(start).Round(time.Millisecond))
@@ -208,14 +211,14 @@ func TestStore_cutAndBack(t *testing.T) {
 	p.Stop()
 	allFail(t, s, lease)
 	p.up()
-	recovers(t, s)
+	awaitRecovery(t, s)
 	if rec, err := s.Load(t.Context(), key); err != nil || rec.Value != "value" {
 		t.Errorf("Load = %+v, %v", rec, err)
 	}
 }
 
-// runs is how many scripts the server was told to run.
-func runs(s *redistest.Server) int {
+// scriptCalls returns how many scripts the server has run.
+func scriptCalls(s *redistest.Server) int {
 	m := regexp.MustCompile(`cmdstat_evalsha:calls=(\d+)`).FindStringSubmatch(fmt.Sprint(s.Do("INFO", "commandstats")))
 	if m == nil {
 		return 0
@@ -224,7 +227,8 @@ func runs(s *redistest.Server) int {
 	return n
 }
 
-// Symptom: the lease was ours, but nobody knew until its time had run out.
+// Symptom: this owner held the lease but did not know it until the lease
+// expired.
 func TestStore_lostReply(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
@@ -236,29 +240,29 @@ func TestStore_lostReply(t *testing.T) {
 	}
 	lose := func(name string, call func() error) {
 		t.Helper()
-		before := runs(server)
+		before := scriptCalls(server)
 		p.poison(`{"name": "lost", "type": "limit_data", "stream": "downstream", "attributes": {"bytes": 0}}`)
 		if err := call(); err == nil || errors.Is(err, ticket.ErrLeaseLost) {
 			t.Errorf("%s without an answer: error = %v", name, err)
 		}
 		p.cure()
-		if n := runs(server) - before; n != 1 {
+		if n := scriptCalls(server) - before; n != 1 {
 			t.Errorf("%s without an answer was sent %d times", name, n)
 		}
-		recovers(t, s)
+		awaitRecovery(t, s)
 	}
 
-	claim := ticket.Claim{Owner: "a", TTL: time.Minute}
+	claim := ticket.LeaseRequest{Owner: "a", TTL: time.Minute}
 	lose("Acquire", func() error { _, err := s.Acquire(t.Context(), key, claim); return err })
-	if _, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute}); err == nil {
-		t.Error("b got the lease that was a's")
+	if _, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", TTL: time.Minute}); err == nil {
+		t.Error("b got the lease of a")
 	}
 	lease := acquire(t, s, "a")
 	if lease.Fence != 2 {
 		t.Errorf("a has fence %d, want the one of the lost answer", lease.Fence)
 	}
 
-	next := ticket.Issue{Value: "next", Fence: lease.Fence, Life: time.Hour}
+	next := ticket.FetchedValue{Value: "next", Fence: lease.Fence, Lifetime: time.Hour}
 	lose("Save", func() error { return s.Save(t.Context(), lease, next) })
 	if rec, err := s.Load(t.Context(), key); err != nil || rec.Value != "next" {
 		t.Errorf("Load = %+v, %v, want what was saved", rec, err)
@@ -268,20 +272,20 @@ func TestStore_lostReply(t *testing.T) {
 	}
 }
 
-// A Cluster's client repeats what got no answer, whatever its MaxRetries.
+// A Cluster client repeats a call that got no answer, regardless of its MaxRetries.
 func TestStore_lostReplyInCluster(t *testing.T) {
 	t.Parallel()
 	nodes := redistest.Cluster(t)
 	var d deaf
 	s := redisstore.New(d.cluster(t, nodes.Servers[0].Addr))
-	acquire(t, s, "a") // the script is known, the connection open
+	acquire(t, s, "a") // loads the script and opens the connection
 	owner := nodes.Owner(row(key))
-	before := runs(owner)
+	before := scriptCalls(owner)
 	d.armed.Store(true)
-	if _, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute}); err == nil {
+	if _, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute}); err == nil {
 		t.Error("Acquire without an answer: no error")
 	}
-	if n := runs(owner) - before; n != 1 {
+	if n := scriptCalls(owner) - before; n != 1 {
 		t.Errorf("Acquire without an answer was sent %d times", n)
 	}
 }
@@ -303,20 +307,21 @@ func TestStore_replicaIsNoMaster(t *testing.T) {
 	s := connect(t, server.URL())
 	lease := acquire(t, s, "a")
 	server.Do("REPLICAOF", "127.0.0.1", master.Addr[len("127.0.0.1:"):])
-	_, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute})
+	_, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", TTL: time.Minute})
 	if _, held := errors.AsType[*ticket.HeldError](err); err == nil {
 		t.Error("a replica gave a lease")
-	} else if !held { // or the empty master's state has come already
+	} else if !held { // or the replica already has the empty state of its master
 		t.Log(err)
 	}
-	if err := s.Save(t.Context(), lease, ticket.Issue{Value: "v", Fence: 1, Life: time.Hour}); err == nil {
+	if err := s.Save(t.Context(), lease, ticket.FetchedValue{Value: "v", Fence: 1, Lifetime: time.Hour}); err == nil {
 		t.Error("a replica took a copy")
 	}
 	server.Do("REPLICAOF", "NO", "ONE")
-	recovers(t, s)
+	awaitRecovery(t, s)
 }
 
-// A server that lost its memory goes on counting where its clients have been.
+// A server that lost its data continues above the fences that its clients have
+// seen.
 func TestStore_emptyServer(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
@@ -324,11 +329,11 @@ func TestStore_emptyServer(t *testing.T) {
 	old := acquire(t, s, "a")
 	save(t, s, old, "value")
 	server.Restart()
-	recovers(t, s)
-	if err := s.Save(t.Context(), old, ticket.Issue{Value: "late", Fence: 1, Life: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+	awaitRecovery(t, s)
+	if err := s.Save(t.Context(), old, ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
 		t.Errorf("Save under a forgotten lease: %v", err)
 	}
-	lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", Above: 41, TTL: time.Minute})
+	lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", FenceAbove: 41, TTL: time.Minute})
 	if err != nil || lease.Fence != 42 {
 		t.Errorf("Acquire above 41 = %+v, %v", lease, err)
 	}
@@ -340,8 +345,7 @@ func TestStore_emptyServer(t *testing.T) {
 	}
 }
 
-// What nobody needs any more does not stay for ever, and what is needed does
-// not go.
+// Rows are deleted a day after they are no longer needed, and not earlier.
 func TestStore_forgetsADayAfter(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
@@ -363,8 +367,9 @@ func TestStore_forgetsADayAfter(t *testing.T) {
 	left(day + (25 * time.Hour).Milliseconds())
 }
 
-// Between two holders the lease is nobody's, also of one without a name.
-func TestStore_nobodysLease(t *testing.T) {
+// Between two holders the lease has no owner; an empty owner does not hold it
+// either.
+func TestStore_leaseWithoutOwner(t *testing.T) {
 	t.Parallel()
 	s := connect(t, redistest.Single(t).URL())
 	lease := acquire(t, s, "a")
@@ -372,21 +377,21 @@ func TestStore_nobodysLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	lease.Owner = ""
-	if err := s.Save(t.Context(), lease, ticket.Issue{Value: "late", Fence: 1, Life: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
-		t.Errorf("Save by nobody: %v", err)
+	if err := s.Save(t.Context(), lease, ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+		t.Errorf("Save by an empty owner: %v", err)
 	}
 	if err := s.Release(t.Context(), lease, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute}); err == nil {
-		t.Error("nobody took back the fleet's back-off")
+	if _, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", TTL: time.Minute}); err == nil {
+		t.Error("an empty owner released the back-off of the fleet")
 	}
 }
 
 func TestStore_fenceOutOfRange(t *testing.T) {
 	t.Parallel()
 	s := connect(t, redistest.Single(t).URL())
-	if lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", Above: 1 << 60, TTL: time.Minute}); err == nil {
+	if lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", FenceAbove: 1 << 60, TTL: time.Minute}); err == nil {
 		t.Errorf("Acquire above 2^60 = %+v, which Lua cannot count", lease)
 	}
 }

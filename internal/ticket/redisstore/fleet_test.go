@@ -12,13 +12,13 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-// issuer gives value-1, value-2, … and knows how many it gave.
-type issuer struct {
+// fetcher fetches value-1, value-2, … and counts.
+type fetcher struct {
 	latency time.Duration
 	count   atomic.Int64
 }
 
-func (i *issuer) issue(ctx context.Context) (string, time.Duration, error) {
+func (i *fetcher) fetch(ctx context.Context) (string, time.Duration, error) {
 	n := i.count.Add(1)
 	select {
 	case <-time.After(i.latency):
@@ -28,14 +28,15 @@ func (i *issuer) issue(ctx context.Context) (string, time.Duration, error) {
 	}
 }
 
-// replica is a Source with a client of its own, as another process has.
-func replica(t *testing.T, url, key string, i *issuer) *ticket.Source {
+// replica returns a Source with a client of its own, like that of another
+// process.
+func replica(t *testing.T, url, key string, i *fetcher) *ticket.Source {
 	t.Helper()
 	store, err := ticket.Seal(patient{connect(t, url)}, "secret-of-the-app")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := ticket.New(key, i.issue, store, ticket.Options{Look: 50 * time.Millisecond})
+	s := ticket.New(key, i.fetch, store, ticket.Options{PollInterval: 50 * time.Millisecond})
 	t.Cleanup(s.Close)
 	return s
 }
@@ -50,7 +51,7 @@ func TestStore_replicasIssueOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := start()
-			i := &issuer{latency: 100 * time.Millisecond}
+			i := &fetcher{latency: 100 * time.Millisecond}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var wg sync.WaitGroup
@@ -59,7 +60,7 @@ func TestStore_replicasIssueOnce(t *testing.T) {
 				for range 64 {
 					wg.Go(func() {
 						v, err := s.Ticket(ctx)
-						for late(err) && ctx.Err() == nil {
+						for timedOut(err) && ctx.Err() == nil {
 							v, err = s.Ticket(ctx)
 						}
 						if err != nil || v != "value-000000001" {
@@ -69,21 +70,21 @@ func TestStore_replicasIssueOnce(t *testing.T) {
 				}
 			}
 			wg.Wait()
-			if v, err := replica(t, url, key, i).Ticket(ctx); err != nil || v != "value-000000001" { // one that starts later
+			if v, err := replica(t, url, key, i).Ticket(ctx); err != nil || v != "value-000000001" { // a replica that starts later
 				t.Errorf("Ticket after a restart = %q, %v", v, err)
 			}
 			if n := i.count.Load(); n != 1 {
-				t.Errorf("issues = %d, want 1", n)
+				t.Errorf("fetches = %d, want 1", n)
 			}
 		})
 	}
 }
 
-// fleet is three hot replicas under load. Its callers count errors, and see
-// whether a replica ever goes back to an older value.
+// fleet is three replicas with a value, under load. Their callers count errors
+// and older values after newer ones.
 type fleet struct {
 	t       *testing.T
-	issuer  issuer
+	fetcher fetcher
 	sources []*ticket.Source
 	stop    chan struct{}
 	wg      sync.WaitGroup
@@ -92,9 +93,9 @@ type fleet struct {
 
 func hot(t *testing.T, url, key string) *fleet {
 	t.Helper()
-	f := &fleet{t: t, stop: make(chan struct{}), issuer: issuer{latency: 20 * time.Millisecond}}
+	f := &fleet{t: t, stop: make(chan struct{}), fetcher: fetcher{latency: 20 * time.Millisecond}}
 	for range 3 {
-		f.sources = append(f.sources, replica(t, url, key, &f.issuer))
+		f.sources = append(f.sources, replica(t, url, key, &f.fetcher))
 	}
 	f.agree("value-000000001")
 	for _, s := range f.sources {
@@ -145,7 +146,7 @@ func (f *fleet) agree(value string) {
 	for _, s := range f.sources {
 		for {
 			v, err := s.Ticket(ctx)
-			if err != nil && (!late(err) || ctx.Err() != nil) {
+			if err != nil && (!timedOut(err) || ctx.Err() != nil) {
 				f.t.Fatal(err)
 			}
 			if v == value {
@@ -156,7 +157,7 @@ func (f *fleet) agree(value string) {
 	}
 }
 
-// shared waits until the store has value, as a replica sees it that starts now.
+// shared waits until the Store has value, as a new replica sees it.
 func (f *fleet) shared(url, key, value string) {
 	f.t.Helper()
 	store, err := ticket.Seal(connect(f.t, url), "secret-of-the-app")
@@ -191,13 +192,13 @@ func TestStore_flushedUnderLoad(t *testing.T) {
 	server.Restart()
 	f.shared(server.URL(), key, "value-000000001")
 	f.end()
-	if n := f.issuer.count.Load(); n != 1 {
-		t.Errorf("issues = %d, want 1", n)
+	if n := f.fetcher.count.Load(); n != 1 {
+		t.Errorf("fetches = %d, want 1", n)
 	}
 }
 
-// The worst that a failover can do: the master dies with the newest value, the
-// one that takes over has an older one, and no lease.
+// The worst case of a failover: the master dies with the newest value, and its
+// successor has an older one and no lease.
 func TestStore_failoversUnderLoad(t *testing.T) {
 	t.Parallel()
 	servers := redistest.Sentinel(t)
@@ -205,9 +206,9 @@ func TestStore_failoversUnderLoad(t *testing.T) {
 	for round := range 3 {
 		key := fmt.Sprintf("wx:app:round%d", round)
 		f := hot(t, url, key)
-		master := servers.Lose(func() {
+		master := servers.FailLosingWrites(func() {
 			err := f.sources[0].Invalidate(t.Context(), "value-000000001")
-			for late(err) && t.Context().Err() == nil {
+			for timedOut(err) && t.Context().Err() == nil {
 				err = f.sources[0].Invalidate(t.Context(), "value-000000001")
 			}
 			if err != nil {
@@ -223,12 +224,12 @@ func TestStore_failoversUnderLoad(t *testing.T) {
 			shared += s.Status().Counts.Shared
 		}
 		if shared == 0 {
-			t.Error("nobody had to put the value back: the failover lost nothing, and this test proves nothing")
+			t.Error("no replica had to save the value again: the failover lost nothing, and this test proves nothing")
 		}
-		if n := f.issuer.count.Load(); n > 4 { // the first, the rejected one's successor, and two
-			t.Errorf("issues = %d, want 4 at most", n)
+		if n := f.fetcher.count.Load(); n > 4 { // the first, the successor of the rejected one, and two more
+			t.Errorf("fetches = %d, want 4 at most", n)
 		}
-		t.Logf("%d calls, %d issues", f.calls.Load(), f.issuer.count.Load())
+		t.Logf("%d calls, %d fetches", f.calls.Load(), f.fetcher.count.Load())
 	}
 }
 
@@ -239,20 +240,20 @@ func TestStore_clusterMasterKilledUnderLoad(t *testing.T) {
 	start := time.Now()
 	nodes.Fail(row(key))
 	t.Logf("replaced after %v", time.Since(start).Round(time.Millisecond))
-	// A copy in place tells that the replicas can write there, too.
+	// A copy on the new master shows that the replicas can also write there.
 	nodes.Owner(row(key)).Do("DEL", row(key))
 	start = time.Now()
 	for exists := any(int64(0)); exists == int64(0); <-time.After(5 * time.Millisecond) {
 		exists = nodes.Owner(row(key)).Do("EXISTS", row(key))
 		if time.Since(start) > 20*time.Second {
-			t.Fatal("nobody shared the value again")
+			t.Fatal("no replica shared the value again")
 		}
 	}
 	t.Logf("shared again after %v", time.Since(start).Round(time.Millisecond))
 	f.shared(nodes.URL(), key, "value-000000001")
 	f.end()
-	if n := f.issuer.count.Load(); n > 3 {
-		t.Errorf("issues = %d, want 3 at most", n)
+	if n := f.fetcher.count.Load(); n > 3 {
+		t.Errorf("fetches = %d, want 3 at most", n)
 	}
-	t.Logf("%d calls, %d issues", f.calls.Load(), f.issuer.count.Load())
+	t.Logf("%d calls, %d fetches", f.calls.Load(), f.fetcher.count.Load())
 }

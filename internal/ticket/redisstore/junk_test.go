@@ -19,29 +19,29 @@ var junk = []string{
 	"999999999999999", "1000000000000000", "9007199254740993", "9223372036854775807", "99999999999999999999999",
 }
 
-// sane wants a store that meets anything at all under its key to answer like
-// one, and to be of use to the next holder.
-func sane(t *testing.T, s ticket.Store, server *redistest.Server, what string) {
+// checkUsable checks that a Store with any data under its key works like an
+// empty one or returns a plausible copy, and that the next holder can use it.
+func checkUsable(t *testing.T, s ticket.Store, server *redistest.Server, what string) {
 	t.Helper()
 	rec, err := s.Load(t.Context(), key)
 	miss := errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable)
-	if !miss && (err != nil || rec.Value == "" || rec.Fence <= 0 || rec.Life <= 0 || rec.Life > 33*365*24*time.Hour || rec.Left > 33*365*24*time.Hour || rec.Age < -time.Second) {
+	if !miss && (err != nil || rec.Value == "" || rec.Fence <= 0 || rec.Lifetime <= 0 || rec.Lifetime > 33*365*24*time.Hour || rec.Left > 33*365*24*time.Hour || rec.Age < -time.Second) {
 		t.Errorf("%s: Load = %+v, %v", what, rec, err)
 	}
 	if err := s.Invalidate(t.Context(), key, 1); err != nil {
 		t.Errorf("%s: Invalidate: %v", what, err)
 	}
-	if err := s.Release(t.Context(), ticket.Lease{Key: key, Owner: "nobody", Fence: 1}, 0); err != nil {
+	if err := s.Release(t.Context(), ticket.Lease{Key: key, Owner: "another", Fence: 1}, 0); err != nil {
 		t.Errorf("%s: Release: %v", what, err)
 	}
-	stranger := ticket.Lease{Key: key, Owner: "nobody", Fence: 1}
-	if err := s.Save(t.Context(), stranger, ticket.Issue{Value: "late", Fence: 1, Life: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+	notHeld := ticket.Lease{Key: key, Owner: "another", Fence: 1}
+	if err := s.Save(t.Context(), notHeld, ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
 		t.Errorf("%s: Save: %v", what, err)
 	}
-	lease, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
+	lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
 	if held, ok := errors.AsType[*ticket.HeldError](err); ok && held.For > 0 && held.For <= 48*time.Hour {
 		server.Do("HSET", row(key), "until", "0")
-		lease, err = s.Acquire(t.Context(), key, ticket.Claim{Owner: "a", TTL: time.Minute})
+		lease, err = s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
 	}
 	if err != nil || lease.Fence <= 0 {
 		t.Errorf("%s: Acquire = %+v, %v", what, lease, err)
@@ -65,14 +65,14 @@ func TestStore_anythingUnderItsKey(t *testing.T) {
 		{"HSET", row(key), "foreign", "field"},
 	} {
 		server.Do(command...)
-		sane(t, s, server, fmt.Sprint(command))
+		checkUsable(t, s, server, fmt.Sprint(command))
 	}
 	for _, field := range fields {
 		for _, text := range junk {
 			lease := acquire(t, s, "before")
 			save(t, s, lease, "value")
 			server.Do("HSET", row(key), field, text)
-			sane(t, s, server, fmt.Sprintf("%s = %q", field, text))
+			checkUsable(t, s, server, fmt.Sprintf("%s = %q", field, text))
 		}
 	}
 }
@@ -97,12 +97,12 @@ func TestStore_randomRows(t *testing.T) {
 		if len(command) > 2 {
 			server.Do(command...)
 		}
-		sane(t, s, server, fmt.Sprintf("%q", command))
+		checkUsable(t, s, server, fmt.Sprintf("%q", command))
 	}
 }
 
-// Symptom: the clock of the server was set back by two hours, and for that long
-// the lease of a dead holder kept everybody off.
+// Symptom: the clock of the server was set back by two hours, and the lease of
+// a dead holder blocked all replicas for that long.
 func TestStore_clockSetBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
@@ -119,12 +119,12 @@ func TestStore_clockSetBack(t *testing.T) {
 	if rec, err := s.Load(t.Context(), key); err != nil || rec.Left > time.Hour {
 		t.Errorf("saved under a lease from the future: Load = %+v, %v", rec, err)
 	}
-	_, err := s.Acquire(t.Context(), key, ticket.Claim{Owner: "b", TTL: time.Minute})
+	_, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", TTL: time.Minute})
 	if held, ok := errors.AsType[*ticket.HeldError](err); !ok || held.BackOff || held.For > time.Minute {
-		t.Errorf("b is told %v, want a minute at most", err)
+		t.Errorf("b gets %v, want a minute at most", err)
 	}
 	if granted, _ := server.Do("HGET", row(key), "granted").(string); granted > fmt.Sprint(time.Now().Add(time.Hour).UnixMilli()) {
-		t.Error("the lease still begins in the future, and would be told so for ever")
+		t.Error("the lease still begins in the future")
 	}
 	if again := acquire(t, s, "a"); again.Fence != lease.Fence {
 		t.Errorf("a has fence %d, want %d", again.Fence, lease.Fence)

@@ -8,17 +8,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// LogTo has go-redis tell log what it otherwise writes to standard error: lost
-// connections, new masters. It holds for every client of the process; call it
-// before the first is opened. What is told is of use to an operator who looks
-// for it, so it has level debug: package ticket warns when the store fails.
-func LogTo(log *slog.Logger) { redis.SetLogger(teller{log}) }
+// LogTo makes go-redis log to log what it otherwise writes to standard error:
+// lost connections, new masters. It applies to every client of the process;
+// call it before the first is opened. The messages have level debug, because
+// package ticket warns when the Store fails.
+func LogTo(log *slog.Logger) { redis.SetLogger(logger{log}) }
 
-type teller struct{ log *slog.Logger }
+type logger struct{ log *slog.Logger }
 
-// Printf is what go-redis calls.
-func (t teller) Printf(ctx context.Context, format string, v ...any) {
-	if t.log.Enabled(ctx, slog.LevelDebug) {
-		t.log.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, v...))
+// Printf implements the logger of go-redis.
+func (l logger) Printf(ctx context.Context, format string, v ...any) {
+	if l.log.Enabled(ctx, slog.LevelDebug) {
+		l.log.DebugContext(ctx, "redis client", "message", fmt.Sprintf(format, v...))
 	}
 }

@@ -19,9 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// What go-redis says of the faults that are made here would bury the results.
+	// The log of go-redis about the injected faults would hide the results.
 	redisstore.LogTo(slog.New(slog.DiscardHandler))
-	code, err := trusting(m.Run)
+	code, err := withCertificate(m.Run)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -29,15 +29,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// trusting runs run in a process that trusts the certificate in SSL_CERT_FILE,
-// one of localhost, with its key. A process reads what it trusts only once.
-func trusting(run func() int) (int, error) {
+// withCertificate calls run after it has set SSL_CERT_FILE to a file with a new
+// certificate for localhost and its key. A process reads its trusted
+// certificates only once.
+func withCertificate(run func() int) (int, error) {
 	dir, err := os.MkdirTemp("", "redisstore")
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	text, err := certify()
+	text, err := newCertificate()
 	if err != nil {
 		return 0, err
 	}
@@ -51,8 +52,8 @@ func trusting(run func() int) (int, error) {
 	return run(), nil
 }
 
-// certify returns a certificate of localhost, which is its own root, and its key.
-func certify() ([]byte, error) {
+// newCertificate returns a self-signed certificate for localhost and its key.
+func newCertificate() ([]byte, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err

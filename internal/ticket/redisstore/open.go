@@ -8,40 +8,42 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// ErrURL is what [CheckURL] and [Open] answer to a URL they do not understand.
-// The text says what is wrong and repeats nothing of the URL.
+// ErrURL is returned by [CheckURL] and [Open] for an invalid URL. The text says
+// what is wrong and does not repeat any part of the URL.
 var ErrURL = errors.New("redisstore: REDIS_URL")
 
-// CheckURL tells whether Open would understand text, without touching the
-// network. Errors: ErrURL.
+// CheckURL reports whether Open would accept text, without using the network.
+// Errors: ErrURL.
 func CheckURL(text string) error {
-	_, err := parse(text)
+	_, err := parseURL(text)
 	return err
 }
 
-// Open returns a client for the servers that a REDIS_URL names, in the forms of
-// go-redis. It does not reach for them: a server that starts while Redis is away
-// uses it when it comes. The caller closes the client. Errors: ErrURL.
+// Open returns a client for the servers of a REDIS_URL, in the forms of
+// go-redis. It does not connect: a server of addcard that starts while Redis is
+// down uses it as soon as it is up. The caller must close the client. Errors:
+// ErrURL.
 //
 //	redis://[user:password@]host[:port][/database]            one server
 //	redis://[…@]sentinel[:port][/database]?master_name=NAME   Sentinel
 //	redis://[user:password@]node[:port]?cluster=true          Cluster
 //
-// rediss:// is TLS 1.2 or later, to certificates that the system trusts and
-// that name the URL's host. With addr=host:port, as often as need be, more
-// Sentinels or nodes are given; without master_name it alone means a Cluster.
-// The usual ports are 6379 and, of Sentinels, 26379. With Sentinel, user and password before the host are those of the Sentinels;
-// those of the servers are the parameters username and password.
+// rediss:// uses TLS 1.2 or later and accepts certificates that the system
+// trusts and that are for the host of the URL. The parameter addr=host:port,
+// which may be repeated, adds Sentinels or nodes; without master_name it
+// implies a Cluster. The default port is 6379, and 26379 for Sentinels. With
+// Sentinel, the user and password before the host are for the Sentinels, and
+// the parameters username and password are for the servers.
 func Open(text string) (redis.UniversalClient, error) {
-	opt, err := parse(text)
+	opt, err := parseURL(text)
 	if err != nil {
 		return nil, err
 	}
-	settle(opt)
+	setTimeouts(opt)
 	if opt.MasterName == "" && opt.IsClusterMode {
 		cluster := opt.Cluster()
-		// A dead node is not asked again within one call, so the client would
-		// learn by its own clock only that another has taken its place.
+		// A call is not repeated when its node is down, so the client finds the
+		// node's successor only when it reloads the state of the Cluster.
 		cluster.ClusterStateReloadInterval = 2 * time.Second
 		cluster.DisableRoutingPolicies = true // our scripts name their key
 		return redis.NewClusterClient(cluster), nil
@@ -49,19 +51,20 @@ func Open(text string) (redis.UniversalClient, error) {
 	return redis.NewUniversalClient(opt), nil
 }
 
-// replyTime is how long a server that has been reached may take to answer.
-const replyTime = 300 * time.Millisecond
+// replyTimeout is how long a server that accepted the connection may take to
+// reply.
+const replyTimeout = 300 * time.Millisecond
 
-// settle sets what go-redis would not choose for us: by default a deadline of
-// ctx is not honoured, a stalled server is waited for through five seconds and
-// a failed command is sent four times.
-func settle(opt *redis.UniversalOptions) {
+// setTimeouts replaces the defaults of go-redis, which do not honour the
+// deadline of ctx, wait five seconds for a stalled server, and send a failed
+// command four times.
+func setTimeouts(opt *redis.UniversalOptions) {
 	opt.ContextTimeoutEnabled = true
-	opt.DialTimeout, opt.DialerRetries = callTime, 1
-	opt.ReadTimeout, opt.WriteTimeout = replyTime, replyTime
-	opt.PoolTimeout = callTime
-	opt.MaxRetries = -1 // a Source looks again anyway, and a second try would double the time of the first
-	opt.Protocol = 2    // nothing is pushed to us
+	opt.DialTimeout, opt.DialerRetries = callTimeout, 1
+	opt.ReadTimeout, opt.WriteTimeout = replyTimeout, replyTimeout
+	opt.PoolTimeout = callTimeout
+	opt.MaxRetries = -1 // a Source polls again anyway, and a retry would double the time of a call
+	opt.Protocol = 2    // we use no push messages
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }

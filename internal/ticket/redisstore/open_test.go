@@ -13,12 +13,13 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/addcard/addcard/internal/testing/process"
 	redistest "github.com/addcard/addcard/internal/testing/redis"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/ticket/redisstore"
 )
 
-// The forms are those of go-redis: what it reads from a URL, we do.
+// URLs have the same meaning as in go-redis.
 func TestOpen_readsURLsAsGoRedisDoes(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
@@ -140,8 +141,8 @@ func FuzzCheckURL(f *testing.F) {
 	})
 }
 
-// guard makes a user who may do what a Store needs and nothing else.
-func guard(s *redistest.Server) {
+// restrictUser creates a user with only the permissions that a Store needs.
+func restrictUser(s *redistest.Server) {
 	s.Do("ACL", "SETUSER", "shop", "on", ">hunter2", "~addcard:*", "-@all",
 		"+eval", "+evalsha", "+time", "+type", "+hmget", "+hset", "+del", "+pexpire", "+select", "+cluster|slots")
 }
@@ -151,8 +152,8 @@ func renew(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	lease := acquire(t, s, "a")
 	save(t, s, lease, "value")
-	for name, call := range calls(patient{s}, lease) {
-		if err := call(t.Context()); err != nil && name != "Save" { // Release may have come before it
+	for name, call := range methods(patient{s}, lease) {
+		if err := call(t.Context()); err != nil && name != "Save" { // Release may have been called before it
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -161,14 +162,14 @@ func renew(t *testing.T, s *redisstore.Store) {
 func TestOpen_userPasswordDatabase(t *testing.T) {
 	t.Parallel()
 	s := redistest.Single(t)
-	guard(s)
+	restrictUser(s)
 	url := strings.Replace(s.URL(), "redis://", "redis://shop:hunter2@", 1) + "/3"
 	renew(t, connect(t, url))
 	if info := fmt.Sprint(s.Do("INFO", "keyspace")); !strings.Contains(info, "db3:keys=1") {
 		t.Errorf("the ticket is not in database 3: %s", info)
 	}
 	wrong := connect(t, strings.Replace(url, "hunter2", "hunter3", 1))
-	if err := answer(t, wrong); err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter") {
+	if err := loadError(t, wrong); err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter") {
 		t.Errorf("wrong password: %v", err)
 	}
 }
@@ -177,18 +178,18 @@ func TestOpen_clusterPassword(t *testing.T) {
 	t.Parallel()
 	n := redistest.Cluster(t)
 	for _, s := range n.Servers {
-		guard(s)
+		restrictUser(s)
 	}
 	renew(t, connect(t, strings.Replace(n.URL(), "redis://", "redis://shop:hunter2@", 1)))
 }
 
-// With Sentinel the user before the host is the Sentinels', the parameters are
-// the servers'.
+// With Sentinel, the user before the host is for the Sentinels and the
+// parameters are for the servers.
 func TestOpen_sentinelPasswords(t *testing.T) {
 	t.Parallel()
 	f := redistest.Sentinel(t)
 	for _, s := range f.Servers {
-		guard(s)
+		restrictUser(s)
 	}
 	for _, s := range f.Sentinels {
 		s.Do("ACL", "SETUSER", "finder", "on", ">lookout", "&*", "+@all")
@@ -203,8 +204,8 @@ func TestOpen_sentinelPasswords(t *testing.T) {
 	}
 }
 
-// answer is what a Load ends with.
-func answer(t *testing.T, s *redisstore.Store) error {
+// loadError returns the error of a Load.
+func loadError(t *testing.T, s *redisstore.Store) error {
 	t.Helper()
 	_, err := patient{s}.Load(t.Context(), "wx:app:k")
 	return err
@@ -213,14 +214,14 @@ func answer(t *testing.T, s *redisstore.Store) error {
 func TestOpen_tls(t *testing.T) {
 	t.Parallel()
 	pem := os.Getenv("SSL_CERT_FILE") // see TestMain
-	addr := freeAddr(t)
+	addr := process.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	redistest.Single(t, "--tls-port", port, "--tls-cert-file", pem, "--tls-key-file", pem, "--tls-ca-cert-file", pem, "--tls-auth-clients", "no")
 
-	if err := answer(t, connect(t, "rediss://localhost:"+port)); !errors.Is(err, ticket.ErrNotFound) {
+	if err := loadError(t, connect(t, "rediss://localhost:"+port)); !errors.Is(err, ticket.ErrNotFound) {
 		t.Errorf("Load over TLS: %v", err)
 	}
-	err := answer(t, connect(t, "rediss://"+addr))
+	err := loadError(t, connect(t, "rediss://"+addr))
 	if _, ok := errors.AsType[x509.HostnameError](err); !ok {
 		t.Errorf("a certificate of another name: %v", err)
 	}

@@ -11,19 +11,19 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-// patient repeats calls that were late: on a busy machine a handshake alone may
-// take longer than the half second of a call. Whatever else a call ends with is
-// its answer. Only tests of servers that answer use it.
+// patient repeats calls that timed out: on a busy machine a handshake alone may
+// take longer than the half second of a call. Any other result is returned.
+// Only tests of servers that answer use it.
 type patient struct{ ticket.Store }
 
-func late(err error) bool {
+func timedOut(err error) bool {
 	e, ok := errors.AsType[net.Error](err)
 	return ok && e.Timeout() || errors.Is(err, redis.ErrPoolTimeout)
 }
 
 func (patient) call(ctx context.Context, f func() error) {
 	for start := time.Now(); ; {
-		if !late(f()) || ctx.Err() != nil || time.Since(start) > 20*time.Second {
+		if !timedOut(f()) || ctx.Err() != nil || time.Since(start) > 20*time.Second {
 			return
 		}
 	}
@@ -34,13 +34,13 @@ func (p patient) Load(ctx context.Context, key string) (rec ticket.Record, err e
 	return rec, err
 }
 
-func (p patient) Acquire(ctx context.Context, key string, c ticket.Claim) (lease ticket.Lease, err error) {
+func (p patient) Acquire(ctx context.Context, key string, c ticket.LeaseRequest) (lease ticket.Lease, err error) {
 	p.call(ctx, func() error { lease, err = p.Store.Acquire(ctx, key, c); return err })
 	return lease, err
 }
 
-func (p patient) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) (err error) {
-	p.call(ctx, func() error { err = p.Store.Save(ctx, lease, issue); return err })
+func (p patient) Save(ctx context.Context, lease ticket.Lease, v ticket.FetchedValue) (err error) {
+	p.call(ctx, func() error { err = p.Store.Save(ctx, lease, v); return err })
 	return err
 }
 

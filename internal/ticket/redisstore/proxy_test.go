@@ -15,7 +15,7 @@ import (
 	redistest "github.com/addcard/addcard/internal/testing/redis"
 )
 
-// proxy is a proxy that can be poisoned, before a server.
+// proxy is a toxiproxy in front of a server.
 type proxy struct {
 	*toxiproxy.Proxy
 	t *testing.T
@@ -30,7 +30,7 @@ func through(t *testing.T, s *redistest.Server) *proxy {
 	return p
 }
 
-// up lets connections in again, at the same address, after a Stop.
+// up accepts connections again at the same address after a Stop.
 func (p *proxy) up() {
 	p.t.Helper()
 	if err := p.Start(); err != nil {
@@ -40,7 +40,7 @@ func (p *proxy) up() {
 
 func (p *proxy) URL() string { return "redis://" + p.Listen }
 
-// poison adds a toxic, which cure takes away.
+// poison adds a toxic; cure removes all of them.
 func (p *proxy) poison(toxic string) {
 	p.t.Helper()
 	if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
@@ -50,8 +50,9 @@ func (p *proxy) poison(toxic string) {
 
 func (p *proxy) cure() { p.Toxics.ResetToxics(context.Background()) }
 
-// deaf makes clients whose connections can be made to end with the next reply,
-// unread. Unlike a proxy it is there also for nodes that are found by name.
+// deaf makes clients with connections that can be closed instead of delivering
+// the next reply. Unlike a proxy it also works for nodes that the client
+// discovers.
 type deaf struct{ armed atomic.Bool }
 
 func (d *deaf) dial(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -1,17 +1,16 @@
-// Package redisstore keeps shared tickets in Redis: one server, a master under
-// Sentinels, or a Cluster, version 5 or later. It decides nothing: the rules
-// are in package ticket.
+// Package redisstore keeps shared credentials in Redis 5 or later: one server,
+// a master under Sentinels, or a Cluster. It makes no decisions: the rules are
+// in package ticket.
 //
-// A ticket and its lease are one hash, so each promise of [ticket.Store] is one
-// script on one key, and whoever may read the copy sees its lease beside it.
-// All times are the server's own. Redis may lose the last writes when a replica
-// takes over; the worst of it is one more call to the issuer.
+// A credential and its lease are one hash, so each method of [ticket.Store] is
+// one script on one key. All times are those of the server. Redis may lose its
+// last writes in a failover; the consequence is at most one more fetch.
 //
-// Nothing that may be found under a key breaks anything: what no script of ours
-// can have written is no copy and no lease, and is replaced. Spans above two
-// days are such. A copy saved in the future, as the server's clock tells it
-// once it was set back, is none either: nobody knows how old it is. A lease
-// that began in the future begins now.
+// Data under a key that no script of this package can have written counts as no
+// copy and no lease, and is replaced. This includes spans longer than two days.
+// It also includes a copy that was saved in the future, which happens when the
+// server's clock was set back: its age is unknown. A lease that was granted in
+// the future counts from now.
 package redisstore
 
 import (
@@ -26,20 +25,21 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-// Store is a [ticket.Store] in Redis. Make it with [New]; it is safe for
-// concurrent use. No call lasts longer than half a second, and none is sent
-// twice: Redis may have heard a call that got no answer.
+// Store is a [ticket.Store] in Redis. Create it with [New]; it is safe for
+// concurrent use. No call takes longer than half a second, and no call is sent
+// twice: Redis may have run a call that it did not answer.
 type Store struct{ client redis.UniversalClient }
 
 var _ ticket.Store = (*Store)(nil)
 
-// New returns a Store on client, as [Open] makes it, which must stay open. It
-// does not ask whether the server is there.
+// New returns a Store that uses client, which [Open] makes and which must stay
+// open. It does not connect.
 func New(client redis.UniversalClient) *Store { return &Store{client} }
 
-// name is where the ticket lies. What stands before the last colon, for us the
-// AppID, is the hash tag: an app's tickets live in one slot of a Cluster.
-func name(key string) string {
+// redisKey returns the key of the hash. The part of key before the last colon,
+// which contains the AppID, is the hash tag: the credentials of one app are in
+// one slot of a Cluster.
+func redisKey(key string) string {
 	tag, rest := key, ""
 	if i := strings.LastIndexByte(key, ':'); i > 0 {
 		tag, rest = key[:i], key[i:]
@@ -47,9 +47,9 @@ func name(key string) string {
 	return "addcard:{" + tag + "}" + rest
 }
 
-// Durations of Go end at 292 years, so what is further off is junk before it is
-// a copy. The clock of a master and of its replica may differ by a second.
-var load = newScript(`
+// Durations of Go end at 292 years, so a longer span marks the copy as
+// malformed. The clocks of a master and its replica may differ by a second.
+var loadScript = newScript(`
 local kind = redis.call('TYPE', key).ok
 if kind ~= 'hash' then return {kind} end
 local r = row('value', 'value_fence', 'life', 'ends', 'saved', 'rejected')
@@ -61,9 +61,9 @@ return {kind, r[1], fence, life, ends - now, now - saved, r[6]}`)
 
 // Load implements [ticket.Store].
 func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
-	reply, err := s.run(ctx, load, key)
+	reply, err := s.run(ctx, loadScript, key)
 	if err != nil {
-		return ticket.Record{}, fmt.Errorf("read ticket %s: %w", key, err)
+		return ticket.Record{}, fmt.Errorf("load ticket %s: %w", key, err)
 	}
 	if reply.text(0) == "none" {
 		return ticket.Record{}, ticket.ErrNotFound
@@ -71,19 +71,19 @@ func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	rec := ticket.Record{
 		Value:    reply.text(1),
 		Fence:    reply.number(2),
-		Life:     millis(reply.number(3)),
+		Lifetime: millis(reply.number(3)),
 		Left:     millis(reply.number(4)),
 		Age:      millis(reply.number(5)),
 		Rejected: reply.text(6) != "0",
 	}
-	if rec.Value == "" || rec.Fence <= 0 || rec.Life <= 0 {
+	if rec.Value == "" || rec.Fence <= 0 || rec.Lifetime <= 0 {
 		return ticket.Record{}, ticket.ErrUnreadable
 	}
 	return rec, nil
 }
 
-// The row is taken if its lease is free or past its time, or the owner's already.
-var acquire = newScript(`
+// The lease is granted if it is free, expired, or already held by this owner.
+var acquireScript = newScript(`
 local owner, above, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local r = row('owner', 'fence', 'granted', 'until', 'failures')
 local fence, granted, ends = fence(r[2]) or 0, whole(r[3]) or 0, whole(r[4]) or 0
@@ -103,21 +103,21 @@ keep()
 return {1, fence, whole(r[5]) or 0}`)
 
 // Acquire implements [ticket.Store].
-func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ticket.Lease, error) {
-	if claim.Above >= maxFence {
-		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: fence %d is out of range", key, claim.Above)
+func (s *Store) Acquire(ctx context.Context, key string, req ticket.LeaseRequest) (ticket.Lease, error) {
+	if req.FenceAbove >= maxFence {
+		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: fence %d is out of range", key, req.FenceAbove)
 	}
-	reply, err := s.run(ctx, acquire, key, claim.Owner, claim.Above, claim.TTL.Milliseconds())
+	reply, err := s.run(ctx, acquireScript, key, req.Owner, req.FenceAbove, req.TTL.Milliseconds())
 	if err != nil {
-		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: %w", key, err)
+		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: %w", key, err)
 	}
 	if reply.number(0) == 0 {
 		return ticket.Lease{}, &ticket.HeldError{For: millis(reply.number(1)), BackOff: reply.text(2) == ""}
 	}
-	return ticket.Lease{Key: key, Owner: claim.Owner, Fence: reply.number(1), Failures: int(reply.number(2))}, nil
+	return ticket.Lease{Key: key, Owner: req.Owner, Fence: reply.number(1), Failures: int(reply.number(2))}, nil
 }
 
-var save = newScript(`
+var saveScript = newScript(`
 if not ours(ARGV[1], ARGV[2]) then return {0} end
 local granted = whole(row('granted')[1]) or now
 redis.call('HSET', key, 'value', ARGV[3], 'value_fence', ARGV[4], 'life', ARGV[5],
@@ -126,9 +126,9 @@ keep()
 return {1}`)
 
 // Save implements [ticket.Store].
-func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) error {
-	reply, err := s.run(ctx, save, lease.Key, lease.Owner, lease.Fence,
-		issue.Value, issue.Fence, issue.Life.Milliseconds(), (issue.Asked + issue.Life).Milliseconds())
+func (s *Store) Save(ctx context.Context, lease ticket.Lease, v ticket.FetchedValue) error {
+	reply, err := s.run(ctx, saveScript, lease.Key, lease.Owner, lease.Fence,
+		v.Value, v.Fence, v.Lifetime.Milliseconds(), (v.Start + v.Lifetime).Milliseconds())
 	if err != nil {
 		return fmt.Errorf("save ticket %s: %w", lease.Key, err)
 	}
@@ -138,7 +138,7 @@ func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue
 	return nil
 }
 
-var release = newScript(`
+var releaseScript = newScript(`
 if ours(ARGV[1], ARGV[2]) then
   redis.call('HSET', key, 'owner', '', 'granted', now, 'until', now + tonumber(ARGV[3]), 'failures', ARGV[4])
   keep()
@@ -147,20 +147,20 @@ return {}`)
 
 // Release implements [ticket.Store].
 func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
-	_, err := s.run(ctx, release, lease.Key, lease.Owner, lease.Fence, max(after, 0).Milliseconds(), lease.Failures)
+	_, err := s.run(ctx, releaseScript, lease.Key, lease.Owner, lease.Fence, max(after, 0).Milliseconds(), lease.Failures)
 	if err != nil {
-		return fmt.Errorf("release ticket %s: %w", lease.Key, err)
+		return fmt.Errorf("release the lease of ticket %s: %w", lease.Key, err)
 	}
 	return nil
 }
 
-var invalidate = newScript(`
+var invalidateScript = newScript(`
 if row('value_fence')[1] == ARGV[1] then redis.call('HSET', key, 'rejected', 1) end
 return {}`)
 
 // Invalidate implements [ticket.Store].
 func (s *Store) Invalidate(ctx context.Context, key string, fence int64) error {
-	if _, err := s.run(ctx, invalidate, key, strconv.FormatInt(fence, 10)); err != nil {
+	if _, err := s.run(ctx, invalidateScript, key, strconv.FormatInt(fence, 10)); err != nil {
 		return fmt.Errorf("invalidate ticket %s: %w", key, err)
 	}
 	return nil

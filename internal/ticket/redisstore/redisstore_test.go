@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"net"
 	"strings"
 	"testing"
 
@@ -41,11 +40,12 @@ func TestStore_sealed(t *testing.T) {
 	tickettest.Run(t, func(*testing.T) tickettest.Harness { return tickettest.Harness{Store: store} })
 }
 
-// run runs the suite on the servers of url; owner finds the one with a key.
+// run runs the suite on the servers of url; owner returns the server that has a
+// key.
 func run(t *testing.T, url string, owner func(string) *redistest.Server) {
 	h := tickettest.Harness{
 		Store: patient{connect(t, url)},
-		Dead:  connect(t, strings.ReplaceAll(url, "127.0.0.1:", "127.0.0.2:")), // where nobody listens
+		Dead:  connect(t, strings.ReplaceAll(url, "127.0.0.1:", "127.0.0.2:")), // where no server listens
 		Corrupt: func(t *testing.T, key string) {
 			owner(row(key)).Do("LPUSH", row(key), "junk")
 		},
@@ -53,7 +53,7 @@ func run(t *testing.T, url string, owner func(string) *redistest.Server) {
 	tickettest.Run(t, func(*testing.T) tickettest.Harness { return h })
 }
 
-// row is where the suite's keys lie.
+// row returns the Redis key of a credential.
 func row(key string) string {
 	i := strings.LastIndex(key, ":")
 	return "addcard:{" + key[:i] + "}" + key[i:]
@@ -76,14 +76,4 @@ func open(t testing.TB, url string) redis.UniversalClient {
 func connect(t testing.TB, url string) *redisstore.Store {
 	t.Helper()
 	return redisstore.New(open(t, url))
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

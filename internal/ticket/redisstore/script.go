@@ -9,11 +9,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// maxFence is the highest fence. Up to whole's end there is room to count on.
+// maxFence is the highest fence. It leaves room below the largest number that
+// the Lua function whole accepts.
 const maxFence = 9e14
 
-// prelude stands before every script. Lua's numbers are floats, so whole takes
-// no more digits than these hold, and nothing that only looks like a number.
+// prelude is the beginning of every script. Numbers of Lua are floats, so the
+// function whole accepts only as many digits as they represent exactly, and
+// nothing but digits.
 const prelude = `
 local key = KEYS[1]
 local time = redis.call('TIME')
@@ -32,7 +34,7 @@ local function ours(owner, fence)
   local r = row('owner', 'fence')
   return owner ~= '' and r[1] == owner and r[2] == fence
 end
--- The row is forgotten a day after its copy and its lease have ended.
+-- The row is deleted a day after its copy and its lease have expired.
 local function keep()
   local r = row('ends', 'until')
   redis.call('PEXPIRE', key, math.max(whole(r[1]) or 0, whole(r[2]) or 0, now) - now + 86400000)
@@ -43,44 +45,45 @@ type script struct{ text, hash string }
 
 func newScript(body string) script {
 	text := prelude + body
-	sum := sha1.Sum([]byte(text)) // the name Redis gives it
+	sum := sha1.Sum([]byte(text)) // the name of the script in Redis
 	return script{text, hex.EncodeToString(sum[:])}
 }
 
-// callTime bounds one call: a connection to be made, or an answer that the
-// client gives up after [replyTime], whichever way they add up.
-const callTime = 500 * time.Millisecond
+// callTimeout bounds one call, including a new connection and a reply, which
+// the client waits for no longer than [replyTimeout].
+const callTimeout = 500 * time.Millisecond
 
-// run runs a script on the row of a ticket: by its name, and by its text where
-// the server does not know it, which then has done nothing.
-func (s *Store) run(ctx context.Context, code script, key string, args ...any) (reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+// run runs a script on the row of a credential. It sends the hash of the script
+// first, and its text if the server does not know the hash and so has done
+// nothing.
+func (s *Store) run(ctx context.Context, sc script, key string, args ...any) (reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	r, err := s.send(ctx, "evalsha", code.hash, key, args)
+	r, err := s.send(ctx, "evalsha", sc.hash, key, args)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		r, err = s.send(ctx, "eval", code.text, key, args)
+		r, err = s.send(ctx, "eval", sc.text, key, args)
 	}
 	return r, err
 }
 
 func (s *Store) send(ctx context.Context, command, code, key string, args []any) (reply, error) {
-	cmd := once{redis.NewCmd(ctx, append([]any{command, code, 1, name(key)}, args...)...)}
+	cmd := unrepeated{redis.NewCmd(ctx, append([]any{command, code, 1, redisKey(key)}, args...)...)}
 	if err := s.client.Process(ctx, cmd); err != nil {
 		return nil, err
 	}
 	return cmd.Slice()
 }
 
-// once is a command that no client sends again after it may have reached a
-// server: a Cluster's does so else, whatever its MaxRetries. Being told that
-// the key lives elsewhere is no such failure.
-type once struct{ *redis.Cmd }
+// unrepeated is a command that no client sends again after it may have reached
+// a server. A Cluster client would, regardless of its MaxRetries. It still follows a
+// reply that the key is on another node.
+type unrepeated struct{ *redis.Cmd }
 
-// NoRetry overrides the command's own.
-func (once) NoRetry() bool { return true }
+// NoRetry overrides the method of redis.Cmd.
+func (unrepeated) NoRetry() bool { return true }
 
-// reply is the answer of a script; what is not there, or of another kind, is
-// zero.
+// reply is the answer of a script. An element that is missing or of another
+// type reads as zero.
 type reply []any
 
 func (r reply) text(i int) string {

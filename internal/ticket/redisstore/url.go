@@ -12,23 +12,24 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-func refuse(why string) error { return fmt.Errorf("%w %s", ErrURL, why) }
+func urlError(why string) error { return fmt.Errorf("%w %s", ErrURL, why) }
 
-// parse reads a URL as go-redis does, but refuses what go-redis would guess or
-// leave out, and all knobs but those of [Open].
-func parse(text string) (*redis.UniversalOptions, error) {
+// parseURL reads a URL as go-redis does, but returns an error where go-redis
+// would guess or ignore a part, and for every parameter that [Open] does not
+// document.
+func parseURL(text string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, u.Opaque != "", u.Fragment != "": // the cause would repeat the URL
-		return nil, refuse("is not a URL; special characters in a password are written as %XX")
+	case err != nil, u.Opaque != "", u.Fragment != "": // err would repeat the URL
+		return nil, urlError("is not a URL; special characters in a password are written as %XX")
 	case u.Scheme != "redis" && u.Scheme != "rediss":
-		return nil, refuse("must begin with redis:// or rediss://")
+		return nil, urlError("must begin with redis:// or rediss://")
 	case u.Hostname() == "":
-		return nil, refuse("names no host")
+		return nil, urlError("names no host")
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, refuse("has parameters that are not written as name=value")
+		return nil, urlError("has parameters that are not written as name=value")
 	}
 	opt := &redis.UniversalOptions{}
 	if u.Scheme == "rediss" {
@@ -47,10 +48,10 @@ func parse(text string) (*redis.UniversalOptions, error) {
 func checkNames(_ *redis.UniversalOptions, _ *url.URL, query url.Values) error {
 	for name, values := range query {
 		if !slices.Contains([]string{"addr", "cluster", "master_name", "username", "password"}, name) {
-			return refuse("has an unknown parameter; known are addr, cluster, master_name, username and password")
+			return urlError("has an unknown parameter; the known ones are addr, cluster, master_name, username and password")
 		}
 		if name != "addr" && len(values) > 1 {
-			return refuse("has a parameter twice; only addr may be")
+			return urlError("has a parameter twice; only addr may be repeated")
 		}
 	}
 	return nil
@@ -59,17 +60,17 @@ func checkNames(_ *redis.UniversalOptions, _ *url.URL, query url.Values) error {
 func setAddrs(opt *redis.UniversalOptions, u *url.URL, query url.Values) error {
 	first := u.Host
 	if u.Port() == "" {
-		usual := "6379"
+		port := "6379"
 		if query.Has("master_name") {
-			usual = "26379"
+			port = "26379"
 		}
-		first = net.JoinHostPort(u.Hostname(), usual)
+		first = net.JoinHostPort(u.Hostname(), port)
 	}
 	opt.Addrs = append([]string{first}, query["addr"]...)
 	for _, addr := range opt.Addrs {
 		host, port, err := net.SplitHostPort(addr)
 		if err != nil || host == "" || strings.Contains(host, ",") || !isPort(port) {
-			return refuse("has an address that is not one host:port; more of them are given as addr=host:port")
+			return urlError("has an address that is not one host:port; more of them are given as addr=host:port")
 		}
 	}
 	return nil
@@ -84,11 +85,11 @@ func setMode(opt *redis.UniversalOptions, _ *url.URL, query url.Values) error {
 	opt.MasterName = query.Get("master_name")
 	switch cluster := query.Get("cluster"); {
 	case query.Has("master_name") && opt.MasterName == "":
-		return refuse("has an empty master_name")
+		return urlError("has an empty master_name")
 	case query.Has("cluster") && cluster != "true":
-		return refuse("may say cluster=true and nothing else of it")
+		return urlError("has a parameter cluster that is not cluster=true")
 	case query.Has("cluster") && opt.MasterName != "":
-		return refuse("has both cluster and master_name")
+		return urlError("has both cluster and master_name")
 	}
 	opt.IsClusterMode = opt.MasterName == "" && (query.Has("cluster") || len(opt.Addrs) > 1)
 	return nil
@@ -102,7 +103,7 @@ func setUser(opt *redis.UniversalOptions, u *url.URL, query url.Values) error {
 		opt.SentinelUsername, opt.SentinelPassword = user, password
 		opt.Username, opt.Password = query.Get("username"), query.Get("password")
 	case query.Has("username") || query.Has("password"):
-		return refuse("may give username and password as parameters only with master_name")
+		return urlError("may give username and password as parameters only with master_name")
 	default:
 		opt.Username, opt.Password = user, password
 	}
@@ -117,9 +118,9 @@ func setDatabase(opt *redis.UniversalOptions, u *url.URL, _ url.Values) error {
 	n, err := strconv.ParseUint(text, 10, 16)
 	switch {
 	case err != nil:
-		return refuse("has a path that is not the number of a database")
+		return urlError("has a path that is not the number of a database")
 	case n != 0 && opt.IsClusterMode:
-		return refuse("gives a database, but a Cluster has only number 0")
+		return urlError("gives a database, but a Cluster has only number 0")
 	}
 	opt.DB = int(n)
 	return nil

@@ -1,6 +1,6 @@
-// Package sqlstore keeps shared tickets in the database: the default, when
-// there is no Redis. It survives restarts, and replicas on one database share
-// through it. It decides nothing: the rules are in package ticket.
+// Package sqlstore keeps shared credentials in the database. It is the default
+// without Redis: credentials survive restarts, and replicas on one database
+// share them. It makes no decisions: the rules are in package ticket.
 package sqlstore
 
 import (
@@ -14,42 +14,42 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-// Store is a [ticket.Store] in the table ticket. Make it with [New]; it is safe
-// for concurrent use. A write that has begun is seen through, even when its
-// context ends meanwhile.
+// Store is a [ticket.Store] in the table ticket. Create it with [New]; it is
+// safe for concurrent use. A write that has begun is completed even when its
+// context ends.
 type Store struct{ db *sqldb.DB }
 
 var _ ticket.Store = (*Store)(nil)
 
-// New returns a Store in db, which must be migrated and stay open.
+// New returns a Store in db, which must have been migrated and must stay open.
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
-const load = `
+const loadSQL = `
 select value, value_fence, life, ends_at - now_ms(), now_ms() - saved_at, rejected
 from ticket where name = $1 and value_fence > 0`
 
 // Load implements [ticket.Store].
 func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	var rec ticket.Record
-	var life, left, age, rejected int64
-	err := s.db.Read().QueryRow(ctx, load, key).Scan(&rec.Value, &rec.Fence, &life, &left, &age, &rejected)
+	var lifetime, left, age, rejected int64
+	err := s.db.Read().QueryRow(ctx, loadSQL, key).Scan(&rec.Value, &rec.Fence, &lifetime, &left, &age, &rejected)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ticket.Record{}, ticket.ErrNotFound
 	}
 	if err != nil {
-		return ticket.Record{}, fmt.Errorf("read ticket %s: %w", key, err)
+		return ticket.Record{}, fmt.Errorf("load ticket %s: %w", key, err)
 	}
-	if rec.Value == "" || life <= 0 {
+	if rec.Value == "" || lifetime <= 0 {
 		return ticket.Record{}, ticket.ErrUnreadable
 	}
-	rec.Life, rec.Left, rec.Age = millis(life), millis(left), millis(age)
+	rec.Lifetime, rec.Left, rec.Age = millis(lifetime), millis(left), millis(age)
 	rec.Rejected = rejected != 0
 	return rec, nil
 }
 
-// The row is taken if it is new, free or past its time, or the owner's already.
-// excluded.granted_at is the present moment.
-const acquire = `
+// The lease is granted if it is new, free, expired, or already held by this
+// owner. excluded.granted_at is the current time.
+const acquireSQL = `
 insert into ticket (name, owner, fence, granted_at, lease_ends_at)
 values ($1, $2, cast($3 as bigint) + 1, now_ms(), now_ms() + cast($4 as bigint))
 on conflict (name) do update set
@@ -64,21 +64,21 @@ on conflict (name) do update set
 where ticket.lease_ends_at <= excluded.granted_at or ticket.owner = excluded.owner and ticket.owner <> ''
 returning fence, failures`
 
-const holder = `select lease_ends_at - now_ms(), owner from ticket where name = $1`
+const holderSQL = `select lease_ends_at - now_ms(), owner from ticket where name = $1`
 
 // Acquire implements [ticket.Store].
-func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ticket.Lease, error) {
+func (s *Store) Acquire(ctx context.Context, key string, req ticket.LeaseRequest) (ticket.Lease, error) {
 	var lease ticket.Lease
 	var held *ticket.HeldError
 	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		lease, held = ticket.Lease{Key: key, Owner: claim.Owner}, nil
-		err := tx.QueryRow(ctx, acquire, key, claim.Owner, claim.Above, claim.TTL.Milliseconds()).Scan(&lease.Fence, &lease.Failures)
+		lease, held = ticket.Lease{Key: key, Owner: req.Owner}, nil
+		err := tx.QueryRow(ctx, acquireSQL, key, req.Owner, req.FenceAbove, req.TTL.Milliseconds()).Scan(&lease.Fence, &lease.Failures)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		var left int64
 		var owner string
-		if err := tx.QueryRow(ctx, holder, key).Scan(&left, &owner); err != nil {
+		if err := tx.QueryRow(ctx, holderSQL, key).Scan(&left, &owner); err != nil {
 			return err
 		}
 		held = &ticket.HeldError{For: max(millis(left), time.Millisecond), BackOff: owner == ""}
@@ -86,22 +86,22 @@ func (s *Store) Acquire(ctx context.Context, key string, claim ticket.Claim) (ti
 	})
 	switch {
 	case err != nil:
-		return ticket.Lease{}, fmt.Errorf("acquire ticket %s: %w", key, err)
+		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: %w", key, err)
 	case held != nil:
 		return ticket.Lease{}, held
 	}
 	return lease, nil
 }
 
-const save = `
+const saveSQL = `
 update ticket
 set value = $4, value_fence = $5, life = $6, ends_at = granted_at + cast($7 as bigint), saved_at = now_ms(), rejected = 0
 where name = $1 and owner = $2 and owner <> '' and fence = $3`
 
 // Save implements [ticket.Store].
-func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue) error {
-	n, err := s.exec(ctx, save, lease.Key, lease.Owner, lease.Fence,
-		issue.Value, issue.Fence, issue.Life.Milliseconds(), (issue.Asked + issue.Life).Milliseconds())
+func (s *Store) Save(ctx context.Context, lease ticket.Lease, v ticket.FetchedValue) error {
+	n, err := s.exec(ctx, saveSQL, lease.Key, lease.Owner, lease.Fence,
+		v.Value, v.Fence, v.Lifetime.Milliseconds(), (v.Start + v.Lifetime).Milliseconds())
 	if err != nil {
 		return fmt.Errorf("save ticket %s: %w", lease.Key, err)
 	}
@@ -111,24 +111,24 @@ func (s *Store) Save(ctx context.Context, lease ticket.Lease, issue ticket.Issue
 	return nil
 }
 
-const release = `
+const releaseSQL = `
 update ticket
 set owner = '', lease_ends_at = now_ms() + cast($4 as bigint), failures = $5
 where name = $1 and owner = $2 and owner <> '' and fence = $3`
 
 // Release implements [ticket.Store].
 func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
-	if _, err := s.exec(ctx, release, lease.Key, lease.Owner, lease.Fence, after.Milliseconds(), lease.Failures); err != nil {
-		return fmt.Errorf("release ticket %s: %w", lease.Key, err)
+	if _, err := s.exec(ctx, releaseSQL, lease.Key, lease.Owner, lease.Fence, after.Milliseconds(), lease.Failures); err != nil {
+		return fmt.Errorf("release the lease of ticket %s: %w", lease.Key, err)
 	}
 	return nil
 }
 
-const invalidate = `update ticket set rejected = 1 where name = $1 and value_fence = $2`
+const invalidateSQL = `update ticket set rejected = 1 where name = $1 and value_fence = $2`
 
 // Invalidate implements [ticket.Store].
 func (s *Store) Invalidate(ctx context.Context, key string, fence int64) error {
-	if _, err := s.exec(ctx, invalidate, key, fence); err != nil {
+	if _, err := s.exec(ctx, invalidateSQL, key, fence); err != nil {
 		return fmt.Errorf("invalidate ticket %s: %w", key, err)
 	}
 	return nil

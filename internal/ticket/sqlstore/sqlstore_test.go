@@ -68,25 +68,25 @@ func write(t *testing.T, db *sqldb.DB, query string, args ...any) {
 	}
 }
 
-// source makes a replica with its own handle on the database file at path.
-func source(t *testing.T, path string, issue ticket.Issuer) *ticket.Source {
+// source returns a replica with its own handle on the database file at path.
+func source(t *testing.T, path string, fetch ticket.Fetcher) *ticket.Source {
 	t.Helper()
 	store, err := ticket.Seal(sqlstore.New(sqldbtest.Open(t, "sqlite:"+path)), "secret-of-the-app")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := ticket.New("wx:app:wx_card", issue, store, ticket.Options{Lease: time.Minute}) // patient with a busy disk
+	s := ticket.New("wx:app:wx_card", fetch, store, ticket.Options{Lease: time.Minute}) // long enough for a busy disk
 	t.Cleanup(s.Close)
 	return s
 }
 
-// Several processes on one SQLite file are a fleet too.
+// Several processes on one SQLite file are a fleet, too.
 func TestStore_replicasOnOneFileIssueOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "addcard.db")
-	var issues atomic.Int64
-	issue := func(ctx context.Context) (string, time.Duration, error) {
-		issues.Add(1)
+	var fetches atomic.Int64
+	fetch := func(ctx context.Context) (string, time.Duration, error) {
+		fetches.Add(1)
 		select {
 		case <-time.After(100 * time.Millisecond):
 			return "api-ticket-in-the-clear", 2 * time.Hour, nil
@@ -98,7 +98,7 @@ func TestStore_replicasOnOneFileIssueOnce(t *testing.T) {
 	defer cancel()
 	var wg sync.WaitGroup
 	for range 4 {
-		s := source(t, path, issue)
+		s := source(t, path, fetch)
 		for range 64 {
 			wg.Go(func() {
 				if v, err := s.Ticket(ctx); err != nil || v != "api-ticket-in-the-clear" {
@@ -108,11 +108,11 @@ func TestStore_replicasOnOneFileIssueOnce(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	if v, err := source(t, path, issue).Ticket(ctx); err != nil || v == "" { // one that starts later
+	if v, err := source(t, path, fetch).Ticket(ctx); err != nil || v == "" { // a replica that starts later
 		t.Errorf("Ticket after a restart = %q, %v", v, err)
 	}
-	if n := issues.Load(); n != 1 {
-		t.Errorf("issues = %d, want 1", n)
+	if n := fetches.Load(); n != 1 {
+		t.Errorf("fetches = %d, want 1", n)
 	}
 	for _, name := range []string{path, path + "-wal"} {
 		if bytes, err := os.ReadFile(name); err != nil {

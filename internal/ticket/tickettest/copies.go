@@ -7,145 +7,145 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-var copies = map[string]func(*testing.T, *suite){
+var copyTests = map[string]func(*testing.T, *suite){
 	"nothing saved is not found": func(t *testing.T, s *suite) {
-		s.loadsNothing()
+		s.wantNotFound()
 		lease := s.acquire("a", long)
-		s.loadsNothing()
+		s.wantNotFound()
 		s.release(lease, long)
-		s.loadsNothing()
+		s.wantNotFound()
 	},
 	"what is saved is loaded": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		rec := s.load()
-		if rec.Value != value || rec.Fence != lease.Fence || rec.Life != 2*time.Hour || rec.Rejected {
+		if rec.Value != value || rec.Fence != lease.Fence || rec.Lifetime != 2*time.Hour || rec.Rejected {
 			t.Errorf("Load = %+v", rec)
 		}
-		if rec.Left > rec.Life || rec.Left < rec.Life-slack || rec.Age < 0 || rec.Age > slack {
+		if rec.Left > rec.Lifetime || rec.Left < rec.Lifetime-slack || rec.Age < 0 || rec.Age > slack {
 			t.Errorf("Left = %v, Age = %v", rec.Left, rec.Age)
 		}
 	},
-	"keys do not meet": func(t *testing.T, s *suite) {
+	"keys are independent": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		s.key += "2"
-		s.loadsNothing()
+		s.wantNotFound()
 		s.acquire("b", long)
 	},
-	"life counts from where it began": func(t *testing.T, s *suite) {
+	"lifetime counts from its start": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, ticket.Issue{Value: value, Fence: lease.Fence, Asked: -10 * time.Minute, Life: time.Hour})
-		if rec := s.load(); rec.Life != time.Hour || rec.Left > 50*time.Minute || rec.Left < 50*time.Minute-slack {
-			t.Errorf("Life = %v, Left = %v, want 1 h and 50 min", rec.Life, rec.Left)
+		s.save(lease, ticket.FetchedValue{Value: value, Fence: lease.Fence, Start: -10 * time.Minute, Lifetime: time.Hour})
+		if rec := s.load(); rec.Lifetime != time.Hour || rec.Left > 50*time.Minute || rec.Left < 50*time.Minute-slack {
+			t.Errorf("Life = %v, Left = %v, want 1 h and 50 min", rec.Lifetime, rec.Left)
 		}
 	},
-	"slow write does not lengthen a life": func(t *testing.T, s *suite) {
+	"slow save does not lengthen the lifetime": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		start := time.Now()
-		s.pass(short)
-		s.save(lease, issue(value, lease.Fence))
+		s.wait(short)
+		s.save(lease, newValue(value, lease.Fence))
 		passed := time.Since(start)
-		if rec := s.load(); rec.Left > rec.Life-passed+5*time.Millisecond {
-			t.Errorf("Left = %v of %v, saved %v after the grant", rec.Left, rec.Life, passed)
+		if rec := s.load(); rec.Left > rec.Lifetime-passed+5*time.Millisecond {
+			t.Errorf("Left = %v of %v, saved %v after the grant", rec.Left, rec.Lifetime, passed)
 		}
 	},
-	"ended copy is still there to compare with": func(t *testing.T, s *suite) {
+	"expired copy is still loaded": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, ticket.Issue{Value: value, Fence: lease.Fence, Asked: -2 * time.Hour, Life: time.Hour})
+		s.save(lease, ticket.FetchedValue{Value: value, Fence: lease.Fence, Start: -2 * time.Hour, Lifetime: time.Hour})
 		if rec := s.load(); rec.Value != value || rec.Left > 0 {
 			t.Errorf("Load = %+v, want the copy with nothing left", rec)
 		}
 	},
 	"copy put back keeps its own fence": func(t *testing.T, s *suite) {
-		lease, err := s.Store.Acquire(t.Context(), s.key, ticket.Claim{Owner: "a", Above: 56, TTL: long})
+		lease, err := s.Store.Acquire(t.Context(), s.key, ticket.LeaseRequest{Owner: "a", FenceAbove: 56, TTL: long})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.save(lease, issue(value, 55))
+		s.save(lease, newValue(value, 55))
 		if rec := s.load(); rec.Fence != 55 {
 			t.Errorf("Fence = %d, want 55", rec.Fence)
 		}
 	},
-	"write after the time has run out counts while nobody else came": func(t *testing.T, s *suite) {
+	"save under an expired lease counts while no other owner has it": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", time.Millisecond)
-		s.pass(short)
-		s.save(lease, issue(value, lease.Fence))
+		s.wait(short)
+		s.save(lease, newValue(value, lease.Fence))
 		if rec := s.load(); rec.Value != value {
 			t.Errorf("Load = %+v", rec)
 		}
 	},
-	"late write is refused before the next holder's": func(t *testing.T, s *suite) {
+	"late save is refused before the next holder's": func(t *testing.T, s *suite) {
 		late := s.acquire("a", short)
 		s.takeOver("b", long)
-		s.saveIsLate(late, "late")
-		s.loadsNothing()
+		s.wantLeaseLost(late, "late")
+		s.wantNotFound()
 	},
-	"late write is refused after the next holder's": func(t *testing.T, s *suite) {
+	"late save is refused after the next holder's": func(t *testing.T, s *suite) {
 		late := s.acquire("a", short)
 		now := s.takeOver("b", long)
-		s.save(now, issue(value, now.Fence))
-		s.saveIsLate(late, "late")
+		s.save(now, newValue(value, now.Fence))
+		s.wantLeaseLost(late, "late")
 		s.release(now, 0)
-		s.saveIsLate(late, "late")
+		s.wantLeaseLost(late, "late")
 		if rec := s.load(); rec.Value != value {
 			t.Errorf("Load = %q: an older value overwrote the newer", rec.Value)
 		}
 	},
-	"late write is refused after the value has ended": func(t *testing.T, s *suite) {
+	"late save is refused after the value has expired": func(t *testing.T, s *suite) {
 		late := s.acquire("a", short)
 		now := s.takeOver("b", short)
-		s.save(now, ticket.Issue{Value: value, Fence: now.Fence, Asked: -time.Hour, Life: time.Minute})
+		s.save(now, ticket.FetchedValue{Value: value, Fence: now.Fence, Start: -time.Hour, Lifetime: time.Minute})
 		s.release(now, 0)
-		s.saveIsLate(late, "late")
+		s.wantLeaseLost(late, "late")
 		s.invalidate(now.Fence)
-		s.saveIsLate(late, "late")
+		s.wantLeaseLost(late, "late")
 	},
-	"late write is refused in a back-off": func(t *testing.T, s *suite) {
+	"late save is refused in a back-off": func(t *testing.T, s *suite) {
 		late := s.acquire("a", short)
 		now := s.takeOver("b", long)
 		s.release(now, long)
-		s.saveIsLate(late, "late")
-		s.loadsNothing()
+		s.wantLeaseLost(late, "late")
+		s.wantNotFound()
 	},
-	"write after giving the lease back is refused": func(t *testing.T, s *suite) {
+	"save after the release is refused": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		s.release(lease, 0)
-		s.saveIsLate(lease, "late")
-		s.loadsNothing()
+		s.wantLeaseLost(lease, "late")
+		s.wantNotFound()
 	},
-	// A failover may give one fence to two owners.
-	"write of another owner under the same fence is refused": func(t *testing.T, s *suite) {
+	// After a failover two owners may have the same fence.
+	"save of another owner under the same fence is refused": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
 		lease.Owner = "b"
-		s.saveIsLate(lease, "other")
-		s.loadsNothing()
+		s.wantLeaseLost(lease, "other")
+		s.wantNotFound()
 	},
-	"write without any lease is refused": func(t *testing.T, s *suite) {
-		s.saveIsLate(ticket.Lease{Key: s.key, Owner: "a", Fence: 1}, "none")
-		s.loadsNothing()
+	"save without a lease is refused": func(t *testing.T, s *suite) {
+		s.wantLeaseLost(ticket.Lease{Key: s.key, Owner: "a", Fence: 1}, "none")
+		s.wantNotFound()
 	},
 	"rejected copy is marked and kept": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		s.invalidate(lease.Fence)
 		rec := s.load()
-		if !rec.Rejected || rec.Value != value || rec.Fence != lease.Fence || rec.Left < rec.Life-slack {
+		if !rec.Rejected || rec.Value != value || rec.Fence != lease.Fence || rec.Left < rec.Lifetime-slack {
 			t.Errorf("Load = %+v, want all kept and Rejected", rec)
 		}
-		s.save(lease, issue("next", lease.Fence))
+		s.save(lease, newValue("next", lease.Fence))
 		if rec := s.load(); rec.Rejected || rec.Value != "next" {
 			t.Errorf("Load = %+v, want the next copy in service", rec)
 		}
 	},
 	"rejection of an older or newer copy does nothing": func(t *testing.T, s *suite) {
 		s.invalidate(1) // nothing there
-		s.loadsNothing()
+		s.wantNotFound()
 		old := s.acquire("a", long)
-		s.save(old, issue("old", old.Fence))
+		s.save(old, newValue("old", old.Fence))
 		s.release(old, 0)
 		now := s.acquire("b", long)
-		s.save(now, issue(value, now.Fence))
+		s.save(now, newValue(value, now.Fence))
 		s.invalidate(old.Fence)
 		s.invalidate(now.Fence + 1)
 		if rec := s.load(); rec.Rejected || rec.Value != value {
@@ -154,10 +154,10 @@ var copies = map[string]func(*testing.T, *suite){
 	},
 	"rejection leaves the lease alone": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue(value, lease.Fence))
+		s.save(lease, newValue(value, lease.Fence))
 		s.invalidate(lease.Fence)
-		if held := s.held("b"); held.BackOff {
-			t.Errorf("b is told %+v, want a at work", held)
+		if held := s.wantHeld("b"); held.BackOff {
+			t.Errorf("b gets %+v, want that a holds the lease", held)
 		}
 		s.release(lease, 0)
 		s.invalidate(lease.Fence)

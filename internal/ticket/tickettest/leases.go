@@ -11,21 +11,21 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-var leases = map[string]func(*testing.T, *suite){
-	"lease is exclusive and says for how long": func(t *testing.T, s *suite) {
+var leaseTests = map[string]func(*testing.T, *suite){
+	"lease is exclusive and HeldError says for how long": func(t *testing.T, s *suite) {
 		s.acquire("a", long)
-		if held := s.held("b"); held.BackOff || held.For <= 0 || held.For > long || held.For < long-slack {
-			t.Errorf("b is told %+v, want a holder at work for about %v", held, long)
+		if held := s.wantHeld("b"); held.BackOff || held.For <= 0 || held.For > long || held.For < long-slack {
+			t.Errorf("b gets %+v, want a holder for about %v", held, long)
 		}
 	},
-	"of 32 at once exactly one gets it": func(t *testing.T, s *suite) {
+	"of 32 concurrent owners exactly one gets the lease": func(t *testing.T, s *suite) {
 		for round := range 5 {
 			key := fmt.Sprint(s.key, round)
 			var got, other atomic.Int64
 			var wg sync.WaitGroup
 			for i := range 32 {
 				wg.Go(func() {
-					_, err := s.Store.Acquire(t.Context(), key, ticket.Claim{Owner: fmt.Sprint("owner", i), TTL: long})
+					_, err := s.Store.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: fmt.Sprint("owner", i), TTL: long})
 					if _, held := errors.AsType[*ticket.HeldError](err); err == nil {
 						got.Add(1)
 					} else if !held {
@@ -40,12 +40,12 @@ var leases = map[string]func(*testing.T, *suite){
 			}
 		}
 	},
-	"lease ends by itself, not earlier": func(t *testing.T, s *suite) {
+	"lease expires, and not earlier": func(t *testing.T, s *suite) {
 		start := time.Now()
 		a := s.acquire("a", short)
 		b := s.takeOver("b", long)
 		if waited := time.Since(start); waited < short-5*time.Millisecond {
-			t.Errorf("b has it after %v, a was promised %v", waited, short)
+			t.Errorf("b got the lease after %v, a had it for %v", waited, short)
 		}
 		if b.Fence <= a.Fence {
 			t.Errorf("fences %d then %d, want them to grow", a.Fence, b.Fence)
@@ -62,8 +62,8 @@ var leases = map[string]func(*testing.T, *suite){
 			s.release(lease, 0)
 		}
 	},
-	"fence is above what the replica has seen": func(t *testing.T, s *suite) {
-		high, err := s.Store.Acquire(t.Context(), s.key, ticket.Claim{Owner: "a", Above: 1_000_000_000_000, TTL: long})
+	"fence is above FenceAbove": func(t *testing.T, s *suite) {
+		high, err := s.Store.Acquire(t.Context(), s.key, ticket.LeaseRequest{Owner: "a", FenceAbove: 1_000_000_000_000, TTL: long})
 		if err != nil || high.Fence <= 1_000_000_000_000 {
 			t.Fatalf("Acquire above 10^12: fence %d, %v", high.Fence, err)
 		}
@@ -72,18 +72,18 @@ var leases = map[string]func(*testing.T, *suite){
 			t.Errorf("next fence = %d, want above %d", next.Fence, high.Fence)
 		}
 	},
-	"same owner finds its lease again": func(t *testing.T, s *suite) {
-		lost := s.acquire("a", long/2) // whose answer never arrived
+	"same owner gets its lease again": func(t *testing.T, s *suite) {
+		lost := s.acquire("a", long/2) // the answer was lost
 		again := s.acquire("a", long)
 		if again.Fence != lost.Fence {
 			t.Errorf("fences %d and %d, want the same lease", lost.Fence, again.Fence)
 		}
-		if held := s.held("b"); held.For <= long/2 {
-			t.Errorf("b is told %v, want the renewed lease", held.For)
+		if held := s.wantHeld("b"); held.For <= long/2 {
+			t.Errorf("b gets %v, want the renewed lease", held.For)
 		}
-		s.save(again, issue(value, again.Fence))
+		s.save(again, newValue(value, again.Fence))
 	},
-	"same owner after its lease has ended gets a new one": func(t *testing.T, s *suite) {
+	"same owner gets a new lease after its lease has expired": func(t *testing.T, s *suite) {
 		first := s.acquire("a", short)
 		between := s.takeOver("b", short)
 		again := s.takeOver("a", long)
@@ -98,28 +98,28 @@ var leases = map[string]func(*testing.T, *suite){
 			t.Errorf("fences %d then %d, want them to grow", a.Fence, b.Fence)
 		}
 	},
-	"release of a lease that is not ours does nothing": func(t *testing.T, s *suite) {
+	"release of a lease that is not held does nothing": func(t *testing.T, s *suite) {
 		gone := s.acquire("a", short)
 		now := s.takeOver("b", long)
 		s.release(gone, 0)
 		s.release(ticket.Lease{Key: s.key, Owner: "a", Fence: now.Fence}, 0)
 		s.release(ticket.Lease{Key: s.key, Owner: "b", Fence: now.Fence - 1}, 0)
 		s.release(ticket.Lease{Key: s.key + "unknown", Owner: "b", Fence: 1}, long)
-		if held := s.held("c"); held.BackOff {
-			t.Errorf("c is told %+v, want b at work", held)
+		if held := s.wantHeld("c"); held.BackOff {
+			t.Errorf("c gets %+v, want that b holds the lease", held)
 		}
-		s.save(now, issue(value, now.Fence))
+		s.save(now, newValue(value, now.Fence))
 	},
-	"release with a back-off keeps everybody off": func(t *testing.T, s *suite) {
+	"release with a back-off keeps all owners off": func(t *testing.T, s *suite) {
 		a := s.acquire("a", long)
 		s.release(a, long)
 		for _, owner := range []string{"b", "a", ""} {
-			if held := s.held(owner); !held.BackOff || held.For > long || held.For < long-slack {
-				t.Errorf("%q is told %+v, want a back-off of about %v", owner, held, long)
+			if held := s.wantHeld(owner); !held.BackOff || held.For > long || held.For < long-slack {
+				t.Errorf("%q gets %+v, want a back-off of about %v", owner, held, long)
 			}
 		}
 	},
-	"back-off ends by itself": func(t *testing.T, s *suite) {
+	"back-off expires": func(t *testing.T, s *suite) {
 		start := time.Now()
 		a := s.acquire("a", long)
 		s.release(a, short)
@@ -128,15 +128,15 @@ var leases = map[string]func(*testing.T, *suite){
 			t.Errorf("b has fence %d after %v, want above %d after %v", b.Fence, waited, a.Fence, short)
 		}
 	},
-	"failures are handed on": func(t *testing.T, s *suite) {
+	"failures are passed to the next holder": func(t *testing.T, s *suite) {
 		a := s.acquire("a", long)
 		if a.Failures != 0 {
 			t.Errorf("first lease: Failures = %d", a.Failures)
 		}
 		a.Failures = 3
-		s.save(a, issue(value, a.Fence))
+		s.save(a, newValue(value, a.Fence))
 		s.release(a, 0)
-		b := s.acquire("b", short) // and dies
+		b := s.acquire("b", short) // and never releases it
 		c := s.takeOver("c", long)
 		if b.Failures != 3 || c.Failures != 3 {
 			t.Errorf("Failures = %d, then %d, want 3", b.Failures, c.Failures)
@@ -144,7 +144,7 @@ var leases = map[string]func(*testing.T, *suite){
 		c.Failures = 0
 		s.release(c, 0)
 		if d := s.acquire("d", long); d.Failures != 0 {
-			t.Errorf("Failures = %d after they were taken back", d.Failures)
+			t.Errorf("Failures = %d after a release with 0", d.Failures)
 		}
 	},
 }

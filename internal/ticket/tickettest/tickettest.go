@@ -1,14 +1,15 @@
-// Package tickettest is the suite that every [ticket.Store] passes: what a
-// Source relies on, one test per promise. It knows no Source and no engine.
+// Package tickettest is the conformance suite of [ticket.Store]: one test for
+// each thing that a Source relies on. It also has [Memory], a Store for tests.
+// It does not test the Source itself.
 //
 //	func TestStore(t *testing.T) {
 //		tickettest.Run(t, func(t *testing.T) tickettest.Harness {
-//			return tickettest.Harness{Store: ticket.NewMemory()}
+//			return tickettest.Harness{Store: tickettest.NewMemory()}
 //		})
 //	}
 //
-// A Store has its own clock, so the suite runs in real time: leases that must
-// end are short, and their end is waited for. It takes about a second.
+// A Store has its own clock, so the suite runs in real time and waits for short
+// leases to expire. It takes about a second.
 package tickettest
 
 import (
@@ -21,21 +22,21 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-// Harness is one Store to be tried, with nobody else on it.
+// Harness is one Store to be tested. Nothing else may use it meanwhile.
 type Harness struct {
 	Store ticket.Store
-	// Corrupt puts something under key that the Store would not have written.
-	// Nil only where nobody but the Store can write.
+	// Corrupt puts data under key that the Store would not have written. It is
+	// nil only where nothing but the Store can write.
 	Corrupt func(t *testing.T, key string)
-	// Dead is a Store of the same kind whose server is gone. Nil only where
-	// there is no server.
+	// Dead is a Store of the same kind with a server that is down. It is nil
+	// only where there is no server.
 	Dead ticket.Store
 }
 
-// Run runs the suite. open is called once for each of its tests. They run in
-// parallel and each uses a key of its own, so open may return one Store to all.
+// Run runs the suite. It calls open once for each test. The tests run in
+// parallel and use different keys, so open may return the same Store each time.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
-	for _, group := range []map[string]func(*testing.T, *suite){leases, copies, failures} {
+	for _, group := range []map[string]func(*testing.T, *suite){leaseTests, copyTests, failureTests} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -46,7 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	}
 }
 
-// suite is what the tests have at hand. Its methods end the test on an
+// suite is one test with its Store and key. Its methods end the test on an
 // unexpected error.
 type suite struct {
 	Harness
@@ -57,17 +58,17 @@ type suite struct {
 const (
 	long  = time.Minute
 	short = 60 * time.Millisecond
-	// slack is how far a slow machine may be behind without failing a test.
+	// slack is how late a slow machine may be without failing a test.
 	slack = 20 * time.Second
 )
 
-func (s *suite) claim(owner string, ttl time.Duration) (ticket.Lease, error) {
-	return s.Store.Acquire(s.t.Context(), s.key, ticket.Claim{Owner: owner, TTL: ttl})
+func (s *suite) tryAcquire(owner string, ttl time.Duration) (ticket.Lease, error) {
+	return s.Store.Acquire(s.t.Context(), s.key, ticket.LeaseRequest{Owner: owner, TTL: ttl})
 }
 
 func (s *suite) acquire(owner string, ttl time.Duration) ticket.Lease {
 	s.t.Helper()
-	lease, err := s.claim(owner, ttl)
+	lease, err := s.tryAcquire(owner, ttl)
 	if err != nil {
 		s.t.Fatalf("Acquire by %s: %v", owner, err)
 	}
@@ -77,33 +78,33 @@ func (s *suite) acquire(owner string, ttl time.Duration) ticket.Lease {
 	return lease
 }
 
-// takeOver waits until the lease of somebody else has ended.
+// takeOver waits until the lease of another owner has expired and acquires it.
 func (s *suite) takeOver(owner string, ttl time.Duration) ticket.Lease {
 	s.t.Helper()
 	for end := time.Now().Add(slack); ; {
-		lease, err := s.claim(owner, ttl)
+		lease, err := s.tryAcquire(owner, ttl)
 		if err == nil {
 			return lease
 		}
 		if _, ok := errors.AsType[*ticket.HeldError](err); !ok || time.Now().After(end) {
 			s.t.Fatalf("Acquire by %s: %v", owner, err)
 		}
-		s.pass(short / 20)
+		s.wait(short / 20)
 	}
 }
 
-// pass lets real time go by.
-func (s *suite) pass(d time.Duration) {
+// wait waits in real time.
+func (s *suite) wait(d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-s.t.Context().Done():
 	}
 }
 
-// held claims the lease and wants to hear that somebody has it.
-func (s *suite) held(owner string) *ticket.HeldError {
+// wantHeld requests the lease and fails the test unless it is held.
+func (s *suite) wantHeld(owner string) *ticket.HeldError {
 	s.t.Helper()
-	_, err := s.claim(owner, long)
+	_, err := s.tryAcquire(owner, long)
 	held, ok := errors.AsType[*ticket.HeldError](err)
 	if !ok {
 		s.t.Fatalf("Acquire by %s: error = %v, want a HeldError", owner, err)
@@ -111,20 +112,20 @@ func (s *suite) held(owner string) *ticket.HeldError {
 	return held
 }
 
-func issue(value string, fence int64) ticket.Issue {
-	return ticket.Issue{Value: value, Fence: fence, Life: 2 * time.Hour}
+func newValue(value string, fence int64) ticket.FetchedValue {
+	return ticket.FetchedValue{Value: value, Fence: fence, Lifetime: 2 * time.Hour}
 }
 
-func (s *suite) save(lease ticket.Lease, i ticket.Issue) {
+func (s *suite) save(lease ticket.Lease, i ticket.FetchedValue) {
 	s.t.Helper()
 	if err := s.Store.Save(s.t.Context(), lease, i); err != nil {
 		s.t.Fatalf("Save by %s: %v", lease.Owner, err)
 	}
 }
 
-func (s *suite) saveIsLate(lease ticket.Lease, value string) {
+func (s *suite) wantLeaseLost(lease ticket.Lease, value string) {
 	s.t.Helper()
-	if err := s.Store.Save(s.t.Context(), lease, issue(value, lease.Fence)); !errors.Is(err, ticket.ErrLeaseLost) {
+	if err := s.Store.Save(s.t.Context(), lease, newValue(value, lease.Fence)); !errors.Is(err, ticket.ErrLeaseLost) {
 		s.t.Errorf("late Save by %s: error = %v, want ErrLeaseLost", lease.Owner, err)
 	}
 }
@@ -152,29 +153,29 @@ func (s *suite) load() ticket.Record {
 	return rec
 }
 
-func (s *suite) loadsNothing() {
+func (s *suite) wantNotFound() {
 	s.t.Helper()
 	if rec, err := s.Store.Load(s.t.Context(), s.key); !errors.Is(err, ticket.ErrNotFound) {
 		s.t.Errorf("Load: %+v, %v, want ErrNotFound", rec, err)
 	}
 }
 
-var failures = map[string]func(*testing.T, *suite){
+var failureTests = map[string]func(*testing.T, *suite){
 	"cancelled context is not a missing copy": func(t *testing.T, s *suite) {
 		lease := s.acquire("a", long)
-		s.save(lease, issue("v", lease.Fence))
+		s.save(lease, newValue("v", lease.Fence))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		for call, err := range tryAll(ctx, s.Store, s.key) {
-			if err != nil && answers(err) { // a store may have answered all the same
+		for call, err := range callAll(ctx, s.Store, s.key) {
+			if err != nil && isAnswer(err) { // a Store may have answered nevertheless
 				t.Errorf("%s: error = %v, want the context's or none", call, err)
 			}
 		}
 	},
 	"dead server is not a missing copy": func(t *testing.T, s *suite) {
 		if s.Dead != nil {
-			for call, err := range tryAll(t.Context(), s.Dead, s.key) {
-				if err == nil || answers(err) {
+			for call, err := range callAll(t.Context(), s.Dead, s.key) {
+				if err == nil || isAnswer(err) {
 					t.Errorf("%s: error = %v, want one that says the store failed", call, err)
 				}
 			}
@@ -190,31 +191,32 @@ var failures = map[string]func(*testing.T, *suite){
 			t.Errorf("Load of junk: error = %v, want ErrUnreadable or ErrNotFound", err)
 		}
 		lease := s.acquire("a", long)
-		s.save(lease, issue("good", lease.Fence))
+		s.save(lease, newValue("good", lease.Fence))
 		if rec := s.load(); rec.Value != "good" {
 			t.Errorf("Load = %q, want the copy saved after the junk", rec.Value)
 		}
 	},
 }
 
-// tryAll calls every method as the owner of the first lease and returns the errors.
-func tryAll(ctx context.Context, store ticket.Store, key string) map[string]error {
+// callAll calls every method as the owner of the first lease and returns the
+// errors.
+func callAll(ctx context.Context, store ticket.Store, key string) map[string]error {
 	lease := ticket.Lease{Key: key, Owner: "a", Fence: 1}
 	_, load := store.Load(ctx, key)
-	_, acquire := store.Acquire(ctx, key, ticket.Claim{Owner: "a", TTL: long})
+	_, acquire := store.Acquire(ctx, key, ticket.LeaseRequest{Owner: "a", TTL: long})
 	return map[string]error{
 		"Load": load, "Acquire": acquire,
-		"Save":       store.Save(ctx, lease, issue("v", 1)),
+		"Save":       store.Save(ctx, lease, newValue("v", 1)),
 		"Invalidate": store.Invalidate(ctx, key, 1),
 		"Release":    store.Release(ctx, lease, 0),
 	}
 }
 
-// answers tells the errors by which a living store says what it knows.
-func answers(err error) bool {
+// isAnswer reports whether a Store that works returns err.
+func isAnswer(err error) bool {
 	_, held := errors.AsType[*ticket.HeldError](err)
 	return held || errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable) || errors.Is(err, ticket.ErrLeaseLost)
 }
 
-// value is as long as WeChat tells its callers to expect, and more.
+// value is longer than WeChat tells callers to expect.
 var value = strings.Repeat("kgt8ON7yVITDhtdwci0qeZ_-", 40)

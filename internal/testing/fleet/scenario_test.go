@@ -20,20 +20,19 @@ import (
 	"github.com/addcard/addcard/internal/testing/server"
 )
 
-// tell prints the one line of a story.
-func tell(t testing.TB, u *upstream, s fmt.Stringer) {
+// logResult logs the one line of a scenario.
+func logResult(t testing.TB, u *upstream, s fmt.Stringer) {
 	t.Helper()
 	t.Logf("%s: fetched %d token, %d ticket; %v", t.Name(), u.count("token"), u.count("wx_card"), s)
 }
 
-// Everybody comes before there is anything: callers wait at every replica while
-// the first call to WeChat is under way.
+// Callers wait at every replica while the first fetch is in progress.
 func TestColdStart(t *testing.T) {
 	processes, callers, kinds := 4, 50, []string{"redis", "sqlite"}
 	if full {
 		processes, callers, kinds = 16, 1000, []string{"redis", "sentinel", "cluster", "sqlite"}
 	}
-	for _, kind := range kinds { // one after the other: each is a load
+	for _, kind := range kinds { // not in parallel: each loads the machine
 		t.Run(kind, func(t *testing.T) {
 			done := false
 			for try := 1; try <= 3 && !done; try++ {
@@ -46,16 +45,16 @@ func TestColdStart(t *testing.T) {
 	}
 }
 
-// coldStart reports whether all callers came in the time that a call to WeChat
-// has; without that nothing was proved.
+// coldStart reports whether all callers came during the first fetch; otherwise
+// nothing was proved.
 func coldStart(t *testing.T, store string, processes, callers int) bool {
 	const latency, early = time.Second, 6 * time.Second
 	u := newUpstream(t, latency)
 	open := make(chan struct{})
-	letGo := sync.OnceFunc(func() { close(open) })
-	defer letGo()
+	release := sync.OnceFunc(func() { close(open) })
+	defer release()
 	began := time.Now()
-	var first, opened atomic.Int64 // counted from began
+	var first, opened atomic.Int64 // durations from began
 	u.during = func(string, int) {
 		first.CompareAndSwap(0, int64(time.Since(began)))
 		<-open
@@ -78,30 +77,30 @@ func coldStart(t *testing.T, store string, processes, callers int) bool {
 			})
 		}
 	}
-	eventually(t, "all callers have asked", func() bool { return sent.Load() >= int64(processes*callers) })
+	eventually(t, "all callers have sent their request", func() bool { return sent.Load() >= int64(processes*callers) })
 	opened.Store(int64(time.Since(began)))
 	u.set(func() { u.during = nil })
-	letGo() // the one call under way
+	release() // the one fetch in progress
 	wg.Wait()
-	if held := time.Duration(opened.Load() - first.Load()); held > early {
-		t.Logf("the callers took %v to come", held)
+	if delayed := time.Duration(opened.Load() - first.Load()); delayed > early {
+		t.Logf("the callers took %v to send their requests", delayed)
 		return false
 	}
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if u.count("token") != 1 || u.count("wx_card") != 1 || len(values) != 1 {
 		t.Errorf("fetched %d token, %d ticket, %d different values", u.count("token"), u.count("wx_card"), len(values))
 	}
 	if bound := 2*latency + 500*time.Millisecond; seen.longest > bound {
 		t.Logf("the slowest waited %v, more than %v", seen.longest, bound)
 		if seen.longest > 4*bound {
-			t.Error("that is not for want of a processor")
+			t.Error("a slow machine does not explain that")
 		}
 	}
 	return true
 }
 
-// Tickets of a few seconds are renewed again and again under load.
+// Tickets of a few seconds are renewed repeatedly under load.
 func TestRenewals(t *testing.T) {
 	t.Parallel()
 	replicas, life, renewals := 3, 8, 2
@@ -114,19 +113,19 @@ func TestRenewals(t *testing.T) {
 	agree(t, all...)
 	stop := load(t, all...)
 	began := time.Now()
-	waitFor(t, 5*patience, "the renewals", func() bool { return u.count("wx_card") > renewals })
+	waitFor(t, 5*timeout, "the renewals", func() bool { return u.count("wx_card") > renewals })
 	took := time.Since(began)
 	seen := stop()
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if most := int(took.Seconds()/(float64(life)*3/4)) + 2; u.count("wx_card") > most || u.count("token") != 1 {
 		t.Errorf("%d tickets and %d tokens in %v, want %d and 1 at most", u.count("wx_card"), u.count("token"), took, most)
 	}
 }
 
-// The replica that asks dies before, in the middle of, or right after its call.
-// Callers have nothing to be served with, so some give up; another replica must
-// take over as soon as the lease has ended.
+// The replica that fetches dies before, during, or right after its call. There
+// is no value to serve, so some callers give up. Another replica must take over
+// as soon as the lease has expired.
 func TestHolder_killed_at_a_cold_start(t *testing.T) {
 	t.Parallel()
 	for _, moment := range []string{"before", "during", "after"} {
@@ -156,30 +155,31 @@ func TestHolder_killed_at_a_cold_start(t *testing.T) {
 					}
 				}
 			}
-			victim.Store(spawn(t, 0, u.door(0, accepted), store))
+			victim.Store(spawn(t, 0, u.newURL(0, accepted), store))
 			select {
-			case <-victim.Load().process.Dead():
-			case <-time.After(patience):
-				t.Fatal("the holder lives")
+			case <-victim.Load().process.Ended():
+			case <-time.After(timeout):
+				t.Fatal("the holder was not killed")
 			}
 			died := time.Now()
-			others := []*replica{spawn(t, 1, u.door(1, nil), store), spawn(t, 2, u.door(2, nil), store)}
+			others := []*replica{spawn(t, 1, u.newURL(1, nil), store), spawn(t, 2, u.newURL(2, nil), store)}
 			stop := load(t, others...)
 			value := agree(t, others...)
 			took := time.Since(died)
 			seen := stop()
-			tell(t, u, seen)
-			loadFor(t, 200, others...).clean(t)
+			logResult(t, u, seen)
+			loadFor(t, 200, others...).wantClean(t)
 			t.Logf("taken over after %v", took.Round(time.Millisecond))
-			if u.count("wx_card") > 2 || u.count("token") > 2 || seen.stale > 0 || number(value) != u.count("wx_card") {
-				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.stale, value)
+			if u.count("wx_card") > 2 || u.count("token") > 2 || seen.older > 0 || number(value) != u.count("wx_card") {
+				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.older, value)
 			}
 		})
 	}
 }
 
-// The replica that asks is stopped while WeChat answers, wakes up when another
-// has taken over long ago, and must not put its older value over the newer.
+// The replica that fetches is paused while WeChat answers, and continues when
+// another replica has taken over. It must not overwrite the newer value with
+// its older one.
 func TestHolder_paused_past_its_lease(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"redis", "sqlite"} {
@@ -187,42 +187,41 @@ func TestHolder_paused_past_its_lease(t *testing.T) {
 			t.Parallel()
 			u := newUpstream(t, 200*time.Millisecond)
 			store := stores[kind](t)
-			var sleeper atomic.Pointer[replica]
+			var holder atomic.Pointer[replica]
 			pause := sync.OnceFunc(func() {
-				eventually(t, "the sleeper is known", func() bool { return sleeper.Load() != nil })
-				sleeper.Load().signal(syscall.SIGSTOP)
+				eventually(t, "the paused replica is known", func() bool { return holder.Load() != nil })
+				holder.Load().signal(syscall.SIGSTOP)
 			})
 			u.during = func(kind string, caller int) {
 				if kind == "wx_card" && caller == 0 {
 					pause()
 				}
 			}
-			sleeper.Store(spawn(t, 0, u.door(0, nil), store))
-			others := []*replica{spawn(t, 1, u.door(1, nil), store), spawn(t, 2, u.door(2, nil), store)}
-			eventually(t, "another takes over", func() bool { return u.count("wx_card") == 2 })
+			holder.Store(spawn(t, 0, u.newURL(0, nil), store))
+			others := []*replica{spawn(t, 1, u.newURL(1, nil), store), spawn(t, 2, u.newURL(2, nil), store)}
+			eventually(t, "another replica takes over", func() bool { return u.count("wx_card") == 2 })
 			agree(t, others...)
-			all := append(others, sleeper.Load())
+			all := append(others, holder.Load())
 			stop := load(t, all...)
-			sleeper.Load().signal(syscall.SIGCONT)
-			woke := time.Now()
+			holder.Load().signal(syscall.SIGCONT)
+			continued := time.Now()
 			value := agree(t, all...)
-			agreed := time.Since(woke)
+			agreed := time.Since(continued)
 			seen := stop()
-			tell(t, u, seen)
-			loadFor(t, 300, all...).clean(t)
-			t.Logf("all agree %v after it woke", agreed.Round(time.Millisecond))
-			if u.count("wx_card") != 2 || u.count("token") != 1 || seen.stale > 0 || value != "ticket-000002" {
-				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.stale, value)
+			logResult(t, u, seen)
+			loadFor(t, 300, all...).wantClean(t)
+			t.Logf("all agree %v after it continued", agreed.Round(time.Millisecond))
+			if u.count("wx_card") != 2 || u.count("token") != 1 || seen.older > 0 || value != "ticket-000002" {
+				t.Errorf("fetched %d token, %d ticket, %d stale, the fleet has %s", u.count("token"), u.count("wx_card"), seen.older, value)
 			}
 		})
 	}
 }
 
-// With a living ticket nobody notices: the holder of a renewal is killed before,
-// in the middle of, or right after its call, or stopped, and callers are served
-// with what there is.
+// While there is a valid ticket, callers notice nothing when the holder of a
+// renewal is killed before, during, or right after its call, or paused.
 func TestHolder_lost_in_a_renewal(t *testing.T) {
-	long(t)
+	longFormOnly(t)
 	t.Parallel()
 	pause := func(r *replica) { r.signal(syscall.SIGSTOP) }
 	for name, c := range map[string]struct {
@@ -237,7 +236,7 @@ func TestHolder_lost_in_a_renewal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := newUpstream(t, 200*time.Millisecond)
-			u.expiresIn = 150 // renewed in its last quarter to sixth, and that is longer than a lease
+			u.expiresIn = 150 // renewed between its last quarter and its last sixth, which is longer than a lease
 			store := stores["redis"](t)
 			all := make([]*replica, 4)
 			var armed atomic.Bool
@@ -248,7 +247,7 @@ func TestHolder_lost_in_a_renewal(t *testing.T) {
 				}
 			}
 			for i := range all {
-				all[i] = spawn(t, i, u.door(i, func() { strike("before", i) }), store)
+				all[i] = spawn(t, i, u.newURL(i, func() { strike("before", i) }), store)
 			}
 			agree(t, all...)
 			got := time.Now()
@@ -268,18 +267,18 @@ func TestHolder_lost_in_a_renewal(t *testing.T) {
 			lost := struck.Load()
 			others := slices.DeleteFunc(slices.Clone(all), func(r *replica) bool { return r == lost })
 			var value string
-			eventually(t, "the new ticket is everywhere", func() bool { value = agree(t, others...); return number(value) > 1 })
+			eventually(t, "all replicas have the new ticket", func() bool { value = agree(t, others...); return number(value) > 1 })
 			took := time.Since(began)
 			for _, r := range others {
 				seen := stops[r]()
-				tell(t, u, seen)
-				seen.clean(t)
+				logResult(t, u, seen)
+				seen.wantClean(t)
 			}
 			if name == "paused" {
 				lost.signal(syscall.SIGCONT)
 				value = agree(t, all...)
 			}
-			t.Logf("taken over, and everywhere, after %v", took.Round(time.Millisecond))
+			t.Logf("all other replicas have a new ticket after %v", took.Round(time.Millisecond))
 			if u.count("wx_card") > 3 || u.count("token") != 1 || took > 25*time.Second || number(value) != u.count("wx_card") {
 				t.Errorf("%d tickets, taken over after %v, the fleet has %s", u.count("wx_card"), took, value)
 			}
@@ -287,16 +286,16 @@ func TestHolder_lost_in_a_renewal(t *testing.T) {
 	}
 }
 
-func waitFor(t testing.TB, patience time.Duration, what string, ok func() bool) {
+func waitFor(t testing.TB, timeout time.Duration, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); !ok(); <-time.After(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", timeout, what)
 		}
 	}
 }
 
-// Redis loses everything. The replicas put what they have back.
+// Redis loses all data. The replicas save their copies again.
 func TestRedis_killed_and_restarted_empty(t *testing.T) {
 	t.Parallel()
 	redis := redis.Single(t)
@@ -306,12 +305,12 @@ func TestRedis_killed_and_restarted_empty(t *testing.T) {
 	stop := load(t, all...)
 	redis.Kill()
 	redis.Restart()
-	late := spawn(t, 3, u.door(3, nil), "REDIS_URL="+redis.URL())
+	late := spawn(t, 3, u.newURL(3, nil), "REDIS_URL="+redis.URL())
 	agree(t, append(all, late)...)
 	seen := stop()
-	tell(t, u, seen)
-	seen.clean(t)
-	if u.count("wx_card") > 2 || u.count("token") > 2 { // the late one may come before the old ones have looked
+	logResult(t, u, seen)
+	seen.wantClean(t)
+	if u.count("wx_card") > 2 || u.count("token") > 2 { // the new replica may fetch before the others have polled
 		t.Errorf("fetched %d token, %d ticket", u.count("token"), u.count("wx_card"))
 	}
 }
@@ -324,7 +323,7 @@ func TestSentinel_failovers(t *testing.T) {
 	}
 	sentinels := redis.Sentinel(t)
 	u := newUpstream(t, 200*time.Millisecond)
-	u.expiresIn = 60 // so that renewals fall into failovers, with a window longer than one
+	u.expiresIn = 60 // so that renewals happen during failovers, with a window longer than one of them
 	all := fleet(t, u, 3, "REDIS_URL="+sentinels.URL())
 	agree(t, all...)
 	stop := load(t, all...)
@@ -335,9 +334,9 @@ func TestSentinel_failovers(t *testing.T) {
 	took := time.Since(began)
 	agree(t, all...)
 	seen := stop()
-	tell(t, u, seen)
+	logResult(t, u, seen)
 	t.Logf("%d failovers in %v", failovers, took.Round(time.Second))
-	seen.clean(t)
+	seen.wantClean(t)
 	if most := int(took.Seconds()/45) + 2 + failovers; u.count("wx_card") > most {
 		t.Errorf("%d tickets in %v, want %d at most", u.count("wx_card"), took, most)
 	}
@@ -357,23 +356,23 @@ func TestCluster_master_killed(t *testing.T) {
 	if full {
 		eventually(t, "a renewal after it", func() bool { return u.count("wx_card") >= 2 })
 	}
-	late := spawn(t, 3, u.door(3, nil), "REDIS_URL="+cluster.URL()) // who has nothing but the new master
+	late := spawn(t, 3, u.newURL(3, nil), "REDIS_URL="+cluster.URL()) // it knows only the new master
 	agree(t, append(all, late)...)
 	seen := stop()
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if u.count("token") > 2 || u.count("wx_card") > 3 {
 		t.Errorf("fetched %d token, %d ticket", u.count("token"), u.count("wx_card"))
 	}
 }
 
-// WeChat fails for two seconds, while there is a ticket and while there is none.
+// WeChat fails for two seconds, with a valid ticket and without one.
 func TestWeChat_fails_for_two_seconds(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, 50*time.Millisecond)
 	u.failing = true
 	if full {
-		u.expiresIn = 150 // so that the second time falls into a renewal
+		u.expiresIn = 150 // so that the second failure happens during a renewal
 	}
 	all := fleet(t, u, 3, stores["redis"](t))
 	stop := load(t, all...)
@@ -384,9 +383,9 @@ func TestWeChat_fails_for_two_seconds(t *testing.T) {
 	agree(t, all...)
 	recovered := time.Since(began)
 	cold := stop()
-	tell(t, u, cold)
-	t.Logf("served %v after the beginning, %d tries in it", recovered.Round(time.Millisecond), tries)
-	if tries > 6 { // of the fleet, not of each replica
+	logResult(t, u, cold)
+	t.Logf("served %v after the start, after %d tries", recovered.Round(time.Millisecond), tries)
+	if tries > 6 { // of the whole fleet
 		t.Errorf("%d tries while WeChat failed", tries)
 	}
 
@@ -406,16 +405,16 @@ func TestWeChat_fails_for_two_seconds(t *testing.T) {
 		eventually(t, "the renewal succeeds", func() bool { return number(agree(t, all...)) > 1 })
 	}
 	hot := stop()
-	tell(t, u, hot)
-	hot.clean(t)
+	logResult(t, u, hot)
+	hot.wantClean(t)
 	if n := u.count("wx_card") - tries; n > 10 {
 		t.Errorf("%d tries at a renewal", n)
 	}
 }
 
-// A stranger renews the access_token while 512 calls are under way: one refetch,
-// and each call is repeated once with its body as it was.
-func TestStranger_kills_the_token(t *testing.T) {
+// Another program renews the access_token during 512 calls: the fleet fetches
+// once, and each call is repeated once with the same body.
+func TestOther_program_renews_the_token(t *testing.T) {
 	t.Parallel()
 	const calls = 512
 	u := newUpstream(t, 200*time.Millisecond)
@@ -424,7 +423,7 @@ func TestStranger_kills_the_token(t *testing.T) {
 	sessions := make([]string, len(all))
 	for i, r := range all {
 		var in struct{ Token string }
-		status, err := r.call(t.Context(), http.MethodPost, r.public+"/v1/session", "", map[string]string{"code": fmt.Sprint("login", i)}, &in)
+		status, err := r.call(t.Context(), http.MethodPost, r.publicURL+"/v1/session", "", map[string]string{"code": fmt.Sprint("login", i)}, &in)
 		if status != http.StatusOK || err != nil {
 			t.Fatalf("login: %d, %v", status, err)
 		}
@@ -433,15 +432,15 @@ func TestStranger_kills_the_token(t *testing.T) {
 	seen := &tally{}
 	claim := func(i int) {
 		r, began := all[i%len(all)], time.Now()
-		status, err := r.call(context.Background(), http.MethodPost, r.public+"/v1/claims", sessions[i%len(all)],
+		status, err := r.call(context.Background(), http.MethodPost, r.publicURL+"/v1/claims", sessions[i%len(all)],
 			map[string]any{"cardList": []any{map[string]string{"cardId": "pCard", "code": fmt.Sprintf("encrypted-%d", i)}}}, nil)
-		if err == nil && status != http.StatusUnprocessableEntity { // our WeChat opens no code
+		if err == nil && status != http.StatusUnprocessableEntity { // this upstream decrypts no code
 			err = fmt.Errorf("status %d", status)
 		}
 		seen.add(time.Since(began), err)
 	}
 	for i := range all {
-		claim(i) // now the catalogues know the card, and the next calls need the token for the codes alone
+		claim(i) // reads the card into the catalogue; later calls need the token only for the code
 	}
 	u.set(func() { u.token++; clear(u.bodies) })
 	var wg sync.WaitGroup
@@ -449,16 +448,16 @@ func TestStranger_kills_the_token(t *testing.T) {
 		wg.Go(func() { claim(i) })
 	}
 	wg.Wait()
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if u.count("token") != 2 || u.count("wx_card") != 1 {
 		t.Errorf("fetched %d token, %d ticket, want 2 and 1", u.count("token"), u.count("wx_card"))
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	t.Logf("%d calls met the dead token", u.refused)
-	if len(u.bodies) != calls || u.refused < len(all) {
-		t.Errorf("%d different bodies reached WeChat, %d refused", len(u.bodies), u.refused)
+	t.Logf("%d calls used the invalid token", u.rejected)
+	if len(u.bodies) != calls || u.rejected < len(all) {
+		t.Errorf("%d different bodies reached WeChat, %d calls were rejected", len(u.bodies), u.rejected)
 	}
 	for body, n := range u.bodies {
 		if n > 2 || !strings.Contains(body, "encrypted-") {
@@ -467,7 +466,7 @@ func TestStranger_kills_the_token(t *testing.T) {
 	}
 }
 
-// What WeChat says of a ticket's life is taken as it is, or refused.
+// The lifetime that WeChat reports is used as it is, or refused.
 func TestLives(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -480,14 +479,14 @@ func TestLives(t *testing.T) {
 		"7200 s":   {7200, true, 1},
 		"0":        {0, false, 6},
 		"negative": {-7200, false, 6},
-		"a text":   {"7200", false, 6},
+		"a string": {"7200", false, 6},
 		"1e18":     {1e18, false, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := newUpstream(t, 10*time.Millisecond)
 			u.expiresIn = c.expiresIn
-			r := spawn(t, 0, u.door(0, nil))
+			r := spawn(t, 0, u.newURL(0, nil))
 			if c.good {
 				agree(t, r)
 			}
@@ -495,16 +494,16 @@ func TestLives(t *testing.T) {
 			began := time.Now()
 			eventually(t, "three seconds", func() bool { return time.Since(began) > 3*time.Second })
 			seen := stop()
-			tell(t, u, seen)
-			if c.good != (seen.errors == 0) || seen.stale > 0 || u.count("wx_card") > c.most*int(1+time.Since(began)/(3*time.Second)) {
+			logResult(t, u, seen)
+			if c.good != (seen.errors == 0) || seen.older > 0 || u.count("wx_card") > c.most*int(1+time.Since(began)/(3*time.Second)) {
 				t.Errorf("%v, %d fetches", seen, u.count("wx_card"))
 			}
 		})
 	}
 }
 
-// Two Apps in one process, whose clocks are ten minutes apart as far as WeChat
-// lets them know, share one ticket all the same.
+// Two Apps in one process share one ticket, although WeChat's Date header makes
+// their clocks differ by ten minutes.
 func TestClocks_ten_minutes_apart(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, 200*time.Millisecond)
@@ -512,7 +511,7 @@ func TestClocks_ten_minutes_apart(t *testing.T) {
 	store := stores["redis"](t)
 	var apps []*replica
 	for i := range 2 {
-		cfg, err := config.Load(append(server.Environ(t.TempDir(), u.door(i, nil)), store))
+		cfg, err := config.Load(append(server.Environ(t.TempDir(), u.newURL(i, nil)), store))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -529,25 +528,25 @@ func TestClocks_ten_minutes_apart(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		apps = append(apps, &replica{t: t, number: i, public: "http://" + a.Addr(), base: "http://" + a.AdminAddr(), client: newClient()})
+		apps = append(apps, &replica{t: t, number: i, publicURL: "http://" + a.Addr(), adminURL: "http://" + a.AdminAddr(), client: newClient()})
 	}
 	agree(t, apps...)
 	seen := loadFor(t, 100, apps...)
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if u.count("token") != 1 || u.count("wx_card") != 1 {
 		t.Errorf("fetched %d token, %d ticket", u.count("token"), u.count("wx_card"))
 	}
 	for i, r := range apps {
-		eventually(t, "the clock is seen to be right or wrong", func() bool {
+		eventually(t, "the clock offset is measured", func() bool {
 			off, err := r.metric("addcard_clock_offset_seconds")
 			return err == nil && (off > 500) == (i == 1)
 		})
 	}
 }
 
-// WeChat hands out the old ticket again. Its life is what was said first, and
-// it is asked for again until it changes.
+// WeChat returns the old ticket again. It keeps its first expiry and is fetched
+// again until it changes.
 func TestSame_ticket_again(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, 50*time.Millisecond)
@@ -555,13 +554,13 @@ func TestSame_ticket_again(t *testing.T) {
 	all := fleet(t, u, 2, stores["redis"](t))
 	agree(t, all...)
 	stop := load(t, all...)
-	eventually(t, "it is asked for again", func() bool { return u.count("wx_card") == 2 })
+	eventually(t, "it is fetched again", func() bool { return u.count("wx_card") == 2 })
 	u.set(func() { u.sticky = false })
 	eventually(t, "it changes", func() bool { v, err := all[0].value(t.Context(), "wx_card"); return err == nil && number(v) == 2 })
 	agree(t, all...)
 	seen := stop()
-	tell(t, u, seen)
-	seen.clean(t)
+	logResult(t, u, seen)
+	seen.wantClean(t)
 	if n := u.count("wx_card"); n > 5 {
 		t.Errorf("%d fetches", n)
 	}

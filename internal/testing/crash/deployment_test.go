@@ -1,15 +1,15 @@
 //go:build linux
 
-// Package crash proves with real processes of the real server, on SQLite
-// and on PostgreSQL, that what was acknowledged is never lost and never doubled
-// and that every face ends equal to its ledger: through kills, pauses, a
-// database that dies, a disk that is full or fails, and a WeChat that answers
-// every fifth call wrongly, often after it did what it was asked.
+// Package crash tests, with processes of the real server on SQLite and
+// PostgreSQL, that no acknowledged entry is lost or duplicated and that every
+// card's face ends equal to its ledger. Meanwhile processes are killed and
+// paused, the database dies, disks are full or fail, and WeChat answers every
+// fifth call wrongly, often after the call took effect. It has no exported API.
 //
-// `go test` runs a short form; `make crash` (ADDCARD_CRASH=full) kills the
-// server 200 times on each database, `make soak` (ADDCARD_CRASH=30m) goes on
-// for so long. The seed is printed, and ADDCARD_SEED plays it again: what is
-// done in which order; when, depends on the machine.
+// `go test` runs a short form. `make crash` (ADDCARD_CRASH=full) kills the
+// server 200 times on each database; `make soak` (ADDCARD_CRASH=30m) goes on
+// for that long. The seed is logged. ADDCARD_SEED repeats it: the order of all
+// actions, but not their timing.
 package crash
 
 import (
@@ -32,18 +32,18 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// The long form, and how long it goes on: 0 is once through the plan.
+// soak is how long the long form goes on; 0 means each fault as often as planned.
 var (
-	soak, notForTime = time.ParseDuration(os.Getenv("ADDCARD_CRASH"))
-	full             = notForTime == nil || os.Getenv("ADDCARD_CRASH") == "full"
+	soak, soakErr = time.ParseDuration(os.Getenv("ADDCARD_CRASH"))
+	full          = soakErr == nil || os.Getenv("ADDCARD_CRASH") == "full"
 )
 
-// patience is for what should take a moment.
-const patience = time.Minute
+// timeout bounds what usually takes a moment.
+const timeout = time.Minute
 
 func TestMain(m *testing.M) { server.Main(m) }
 
-// seed is the test's, and is printed.
+// seed returns the seed of the test and logs it.
 func seed(t *testing.T) uint64 {
 	t.Helper()
 	n := rand.Uint64N(1_000_000) + 1
@@ -57,9 +57,9 @@ func seed(t *testing.T) uint64 {
 	return n
 }
 
-// shop is replicas of the server on one database, a simulated WeChat, and
+// deployment is replicas of the server on one database, a simulated WeChat, and
 // holders of a card.
-type shop struct {
+type deployment struct {
 	t        *testing.T
 	sim      *wechatsim.Sim
 	wechat   string
@@ -71,31 +71,33 @@ type shop struct {
 	cards    []*card
 }
 
-// card is one holder's.
+// card is the card of one holder.
 type card struct {
 	user, code string
-	newest     atomic.Int64 // the greatest seq that was acknowledged
+	newest     atomic.Int64 // the greatest acknowledged seq
 }
 
-// databases are the places where a shop may keep what it knows, below dir.
-var databases = map[string]func(s *shop, dir string){
-	"sqlite": func(*shop, string) {},
-	"postgres": func(s *shop, dir string) {
+// databases set up the database of a deployment, by engine. dir is the folder
+// for its data.
+var databases = map[string]func(s *deployment, dir string){
+	"sqlite": func(*deployment, string) {},
+	"postgres": func(s *deployment, dir string) {
 		s.t.Helper()
 		s.postgres = postgres.NewIn(s.t, dir)
 		s.env = append(s.env, "DATABASE_URL="+s.postgres.URL("postgres"))
 	},
 }
 
-// open starts a shop whose database is in dir; "" is the test's folder.
-func open(t *testing.T, database, dir string, seed uint64, replicas, holders int) *shop {
+// open starts a deployment with its database in dir; "" is a folder of the
+// test.
+func open(t *testing.T, database, dir string, seed uint64, replicas, holders int) *deployment {
 	t.Helper()
 	sim := wechatsim.New(wechatsim.Options{Seed: seed})
 	t.Cleanup(sim.Close)
 	wechat := httptest.NewServer(sim.Handler())
 	t.Cleanup(wechat.Close)
 	a := sim.Accounts()
-	s := &shop{
+	s := &deployment{
 		t: t, sim: sim, wechat: wechat.URL, replicas: make([]atomic.Pointer[server.Server], replicas),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second},
 	}
@@ -112,7 +114,7 @@ func open(t *testing.T, database, dir string, seed uint64, replicas, holders int
 	}
 	s.cardID = s.newCard()
 	for i := range holders {
-		s.cards = append(s.cards, s.take(fmt.Sprint("user", i)))
+		s.cards = append(s.cards, s.claimCard(fmt.Sprint("user", i)))
 	}
 	s.eventually("all cards are active", func() bool {
 		for _, c := range s.cards {
@@ -125,11 +127,11 @@ func open(t *testing.T, database, dir string, seed uint64, replicas, holders int
 	return s
 }
 
-// start starts a replica, again and again as a supervisor does: one that finds
-// no database ends.
-func (s *shop) start(i int) {
+// start starts a replica. Like a supervisor, it tries again while the replica
+// ends because there is no database.
+func (s *deployment) start(i int) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(timeout); ; {
 		r, err := server.Launch(s.t, s.env)
 		if err == nil {
 			s.replicas[i].Store(r)
@@ -141,14 +143,14 @@ func (s *shop) start(i int) {
 	}
 }
 
-// reply is what a request got.
+// reply is the answer to a request.
 type reply struct {
 	status   int
 	replayed bool
 	body     []byte
 }
 
-func (s *shop) do(method, url, token, key string, body []byte) (reply, error) {
+func (s *deployment) do(method, url, token, key string, body []byte) (reply, error) {
 	req, err := http.NewRequestWithContext(context.Background(), method, url, bytes.NewReader(body))
 	if err != nil {
 		return reply{}, err
@@ -167,8 +169,8 @@ func (s *shop) do(method, url, token, key string, body []byte) (reply, error) {
 	return reply{resp.StatusCode, resp.Header.Get("Idempotent-Replayed") == "true", raw}, err
 }
 
-// ask sends a request that must succeed and decodes its answer into out.
-func (s *shop) ask(method, url, token string, in, out any) {
+// ask sends a request that must succeed and decodes the answer into out.
+func (s *deployment) ask(method, url, token string, in, out any) {
 	s.t.Helper()
 	raw, isRaw := in.([]byte)
 	if !isRaw && in != nil {
@@ -191,8 +193,8 @@ func (s *shop) ask(method, url, token string, in, out any) {
 
 type object = map[string]any
 
-// newCard creates a card that holds points and money.
-func (s *shop) newCard() string {
+// newCard creates a card with bonus and balance.
+func (s *deployment) newCard() string {
 	var created struct {
 		CardID string `json:"card_id"`
 	}
@@ -212,8 +214,8 @@ func (s *shop) newCard() string {
 	return created.CardID
 }
 
-// take has a user log in, take the card and report it.
-func (s *shop) take(user string) *card {
+// claimCard logs a user in, adds the card to the user's wallet and claims it.
+func (s *deployment) claimCard(user string) *card {
 	s.t.Helper()
 	code, err := s.sim.Login(user)
 	if err != nil {
@@ -234,7 +236,7 @@ func (s *shop) take(user string) *card {
 	return c
 }
 
-func (s *shop) face(c *card) wechatsim.CardFace {
+func (s *deployment) face(c *card) wechatsim.CardFace {
 	s.t.Helper()
 	faces, err := s.sim.Cards(c.user)
 	if err != nil || len(faces) != 1 {
@@ -243,25 +245,25 @@ func (s *shop) face(c *card) wechatsim.CardFace {
 	return faces[0]
 }
 
-func (s *shop) entriesPath(c *card) string {
+func (s *deployment) entriesPath(c *card) string {
 	return "/v1/cards/" + s.cardID + "/codes/" + c.code + "/entries"
 }
 
-// queued is a message that waits for WeChat.
-type queued struct {
+// outboxMessage is a message in the outbox, as the admin API returns it.
+type outboxMessage struct {
 	ID, Kind, State, Code string
 	Attempts              int
 	LastError             string `json:"last_error"`
 }
 
-func (s *shop) outbox() []queued {
+func (s *deployment) outbox() []outboxMessage {
 	s.t.Helper()
-	var page struct{ Messages []queued }
+	var page struct{ Messages []outboxMessage }
 	s.ask(http.MethodGet, s.replicas[0].Load().Admin+"/v1/outbox", server.AdminToken, nil, &page)
 	return page.Messages
 }
 
-// entry is a line of the ledger as the admin API tells it.
+// entry is an entry of the ledger, as the admin API returns it.
 type entry struct {
 	ID            string
 	Seq           int64
@@ -273,8 +275,8 @@ type entry struct {
 	RecordBalance string `json:"record_balance"`
 }
 
-// ledger reads all entries of a card, oldest first.
-func (s *shop) ledger(c *card) []entry {
+// ledger returns all entries of a card, oldest first.
+func (s *deployment) ledger(c *card) []entry {
 	s.t.Helper()
 	var list []entry
 	for cursor := ""; ; {
@@ -294,18 +296,18 @@ func (s *shop) ledger(c *card) []entry {
 	return list
 }
 
-func (s *shop) eventually(what string, ok func() bool) {
+func (s *deployment) eventually(what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); !ok(); <-time.After(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not within %v: %s", patience, what)
+			s.t.Fatalf("not within %v: %s", timeout, what)
 		}
 	}
 }
 
-// upstream is the unkindness of WeChat: about a fifth of all calls, 11 in a
-// hundred after they had their effect.
-var upstream = []wechatsim.Fault{
+// wechatFaults hit about a fifth of all calls: 11 in a hundred after the call
+// took effect.
+var wechatFaults = []wechatsim.Fault{
 	{Drop: true, When: "after", Rate: 0.06},
 	{HTTPStatus: 502, When: "after", Rate: 0.05},
 	{ErrCode: -1, Rate: 0.03},
@@ -314,9 +316,9 @@ var upstream = []wechatsim.Fault{
 	{LatencyMS: 300, Rate: 0.03},
 }
 
-func (s *shop) spoil() {
+func (s *deployment) injectFaults() {
 	s.t.Helper()
-	for _, f := range upstream {
+	for _, f := range wechatFaults {
 		if f.Path == "" {
 			f.Path = "*"
 		}
@@ -327,8 +329,8 @@ func (s *shop) spoil() {
 	}
 }
 
-// spoiled is how often each of these faults happened.
-func (s *shop) spoiled() (hits []int) {
+// faultHits returns how often each of these faults happened.
+func (s *deployment) faultHits() (hits []int) {
 	s.t.Helper()
 	var out struct{ Faults []struct{ Hits int } }
 	s.ask(http.MethodGet, s.wechat+"/_sim/faults", "", nil, &out)
@@ -338,8 +340,8 @@ func (s *shop) spoiled() (hits []int) {
 	return hits
 }
 
-// calls is how often WeChat was called.
-func (s *shop) calls() (n int) {
+// calls returns the number of calls of WeChat.
+func (s *deployment) calls() (n int) {
 	for _, c := range s.sim.Calls() {
 		n += c.Total
 	}

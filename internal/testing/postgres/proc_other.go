@@ -1,7 +1,0 @@
-//go:build !linux
-
-package postgres
-
-import "syscall"
-
-func dieWithTest() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
