@@ -19,6 +19,7 @@ import (
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 // databaseFile is in the folder of --data.
@@ -99,7 +100,7 @@ func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs 
 	}
 	sb.publicURL = "http://" + addr
 	close(sb.serving)
-	return sb.sim.SetCallback(wechatsim.Callback{URL: sb.publicURL + "/wechat/callback", Token: sb.pushToken, EncodingAESKey: sb.aesKey})
+	return sb.sim.SetCallback(push.Callback{URL: sb.publicURL + "/wechat/callback", Token: sb.pushToken, EncodingAESKey: sb.aesKey})
 }
 
 func (sb *sandbox) environ(c *runCmd, dir string) []string {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/cmd/internal/command"
-	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 type triggerCmd struct {
@@ -30,7 +30,7 @@ type triggerCmd struct {
 func (triggerCmd) Help() string {
 	var b strings.Builder
 	b.WriteString("Prints what the server answered. The events:\n")
-	for _, k := range wechatsim.EventKinds() {
+	for _, k := range push.Kinds() {
 		fmt.Fprintf(&b, "  %-30s %s\n", k.Name, k.About)
 	}
 	b.WriteString(`Examples:
@@ -43,7 +43,7 @@ func (triggerCmd) Help() string {
 // Validate implements kong's hook.
 func (c *triggerCmd) Validate() error {
 	var names []string
-	for _, k := range wechatsim.EventKinds() {
+	for _, k := range push.Kinds() {
 		names = append(names, k.Name)
 	}
 	if !slices.Contains(names, c.Event) {
@@ -71,7 +71,7 @@ func (c *triggerCmd) Run(ctx context.Context, io command.Streams) error {
 	if err != nil {
 		return err
 	}
-	var delivery wechatsim.Delivery
+	var delivery push.Delivery
 	if err := exchange(ctx, http.MethodPost, c.Wechat+"/_sim/events/trigger", "", body, &delivery); err != nil {
 		return fmt.Errorf("ask the sandbox at %s: %w", c.Wechat, err)
 	}
@@ -93,8 +93,8 @@ func (c *triggerCmd) direct(ctx context.Context, io command.Streams) error {
 	if os.Getenv("CALLBACK_AES_KEY") != "" && os.Getenv("OFFICIAL_APP_ID") == "" {
 		return command.Usagef("to seal for --to, OFFICIAL_APP_ID is needed in the environment beside CALLBACK_AES_KEY")
 	}
-	t := wechatsim.Trigger{
-		Callback:   wechatsim.Callback{URL: c.To, Token: token, EncodingAESKey: os.Getenv("CALLBACK_AES_KEY"), AppID: os.Getenv("OFFICIAL_APP_ID")},
+	t := push.Trigger{
+		Callback:   push.Callback{URL: c.To, Token: token, EncodingAESKey: os.Getenv("CALLBACK_AES_KEY"), AppID: os.Getenv("OFFICIAL_APP_ID")},
 		ToUserName: os.Getenv("OFFICIAL_ORIGINAL_ID"), Event: c.Event, CreateTime: time.Now().Unix(), Fields: c.Override,
 	}
 	select {
@@ -114,7 +114,7 @@ func (c *triggerCmd) direct(ctx context.Context, io command.Streams) error {
 	return nil
 }
 
-func (c *triggerCmd) send(ctx context.Context, out io.Writer, t wechatsim.Trigger) error {
+func (c *triggerCmd) send(ctx context.Context, out io.Writer, t push.Trigger) error {
 	req, err := t.Request(ctx)
 	if err != nil {
 		return &command.UsageError{Err: err}

@@ -3,6 +3,8 @@ package wechatsim
 import (
 	"strconv"
 	"time"
+
+	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
 // AddedCard is one item of what wx.addCard's success hands to the mini-program.
@@ -211,11 +213,11 @@ func (s *Sim) nextCode(c *card) string {
 
 // CheckWebConfig plays wx.config in a web page: it tells whether the signature
 // over url and a jsapi ticket of the Official Account is right now.
-func (s *Sim) CheckWebConfig(url, nonce string, timestamp int64, signature string) bool {
+func (s *Sim) CheckWebConfig(url, nonce string, timestamp int64, given string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.official.tickets["jsapi"] {
-		if s.Now().Before(t.until) && jssdkDigest(t.value, nonce, strconv.FormatInt(timestamp, 10), url) == signature {
+		if s.Now().Before(t.until) && signature.WebPage(t.value, nonce, strconv.FormatInt(timestamp, 10), url) == given {
 			return true
 		}
 	}

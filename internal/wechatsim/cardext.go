@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
 // The three things a phone says to a card it does not take, from the official
@@ -250,7 +252,7 @@ func (o *offer) signed() []string {
 func (s *Sim) verify(o *offer) *Rejection {
 	now := s.Now()
 	for _, t := range s.official.tickets["wx_card"] {
-		if now.Before(t.until) && digest(append(o.signed(), t.value)...) == o.signature {
+		if now.Before(t.until) && signature.Sorted(append(o.signed(), t.value)...) == o.signature {
 			return nil
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 // controls lists the control API.
@@ -52,7 +54,7 @@ func (s *Sim) describeAll(*http.Request) (any, error) {
 		imitated = append(imitated, path{ep.method, ep.path})
 	}
 	return object{"about": "a simulated WeChat: not for production, everything is forgotten at exit",
-		"imitates": imitated, "control": controls(), "events": EventKinds(), "guesses": s.Guesses(), "not_reproduced": notReproduced(),
+		"imitates": imitated, "control": controls(), "events": push.Kinds(), "guesses": s.Guesses(), "not_reproduced": notReproduced(),
 		"now": s.Now().UTC().Format(time.RFC3339)}, nil
 }
 
@@ -179,6 +181,7 @@ func (s *Sim) setGuesses(r *http.Request) (any, error) {
 		return nil, err
 	}
 	s.guesses = next
+	s.events.SetStyle(next.eventStyle())
 	s.quotas["/cgi-bin/ticket/getticket"] = quota{PerDay: number(next.TicketQuota)}
 	return object{"guesses": next.List()}, nil
 }

@@ -1,8 +1,11 @@
 package wechatsim
 
 import (
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
 // diagnose finds out what was signed instead, trying the mistakes that people are
@@ -32,7 +35,7 @@ func (s *Sim) diagnose(o *offer, now time.Time) *Rejection {
 func (s *Sim) wrongTicket(o *offer, now time.Time) *Rejection {
 	by := func(list []*ticket) bool {
 		for _, t := range list {
-			if digest(append(o.signed(), t.value)...) == o.signature {
+			if signature.Sorted(append(o.signed(), t.value)...) == o.signature {
 				return true
 			}
 		}
@@ -65,16 +68,16 @@ func (o *offer) wrongValues(ticket string) *Rejection {
 		cause, why string
 		digest     string
 	}{
-		{"code_not_signed", "code is in cardExt but was not signed", digest(without(o.code)...)},
-		{"openid_not_signed", "openid is in cardExt but was not signed", digest(without(o.openID)...)},
-		{"nonce_not_signed", "nonce_str is in cardExt but was not signed", digest(without(o.nonce)...)},
-		{"outer_str_signed", "outer_str must not be signed", digest(append([]string{o.outerStr}, all...)...)},
-		{"timestamp_differs", "milliseconds were signed, seconds sent", digest(append(without(o.timestamp), o.timestamp+"000")...)},
-		{"ticket_space", "the ticket was signed with a space behind it", digest(append(without(ticket), ticket+" ")...)},
-		{"sorted_by_key", "the values were sorted by their keys; sort the values", sha1Hex(ticket + o.cardID + o.code + o.nonce + o.openID + o.timestamp)},
-		{"sorted_by_key", "the values were sorted by their keys; sort the values", sha1Hex(ticket + o.cardID + o.code + o.openID + o.nonce + o.timestamp)},
-		{"not_sorted", "the values were joined unsorted", sha1Hex(strings.Join(append([]string{ticket}, o.signed()...), ""))},
-		{"joined_with_separator", "the values were joined with &; join them with nothing", sha1Hex(joinSorted(all, "&"))},
+		{"code_not_signed", "code is in cardExt but was not signed", signature.Sorted(without(o.code)...)},
+		{"openid_not_signed", "openid is in cardExt but was not signed", signature.Sorted(without(o.openID)...)},
+		{"nonce_not_signed", "nonce_str is in cardExt but was not signed", signature.Sorted(without(o.nonce)...)},
+		{"outer_str_signed", "outer_str must not be signed", signature.Sorted(append([]string{o.outerStr}, all...)...)},
+		{"timestamp_differs", "milliseconds were signed, seconds sent", signature.Sorted(append(without(o.timestamp), o.timestamp+"000")...)},
+		{"ticket_space", "the ticket was signed with a space behind it", signature.Sorted(append(without(ticket), ticket+" ")...)},
+		{"sorted_by_key", "the values were sorted by their keys; sort the values", signature.Hash(ticket + o.cardID + o.code + o.nonce + o.openID + o.timestamp)},
+		{"sorted_by_key", "the values were sorted by their keys; sort the values", signature.Hash(ticket + o.cardID + o.code + o.openID + o.nonce + o.timestamp)},
+		{"not_sorted", "the values were joined unsorted", signature.Hash(strings.Join(append([]string{ticket}, o.signed()...), ""))},
+		{"joined_with_separator", "the values were joined with &; join them with nothing", signature.Hash(strings.Join(slices.Sorted(slices.Values(all)), "&"))},
 	}
 	for _, try := range tries {
 		if try.digest == o.signature {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 func TestEvents_of_a_cards_life(t *testing.T) {
@@ -171,7 +172,7 @@ func TestEventFaults_duplicate_late_reorder_drop(t *testing.T) {
 func TestEventFault_a_reordered_event_alone_comes_anyway(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Guesses{}, nil)
-	if err := r.sim.AddEventFault(wechatsim.EventFault{Event: "card_pass_check", Reorder: true}); err != nil {
+	if err := r.sim.AddEventFault(push.Fault{Event: "card_pass_check", Reorder: true}); err != nil {
 		t.Fatal(err)
 	}
 	r.create(nil, nil)

@@ -1,13 +1,11 @@
 package wechatsim
 
 import (
-	"context"
 	"encoding/json"
-	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
+
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 func eventControls() []control {
@@ -22,7 +20,7 @@ func eventControls() []control {
 }
 
 func (s *Sim) setCallback(r *http.Request) (any, error) {
-	in, err := decode[Callback](r)
+	in, err := decode[push.Callback](r)
 	if err != nil {
 		return nil, err
 	}
@@ -32,81 +30,37 @@ func (s *Sim) setCallback(r *http.Request) (any, error) {
 	return object{"url": in.URL}, nil
 }
 
-// SetCallback changes where events go while the Sim runs; no URL is nowhere. The
-// error names the member that is wrong, and then nothing changes.
-func (s *Sim) SetCallback(c Callback) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.URL == "" {
-		s.callback = Callback{}
-		return nil
-	}
-	return s.pushTo(c)
-}
-
-// verifyCallback is the check that WeChat makes when a merchant enters a URL.
 func (s *Sim) verifyCallback(r *http.Request) (any, error) {
-	s.mu.Lock()
-	c := s.callback
-	s.mu.Unlock()
-	if c.URL == "" {
+	if s.events.Callback().URL == "" {
 		return nil, invalid("url", "no callback is set; PUT /_sim/callback first")
 	}
-	target, err := url.Parse(c.URL)
-	if err != nil {
-		return nil, err
-	}
-	stamp, nonce, echo := strconv.FormatInt(time.Now().Unix(), 10), digitsOf(10), digitsOf(19)
-	q := target.Query()
-	q.Set("signature", digest(c.Token, stamp, nonce))
-	q.Set("timestamp", stamp)
-	q.Set("nonce", nonce)
-	q.Set("echostr", echo)
-	target.RawQuery = q.Encode()
-	return s.post.verify(r.Context(), target.String(), echo), nil
-}
-
-func (p *postman) verify(ctx context.Context, target, echo string) object {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return object{"ok": false, "outcome": "unreachable"}
-	}
-	res, err := p.client.Do(req)
-	if err != nil {
-		return object{"ok": false, "outcome": failure(err)}
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 4096))
-	ok := err == nil && res.StatusCode == http.StatusOK && string(body) == echo
-	return object{"ok": ok, "status": res.StatusCode, "outcome": map[bool]string{true: "success", false: "answer"}[ok]}
+	return s.events.Verify(r.Context()), nil
 }
 
 func (s *Sim) showEvents(r *http.Request) (any, error) {
-	list := []Delivery{}
+	list := []push.Delivery{}
 	for _, d := range s.Deliveries() {
 		if want := r.URL.Query().Get("event"); want == "" || want == d.Event {
 			list = append(list, d)
 		}
 	}
-	return object{"events": list, "faults": s.post.faults()}, nil
+	return object{"events": list, "faults": s.events.Faults()}, nil
 }
 
 func (s *Sim) addEventFault(r *http.Request) (any, error) {
-	f, err := decode[EventFault](r)
+	f, err := decode[push.Fault](r)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.AddEventFault(f); err != nil {
 		return nil, err
 	}
-	return object{"faults": s.post.faults()}, nil
+	return object{"faults": s.events.Faults()}, nil
 }
 
 func (s *Sim) clearEventFaults(*http.Request) (any, error) {
-	s.post.clearFaults()
-	return object{"faults": s.post.faults()}, nil
+	s.events.ClearFaults()
+	return object{"faults": s.events.Faults()}, nil
 }
 
 // triggerRequest is the body of POST /_sim/events/trigger.
@@ -129,65 +83,43 @@ func (s *Sim) triggerEvent(r *http.Request) (any, error) {
 	if in.LateSeconds < 0 || in.LateSeconds > 3600 {
 		return nil, invalid("late_seconds", "late_seconds is 0 to 3600")
 	}
-	it, err := s.triggered(in)
+	t, err := s.trigger(in)
 	if err != nil {
 		return nil, err
 	}
-	it.late = seconds(in.LateSeconds)
+	duplicates := 0
 	if in.Twice {
-		it.again = 1
+		duplicates = 1
 	}
-	s.post.post(it)
-	if it.late == 0 {
-		select {
-		case <-it.done:
-		case <-r.Context().Done():
-		}
-	}
-	return s.post.copyOf(it.delivery), nil
+	return s.events.SendTrigger(r.Context(), t, duplicates, time.Duration(in.LateSeconds*float64(time.Second)))
 }
 
-func (p *postman) copyOf(d *Delivery) Delivery {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	out := *d
-	out.Tries = append([]Try{}, d.Tries...)
-	return out
-}
-
-func (s *Sim) triggered(in triggerRequest) (*parcel, error) {
+func (s *Sim) trigger(in triggerRequest) (t push.Trigger, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := Trigger{Callback: s.callback, ToUserName: s.official.OriginalID, Event: in.Event, CreateTime: s.Now().Unix()}
+	t = push.Trigger{Callback: s.events.Callback(), ToUserName: s.official.OriginalID, Event: in.Event, CreateTime: s.Now().Unix()}
 	if in.To != "" {
 		t.URL = in.To
 	}
 	if t.URL == "" {
-		return nil, invalid("to", "no callback is set; give to, or PUT /_sim/callback first")
+		return t, invalid("to", "no callback is set; give to, or PUT /_sim/callback first")
 	}
 	if in.User == "" {
 		in.User = "ann"
 	}
 	p, err := s.person(in.User)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	t.FromUserName, t.Fields = p.openID, s.triggerFields(in.Event, p)
-	if err := t.override(in.Fields); err != nil {
-		return nil, err
-	}
-	pushed, err := t.push()
-	if err != nil {
-		return nil, err
-	}
-	return s.parcel(pushed), nil
+	return t, override(&t, in.Fields)
 }
 
 // triggerFields are samples that fit this simulator: a card that is there, the
 // person's own code.
 func (s *Sim) triggerFields(event string, p *person) map[string]string {
 	out := map[string]string{}
-	kind, _ := eventKind(event)
+	kind, _ := push.KindOf(event)
 	own := map[string]string{}
 	if len(s.cardOrder) > 0 {
 		own["CardId"] = s.cardOrder[0].id
@@ -206,7 +138,7 @@ func (s *Sim) triggerFields(event string, p *person) map[string]string {
 	return out
 }
 
-func (t *Trigger) override(fields map[string]json.RawMessage) error {
+func override(t *push.Trigger, fields map[string]json.RawMessage) error {
 	for name, raw := range fields {
 		var text string
 		var number json.Number

@@ -6,13 +6,6 @@ import (
 	"slices"
 )
 
-// The parts that vectors.json has data for.
-var (
-	Digest      = digest
-	JSSDKDigest = jssdkDigest
-	SealMessage = sealMessage
-)
-
 // ShelfAfter puts 1…n on a shelf and returns what is left on it.
 func ShelfAfter(size, n int) []int {
 	s := newShelf[int](size)

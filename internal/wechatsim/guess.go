@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 // Guesses holds one switch for each point on which the facts about WeChat are
@@ -134,4 +136,8 @@ func (g *Guesses) set(name, value string) bool {
 		}
 	}
 	return false
+}
+
+func (g *Guesses) eventStyle() push.Style {
+	return push.Style{SpacedXML: g.PushXML == "spaced", ResignRetries: g.PushRetry == "fresh"}
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 const (
@@ -120,7 +121,7 @@ func openEnvelope(t *testing.T, sealed, key string) (message, appID string) {
 func pushRig(t *testing.T, g wechatsim.Guesses, answer func(int, http.ResponseWriter)) (*rig, *inbox) {
 	t.Helper()
 	in := newInbox(t, answer)
-	return newRig(t, wechatsim.Options{Guesses: g, Callback: wechatsim.Callback{URL: in.URL + "/cb?tenant=1", Token: pushToken}}), in
+	return newRig(t, wechatsim.Options{Guesses: g, Callback: push.Callback{URL: in.URL + "/cb?tenant=1", Token: pushToken}}), in
 }
 
 // settled waits until every event so far has arrived or was given up.

@@ -3,6 +3,8 @@ package wechatsim
 import (
 	"log/slog"
 	"time"
+
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 // Account is one WeChat app: the mini-program, or the Official Account that owns
@@ -34,7 +36,7 @@ type Options struct {
 	IPWhitelist []string
 	// Callback is where events are pushed; without a URL they are only logged.
 	// New panics if it is set and wrong.
-	Callback Callback
+	Callback push.Callback
 	// PushTimeout is how long one try of a push may take; 0 is WeChat's 5 s.
 	// After a try that failed sooner, the next follows a fifth of it later.
 	PushTimeout time.Duration

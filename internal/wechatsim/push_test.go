@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 func TestPush_plain_is_signed_over_token_timestamp_nonce(t *testing.T) {
@@ -46,7 +47,7 @@ func TestPush_plain_is_signed_over_token_timestamp_nonce(t *testing.T) {
 
 func TestPush_sealed_modes(t *testing.T) {
 	t.Parallel()
-	for mode, clear := range map[string]bool{wechatsim.ModeSafe: false, wechatsim.ModeCompat: true} {
+	for mode, clear := range map[string]bool{push.ModeSafe: false, push.ModeCompat: true} {
 		in := newInbox(t, nil)
 		r := newRig(t, wechatsim.Options{})
 		if got := r.do("PUT", "/_sim/callback", tree{"url": in.URL, "token": pushToken, "encoding_aes_key": pushKey, "mode": mode}); got.text("url") != in.URL {
@@ -75,7 +76,7 @@ func TestPush_sealed_modes(t *testing.T) {
 func TestPush_another_account_seals_for_another_app(t *testing.T) {
 	t.Parallel()
 	in := newInbox(t, nil)
-	r := newRig(t, wechatsim.Options{Callback: wechatsim.Callback{URL: in.URL, Token: pushToken, EncodingAESKey: pushKey, AppID: "wxother"}})
+	r := newRig(t, wechatsim.Options{Callback: push.Callback{URL: in.URL, Token: pushToken, EncodingAESKey: pushKey, AppID: "wxother"}})
 	r.create(nil, nil)
 	r.settled()
 	if _, appID := openEnvelope(t, in.letters()[0].text("Encrypt"), pushKey); appID != "wxother" {
@@ -101,7 +102,7 @@ func TestPush_three_tries_until_success_or_empty(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := newInbox(t, c.answer)
-			r := newRig(t, wechatsim.Options{PushTimeout: 500 * time.Millisecond, Callback: wechatsim.Callback{URL: in.URL, Token: pushToken}})
+			r := newRig(t, wechatsim.Options{PushTimeout: 500 * time.Millisecond, Callback: push.Callback{URL: in.URL, Token: pushToken}})
 			r.create(nil, nil)
 			r.settled()
 			d := r.sim.Deliveries()[0]
@@ -121,7 +122,7 @@ func TestPush_gives_up_a_try_after_the_timeout(t *testing.T) {
 			<-free
 		}
 	})
-	r := newRig(t, wechatsim.Options{PushTimeout: 200 * time.Millisecond, Callback: wechatsim.Callback{URL: in.URL, Token: pushToken}})
+	r := newRig(t, wechatsim.Options{PushTimeout: 200 * time.Millisecond, Callback: push.Callback{URL: in.URL, Token: pushToken}})
 	t.Cleanup(func() { r.sim.Close() })
 	r.create(nil, nil)
 	r.settled()
@@ -136,7 +137,7 @@ func TestPush_retry_repeats_or_renews_the_signature(t *testing.T) {
 	for guess, same := range map[string]bool{"same": true, "fresh": false} {
 		in := newInbox(t, func(n int, w http.ResponseWriter) { w.WriteHeader(map[bool]int{true: 500, false: 200}[n == 0]) })
 		r := newRig(t, wechatsim.Options{PushTimeout: 100 * time.Millisecond, Guesses: wechatsim.Guesses{PushRetry: guess},
-			Callback: wechatsim.Callback{URL: in.URL, Token: pushToken, EncodingAESKey: pushKey}})
+			Callback: push.Callback{URL: in.URL, Token: pushToken, EncodingAESKey: pushKey}})
 		r.create(nil, nil)
 		r.settled()
 		l := in.letters()
@@ -162,9 +163,9 @@ func TestClose_gives_up_pushes_under_way(t *testing.T) {
 	held := make(chan struct{})
 	in := newInbox(t, func(int, http.ResponseWriter) { <-held })
 	t.Cleanup(func() { close(held) })
-	r := newRig(t, wechatsim.Options{Callback: wechatsim.Callback{URL: in.URL, Token: pushToken}})
+	r := newRig(t, wechatsim.Options{Callback: push.Callback{URL: in.URL, Token: pushToken}})
 	r.create(nil, nil)
-	if err := r.sim.AddEventFault(wechatsim.EventFault{Event: "*", LateSeconds: 3000}); err != nil {
+	if err := r.sim.AddEventFault(push.Fault{Event: "*", LateSeconds: 3000}); err != nil {
 		t.Fatal(err)
 	}
 	r.create(nil, nil)

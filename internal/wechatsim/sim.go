@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 // Sim is one simulated WeChat. It keeps everything in memory and forgets it when
@@ -16,7 +18,7 @@ type Sim struct {
 	handler http.Handler
 	calls   *callBook
 	faults  *faultQueue
-	post    *postman
+	events  *push.Sender
 	closed  chan struct{}
 	once    sync.Once
 
@@ -41,7 +43,6 @@ type Sim struct {
 	shelves     int64
 	bizID       string
 	forms       map[string]*form // by activate_ticket
-	callback    Callback         // no URL: nowhere
 }
 
 // account is one app and what WeChat keeps for it.
@@ -70,16 +71,17 @@ func New(o Options) *Sim {
 		cards: map[string]*card{}, testers: map[string]bool{}, codes: map[string]*holding{},
 		pictures: map[string]*picture{}, forms: map[string]*form{},
 	}
-	s.post = newPostman(o.PushTimeout, s.closed)
+	s.events = push.NewSender(o.PushTimeout)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.faults = newFaultQueue(rand.New(rand.NewPCG(s.rng.Uint64(), 0)))
 	s.sealKey = []byte(s.pick(urlSafe, 32))
 	s.quotas = defaultQuotas(s.guesses)
+	s.events.SetStyle(s.guesses.eventStyle())
 	s.openAccounts(o.Accounts)
 	if o.Callback.URL != "" {
-		if err := s.pushTo(o.Callback); err != nil {
+		if err := s.SetCallback(o.Callback); err != nil {
 			panic("wechatsim: " + err.Error())
 		}
 	}
@@ -118,7 +120,7 @@ func (s *Sim) Handler() http.Handler { return s.handler }
 // waits for its answers. Later calls do nothing.
 func (s *Sim) Close() {
 	s.once.Do(func() { close(s.closed) })
-	s.post.close()
+	s.events.Close()
 }
 
 // Accounts returns the two apps with their secrets.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
 // What a second getticket does, by guess: the ticket, expires_in after 1000 s,
@@ -77,15 +78,15 @@ func TestWebConfig_signature(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	page := "https://shop.example/card?x=1"
-	good := wechatsim.JSSDKDigest(r.ticket("jsapi"), "abc", "1700000000", page)
-	check := func(signature string) bool {
-		got := r.post("/_sim/webpages/check", tree{"url": page + "#top", "nonce_str": "abc", "timestamp": 1700000000, "signature": signature})
+	good := signature.WebPage(r.ticket("jsapi"), "abc", "1700000000", page)
+	check := func(given string) bool {
+		got := r.post("/_sim/webpages/check", tree{"url": page + "#top", "nonce_str": "abc", "timestamp": 1700000000, "signature": given})
 		return got["ok"] == true
 	}
 	if !check(good) {
 		t.Error("a good signature is refused")
 	}
-	if check(wechatsim.JSSDKDigest(r.ticket("wx_card"), "abc", "1700000000", page)) {
+	if check(signature.WebPage(r.ticket("wx_card"), "abc", "1700000000", page)) {
 		t.Error("the wx_card ticket signs a web page")
 	}
 }

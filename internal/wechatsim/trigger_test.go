@@ -1,10 +1,10 @@
 package wechatsim_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 func TestTrigger_every_kind_from_the_control_api(t *testing.T) {
@@ -13,7 +13,7 @@ func TestTrigger_every_kind_from_the_control_api(t *testing.T) {
 	id := r.create(nil, nil)
 	r.added("bob", id, tree{"code": "B1", "outer_str": "door"})
 	r.settled()
-	for _, kind := range wechatsim.EventKinds() {
+	for _, kind := range push.Kinds() {
 		from := len(in.letters())
 		got := r.post("/_sim/events/trigger", tree{"event": kind.Name, "user": "bob"})
 		if got.text("state") != "delivered" {
@@ -62,31 +62,6 @@ func TestTrigger_overrides_twice_late_and_elsewhere(t *testing.T) {
 	r.do("PUT", "/_sim/callback", tree{})
 	if got := r.post("/_sim/events/trigger", tree{"event": "user_del_card"}); got.text("field") != "to" {
 		t.Errorf("no callback: %v", got)
-	}
-}
-
-func TestTrigger_without_a_simulator(t *testing.T) {
-	t.Parallel()
-	trigger := wechatsim.Trigger{Callback: wechatsim.Callback{URL: "http://127.0.0.1:1/cb", Token: pushToken, EncodingAESKey: pushKey, AppID: "wxa"},
-		ToUserName: "gh_a", FromUserName: "oA", Event: "user_get_card", Fields: map[string]string{"UserCardCode": "A1"}, Omit: []string{"UnionId"}}
-	one, err := trigger.Request(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := trigger.Request(t.Context())
-	if err != nil || one.URL.Query().Get("nonce") == two.URL.Query().Get("nonce") {
-		t.Errorf("one nonce for two requests: %v", err)
-	}
-	for field, bad := range map[string]func(*wechatsim.Trigger){
-		"event": func(x *wechatsim.Trigger) { x.Event = "x" }, "token": func(x *wechatsim.Trigger) { x.Token = "" },
-		"encoding_aes_key": func(x *wechatsim.Trigger) { x.EncodingAESKey = "short" }, "mode": func(x *wechatsim.Trigger) { x.Mode = "x" },
-		"app_id": func(x *wechatsim.Trigger) { x.AppID = "" }, "url": func(x *wechatsim.Trigger) { x.URL = "" },
-	} {
-		broken := trigger
-		bad(&broken)
-		if _, err := broken.Request(t.Context()); err == nil || !strings.HasPrefix(err.Error(), field+": ") {
-			t.Errorf("%s: %v", field, err)
-		}
 	}
 }
 

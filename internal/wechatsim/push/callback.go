@@ -1,4 +1,4 @@
-package wechatsim
+package push
 
 import (
 	"errors"
@@ -6,17 +6,17 @@ import (
 	"regexp"
 )
 
-// The three ways in which WeChat pushes ("Message push"): in clear, in clear with
-// the sealed form beside it, and sealed only.
+// The three modes of a push ("Message push"): in clear, in clear with the sealed
+// form beside it, and sealed only.
 const (
 	ModePlain  = "plain"
 	ModeCompat = "compat"
 	ModeSafe   = "safe"
 )
 
-// Callback is where events go and how they are signed and sealed. An empty URL
-// means nowhere. An empty Mode is safe with an EncodingAESKey and plain without;
-// an empty AppID is the Official Account's.
+// Callback says where events go and how they are signed and sealed. Without a
+// URL they go nowhere. An empty Mode is safe with an EncodingAESKey and plain
+// without.
 type Callback struct {
 	URL            string `json:"url"`
 	Token          string `json:"token"`
@@ -25,8 +25,8 @@ type Callback struct {
 	AppID          string `json:"app_id"`
 }
 
-// complete fills the mode; the error names the member that is wrong.
-func (c *Callback) complete() error {
+// normalize fills in the mode. The error names the field that is wrong.
+func (c *Callback) normalize() error {
 	if c.Mode == "" {
 		c.Mode = ModePlain
 		if c.EncodingAESKey != "" {

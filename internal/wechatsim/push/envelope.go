@@ -1,4 +1,4 @@
-package wechatsim
+package push
 
 import (
 	"bytes"
@@ -9,11 +9,12 @@ import (
 	"fmt"
 )
 
-// envelopeBlock is the padding block: 32, though AES has blocks of 16.
+// envelopeBlock is the size of the padding block: 32 bytes, although AES has
+// blocks of 16.
 const envelopeBlock = 32
 
-// sealMessage is WXBizMsgCrypt's encryption: AES-256-CBC over 16 random bytes,
-// the length, the message and the AppID, in base64.
+// sealMessage encrypts a message as WXBizMsgCrypt does: AES-256-CBC over 16
+// random bytes, the length, the message and the AppID, in base64.
 func sealMessage(encodingAESKey, random16, message, appID string) (string, error) {
 	key, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
 	if err != nil || len(key) != 32 {
