@@ -171,7 +171,7 @@ What this shows: WeChat's tokens, tickets, logins, cards and the phone's check o
 WeChat's documents, strictly (internal/wechatsim/README.md). It was never compared with WeChat itself. Where
 the documents are silent or contradict each other it guesses; each guess is a switch, --guess NAME=VALUE:
 `)
-	for _, g := range sb.sim.Guesses() {
+	for _, g := range sb.sim.Assumptions() {
 		others := slices.DeleteFunc(g.Choices, func(choice string) bool { return choice == g.Value })
 		_, _ = fmt.Fprintf(out, "  %-34s %s [or %s]\n", g.Name+"="+g.Value, g.About, strings.Join(others, ", "))
 	}

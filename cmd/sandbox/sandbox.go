@@ -64,7 +64,7 @@ func (sb *sandbox) startWeChat(ctx context.Context, c *runCmd) error {
 	if err != nil {
 		return fmt.Errorf("WeChat's side: %w", err)
 	}
-	sb.sim = wechatsim.New(wechatsim.Options{Guesses: guessed})
+	sb.sim = wechatsim.New(wechatsim.Options{Assumptions: guessed})
 	sb.wechatURL = "http://" + listener.Addr().String()
 	sb.wechat = &http.Server{Handler: sb.front(c.Miniprogram), ReadHeaderTimeout: 5 * time.Second}
 	sb.running.Go(func() { _ = sb.wechat.Serve(listener) })

@@ -36,7 +36,7 @@ func TestAddCard_success_and_the_face(t *testing.T) {
 func TestAddCard_takes_a_timestamp_as_the_guess_says(t *testing.T) {
 	t.Parallel()
 	for guess, want := range map[string][2]bool{"both": {true, true}, "number": {true, false}, "string": {false, true}} {
-		r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{CardExtTimestamp: guess}})
+		r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{CardExtTimestamp: guess}})
 		id, ticket := r.create(tree{"use_custom_code": false, "get_limit": 2}, nil), r.ticket("wx_card")
 		now := r.sim.Now().Unix()
 		for i, timestamp := range []any{now, fmt.Sprint(now)} {
@@ -319,7 +319,7 @@ func TestAddCard_two_deleted_copies_come_back_one_by_one(t *testing.T) {
 
 func TestAddCard_timestamp_window(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{TimestampWindow: "300"}})
+	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{TimestampWindow: "300"}})
 	id, ticket := r.create(systemCode(), nil), r.ticket("wx_card")
 	says(t, r.add("ann", id, r.ext(ticket, id, tree{"timestamp": r.sim.Now().Unix() - 400})), "签名错误", "timestamp_far")
 	r.added("ann", id, nil)

@@ -61,12 +61,12 @@ func endpoints() []endpoint {
 		card("/card/code/checkcode", (*Sim).checkCodes),
 		card("/card/code/decrypt", (*Sim).decryptCode),
 		card("/card/code/get", (*Sim).getCode),
-		card("/card/code/unavailable", (*Sim).unavailable),
-		card("/card/user/getcardlist", (*Sim).cardsOf),
+		card("/card/code/unavailable", (*Sim).makeUnavailable),
+		card("/card/user/getcardlist", (*Sim).getCardList),
 		card("/card/qrcode/create", (*Sim).createQRCode),
 		card("/card/landingpage/create", (*Sim).createShelf),
 		{path: "/cgi-bin/media/uploadimg", method: http.MethodPost, token: true, file: true, serve: (*Sim).uploadImage},
-		card("/card/membercard/activateuserform/set", (*Sim).setForm),
+		card("/card/membercard/activateuserform/set", (*Sim).setActivationForm),
 		card("/card/membercard/activate/geturl", (*Sim).getActivateURL),
 		card("/card/membercard/activatetempinfo/get", (*Sim).getTempInfo),
 		card("/card/membercard/activate", (*Sim).activate),
@@ -85,29 +85,29 @@ type answer struct {
 
 func (s *Sim) serveAPI(ep endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		f := s.faults.take(ep.path, r.RemoteAddr)
+		f := s.faults.next(ep.path, r.RemoteAddr)
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			s.calls.count(ep.path, "unreadable")
 			http.Error(w, "", http.StatusBadRequest)
 			return
 		}
-		s.wait(r, f.before())
+		s.pause(r, f.delayBefore())
 		var a answer
-		if f.swallows() {
+		if f.preventsEffect() {
 			a = answer{outcome: "fault"}
 		} else {
-			a = s.run(ep, r, body)
+			a = s.handle(ep, r, body)
 		}
-		s.wait(r, f.after())
-		a = f.spoil(a, ep.path, s)
+		s.pause(r, f.delayAfter())
+		a = f.apply(a, ep.path, s)
 		s.calls.count(ep.path, a.outcome)
 		f.write(w, a, s.Now())
 	}
 }
 
-// wait passes d of real time, less if the client hangs up or the Sim closes.
-func (s *Sim) wait(r *http.Request, d time.Duration) {
+// pause passes d of real time, less if the client hangs up or the Sim closes.
+func (s *Sim) pause(r *http.Request, d time.Duration) {
 	if d <= 0 {
 		return
 	}
@@ -120,8 +120,8 @@ func (s *Sim) wait(r *http.Request, d time.Duration) {
 	}
 }
 
-// run serves one call and encodes the answer while the state cannot change.
-func (s *Sim) run(ep endpoint, r *http.Request, body []byte) answer {
+// handle serves one call and encodes the answer while the state cannot change.
+func (s *Sim) handle(ep endpoint, r *http.Request, body []byte) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &call{now: s.Now(), query: r.URL.Query(), ip: hostOf(r.RemoteAddr), contentType: r.Header.Get("Content-Type")}
@@ -131,7 +131,7 @@ func (s *Sim) run(ep endpoint, r *http.Request, body []byte) answer {
 		out, err = ep.serve(s, c)
 	}
 	if err != nil {
-		return s.refusedAnswer(ep.path, err)
+		return s.refusalAnswer(ep.path, err)
 	}
 	return answer{status: http.StatusOK, contentType: contentTypeOf(ep.path), body: writeJSON(out), outcome: "0"}
 }
@@ -157,7 +157,7 @@ func (s *Sim) admit(ep endpoint, c *call, method string, body []byte) error {
 }
 
 func (s *Sim) admitToken(ep endpoint, c *call) error {
-	g, err := s.grantOf(c.query.Get("access_token"), c.now)
+	g, err := s.findToken(c.query.Get("access_token"), c.now)
 	if err != nil {
 		return err
 	}
@@ -169,11 +169,11 @@ func (s *Sim) admitToken(ep endpoint, c *call) error {
 		if c.account.kind != "official" {
 			return refuse(48001, "the token is the mini-program's; cards are the Official Account's")
 		}
-		if s.guesses.CardPermission == "denied" {
+		if s.assumptions.CardPermission == "denied" {
 			return refuse(48001, "the account has no card permission (guess card_permission)")
 		}
 	}
-	return s.spend(c.account, ep.path, c.now)
+	return s.countCall(c.account, ep.path, c.now)
 }
 
 // admitIP holds the IP whitelist against calls for the Official Account; a
@@ -192,7 +192,7 @@ func (s *Sim) admitBody(c *call, body []byte) error {
 		return refuse(44002, "empty body")
 	}
 	if hasUnicodeEscape(body) {
-		return refuse(number(s.guesses.UnicodeEscape), "the body has a \\u escape")
+		return refuse(number(s.assumptions.UnicodeEscape), "the body has a \\u escape")
 	}
 	tree, err := parseJSON(body)
 	if err != nil {
@@ -202,32 +202,32 @@ func (s *Sim) admitBody(c *call, body []byte) error {
 	if !ok {
 		return refuse(47001, "the body is no JSON object")
 	}
-	c.body = fields{root, &reading{fractions: s.guesses.FractionalNumber == "accept"}}
+	c.body = fields{root, &readState{allowFractions: s.assumptions.FractionalNumber == "accept"}}
 	return nil
 }
 
-// refusedAnswer writes an errcode the way that family of calls writes it.
-func (s *Sim) refusedAnswer(path string, err error) answer {
+// refusalAnswer writes an errcode the way that family of calls writes it.
+func (s *Sim) refusalAnswer(path string, err error) answer {
 	var r *refusal
 	if !errors.As(err, &r) {
 		r = refuse(-1, "%v", err)
 	}
-	s.calls.note(path, r, s.Now())
+	s.calls.addRefusal(path, r, s.Now())
 	s.log.Info("wechatsim: refused", "path", path, "errcode", r.code, "why", r.why)
 	return answer{status: http.StatusOK, contentType: contentTypeOf(path),
-		body: s.errBody(path, r.code, r.text), outcome: fmt.Sprint(r.code)}
+		body: s.errorBody(path, r.code, r.text), outcome: fmt.Sprint(r.code)}
 }
 
-// errBody needs s.mu for its random suffix.
-func (s *Sim) errBody(path string, code int, text string) []byte {
+// errorBody needs s.mu for its random suffix.
+func (s *Sim) errorBody(path string, code int, text string) []byte {
 	switch {
 	case strings.HasPrefix(path, "/card/"):
-		hint := s.pick(alphanumeric[10:], 6) + s.pick(digits, 8)
+		hint := s.randomString(alphanumeric[10:], 6) + s.randomString(digits, 8)
 		return fmt.Appendf(nil, `{ "errcode": %d, "errmsg": %s}`, code, writeJSON(text+" hint: ["+hint+"]"))
 	case strings.HasPrefix(path, "/sns/"):
-		text += ", hints: [ req_id: " + s.pick(alphanumeric, 6) + "-" + s.pick(alphanumeric, 6) + " ]"
+		text += ", hints: [ req_id: " + s.randomString(alphanumeric, 6) + "-" + s.randomString(alphanumeric, 6) + " ]"
 	default:
-		text += " rid: " + s.pick(hexDigits, 8) + "-" + s.pick(hexDigits, 8) + "-" + s.pick(hexDigits, 8)
+		text += " rid: " + s.randomString(hexDigits, 8) + "-" + s.randomString(hexDigits, 8) + "-" + s.randomString(hexDigits, 8)
 	}
 	return writeJSON(struct {
 		Code int    `json:"errcode"`

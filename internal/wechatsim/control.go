@@ -28,11 +28,11 @@ type controlError struct {
 
 func (e *controlError) Error() string { return e.Text }
 
-func invalid(field, text string, args ...any) error {
+func invalidField(field, text string, args ...any) error {
 	return &controlError{http.StatusUnprocessableEntity, fmt.Sprintf(text, args...), field}
 }
 
-func missing(field, text string, args ...any) error {
+func notFound(field, text string, args ...any) error {
 	return &controlError{http.StatusNotFound, fmt.Sprintf(text, args...), field}
 }
 
@@ -60,7 +60,7 @@ func (s *Sim) routes() http.Handler {
 // serveUnknown answers for every WeChat path that is not imitated.
 func (s *Sim) serveUnknown(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	a := s.refusedAnswer(r.URL.Path, refuse(40066, "the simulator does not imitate this path"))
+	a := s.refusalAnswer(r.URL.Path, refuse(40066, "the simulator does not imitate this path"))
 	s.mu.Unlock()
 	a.status = http.StatusNotFound
 	s.calls.count("other", a.outcome)
@@ -127,10 +127,10 @@ func decodeError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong):
-		return invalid(wrong.Field, "%s must be %s, not %s", wrong.Field, wrong.Type, wrong.Value)
+		return invalidField(wrong.Field, "%s must be %s, not %s", wrong.Field, wrong.Type, wrong.Value)
 	}
 	if match := regexp.MustCompile(`unknown field "(.*)"`).FindStringSubmatch(err.Error()); match != nil {
-		return invalid(match[1], "unknown member %s", match[1])
+		return invalidField(match[1], "unknown member %s", match[1])
 	}
 	return &controlError{http.StatusBadRequest, err.Error(), ""}
 }

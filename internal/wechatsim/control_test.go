@@ -92,12 +92,12 @@ func TestGuesses_unknown_value_panics_at_the_start(t *testing.T) {
 			t.Errorf("panic %q", got)
 		}
 	}()
-	wechatsim.New(wechatsim.Options{Guesses: wechatsim.Guesses{MaxCards: "7"}})
+	wechatsim.New(wechatsim.Options{Assumptions: wechatsim.Assumptions{MaxCards: "7"}})
 }
 
 func TestGuesses_every_switch_has_a_use(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{UnicodeEscape: "40033", WrongSecret: "40001", FractionalNumber: "accept"}})
+	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{UnicodeEscape: "40033", WrongSecret: "40001", FractionalNumber: "accept"}})
 	id := r.create(nil, nil)
 	wantCode(t, r.card("/card/get", `{"card_id":"\u0041"}`), 40033)
 	bad := r.a.Official

@@ -36,7 +36,7 @@ func (s *Sim) emit(event string, p *person, fields map[string]string) {
 		CreateTime: s.Now().Unix(), Fields: fields})
 }
 
-func (s *Sim) emitGet(h *holding, restored bool, scene string) {
+func (s *Sim) emitGet(h *walletCard, restored bool, scene string) {
 	fields := map[string]string{"CardId": h.card.id, "IsGiveByFriend": "0", "UserCardCode": h.code, "FriendUserName": "",
 		"OuterId": "0", "OldUserCardCode": "", "IsRestoreMemberCard": "0", "IsRecommendByFriend": "0"}
 	if restored {
@@ -57,7 +57,7 @@ func (s *Sim) emitWithUnion(event string, p *person, fields map[string]string) {
 	s.emit(event, p, fields)
 }
 
-func (s *Sim) emitCode(event string, h *holding, more map[string]string) {
+func (s *Sim) emitCode(event string, h *walletCard, more map[string]string) {
 	fields := map[string]string{"CardId": h.card.id, "UserCardCode": h.code}
 	maps.Copy(fields, more)
 	s.emit(event, h.owner, fields)

@@ -11,7 +11,7 @@ import (
 
 func TestEvents_of_a_cards_life(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"sku": tree{"quantity": 1}, "need_push_on_view": true}, nil)
 	other := r.create(nil, nil)
 	r.post("/_sim/cards/"+other+"/reject", tree{"reason": "blurred"})
@@ -51,7 +51,7 @@ func TestEvents_of_a_cards_life(t *testing.T) {
 
 func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"can_give_friend": true}, nil)
 	r.added("ann", id, tree{"code": "A1"})
 	r.card("/card/membercard/activate", tree{"card_id": id, "code": "A1", "membership_number": "A1", "init_bonus": 7})
@@ -102,7 +102,7 @@ func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 
 func TestEvents_gift_refusals(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{GiftedCard: "fresh"}})
+	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{GiftedCard: "fresh"}})
 	fixed, free := r.create(nil, nil), r.create(tree{"can_give_friend": true}, nil)
 	r.added("ann", fixed, tree{"code": "A1"})
 	r.added("ann", free, tree{"code": "A1"})
@@ -124,7 +124,7 @@ func TestEvents_gift_refusals(t *testing.T) {
 
 func TestEventFaults_duplicate_late_reorder_drop(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"get_limit": 20}, nil)
 	ticket := r.ticket("wx_card")
 	r.settled()
@@ -171,7 +171,7 @@ func TestEventFaults_duplicate_late_reorder_drop(t *testing.T) {
 
 func TestEventFault_a_reordered_event_alone_comes_anyway(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	if err := r.sim.AddEventFault(push.Fault{Event: "card_pass_check", Reorder: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 // ShelfAfter puts 1…n on a shelf and returns what is left on it.
 func ShelfAfter(size, n int) []int {
-	s := newShelf[int](size)
+	s := newBoundedMap[int](size)
 	for i := 1; i <= n; i++ {
 		s.put(fmt.Sprint(i), i)
 	}

@@ -118,10 +118,10 @@ func openEnvelope(t *testing.T, sealed, key string) (message, appID string) {
 }
 
 // pushRig is a rig whose events go to an inbox in clear.
-func pushRig(t *testing.T, g wechatsim.Guesses, answer func(int, http.ResponseWriter)) (*rig, *inbox) {
+func pushRig(t *testing.T, g wechatsim.Assumptions, answer func(int, http.ResponseWriter)) (*rig, *inbox) {
 	t.Helper()
 	in := newInbox(t, answer)
-	return newRig(t, wechatsim.Options{Guesses: g, Callback: push.Callback{URL: in.URL + "/cb?tenant=1", Token: pushToken}}), in
+	return newRig(t, wechatsim.Options{Assumptions: g, Callback: push.Callback{URL: in.URL + "/cb?tenant=1", Token: pushToken}}), in
 }
 
 // settled waits until every event so far has arrived or was given up.

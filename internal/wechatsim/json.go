@@ -133,27 +133,27 @@ func mergeTree(tree, patch map[string]any) {
 // fields reads one JSON object member by member. The first member of a wrong
 // type is remembered in the shared err; readers go on with zero values.
 type fields struct {
-	m    map[string]any
-	root *reading
+	values map[string]any
+	state  *readState
 }
 
-type reading struct {
-	err       error
-	fractions bool // take 100.0 for a whole number
+type readState struct {
+	err            error
+	allowFractions bool // take 100.0 for a whole number
 }
 
-func (f fields) has(name string) bool { return f.m[name] != nil }
+func (f fields) has(name string) bool { return f.values[name] != nil }
 
 func (f fields) fail(code int, why string, args ...any) {
-	if f.root.err == nil {
-		f.root.err = refuse(code, why, args...)
+	if f.state.err == nil {
+		f.state.err = refuse(code, why, args...)
 	}
 }
 
 // get is the member, or the zero value with 47001 noted when its type differs.
 func get[T any](f fields, name, want string) T {
 	var zero T
-	value, present := f.m[name]
+	value, present := f.values[name]
 	if !present {
 		return zero
 	}
@@ -166,13 +166,13 @@ func get[T any](f fields, name, want string) T {
 
 func (f fields) text(name string) string { return get[string](f, name, "a string") }
 
-func (f fields) truth(name string) bool { return get[bool](f, name, "a boolean") }
+func (f fields) boolean(name string) bool { return get[bool](f, name, "a boolean") }
 
 func (f fields) object(name string) fields {
-	return fields{get[map[string]any](f, name, "an object"), f.root}
+	return fields{get[map[string]any](f, name, "an object"), f.state}
 }
 
-func (f fields) whole(name string) int64 {
+func (f fields) integer(name string) int64 {
 	n := get[json.Number](f, name, "a number")
 	if n == "" {
 		return 0
@@ -188,13 +188,13 @@ func (f fields) fraction(name string, n json.Number) int64 {
 	switch {
 	case err != nil || value != float64(int64(value)):
 		f.fail(47001, "%s is not a whole number", name)
-	case !f.root.fractions:
+	case !f.state.allowFractions:
 		f.fail(-1, "%s is written with a fraction or an exponent", name)
 	}
 	return int64(value)
 }
 
-func (f fields) texts(name string) []string {
+func (f fields) textList(name string) []string {
 	var out []string
 	for _, one := range get[[]any](f, name, "a list") {
 		text, ok := one.(string)
@@ -209,7 +209,7 @@ func (f fields) texts(name string) []string {
 // required notes 41011 for each missing or empty member.
 func (f fields) required(names ...string) {
 	for _, name := range names {
-		if f.m[name] == nil || f.m[name] == "" {
+		if f.values[name] == nil || f.values[name] == "" {
 			f.fail(41011, "%s is missing", name)
 		}
 	}

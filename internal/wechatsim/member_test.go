@@ -10,9 +10,9 @@ import (
 )
 
 // member is a rig with one custom-code card in ann's wallet.
-func memberRig(t *testing.T, g wechatsim.Guesses) (*rig, string, string) {
+func memberRig(t *testing.T, g wechatsim.Assumptions) (*rig, string, string) {
 	t.Helper()
-	r := newRig(t, wechatsim.Options{Guesses: g})
+	r := newRig(t, wechatsim.Options{Assumptions: g})
 	id := r.create(nil, tree{"custom_field1": tree{"name_type": "FIELD_NAME_TYPE_LEVEL"}, "custom_field2": tree{"name_type": "FIELD_NAME_TYPE_COUPON"}})
 	got := r.added("ann", id, tree{"code": "A1", "outer_str": "door"})
 	return r, id, reply(got["cardList"].([]any)[0].(tree)).text("code")
@@ -20,7 +20,7 @@ func memberRig(t *testing.T, g wechatsim.Guesses) (*rig, string, string) {
 
 func TestDecryptCode(t *testing.T) {
 	t.Parallel()
-	r, _, sealed := memberRig(t, wechatsim.Guesses{})
+	r, _, sealed := memberRig(t, wechatsim.Assumptions{})
 	if got := r.card("/card/code/decrypt", tree{"encrypt_code": sealed}); got.text("code") != "A1" {
 		t.Errorf("got %v", got)
 	}
@@ -35,7 +35,7 @@ func TestDecryptCode(t *testing.T) {
 
 func TestGetCode_and_its_refusals(t *testing.T) {
 	t.Parallel()
-	r, id, sealed := memberRig(t, wechatsim.Guesses{})
+	r, id, sealed := memberRig(t, wechatsim.Assumptions{})
 	ann, _ := r.sim.Person("ann")
 	got := r.card("/card/code/get", tree{"card_id": id, "code": "A1"})
 	if got.text("openid") != ann.OpenID || got.text("user_card_status") != "NORMAL" || got["can_consume"] != true ||
@@ -74,7 +74,7 @@ func TestGetCode_system_codes_need_no_card_id(t *testing.T) {
 
 func TestActivate(t *testing.T) {
 	t.Parallel()
-	r, id, _ := memberRig(t, wechatsim.Guesses{})
+	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	activate := func(patch tree) reply {
 		body := tree{"card_id": id, "code": "A1", "membership_number": "M1", "init_bonus": 100, "init_balance": 5,
 			"init_bonus_record": "开卡送积分", "init_custom_field_value1": "白银"}
@@ -127,7 +127,7 @@ func TestActivate(t *testing.T) {
 
 func TestUpdateUser_absolute_wins_and_delta_alone_adds(t *testing.T) {
 	t.Parallel()
-	r, id, _ := memberRig(t, wechatsim.Guesses{})
+	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	update := func(patch tree) reply {
 		body := tree{"card_id": id, "code": "A1"}
 		lay(body, patch)
@@ -173,7 +173,7 @@ func TestUpdateUser_absolute_wins_and_delta_alone_adds(t *testing.T) {
 
 func TestUpdateUser_custom_fields_and_their_messages(t *testing.T) {
 	t.Parallel()
-	r, id, _ := memberRig(t, wechatsim.Guesses{})
+	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	r.card("/card/membercard/activate", tree{"card_id": id, "code": "A1", "membership_number": "M1"})
 	r.card("/card/membercard/updateuser", tree{"card_id": id, "code": "A1", "custom_field_value1": "金", "custom_field_value2": "9",
 		"notify_optional": tree{"is_notify_custom_field1": true, "is_notify_custom_field2": true}})
@@ -190,7 +190,7 @@ func TestUpdateUser_custom_fields_and_their_messages(t *testing.T) {
 func TestUpdateUser_pushes_update_member_card_as_the_guess_says(t *testing.T) {
 	t.Parallel()
 	for guess, want := range map[string]int{"sent": 1, "silent": 0} {
-		r, id, _ := memberRig(t, wechatsim.Guesses{MemberUpdate: guess})
+		r, id, _ := memberRig(t, wechatsim.Assumptions{MemberUpdate: guess})
 		r.card("/card/membercard/activate", tree{"card_id": id, "code": "A1", "membership_number": "M1"})
 		r.card("/card/membercard/updateuser", tree{"card_id": id, "code": "A1", "add_bonus": 3})
 		r.card("/card/membercard/updateuser", tree{"card_id": id, "code": "A1", "bonus": 3})
@@ -202,7 +202,7 @@ func TestUpdateUser_pushes_update_member_card_as_the_guess_says(t *testing.T) {
 
 func TestUnavailable_is_for_ever(t *testing.T) {
 	t.Parallel()
-	r, id, _ := memberRig(t, wechatsim.Guesses{})
+	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	body := tree{"card_id": id, "code": "A1", "reason": "退卡"}
 	wantCode(t, r.card("/card/code/unavailable", tree{"card_id": id, "code": "A9"}), 40056)
 	wantCode(t, r.card("/card/code/unavailable", body), 0)
@@ -215,7 +215,7 @@ func TestUnavailable_is_for_ever(t *testing.T) {
 
 func TestCardsOf_wants_the_official_openid(t *testing.T) {
 	t.Parallel()
-	r, id, _ := memberRig(t, wechatsim.Guesses{})
+	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	ann, _ := r.sim.Person("ann")
 	got := r.card("/card/user/getcardlist", tree{"openid": ann.OpenID})
 	if list := got["card_list"].([]any); len(list) != 1 || reply(list[0].(tree)).text("code") != "A1" {
@@ -235,7 +235,7 @@ func TestCardsOf_wants_the_official_openid(t *testing.T) {
 func TestDeletedCard_copies_as_the_guess_says(t *testing.T) {
 	t.Parallel()
 	for guess, want := range map[string]int{"keeps": 0, "ends": 40127} {
-		r, id, _ := memberRig(t, wechatsim.Guesses{DeletedCard: guess})
+		r, id, _ := memberRig(t, wechatsim.Assumptions{DeletedCard: guess})
 		r.card("/card/delete", tree{"card_id": id})
 		wantCode(t, r.card("/card/code/get", tree{"card_id": id, "code": "A1"}), want)
 	}
@@ -261,7 +261,7 @@ func TestSubmitForm_activates_unless_the_card_jumps(t *testing.T) {
 			t.Errorf("events %v", got)
 		}
 	}
-	r, id, _ := memberRig(t, wechatsim.Guesses{})
+	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	if got := r.post("/_sim/phones/ann/submit-form", tree{"card_id": id, "code": "A1"}); got.text("field") != "card_id" {
 		t.Errorf("not one-click: %v", got)
 	}
@@ -279,7 +279,7 @@ func TestAutoActivate_is_active_at_once(t *testing.T) {
 
 func TestOpenCard_wants_the_plain_code(t *testing.T) {
 	t.Parallel()
-	r, id, sealed := memberRig(t, wechatsim.Guesses{})
+	r, id, sealed := memberRig(t, wechatsim.Assumptions{})
 	open := func(code string) reply {
 		return r.post("/_sim/phones/ann/open-card", tree{"cardList": []any{tree{"cardId": id, "code": code}}})
 	}

@@ -30,7 +30,7 @@ type Options struct {
 	// account: then there is no unionid anywhere.
 	Unbound bool
 	// Guesses decides the uncertain points. New panics on an unknown value.
-	Guesses Guesses
+	Assumptions Assumptions
 	// IPWhitelist holds the addresses that may call for the Official Account;
 	// others get 40164. Empty means everybody.
 	IPWhitelist []string

@@ -15,7 +15,7 @@ type person struct {
 	unionID    string
 	blocked    bool
 	logins     meter
-	wallet     []*holding
+	wallet     []*walletCard
 }
 
 // Person is what identifies one user to the two apps. UnionID is empty when the
@@ -36,10 +36,10 @@ func (s *Sim) Person(user string) (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	return s.describe(p), nil
+	return s.identities(p), nil
 }
 
-func (s *Sim) describe(p *person) Person {
+func (s *Sim) identities(p *person) Person {
 	out := Person{Name: p.name, MiniOpenID: p.miniOpenID, OpenID: p.openID, Blocked: p.blocked}
 	if s.bound {
 		out.UnionID = p.unionID
@@ -57,8 +57,8 @@ func (s *Sim) person(user string) (*person, error) {
 	if len(s.people) >= maxPeople {
 		return nil, errors.New("user: more people than a simulator holds")
 	}
-	p := &person{name: user, openID: MarkOpenID + s.pick(urlSafe, 23), unionID: MarkUnionID + s.pick(urlSafe, 23)}
-	p.miniOpenID = MarkMiniOpenID + s.pick(urlSafe, 23)
+	p := &person{name: user, openID: MarkOpenID + s.randomString(urlSafe, 23), unionID: MarkUnionID + s.randomString(urlSafe, 23)}
+	p.miniOpenID = MarkMiniOpenID + s.randomString(urlSafe, 23)
 	if s.mini == s.official {
 		p.miniOpenID = p.openID
 	}

@@ -27,7 +27,7 @@ func (s *Sim) phoneLogin(r *http.Request) (any, error) {
 func (s *Sim) phoneAddCard(r *http.Request) (any, error) {
 	argument, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, invalid("", "the argument is too large")
+		return nil, invalidField("", "the argument is too large")
 	}
 	if r.URL.Query().Get("cancel") == "1" {
 		return nil, reject("cancel", "cancelled", "the user closed the page")
@@ -57,7 +57,7 @@ func (s *Sim) phoneDeleteCard(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if h.status == codeDeleted {
-		return nil, invalid("code", "the card is deleted already")
+		return nil, invalidField("code", "the card is deleted already")
 	}
 	h.status = codeDeleted
 	s.emitCode("user_del_card", h, nil)
@@ -65,14 +65,14 @@ func (s *Sim) phoneDeleteCard(r *http.Request) (any, error) {
 }
 
 // inWallet finds a card that the user sees: not one that was given away.
-func (s *Sim) inWallet(user string, ref copyRef) (*holding, error) {
+func (s *Sim) inWallet(user string, ref copyRef) (*walletCard, error) {
 	p, err := s.person(user)
 	if err != nil {
 		return nil, err
 	}
-	h := p.find(ref.CardID, ref.Code)
+	h := p.walletCard(ref.CardID, ref.Code)
 	if h == nil || h.status == codeGiven {
-		return nil, missing("code", "%s does not hold card %q with code %q; the plain code is wanted", user, ref.CardID, ref.Code)
+		return nil, notFound("code", "%s does not hold card %q with code %q; the plain code is wanted", user, ref.CardID, ref.Code)
 	}
 	return h, nil
 }
@@ -104,18 +104,18 @@ func (s *Sim) scanCard(r *http.Request) (any, error) {
 	}
 	o := &offer{cardID: in.CardID, card: s.cards[in.CardID], code: in.Code, outerStr: in.OuterStr}
 	if in.URL != "" {
-		if o, err = s.scanned(in.URL, p); err != nil {
+		if o, err = s.readQRCode(in.URL, p); err != nil {
 			return nil, err
 		}
 	}
-	o.has = map[string]bool{"code": o.code != ""}
+	o.present = map[string]bool{"code": o.code != ""}
 	if o.card == nil {
-		return nil, missing("card_id", "no such card")
+		return nil, notFound("card_id", "no such card")
 	}
-	if r := o.fitsCode(); r != nil {
-		return nil, invalid("code", "%s", r.Explanation)
+	if r := o.checkCode(); r != nil {
+		return nil, invalidField("code", "%s", r.Explanation)
 	}
-	if r := s.available(newBatch(), p, o); r != nil {
+	if r := s.checkAvailable(newBatch(), p, o); r != nil {
 		r.CardID = o.cardID
 		return nil, r
 	}
@@ -135,7 +135,7 @@ func (s *Sim) phoneOpenCard(r *http.Request) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	opened := []*holding{}
+	opened := []*walletCard{}
 	for _, one := range in.CardList {
 		h, err := s.inWallet(r.PathValue("user"), copyRef{one.CardID, one.Code})
 		if err != nil {
@@ -144,7 +144,7 @@ func (s *Sim) phoneOpenCard(r *http.Request) (any, error) {
 		opened = append(opened, h)
 	}
 	for _, h := range opened {
-		if h.card.truth("need_push_on_view") {
+		if h.card.baseFlag("need_push_on_view") {
 			s.emitCode("user_view_card", h, map[string]string{"OuterStr": h.outerStr})
 		}
 	}
@@ -167,13 +167,13 @@ func (s *Sim) submitForm(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !h.card.memberTruth("wx_activate") {
-		return nil, invalid("card_id", "the card is not one-click (wx_activate)")
+	if !h.card.flag("wx_activate") {
+		return nil, invalidField("card_id", "the card is not one-click (wx_activate)")
 	}
 	if in.Form != nil {
 		h.form = in.Form
 	}
-	h.active = h.active || !h.card.memberTruth("wx_activate_after_submit")
+	h.active = h.active || !h.card.flag("wx_activate_after_submit")
 	s.emitCode("submit_membercard_user_info", h, nil)
 	return s.face(h), nil
 }
@@ -202,7 +202,7 @@ func (s *Sim) listCards(*http.Request) (any, error) {
 	defer s.mu.Unlock()
 	list := []line{}
 	for _, c := range s.cardOrder {
-		list = append(list, line{c.id, c.text("title"), s.statusName(c.status), c.quantity})
+		list = append(list, line{c.id, c.baseText("title"), s.statusName(c.status), c.quantity})
 	}
 	return object{"cards": list}, nil
 }
@@ -236,10 +236,10 @@ func (s *Sim) endReview(cardID string, status cardStatus, reason string) error {
 	defer s.mu.Unlock()
 	c := s.cards[cardID]
 	if c == nil {
-		return missing("card_id", "no such card")
+		return notFound("card_id", "no such card")
 	}
 	if c.status == cardDeleted {
-		return invalid("card_id", "the card was deleted")
+		return invalidField("card_id", "the card was deleted")
 	}
 	c.status, c.updated = status, s.Now()
 	s.emitReview(c, status, reason)

@@ -14,7 +14,7 @@ import (
 
 func TestPush_plain_is_signed_over_token_timestamp_nonce(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	r.sim.Advance(5 * time.Hour)
 	id := r.create(nil, nil)
 	r.settled()
@@ -136,7 +136,7 @@ func TestPush_retry_repeats_or_renews_the_signature(t *testing.T) {
 	t.Parallel()
 	for guess, same := range map[string]bool{"same": true, "fresh": false} {
 		in := newInbox(t, func(n int, w http.ResponseWriter) { w.WriteHeader(map[bool]int{true: 500, false: 200}[n == 0]) })
-		r := newRig(t, wechatsim.Options{PushTimeout: 100 * time.Millisecond, Guesses: wechatsim.Guesses{PushRetry: guess},
+		r := newRig(t, wechatsim.Options{PushTimeout: 100 * time.Millisecond, Assumptions: wechatsim.Assumptions{PushRetry: guess},
 			Callback: push.Callback{URL: in.URL, Token: pushToken, EncodingAESKey: pushKey}})
 		r.create(nil, nil)
 		r.settled()
@@ -149,7 +149,7 @@ func TestPush_retry_repeats_or_renews_the_signature(t *testing.T) {
 
 func TestPush_spaced_xml(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{PushXML: "spaced"}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{PushXML: "spaced"}, nil)
 	r.create(nil, nil)
 	r.settled()
 	l := in.letters()[0]

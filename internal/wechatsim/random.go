@@ -37,8 +37,8 @@ func newRand(seed uint64) *rand.Rand {
 	return rand.New(rand.NewChaCha8(key))
 }
 
-// pick returns n characters of the alphabet.
-func (s *Sim) pick(alphabet string, n int) string {
+// randomString returns n characters of the alphabet.
+func (s *Sim) randomString(alphabet string, n int) string {
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = alphabet[s.rng.IntN(len(alphabet))]
@@ -48,6 +48,6 @@ func (s *Sim) pick(alphabet string, n int) string {
 
 // sessionKey is base64 of 16 bytes, as WeChat's, with the mark in front.
 func (s *Sim) sessionKey() string {
-	raw := []byte("simkey" + s.pick(urlSafe, 10))
+	raw := []byte("simkey" + s.randomString(urlSafe, 10))
 	return base64.StdEncoding.EncodeToString(raw)
 }

@@ -16,42 +16,42 @@ type Sim struct {
 	log     *slog.Logger
 	clock   clock
 	handler http.Handler
-	calls   *callBook
+	calls   *callLog
 	faults  *faultQueue
 	events  *push.Sender
 	closed  chan struct{}
 	once    sync.Once
 
-	mu          sync.Mutex // guards all that follows
-	rng         *rand.Rand
-	guesses     Guesses
-	bound       bool
-	mini        *account
-	official    *account // the same as mini for a test account
-	ipWhitelist []string
-	quotas      map[string]quota
-	grants      shelf[*grant]
-	logins      shelf[*login]
-	people      map[string]*person
-	openIDs     map[string]*person // by the Official Account's openid
-	cards       map[string]*card
-	cardOrder   []*card
-	testers     map[string]bool // openids and user names of testwhitelist/set
-	codes       map[string]*holding
-	sealKey     []byte
-	pictures    map[string]*picture // QR codes by what they say
-	shelves     int64
-	bizID       string
-	forms       map[string]*form // by activate_ticket
+	mu             sync.Mutex // guards all that follows
+	rng            *rand.Rand
+	assumptions    Assumptions
+	bound          bool
+	mini           *account
+	official       *account // the same as mini for a test account
+	ipWhitelist    []string
+	quotas         map[string]quota
+	tokens         boundedMap[*accessToken]
+	logins         boundedMap[*login]
+	people         map[string]*person
+	openIDs        map[string]*person // by the Official Account's openid
+	cards          map[string]*card
+	cardOrder      []*card
+	testers        map[string]bool // openids and user names of testwhitelist/set
+	systemCodes    map[string]*walletCard
+	sealKey        []byte
+	qrCodes        map[string]*qrCode // QR codes by what they say
+	lastShelfID    int64
+	bizID          string
+	submittedForms map[string]*submittedForm // by activate_ticket
 }
 
 // account is one app and what WeChat keeps for it.
 type account struct {
 	Account
 	kind       string // "official" or "miniprogram"
-	stable     *grant
-	legacy     *grant
-	forcedUnix int64
+	stable     *accessToken
+	legacy     *accessToken
+	lastForced int64
 	tickets    map[string][]*ticket
 	meters     map[string]*meter
 }
@@ -59,26 +59,26 @@ type account struct {
 // New returns a running Sim; Close ends it. It panics if Options.Guesses holds an
 // unknown value or Options.Callback is wrong.
 func New(o Options) *Sim {
-	if err := o.Guesses.complete(); err != nil {
+	if err := o.Assumptions.complete(); err != nil {
 		panic("wechatsim: " + err.Error())
 	}
 	s := &Sim{
-		log: o.Logger, rng: newRand(o.Seed), guesses: o.Guesses, bound: !o.Unbound,
+		log: o.Logger, rng: newRand(o.Seed), assumptions: o.Assumptions, bound: !o.Unbound,
 		ipWhitelist: o.IPWhitelist,
-		calls:       newCallBook(), closed: make(chan struct{}),
-		grants: newShelf[*grant](4000), logins: newShelf[*login](200_000),
+		calls:       newCallLog(), closed: make(chan struct{}),
+		tokens: newBoundedMap[*accessToken](4000), logins: newBoundedMap[*login](200_000),
 		people: map[string]*person{}, openIDs: map[string]*person{},
-		cards: map[string]*card{}, testers: map[string]bool{}, codes: map[string]*holding{},
-		pictures: map[string]*picture{}, forms: map[string]*form{},
+		cards: map[string]*card{}, testers: map[string]bool{}, systemCodes: map[string]*walletCard{},
+		qrCodes: map[string]*qrCode{}, submittedForms: map[string]*submittedForm{},
 	}
 	s.events = push.NewSender(o.PushTimeout)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.faults = newFaultQueue(rand.New(rand.NewPCG(s.rng.Uint64(), 0)))
-	s.sealKey = []byte(s.pick(urlSafe, 32))
-	s.quotas = defaultQuotas(s.guesses)
-	s.events.SetStyle(s.guesses.eventStyle())
+	s.sealKey = []byte(s.randomString(urlSafe, 32))
+	s.quotas = defaultQuotas(s.assumptions)
+	s.events.SetStyle(s.assumptions.eventStyle())
 	s.openAccounts(o.Accounts)
 	if o.Callback.URL != "" {
 		if err := s.SetCallback(o.Callback); err != nil {
@@ -98,16 +98,16 @@ func (s *Sim) openAccounts(a Accounts) {
 		s.official = s.newAccount("official", a.Official)
 	}
 	if s.official.OriginalID == "" {
-		s.official.OriginalID = "gh_" + s.pick(hexDigits, 12)
+		s.official.OriginalID = "gh_" + s.randomString(hexDigits, 12)
 	}
 }
 
 func (s *Sim) newAccount(kind string, a Account) *account {
 	if a.AppID == "" {
-		a.AppID = "wx" + s.pick(hexDigits, 16)
+		a.AppID = "wx" + s.randomString(hexDigits, 16)
 	}
 	if a.Secret == "" {
-		a.Secret = MarkSecret + s.pick(hexDigits, 20)
+		a.Secret = MarkSecret + s.randomString(hexDigits, 20)
 	}
 	return &account{Account: a, kind: kind, tickets: map[string][]*ticket{}, meters: map[string]*meter{}}
 }
@@ -128,11 +128,11 @@ func (s *Sim) Accounts() Accounts {
 	return Accounts{MiniProgram: s.mini.Account, Official: s.official.Account}
 }
 
-// Guesses returns every uncertain point with its present switch position.
-func (s *Sim) Guesses() []Guess {
+// Assumptions returns every uncertain point with its present switch position.
+func (s *Sim) Assumptions() []Assumption {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.guesses.List()
+	return s.assumptions.List()
 }
 
 // Secrets returns every secret that was given out and is still remembered:
@@ -142,7 +142,7 @@ func (s *Sim) Secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := []string{s.mini.Secret, s.official.Secret}
-	for value := range s.grants.items {
+	for value := range s.tokens.items {
 		out = append(out, value)
 	}
 	for code, l := range s.logins.items {
@@ -171,17 +171,19 @@ func (s *Sim) accountByID(appID string) *account {
 	return nil
 }
 
-// shelf is a map that forgets its oldest items.
-type shelf[T any] struct {
+// boundedMap is a map that forgets its oldest items.
+type boundedMap[T any] struct {
 	items map[string]T
 	order []string
 	max   int
 }
 
-func newShelf[T any](max int) shelf[T] { return shelf[T]{items: map[string]T{}, max: max} }
+func newBoundedMap[T any](max int) boundedMap[T] {
+	return boundedMap[T]{items: map[string]T{}, max: max}
+}
 
 // put adds an item under a key that is new.
-func (s *shelf[T]) put(key string, item T) {
+func (s *boundedMap[T]) put(key string, item T) {
 	if len(s.order) == s.max {
 		half := s.max / 2
 		for _, old := range s.order[:half] {

@@ -25,7 +25,7 @@ func TestTicket_every_reading(t *testing.T) {
 	} {
 		t.Run(guess, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{Ticket: guess}})
+			r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{Ticket: guess}})
 			cardID := r.create(tree{"use_custom_code": false, "get_limit": 50}, nil)
 			old := r.ticket("wx_card")
 			r.sim.Advance(1000 * time.Second)
@@ -49,7 +49,7 @@ func TestTicket_every_reading(t *testing.T) {
 
 func TestTicket_kinds_and_refusals(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{TicketQuota: "100"}})
+	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{TicketQuota: "100"}})
 	if r.ticket("wx_card") == r.ticket("jsapi") {
 		t.Error("one ticket for two kinds")
 	}
@@ -62,7 +62,7 @@ func TestTicket_kinds_and_refusals(t *testing.T) {
 
 func TestTicket_sticky_ends_with_its_life(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{Ticket: "sticky-constant"}})
+	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{Ticket: "sticky-constant"}})
 	old := r.ticket("wx_card")
 	r.sim.Advance(7199 * time.Second)
 	if r.ticket("wx_card") != old {

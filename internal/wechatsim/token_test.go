@@ -73,7 +73,7 @@ func (r *rig) noon() {
 func TestLegacyToken_kills_the_earlier_after_the_overlap(t *testing.T) {
 	t.Parallel()
 	for overlap, want := range map[string]int{"300": 0, "0": 40001} {
-		r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{TokenOverlap: overlap}})
+		r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{TokenOverlap: overlap}})
 		stable := r.token()
 		old, fresh := r.legacy(), r.legacy()
 		if old == fresh {

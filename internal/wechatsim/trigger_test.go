@@ -9,7 +9,7 @@ import (
 
 func TestTrigger_every_kind_from_the_control_api(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(nil, nil)
 	r.added("bob", id, tree{"code": "B1", "outer_str": "door"})
 	r.settled()
@@ -34,7 +34,7 @@ func TestTrigger_every_kind_from_the_control_api(t *testing.T) {
 
 func TestTrigger_overrides_twice_late_and_elsewhere(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	elsewhere := newInbox(t, nil)
 	got := r.post("/_sim/events/trigger", tree{"event": "user_get_card", "to": elsewhere.URL, "twice": true,
 		"fields": tree{"UserCardCode": "]]>&<", "CreateTime": 1700000000, "OuterStr": nil, "SourceScene": "X", "FromUserName": "oOther"}})
@@ -67,7 +67,7 @@ func TestTrigger_overrides_twice_late_and_elsewhere(t *testing.T) {
 
 func TestCallback_verify_and_refusals(t *testing.T) {
 	t.Parallel()
-	r, _ := pushRig(t, wechatsim.Guesses{}, nil)
+	r, _ := pushRig(t, wechatsim.Assumptions{}, nil)
 	if got := r.post("/_sim/callback/verify", nil); got["ok"] != true {
 		t.Errorf("verify: %v", got)
 	}

@@ -17,24 +17,24 @@ const (
 	codeExpired     codeStatus = "EXPIRE"
 )
 
-// holding is one card in one person's wallet. It stays when the person deletes
+// walletCard is one card in one person's wallet. It stays when the person deletes
 // the card, so that taking it again restores it.
-type holding struct {
-	card      *card
-	code      string
-	owner     *person
-	status    codeStatus
-	outerStr  string
-	begin     time.Time // from when it counts: fixed_begintimestamp or the claim
-	claimed   time.Time
-	active    bool
-	number    string // membership_number
-	bonus     int64
-	balance   int64
-	custom    map[string]string // custom_field1…
-	form      map[string]string // what the user filled in
-	messages  []Message
-	giftingTo *person
+type walletCard struct {
+	card             *card
+	code             string
+	owner            *person
+	status           codeStatus
+	outerStr         string
+	validFrom        time.Time // from when it counts: fixed_begintimestamp or the claim
+	claimedAt        time.Time
+	active           bool
+	membershipNumber string // membership_number
+	bonus            int64
+	balance          int64
+	customFields     map[string]string // custom_field1…
+	form             map[string]string // what the user filled in
+	messages         []Message
+	recipient        *person
 }
 
 // Message is one change message that reached the user.
@@ -46,14 +46,14 @@ type Message struct {
 	At    time.Time `json:"at"`
 }
 
-const keptMessages = 1000
+const maxMessages = 1000
 
-// tell keeps the latest messages.
-func (h *holding) tell(m Message) {
-	if len(h.messages) == keptMessages {
-		h.messages = append(h.messages[:0], h.messages[1:]...)
+// addMessage keeps the latest messages.
+func (w *walletCard) addMessage(m Message) {
+	if len(w.messages) == maxMessages {
+		w.messages = append(w.messages[:0], w.messages[1:]...)
 	}
-	h.messages = append(h.messages, m)
+	w.messages = append(w.messages, m)
 }
 
 // CardFace is what the user sees of one card in the wallet.
@@ -88,42 +88,42 @@ func (s *Sim) Cards(user string) ([]CardFace, error) {
 	return faces, nil
 }
 
-func (s *Sim) face(h *holding) CardFace {
+func (s *Sim) face(h *walletCard) CardFace {
 	custom := map[string]string{}
-	for name, value := range h.custom {
+	for name, value := range h.customFields {
 		custom[name] = value
 	}
-	return CardFace{CardID: h.card.id, Title: h.card.text("title"), BrandName: h.card.text("brand_name"),
-		Code: h.code, Status: string(s.statusOf(h)), HasActive: h.active, MembershipNumber: h.number,
+	return CardFace{CardID: h.card.id, Title: h.card.baseText("title"), BrandName: h.card.baseText("brand_name"),
+		Code: h.code, Status: string(s.statusOf(h)), HasActive: h.active, MembershipNumber: h.membershipNumber,
 		Bonus: h.bonus, Balance: h.balance, CustomFields: custom, OuterStr: h.outerStr,
-		ClaimedAt: h.claimed.UTC(), Messages: append([]Message{}, h.messages...)}
+		ClaimedAt: h.claimedAt.UTC(), Messages: append([]Message{}, h.messages...)}
 }
 
 // statusAt sees a card expire without anybody having to note it.
-func (h *holding) statusAt(now time.Time) codeStatus {
-	if _, end := h.validity(); h.status == codeNormal && !end.IsZero() && !now.Before(end) {
+func (w *walletCard) statusAt(now time.Time) codeStatus {
+	if _, end := w.validity(); w.status == codeNormal && !end.IsZero() && !now.Before(end) {
 		return codeExpired
 	}
-	return h.status
+	return w.status
 }
 
 // validity is when the card counts, by its date_info; a zero end is never.
-func (h *holding) validity() (begin, end time.Time) {
-	raw, _ := h.card.base()["date_info"].(map[string]any)
-	info := fields{raw, &reading{fractions: true}}
+func (w *walletCard) validity() (begin, end time.Time) {
+	raw, _ := w.card.baseInfo()["date_info"].(map[string]any)
+	info := fields{raw, &readState{allowFractions: true}}
 	const day = 24 * time.Hour
 	switch info.text("type") {
 	case "DATE_TYPE_FIX_TIME_RANGE":
-		return time.Unix(info.whole("begin_timestamp"), 0), time.Unix(info.whole("end_timestamp"), 0)
+		return time.Unix(info.integer("begin_timestamp"), 0), time.Unix(info.integer("end_timestamp"), 0)
 	case "DATE_TYPE_FIX_TERM":
-		begin = h.begin.Add(time.Duration(info.whole("fixed_begin_term")) * day)
-		return begin, begin.Add(time.Duration(info.whole("fixed_term")) * day)
+		begin = w.validFrom.Add(time.Duration(info.integer("fixed_begin_term")) * day)
+		return begin, begin.Add(time.Duration(info.integer("fixed_term")) * day)
 	}
-	return h.begin, time.Time{}
+	return w.validFrom, time.Time{}
 }
 
-// held counts the copies of the card that p holds now.
-func (p *person) held(c *card) int64 {
+// count counts the copies of the card that p holds now.
+func (p *person) count(c *card) int64 {
 	var n int64
 	for _, h := range p.wallet {
 		if h.card == c && h.status != codeDeleted && h.status != codeGiven {
@@ -133,8 +133,8 @@ func (p *person) held(c *card) int64 {
 	return n
 }
 
-// deleted finds a copy of the card that p threw away.
-func (p *person) deleted(c *card) *holding {
+// deletedCard finds a copy of the card that p threw away.
+func (p *person) deletedCard(c *card) *walletCard {
 	for _, h := range p.wallet {
 		if h.card == c && h.status == codeDeleted {
 			return h
@@ -143,8 +143,8 @@ func (p *person) deleted(c *card) *holding {
 	return nil
 }
 
-// find is the copy with this code in p's wallet.
-func (p *person) find(cardID, code string) *holding {
+// walletCard is the copy with this code in p's wallet.
+func (p *person) walletCard(cardID, code string) *walletCard {
 	for _, h := range p.wallet {
 		if h.card.id == cardID && h.code == code {
 			return h
@@ -154,33 +154,33 @@ func (p *person) find(cardID, code string) *holding {
 }
 
 // deliver puts a new copy into p's wallet; the code counts as delivered from now.
-func (s *Sim) deliver(p *person, c *card, code, outerStr string, begin time.Time) *holding {
+func (s *Sim) deliver(p *person, c *card, code, outerStr string, begin time.Time) *walletCard {
 	now := s.Now()
-	h := &holding{card: c, code: code, owner: p, status: codeNormal, outerStr: outerStr, begin: begin,
-		claimed: now, active: c.memberTruth("auto_activate"), custom: map[string]string{}, form: map[string]string{}}
+	h := &walletCard{card: c, code: code, owner: p, status: codeNormal, outerStr: outerStr, validFrom: begin,
+		claimedAt: now, active: c.flag("auto_activate"), customFields: map[string]string{}, form: map[string]string{}}
 	p.wallet = append(p.wallet, h)
 	c.codes[code] = h
-	if !c.truth("use_custom_code") {
-		s.codes[code] = h
+	if !c.baseFlag("use_custom_code") {
+		s.systemCodes[code] = h
 	}
 	return h
 }
 
-// systemCode is a code of WeChat's own making, unique in the simulator.
-func (s *Sim) systemCode() string {
+// newSystemCode is a code of WeChat's own making, unique in the simulator.
+func (s *Sim) newSystemCode() string {
 	for {
-		if code := "4" + s.pick(digits, 11); s.codes[code] == nil {
+		if code := "4" + s.randomString(digits, 11); s.systemCodes[code] == nil {
 			return code
 		}
 	}
 }
 
-// seal encrypts a code the way it travels through the phone: only
+// sealForPhone encrypts a code the way it travels through the phone: only
 // /card/code/decrypt of the same simulator opens it. There is always a + in it,
 // so that whoever decodes a URL once too often is found out every time.
-func (s *Sim) seal(code string) string {
+func (s *Sim) sealForPhone(code string) string {
 	for {
-		sealed := sealCode(s.sealKey, s.pick(urlSafe, 12), code)
+		sealed := sealCode(s.sealKey, s.randomString(urlSafe, 12), code)
 		if strings.Contains(sealed, "+") {
 			return sealed
 		}

@@ -7,7 +7,7 @@ import (
 
 const (
 	ticketLife = 7200 * time.Second
-	keptTicket = 64 // how many of a kind are remembered, dead ones included, to explain a bad signature
+	maxTickets = 64 // how many of a kind are remembered, dead ones included, to explain a bad signature
 )
 
 // ticket is one api_ticket (kind wx_card) or jsapi_ticket (kind jsapi).
@@ -24,7 +24,7 @@ func (s *Sim) getTicket(c *call) (object, error) {
 	}
 	t := s.currentTicket(c.account, kind, c.now)
 	left := int(t.until.Sub(c.now).Seconds())
-	if s.guesses.Ticket == "sticky-constant" {
+	if s.assumptions.Ticket == "sticky-constant" {
 		left = int(ticketLife.Seconds())
 	}
 	return object{"errcode": 0, "errmsg": "ok", "ticket": t.value, "expires_in": left}, nil
@@ -35,13 +35,13 @@ func (s *Sim) currentTicket(a *account, kind string, now time.Time) *ticket {
 	list := a.tickets[kind]
 	if n := len(list); n > 0 && now.Before(list[n-1].until) {
 		last := list[n-1]
-		if strings.HasPrefix(s.guesses.Ticket, "sticky") {
+		if strings.HasPrefix(s.assumptions.Ticket, "sticky") {
 			return last
 		}
 		last.until = earlier(last.until, now.Add(s.rotation()))
 	}
-	fresh := &ticket{value: MarkTicket + kind + "_" + s.pick(urlSafe, 69), until: now.Add(ticketLife)}
-	if len(list) == keptTicket {
+	fresh := &ticket{value: MarkTicket + kind + "_" + s.randomString(urlSafe, 69), until: now.Add(ticketLife)}
+	if len(list) == maxTickets {
 		list = list[1:]
 	}
 	a.tickets[kind] = append(list, fresh)
@@ -50,7 +50,7 @@ func (s *Sim) currentTicket(a *account, kind string, now time.Time) *ticket {
 
 // rotation is how long a ticket lives beside its successor.
 func (s *Sim) rotation() time.Duration {
-	switch s.guesses.Ticket {
+	switch s.assumptions.Ticket {
 	case "rotate-0":
 		return 0
 	case "rotate-full":

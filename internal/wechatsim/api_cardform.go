@@ -11,17 +11,17 @@ const depositMode = "GET_CUSTOM_CODE_MODE_DEPOSIT"
 
 const maxQuantity = 100_000_000
 
-// member is one row of the tables of "Create member card": its type, and for a
+// fieldSpec is one row of the tables of "Create member card": its type, and for a
 // text how many bytes it may take.
-type member struct {
+type fieldSpec struct {
 	name     string
 	kind     string // text, truth, whole, object, list
 	required bool
 	max      int
 }
 
-func baseInfoMembers() []member {
-	return []member{
+func baseInfoFields() []fieldSpec {
+	return []fieldSpec{
 		{"logo_url", "text", true, 128}, {"brand_name", "text", true, hanzi(12)},
 		{"code_type", "text", true, 0}, {"title", "text", true, hanzi(9)},
 		{"color", "text", true, 0}, {"notice", "text", true, hanzi(16)},
@@ -42,8 +42,8 @@ func baseInfoMembers() []member {
 	}
 }
 
-func memberCardMembers() []member {
-	return []member{
+func memberCardFields() []fieldSpec {
+	return []fieldSpec{
 		{"base_info", "object", true, 0}, {"prerogative", "text", true, hanzi(1024)},
 		{"supply_bonus", "truth", true, 0}, {"supply_balance", "truth", true, 0},
 		{"auto_activate", "truth", false, 0}, {"wx_activate", "truth", false, 0}, {"activate_url", "text", false, 0},
@@ -57,8 +57,8 @@ func memberCardMembers() []member {
 	}
 }
 
-// checkMembers checks presence, type and length of each known member.
-func (f fields) checkMembers(members []member) {
+// checkFields checks presence, type and length of each known member.
+func (f fields) checkFields(members []fieldSpec) {
 	for _, m := range members {
 		if !f.has(m.name) {
 			if m.required {
@@ -70,9 +70,9 @@ func (f fields) checkMembers(members []member) {
 		case "text":
 			f.checkText(m)
 		case "truth":
-			f.truth(m.name)
+			f.boolean(m.name)
 		case "whole":
-			f.whole(m.name)
+			f.integer(m.name)
 		case "object":
 			f.object(m.name)
 		case "list":
@@ -81,7 +81,7 @@ func (f fields) checkMembers(members []member) {
 	}
 }
 
-func (f fields) checkText(m member) {
+func (f fields) checkText(m fieldSpec) {
 	value := f.text(m.name)
 	if m.required && value == "" {
 		f.fail(41011, "%s is empty", m.name)
@@ -93,16 +93,16 @@ func (f fields) checkText(m member) {
 
 // checkMemberCard checks a whole member_card object, new or updated.
 func checkMemberCard(f fields) error {
-	f.checkMembers(memberCardMembers())
+	f.checkFields(memberCardFields())
 	base := f.object("base_info")
-	base.checkMembers(baseInfoMembers())
+	base.checkFields(baseInfoFields())
 	base.checkEnums()
 	base.checkCodeMode()
 	base.checkDateInfo()
 	base.checkSKU()
 	f.checkActivation()
-	f.checkPicture("background_pic_url")
-	return f.root.err
+	f.checkImageURL("background_pic_url")
+	return f.state.err
 }
 
 func (f fields) checkEnums() {
@@ -113,7 +113,7 @@ func (f fields) checkEnums() {
 	if !slices.Contains(types, f.text("code_type")) {
 		f.fail(40150, "code_type is none of %s", quoted(types))
 	}
-	if f.whole("get_limit") > 50 {
+	if f.integer("get_limit") > 50 {
 		f.fail(72009, "get_limit is above 50")
 	}
 }
@@ -123,14 +123,14 @@ func (f fields) checkCodeMode() {
 	if mode != "" && mode != depositMode {
 		f.fail(40150, "get_custom_code_mode can only be %s", depositMode)
 	}
-	if mode != "" && !f.truth("use_custom_code") {
+	if mode != "" && !f.boolean("use_custom_code") {
 		f.fail(40150, "get_custom_code_mode needs use_custom_code true")
 	}
 }
 
 func (f fields) checkSKU() {
 	sku := f.object("sku")
-	quantity := sku.whole("quantity")
+	quantity := sku.integer("quantity")
 	switch {
 	case !sku.has("quantity"):
 		f.fail(41011, "sku.quantity is missing")
@@ -146,11 +146,11 @@ func (f fields) checkDateInfo() {
 	switch info.text("type") {
 	case "DATE_TYPE_PERMANENT":
 	case "DATE_TYPE_FIX_TIME_RANGE":
-		if info.whole("begin_timestamp") <= 0 || info.whole("end_timestamp") <= info.whole("begin_timestamp") {
+		if info.integer("begin_timestamp") <= 0 || info.integer("end_timestamp") <= info.integer("begin_timestamp") {
 			f.fail(40079, "date_info ends before it begins")
 		}
 	case "DATE_TYPE_FIX_TERM":
-		if info.whole("fixed_term") < 1 || info.whole("fixed_begin_term") < 0 {
+		if info.integer("fixed_term") < 1 || info.integer("fixed_begin_term") < 0 {
 			f.fail(40100, "date_info.fixed_term is not a number of days")
 		}
 	default:
@@ -161,10 +161,10 @@ func (f fields) checkDateInfo() {
 // checkActivation wants exactly one of the three ways to activate a card.
 func (f fields) checkActivation() {
 	ways := 0
-	if f.truth("auto_activate") {
+	if f.boolean("auto_activate") {
 		ways++
 	}
-	if f.truth("wx_activate") {
+	if f.boolean("wx_activate") {
 		ways++
 	}
 	if f.text("activate_url") != "" || f.text("activate_app_brand_user_name") != "" {
@@ -178,7 +178,7 @@ func (f fields) checkActivation() {
 	}
 }
 
-func (f fields) checkPicture(name string) {
+func (f fields) checkImageURL(name string) {
 	value := f.text(name)
 	if value == "" {
 		return

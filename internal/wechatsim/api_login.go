@@ -2,8 +2,8 @@ package wechatsim
 
 import "time"
 
-// codeLife is how long a wx.login code can be exchanged ("code2Session").
-const codeLife = 5 * time.Minute
+// loginCodeLife is how long a wx.login code can be exchanged ("code2Session").
+const loginCodeLife = 5 * time.Minute
 
 // login is one wx.login code.
 type login struct {
@@ -27,7 +27,7 @@ func (s *Sim) login(user, appID string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	code := MarkLoginCode + s.pick(alphanumeric, 25)
+	code := MarkLoginCode + s.randomString(alphanumeric, 25)
 	s.logins.put(code, &login{person: p, appID: appID, at: s.Now()})
 	return code, nil
 }
@@ -44,7 +44,7 @@ func (s *Sim) code2Session(c *call) (object, error) {
 	if a != s.mini {
 		return nil, refuse(40013, "code2Session wants the mini-program's appid")
 	}
-	if err := s.spend(a, "/sns/jscode2session", c.now); err != nil {
+	if err := s.countCall(a, "/sns/jscode2session", c.now); err != nil {
 		return nil, err
 	}
 	l, err := s.redeem(c, c.query.Get("js_code"))
@@ -66,10 +66,10 @@ func (s *Sim) redeem(c *call, code string) (*login, error) {
 		return nil, refuse(40029, "the code is of another mini-program")
 	case l.used:
 		return nil, refuse(40163, "the code was used before")
-	case c.now.Sub(l.at) >= codeLife:
+	case c.now.Sub(l.at) >= loginCodeLife:
 		return nil, refuse(40029, "the code is older than 5 minutes")
 	}
-	if err := s.spendOn(&l.person.logins, "/sns/jscode2session#user", c.now); err != nil {
+	if err := s.countOn(&l.person.logins, "/sns/jscode2session#user", c.now); err != nil {
 		return nil, err
 	}
 	l.used = true

@@ -24,38 +24,38 @@ func (s *Sim) giftCard(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if h.status == codeNormal {
-		err = s.give(h, in.To)
+		err = s.startGift(h, in.To)
 	}
 	switch {
 	case err != nil:
 		return nil, err
 	case h.status != codeGifting:
-		return nil, invalid("code", "the card is %s and cannot be given", h.status)
+		return nil, invalidField("code", "the card is %s and cannot be given", h.status)
 	}
-	return s.settleGift(h, in.Then)
+	return s.endGift(h, in.Then)
 }
 
-func (s *Sim) give(h *holding, to string) error {
-	if !h.card.truth("can_give_friend") {
-		return invalid("card_id", "the card has can_give_friend false")
+func (s *Sim) startGift(h *walletCard, to string) error {
+	if !h.card.baseFlag("can_give_friend") {
+		return invalidField("card_id", "the card has can_give_friend false")
 	}
 	friend, err := s.person(to)
 	if err != nil {
-		return invalid("to", "to: %v", err)
+		return invalidField("to", "to: %v", err)
 	}
 	if friend == h.owner {
-		return invalid("to", "nobody gives a card to himself")
+		return invalidField("to", "nobody gives a card to himself")
 	}
-	h.status, h.giftingTo = codeGifting, friend
+	h.status, h.recipient = codeGifting, friend
 	s.emitGift(h, "0")
 	return nil
 }
 
-func (s *Sim) emitGift(h *holding, back string) {
-	s.emitCode("user_gifting_card", h, map[string]string{"IsReturnBack": back, "FriendUserName": h.giftingTo.openID, "IsChatRoom": "0"})
+func (s *Sim) emitGift(h *walletCard, back string) {
+	s.emitCode("user_gifting_card", h, map[string]string{"IsReturnBack": back, "FriendUserName": h.recipient.openID, "IsChatRoom": "0"})
 }
 
-func (s *Sim) settleGift(h *holding, then string) (any, error) {
+func (s *Sim) endGift(h *walletCard, then string) (any, error) {
 	switch then {
 	case "wait":
 	case "return":
@@ -64,23 +64,23 @@ func (s *Sim) settleGift(h *holding, then string) (any, error) {
 	case "", "accept":
 		s.acceptGift(h)
 	default:
-		return nil, invalid("then", "then is accept, wait or return")
+		return nil, invalidField("then", "then is accept, wait or return")
 	}
-	return object{"status": h.status, "giver": h.owner.name, "friend": h.giftingTo.name}, nil
+	return object{"status": h.status, "giver": h.owner.name, "friend": h.recipient.name}, nil
 }
 
 // acceptGift ends the giver's copy; the friend gets one under a new code, which
 // WeChat makes, for a custom-code card too.
-func (s *Sim) acceptGift(h *holding) {
+func (s *Sim) acceptGift(h *walletCard) {
 	h.status = codeGiven
-	code := s.systemCode()
+	code := s.newSystemCode()
 	for h.card.codes[code] != nil {
-		code = s.systemCode()
+		code = s.newSystemCode()
 	}
-	made := s.deliver(h.giftingTo, h.card, code, "", h.begin)
-	if s.guesses.GiftedCard == "carries" {
-		made.active, made.number, made.bonus, made.balance, made.custom = h.active, h.number, h.bonus, h.balance, h.custom
-		h.custom = map[string]string{}
+	made := s.deliver(h.recipient, h.card, code, "", h.validFrom)
+	if s.assumptions.GiftedCard == "carries" {
+		made.active, made.membershipNumber, made.bonus, made.balance, made.customFields = h.active, h.membershipNumber, h.bonus, h.balance, h.customFields
+		h.customFields = map[string]string{}
 	}
 	s.emitWithUnion("user_get_card", made.owner, map[string]string{"CardId": h.card.id, "IsGiveByFriend": "1", "UserCardCode": code,
 		"FriendUserName": h.owner.openID, "OuterId": "0", "OldUserCardCode": h.code, "OuterStr": "",

@@ -2,43 +2,43 @@ package wechatsim
 
 // statusOf is the status of a copy now; a guess says what becomes of copies of
 // a card that the merchant deleted.
-func (s *Sim) statusOf(h *holding) codeStatus {
-	if h.card.status == cardDeleted && s.guesses.DeletedCard == "ends" && h.status == codeNormal {
+func (s *Sim) statusOf(h *walletCard) codeStatus {
+	if h.card.status == cardDeleted && s.assumptions.DeletedCard == "ends" && h.status == codeNormal {
 		return codeUnavailable
 	}
 	return h.statusAt(s.Now())
 }
 
-// delivered finds the copy that code and card_id name. A code that is not in a
+// findDelivered finds the copy that code and card_id name. A code that is not in a
 // wallet, or was given away, is 40056.
-func (s *Sim) delivered(b fields) (*holding, error) {
+func (s *Sim) findDelivered(b fields) (*walletCard, error) {
 	code, cardID := b.text("code"), b.text("card_id")
 	switch {
-	case b.root.err != nil:
-		return nil, b.root.err
+	case b.state.err != nil:
+		return nil, b.state.err
 	case code == "":
 		return nil, refuse(41013, "no code")
-	case len(code) > maxCode:
+	case len(code) > maxCodeLength:
 		return nil, refuse(40056, "code has more than 20 characters; is it the encrypted one?")
 	case cardID == "":
-		return s.deliveredAnywhere(code)
+		return s.findSystemCode(code)
 	case s.cards[cardID] == nil:
 		return nil, refuse(40073, "no such card")
 	}
-	return inHand(s.cards[cardID].codes[code])
+	return checkDelivered(s.cards[cardID].codes[code])
 }
 
-// deliveredAnywhere serves calls without card_id: enough for WeChat's own codes.
-func (s *Sim) deliveredAnywhere(code string) (*holding, error) {
+// findSystemCode serves calls without card_id: enough for WeChat's own codes.
+func (s *Sim) findSystemCode(code string) (*walletCard, error) {
 	for _, c := range s.cardOrder {
-		if c.truth("use_custom_code") && c.codes[code] != nil {
+		if c.baseFlag("use_custom_code") && c.codes[code] != nil {
 			return nil, refuse(41012, "a custom code needs card_id")
 		}
 	}
-	return inHand(s.codes[code])
+	return checkDelivered(s.systemCodes[code])
 }
 
-func inHand(h *holding) (*holding, error) {
+func checkDelivered(h *walletCard) (*walletCard, error) {
 	switch {
 	case h == nil:
 		return nil, refuse(40056, "the code was never delivered to a wallet")
@@ -48,9 +48,9 @@ func inHand(h *holding) (*holding, error) {
 	return h, nil
 }
 
-// usable is delivered, and refuses what is not NORMAL.
-func (s *Sim) usable(b fields) (*holding, error) {
-	h, err := s.delivered(b)
+// findUsable is delivered, and refuses what is not NORMAL.
+func (s *Sim) findUsable(b fields) (*walletCard, error) {
+	h, err := s.findDelivered(b)
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +63,8 @@ func (s *Sim) usable(b fields) (*holding, error) {
 // decryptCode is POST /card/code/decrypt ("Decrypt code").
 func (s *Sim) decryptCode(c *call) (object, error) {
 	sealed := c.body.text("encrypt_code")
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	code, ok := openCode(s.sealKey, sealed)
 	if !ok {
@@ -75,8 +75,8 @@ func (s *Sim) decryptCode(c *call) (object, error) {
 
 // getCode is POST /card/code/get ("Query code").
 func (s *Sim) getCode(c *call) (object, error) {
-	check := !c.body.has("check_consume") || c.body.truth("check_consume")
-	h, err := s.delivered(c.body)
+	check := !c.body.has("check_consume") || c.body.boolean("check_consume")
+	h, err := s.findDelivered(c.body)
 	if err != nil {
 		return nil, err
 	}
@@ -92,14 +92,14 @@ func (s *Sim) getCode(c *call) (object, error) {
 	return object{"errcode": 0, "errmsg": "ok",
 		"card":   object{"card_id": h.card.id, "begin_time": begin.Unix(), "end_time": until},
 		"openid": h.owner.openID, "can_consume": status == codeNormal, "user_card_status": status,
-		"outer_str": h.outerStr, "membership_number": h.number, "bonus": h.bonus}, nil
+		"outer_str": h.outerStr, "membership_number": h.membershipNumber, "bonus": h.bonus}, nil
 }
 
-// cardsOf is POST /card/user/getcardlist ("Get the user's cards").
-func (s *Sim) cardsOf(c *call) (object, error) {
+// getCardList is POST /card/user/getcardlist ("Get the user's cards").
+func (s *Sim) getCardList(c *call) (object, error) {
 	openID, cardID := c.body.text("openid"), c.body.text("card_id")
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	p := s.openIDs[openID]
 	if p == nil {
@@ -114,14 +114,14 @@ func (s *Sim) cardsOf(c *call) (object, error) {
 	return object{"errcode": 0, "errmsg": "ok", "card_list": list, "has_share_card": false}, nil
 }
 
-// unavailable is POST /card/code/unavailable ("Invalidate a card"), for ever.
-func (s *Sim) unavailable(c *call) (object, error) {
-	h, err := s.usable(c.body)
+// makeUnavailable is POST /card/code/unavailable ("Invalidate a card"), for ever.
+func (s *Sim) makeUnavailable(c *call) (object, error) {
+	h, err := s.findUsable(c.body)
 	if err != nil {
 		return nil, err
 	}
-	if c.body.text("reason"); c.body.root.err != nil {
-		return nil, c.body.root.err
+	if c.body.text("reason"); c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	h.status = codeUnavailable
 	return done(), nil

@@ -11,34 +11,34 @@ const tokenLife = 7200 * time.Second
 // token"); a closer one does not refresh.
 const forcedGap = 30
 
-// grant is one access_token.
-type grant struct {
-	value   string
-	account *account
-	until   time.Time
-	dead    int // errcode once it was killed; 0 while it lives
-	old     bool
+// accessToken is one access_token.
+type accessToken struct {
+	value    string
+	account  *account
+	until    time.Time
+	killed   int // errcode once it was killed; 0 while it lives
+	replaced bool
 }
 
-func (g *grant) usable(now time.Time) bool {
-	return g != nil && g.dead == 0 && now.Before(g.until)
+func (g *accessToken) valid(now time.Time) bool {
+	return g != nil && g.killed == 0 && now.Before(g.until)
 }
 
-// grantOf finds the token a call carries.
-func (s *Sim) grantOf(value string, now time.Time) (*grant, error) {
+// findToken finds the token a call carries.
+func (s *Sim) findToken(value string, now time.Time) (*accessToken, error) {
 	if value == "" {
 		return nil, refuse(41001, "no access_token in the query")
 	}
 	if strings.Trim(value, urlSafe) != "" {
 		return nil, refuse(40014, "the access_token holds foreign characters")
 	}
-	g := s.grants.items[value]
+	g := s.tokens.items[value]
 	switch {
 	case g == nil:
 		return nil, refuse(40001, "no such access_token")
-	case g.dead != 0:
-		return nil, refuse(g.dead, "the access_token was killed")
-	case !now.Before(g.until) && g.old:
+	case g.killed != 0:
+		return nil, refuse(g.killed, "the access_token was killed")
+	case !now.Before(g.until) && g.replaced:
 		return nil, refuse(40001, "the access_token was replaced and its overlap is over")
 	case !now.Before(g.until):
 		return nil, refuse(42001, "the access_token expired")
@@ -46,35 +46,35 @@ func (s *Sim) grantOf(value string, now time.Time) (*grant, error) {
 	return g, nil
 }
 
-func (s *Sim) mint(a *account, now time.Time) *grant {
+func (s *Sim) newToken(a *account, now time.Time) *accessToken {
 	// WeChat asks to plan for 512 characters.
-	g := &grant{value: MarkAccessToken + s.pick(urlSafe, 512-len(MarkAccessToken)), account: a, until: now.Add(tokenLife)}
-	s.grants.put(g.value, g)
+	g := &accessToken{value: MarkAccessToken + s.randomString(urlSafe, 512-len(MarkAccessToken)), account: a, until: now.Add(tokenLife)}
+	s.tokens.put(g.value, g)
 	return g
 }
 
 func (s *Sim) overlap() time.Duration {
-	return time.Duration(number(s.guesses.TokenOverlap)) * time.Second
+	return time.Duration(number(s.assumptions.TokenOverlap)) * time.Second
 }
 
 // stableToken is POST /cgi-bin/stable_token ("Get stable access token").
 func (s *Sim) stableToken(c *call) (object, error) {
 	appID, secret, grantType := c.body.text("appid"), c.body.text("secret"), c.body.text("grant_type")
-	force := c.body.truth("force_refresh")
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	force := c.body.boolean("force_refresh")
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	a, err := s.authenticate(c, appID, secret, grantType)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.spend(a, "/cgi-bin/stable_token", c.now); err != nil {
+	if err := s.countCall(a, "/cgi-bin/stable_token", c.now); err != nil {
 		return nil, err
 	}
 	if force {
 		err = s.forceRefresh(a, c.now)
-	} else if !a.stable.usable(c.now.Add(s.overlap())) {
-		a.stable = s.mint(a, c.now) // the old one lives on to its own end: the overlap
+	} else if !a.stable.valid(c.now.Add(s.overlap())) {
+		a.stable = s.newToken(a, c.now) // the old one lives on to its own end: the overlap
 	}
 	if err != nil {
 		return nil, err
@@ -83,16 +83,16 @@ func (s *Sim) stableToken(c *call) (object, error) {
 }
 
 func (s *Sim) forceRefresh(a *account, now time.Time) error {
-	if a.stable.usable(now) && now.Unix()-a.forcedUnix < forcedGap {
+	if a.stable.valid(now) && now.Unix()-a.lastForced < forcedGap {
 		return nil
 	}
-	if err := s.spend(a, "/cgi-bin/stable_token#force", now); err != nil {
+	if err := s.countCall(a, "/cgi-bin/stable_token#force", now); err != nil {
 		return err
 	}
-	if a.stable.usable(now) {
-		a.stable.dead = 40001
+	if a.stable.valid(now) {
+		a.stable.killed = 40001
 	}
-	a.stable, a.forcedUnix = s.mint(a, now), now.Unix()
+	a.stable, a.lastForced = s.newToken(a, now), now.Unix()
 	return nil
 }
 
@@ -103,17 +103,17 @@ func (s *Sim) legacyToken(c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.spend(a, "/cgi-bin/token", c.now); err != nil {
+	if err := s.countCall(a, "/cgi-bin/token", c.now); err != nil {
 		return nil, err
 	}
-	if old, end := a.legacy, c.now.Add(s.overlap()); old.usable(end) {
-		old.until, old.old = end, true
+	if old, end := a.legacy, c.now.Add(s.overlap()); old.valid(end) {
+		old.until, old.replaced = end, true
 	}
-	a.legacy = s.mint(a, c.now)
+	a.legacy = s.newToken(a, c.now)
 	return tokenAnswer(a.legacy, c.now), nil
 }
 
-func tokenAnswer(g *grant, now time.Time) object {
+func tokenAnswer(g *accessToken, now time.Time) object {
 	return object{"access_token": g.value, "expires_in": int(g.until.Sub(now).Seconds())}
 }
 
@@ -138,7 +138,7 @@ func (s *Sim) accountFor(appID, secret string) (*account, error) {
 	case a == nil:
 		return nil, refuse(40013, "no account has appid %s", appID)
 	case a.Secret != secret:
-		return nil, refuse(number(s.guesses.WrongSecret), "wrong secret for the %s", a)
+		return nil, refuse(number(s.assumptions.WrongSecret), "wrong secret for the %s", a)
 	default:
 		return a, nil
 	}

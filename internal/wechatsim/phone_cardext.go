@@ -45,7 +45,7 @@ func reject(says, cause, why string, args ...any) *Rejection {
 type offer struct {
 	cardID, ext string
 	card        *card
-	has         map[string]bool // members that cardExt holds
+	present     map[string]bool // members that cardExt holds
 	code        string
 	openID      string
 	timestamp   string // its digits, as they are signed
@@ -53,7 +53,7 @@ type offer struct {
 	outerStr    string
 	begin       time.Time // of fixed_begintimestamp
 	signature   string
-	restores    *holding // the deleted copy that it brings back, once accepted
+	restores    *walletCard // the deleted copy that it brings back, once accepted
 }
 
 // readOffer reads one cardList item; every byte of cardExt counts.
@@ -67,7 +67,7 @@ func (s *Sim) readOffer(raw any) (*offer, *Rejection) {
 			return nil, reject(saysParameter, "item_unknown_member", "cardList item holds %q; wx.addCard knows cardId and cardExt", key)
 		}
 	}
-	o := &offer{has: map[string]bool{}}
+	o := &offer{present: map[string]bool{}}
 	if o.cardID, ok = item["cardId"].(string); !ok || o.cardID == "" {
 		return nil, reject(saysParameter, "card_id_missing", "cardId must be a string")
 	}
@@ -107,15 +107,15 @@ func (s *Sim) readExt(o *offer) *Rejection {
 		return reject(saysSignature, "card_ext_not_object", "the text of cardExt holds %s: was it stringified twice?", kindOf(tree))
 	}
 	for key := range ext {
-		o.has[key] = true
+		o.present[key] = true
 	}
 	if r := s.readTimestamp(o, ext); r != nil {
 		return r
 	}
-	return o.readMembers(ext)
+	return o.readFields(ext)
 }
 
-func (o *offer) readMembers(ext map[string]any) *Rejection {
+func (o *offer) readFields(ext map[string]any) *Rejection {
 	texts := map[string]*string{"code": &o.code, "openid": &o.openID, "nonce_str": &o.nonce,
 		"outer_str": &o.outerStr, "signature": &o.signature}
 	for key, value := range ext {
@@ -153,7 +153,7 @@ func (s *Sim) readTimestamp(o *offer, ext map[string]any) *Rejection {
 	default:
 		return reject(saysParameter, "timestamp_type", "timestamp is %s", kindOf(value))
 	}
-	if want := s.guesses.CardExtTimestamp; want != "both" && want != kind {
+	if want := s.assumptions.CardExtTimestamp; want != "both" && want != kind {
 		return reject(saysParameter, "timestamp_type", "timestamp must be a %s (guess card_ext_timestamp)", want)
 	}
 	return s.checkTimestamp(o.timestamp)
@@ -167,7 +167,7 @@ func (s *Sim) checkTimestamp(text string) *Rejection {
 	if err != nil || seconds > 9_999_999_999 {
 		return reject(saysSignature, "timestamp_milliseconds", "timestamp must be seconds; %d digits look like milliseconds", len(text))
 	}
-	window := number(s.guesses.TimestampWindow)
+	window := number(s.assumptions.TimestampWindow)
 	if off := s.Now().Unix() - seconds; window > 0 && max(off, -off) > int64(window) {
 		return reject(saysSignature, "timestamp_far", "timestamp is %d s away from WeChat's clock (guess timestamp_window)", off)
 	}
@@ -184,50 +184,50 @@ func (o *offer) readBegin(value any) *Rejection {
 	return nil
 }
 
-// fits checks cardExt against the attributes of the card and the person.
-func (s *Sim) fits(o *offer, p *person) *Rejection {
+// checkOffer checks cardExt against the attributes of the card and the person.
+func (s *Sim) checkOffer(o *offer, p *person) *Rejection {
 	switch {
-	case o.has["nonce_str"] && (o.nonce == "" || len(o.nonce) > 32):
+	case o.present["nonce_str"] && (o.nonce == "" || len(o.nonce) > 32):
 		return reject(saysParameter, "nonce_length", "nonce_str must be 1 to 32 characters")
-	case !o.has["nonce_str"] && s.guesses.NonceStr == "required":
+	case !o.present["nonce_str"] && s.assumptions.NonceStr == "required":
 		return reject(saysParameter, "nonce_missing", "cardExt has no nonce_str (guess nonce_str)")
 	case len(o.outerStr) > 128:
 		return reject(saysParameter, "outer_str_length", "outer_str must be at most 128 bytes")
-	case o.has["fixed_begintimestamp"] && o.card.dateType() != "DATE_TYPE_FIX_TERM":
+	case o.present["fixed_begintimestamp"] && o.card.dateType() != "DATE_TYPE_FIX_TERM":
 		return reject(saysParameter, "fixed_begintimestamp_unwanted", "fixed_begintimestamp is for DATE_TYPE_FIX_TERM cards only")
 	}
-	if r := o.fitsCode(); r != nil {
+	if r := o.checkCode(); r != nil {
 		return r
 	}
-	return s.fitsOpenID(o, p)
+	return s.checkOpenID(o, p)
 }
 
-func (o *offer) fitsCode() *Rejection {
+func (o *offer) checkCode() *Rejection {
 	switch {
-	case o.has["code"] && o.card.deposit():
+	case o.present["code"] && o.card.isDeposit():
 		return reject(saysParameter, "code_unwanted", "a deposit card takes its codes from the deposit; cardExt must not hold code")
-	case o.has["code"] && !o.card.realTime():
+	case o.present["code"] && !o.card.isRealTime():
 		return reject(saysParameter, "code_unwanted", "WeChat makes the codes of this card; cardExt must not hold code")
-	case !o.has["code"] && o.card.realTime():
+	case !o.present["code"] && o.card.isRealTime():
 		return reject(saysParameter, "code_missing", "a use_custom_code card needs code in cardExt")
-	case o.has["code"] && len(o.code) > maxCode:
+	case o.present["code"] && len(o.code) > maxCodeLength:
 		return reject(saysParameter, "code_length", "code has %d characters, 20 are allowed", len(o.code))
-	case o.has["code"] && !codeFormat.MatchString(o.code):
+	case o.present["code"] && !codeFormat.MatchString(o.code):
 		return reject(saysParameter, "code_characters", "code must be letters and digits")
 	}
 	return nil
 }
 
-func (s *Sim) fitsOpenID(o *offer, p *person) *Rejection {
-	bind := o.card.truth("bind_openid")
+func (s *Sim) checkOpenID(o *offer, p *person) *Rejection {
+	bind := o.card.baseFlag("bind_openid")
 	right, other := p.openID, p.miniOpenID
-	if s.guesses.CardExtOpenID == "miniprogram" {
+	if s.assumptions.CardExtOpenID == "miniprogram" {
 		right, other = other, right
 	}
 	switch {
-	case o.has["openid"] && !bind:
+	case o.present["openid"] && !bind:
 		return reject(saysParameter, "openid_unwanted", "the card has bind_openid false; cardExt must not hold openid")
-	case !o.has["openid"] && bind:
+	case !o.present["openid"] && bind:
 		return reject(saysParameter, "openid_missing", "the card has bind_openid true; cardExt needs openid")
 	case bind && o.openID == other && right != other:
 		return reject(saysParameter, "openid_wrong_app", "openid is this person's, but in the wrong app (guess card_ext_openid)")
@@ -237,37 +237,37 @@ func (s *Sim) fitsOpenID(o *offer, p *person) *Rejection {
 	return nil
 }
 
-// signed is what must be signed besides the ticket.
-func (o *offer) signed() []string {
+// signedValues is what must be signed besides the ticket.
+func (o *offer) signedValues() []string {
 	values := []string{o.timestamp, o.cardID}
 	for _, key := range []string{"code", "openid", "nonce_str"} {
-		if o.has[key] {
+		if o.present[key] {
 			values = append(values, map[string]string{"code": o.code, "openid": o.openID, "nonce_str": o.nonce}[key])
 		}
 	}
 	return values
 }
 
-// verify recomputes the signature with every ticket that counts now.
-func (s *Sim) verify(o *offer) *Rejection {
+// checkSignature recomputes the signature with every ticket that counts now.
+func (s *Sim) checkSignature(o *offer) *Rejection {
 	now := s.Now()
 	for _, t := range s.official.tickets["wx_card"] {
-		if now.Before(t.until) && signature.Sorted(append(o.signed(), t.value)...) == o.signature {
+		if now.Before(t.until) && signature.Sorted(append(o.signedValues(), t.value)...) == o.signature {
 			return nil
 		}
 	}
 	r := s.diagnose(o, now)
-	r.SortedValues = s.masked(o)
+	r.SortedValues = s.sortedValues(o)
 	return r
 }
 
-// masked lists the values in signing order, the newest ticket's place marked.
-func (s *Sim) masked(o *offer) []string {
+// sortedValues lists the values in signing order, the newest ticket's place marked.
+func (s *Sim) sortedValues(o *offer) []string {
 	ticket := ""
 	if list := s.official.tickets["wx_card"]; len(list) > 0 {
 		ticket = list[len(list)-1].value
 	}
-	values := append(o.signed(), ticket)
+	values := append(o.signedValues(), ticket)
 	slices.Sort(values)
 	values[slices.Index(values, ticket)] = "(api_ticket)"
 	return values

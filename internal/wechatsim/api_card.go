@@ -11,14 +11,14 @@ const maxCards = 10_000
 // review until POST /_sim/cards/{card_id}/approve.
 func (s *Sim) createCard(c *call) (object, error) {
 	outer := c.body.object("card")
-	if outer.required("card_type"); c.body.root.err != nil {
-		return nil, c.body.root.err
+	if outer.required("card_type"); c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	if outer.text("card_type") != "MEMBER_CARD" {
 		return nil, refuse(40071, "card_type is not MEMBER_CARD, the only one imitated")
 	}
-	if outer.required("member_card"); c.body.root.err != nil {
-		return nil, c.body.root.err
+	if outer.required("member_card"); c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	if err := checkMemberCard(outer.object("member_card")); err != nil {
 		return nil, err
@@ -31,11 +31,11 @@ func (s *Sim) createCard(c *call) (object, error) {
 }
 
 func (s *Sim) newCard(form fields, c *call) *card {
-	quantity := form.object("base_info").object("sku").whole("quantity")
-	made := &card{id: "pSim" + s.pick(urlSafe, 24), member: cloneTree(form.m).(map[string]any), status: notVerified,
+	quantity := form.object("base_info").object("sku").integer("quantity")
+	made := &card{id: "pSim" + s.randomString(urlSafe, 24), memberCard: cloneTree(form.values).(map[string]any), status: notVerified,
 		quantity: quantity, total: quantity, created: c.now, updated: c.now,
-		codes: map[string]*holding{}, replays: newShelf[bool](500_000)}
-	withDefaults(made.member)
+		codes: map[string]*walletCard{}, usedNonces: newBoundedMap[bool](500_000)}
+	withDefaults(made.memberCard)
 	s.cards[made.id] = made
 	s.cardOrder = append(s.cardOrder, made)
 	return made
@@ -43,19 +43,19 @@ func (s *Sim) newCard(form fields, c *call) *card {
 
 // getCard is POST /card/get ("View card details").
 func (s *Sim) getCard(c *call) (object, error) {
-	found, err := s.cardOf(c.body)
+	found, err := s.findCard(c.body)
 	if err != nil {
 		return nil, err
 	}
-	return object{"errcode": 0, "errmsg": "ok", "card": s.view(found)}, nil
+	return object{"errcode": 0, "errmsg": "ok", "card": s.cardJSON(found)}, nil
 }
 
 // batchGet is POST /card/batchget ("Batch query of cards").
 func (s *Sim) batchGet(c *call) (object, error) {
-	offset, count := c.body.whole("offset"), c.body.whole("count")
-	wanted := c.body.texts("status_list")
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	offset, count := c.body.integer("offset"), c.body.integer("count")
+	wanted := c.body.textList("status_list")
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	if offset < 0 || count < 1 || count > 50 {
 		return nil, refuse(40097, "offset is negative or count not 1 to 50")
@@ -74,23 +74,23 @@ func (s *Sim) batchGet(c *call) (object, error) {
 // updateCard is POST /card/update ("Update card"). A change of what users see
 // sends the card to review again.
 func (s *Sim) updateCard(c *call) (object, error) {
-	found, err := s.cardOf(c.body)
+	found, err := s.findCard(c.body)
 	if err != nil {
 		return nil, err
 	}
 	if found.status == cardDeleted {
 		return nil, refuse(40078, "the card was deleted")
 	}
-	if c.body.required("member_card"); c.body.root.err != nil {
-		return nil, c.body.root.err
+	if c.body.required("member_card"); c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	patch := c.body.object("member_card")
 	merged, err := s.merged(found, patch)
 	if err != nil {
 		return nil, err
 	}
-	again := needsReview(found.member, merged)
-	found.member, found.updated = merged, c.now
+	again := needsReview(found.memberCard, merged)
+	found.memberCard, found.updated = merged, c.now
 	if again {
 		found.status = notVerified
 	}
@@ -100,33 +100,33 @@ func (s *Sim) updateCard(c *call) (object, error) {
 // merged lays the patch over a copy of the card, if the card may change so.
 func (s *Sim) merged(c *card, patch fields) (map[string]any, error) {
 	base := patch.object("base_info")
-	if patch.root.err != nil {
-		return nil, patch.root.err
+	if patch.state.err != nil {
+		return nil, patch.state.err
 	}
-	if err := c.checkFixed(patch, base); err != nil {
+	if err := c.checkImmutable(patch, base); err != nil {
 		return nil, err
 	}
-	tree := cloneTree(c.member).(map[string]any)
-	mergeTree(tree, patch.m)
-	return tree, checkMemberCard(fields{tree, patch.root})
+	tree := cloneTree(c.memberCard).(map[string]any)
+	mergeTree(tree, patch.values)
+	return tree, checkMemberCard(fields{tree, patch.state})
 }
 
-// checkFixed refuses to change what is decided for ever at creation.
-func (c *card) checkFixed(patch, base fields) error {
+// checkImmutable refuses to change what is decided for ever at creation.
+func (c *card) checkImmutable(patch, base fields) error {
 	switch {
-	case base.has("bind_openid") && base.truth("bind_openid") != c.truth("bind_openid"):
+	case base.has("bind_openid") && base.boolean("bind_openid") != c.baseFlag("bind_openid"):
 		return refuse(40112, "bind_openid cannot change")
-	case base.has("use_custom_code") && base.truth("use_custom_code") != c.truth("use_custom_code"),
-		base.has("get_custom_code_mode") && base.text("get_custom_code_mode") != c.text("get_custom_code_mode"):
+	case base.has("use_custom_code") && base.boolean("use_custom_code") != c.baseFlag("use_custom_code"),
+		base.has("get_custom_code_mode") && base.text("get_custom_code_mode") != c.baseText("get_custom_code_mode"):
 		return refuse(40150, "the code mode cannot change")
 	case base.has("sku"):
 		return refuse(40150, "stock changes with /card/modifystock")
-	case patch.has("supply_bonus") && !patch.truth("supply_bonus") && c.memberTruth("supply_bonus"):
+	case patch.has("supply_bonus") && !patch.boolean("supply_bonus") && c.flag("supply_bonus"):
 		return refuse(40135, "supply_bonus cannot be unset")
-	case patch.truth("wx_activate") && c.memberTruth("auto_activate"):
+	case patch.boolean("wx_activate") && c.flag("auto_activate"):
 		return refuse(40150, "an auto_activate card cannot become one-click")
 	}
-	return patch.root.err
+	return patch.state.err
 }
 
 // needsReview compares what WeChat's people look at: words and pictures.
@@ -148,7 +148,7 @@ func needsReview(old, now map[string]any) bool {
 
 // deleteCard is POST /card/delete ("Delete card").
 func (s *Sim) deleteCard(c *call) (object, error) {
-	found, err := s.cardOf(c.body)
+	found, err := s.findCard(c.body)
 	if err != nil {
 		return nil, err
 	}
@@ -158,13 +158,13 @@ func (s *Sim) deleteCard(c *call) (object, error) {
 
 // modifyStock is POST /card/modifystock ("Modify stock").
 func (s *Sim) modifyStock(c *call) (object, error) {
-	found, err := s.cardOf(c.body)
+	found, err := s.findCard(c.body)
 	if err != nil {
 		return nil, err
 	}
-	more, less := c.body.whole("increase_stock_value"), c.body.whole("reduce_stock_value")
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	more, less := c.body.integer("increase_stock_value"), c.body.integer("reduce_stock_value")
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	quantity := found.quantity + more - less
 	switch {
@@ -172,8 +172,8 @@ func (s *Sim) modifyStock(c *call) (object, error) {
 		return nil, refuse(40078, "the card was deleted")
 	case more < 0 || less < 0 || quantity < 0 || more > maxQuantity || quantity > maxQuantity:
 		return nil, refuse(40122, "stock would leave 0 to %d", maxQuantity)
-	case found.deposit() && quantity > found.deposited():
-		return nil, refuse(40136, "stock would be above the %d deposited codes that are left", found.deposited())
+	case found.isDeposit() && quantity > found.depositLeft():
+		return nil, refuse(40136, "stock would be above the %d deposited codes that are left", found.depositLeft())
 	}
 	found.quantity, found.total = quantity, found.total+more-less
 	return done(), nil
@@ -182,11 +182,11 @@ func (s *Sim) modifyStock(c *call) (object, error) {
 // setTestWhitelist is POST /card/testwhitelist/set ("Set test whitelist"). It
 // replaces the list; a simulated person's user name is the name of the phone.
 func (s *Sim) setTestWhitelist(c *call) (object, error) {
-	openIDs, names := c.body.texts("openid"), c.body.texts("username")
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	openIDs, names := c.body.textList("openid"), c.body.textList("username")
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
-	if limit := number(s.guesses.WhitelistLimit); len(openIDs)+len(names) > limit {
+	if limit := number(s.assumptions.WhitelistLimit); len(openIDs)+len(names) > limit {
 		return nil, refuse(40150, "more than %d testers (guess whitelist_limit)", limit)
 	}
 	testers := map[string]bool{}

@@ -13,7 +13,7 @@ func controls() []control { return append(baseControls(), eventControls()...) }
 
 func baseControls() []control {
 	return []control{
-		{"GET /_sim/{$}", "this description", (*Sim).describeAll},
+		{"GET /_sim/{$}", "this description", (*Sim).describe},
 		{"GET /_sim/accounts", "the two apps with their secrets", (*Sim).showAccounts},
 		{"GET /_sim/phones/{user}", "who the user is to both apps", (*Sim).showPerson},
 		{"PUT /_sim/phones/{user}", `{"blocked":true}: code2Session refuses the user with 40226`, (*Sim).changePerson},
@@ -44,7 +44,7 @@ func baseControls() []control {
 	}
 }
 
-func (s *Sim) describeAll(*http.Request) (any, error) {
+func (s *Sim) describe(*http.Request) (any, error) {
 	type path struct {
 		Method string `json:"method"`
 		Path   string `json:"path"`
@@ -54,7 +54,7 @@ func (s *Sim) describeAll(*http.Request) (any, error) {
 		imitated = append(imitated, path{ep.method, ep.path})
 	}
 	return object{"about": "a simulated WeChat: not for production, everything is forgotten at exit",
-		"imitates": imitated, "control": controls(), "events": push.Kinds(), "guesses": s.Guesses(), "not_reproduced": notReproduced(),
+		"imitates": imitated, "control": controls(), "events": push.Kinds(), "guesses": s.Assumptions(), "not_reproduced": notReproduced(),
 		"now": s.Now().UTC().Format(time.RFC3339)}, nil
 }
 
@@ -89,7 +89,7 @@ func (s *Sim) changePerson(r *http.Request) (any, error) {
 		return nil, err
 	}
 	p.blocked = in.Blocked
-	return s.describe(p), nil
+	return s.identities(p), nil
 }
 
 func (s *Sim) showCalls(*http.Request) (any, error) {
@@ -120,7 +120,7 @@ func (s *Sim) addFault(r *http.Request) (any, error) {
 func (s *Sim) AddFault(f Fault) error {
 	known := slices.ContainsFunc(endpoints(), func(ep endpoint) bool { return ep.path == f.Path })
 	if f.Path != "" && f.Path != "*" && !known {
-		return invalid("path", "path: %s is not imitated; GET /_sim/ lists what is", f.Path)
+		return invalidField("path", "path: %s is not imitated; GET /_sim/ lists what is", f.Path)
 	}
 	if err := f.check(); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (s *Sim) setQuota(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if in.Path == "" || in.PerDay < 0 || in.PerMinute < 0 {
-		return nil, invalid("path", "path is needed; per_minute and per_day are not negative")
+		return nil, invalidField("path", "path is needed; per_minute and per_day are not negative")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,16 +171,16 @@ func (s *Sim) setGuesses(r *http.Request) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := s.guesses
+	next := s.assumptions
 	for name, value := range in {
 		if !next.set(name, value) {
-			return nil, invalid(name, "no guess is named %s", name)
+			return nil, invalidField(name, "no guess is named %s", name)
 		}
 	}
 	if err := next.complete(); err != nil {
 		return nil, err
 	}
-	s.guesses = next
+	s.assumptions = next
 	s.events.SetStyle(next.eventStyle())
 	s.quotas["/cgi-bin/ticket/getticket"] = quota{PerDay: number(next.TicketQuota)}
 	return object{"guesses": next.List()}, nil
@@ -200,7 +200,7 @@ func (s *Sim) advanceClock(r *http.Request) (any, error) {
 	}
 	const century = 100 * 365 * 86400
 	if in.Seconds == 0 || in.Seconds > century || in.Seconds < -century {
-		return nil, invalid("seconds", "seconds must be a whole number, not 0 and within a century")
+		return nil, invalidField("seconds", "seconds must be a whole number, not 0 and within a century")
 	}
 	s.Advance(time.Duration(in.Seconds) * time.Second)
 	return s.showClock(r)

@@ -19,12 +19,12 @@ func (s *Sim) expireTokens(r *http.Request) (any, error) {
 	defer s.mu.Unlock()
 	a := map[string]*account{"": s.official, "official": s.official, "miniprogram": s.mini}[in.Account]
 	if a == nil {
-		return nil, invalid("account", "account is official or miniprogram")
+		return nil, invalidField("account", "account is official or miniprogram")
 	}
 	if in.ErrCode == 0 {
 		in.ErrCode = 40001
 	}
-	killed, err := a.kill(in.What, in.ErrCode, s.Now())
+	killed, err := a.expire(in.What, in.ErrCode, s.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -36,33 +36,33 @@ func (s *Sim) expireTokens(r *http.Request) (any, error) {
 func (s *Sim) ExpireAccessToken() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.official.killTokens(40001, s.Now())
+	s.official.expireTokens(40001, s.Now())
 }
 
-func (a *account) kill(what string, code int, now time.Time) (int, error) {
+func (a *account) expire(what string, code int, now time.Time) (int, error) {
 	switch what {
 	case "access_token":
-		return a.killTokens(code, now), nil
+		return a.expireTokens(code, now), nil
 	case "wx_card", "jsapi":
-		return a.killTickets(what, now), nil
+		return a.expireTickets(what, now), nil
 	case "", "all":
-		return a.killTokens(code, now) + a.killTickets("wx_card", now) + a.killTickets("jsapi", now), nil
+		return a.expireTokens(code, now) + a.expireTickets("wx_card", now) + a.expireTickets("jsapi", now), nil
 	}
-	return 0, invalid("what", "what is access_token, wx_card, jsapi or all")
+	return 0, invalidField("what", "what is access_token, wx_card, jsapi or all")
 }
 
-func (a *account) killTokens(code int, now time.Time) int {
+func (a *account) expireTokens(code int, now time.Time) int {
 	killed := 0
-	for _, g := range []*grant{a.stable, a.legacy} {
-		if g.usable(now) {
-			g.dead = code
+	for _, g := range []*accessToken{a.stable, a.legacy} {
+		if g.valid(now) {
+			g.killed = code
 			killed++
 		}
 	}
 	return killed
 }
 
-func (a *account) killTickets(kind string, now time.Time) int {
+func (a *account) expireTickets(kind string, now time.Time) int {
 	killed := 0
 	for _, t := range a.tickets[kind] {
 		if now.Before(t.until) {

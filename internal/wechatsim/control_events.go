@@ -32,7 +32,7 @@ func (s *Sim) setCallback(r *http.Request) (any, error) {
 
 func (s *Sim) verifyCallback(r *http.Request) (any, error) {
 	if s.events.Callback().URL == "" {
-		return nil, invalid("url", "no callback is set; PUT /_sim/callback first")
+		return nil, invalidField("url", "no callback is set; PUT /_sim/callback first")
 	}
 	return s.events.Verify(r.Context()), nil
 }
@@ -81,7 +81,7 @@ func (s *Sim) triggerEvent(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if in.LateSeconds < 0 || in.LateSeconds > 3600 {
-		return nil, invalid("late_seconds", "late_seconds is 0 to 3600")
+		return nil, invalidField("late_seconds", "late_seconds is 0 to 3600")
 	}
 	t, err := s.trigger(in)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Sim) trigger(in triggerRequest) (t push.Trigger, err error) {
 		t.URL = in.To
 	}
 	if t.URL == "" {
-		return t, invalid("to", "no callback is set; give to, or PUT /_sim/callback first")
+		return t, invalidField("to", "no callback is set; give to, or PUT /_sim/callback first")
 	}
 	if in.User == "" {
 		in.User = "ann"
@@ -150,7 +150,7 @@ func override(t *push.Trigger, fields map[string]json.RawMessage) error {
 		case json.Unmarshal(raw, &number) == nil:
 			t.Fields[name] = number.String()
 		default:
-			return invalid("fields", "fields.%s is neither string, number nor null", name)
+			return invalidField("fields", "fields.%s is neither string, number nor null", name)
 		}
 	}
 	return nil

@@ -52,25 +52,25 @@ func (f *Fault) replaces() bool {
 	return f.ErrCode != 0 || f.HTTPStatus != 0 || f.Body != nil || f.Drop
 }
 
-// swallows tells whether the call must have no effect. A nil Fault is none.
-func (f *Fault) swallows() bool { return f != nil && f.replaces() && f.When != "after" }
+// preventsEffect tells whether the call must have no effect. A nil Fault is none.
+func (f *Fault) preventsEffect() bool { return f != nil && f.replaces() && f.When != "after" }
 
-func (f *Fault) before() time.Duration {
+func (f *Fault) delayBefore() time.Duration {
 	if f == nil || f.When == "after" {
 		return 0
 	}
 	return time.Duration(f.LatencyMS) * time.Millisecond
 }
 
-func (f *Fault) after() time.Duration {
+func (f *Fault) delayAfter() time.Duration {
 	if f == nil || f.When != "after" {
 		return 0
 	}
 	return time.Duration(f.LatencyMS) * time.Millisecond
 }
 
-// spoil turns the true answer into the one the fault wants.
-func (f *Fault) spoil(a answer, path string, s *Sim) answer {
+// apply turns the true answer into the one the fault wants.
+func (f *Fault) apply(a answer, path string, s *Sim) answer {
 	switch {
 	case f == nil:
 		return a
@@ -101,7 +101,7 @@ func (s *Sim) faultBody(path string, f *Fault) []byte {
 	if text == "" {
 		text = errText(f.ErrCode)
 	}
-	return s.errBody(path, f.ErrCode, text)
+	return s.errorBody(path, f.ErrCode, text)
 }
 
 // write sends the answer, or as much of it as the fault allows.
@@ -125,10 +125,10 @@ func (f *Fault) write(w http.ResponseWriter, a answer, now time.Time) {
 
 // faultQueue hands out faults in the order in which they were queued.
 type faultQueue struct {
-	mu    sync.Mutex
-	rng   *rand.Rand
-	queue []*queuedFault
-	seen  shelf[bool] // connections that have served a call
+	mu          sync.Mutex
+	rng         *rand.Rand
+	queue       []*queuedFault
+	connections boundedMap[bool] // connections that have served a call
 }
 
 type queuedFault struct {
@@ -138,7 +138,7 @@ type queuedFault struct {
 }
 
 func newFaultQueue(rng *rand.Rand) *faultQueue {
-	return &faultQueue{rng: rng, seen: newShelf[bool](10_000)}
+	return &faultQueue{rng: rng, connections: newBoundedMap[bool](10_000)}
 }
 
 func (q *faultQueue) add(f Fault) {
@@ -151,16 +151,16 @@ func (q *faultQueue) add(f Fault) {
 	q.queue = append(q.queue, &queuedFault{Fault: f, Left: left})
 }
 
-// take returns the first fault that wants this call, or nil.
-func (q *faultQueue) take(path, conn string) *Fault {
+// next returns the first fault that wants this call, or nil.
+func (q *faultQueue) next(path, conn string) *Fault {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	reused := q.seen.items[conn]
+	reused := q.connections.items[conn]
 	if !reused {
-		q.seen.put(conn, true)
+		q.connections.put(conn, true)
 	}
 	for _, f := range q.queue {
-		if f.wants(path, reused) && q.strike(f) {
+		if f.matches(path, reused) && q.hit(f) {
 			one := f.Fault
 			return &one
 		}
@@ -168,11 +168,11 @@ func (q *faultQueue) take(path, conn string) *Fault {
 	return nil
 }
 
-func (f *queuedFault) wants(path string, reused bool) bool {
+func (f *queuedFault) matches(path string, reused bool) bool {
 	return f.Left != 0 && (f.Path == "*" || f.Path == path) && (!f.Reused || reused)
 }
 
-func (q *faultQueue) strike(f *queuedFault) bool {
+func (q *faultQueue) hit(f *queuedFault) bool {
 	if f.Skip > 0 {
 		f.Skip--
 		return false

@@ -9,7 +9,7 @@ type quota struct {
 }
 
 // defaultQuotas are those of "API call limits" and "Get stable access token".
-func defaultQuotas(g Guesses) map[string]quota {
+func defaultQuotas(g Assumptions) map[string]quota {
 	return map[string]quota{
 		"/cgi-bin/token":              {PerDay: 2000},
 		"/cgi-bin/stable_token":       {PerMinute: 10_000, PerDay: 500_000},
@@ -37,17 +37,17 @@ func (m *meter) tick(now time.Time) {
 	m.inDay++
 }
 
-// spend counts one call against the account's quota.
-func (s *Sim) spend(a *account, name string, now time.Time) error {
+// countCall counts one call against the account's quota.
+func (s *Sim) countCall(a *account, name string, now time.Time) error {
 	m := a.meters[name]
 	if m == nil {
 		m = &meter{}
 		a.meters[name] = m
 	}
-	return s.spendOn(m, name, now)
+	return s.countOn(m, name, now)
 }
 
-func (s *Sim) spendOn(m *meter, name string, now time.Time) error {
+func (s *Sim) countOn(m *meter, name string, now time.Time) error {
 	m.tick(now)
 	switch q := s.quotas[name]; {
 	case q.PerDay > 0 && m.inDay > q.PerDay:
@@ -61,8 +61,8 @@ func (s *Sim) spendOn(m *meter, name string, now time.Time) error {
 // getQuota is POST /cgi-bin/openapi/quota/get ("Query API quota").
 func (s *Sim) getQuota(c *call) (object, error) {
 	path := c.body.text("cgi_path")
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	limit := s.quotas[path].PerDay
 	if limit == 0 {

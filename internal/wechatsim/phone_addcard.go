@@ -26,7 +26,7 @@ func (s *Sim) AddCard(user string, argument []byte) ([]AddedCard, error) {
 	if err != nil {
 		return nil, err
 	}
-	offers, rejected := s.readList(argument)
+	offers, rejected := s.readCardList(argument)
 	if rejected != nil {
 		return nil, rejected
 	}
@@ -37,17 +37,17 @@ func (s *Sim) AddCard(user string, argument []byte) ([]AddedCard, error) {
 			return nil, r
 		}
 	}
-	return s.takeAll(p, offers), nil
+	return s.addAllToWallet(p, offers), nil
 }
 
-func (s *Sim) readList(argument []byte) ([]*offer, *Rejection) {
+func (s *Sim) readCardList(argument []byte) ([]*offer, *Rejection) {
 	tree, err := parseJSON(argument)
 	if err != nil {
 		return nil, reject(saysParameter, "argument_malformed", "wx.addCard's argument is %v", err)
 	}
 	root, _ := tree.(map[string]any)
 	list, isList := root["cardList"].([]any)
-	limit := number(s.guesses.MaxCards)
+	limit := number(s.assumptions.MaxCards)
 	switch {
 	case !isList || len(root) != 1:
 		return nil, reject(saysParameter, "argument_shape", `wx.addCard takes {"cardList":[…]} and nothing else`)
@@ -68,78 +68,78 @@ func (s *Sim) readList(argument []byte) ([]*offer, *Rejection) {
 
 // batch remembers what earlier items of one cardList use up.
 type batch struct {
-	replays map[string]bool
-	codes   map[string]bool
-	taken   map[*card]int64
-	back    map[*holding]bool // deleted copies that come back
+	nonces   map[string]bool
+	codes    map[string]bool
+	claimed  map[*card]int64
+	restored map[*walletCard]bool // deleted copies that come back
 }
 
 func newBatch() *batch {
-	return &batch{replays: map[string]bool{}, codes: map[string]bool{}, taken: map[*card]int64{}, back: map[*holding]bool{}}
+	return &batch{nonces: map[string]bool{}, codes: map[string]bool{}, claimed: map[*card]int64{}, restored: map[*walletCard]bool{}}
 }
 
 func (s *Sim) accept(b *batch, p *person, o *offer) *Rejection {
-	if r := s.fits(o, p); r != nil {
+	if r := s.checkOffer(o, p); r != nil {
 		return r
 	}
-	if r := s.verify(o); r != nil {
+	if r := s.checkSignature(o); r != nil {
 		return r
 	}
-	if r := b.checkReplay(o); r != nil {
+	if r := b.checkNonce(o); r != nil {
 		return r
 	}
-	return s.available(b, p, o)
+	return s.checkAvailable(b, p, o)
 }
 
 // replayKey: a cardExt without nonce_str can be replayed, WeChat says so.
-func (o *offer) replayKey() string {
+func (o *offer) nonceKey() string {
 	if o.nonce == "" {
 		return ""
 	}
 	return o.nonce + " " + o.timestamp
 }
 
-func (b *batch) checkReplay(o *offer) *Rejection {
-	key := o.replayKey()
+func (b *batch) checkNonce(o *offer) *Rejection {
+	key := o.nonceKey()
 	if key == "" {
 		return nil
 	}
-	if o.card.replays.items[key] || b.replays[o.cardID+" "+key] {
+	if o.card.usedNonces.items[key] || b.nonces[o.cardID+" "+key] {
 		return reject(saysGone, "nonce_reused", "this nonce_str and timestamp were used before; sign anew for every tap")
 	}
-	b.replays[o.cardID+" "+key] = true
+	b.nonces[o.cardID+" "+key] = true
 	return nil
 }
 
-// available checks what can run out.
-func (s *Sim) available(b *batch, p *person, o *offer) *Rejection {
+// checkAvailable checks what can run out.
+func (s *Sim) checkAvailable(b *batch, p *person, o *offer) *Rejection {
 	c := o.card
-	if r := s.claimable(c, p); r != nil {
+	if r := s.checkClaimable(c, p); r != nil {
 		return r
 	}
 	if o.code != "" {
 		old := c.codes[o.code]
 		if b.codes[c.id+" "+o.code] || (old != nil && !old.restorableBy(p)) {
-			return reject(s.guesses.ReusedCode, "code_reused", "this code was delivered before")
+			return reject(s.assumptions.ReusedCode, "code_reused", "this code was delivered before")
 		}
 		b.codes[c.id+" "+o.code] = true
 	}
-	if o.restores = restorable(p, o); o.restores != nil && !b.back[o.restores] {
-		b.back[o.restores] = true
+	if o.restores = restorable(p, o); o.restores != nil && !b.restored[o.restores] {
+		b.restored[o.restores] = true
 		return nil
 	}
 	o.restores = nil
-	b.taken[c]++
+	b.claimed[c]++
 	switch {
-	case p.held(c)+b.taken[c] > c.getLimit():
+	case p.count(c)+b.claimed[c] > c.getLimit():
 		return reject(saysGone, "get_limit", "this person holds the card as often as get_limit allows (%d)", c.getLimit())
-	case c.quantity < b.taken[c]:
+	case c.quantity < b.claimed[c]:
 		return reject(saysGone, "out_of_stock", "the card is out of stock")
 	}
 	return nil
 }
 
-func (s *Sim) claimable(c *card, p *person) *Rejection {
+func (s *Sim) checkClaimable(c *card, p *person) *Rejection {
 	switch {
 	case c.status == verifyOK, c.status == notVerified && s.isTester(p):
 		return nil
@@ -151,12 +151,12 @@ func (s *Sim) claimable(c *card, p *person) *Rejection {
 	return reject(saysGone, "card_deleted", "the card was deleted")
 }
 
-func (h *holding) restorableBy(p *person) bool { return h.owner == p && h.status == codeDeleted }
+func (w *walletCard) restorableBy(p *person) bool { return w.owner == p && w.status == codeDeleted }
 
 // restorable is the deleted copy that this offer brings back, if any.
-func restorable(p *person, o *offer) *holding {
+func restorable(p *person, o *offer) *walletCard {
 	if o.code == "" {
-		return p.deleted(o.card)
+		return p.deletedCard(o.card)
 	}
 	if h := o.card.codes[o.code]; h != nil && h.restorableBy(p) {
 		return h
@@ -164,23 +164,23 @@ func restorable(p *person, o *offer) *holding {
 	return nil
 }
 
-// takeAll delivers every card of a list that was accepted.
-func (s *Sim) takeAll(p *person, offers []*offer) []AddedCard {
+// addAllToWallet delivers every card of a list that was accepted.
+func (s *Sim) addAllToWallet(p *person, offers []*offer) []AddedCard {
 	var added []AddedCard
 	for _, o := range offers {
-		if key := o.replayKey(); key != "" {
-			o.card.replays.put(key, true)
+		if key := o.nonceKey(); key != "" {
+			o.card.usedNonces.put(key, true)
 		}
-		added = append(added, AddedCard{CardID: o.cardID, CardExt: o.ext, Code: s.seal(s.take(p, o).code), IsSuccess: true})
+		added = append(added, AddedCard{CardID: o.cardID, CardExt: o.ext, Code: s.sealForPhone(s.take(p, o).code), IsSuccess: true})
 	}
 	return added
 }
 
 // take restores a deleted copy or delivers a new one, and tells the merchant.
-func (s *Sim) take(p *person, o *offer) *holding { return s.takeFrom(p, o, "") }
+func (s *Sim) take(p *person, o *offer) *walletCard { return s.takeFrom(p, o, "") }
 
 // takeFrom is take with the scene that the event names; empty: none.
-func (s *Sim) takeFrom(p *person, o *offer, scene string) *holding {
+func (s *Sim) takeFrom(p *person, o *offer, scene string) *walletCard {
 	h := o.restores
 	if h == nil {
 		h = s.claim(p, o)
@@ -190,7 +190,7 @@ func (s *Sim) takeFrom(p *person, o *offer, scene string) *holding {
 	return h
 }
 
-func (s *Sim) claim(p *person, o *offer) *holding {
+func (s *Sim) claim(p *person, o *offer) *walletCard {
 	code, begin := o.code, o.begin
 	if code == "" {
 		code = s.nextCode(o.card)
@@ -205,10 +205,10 @@ func (s *Sim) claim(p *person, o *offer) *holding {
 
 // nextCode is one of the deposit, or one that WeChat makes.
 func (s *Sim) nextCode(c *card) string {
-	if c.deposit() {
+	if c.isDeposit() {
 		return c.pool.next()
 	}
-	return s.systemCode()
+	return s.newSystemCode()
 }
 
 // CheckWebConfig plays wx.config in a web page: it tells whether the signature

@@ -4,38 +4,38 @@ const maxDepositCall = 100
 
 // codePool holds the codes that a merchant handed in for a deposit card.
 type codePool struct {
-	known map[string]bool // every code ever deposited
-	left  []string        // those not delivered yet, in order
+	all       map[string]bool // every code ever deposited
+	remaining []string        // those not delivered yet, in order
 }
 
 func (p *codePool) next() string {
-	code := p.left[0]
-	p.left = p.left[1:]
+	code := p.remaining[0]
+	p.remaining = p.remaining[1:]
 	return code
 }
 
 func (p *codePool) add(code string) {
-	if p.known == nil {
-		p.known = map[string]bool{}
+	if p.all == nil {
+		p.all = map[string]bool{}
 	}
-	p.known[code] = true
-	p.left = append(p.left, code)
+	p.all[code] = true
+	p.remaining = append(p.remaining, code)
 }
 
-// deposited is how many deposited codes can still be delivered.
-func (c *card) deposited() int64 { return int64(len(c.pool.left)) }
+// depositLeft is how many deposited codes can still be delivered.
+func (c *card) depositLeft() int64 { return int64(len(c.pool.remaining)) }
 
-// depositCard finds the card and the list of codes of a deposit call.
-func (s *Sim) depositCard(c *call) (*card, []string, error) {
-	found, err := s.cardOf(c.body)
+// depositRequest finds the card and the list of codes of a deposit call.
+func (s *Sim) depositRequest(c *call) (*card, []string, error) {
+	found, err := s.findCard(c.body)
 	if err != nil {
 		return nil, nil, err
 	}
-	codes := c.body.texts("code")
+	codes := c.body.textList("code")
 	switch {
-	case c.body.root.err != nil:
-		return nil, nil, c.body.root.err
-	case !found.deposit():
+	case c.body.state.err != nil:
+		return nil, nil, c.body.state.err
+	case !found.isDeposit():
 		return nil, nil, refuse(40136, "not a deposit card")
 	case len(codes) > maxDepositCall:
 		return nil, nil, refuse(40109, "%d codes, 100 are allowed", len(codes))
@@ -47,7 +47,7 @@ func (s *Sim) depositCard(c *call) (*card, []string, error) {
 
 // depositCodes is POST /card/code/deposit ("Import custom codes").
 func (s *Sim) depositCodes(c *call) (object, error) {
-	found, codes, err := s.depositCard(c)
+	found, codes, err := s.depositRequest(c)
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +64,9 @@ func (s *Sim) depositCodes(c *call) (object, error) {
 	good, twice, bad := []string{}, []string{}, []string{}
 	for _, code := range codes {
 		switch {
-		case len(code) > maxCode:
+		case len(code) > maxCodeLength:
 			bad = append(bad, code)
-		case found.pool.known[code]:
+		case found.pool.all[code]:
 			twice = append(twice, code)
 		default:
 			found.pool.add(code)
@@ -78,22 +78,22 @@ func (s *Sim) depositCodes(c *call) (object, error) {
 
 // depositCount is POST /card/code/getdepositcount.
 func (s *Sim) depositCount(c *call) (object, error) {
-	found, err := s.cardOf(c.body)
+	found, err := s.findCard(c.body)
 	if err != nil {
 		return nil, err
 	}
-	return object{"errcode": 0, "errmsg": "ok", "count": len(found.pool.known)}, nil
+	return object{"errcode": 0, "errmsg": "ok", "count": len(found.pool.all)}, nil
 }
 
 // checkCodes is POST /card/code/checkcode.
 func (s *Sim) checkCodes(c *call) (object, error) {
-	found, codes, err := s.depositCard(c)
+	found, codes, err := s.depositRequest(c)
 	if err != nil {
 		return nil, err
 	}
 	there, missing := []string{}, []string{}
 	for _, code := range codes {
-		if found.pool.known[code] {
+		if found.pool.all[code] {
 			there = append(there, code)
 		} else {
 			missing = append(missing, code)

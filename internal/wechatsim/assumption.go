@@ -9,10 +9,10 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
-// Guesses holds one switch for each point on which the facts about WeChat are
+// Assumptions holds one switch for each point on which the facts about WeChat are
 // uncertain or contradictory. An empty field means its default, the first of its
 // choices. What each one means and which values it takes is in [Guesses.List].
-type Guesses struct {
+type Assumptions struct {
 	Ticket           string `json:"ticket"`
 	TicketQuota      string `json:"ticket_quota"`
 	TokenOverlap     string `json:"token_overlap"`
@@ -37,8 +37,8 @@ type Guesses struct {
 	PushXML          string `json:"push_xml"`
 }
 
-// Guess is one switch of [Guesses] with its present value.
-type Guess struct {
+// Assumption is one switch of [Guesses] with its present value.
+type Assumption struct {
 	Name    string   `json:"name"`
 	Value   string   `json:"value"`
 	Choices []string `json:"choices"` // the first is the default
@@ -48,10 +48,10 @@ type Guess struct {
 
 // List returns every switch with its present value, its choices and what it is
 // about, in a fixed order. An empty value is shown as the default.
-func (g Guesses) List() []Guess { return g.switches() }
+func (g Assumptions) List() []Assumption { return g.switches() }
 
-func (g *Guesses) switches() []Guess {
-	list := []Guess{
+func (g *Assumptions) switches() []Assumption {
+	list := []Assumption{
 		{Name: "ticket", field: &g.Ticket, Choices: []string{"rotate-300", "rotate-0", "rotate-full", "sticky-constant", "sticky-remaining"},
 			About: "getticket again: a new ticket while the old one lives 300 s, 0 s or its full life; or the same ticket until it dies, expires_in always 7200 or what remains"},
 		{Name: "ticket_quota", field: &g.TicketQuota, Choices: []string{"10000", "2000", "100"},
@@ -108,7 +108,7 @@ func (g *Guesses) switches() []Guess {
 
 // complete fills empty fields with the defaults; it errs on a value that is not
 // among the choices, naming the switch.
-func (g *Guesses) complete() error {
+func (g *Assumptions) complete() error {
 	for _, one := range g.switches() {
 		if !slices.Contains(one.Choices, one.Value) {
 			return fmt.Errorf("%s: %q is none of %s", one.Name, one.Value, strings.Join(one.Choices, ", "))
@@ -128,7 +128,7 @@ func number(value string) int {
 }
 
 // set changes one switch; false if there is none of that name.
-func (g *Guesses) set(name, value string) bool {
+func (g *Assumptions) set(name, value string) bool {
 	for _, one := range g.switches() {
 		if one.Name == name {
 			*one.field = value
@@ -138,6 +138,6 @@ func (g *Guesses) set(name, value string) bool {
 	return false
 }
 
-func (g *Guesses) eventStyle() push.Style {
+func (g *Assumptions) eventStyle() push.Style {
 	return push.Style{SpacedXML: g.PushXML == "spaced", ResignRetries: g.PushRetry == "fresh"}
 }

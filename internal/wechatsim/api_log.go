@@ -22,18 +22,18 @@ type Refusal struct {
 	At      time.Time `json:"at"`
 }
 
-const keptRefusals = 50
+const maxRefusals = 50
 
-// callBook counts calls. It has its own lock, so that counting never waits.
-type callBook struct {
+// callLog counts calls. It has its own lock, so that counting never waits.
+type callLog struct {
 	mu       sync.Mutex
 	counts   map[string]*CallCount
 	refusals []Refusal
 }
 
-func newCallBook() *callBook { return &callBook{counts: map[string]*CallCount{}} }
+func newCallLog() *callLog { return &callLog{counts: map[string]*CallCount{}} }
 
-func (b *callBook) count(path, outcome string) {
+func (b *callLog) count(path, outcome string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.counts[path]
@@ -45,16 +45,16 @@ func (b *callBook) count(path, outcome string) {
 	c.Outcomes[outcome]++
 }
 
-func (b *callBook) note(path string, r *refusal, at time.Time) {
+func (b *callLog) addRefusal(path string, r *refusal, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.refusals) == keptRefusals {
+	if len(b.refusals) == maxRefusals {
 		b.refusals = append(b.refusals[:0], b.refusals[1:]...)
 	}
 	b.refusals = append(b.refusals, Refusal{path, r.code, r.why, at})
 }
 
-func (b *callBook) snapshot() (map[string]CallCount, []Refusal) {
+func (b *callLog) snapshot() (map[string]CallCount, []Refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	counts := make(map[string]CallCount, len(b.counts))
@@ -64,7 +64,7 @@ func (b *callBook) snapshot() (map[string]CallCount, []Refusal) {
 	return counts, append([]Refusal{}, b.refusals...)
 }
 
-func (b *callBook) reset() {
+func (b *callLog) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.counts, b.refusals = map[string]*CallCount{}, nil

@@ -15,71 +15,71 @@ func customNumbers() []string { return []string{"1", "2", "3"} }
 
 // activate is POST /card/membercard/activate ("Activate member card").
 func (s *Sim) activate(c *call) (object, error) {
-	if c.body.required("membership_number"); c.body.root.err != nil {
-		return nil, c.body.root.err
+	if c.body.required("membership_number"); c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
-	h, err := s.usable(c.body)
+	h, err := s.findUsable(c.body)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.body.checkActivate(); err != nil {
 		return nil, err
 	}
-	h.number = c.body.text("membership_number")
-	if !h.active || s.guesses.RepeatActivate == "all" {
-		h.start(c.body, c.now)
+	h.membershipNumber = c.body.text("membership_number")
+	if !h.active || s.assumptions.RepeatActivate == "all" {
+		h.activate(c.body, c.now)
 	}
 	return done(), nil
 }
 
 // checkActivate looks at every member before anything changes.
 func (f fields) checkActivate() error {
-	f.checkFigure("init_bonus", 45022)
-	f.checkFigure("init_balance", 45023)
-	f.checkText(member{name: "init_bonus_record", max: maxRecord})
-	f.checkText(member{name: "init_balance_record", max: maxRecord})
+	f.checkNotNegative("init_bonus", 45022)
+	f.checkNotNegative("init_balance", 45023)
+	f.checkText(fieldSpec{name: "init_bonus_record", max: maxRecord})
+	f.checkText(fieldSpec{name: "init_balance_record", max: maxRecord})
 	for _, n := range customNumbers() {
-		f.checkText(member{name: "init_custom_field_value" + n, max: maxCustom})
+		f.checkText(fieldSpec{name: "init_custom_field_value" + n, max: maxCustom})
 	}
-	f.whole("activate_begin_time")
-	f.whole("activate_end_time")
+	f.integer("activate_begin_time")
+	f.integer("activate_end_time")
 	f.text("membership_number")
-	f.checkPicture("background_pic_url")
-	return f.root.err
+	f.checkImageURL("background_pic_url")
+	return f.state.err
 }
 
-func (f fields) checkFigure(name string, code int) {
-	if f.whole(name) < 0 {
+func (f fields) checkNotNegative(name string, code int) {
+	if f.integer(name) < 0 {
 		f.fail(code, "%s is below 0", name)
 	}
 }
 
-func (h *holding) start(f fields, now time.Time) {
-	h.active = true
-	h.bonus, h.balance = f.whole("init_bonus"), f.whole("init_balance")
+func (w *walletCard) activate(f fields, now time.Time) {
+	w.active = true
+	w.bonus, w.balance = f.integer("init_bonus"), f.integer("init_balance")
 	for _, n := range customNumbers() {
 		if f.has("init_custom_field_value" + n) {
-			h.custom["custom_field"+n] = f.text("init_custom_field_value" + n)
+			w.customFields["custom_field"+n] = f.text("init_custom_field_value" + n)
 		}
 	}
-	h.tell(Message{"activated", f.text("init_bonus_record"), h.bonus, h.bonus, now.UTC()})
+	w.addMessage(Message{"activated", f.text("init_bonus_record"), w.bonus, w.bonus, now.UTC()})
 }
 
 // userInfo is POST /card/membercard/userinfo/get ("Query member information").
 func (s *Sim) userInfo(c *call) (object, error) {
-	h, err := s.delivered(c.body)
+	h, err := s.findDelivered(c.body)
 	if err != nil {
 		return nil, err
 	}
 	return object{"errcode": 0, "errmsg": "ok", "openid": h.owner.openID, "nickname": h.owner.name, "sex": "UNKNOWN",
-		"membership_number": h.number, "bonus": h.bonus, "balance": h.balance,
-		"user_info":        h.answers(),
+		"membership_number": h.membershipNumber, "bonus": h.bonus, "balance": h.balance,
+		"user_info":        h.formAnswers(),
 		"user_card_status": s.statusOf(h), "has_active": h.active}, nil
 }
 
 // updateUser is POST /card/membercard/updateuser ("Update member information").
 func (s *Sim) updateUser(c *call) (object, error) {
-	h, err := s.usable(c.body)
+	h, err := s.findUsable(c.body)
 	if err != nil {
 		return nil, err
 	}
@@ -89,20 +89,20 @@ func (s *Sim) updateUser(c *call) (object, error) {
 	bonus := c.body.change("bonus", h.bonus, 45022)
 	balance := c.body.change("balance", h.balance, 45023)
 	custom := c.body.customChanges()
-	c.body.checkPicture("background_pic_url")
+	c.body.checkImageURL("background_pic_url")
 	number, notify := c.body.text("membership_number"), c.body.object("notify_optional")
-	bonus.heard, balance.heard = notify.wanted("is_notify_bonus", true), notify.wanted("is_notify_balance", true)
+	bonus.notify, balance.notify = notify.notifyFlag("is_notify_bonus", true), notify.notifyFlag("is_notify_balance", true)
 	for i := range custom {
-		custom[i].heard = notify.wanted("is_notify_custom_field"+custom[i].number, false)
+		custom[i].notify = notify.notifyFlag("is_notify_custom_field"+custom[i].number, false)
 	}
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	if number != "" {
-		h.number = number
+		h.membershipNumber = number
 	}
 	s.apply(h, bonus, balance, c.now)
-	h.setCustom(custom, c.now)
+	h.setCustomFields(custom, c.now)
 	return object{"errcode": 0, "errmsg": "ok", "result_bonus": h.bonus, "result_balance": h.balance, "openid": h.owner.openID}, nil
 }
 
@@ -112,46 +112,46 @@ type change struct {
 	total  int64 // after it
 	add    int64 // shown in the message
 	record string
-	heard  bool // the user gets a message
+	notify bool // the user gets a message
 }
 
 // change reads an absolute figure and a delta. The absolute one wins: the delta
 // is then only shown. A delta alone adds.
 func (f fields) change(kind string, now int64, code int) change {
-	ch := change{kind: kind, total: now, add: f.whole("add_" + kind), record: f.text("record_" + kind)}
+	ch := change{kind: kind, total: now, add: f.integer("add_" + kind), record: f.text("record_" + kind)}
 	switch {
 	case f.has(kind) && !f.has("add_"+kind):
-		ch.total, ch.add = f.whole(kind), f.whole(kind)-now
+		ch.total, ch.add = f.integer(kind), f.integer(kind)-now
 	case f.has(kind):
-		ch.total = f.whole(kind)
+		ch.total = f.integer(kind)
 	default:
 		ch.total = now + ch.add
 	}
 	if ch.total < 0 {
 		f.fail(code, "%s would be below 0", kind)
 	}
-	f.checkText(member{name: "record_" + kind, max: maxRecord})
+	f.checkText(fieldSpec{name: "record_" + kind, max: maxRecord})
 	return ch
 }
 
-// wanted reads a notify flag.
-func (f fields) wanted(name string, byDefault bool) bool {
+// notifyFlag reads a notify flag.
+func (f fields) notifyFlag(name string, byDefault bool) bool {
 	if !f.has(name) {
 		return byDefault
 	}
-	return f.truth(name)
+	return f.boolean(name)
 }
 
-func (s *Sim) apply(h *holding, bonus, balance change, now time.Time) {
+func (s *Sim) apply(h *walletCard, bonus, balance change, now time.Time) {
 	moved := map[string]string{"ModifyBonus": strconv.FormatInt(bonus.total-h.bonus, 10), "ModifyBalance": strconv.FormatInt(balance.total-h.balance, 10)}
 	changed := bonus.total != h.bonus || balance.total != h.balance
 	h.bonus, h.balance = bonus.total, balance.total
 	for _, ch := range []change{bonus, balance} {
-		if ch.heard && ch.add != 0 {
-			h.tell(Message{ch.kind, ch.record, ch.add, ch.total, now.UTC()})
+		if ch.notify && ch.add != 0 {
+			h.addMessage(Message{ch.kind, ch.record, ch.add, ch.total, now.UTC()})
 		}
 	}
-	if changed && s.guesses.MemberUpdate == "sent" {
+	if changed && s.assumptions.MemberUpdate == "sent" {
 		s.emitCode("update_member_card", h, moved)
 	}
 }
@@ -159,14 +159,14 @@ func (s *Sim) apply(h *holding, bonus, balance change, now time.Time) {
 // customChange is a new value of one custom field.
 type customChange struct {
 	number, value string
-	heard         bool
+	notify        bool
 }
 
 func (f fields) customChanges() []customChange {
 	var list []customChange
 	for _, n := range customNumbers() {
 		name := "custom_field_value" + n
-		f.checkText(member{name: name, max: maxCustom})
+		f.checkText(fieldSpec{name: name, max: maxCustom})
 		if f.has(name) {
 			list = append(list, customChange{number: n, value: f.text(name)})
 		}
@@ -174,18 +174,18 @@ func (f fields) customChanges() []customChange {
 	return list
 }
 
-func (h *holding) setCustom(changes []customChange, now time.Time) {
+func (w *walletCard) setCustomFields(changes []customChange, now time.Time) {
 	for _, ch := range changes {
 		name := "custom_field" + ch.number
-		h.custom[name] = ch.value
-		if ch.heard && !h.isCoupon(name) {
-			h.tell(Message{Kind: name, Text: ch.value, At: now.UTC()})
+		w.customFields[name] = ch.value
+		if ch.notify && !w.isCouponField(name) {
+			w.addMessage(Message{Kind: name, Text: ch.value, At: now.UTC()})
 		}
 	}
 }
 
 // isCoupon: such a field changes without a message, as a developer found.
-func (h *holding) isCoupon(name string) bool {
-	f, _ := h.card.member[name].(map[string]any)
+func (w *walletCard) isCouponField(name string) bool {
+	f, _ := w.card.memberCard[name].(map[string]any)
 	return f["name_type"] == "FIELD_NAME_TYPE_COUPON"
 }

@@ -9,62 +9,62 @@ import (
 	"time"
 )
 
-// picture is a QR code that leads to a card.
-type picture struct {
-	card             *card
-	code, outerStr   string
-	openID           string
-	until            time.Time // zero: never
-	scannedWithACode bool
+// qrCode is a QR code that leads to a card.
+type qrCode struct {
+	card           *card
+	code, outerStr string
+	openID         string
+	expires        time.Time // zero: never
+	used           bool
 }
 
 // createQRCode is POST /card/qrcode/create ("Create QR code"), for one card.
 func (s *Sim) createQRCode(c *call) (object, error) {
-	if action := c.body.text("action_name"); c.body.root.err == nil && action != "QR_CARD" {
+	if action := c.body.text("action_name"); c.body.state.err == nil && action != "QR_CARD" {
 		return nil, refuse(40053, "action_name is not QR_CARD, the only one imitated")
 	}
-	seconds := c.body.whole("expire_seconds")
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	seconds := c.body.integer("expire_seconds")
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
 	if c.body.has("expire_seconds") && (seconds < 60 || seconds > 1800) {
 		return nil, refuse(40097, "expire_seconds is not 60 to 1800")
 	}
 	ref := c.body.object("action_info").object("card")
-	found, err := s.cardOf(ref)
+	found, err := s.findCard(ref)
 	if err != nil {
 		return nil, err
 	}
-	p := &picture{card: found, code: ref.text("code"), openID: ref.text("openid"), outerStr: ref.text("outer_str")}
-	if ref.truth("is_unique_code"); ref.root.err != nil {
-		return nil, ref.root.err
+	p := &qrCode{card: found, code: ref.text("code"), openID: ref.text("openid"), outerStr: ref.text("outer_str")}
+	if ref.boolean("is_unique_code"); ref.state.err != nil {
+		return nil, ref.state.err
 	}
-	if err := s.checkPicture(p); err != nil {
+	if err := s.checkQRCode(p); err != nil {
 		return nil, err
 	}
 	if seconds > 0 {
-		p.until = c.now.Add(time.Duration(seconds) * time.Second)
+		p.expires = c.now.Add(time.Duration(seconds) * time.Second)
 	} else {
 		seconds = 365 * 86400
 	}
-	ticket := "g" + s.pick(urlSafe, 80)
-	url := "http://weixin.qq.com/q/" + s.pick(urlSafe, 24)
-	s.pictures[url] = p
+	ticket := "g" + s.randomString(urlSafe, 80)
+	url := "http://weixin.qq.com/q/" + s.randomString(urlSafe, 24)
+	s.qrCodes[url] = p
 	return object{"errcode": 0, "errmsg": "ok", "ticket": ticket, "expire_seconds": seconds, "url": url,
 		"show_qrcode_url": "https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket=" + ticket}, nil
 }
 
-func (s *Sim) checkPicture(p *picture) error {
+func (s *Sim) checkQRCode(p *qrCode) error {
 	switch {
 	case p.card.status == cardDeleted || p.card.status == verifyFail:
 		return refuse(40078, "the card cannot be taken")
-	case p.card.realTime() && p.code == "":
+	case p.card.isRealTime() && p.code == "":
 		return refuse(41013, "a custom-code card needs action_info.card.code")
-	case !p.card.realTime() && p.code != "":
+	case !p.card.isRealTime() && p.code != "":
 		return refuse(40116, "WeChat picks the code of this card")
-	case len(p.code) > maxCode:
+	case len(p.code) > maxCodeLength:
 		return refuse(40116, "code has more than 20 characters")
-	case p.card.truth("bind_openid") && s.openIDs[p.openID] == nil:
+	case p.card.baseFlag("bind_openid") && s.openIDs[p.openID] == nil:
 		return refuse(40003, "a bind_openid card needs action_info.card.openid of the Official Account")
 	case len(p.outerStr) > 128:
 		return refuse(45021, "outer_str has more than 128 bytes")
@@ -72,20 +72,20 @@ func (s *Sim) checkPicture(p *picture) error {
 	return nil
 }
 
-// scanned is what the picture at url offers the person.
-func (s *Sim) scanned(url string, p *person) (*offer, error) {
-	pic := s.pictures[url]
+// readQRCode is what the picture at url offers the person.
+func (s *Sim) readQRCode(url string, p *person) (*offer, error) {
+	pic := s.qrCodes[url]
 	switch {
 	case pic == nil:
-		return nil, missing("url", "no such QR code was made")
-	case !pic.until.IsZero() && !s.Now().Before(pic.until):
-		return nil, invalid("url", "the QR code has expired")
-	case pic.scannedWithACode:
-		return nil, invalid("url", "the QR code was used: one with a custom code works once")
+		return nil, notFound("url", "no such QR code was made")
+	case !pic.expires.IsZero() && !s.Now().Before(pic.expires):
+		return nil, invalidField("url", "the QR code has expired")
+	case pic.used:
+		return nil, invalidField("url", "the QR code was used: one with a custom code works once")
 	case pic.openID != "" && pic.openID != p.openID:
-		return nil, invalid("url", "the QR code is another person's")
+		return nil, invalidField("url", "the QR code is another person's")
 	}
-	pic.scannedWithACode = pic.code != ""
+	pic.used = pic.code != ""
 	return &offer{cardID: pic.card.id, card: pic.card, code: pic.code, outerStr: pic.outerStr}, nil
 }
 
@@ -93,12 +93,12 @@ func (s *Sim) scanned(url string, p *person) (*offer, error) {
 func (s *Sim) createShelf(c *call) (object, error) {
 	c.body.required("banner", "page_title", "scene", "card_list")
 	c.body.text("page_title")
-	c.body.truth("can_share")
+	c.body.boolean("can_share")
 	scenes := []string{"SCENE_NEAR_BY", "SCENE_MENU", "SCENE_QRCODE", "SCENE_ARTICLE", "SCENE_H5", "SCENE_IVR", "SCENE_CARD_CUSTOM_CELL"}
 	if scene := c.body.text("scene"); !slices.Contains(scenes, scene) {
 		c.body.fail(40097, "scene is none of %s", quoted(scenes))
 	}
-	c.body.checkPicture("banner")
+	c.body.checkImageURL("banner")
 	list := get[[]any](c.body, "card_list", "a list")
 	if len(list) == 0 {
 		c.body.fail(41012, "card_list is empty")
@@ -108,32 +108,32 @@ func (s *Sim) createShelf(c *call) (object, error) {
 		if !isObject {
 			c.body.fail(47001, "card_list holds something that is not an object")
 		}
-		if err := s.checkShelved(fields{item, c.body.root}); err != nil {
+		if err := s.checkShelfItem(fields{item, c.body.state}); err != nil {
 			return nil, err
 		}
 	}
-	if c.body.root.err != nil {
-		return nil, c.body.root.err
+	if c.body.state.err != nil {
+		return nil, c.body.state.err
 	}
-	s.shelves++
-	return object{"errcode": 0, "errmsg": "ok", "page_id": s.shelves,
-		"url": "https://mp.weixin.qq.com/bizmall/mallshelf?t=cardticket/shelf_list&biz=" + s.pick(alphanumeric, 16) + "&shelf_id=1#wechat_redirect"}, nil
+	s.lastShelfID++
+	return object{"errcode": 0, "errmsg": "ok", "page_id": s.lastShelfID,
+		"url": "https://mp.weixin.qq.com/bizmall/mallshelf?t=cardticket/shelf_list&biz=" + s.randomString(alphanumeric, 16) + "&shelf_id=1#wechat_redirect"}, nil
 }
 
-func (s *Sim) checkShelved(item fields) error {
-	found, err := s.cardOf(item)
+func (s *Sim) checkShelfItem(item fields) error {
+	found, err := s.findCard(item)
 	if err != nil {
 		return err
 	}
 	item.required("thumb_url")
-	item.checkPicture("thumb_url")
-	if found.realTime() {
+	item.checkImageURL("thumb_url")
+	if found.isRealTime() {
 		return refuse(40150, "a custom-code card can be on a shelf only in deposit mode")
 	}
-	return item.root.err
+	return item.state.err
 }
 
-const maxPicture = 1 << 20
+const maxImage = 1 << 20
 
 // uploadImage is POST /cgi-bin/media/uploadimg ("Upload picture"): a form whose
 // one file is media.
@@ -152,10 +152,10 @@ func (s *Sim) uploadImage(c *call) (object, error) {
 	}
 	kind := http.DetectContentType(picture.Bytes())
 	switch {
-	case picture.Len() > maxPicture:
+	case picture.Len() > maxImage:
 		return nil, refuse(40009, "the picture has %d bytes, 1 MiB are allowed", picture.Len())
 	case kind != "image/png" && kind != "image/jpeg":
 		return nil, refuse(40097, "the file is neither PNG nor JPEG")
 	}
-	return object{"url": "http://mmbiz.qpic.cn/mmbiz_" + kind[len("image/"):] + "/" + s.pick(alphanumeric, 40) + "/0"}, nil
+	return object{"url": "http://mmbiz.qpic.cn/mmbiz_" + kind[len("image/"):] + "/" + s.randomString(alphanumeric, 40) + "/0"}, nil
 }

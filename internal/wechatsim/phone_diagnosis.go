@@ -35,7 +35,7 @@ func (s *Sim) diagnose(o *offer, now time.Time) *Rejection {
 func (s *Sim) wrongTicket(o *offer, now time.Time) *Rejection {
 	by := func(list []*ticket) bool {
 		for _, t := range list {
-			if signature.Sorted(append(o.signed(), t.value)...) == o.signature {
+			if signature.Sorted(append(o.signedValues(), t.value)...) == o.signature {
 				return true
 			}
 		}
@@ -54,7 +54,7 @@ func (s *Sim) wrongTicket(o *offer, now time.Time) *Rejection {
 
 // wrongValues tries the mistakes with the right ticket.
 func (o *offer) wrongValues(ticket string) *Rejection {
-	all := append(o.signed(), ticket)
+	all := append(o.signedValues(), ticket)
 	without := func(drop string) []string {
 		var kept []string
 		for _, value := range all {
@@ -76,7 +76,7 @@ func (o *offer) wrongValues(ticket string) *Rejection {
 		{"ticket_space", "the ticket was signed with a space behind it", signature.Sorted(append(without(ticket), ticket+" ")...)},
 		{"sorted_by_key", "the values were sorted by their keys; sort the values", signature.Hash(ticket + o.cardID + o.code + o.nonce + o.openID + o.timestamp)},
 		{"sorted_by_key", "the values were sorted by their keys; sort the values", signature.Hash(ticket + o.cardID + o.code + o.openID + o.nonce + o.timestamp)},
-		{"not_sorted", "the values were joined unsorted", signature.Hash(strings.Join(append([]string{ticket}, o.signed()...), ""))},
+		{"not_sorted", "the values were joined unsorted", signature.Hash(strings.Join(append([]string{ticket}, o.signedValues()...), ""))},
 		{"joined_with_separator", "the values were joined with &; join them with nothing", signature.Hash(strings.Join(slices.Sorted(slices.Values(all)), "&"))},
 	}
 	for _, try := range tries {
