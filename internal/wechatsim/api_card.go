@@ -11,14 +11,14 @@ const maxCards = 10_000
 // review until POST /_sim/cards/{card_id}/approve.
 func (s *Sim) createCard(c *call) (object, error) {
 	outer := c.body.object("card")
-	if outer.required("card_type"); c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := outer.required("card_type"); err != nil {
+		return nil, err
 	}
 	if outer.text("card_type") != "MEMBER_CARD" {
 		return nil, refuse(40071, "card_type is not MEMBER_CARD, the only one imitated")
 	}
-	if outer.required("member_card"); c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := outer.required("member_card"); err != nil {
+		return nil, err
 	}
 	if err := checkMemberCard(outer.object("member_card")); err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (s *Sim) createCard(c *call) (object, error) {
 		return nil, refuse(-1, "more cards than a simulator holds")
 	}
 	made := s.newCard(outer.object("member_card"), c)
-	return object{"errcode": 0, "errmsg": "ok", "card_id": made.id}, nil
+	return success(object{"card_id": made.id}), nil
 }
 
 func (s *Sim) newCard(form fields, c *call) *card {
@@ -42,20 +42,26 @@ func (s *Sim) newCard(form fields, c *call) *card {
 }
 
 // getCard is POST /card/get ("View card details").
-func (s *Sim) getCard(c *call) (object, error) {
-	found, err := s.findCard(c.body)
-	if err != nil {
-		return nil, err
-	}
-	return object{"errcode": 0, "errmsg": "ok", "card": s.cardJSON(found)}, nil
+func (s *Sim) getCard(_ *call, found *card) (object, error) {
+	return success(object{"card": s.cardJSON(found)}), nil
+}
+
+// cardJSON returns the card as /card/get shows it.
+func (s *Sim) cardJSON(c *card) object {
+	member := cloneTree(c.memberCard).(map[string]any)
+	base := member["base_info"].(map[string]any)
+	base["id"], base["status"] = c.id, s.statusName(c.status)
+	base["create_time"], base["update_time"] = c.created.Unix(), c.updated.Unix()
+	base["sku"] = map[string]any{"quantity": c.quantity, "total_quantity": c.total}
+	return object{"card_type": "MEMBER_CARD", "member_card": member}
 }
 
 // batchGet is POST /card/batchget ("Batch query of cards").
 func (s *Sim) batchGet(c *call) (object, error) {
 	offset, count := c.body.integer("offset"), c.body.integer("count")
 	wanted := c.body.textList("status_list")
-	if c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.err(); err != nil {
+		return nil, err
 	}
 	if offset < 0 || count < 1 || count > 50 {
 		return nil, refuse(40097, "offset is negative or count not 1 to 50")
@@ -68,21 +74,17 @@ func (s *Sim) batchGet(c *call) (object, error) {
 	}
 	total := int64(len(ids))
 	from, to := min(offset, total), min(offset+count, total)
-	return object{"errcode": 0, "errmsg": "ok", "card_id_list": ids[from:to], "total_num": total}, nil
+	return success(object{"card_id_list": ids[from:to], "total_num": total}), nil
 }
 
 // updateCard is POST /card/update ("Update card"). A change of what users see
 // sends the card to review again.
-func (s *Sim) updateCard(c *call) (object, error) {
-	found, err := s.findCard(c.body)
-	if err != nil {
-		return nil, err
-	}
+func (s *Sim) updateCard(c *call, found *card) (object, error) {
 	if found.status == cardDeleted {
 		return nil, refuse(40078, "the card was deleted")
 	}
-	if c.body.required("member_card"); c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.required("member_card"); err != nil {
+		return nil, err
 	}
 	patch := c.body.object("member_card")
 	merged, err := s.merged(found, patch)
@@ -94,14 +96,15 @@ func (s *Sim) updateCard(c *call) (object, error) {
 	if again {
 		found.status = notVerified
 	}
-	return object{"errcode": 0, "errmsg": "ok", "send_check": again}, nil
+	return success(object{"send_check": again}), nil
 }
 
-// merged lays the patch over a copy of the card, if the card may change so.
+// merged returns a copy of the card with the patch applied, or why the card must
+// not change so.
 func (s *Sim) merged(c *card, patch fields) (map[string]any, error) {
 	base := patch.object("base_info")
-	if patch.state.err != nil {
-		return nil, patch.state.err
+	if err := patch.err(); err != nil {
+		return nil, err
 	}
 	if err := c.checkImmutable(patch, base); err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func (s *Sim) merged(c *card, patch fields) (map[string]any, error) {
 	return tree, checkMemberCard(fields{tree, patch.state})
 }
 
-// checkImmutable refuses to change what is decided for ever at creation.
+// checkImmutable refuses changes of what is fixed at creation.
 func (c *card) checkImmutable(patch, base fields) error {
 	switch {
 	case base.has("bind_openid") && base.boolean("bind_openid") != c.baseFlag("bind_openid"):
@@ -126,45 +129,32 @@ func (c *card) checkImmutable(patch, base fields) error {
 	case patch.boolean("wx_activate") && c.flag("auto_activate"):
 		return refuse(40150, "an auto_activate card cannot become one-click")
 	}
-	return patch.state.err
+	return patch.err()
 }
 
-// needsReview compares what WeChat's people look at: words and pictures.
+// needsReview reports whether a text or a picture differs: those are reviewed.
 func needsReview(old, now map[string]any) bool {
-	for _, name := range []string{"prerogative", "background_pic_url", "bonus_rules", "balance_rules",
-		"custom_field1", "custom_field2", "custom_field3", "custom_cell1", "custom_cell2", "custom_cell3"} {
-		if !reflect.DeepEqual(old[name], now[name]) {
-			return true
-		}
-	}
-	was, is := old["base_info"].(map[string]any), now["base_info"].(map[string]any)
-	for _, name := range []string{"logo_url", "brand_name", "title", "notice", "description", "center_title", "custom_url_name", "promotion_url_name"} {
-		if !reflect.DeepEqual(was[name], is[name]) {
-			return true
-		}
-	}
-	return false
+	return differ(old, now, "prerogative", "background_pic_url", "bonus_rules", "balance_rules",
+		"custom_field1", "custom_field2", "custom_field3", "custom_cell1", "custom_cell2", "custom_cell3") ||
+		differ(old["base_info"].(map[string]any), now["base_info"].(map[string]any), "logo_url", "brand_name", "title", "notice",
+			"description", "center_title", "custom_url_name", "promotion_url_name")
+}
+
+func differ(old, now map[string]any, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return !reflect.DeepEqual(old[name], now[name]) })
 }
 
 // deleteCard is POST /card/delete ("Delete card").
-func (s *Sim) deleteCard(c *call) (object, error) {
-	found, err := s.findCard(c.body)
-	if err != nil {
-		return nil, err
-	}
+func (s *Sim) deleteCard(c *call, found *card) (object, error) {
 	found.status, found.updated = cardDeleted, c.now
-	return done(), nil
+	return success(nil), nil
 }
 
 // modifyStock is POST /card/modifystock ("Modify stock").
-func (s *Sim) modifyStock(c *call) (object, error) {
-	found, err := s.findCard(c.body)
-	if err != nil {
-		return nil, err
-	}
+func (s *Sim) modifyStock(c *call, found *card) (object, error) {
 	more, less := c.body.integer("increase_stock_value"), c.body.integer("reduce_stock_value")
-	if c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.err(); err != nil {
+		return nil, err
 	}
 	quantity := found.quantity + more - less
 	switch {
@@ -176,15 +166,15 @@ func (s *Sim) modifyStock(c *call) (object, error) {
 		return nil, refuse(40136, "stock would be above the %d deposited codes that are left", found.depositLeft())
 	}
 	found.quantity, found.total = quantity, found.total+more-less
-	return done(), nil
+	return success(nil), nil
 }
 
 // setTestWhitelist is POST /card/testwhitelist/set ("Set test whitelist"). It
-// replaces the list; a simulated person's user name is the name of the phone.
+// replaces the list. The user name of a simulated person is that of the phone.
 func (s *Sim) setTestWhitelist(c *call) (object, error) {
 	openIDs, names := c.body.textList("openid"), c.body.textList("username")
-	if c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.err(); err != nil {
+		return nil, err
 	}
 	if limit := number(s.assumptions.WhitelistLimit); len(openIDs)+len(names) > limit {
 		return nil, refuse(40150, "more than %d testers (guess whitelist_limit)", limit)
@@ -200,7 +190,7 @@ func (s *Sim) setTestWhitelist(c *call) (object, error) {
 		testers["name:"+name] = true
 	}
 	s.testers = testers
-	return done(), nil
+	return success(nil), nil
 }
 
 func (s *Sim) isTester(p *person) bool { return s.testers[p.openID] || s.testers["name:"+p.name] }

@@ -11,11 +11,11 @@ const depositMode = "GET_CUSTOM_CODE_MODE_DEPOSIT"
 
 const maxQuantity = 100_000_000
 
-// fieldSpec is one row of the tables of "Create member card": its type, and for a
-// text how many bytes it may take.
+// fieldSpec is one row of the tables of "Create member card": the type of a field
+// and, for a text, how many bytes it may have.
 type fieldSpec struct {
 	name     string
-	kind     string // text, truth, whole, object, list
+	kind     string // text, boolean, integer, object, list
 	required bool
 	max      int
 }
@@ -27,10 +27,10 @@ func baseInfoFields() []fieldSpec {
 		{"color", "text", true, 0}, {"notice", "text", true, hanzi(16)},
 		{"description", "text", true, hanzi(1024)},
 		{"sku", "object", true, 0}, {"date_info", "object", true, 0},
-		{"use_custom_code", "truth", false, 0}, {"get_custom_code_mode", "text", false, 0},
-		{"bind_openid", "truth", false, 0}, {"get_limit", "whole", false, 0}, {"use_limit", "whole", false, 0},
-		{"can_share", "truth", false, 0}, {"can_give_friend", "truth", false, 0},
-		{"location_id_list", "list", false, 0}, {"use_all_locations", "truth", false, 0},
+		{"use_custom_code", "boolean", false, 0}, {"get_custom_code_mode", "text", false, 0},
+		{"bind_openid", "boolean", false, 0}, {"get_limit", "integer", false, 0}, {"use_limit", "integer", false, 0},
+		{"can_share", "boolean", false, 0}, {"can_give_friend", "boolean", false, 0},
+		{"location_id_list", "list", false, 0}, {"use_all_locations", "boolean", false, 0},
 		{"service_phone", "text", false, 0}, {"source", "text", false, 0},
 		{"center_title", "text", false, 0}, {"center_sub_title", "text", false, 0}, {"center_url", "text", false, 0},
 		{"center_app_brand_user_name", "text", false, 0}, {"center_app_brand_pass", "text", false, 0},
@@ -38,28 +38,28 @@ func baseInfoFields() []fieldSpec {
 		{"custom_app_brand_user_name", "text", false, 0}, {"custom_app_brand_pass", "text", false, 0},
 		{"promotion_url_name", "text", false, 0}, {"promotion_url", "text", false, 0}, {"promotion_url_sub_title", "text", false, 0},
 		{"promotion_app_brand_user_name", "text", false, 0}, {"promotion_app_brand_pass", "text", false, 0},
-		{"need_push_on_view", "truth", false, 0}, {"pay_info", "object", false, 0}, {"is_pay_and_qrcode", "truth", false, 0},
+		{"need_push_on_view", "boolean", false, 0}, {"pay_info", "object", false, 0}, {"is_pay_and_qrcode", "boolean", false, 0},
 	}
 }
 
 func memberCardFields() []fieldSpec {
 	return []fieldSpec{
 		{"base_info", "object", true, 0}, {"prerogative", "text", true, hanzi(1024)},
-		{"supply_bonus", "truth", true, 0}, {"supply_balance", "truth", true, 0},
-		{"auto_activate", "truth", false, 0}, {"wx_activate", "truth", false, 0}, {"activate_url", "text", false, 0},
-		{"wx_activate_after_submit", "truth", false, 0}, {"wx_activate_after_submit_url", "text", false, 0},
+		{"supply_bonus", "boolean", true, 0}, {"supply_balance", "boolean", true, 0},
+		{"auto_activate", "boolean", false, 0}, {"wx_activate", "boolean", false, 0}, {"activate_url", "text", false, 0},
+		{"wx_activate_after_submit", "boolean", false, 0}, {"wx_activate_after_submit_url", "text", false, 0},
 		{"activate_app_brand_user_name", "text", false, 0}, {"activate_app_brand_pass", "text", false, 0},
 		{"bonus_url", "text", false, 0}, {"balance_url", "text", false, 0}, {"bonus_cleared", "text", false, 0},
 		{"bonus_rules", "text", false, 0}, {"balance_rules", "text", false, 0}, {"bonus_rule", "object", false, 0},
-		{"discount", "whole", false, 0}, {"background_pic_url", "text", false, 0},
+		{"discount", "integer", false, 0}, {"background_pic_url", "text", false, 0},
 		{"custom_field1", "object", false, 0}, {"custom_field2", "object", false, 0}, {"custom_field3", "object", false, 0},
 		{"custom_cell1", "object", false, 0}, {"custom_cell2", "object", false, 0}, {"custom_cell3", "object", false, 0},
 	}
 }
 
-// checkFields checks presence, type and length of each known member.
-func (f fields) checkFields(members []fieldSpec) {
-	for _, m := range members {
+// checkFields checks presence, type and length of each field that has a row.
+func (f fields) checkFields(specs []fieldSpec) {
+	for _, m := range specs {
 		if !f.has(m.name) {
 			if m.required {
 				f.fail(41011, "%s is missing", m.name)
@@ -69,9 +69,9 @@ func (f fields) checkFields(members []fieldSpec) {
 		switch m.kind {
 		case "text":
 			f.checkText(m)
-		case "truth":
+		case "boolean":
 			f.boolean(m.name)
-		case "whole":
+		case "integer":
 			f.integer(m.name)
 		case "object":
 			f.object(m.name)
@@ -91,7 +91,7 @@ func (f fields) checkText(m fieldSpec) {
 	}
 }
 
-// checkMemberCard checks a whole member_card object, new or updated.
+// checkMemberCard checks a complete member_card object, new or updated.
 func checkMemberCard(f fields) error {
 	f.checkFields(memberCardFields())
 	base := f.object("base_info")
@@ -102,7 +102,7 @@ func checkMemberCard(f fields) error {
 	base.checkSKU()
 	f.checkActivation()
 	f.checkImageURL("background_pic_url")
-	return f.state.err
+	return f.err()
 }
 
 func (f fields) checkEnums() {
@@ -158,7 +158,7 @@ func (f fields) checkDateInfo() {
 	}
 }
 
-// checkActivation wants exactly one of the three ways to activate a card.
+// checkActivation requires exactly one of the three ways to activate a card.
 func (f fields) checkActivation() {
 	ways := 0
 	if f.boolean("auto_activate") {
@@ -189,7 +189,7 @@ func (f fields) checkImageURL(name string) {
 	}
 }
 
-// withDefaults fills what WeChat fills when the merchant leaves it out.
+// withDefaults sets the fields that WeChat sets when the merchant leaves them out.
 func withDefaults(memberCard map[string]any) {
 	base := memberCard["base_info"].(map[string]any)
 	defaults := map[string]any{"use_custom_code": false, "bind_openid": false, "can_share": true,

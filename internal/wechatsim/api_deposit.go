@@ -2,9 +2,9 @@ package wechatsim
 
 const maxDepositCall = 100
 
-// codePool holds the codes that a merchant handed in for a deposit card.
+// codePool holds the codes that a merchant deposited for a card.
 type codePool struct {
-	all       map[string]bool // every code ever deposited
+	all       map[string]bool // every code that was ever deposited
 	remaining []string        // those not delivered yet, in order
 }
 
@@ -22,32 +22,28 @@ func (p *codePool) add(code string) {
 	p.remaining = append(p.remaining, code)
 }
 
-// depositLeft is how many deposited codes can still be delivered.
+// depositLeft returns how many deposited codes can still be delivered.
 func (c *card) depositLeft() int64 { return int64(len(c.pool.remaining)) }
 
-// depositRequest finds the card and the list of codes of a deposit call.
-func (s *Sim) depositRequest(c *call) (*card, []string, error) {
-	found, err := s.findCard(c.body)
-	if err != nil {
-		return nil, nil, err
-	}
+// depositRequest returns the codes of a deposit call.
+func (c *call) depositRequest(found *card) ([]string, error) {
 	codes := c.body.textList("code")
 	switch {
-	case c.body.state.err != nil:
-		return nil, nil, c.body.state.err
+	case c.body.err() != nil:
+		return nil, c.body.err()
 	case !found.isDeposit():
-		return nil, nil, refuse(40136, "not a deposit card")
+		return nil, refuse(40136, "not a deposit card")
 	case len(codes) > maxDepositCall:
-		return nil, nil, refuse(40109, "%d codes, 100 are allowed", len(codes))
+		return nil, refuse(40109, "%d codes, 100 are allowed", len(codes))
 	case len(codes) == 0:
-		return nil, nil, refuse(40110, "no codes")
+		return nil, refuse(40110, "no codes")
 	}
-	return found, codes, nil
+	return codes, nil
 }
 
 // depositCodes is POST /card/code/deposit ("Import custom codes").
-func (s *Sim) depositCodes(c *call) (object, error) {
-	found, codes, err := s.depositRequest(c)
+func (s *Sim) depositCodes(c *call, found *card) (object, error) {
+	codes, err := c.depositRequest(found)
 	if err != nil {
 		return nil, err
 	}
@@ -61,43 +57,39 @@ func (s *Sim) depositCodes(c *call) (object, error) {
 		}
 		seen[code] = true
 	}
-	good, twice, bad := []string{}, []string{}, []string{}
+	good, duplicate, bad := []string{}, []string{}, []string{}
 	for _, code := range codes {
 		switch {
 		case len(code) > maxCodeLength:
 			bad = append(bad, code)
 		case found.pool.all[code]:
-			twice = append(twice, code)
+			duplicate = append(duplicate, code)
 		default:
 			found.pool.add(code)
 			good = append(good, code)
 		}
 	}
-	return object{"errcode": 0, "errmsg": "ok", "succ_code": good, "duplicate_code": twice, "fail_code": bad}, nil
+	return success(object{"succ_code": good, "duplicate_code": duplicate, "fail_code": bad}), nil
 }
 
 // depositCount is POST /card/code/getdepositcount.
-func (s *Sim) depositCount(c *call) (object, error) {
-	found, err := s.findCard(c.body)
-	if err != nil {
-		return nil, err
-	}
-	return object{"errcode": 0, "errmsg": "ok", "count": len(found.pool.all)}, nil
+func (s *Sim) depositCount(_ *call, found *card) (object, error) {
+	return success(object{"count": len(found.pool.all)}), nil
 }
 
 // checkCodes is POST /card/code/checkcode.
-func (s *Sim) checkCodes(c *call) (object, error) {
-	found, codes, err := s.depositRequest(c)
+func (s *Sim) checkCodes(c *call, found *card) (object, error) {
+	codes, err := c.depositRequest(found)
 	if err != nil {
 		return nil, err
 	}
-	there, missing := []string{}, []string{}
+	exist, missing := []string{}, []string{}
 	for _, code := range codes {
 		if found.pool.all[code] {
-			there = append(there, code)
+			exist = append(exist, code)
 		} else {
 			missing = append(missing, code)
 		}
 	}
-	return object{"errcode": 0, "errmsg": "ok", "exist_code": there, "not_exist_code": missing}, nil
+	return success(object{"exist_code": exist, "not_exist_code": missing}), nil
 }

@@ -2,8 +2,8 @@ package wechatsim
 
 import "fmt"
 
-// refusal is one errcode as WeChat answers it. Why goes to the developer only
-// (log, GET /_sim/calls), never into the answer.
+// refusal is one errcode with WeChat's text. The reason why is for the developer
+// (log, GET /_sim/calls) and never part of the answer.
 type refusal struct {
 	code int
 	text string
@@ -12,13 +12,13 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%d %s (%s)", r.code, r.text, r.why) }
 
-// refuse makes the refusal with WeChat's text for code.
+// refuse returns the refusal with WeChat's text for code.
 func refuse(code int, why string, args ...any) *refusal {
 	return &refusal{code: code, text: errText(code), why: fmt.Sprintf(why, args...)}
 }
 
-// errText is WeChat's own wording, from the pages "Global return codes" and
-// "Card and coupons error code".
+// errText returns WeChat's text for an errcode ("Global return codes" and "Card and
+// coupons error code").
 func errText(code int) string {
 	if text, ok := errTexts[code]; ok {
 		return text
@@ -26,10 +26,11 @@ func errText(code int) string {
 	return "unknown error"
 }
 
-// errTexts holds the codes that this package answers and those worth a fault.
+// errTexts has the codes that this package answers and those that faults need.
 var errTexts = map[int]string{
-	-1:    "system error",
-	40001: "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r",
+	-1: "system error",
+	40001: "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, " +
+		"more details at https://mmbizurl.cn/s/JtxxFh33r",
 	40002: "invalid grant_type",
 	40003: "invalid openid",
 	40013: "invalid appid",

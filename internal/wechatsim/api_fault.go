@@ -4,29 +4,30 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// Fault is one unkindness on request. Exactly what it does is the sum of its
-// fields; a Fault with none of the effects set is refused.
+// Fault makes calls fail. Its effects add up; a Fault without any effect is
+// refused. Each call gets the first queued Fault that matches it.
 type Fault struct {
-	Path   string  `json:"path"`   // the API path, or "*" for every one
+	Path   string  `json:"path"`   // the API path, or "*" for all
 	Times  int     `json:"times"`  // how many calls it hits; 0 is one, -1 until cleared
 	Skip   int     `json:"skip"`   // how many calls it lets pass first
-	Rate   float64 `json:"rate"`   // share of the calls it hits, drawn from the seed; 0 is all
-	Reused bool    `json:"reused"` // only calls on a connection that has served one before
+	Rate   float64 `json:"rate"`   // share of the calls that it hits, drawn from the seed; 0 is all
+	Reused bool    `json:"reused"` // only calls on a connection that served a call before
 	When   string  `json:"when"`   // "before" the effect, so that there is none (default), or "after" it
 
 	ErrCode     int     `json:"errcode"`
 	ErrMsg      string  `json:"errmsg"` // WeChat's own text if empty
 	HTTPStatus  int     `json:"http_status"`
 	Body        *string `json:"body"`         // the whole body; "" is an empty one
-	ContentType string  `json:"content_type"` // alone, it relabels the true answer
-	LatencyMS   int     `json:"latency_ms"`   // spent before or after the effect, as When says
+	ContentType string  `json:"content_type"` // alone, it relabels the real answer
+	LatencyMS   int     `json:"latency_ms"`   // before or after the effect, as When says
 	Drop        bool    `json:"drop"`         // the connection ends without an answer
-	Truncate    int     `json:"truncate"`     // only so many bytes of the true answer, then the connection ends
+	Truncate    int     `json:"truncate"`     // so many bytes of the real answer, then the connection ends
 }
 
 func (f Fault) check() error {
@@ -47,29 +48,38 @@ func (f Fault) check() error {
 	return nil
 }
 
-// replaces tells whether the true answer is thrown away.
+// AddFault queues one fault behind the faults that are queued. The error names the
+// field that is wrong.
+func (s *Sim) AddFault(f Fault) error {
+	known := slices.ContainsFunc(endpoints(), func(ep endpoint) bool { return ep.path == f.Path })
+	if f.Path != "" && f.Path != "*" && !known {
+		return invalidField("path", "path: %s is not imitated; GET /_sim/ lists what is", f.Path)
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	s.faults.add(f)
+	return nil
+}
+
+// replaces reports whether the real answer is not sent.
 func (f *Fault) replaces() bool {
 	return f.ErrCode != 0 || f.HTTPStatus != 0 || f.Body != nil || f.Drop
 }
 
-// preventsEffect tells whether the call must have no effect. A nil Fault is none.
+// preventsEffect reports whether the call must have no effect. f may be nil.
 func (f *Fault) preventsEffect() bool { return f != nil && f.replaces() && f.When != "after" }
 
-func (f *Fault) delayBefore() time.Duration {
-	if f == nil || f.When == "after" {
+// delay returns how long to wait before the effect of the call, or after it. f may
+// be nil.
+func (f *Fault) delay(after bool) time.Duration {
+	if f == nil || (f.When == "after") != after {
 		return 0
 	}
 	return time.Duration(f.LatencyMS) * time.Millisecond
 }
 
-func (f *Fault) delayAfter() time.Duration {
-	if f == nil || f.When != "after" {
-		return 0
-	}
-	return time.Duration(f.LatencyMS) * time.Millisecond
-}
-
-// apply turns the true answer into the one the fault wants.
+// apply returns the answer to send instead of a. f may be nil.
 func (f *Fault) apply(a answer, path string, s *Sim) answer {
 	switch {
 	case f == nil:
@@ -104,10 +114,10 @@ func (s *Sim) faultBody(path string, f *Fault) []byte {
 	return s.errorBody(path, f.ErrCode, text)
 }
 
-// write sends the answer, or as much of it as the fault allows.
+// write sends the answer, or the first Truncate bytes of it. f may be nil.
 func (f *Fault) write(w http.ResponseWriter, a answer, now time.Time) {
 	if a.outcome == "dropped" {
-		panic(http.ErrAbortHandler) // net/http's way to end a connection without a word
+		panic(http.ErrAbortHandler) // net/http ends the connection without an answer
 	}
 	h := w.Header()
 	h.Set("Date", now.UTC().Format(http.TimeFormat))
@@ -123,12 +133,12 @@ func (f *Fault) write(w http.ResponseWriter, a answer, now time.Time) {
 	panic(http.ErrAbortHandler)
 }
 
-// faultQueue hands out faults in the order in which they were queued.
+// faultQueue holds faults in the order in which they were queued.
 type faultQueue struct {
 	mu          sync.Mutex
 	rng         *rand.Rand
 	queue       []*queuedFault
-	connections boundedMap[bool] // connections that have served a call
+	connections boundedMap[bool] // those that served a call
 }
 
 type queuedFault struct {
@@ -151,7 +161,7 @@ func (q *faultQueue) add(f Fault) {
 	q.queue = append(q.queue, &queuedFault{Fault: f, Left: left})
 }
 
-// next returns the first fault that wants this call, or nil.
+// next returns the first fault that hits this call, or nil.
 func (q *faultQueue) next(path, conn string) *Fault {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -161,8 +171,8 @@ func (q *faultQueue) next(path, conn string) *Fault {
 	}
 	for _, f := range q.queue {
 		if f.matches(path, reused) && q.hit(f) {
-			one := f.Fault
-			return &one
+			hit := f.Fault
+			return &hit
 		}
 	}
 	return nil
@@ -172,6 +182,7 @@ func (f *queuedFault) matches(path string, reused bool) bool {
 	return f.Left != 0 && (f.Path == "*" || f.Path == path) && (!f.Reused || reused)
 }
 
+// hit counts f down and reports whether it hits.
 func (q *faultQueue) hit(f *queuedFault) bool {
 	if f.Skip > 0 {
 		f.Skip--
@@ -197,7 +208,7 @@ func (q *faultQueue) list() []queuedFault {
 	return out
 }
 
-// clear forgets the faults of one path, or all for "".
+// clear removes the faults of one path; "" means all.
 func (q *faultQueue) clear(path string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// CallCount says how often one path was called and how the calls ended: an
-// errcode ("0" is success), "fault" for an answer made up by a fault,
-// "dropped" where none was given.
+// CallCount counts the calls of one path by their outcome: an errcode ("0" is
+// success), "fault" for an answer that a fault replaced, or "dropped" for none.
 type CallCount struct {
 	Total    int            `json:"total"`
 	Outcomes map[string]int `json:"outcomes"`
 }
 
-// Refusal is one refused call with the reason that WeChat would keep to itself.
+// Refusal is one refused call with the reason, which WeChat would not tell.
 type Refusal struct {
 	Path    string    `json:"path"`
 	ErrCode int       `json:"errcode"`
@@ -24,7 +23,8 @@ type Refusal struct {
 
 const maxRefusals = 50
 
-// callLog counts calls. It has its own lock, so that counting never waits.
+// callLog counts calls and keeps the latest refusals. It has a lock of its own, so
+// that counting never waits for a call.
 type callLog struct {
 	mu       sync.Mutex
 	counts   map[string]*CallCount
@@ -33,45 +33,45 @@ type callLog struct {
 
 func newCallLog() *callLog { return &callLog{counts: map[string]*CallCount{}} }
 
-func (b *callLog) count(path, outcome string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	c := b.counts[path]
+func (l *callLog) count(path, outcome string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.counts[path]
 	if c == nil {
 		c = &CallCount{Outcomes: map[string]int{}}
-		b.counts[path] = c
+		l.counts[path] = c
 	}
 	c.Total++
 	c.Outcomes[outcome]++
 }
 
-func (b *callLog) addRefusal(path string, r *refusal, at time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.refusals) == maxRefusals {
-		b.refusals = append(b.refusals[:0], b.refusals[1:]...)
+func (l *callLog) addRefusal(path string, r *refusal, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.refusals) == maxRefusals {
+		l.refusals = append(l.refusals[:0], l.refusals[1:]...)
 	}
-	b.refusals = append(b.refusals, Refusal{path, r.code, r.why, at})
+	l.refusals = append(l.refusals, Refusal{path, r.code, r.why, at})
 }
 
-func (b *callLog) snapshot() (map[string]CallCount, []Refusal) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	counts := make(map[string]CallCount, len(b.counts))
-	for path, c := range b.counts {
+func (l *callLog) snapshot() (map[string]CallCount, []Refusal) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	counts := make(map[string]CallCount, len(l.counts))
+	for path, c := range l.counts {
 		counts[path] = CallCount{c.Total, maps.Clone(c.Outcomes)}
 	}
-	return counts, append([]Refusal{}, b.refusals...)
+	return counts, append([]Refusal{}, l.refusals...)
 }
 
-func (b *callLog) reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.counts, b.refusals = map[string]*CallCount{}, nil
+func (l *callLog) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts, l.refusals = map[string]*CallCount{}, nil
 }
 
-// Calls returns the counts per API path since the start or the last reset.
-// Paths that are not imitated are counted together under "other".
+// Calls returns the counts by API path since the start or the last reset. All paths
+// that are not imitated count as "other".
 func (s *Sim) Calls() map[string]CallCount {
 	counts, _ := s.calls.snapshot()
 	return counts

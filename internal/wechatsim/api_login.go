@@ -14,22 +14,22 @@ type login struct {
 	sessionKey string
 }
 
-// Login plays wx.login on the phone of user, who appears at the first mention,
-// and returns the code for the mini-program.
+// Login calls wx.login on the phone of user and returns the code for the
+// mini-program. A user begins to exist when first named.
 func (s *Sim) Login(user string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.login(user, s.mini.AppID)
-}
-
-func (s *Sim) login(user, appID string) (string, error) {
 	p, err := s.person(user)
 	if err != nil {
 		return "", err
 	}
+	return s.newLoginCode(p, s.mini.AppID), nil
+}
+
+func (s *Sim) newLoginCode(p *person, appID string) string {
 	code := MarkLoginCode + s.randomString(alphanumeric, 25)
 	s.logins.put(code, &login{person: p, appID: appID, at: s.Now()})
-	return code, nil
+	return code
 }
 
 // code2Session is GET /sns/jscode2session ("code2Session").
@@ -54,7 +54,7 @@ func (s *Sim) code2Session(c *call) (object, error) {
 	return s.sessionAnswer(l), nil
 }
 
-// redeem spends the code. A code stays spent even if the user is then refused.
+// redeem uses up the code, even if the user is then refused.
 func (s *Sim) redeem(c *call, code string) (*login, error) {
 	l := s.logins.items[code]
 	switch {

@@ -15,24 +15,24 @@ func customNumbers() []string { return []string{"1", "2", "3"} }
 
 // activate is POST /card/membercard/activate ("Activate member card").
 func (s *Sim) activate(c *call) (object, error) {
-	if c.body.required("membership_number"); c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.required("membership_number"); err != nil {
+		return nil, err
 	}
-	h, err := s.findUsable(c.body)
+	w, err := s.findUsable(c.body)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.body.checkActivate(); err != nil {
 		return nil, err
 	}
-	h.membershipNumber = c.body.text("membership_number")
-	if !h.active || s.assumptions.RepeatActivate == "all" {
-		h.activate(c.body, c.now)
+	w.membershipNumber = c.body.text("membership_number")
+	if !w.active || s.assumptions.RepeatActivate == "all" {
+		w.activate(c.body, c.now)
 	}
-	return done(), nil
+	return success(nil), nil
 }
 
-// checkActivate looks at every member before anything changes.
+// checkActivate checks every field before anything changes.
 func (f fields) checkActivate() error {
 	f.checkNotNegative("init_bonus", 45022)
 	f.checkNotNegative("init_balance", 45023)
@@ -45,7 +45,7 @@ func (f fields) checkActivate() error {
 	f.integer("activate_end_time")
 	f.text("membership_number")
 	f.checkImageURL("background_pic_url")
-	return f.state.err
+	return f.err()
 }
 
 func (f fields) checkNotNegative(name string, code int) {
@@ -54,6 +54,7 @@ func (f fields) checkNotNegative(name string, code int) {
 	}
 }
 
+// activate sets the initial figures and fields.
 func (w *walletCard) activate(f fields, now time.Time) {
 	w.active = true
 	w.bonus, w.balance = f.integer("init_bonus"), f.integer("init_balance")
@@ -67,27 +68,27 @@ func (w *walletCard) activate(f fields, now time.Time) {
 
 // userInfo is POST /card/membercard/userinfo/get ("Query member information").
 func (s *Sim) userInfo(c *call) (object, error) {
-	h, err := s.findDelivered(c.body)
+	w, err := s.findDelivered(c.body)
 	if err != nil {
 		return nil, err
 	}
-	return object{"errcode": 0, "errmsg": "ok", "openid": h.owner.openID, "nickname": h.owner.name, "sex": "UNKNOWN",
-		"membership_number": h.membershipNumber, "bonus": h.bonus, "balance": h.balance,
-		"user_info":        h.formAnswers(),
-		"user_card_status": s.statusOf(h), "has_active": h.active}, nil
+	return success(object{"openid": w.owner.openID, "nickname": w.owner.name, "sex": "UNKNOWN",
+		"membership_number": w.membershipNumber, "bonus": w.bonus, "balance": w.balance,
+		"user_info":        w.formAnswers(),
+		"user_card_status": s.statusOf(w), "has_active": w.active}), nil
 }
 
 // updateUser is POST /card/membercard/updateuser ("Update member information").
 func (s *Sim) updateUser(c *call) (object, error) {
-	h, err := s.findUsable(c.body)
+	w, err := s.findUsable(c.body)
 	if err != nil {
 		return nil, err
 	}
-	if !h.active {
+	if !w.active {
 		return nil, refuse(40127, "the card is not activated")
 	}
-	bonus := c.body.change("bonus", h.bonus, 45022)
-	balance := c.body.change("balance", h.balance, 45023)
+	bonus := c.body.change("bonus", w.bonus, 45022)
+	balance := c.body.change("balance", w.balance, 45023)
 	custom := c.body.customChanges()
 	c.body.checkImageURL("background_pic_url")
 	number, notify := c.body.text("membership_number"), c.body.object("notify_optional")
@@ -95,28 +96,28 @@ func (s *Sim) updateUser(c *call) (object, error) {
 	for i := range custom {
 		custom[i].notify = notify.notifyFlag("is_notify_custom_field"+custom[i].number, false)
 	}
-	if c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.err(); err != nil {
+		return nil, err
 	}
 	if number != "" {
-		h.membershipNumber = number
+		w.membershipNumber = number
 	}
-	s.apply(h, bonus, balance, c.now)
-	h.setCustomFields(custom, c.now)
-	return object{"errcode": 0, "errmsg": "ok", "result_bonus": h.bonus, "result_balance": h.balance, "openid": h.owner.openID}, nil
+	s.apply(w, bonus, balance, c.now)
+	w.setCustomFields(custom, c.now)
+	return success(object{"result_bonus": w.bonus, "result_balance": w.balance, "openid": w.owner.openID}), nil
 }
 
-// change is what one call does to bonus or balance.
+// change is the effect of one call on bonus or balance.
 type change struct {
 	kind   string
 	total  int64 // after it
-	add    int64 // shown in the message
+	add    int64 // the change that the message shows
 	record string
 	notify bool // the user gets a message
 }
 
-// change reads an absolute figure and a delta. The absolute one wins: the delta
-// is then only shown. A delta alone adds.
+// change reads an absolute figure and a delta. With an absolute figure the delta is
+// only shown; a delta alone adds.
 func (f fields) change(kind string, now int64, code int) change {
 	ch := change{kind: kind, total: now, add: f.integer("add_" + kind), record: f.text("record_" + kind)}
 	switch {
@@ -134,7 +135,7 @@ func (f fields) change(kind string, now int64, code int) change {
 	return ch
 }
 
-// notifyFlag reads a notify flag.
+// notifyFlag returns a flag of notify_optional.
 func (f fields) notifyFlag(name string, byDefault bool) bool {
 	if !f.has(name) {
 		return byDefault
@@ -142,17 +143,18 @@ func (f fields) notifyFlag(name string, byDefault bool) bool {
 	return f.boolean(name)
 }
 
-func (s *Sim) apply(h *walletCard, bonus, balance change, now time.Time) {
-	moved := map[string]string{"ModifyBonus": strconv.FormatInt(bonus.total-h.bonus, 10), "ModifyBalance": strconv.FormatInt(balance.total-h.balance, 10)}
-	changed := bonus.total != h.bonus || balance.total != h.balance
-	h.bonus, h.balance = bonus.total, balance.total
+func (s *Sim) apply(w *walletCard, bonus, balance change, now time.Time) {
+	moved := map[string]string{"ModifyBonus": strconv.FormatInt(bonus.total-w.bonus, 10),
+		"ModifyBalance": strconv.FormatInt(balance.total-w.balance, 10)}
+	changed := bonus.total != w.bonus || balance.total != w.balance
+	w.bonus, w.balance = bonus.total, balance.total
 	for _, ch := range []change{bonus, balance} {
 		if ch.notify && ch.add != 0 {
-			h.addMessage(Message{ch.kind, ch.record, ch.add, ch.total, now.UTC()})
+			w.addMessage(Message{ch.kind, ch.record, ch.add, ch.total, now.UTC()})
 		}
 	}
 	if changed && s.assumptions.MemberUpdate == "sent" {
-		s.emitCode("update_member_card", h, moved)
+		s.emitCode("update_member_card", w, moved)
 	}
 }
 
@@ -184,7 +186,8 @@ func (w *walletCard) setCustomFields(changes []customChange, now time.Time) {
 	}
 }
 
-// isCoupon: such a field changes without a message, as a developer found.
+// isCouponField reports whether the field holds coupons. Such a field changes
+// without a message, as a developer reported.
 func (w *walletCard) isCouponField(name string) bool {
 	f, _ := w.card.memberCard[name].(map[string]any)
 	return f["name_type"] == "FIELD_NAME_TYPE_COUPON"

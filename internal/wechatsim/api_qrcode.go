@@ -14,18 +14,18 @@ type qrCode struct {
 	card           *card
 	code, outerStr string
 	openID         string
-	expires        time.Time // zero: never
+	expires        time.Time // zero: for ever
 	used           bool
 }
 
 // createQRCode is POST /card/qrcode/create ("Create QR code"), for one card.
 func (s *Sim) createQRCode(c *call) (object, error) {
-	if action := c.body.text("action_name"); c.body.state.err == nil && action != "QR_CARD" {
+	if action := c.body.text("action_name"); c.body.err() == nil && action != "QR_CARD" {
 		return nil, refuse(40053, "action_name is not QR_CARD, the only one imitated")
 	}
 	seconds := c.body.integer("expire_seconds")
-	if c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.err(); err != nil {
+		return nil, err
 	}
 	if c.body.has("expire_seconds") && (seconds < 60 || seconds > 1800) {
 		return nil, refuse(40097, "expire_seconds is not 60 to 1800")
@@ -36,8 +36,9 @@ func (s *Sim) createQRCode(c *call) (object, error) {
 		return nil, err
 	}
 	p := &qrCode{card: found, code: ref.text("code"), openID: ref.text("openid"), outerStr: ref.text("outer_str")}
-	if ref.boolean("is_unique_code"); ref.state.err != nil {
-		return nil, ref.state.err
+	ref.boolean("is_unique_code")
+	if err := ref.err(); err != nil {
+		return nil, err
 	}
 	if err := s.checkQRCode(p); err != nil {
 		return nil, err
@@ -50,8 +51,8 @@ func (s *Sim) createQRCode(c *call) (object, error) {
 	ticket := "g" + s.randomString(urlSafe, 80)
 	url := "http://weixin.qq.com/q/" + s.randomString(urlSafe, 24)
 	s.qrCodes[url] = p
-	return object{"errcode": 0, "errmsg": "ok", "ticket": ticket, "expire_seconds": seconds, "url": url,
-		"show_qrcode_url": "https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket=" + ticket}, nil
+	return success(object{"ticket": ticket, "expire_seconds": seconds, "url": url,
+		"show_qrcode_url": "https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket=" + ticket}), nil
 }
 
 func (s *Sim) checkQRCode(p *qrCode) error {
@@ -99,25 +100,22 @@ func (s *Sim) createShelf(c *call) (object, error) {
 		c.body.fail(40097, "scene is none of %s", quoted(scenes))
 	}
 	c.body.checkImageURL("banner")
-	list := get[[]any](c.body, "card_list", "a list")
+	list := c.body.objectList("card_list")
 	if len(list) == 0 {
 		c.body.fail(41012, "card_list is empty")
 	}
-	for _, one := range list {
-		item, isObject := one.(map[string]any)
-		if !isObject {
-			c.body.fail(47001, "card_list holds something that is not an object")
-		}
-		if err := s.checkShelfItem(fields{item, c.body.state}); err != nil {
+	for _, item := range list {
+		if err := s.checkShelfItem(item); err != nil {
 			return nil, err
 		}
 	}
-	if c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.err(); err != nil {
+		return nil, err
 	}
 	s.lastShelfID++
-	return object{"errcode": 0, "errmsg": "ok", "page_id": s.lastShelfID,
-		"url": "https://mp.weixin.qq.com/bizmall/mallshelf?t=cardticket/shelf_list&biz=" + s.randomString(alphanumeric, 16) + "&shelf_id=1#wechat_redirect"}, nil
+	biz := s.randomString(alphanumeric, 16)
+	return success(object{"page_id": s.lastShelfID,
+		"url": "https://mp.weixin.qq.com/bizmall/mallshelf?t=cardticket/shelf_list&biz=" + biz + "&shelf_id=1#wechat_redirect"}), nil
 }
 
 func (s *Sim) checkShelfItem(item fields) error {
@@ -130,13 +128,13 @@ func (s *Sim) checkShelfItem(item fields) error {
 	if found.isRealTime() {
 		return refuse(40150, "a custom-code card can be on a shelf only in deposit mode")
 	}
-	return item.state.err
+	return item.err()
 }
 
 const maxImage = 1 << 20
 
-// uploadImage is POST /cgi-bin/media/uploadimg ("Upload picture"): a form whose
-// one file is media.
+// uploadImage is POST /cgi-bin/media/uploadimg ("Upload picture"). Its body is a form
+// with one file, named media.
 func (s *Sim) uploadImage(c *call) (object, error) {
 	_, params, err := mime.ParseMediaType(c.contentType)
 	if err != nil || params["boundary"] == "" {

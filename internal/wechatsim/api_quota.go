@@ -8,7 +8,7 @@ type quota struct {
 	PerDay    int `json:"per_day"`
 }
 
-// defaultQuotas are those of "API call limits" and "Get stable access token".
+// defaultQuotas returns those of "API call limits" and "Get stable access token".
 func defaultQuotas(g Assumptions) map[string]quota {
 	return map[string]quota{
 		"/cgi-bin/token":              {PerDay: 2000},
@@ -37,7 +37,7 @@ func (m *meter) tick(now time.Time) {
 	m.inDay++
 }
 
-// countCall counts one call against the account's quota.
+// countCall counts one call against the account's quota of that name.
 func (s *Sim) countCall(a *account, name string, now time.Time) error {
 	m := a.meters[name]
 	if m == nil {
@@ -61,8 +61,8 @@ func (s *Sim) countOn(m *meter, name string, now time.Time) error {
 // getQuota is POST /cgi-bin/openapi/quota/get ("Query API quota").
 func (s *Sim) getQuota(c *call) (object, error) {
 	path := c.body.text("cgi_path")
-	if c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.err(); err != nil {
+		return nil, err
 	}
 	limit := s.quotas[path].PerDay
 	if limit == 0 {
@@ -72,5 +72,5 @@ func (s *Sim) getQuota(c *call) (object, error) {
 	if m := c.account.meters[path]; m != nil {
 		used = m.inDay
 	}
-	return object{"errcode": 0, "errmsg": "ok", "quota": object{"daily_limit": limit, "used": used, "remain": max(0, limit-used)}}, nil
+	return success(object{"quota": object{"daily_limit": limit, "used": used, "remain": max(0, limit-used)}}), nil
 }

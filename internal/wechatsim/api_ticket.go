@@ -7,7 +7,7 @@ import (
 
 const (
 	ticketLife = 7200 * time.Second
-	maxTickets = 64 // how many of a kind are remembered, dead ones included, to explain a bad signature
+	maxTickets = 64 // kept of each kind, expired ones included, to explain a wrong signature
 )
 
 // ticket is one api_ticket (kind wx_card) or jsapi_ticket (kind jsapi).
@@ -30,7 +30,7 @@ func (s *Sim) getTicket(c *call) (object, error) {
 	return object{"errcode": 0, "errmsg": "ok", "ticket": t.value, "expires_in": left}, nil
 }
 
-// currentTicket rotates or repeats, as the guess says.
+// currentTicket returns a new ticket or the last one, as is assumed.
 func (s *Sim) currentTicket(a *account, kind string, now time.Time) *ticket {
 	list := a.tickets[kind]
 	if n := len(list); n > 0 && now.Before(list[n-1].until) {
@@ -48,7 +48,7 @@ func (s *Sim) currentTicket(a *account, kind string, now time.Time) *ticket {
 	return fresh
 }
 
-// rotation is how long a ticket lives beside its successor.
+// rotation is how long a ticket works beside its successor.
 func (s *Sim) rotation() time.Duration {
 	switch s.assumptions.Ticket {
 	case "rotate-0":

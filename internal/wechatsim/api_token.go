@@ -7,24 +7,24 @@ import (
 
 const tokenLife = 7200 * time.Second
 
-// forcedGap is the least time between two forced refreshes ("Get stable access
-// token"); a closer one does not refresh.
+// forcedGap is the shortest time in seconds between two forced refreshes ("Get
+// stable access token"); an earlier one does not refresh.
 const forcedGap = 30
 
-// accessToken is one access_token.
+// accessToken is one access_token with what ends it.
 type accessToken struct {
 	value    string
 	account  *account
 	until    time.Time
-	killed   int // errcode once it was killed; 0 while it lives
+	killed   int // the errcode it gets since it was ended early; 0: it was not
 	replaced bool
 }
 
-func (g *accessToken) valid(now time.Time) bool {
-	return g != nil && g.killed == 0 && now.Before(g.until)
+func (t *accessToken) valid(now time.Time) bool {
+	return t != nil && t.killed == 0 && now.Before(t.until)
 }
 
-// findToken finds the token a call carries.
+// findToken returns the valid token of that value, or why there is none.
 func (s *Sim) findToken(value string, now time.Time) (*accessToken, error) {
 	if value == "" {
 		return nil, refuse(41001, "no access_token in the query")
@@ -32,27 +32,28 @@ func (s *Sim) findToken(value string, now time.Time) (*accessToken, error) {
 	if strings.Trim(value, urlSafe) != "" {
 		return nil, refuse(40014, "the access_token holds foreign characters")
 	}
-	g := s.tokens.items[value]
+	t := s.tokens.items[value]
 	switch {
-	case g == nil:
+	case t == nil:
 		return nil, refuse(40001, "no such access_token")
-	case g.killed != 0:
-		return nil, refuse(g.killed, "the access_token was killed")
-	case !now.Before(g.until) && g.replaced:
+	case t.killed != 0:
+		return nil, refuse(t.killed, "the access_token was killed")
+	case !now.Before(t.until) && t.replaced:
 		return nil, refuse(40001, "the access_token was replaced and its overlap is over")
-	case !now.Before(g.until):
+	case !now.Before(t.until):
 		return nil, refuse(42001, "the access_token expired")
 	}
-	return g, nil
+	return t, nil
 }
 
 func (s *Sim) newToken(a *account, now time.Time) *accessToken {
-	// WeChat asks to plan for 512 characters.
-	g := &accessToken{value: MarkAccessToken + s.randomString(urlSafe, 512-len(MarkAccessToken)), account: a, until: now.Add(tokenLife)}
-	s.tokens.put(g.value, g)
-	return g
+	// WeChat advises to store 512 characters.
+	t := &accessToken{value: MarkAccessToken + s.randomString(urlSafe, 512-len(MarkAccessToken)), account: a, until: now.Add(tokenLife)}
+	s.tokens.put(t.value, t)
+	return t
 }
 
+// overlap is how long a token works beside its successor.
 func (s *Sim) overlap() time.Duration {
 	return time.Duration(number(s.assumptions.TokenOverlap)) * time.Second
 }
@@ -61,8 +62,8 @@ func (s *Sim) overlap() time.Duration {
 func (s *Sim) stableToken(c *call) (object, error) {
 	appID, secret, grantType := c.body.text("appid"), c.body.text("secret"), c.body.text("grant_type")
 	force := c.body.boolean("force_refresh")
-	if c.body.state.err != nil {
-		return nil, c.body.state.err
+	if err := c.body.err(); err != nil {
+		return nil, err
 	}
 	a, err := s.authenticate(c, appID, secret, grantType)
 	if err != nil {
@@ -74,7 +75,7 @@ func (s *Sim) stableToken(c *call) (object, error) {
 	if force {
 		err = s.forceRefresh(a, c.now)
 	} else if !a.stable.valid(c.now.Add(s.overlap())) {
-		a.stable = s.newToken(a, c.now) // the old one lives on to its own end: the overlap
+		a.stable = s.newToken(a, c.now) // the old one works until its own end: the overlap
 	}
 	if err != nil {
 		return nil, err
@@ -113,8 +114,8 @@ func (s *Sim) legacyToken(c *call) (object, error) {
 	return tokenAnswer(a.legacy, c.now), nil
 }
 
-func tokenAnswer(g *accessToken, now time.Time) object {
-	return object{"access_token": g.value, "expires_in": int(g.until.Sub(now).Seconds())}
+func tokenAnswer(t *accessToken, now time.Time) object {
+	return object{"access_token": t.value, "expires_in": int(t.until.Sub(now).Seconds())}
 }
 
 func (s *Sim) authenticate(c *call, appID, secret, grantType string) (*account, error) {
@@ -129,6 +130,7 @@ func (s *Sim) authenticate(c *call, appID, secret, grantType string) (*account, 
 	return a, s.admitIP(c)
 }
 
+// accountFor returns the account of an AppID with its secret.
 func (s *Sim) accountFor(appID, secret string) (*account, error) {
 	switch a := s.accountByID(appID); {
 	case appID == "":

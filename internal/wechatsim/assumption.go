@@ -9,9 +9,9 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
-// Assumptions holds one switch for each point on which the facts about WeChat are
+// Assumptions has one switch for each point on which the facts about WeChat are
 // uncertain or contradictory. An empty field means its default, the first of its
-// choices. What each one means and which values it takes is in [Guesses.List].
+// choices. [Assumptions.List] describes the switches.
 type Assumptions struct {
 	Ticket           string `json:"ticket"`
 	TicketQuota      string `json:"ticket_quota"`
@@ -37,7 +37,7 @@ type Assumptions struct {
 	PushXML          string `json:"push_xml"`
 }
 
-// Assumption is one switch of [Guesses] with its present value.
+// Assumption is one switch of [Assumptions] with its present value.
 type Assumption struct {
 	Name    string   `json:"name"`
 	Value   string   `json:"value"`
@@ -46,14 +46,22 @@ type Assumption struct {
 	field   *string
 }
 
-// List returns every switch with its present value, its choices and what it is
-// about, in a fixed order. An empty value is shown as the default.
+// List returns every switch with its present value, its choices and its subject, in
+// a fixed order. An empty value is shown as the default.
 func (g Assumptions) List() []Assumption { return g.switches() }
+
+// Assumptions returns every uncertain point with its present switch position.
+func (s *Sim) Assumptions() []Assumption {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.assumptions.List()
+}
 
 func (g *Assumptions) switches() []Assumption {
 	list := []Assumption{
 		{Name: "ticket", field: &g.Ticket, Choices: []string{"rotate-300", "rotate-0", "rotate-full", "sticky-constant", "sticky-remaining"},
-			About: "getticket again: a new ticket while the old one lives 300 s, 0 s or its full life; or the same ticket until it dies, expires_in always 7200 or what remains"},
+			About: "getticket again: a new ticket while the old one lives 300 s, 0 s or its full life; " +
+				"or the same ticket until it dies, expires_in always 7200 or what remains"},
 		{Name: "ticket_quota", field: &g.TicketQuota, Choices: []string{"10000", "2000", "100"},
 			About: "getticket calls a day before 45009 (WeChat only says: very few)"},
 		{Name: "token_overlap", field: &g.TokenOverlap, Choices: []string{"300", "0", "600", "1200"},
@@ -106,19 +114,19 @@ func (g *Assumptions) switches() []Assumption {
 	return list
 }
 
-// complete fills empty fields with the defaults; it errs on a value that is not
-// among the choices, naming the switch.
+// complete sets empty fields to their defaults. The error names the switch whose
+// value is none of its choices.
 func (g *Assumptions) complete() error {
-	for _, one := range g.switches() {
-		if !slices.Contains(one.Choices, one.Value) {
-			return fmt.Errorf("%s: %q is none of %s", one.Name, one.Value, strings.Join(one.Choices, ", "))
+	for _, a := range g.switches() {
+		if !slices.Contains(a.Choices, a.Value) {
+			return fmt.Errorf("%s: %q is none of %s", a.Name, a.Value, strings.Join(a.Choices, ", "))
 		}
-		*one.field = one.Value
+		*a.field = a.Value
 	}
 	return nil
 }
 
-// number reads a switch whose choices are numbers; "any" and the like are -1.
+// number returns the value of a switch as a number; "any" is -1.
 func number(value string) int {
 	n, err := strconv.Atoi(value)
 	if err != nil {
@@ -127,11 +135,11 @@ func number(value string) int {
 	return n
 }
 
-// set changes one switch; false if there is none of that name.
+// set changes one switch. It reports whether there is one of that name.
 func (g *Assumptions) set(name, value string) bool {
-	for _, one := range g.switches() {
-		if one.Name == name {
-			*one.field = value
+	for _, a := range g.switches() {
+		if a.Name == name {
+			*a.field = value
 			return true
 		}
 	}

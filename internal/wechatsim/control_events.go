@@ -10,24 +10,23 @@ import (
 
 func eventControls() []control {
 	return []control{
-		{"PUT /_sim/callback", `{"url","token","encoding_aes_key","mode","app_id"}: where events go; an empty url turns them off`, (*Sim).setCallback},
+		{"PUT /_sim/callback", `{"url","token","encoding_aes_key","mode","app_id"}: where events go; an empty url turns them off`,
+			withBody((*Sim).setCallback)},
 		{"POST /_sim/callback/verify", "asks the callback as WeChat does when it is entered: is echostr returned?", (*Sim).verifyCallback},
 		{"GET /_sim/events", "the delivery log and the event faults; ?event= filters", (*Sim).showEvents},
-		{"POST /_sim/events/faults", `{"event","times","skip","duplicate","late_seconds","reorder","drop"}`, (*Sim).addEventFault},
+		{"POST /_sim/events/faults", `{"event","times","skip","duplicate","late_seconds","reorder","drop"}`, withBody((*Sim).addEventFault)},
 		{"DELETE /_sim/events/faults", "forget them", (*Sim).clearEventFaults},
-		{"POST /_sim/events/trigger", `{"event","fields":{},"user","to","twice","late_seconds"}: pushes one event that did not happen; a field that is null is left out`, (*Sim).triggerEvent},
+		{"POST /_sim/events/trigger",
+			`{"event","fields":{},"user","to","twice","late_seconds"}: pushes one event that did not happen; a field that is null is left out`,
+			(*Sim).triggerEvent},
 	}
 }
 
-func (s *Sim) setCallback(r *http.Request) (any, error) {
-	in, err := decode[push.Callback](r)
-	if err != nil {
+func (s *Sim) setCallback(c push.Callback) (any, error) {
+	if err := s.SetCallback(c); err != nil {
 		return nil, err
 	}
-	if err := s.SetCallback(in); err != nil {
-		return nil, err
-	}
-	return object{"url": in.URL}, nil
+	return object{"url": c.URL}, nil
 }
 
 func (s *Sim) verifyCallback(r *http.Request) (any, error) {
@@ -47,11 +46,7 @@ func (s *Sim) showEvents(r *http.Request) (any, error) {
 	return object{"events": list, "faults": s.events.Faults()}, nil
 }
 
-func (s *Sim) addEventFault(r *http.Request) (any, error) {
-	f, err := decode[push.Fault](r)
-	if err != nil {
-		return nil, err
-	}
+func (s *Sim) addEventFault(f push.Fault) (any, error) {
 	if err := s.AddEventFault(f); err != nil {
 		return nil, err
 	}
@@ -67,14 +62,14 @@ func (s *Sim) clearEventFaults(*http.Request) (any, error) {
 type triggerRequest struct {
 	Event       string                     `json:"event"`
 	Fields      map[string]json.RawMessage `json:"fields"`
-	User        string                     `json:"user"` // whose event; their first card is the default one
+	User        string                     `json:"user"` // the person of the event; their first card is the default
 	To          string                     `json:"to"`   // instead of the callback's URL
 	Twice       bool                       `json:"twice"`
 	LateSeconds float64                    `json:"late_seconds"`
 }
 
 // triggerEvent answers when the event is delivered or given up, or at once if it
-// is to be late.
+// is delayed.
 func (s *Sim) triggerEvent(r *http.Request) (any, error) {
 	in, err := decode[triggerRequest](r)
 	if err != nil {
@@ -115,11 +110,9 @@ func (s *Sim) trigger(in triggerRequest) (t push.Trigger, err error) {
 	return t, override(&t, in.Fields)
 }
 
-// triggerFields are samples that fit this simulator: a card that is there, the
-// person's own code.
+// triggerFields returns elements that fit this simulator: a card that exists, and
+// the person's own code.
 func (s *Sim) triggerFields(event string, p *person) map[string]string {
-	out := map[string]string{}
-	kind, _ := push.KindOf(event)
 	own := map[string]string{}
 	if len(s.cardOrder) > 0 {
 		own["CardId"] = s.cardOrder[0].id
@@ -130,14 +123,17 @@ func (s *Sim) triggerFields(event string, p *person) map[string]string {
 	if s.bound {
 		own["UnionId"] = p.unionID
 	}
+	out := map[string]string{}
+	kind, _ := push.KindOf(event)
 	for _, f := range kind.Fields {
-		if value, there := own[f.Name]; there {
+		if value, exists := own[f.Name]; exists {
 			out[f.Name] = value
 		}
 	}
 	return out
 }
 
+// override sets the fields of the request; one that is null is left out.
 func override(t *push.Trigger, fields map[string]json.RawMessage) error {
 	for name, raw := range fields {
 		var text string

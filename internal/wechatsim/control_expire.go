@@ -1,22 +1,17 @@
 package wechatsim
 
-import (
-	"net/http"
-	"time"
-)
+import "time"
 
-// expireTokens plays a stranger, or WeChat itself, ending tokens early.
-func (s *Sim) expireTokens(r *http.Request) (any, error) {
-	in, err := decode[struct {
-		What    string `json:"what"`
-		Account string `json:"account"`
-		ErrCode int    `json:"errcode"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// expireRequest is the body of POST /_sim/tokens/expire.
+type expireRequest struct {
+	What    string `json:"what"`
+	Account string `json:"account"`
+	ErrCode int    `json:"errcode"`
+}
+
+// expireTokens ends tokens and tickets early, as another system of the account or
+// WeChat itself may.
+func (s *Sim) expireTokens(in expireRequest) (any, error) {
 	a := map[string]*account{"": s.official, "official": s.official, "miniprogram": s.mini}[in.Account]
 	if a == nil {
 		return nil, invalidField("account", "account is official or miniprogram")
@@ -24,21 +19,22 @@ func (s *Sim) expireTokens(r *http.Request) (any, error) {
 	if in.ErrCode == 0 {
 		in.ErrCode = 40001
 	}
-	killed, err := a.expire(in.What, in.ErrCode, s.Now())
+	expired, err := a.expire(in.What, in.ErrCode, s.Now())
 	if err != nil {
 		return nil, err
 	}
-	return object{"killed": killed}, nil
+	return object{"killed": expired}, nil
 }
 
-// ExpireAccessToken kills the Official Account's current tokens: they answer
-// 40001 from now on, and the next fetch gives a new one.
+// ExpireAccessToken ends the Official Account's current tokens: they answer 40001
+// from now on, and the next fetch returns a new one.
 func (s *Sim) ExpireAccessToken() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.official.expireTokens(40001, s.Now())
 }
 
+// expire returns how many tokens and tickets it ended.
 func (a *account) expire(what string, code int, now time.Time) (int, error) {
 	switch what {
 	case "access_token":
@@ -52,23 +48,23 @@ func (a *account) expire(what string, code int, now time.Time) (int, error) {
 }
 
 func (a *account) expireTokens(code int, now time.Time) int {
-	killed := 0
-	for _, g := range []*accessToken{a.stable, a.legacy} {
-		if g.valid(now) {
-			g.killed = code
-			killed++
+	expired := 0
+	for _, t := range []*accessToken{a.stable, a.legacy} {
+		if t.valid(now) {
+			t.killed = code
+			expired++
 		}
 	}
-	return killed
+	return expired
 }
 
 func (a *account) expireTickets(kind string, now time.Time) int {
-	killed := 0
+	expired := 0
 	for _, t := range a.tickets[kind] {
 		if now.Before(t.until) {
 			t.until = now
-			killed++
+			expired++
 		}
 	}
-	return killed
+	return expired
 }

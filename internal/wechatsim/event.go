@@ -36,18 +36,18 @@ func (s *Sim) emit(event string, p *person, fields map[string]string) {
 		CreateTime: s.Now().Unix(), Fields: fields})
 }
 
-func (s *Sim) emitGet(h *walletCard, restored bool, scene string) {
-	fields := map[string]string{"CardId": h.card.id, "IsGiveByFriend": "0", "UserCardCode": h.code, "FriendUserName": "",
+func (s *Sim) emitGet(w *walletCard, restored bool, scene string) {
+	fields := map[string]string{"CardId": w.card.id, "IsGiveByFriend": "0", "UserCardCode": w.code, "FriendUserName": "",
 		"OuterId": "0", "OldUserCardCode": "", "IsRestoreMemberCard": "0", "IsRecommendByFriend": "0"}
 	if restored {
 		fields["IsRestoreMemberCard"] = "1" // and no OuterStr, as developers report
 	} else {
-		fields["OuterStr"] = h.outerStr
+		fields["OuterStr"] = w.outerStr
 	}
 	if scene != "" {
 		fields["SourceScene"] = scene
 	}
-	s.emitWithUnion("user_get_card", h.owner, fields)
+	s.emitWithUnion("user_get_card", w.owner, fields)
 }
 
 func (s *Sim) emitWithUnion(event string, p *person, fields map[string]string) {
@@ -57,13 +57,14 @@ func (s *Sim) emitWithUnion(event string, p *person, fields map[string]string) {
 	s.emit(event, p, fields)
 }
 
-func (s *Sim) emitCode(event string, h *walletCard, more map[string]string) {
-	fields := map[string]string{"CardId": h.card.id, "UserCardCode": h.code}
+// emitCode sends an event about one copy, with more elements besides its own.
+func (s *Sim) emitCode(event string, w *walletCard, more map[string]string) {
+	fields := map[string]string{"CardId": w.card.id, "UserCardCode": w.code}
 	maps.Copy(fields, more)
-	s.emit(event, h.owner, fields)
+	s.emit(event, w.owner, fields)
 }
 
-// emitReview goes to the account's own people: WeChat puts an openid there too.
+// emitReview sends an event about the merchant: WeChat puts an openid there too.
 func (s *Sim) emitReview(c *card, status cardStatus, reason string) {
 	event := map[cardStatus]string{verifyOK: "card_pass_check", verifyFail: "card_not_pass_check"}[status]
 	if p, err := s.person("merchant"); err == nil {
@@ -71,7 +72,7 @@ func (s *Sim) emitReview(c *card, status cardStatus, reason string) {
 	}
 }
 
-// emitStock tells that the last card is gone.
+// emitStock sends an event when the last copy was taken.
 func (s *Sim) emitStock(c *card) {
 	if c.quantity > 0 {
 		return

@@ -2,6 +2,7 @@ package wechatsim
 
 import (
 	"errors"
+	"net/http"
 	"regexp"
 )
 
@@ -28,7 +29,7 @@ type Person struct {
 	Blocked    bool   `json:"blocked"`
 }
 
-// Person returns the identities of user, who appears at the first mention.
+// Person returns the identities of user. A user begins to exist when first named.
 func (s *Sim) Person(user string) (Person, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,6 +40,8 @@ func (s *Sim) Person(user string) (Person, error) {
 	return s.identities(p), nil
 }
 
+func (s *Sim) showPerson(r *http.Request) (any, error) { return s.Person(r.PathValue("user")) }
+
 func (s *Sim) identities(p *person) Person {
 	out := Person{Name: p.name, MiniOpenID: p.miniOpenID, OpenID: p.openID, Blocked: p.blocked}
 	if s.bound {
@@ -47,6 +50,8 @@ func (s *Sim) identities(p *person) Person {
 	return out
 }
 
+// person returns the user of that name, a new one if there is none. The error
+// says that the name is not one.
 func (s *Sim) person(user string) (*person, error) {
 	if p := s.people[user]; p != nil {
 		return p, nil

@@ -1,14 +1,13 @@
 package wechatsim
 
 import (
-	"strconv"
+	"io"
+	"net/http"
 	"time"
-
-	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
-// AddedCard is one item of what wx.addCard's success hands to the mini-program.
-// Code is encrypted; only /card/code/decrypt opens it.
+// AddedCard is one item of the result of wx.addCard. Code is encrypted; only
+// /card/code/decrypt opens it.
 type AddedCard struct {
 	CardID    string `json:"cardId"`
 	CardExt   string `json:"cardExt"`
@@ -16,9 +15,9 @@ type AddedCard struct {
 	IsSuccess bool   `json:"isSuccess"`
 }
 
-// AddCard plays wx.addCard on the phone of user with the argument exactly as the
-// server made it, {"cardList":[{"cardId","cardExt"}]}. All cards are taken or
-// none. The error is a *[Rejection], or says that the user name is no name.
+// AddCard calls wx.addCard on the phone of user with the argument exactly as the
+// server made it, {"cardList":[{"cardId","cardExt"}]}. It adds all cards or none.
+// The error is a *[Rejection], or says that the user name is invalid.
 func (s *Sim) AddCard(user string, argument []byte) ([]AddedCard, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,6 +37,21 @@ func (s *Sim) AddCard(user string, argument []byte) ([]AddedCard, error) {
 		}
 	}
 	return s.addAllToWallet(p, offers), nil
+}
+
+func (s *Sim) phoneAddCard(r *http.Request) (any, error) {
+	argument, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, invalidField("", "the argument is too large")
+	}
+	if r.URL.Query().Get("cancel") == "1" {
+		return nil, reject("cancel", "cancelled", "the user closed the page")
+	}
+	added, err := s.AddCard(r.PathValue("user"), argument)
+	if err != nil {
+		return nil, err
+	}
+	return object{"errMsg": "addCard:ok", "cardList": added}, nil
 }
 
 func (s *Sim) readCardList(argument []byte) ([]*offer, *Rejection) {
@@ -66,12 +80,12 @@ func (s *Sim) readCardList(argument []byte) ([]*offer, *Rejection) {
 	return offers, nil
 }
 
-// batch remembers what earlier items of one cardList use up.
+// batch counts what the earlier items of one cardList use up.
 type batch struct {
 	nonces   map[string]bool
 	codes    map[string]bool
 	claimed  map[*card]int64
-	restored map[*walletCard]bool // deleted copies that come back
+	restored map[*walletCard]bool // deleted copies that are restored
 }
 
 func newBatch() *batch {
@@ -91,7 +105,8 @@ func (s *Sim) accept(b *batch, p *person, o *offer) *Rejection {
 	return s.checkAvailable(b, p, o)
 }
 
-// replayKey: a cardExt without nonce_str can be replayed, WeChat says so.
+// nonceKey returns what must not be used twice. It is "" without a nonce_str: WeChat
+// says that such a cardExt can be replayed.
 func (o *offer) nonceKey() string {
 	if o.nonce == "" {
 		return ""
@@ -111,7 +126,7 @@ func (b *batch) checkNonce(o *offer) *Rejection {
 	return nil
 }
 
-// checkAvailable checks what can run out.
+// checkAvailable checks stock, get_limit and the code.
 func (s *Sim) checkAvailable(b *batch, p *person, o *offer) *Rejection {
 	c := o.card
 	if r := s.checkClaimable(c, p); r != nil {
@@ -153,43 +168,42 @@ func (s *Sim) checkClaimable(c *card, p *person) *Rejection {
 
 func (w *walletCard) restorableBy(p *person) bool { return w.owner == p && w.status == codeDeleted }
 
-// restorable is the deleted copy that this offer brings back, if any.
+// restorable returns the deleted copy that this offer restores, or nil.
 func restorable(p *person, o *offer) *walletCard {
 	if o.code == "" {
 		return p.deletedCard(o.card)
 	}
-	if h := o.card.codes[o.code]; h != nil && h.restorableBy(p) {
-		return h
+	if w := o.card.codes[o.code]; w != nil && w.restorableBy(p) {
+		return w
 	}
 	return nil
 }
 
-// addAllToWallet delivers every card of a list that was accepted.
+// addAllToWallet adds every card of a list that was accepted.
 func (s *Sim) addAllToWallet(p *person, offers []*offer) []AddedCard {
 	var added []AddedCard
 	for _, o := range offers {
 		if key := o.nonceKey(); key != "" {
 			o.card.usedNonces.put(key, true)
 		}
-		added = append(added, AddedCard{CardID: o.cardID, CardExt: o.ext, Code: s.sealForPhone(s.take(p, o).code), IsSuccess: true})
+		added = append(added, AddedCard{CardID: o.cardID, CardExt: o.ext, Code: s.sealForPhone(s.addToWallet(p, o, "").code), IsSuccess: true})
 	}
 	return added
 }
 
-// take restores a deleted copy or delivers a new one, and tells the merchant.
-func (s *Sim) take(p *person, o *offer) *walletCard { return s.takeFrom(p, o, "") }
-
-// takeFrom is take with the scene that the event names; empty: none.
-func (s *Sim) takeFrom(p *person, o *offer, scene string) *walletCard {
-	h := o.restores
-	if h == nil {
-		h = s.claim(p, o)
+// addToWallet restores a deleted copy or delivers a new one, and sends the event.
+// scene is the SourceScene of the event; empty is none.
+func (s *Sim) addToWallet(p *person, o *offer, scene string) *walletCard {
+	w := o.restores
+	if w == nil {
+		w = s.claim(p, o)
 	}
-	h.status = codeNormal
-	s.emitGet(h, o.restores != nil, scene)
-	return h
+	w.status = codeNormal
+	s.emitGet(w, o.restores != nil, scene)
+	return w
 }
 
+// claim delivers a new copy and reduces the stock.
 func (s *Sim) claim(p *person, o *offer) *walletCard {
 	code, begin := o.code, o.begin
 	if code == "" {
@@ -203,23 +217,10 @@ func (s *Sim) claim(p *person, o *offer) *walletCard {
 	return s.deliver(p, o.card, code, o.outerStr, begin.Truncate(time.Second))
 }
 
-// nextCode is one of the deposit, or one that WeChat makes.
+// nextCode returns a deposited code, or one that WeChat makes.
 func (s *Sim) nextCode(c *card) string {
 	if c.isDeposit() {
 		return c.pool.next()
 	}
 	return s.newSystemCode()
-}
-
-// CheckWebConfig plays wx.config in a web page: it tells whether the signature
-// over url and a jsapi ticket of the Official Account is right now.
-func (s *Sim) CheckWebConfig(url, nonce string, timestamp int64, given string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, t := range s.official.tickets["jsapi"] {
-		if s.Now().Before(t.until) && signature.WebPage(t.value, nonce, strconv.FormatInt(timestamp, 10), url) == given {
-			return true
-		}
-	}
-	return false
 }

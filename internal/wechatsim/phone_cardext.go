@@ -11,8 +11,8 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
-// The three things a phone says to a card it does not take, from the official
-// article on card signature errors. All else is in Rejection, for the developer.
+// The three messages with which a phone refuses a card, from the official article on
+// card signature errors. The details are in Rejection, for the developer.
 const (
 	saysSignature = "签名错误"
 	saysParameter = "参数错误"
@@ -24,15 +24,15 @@ var (
 	codeFormat    = regexp.MustCompile(`^[0-9A-Za-z]+$`)
 )
 
-// Rejection explains to a developer what the phone only calls 签名错误, 参数错误
-// or 已领完.
+// Rejection explains to a developer why the phone only shows 签名错误, 参数错误 or
+// 已领完.
 type Rejection struct {
 	Says         string   `json:"-"`
 	Item         int      `json:"item"` // index in cardList
 	CardID       string   `json:"card_id,omitempty"`
 	Cause        string   `json:"cause"`                   // stable, snake_case
 	Explanation  string   `json:"explanation"`             // never holds a ticket
-	SortedValues []string `json:"sorted_values,omitempty"` // what must be signed, in order; the ticket is masked
+	SortedValues []string `json:"sorted_values,omitempty"` // the values to sign, in order; the ticket is masked
 }
 
 func (r *Rejection) Error() string { return "addCard:fail " + r.Says + " (" + r.Cause + ")" }
@@ -41,22 +41,23 @@ func reject(says, cause, why string, args ...any) *Rejection {
 	return &Rejection{Says: says, Cause: cause, Explanation: fmt.Sprintf(why, args...)}
 }
 
-// offer is one item of a cardList as the phone reads it.
+// offer is one card that is offered to a phone: an item of a cardList, or a card
+// from a QR code or the open-card component.
 type offer struct {
 	cardID, ext string
 	card        *card
-	present     map[string]bool // members that cardExt holds
+	present     map[string]bool // fields that cardExt has
 	code        string
 	openID      string
-	timestamp   string // its digits, as they are signed
+	timestamp   string // its digits, which are signed
 	nonce       string
 	outerStr    string
 	begin       time.Time // of fixed_begintimestamp
 	signature   string
-	restores    *walletCard // the deleted copy that it brings back, once accepted
+	restores    *walletCard // the deleted copy that it restores, once accepted
 }
 
-// readOffer reads one cardList item; every byte of cardExt counts.
+// readOffer reads one item of a cardList; every byte of cardExt is checked.
 func (s *Sim) readOffer(raw any) (*offer, *Rejection) {
 	item, ok := raw.(map[string]any)
 	if !ok {
@@ -96,7 +97,7 @@ func kindOf(v any) string {
 	return "a string"
 }
 
-// readExt reads the JSON inside the string.
+// readExt reads the JSON text of cardExt.
 func (s *Sim) readExt(o *offer) *Rejection {
 	tree, err := parseJSON([]byte(o.ext))
 	if err != nil {
@@ -237,7 +238,7 @@ func (s *Sim) checkOpenID(o *offer, p *person) *Rejection {
 	return nil
 }
 
-// signedValues is what must be signed besides the ticket.
+// signedValues returns the values to sign, without the ticket.
 func (o *offer) signedValues() []string {
 	values := []string{o.timestamp, o.cardID}
 	for _, key := range []string{"code", "openid", "nonce_str"} {
@@ -248,7 +249,7 @@ func (o *offer) signedValues() []string {
 	return values
 }
 
-// checkSignature recomputes the signature with every ticket that counts now.
+// checkSignature computes the signature with every ticket that is valid now.
 func (s *Sim) checkSignature(o *offer) *Rejection {
 	now := s.Now()
 	for _, t := range s.official.tickets["wx_card"] {
@@ -261,7 +262,7 @@ func (s *Sim) checkSignature(o *offer) *Rejection {
 	return r
 }
 
-// sortedValues lists the values in signing order, the newest ticket's place marked.
+// sortedValues returns the values to sign in order, with the newest ticket masked.
 func (s *Sim) sortedValues(o *offer) []string {
 	ticket := ""
 	if list := s.official.tickets["wx_card"]; len(list) > 0 {

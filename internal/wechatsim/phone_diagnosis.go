@@ -8,8 +8,8 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
-// diagnose finds out what was signed instead, trying the mistakes that people are
-// known to make, so that 签名错误 gets a name.
+// diagnose explains a wrong signature by trying the mistakes that developers are
+// known to make.
 func (s *Sim) diagnose(o *offer, now time.Time) *Rejection {
 	if o.signature == "" {
 		return reject(saysSignature, "signature_missing", "cardExt has no signature")
@@ -28,10 +28,11 @@ func (s *Sim) diagnose(o *offer, now time.Time) *Rejection {
 	if len(s.official.tickets["wx_card"]) == 0 {
 		return reject(saysSignature, "no_ticket", "nobody has fetched a wx_card ticket of the Official Account yet")
 	}
-	return reject(saysSignature, "signature_wrong", "the signature fits no ticket and no common mistake; compare sorted_values with what was signed")
+	return reject(saysSignature, "signature_wrong",
+		"the signature fits no ticket and no common mistake; compare sorted_values with what was signed")
 }
 
-// wrongTicket looks for a signature over the right values with another ticket.
+// wrongTicket tries the right values with other tickets.
 func (s *Sim) wrongTicket(o *offer, now time.Time) *Rejection {
 	by := func(list []*ticket) bool {
 		for _, t := range list {
@@ -74,10 +75,13 @@ func (o *offer) wrongValues(ticket string) *Rejection {
 		{"outer_str_signed", "outer_str must not be signed", signature.Sorted(append([]string{o.outerStr}, all...)...)},
 		{"timestamp_differs", "milliseconds were signed, seconds sent", signature.Sorted(append(without(o.timestamp), o.timestamp+"000")...)},
 		{"ticket_space", "the ticket was signed with a space behind it", signature.Sorted(append(without(ticket), ticket+" ")...)},
-		{"sorted_by_key", "the values were sorted by their keys; sort the values", signature.Hash(ticket + o.cardID + o.code + o.nonce + o.openID + o.timestamp)},
-		{"sorted_by_key", "the values were sorted by their keys; sort the values", signature.Hash(ticket + o.cardID + o.code + o.openID + o.nonce + o.timestamp)},
+		{"sorted_by_key", "the values were sorted by their keys; sort the values",
+			signature.Hash(ticket + o.cardID + o.code + o.nonce + o.openID + o.timestamp)},
+		{"sorted_by_key", "the values were sorted by their keys; sort the values",
+			signature.Hash(ticket + o.cardID + o.code + o.openID + o.nonce + o.timestamp)},
 		{"not_sorted", "the values were joined unsorted", signature.Hash(strings.Join(append([]string{ticket}, o.signedValues()...), ""))},
-		{"joined_with_separator", "the values were joined with &; join them with nothing", signature.Hash(strings.Join(slices.Sorted(slices.Values(all)), "&"))},
+		{"joined_with_separator", "the values were joined with &; join them with nothing",
+			signature.Hash(strings.Join(slices.Sorted(slices.Values(all)), "&"))},
 	}
 	for _, try := range tries {
 		if try.digest == o.signature {

@@ -1,7 +1,5 @@
 package wechatsim
 
-import "net/http"
-
 // giftRequest is the body of POST /_sim/phones/{user}/gift-card.
 type giftRequest struct {
 	CardID string `json:"card_id"`
@@ -10,79 +8,74 @@ type giftRequest struct {
 	Then   string `json:"then"` // accept (default), wait, or return
 }
 
-// giftCard sends a card to a friend, who accepts, waits or returns it. Called
-// again for a gift on its way, it goes on with then.
-func (s *Sim) giftCard(r *http.Request) (any, error) {
-	in, err := decode[giftRequest](r)
+// phoneGiftCard sends a card to a friend, who accepts it, lets it wait or returns
+// it. Called again for a gift on its way, it continues with then.
+func (s *Sim) phoneGiftCard(p *person, in giftRequest) (any, error) {
+	w, err := p.visibleCard(cardRef{in.CardID, in.Code})
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h, err := s.inWallet(r.PathValue("user"), copyRef{in.CardID, in.Code})
-	if err != nil {
-		return nil, err
-	}
-	if h.status == codeNormal {
-		err = s.startGift(h, in.To)
+	if w.status == codeNormal {
+		err = s.startGift(w, in.To)
 	}
 	switch {
 	case err != nil:
 		return nil, err
-	case h.status != codeGifting:
-		return nil, invalidField("code", "the card is %s and cannot be given", h.status)
+	case w.status != codeGifting:
+		return nil, invalidField("code", "the card is %s and cannot be given", w.status)
 	}
-	return s.endGift(h, in.Then)
+	return s.endGift(w, in.Then)
 }
 
-func (s *Sim) startGift(h *walletCard, to string) error {
-	if !h.card.baseFlag("can_give_friend") {
+func (s *Sim) startGift(w *walletCard, to string) error {
+	if !w.card.baseFlag("can_give_friend") {
 		return invalidField("card_id", "the card has can_give_friend false")
 	}
 	friend, err := s.person(to)
 	if err != nil {
 		return invalidField("to", "to: %v", err)
 	}
-	if friend == h.owner {
-		return invalidField("to", "nobody gives a card to himself")
+	if friend == w.owner {
+		return invalidField("to", "the giver and the friend are one person")
 	}
-	h.status, h.recipient = codeGifting, friend
-	s.emitGift(h, "0")
+	w.status, w.recipient = codeGifting, friend
+	s.emitGift(w, "0")
 	return nil
 }
 
-func (s *Sim) emitGift(h *walletCard, back string) {
-	s.emitCode("user_gifting_card", h, map[string]string{"IsReturnBack": back, "FriendUserName": h.recipient.openID, "IsChatRoom": "0"})
+func (s *Sim) emitGift(w *walletCard, isReturnBack string) {
+	s.emitCode("user_gifting_card", w,
+		map[string]string{"IsReturnBack": isReturnBack, "FriendUserName": w.recipient.openID, "IsChatRoom": "0"})
 }
 
-func (s *Sim) endGift(h *walletCard, then string) (any, error) {
+func (s *Sim) endGift(w *walletCard, then string) (any, error) {
 	switch then {
 	case "wait":
 	case "return":
-		h.status = codeNormal
-		s.emitGift(h, "1")
+		w.status = codeNormal
+		s.emitGift(w, "1")
 	case "", "accept":
-		s.acceptGift(h)
+		s.acceptGift(w)
 	default:
 		return nil, invalidField("then", "then is accept, wait or return")
 	}
-	return object{"status": h.status, "giver": h.owner.name, "friend": h.recipient.name}, nil
+	return object{"status": w.status, "giver": w.owner.name, "friend": w.recipient.name}, nil
 }
 
-// acceptGift ends the giver's copy; the friend gets one under a new code, which
+// acceptGift ends the giver's copy. The friend gets one under a new code, which
 // WeChat makes, for a custom-code card too.
-func (s *Sim) acceptGift(h *walletCard) {
-	h.status = codeGiven
+func (s *Sim) acceptGift(w *walletCard) {
+	w.status = codeGiven
 	code := s.newSystemCode()
-	for h.card.codes[code] != nil {
+	for w.card.codes[code] != nil {
 		code = s.newSystemCode()
 	}
-	made := s.deliver(h.recipient, h.card, code, "", h.validFrom)
+	made := s.deliver(w.recipient, w.card, code, "", w.validFrom)
 	if s.assumptions.GiftedCard == "carries" {
-		made.active, made.membershipNumber, made.bonus, made.balance, made.customFields = h.active, h.membershipNumber, h.bonus, h.balance, h.customFields
-		h.customFields = map[string]string{}
+		made.active, made.membershipNumber, made.bonus, made.balance = w.active, w.membershipNumber, w.bonus, w.balance
+		made.customFields, w.customFields = w.customFields, map[string]string{}
 	}
-	s.emitWithUnion("user_get_card", made.owner, map[string]string{"CardId": h.card.id, "IsGiveByFriend": "1", "UserCardCode": code,
-		"FriendUserName": h.owner.openID, "OuterId": "0", "OldUserCardCode": h.code, "OuterStr": "",
+	s.emitWithUnion("user_get_card", made.owner, map[string]string{"CardId": w.card.id, "IsGiveByFriend": "1", "UserCardCode": code,
+		"FriendUserName": w.owner.openID, "OuterId": "0", "OldUserCardCode": w.code, "OuterStr": "",
 		"IsRestoreMemberCard": "0", "IsRecommendByFriend": "0"})
 }

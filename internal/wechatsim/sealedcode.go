@@ -10,7 +10,7 @@ import (
 
 const maxCodeLength = 20 // "code: string(20)"
 
-// sealCode makes 64 characters of base64, as long as WeChat's.
+// sealCode encrypts a code into 64 characters of base64, as many as WeChat's.
 func sealCode(key []byte, nonce, code string) string {
 	padded := make([]byte, maxCodeLength)
 	copy(padded, code)

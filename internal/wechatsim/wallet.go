@@ -1,6 +1,9 @@
 package wechatsim
 
 import (
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,24 +20,24 @@ const (
 	codeExpired     codeStatus = "EXPIRE"
 )
 
-// walletCard is one card in one person's wallet. It stays when the person deletes
-// the card, so that taking it again restores it.
+// walletCard is one copy of a card in one person's wallet. It stays when the
+// person deletes the card, so that taking it again restores it.
 type walletCard struct {
 	card             *card
 	code             string
 	owner            *person
 	status           codeStatus
 	outerStr         string
-	validFrom        time.Time // from when it counts: fixed_begintimestamp or the claim
+	validFrom        time.Time // fixed_begintimestamp, or the claim
 	claimedAt        time.Time
 	active           bool
-	membershipNumber string // membership_number
+	membershipNumber string
 	bonus            int64
 	balance          int64
 	customFields     map[string]string // custom_field1…
 	form             map[string]string // what the user filled in
 	messages         []Message
-	recipient        *person
+	recipient        *person // of a gift
 }
 
 // Message is one change message that reached the user.
@@ -48,7 +51,7 @@ type Message struct {
 
 const maxMessages = 1000
 
-// addMessage keeps the latest messages.
+// addMessage drops the oldest message when there are too many.
 func (w *walletCard) addMessage(m Message) {
 	if len(w.messages) == maxMessages {
 		w.messages = append(w.messages[:0], w.messages[1:]...)
@@ -82,32 +85,44 @@ func (s *Sim) Cards(user string) ([]CardFace, error) {
 		return nil, err
 	}
 	faces := []CardFace{}
-	for _, h := range p.wallet {
-		faces = append(faces, s.face(h))
+	for _, w := range p.wallet {
+		faces = append(faces, s.face(w))
 	}
 	return faces, nil
 }
 
-func (s *Sim) face(h *walletCard) CardFace {
-	custom := map[string]string{}
-	for name, value := range h.customFields {
-		custom[name] = value
+func (s *Sim) phoneCards(r *http.Request) (any, error) {
+	faces, err := s.Cards(r.PathValue("user"))
+	if err != nil {
+		return nil, err
 	}
-	return CardFace{CardID: h.card.id, Title: h.card.baseText("title"), BrandName: h.card.baseText("brand_name"),
-		Code: h.code, Status: string(s.statusOf(h)), HasActive: h.active, MembershipNumber: h.membershipNumber,
-		Bonus: h.bonus, Balance: h.balance, CustomFields: custom, OuterStr: h.outerStr,
-		ClaimedAt: h.claimedAt.UTC(), Messages: append([]Message{}, h.messages...)}
+	return object{"cards": faces}, nil
 }
 
-// statusAt sees a card expire without anybody having to note it.
-func (w *walletCard) statusAt(now time.Time) codeStatus {
-	if _, end := w.validity(); w.status == codeNormal && !end.IsZero() && !now.Before(end) {
+func (s *Sim) face(w *walletCard) CardFace {
+	return CardFace{CardID: w.card.id, Title: w.card.baseText("title"), BrandName: w.card.baseText("brand_name"),
+		Code: w.code, Status: string(s.statusOf(w)), HasActive: w.active, MembershipNumber: w.membershipNumber,
+		Bonus: w.bonus, Balance: w.balance, CustomFields: maps.Clone(w.customFields), OuterStr: w.outerStr,
+		ClaimedAt: w.claimedAt.UTC(), Messages: append([]Message{}, w.messages...)}
+}
+
+// statusOf returns the status now: a card expires without an event. What happens
+// to the copies of a card that the merchant deleted is an assumption.
+func (s *Sim) statusOf(w *walletCard) codeStatus {
+	_, end := w.validity()
+	switch {
+	case w.status != codeNormal:
+		return w.status
+	case w.card.status == cardDeleted && s.assumptions.DeletedCard == "ends":
+		return codeUnavailable
+	case !end.IsZero() && !s.Now().Before(end):
 		return codeExpired
 	}
-	return w.status
+	return codeNormal
 }
 
-// validity is when the card counts, by its date_info; a zero end is never.
+// validity returns when the card is valid, by its date_info. A zero end means for
+// ever.
 func (w *walletCard) validity() (begin, end time.Time) {
 	raw, _ := w.card.baseInfo()["date_info"].(map[string]any)
 	info := fields{raw, &readState{allowFractions: true}}
@@ -122,51 +137,62 @@ func (w *walletCard) validity() (begin, end time.Time) {
 	return w.validFrom, time.Time{}
 }
 
-// count counts the copies of the card that p holds now.
+// count returns how many copies of the card p has now.
 func (p *person) count(c *card) int64 {
 	var n int64
-	for _, h := range p.wallet {
-		if h.card == c && h.status != codeDeleted && h.status != codeGiven {
+	for _, w := range p.wallet {
+		if w.card == c && w.status != codeDeleted && w.status != codeGiven {
 			n++
 		}
 	}
 	return n
 }
 
-// deletedCard finds a copy of the card that p threw away.
+// deletedCard returns a copy of the card that p deleted, or nil.
 func (p *person) deletedCard(c *card) *walletCard {
-	for _, h := range p.wallet {
-		if h.card == c && h.status == codeDeleted {
-			return h
+	for _, w := range p.wallet {
+		if w.card == c && w.status == codeDeleted {
+			return w
 		}
 	}
 	return nil
 }
 
-// walletCard is the copy with this code in p's wallet.
+// walletCard returns the copy with this code, or nil.
 func (p *person) walletCard(cardID, code string) *walletCard {
-	for _, h := range p.wallet {
-		if h.card.id == cardID && h.code == code {
-			return h
+	for _, w := range p.wallet {
+		if w.card.id == cardID && w.code == code {
+			return w
 		}
 	}
 	return nil
 }
 
-// deliver puts a new copy into p's wallet; the code counts as delivered from now.
+// usableCard returns the newest copy of the card that p can use now, or nil.
+func (p *person) usableCard(c *card) *walletCard {
+	for _, w := range slices.Backward(p.wallet) {
+		if w.card == c && w.status == codeNormal {
+			return w
+		}
+	}
+	return nil
+}
+
+// deliver puts a new copy into p's wallet. From then on the code counts as
+// delivered.
 func (s *Sim) deliver(p *person, c *card, code, outerStr string, begin time.Time) *walletCard {
 	now := s.Now()
-	h := &walletCard{card: c, code: code, owner: p, status: codeNormal, outerStr: outerStr, validFrom: begin,
+	w := &walletCard{card: c, code: code, owner: p, status: codeNormal, outerStr: outerStr, validFrom: begin,
 		claimedAt: now, active: c.flag("auto_activate"), customFields: map[string]string{}, form: map[string]string{}}
-	p.wallet = append(p.wallet, h)
-	c.codes[code] = h
+	p.wallet = append(p.wallet, w)
+	c.codes[code] = w
 	if !c.baseFlag("use_custom_code") {
-		s.systemCodes[code] = h
+		s.systemCodes[code] = w
 	}
-	return h
+	return w
 }
 
-// newSystemCode is a code of WeChat's own making, unique in the simulator.
+// newSystemCode returns a code of WeChat's own, unique in the simulator.
 func (s *Sim) newSystemCode() string {
 	for {
 		if code := "4" + s.randomString(digits, 11); s.systemCodes[code] == nil {
@@ -175,9 +201,9 @@ func (s *Sim) newSystemCode() string {
 	}
 }
 
-// sealForPhone encrypts a code the way it travels through the phone: only
-// /card/code/decrypt of the same simulator opens it. There is always a + in it,
-// so that whoever decodes a URL once too often is found out every time.
+// sealForPhone encrypts a code as the phone passes it on: only /card/code/decrypt
+// of the same simulator opens it. There is always a + in it, so that decoding a
+// URL once too often fails every time.
 func (s *Sim) sealForPhone(code string) string {
 	for {
 		sealed := sealCode(s.sealKey, s.randomString(urlSafe, 12), code)
