@@ -15,18 +15,18 @@ func TestEvents_of_a_cards_life(t *testing.T) {
 	id := r.create(tree{"sku": tree{"quantity": 1}, "need_push_on_view": true}, nil)
 	other := r.create(nil, nil)
 	r.post("/_sim/cards/"+other+"/reject", tree{"reason": "blurred"})
-	r.settled()
-	if l := in.letters(); l[2].text("Event") != "card_not_pass_check" || l[2].text("RefuseReason") != "blurred" {
+	r.waitEvents()
+	if l := in.pushes(); l[2].text("Event") != "card_not_pass_check" || l[2].text("RefuseReason") != "blurred" {
 		t.Errorf("review: %v", in.events())
 	}
-	r.added("ann", id, tree{"code": "A1", "outer_str": "door"})
+	r.mustAdd("ann", id, tree{"code": "A1", "outer_str": "door"})
 	r.post("/_sim/phones/ann/open-card", tree{"cardList": []any{tree{"cardId": id, "code": "A1"}}})
 	r.post("/_sim/phones/ann/delete-card", tree{"card_id": id, "code": "A1"})
-	r.added("ann", id, tree{"code": "A1", "outer_str": "window"})
-	r.settled()
+	r.mustAdd("ann", id, tree{"code": "A1", "outer_str": "window"})
+	r.waitEvents()
 	ann, _ := r.sim.Person("ann")
-	var mine []letter
-	for _, l := range in.letters() {
+	var mine []received
+	for _, l := range in.pushes() {
 		if l.text("FromUserName") == ann.OpenID {
 			mine = append(mine, l)
 		}
@@ -53,10 +53,10 @@ func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"can_give_friend": true}, nil)
-	r.added("ann", id, tree{"code": "A1"})
+	r.mustAdd("ann", id, tree{"code": "A1"})
 	r.card("/card/membercard/activate", tree{"card_id": id, "code": "A1", "membership_number": "A1", "init_bonus": 7})
 	gift := func(body tree) reply {
-		lay(body, tree{"card_id": id, "code": "A1"})
+		overlay(body, tree{"card_id": id, "code": "A1"})
 		return r.post("/_sim/phones/ann/gift-card", body)
 	}
 	if got := gift(tree{"to": "bob", "then": "wait"}); got.text("status") != "GIFTING" {
@@ -75,11 +75,11 @@ func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 	if face.text("code") == "A1" || face["has_active"] != true || face.whole("bonus") != 7 {
 		t.Errorf("bob's card %v", face)
 	}
-	r.settled()
+	r.waitEvents()
 	ann, _ := r.sim.Person("ann")
 	bob, _ := r.sim.Person("bob")
 	var backs []string
-	for _, l := range in.letters() {
+	for _, l := range in.pushes() {
 		switch {
 		case l.text("Event") == "user_gifting_card":
 			backs = append(backs, l.text("IsReturnBack"))
@@ -104,8 +104,8 @@ func TestEvents_gift_refusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{GiftedCard: "fresh"}})
 	fixed, free := r.create(nil, nil), r.create(tree{"can_give_friend": true}, nil)
-	r.added("ann", fixed, tree{"code": "A1"})
-	r.added("ann", free, tree{"code": "A1"})
+	r.mustAdd("ann", fixed, tree{"code": "A1"})
+	r.mustAdd("ann", free, tree{"code": "A1"})
 	for field, body := range map[string]tree{
 		"card_id": {"card_id": fixed, "code": "A1", "to": "bob"},
 		"to":      {"card_id": free, "code": "A1", "to": "ann"},
@@ -127,18 +127,18 @@ func TestEventFaults_duplicate_late_reorder_drop(t *testing.T) {
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"get_limit": 20}, nil)
 	ticket := r.ticket("wx_card")
-	r.settled()
+	r.waitEvents()
 	fault := func(f tree) {
 		if res, body := r.raw("POST", "/_sim/events/faults", encode(f)); res.StatusCode != 200 {
 			t.Fatalf("%s", body)
 		}
 	}
 	take := func(codes ...string) []string {
-		from := len(in.letters())
+		from := len(in.pushes())
 		for _, code := range codes {
 			r.add("ann", id, r.ext(ticket, id, tree{"code": code}))
 		}
-		r.settled()
+		r.waitEvents()
 		return in.events()[from:]
 	}
 	fault(tree{"event": "user_get_card", "duplicate": 3})
@@ -176,7 +176,7 @@ func TestEventFault_a_reordered_event_alone_comes_anyway(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.create(nil, nil)
-	r.settled()
+	r.waitEvents()
 	if got := in.events(); len(got) != 1 {
 		t.Errorf("%v", got)
 	}

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// ShelfAfter puts 1…n on a shelf and returns what is left on it.
-func ShelfAfter(size, n int) []int {
+// BoundedMapAfter puts 1…n into a map of that size and returns what is left.
+func BoundedMapAfter(size, n int) []int {
 	s := newBoundedMap[int](size)
 	for i := 1; i <= n; i++ {
 		s.put(fmt.Sprint(i), i)

@@ -49,7 +49,7 @@ func read[T any](t *testing.T, raw json.RawMessage) T {
 	return out
 }
 
-// The collisions are vectors too: the hash cannot tell the fields apart.
+// The collisions are vectors too: different fields have the same hash.
 func TestVectors_Digest(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t, "card_signature", "push_signature", "push_signature_collision", "msg_signature") {

@@ -8,11 +8,11 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
-// What a second getticket does, by guess: the ticket, expires_in after 1000 s,
-// and whether a card signed with the first is still taken 1, 299 and 301 s later.
+// A second getticket by assumption: the ticket, expires_in after 1000 s, and whether
+// a card signed with the first ticket is still accepted 1, 299 and 301 s later.
 func TestTicket_every_reading(t *testing.T) {
 	t.Parallel()
-	for guess, want := range map[string]struct {
+	for assumed, want := range map[string]struct {
 		same    bool
 		expires int
 		old     [3]bool
@@ -23,9 +23,9 @@ func TestTicket_every_reading(t *testing.T) {
 		"sticky-constant":  {true, 7200, [3]bool{true, true, true}},
 		"sticky-remaining": {true, 6200, [3]bool{true, true, true}},
 	} {
-		t.Run(guess, func(t *testing.T) {
+		t.Run(assumed, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{Ticket: guess}})
+			r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{Ticket: assumed}})
 			cardID := r.create(tree{"use_custom_code": false, "get_limit": 50}, nil)
 			old := r.ticket("wx_card")
 			r.sim.Advance(1000 * time.Second)

@@ -46,7 +46,7 @@ func TestFault_until_cleared(t *testing.T) {
 	wantCode(t, r.stable(r.a.Official, false), 0)
 }
 
-// "Before" has no effect, "after" has: seen by whether the login code is spent.
+// A fault "before" has no effect, one "after" has: the login code shows which.
 func TestFault_before_and_after_the_effect(t *testing.T) {
 	t.Parallel()
 	for when, want := range map[string]int{"before": 0, "after": 40163} {
@@ -156,7 +156,7 @@ func TestFault_latency_and_close(t *testing.T) {
 	<-done
 }
 
-// await waits for something that is about to be seen.
+// await blocks until seen returns true; it fails the test at the deadline.
 func (r *rig) await(seen func() bool) {
 	r.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !seen(); time.Sleep(time.Millisecond) {

@@ -16,7 +16,7 @@ func oneClick(jump bool) tree {
 	return member
 }
 
-// extraData reads the parameters as WeChat's engineers say they have to be read.
+// extraData reads the parameters as WeChat's engineers describe.
 func (r *rig) extraData(cardID, outerStr string) tree {
 	r.t.Helper()
 	got := r.card("/card/membercard/activate/geturl", tree{"card_id": cardID, "outer_str": outerStr})
@@ -42,7 +42,7 @@ func (r *rig) extraData(cardID, outerStr string) tree {
 func TestComponent_jump_card(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
-	card := r.create(systemCode(), oneClick(true))
+	card := r.create(systemCodes(), oneClick(true))
 	wantCode(t, r.card("/card/membercard/activateuserform/set", tree{"card_id": card, "required_form": tree{"common_field_id_list": []string{"USER_FORM_INFO_FLAG_MOBILE"}}}), 0)
 	const outerStr = "a&b=c+d 店"
 	extra := r.extraData(card, outerStr)
@@ -75,7 +75,7 @@ func TestComponent_jump_card(t *testing.T) {
 func TestComponent_non_jump_card_is_active_and_brings_nothing_back(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
-	card := r.create(systemCode(), oneClick(false))
+	card := r.create(systemCodes(), oneClick(false))
 	if back := r.post("/_sim/phones/ann/open-card-component", tree{"extraData": r.extraData(card, "")}); len(back) != 0 {
 		t.Errorf("back: %v", back)
 	}
@@ -87,7 +87,7 @@ func TestComponent_non_jump_card_is_active_and_brings_nothing_back(t *testing.T)
 func TestComponent_refusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
-	plain, custom, jump := r.create(systemCode(), nil), r.create(nil, oneClick(true)), r.create(systemCode(), oneClick(true))
+	plain, custom, jump := r.create(systemCodes(), nil), r.create(nil, oneClick(true)), r.create(systemCodes(), oneClick(true))
 	geturl := func(card string) reply {
 		return r.card("/card/membercard/activate/geturl", tree{"card_id": card, "outer_str": "x"})
 	}
@@ -105,8 +105,8 @@ func TestComponent_refusals(t *testing.T) {
 		"no secret": {"encrypt_card_id": ""},
 	} {
 		wrong := tree{}
-		lay(wrong, extra)
-		lay(wrong, change)
+		overlay(wrong, extra)
+		overlay(wrong, change)
 		if got := r.post("/_sim/phones/ann/open-card-component", tree{"extraData": wrong}); got.text("field") != "extraData" {
 			t.Errorf("%s: %v", name, got)
 		}

@@ -20,7 +20,7 @@ func qr(card tree) tree { return tree{"action_name": "QR_CARD", "action_info": t
 func TestQRCode_leads_to_the_card(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
-	system, custom := r.create(systemCode(), nil), r.create(nil, nil)
+	system, custom := r.create(systemCodes(), nil), r.create(nil, nil)
 	scan := func(user, url string) reply {
 		return r.post("/_sim/phones/"+user+"/scan-qr", tree{"url": url})
 	}
@@ -55,9 +55,9 @@ func TestQRCode_leads_to_the_card(t *testing.T) {
 func TestQRCode_refusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
-	system, custom := r.create(systemCode(), nil), r.create(nil, nil)
+	system, custom := r.create(systemCodes(), nil), r.create(nil, nil)
 	bound := r.create(tree{"use_custom_code": false, "bind_openid": true}, nil)
-	gone := r.create(systemCode(), nil)
+	gone := r.create(systemCodes(), nil)
 	r.card("/card/delete", tree{"card_id": gone})
 	for name, c := range map[string]struct {
 		body tree
@@ -85,11 +85,11 @@ func TestQRCode_refusals(t *testing.T) {
 func TestShelf(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
-	system, custom := r.create(systemCode(), nil), r.create(nil, nil)
+	system, custom := r.create(systemCodes(), nil), r.create(nil, nil)
 	shelf := func(patch tree) tree {
 		body := tree{"banner": "http://mmbiz.qpic.cn/b", "page_title": "茶店", "can_share": true, "scene": "SCENE_H5",
 			"card_list": []any{tree{"card_id": system, "thumb_url": "http://mmbiz.qpic.cn/t"}}}
-		lay(body, patch)
+		overlay(body, patch)
 		return body
 	}
 	made := r.card("/card/landingpage/create", shelf(nil))

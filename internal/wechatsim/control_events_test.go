@@ -11,16 +11,16 @@ func TestTrigger_every_kind_from_the_control_api(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(nil, nil)
-	r.added("bob", id, tree{"code": "B1", "outer_str": "door"})
-	r.settled()
+	r.mustAdd("bob", id, tree{"code": "B1", "outer_str": "door"})
+	r.waitEvents()
 	for _, kind := range push.Kinds() {
-		from := len(in.letters())
+		from := len(in.pushes())
 		got := r.post("/_sim/events/trigger", tree{"event": kind.Name, "user": "bob"})
 		if got.text("state") != "delivered" {
 			t.Errorf("%s: %v", kind.Name, got)
 			continue
 		}
-		l := in.letters()[from]
+		l := in.pushes()[from]
 		for _, f := range kind.Fields {
 			if _, there := l.element(f.Name); !there {
 				t.Errorf("%s has no %s", kind.Name, f.Name)
@@ -38,10 +38,10 @@ func TestTrigger_overrides_twice_late_and_elsewhere(t *testing.T) {
 	elsewhere := newInbox(t, nil)
 	got := r.post("/_sim/events/trigger", tree{"event": "user_get_card", "to": elsewhere.URL, "twice": true,
 		"fields": tree{"UserCardCode": "]]>&<", "CreateTime": 1700000000, "OuterStr": nil, "SourceScene": "X", "FromUserName": "oOther"}})
-	if got.text("state") != "delivered" || len(in.letters()) != 0 || len(elsewhere.letters()) != 2 {
-		t.Fatalf("%v: %d here, %d there", got, len(in.letters()), len(elsewhere.letters()))
+	if got.text("state") != "delivered" || len(in.pushes()) != 0 || len(elsewhere.pushes()) != 2 {
+		t.Fatalf("%v: %d here, %d there", got, len(in.pushes()), len(elsewhere.pushes()))
 	}
-	l := elsewhere.letters()[0]
+	l := elsewhere.pushes()[0]
 	_, outer := l.element("OuterStr")
 	if l.text("UserCardCode") != "]]>&<" || l.text("CreateTime") != "1700000000" || outer || l.text("SourceScene") != "X" || l.query.Get("openid") != "oOther" {
 		t.Errorf("%s %v", l.body, l.query)
@@ -49,8 +49,8 @@ func TestTrigger_overrides_twice_late_and_elsewhere(t *testing.T) {
 	if got := r.post("/_sim/events/trigger", tree{"event": "user_del_card", "late_seconds": 0.05}); got.text("state") != "waiting" {
 		t.Errorf("late: %v", got)
 	}
-	r.settled()
-	if len(in.letters()) != 1 {
+	r.waitEvents()
+	if len(in.pushes()) != 1 {
 		t.Errorf("late: %v", in.events())
 	}
 	for field, body := range map[string]tree{"event": {"event": "nosuch"}, "fields": {"event": "user_del_card", "fields": tree{"a b": "x"}},

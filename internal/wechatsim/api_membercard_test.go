@@ -14,7 +14,7 @@ func memberRig(t *testing.T, g wechatsim.Assumptions) (*rig, string, string) {
 	t.Helper()
 	r := newRig(t, wechatsim.Options{Assumptions: g})
 	id := r.create(nil, tree{"custom_field1": tree{"name_type": "FIELD_NAME_TYPE_LEVEL"}, "custom_field2": tree{"name_type": "FIELD_NAME_TYPE_COUPON"}})
-	got := r.added("ann", id, tree{"code": "A1", "outer_str": "door"})
+	got := r.mustAdd("ann", id, tree{"code": "A1", "outer_str": "door"})
 	return r, id, reply(got["cardList"].([]any)[0].(tree)).text("code")
 }
 
@@ -60,7 +60,7 @@ func TestGetCode_system_codes_need_no_card_id(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(tree{"use_custom_code": false, "date_info": tree{"type": "DATE_TYPE_FIX_TERM", "fixed_term": 1, "fixed_begin_term": 0}}, nil)
-	r.added("ann", id, nil)
+	r.mustAdd("ann", id, nil)
 	code := r.faces("ann")[0].text("code")
 	got := r.card("/card/code/get", tree{"code": code})
 	if c := got.object("card"); c.text("card_id") != id || c.whole("end_time")-c.whole("begin_time") != 86400 {
@@ -78,7 +78,7 @@ func TestActivate(t *testing.T) {
 	activate := func(patch tree) reply {
 		body := tree{"card_id": id, "code": "A1", "membership_number": "M1", "init_bonus": 100, "init_balance": 5,
 			"init_bonus_record": "开卡送积分", "init_custom_field_value1": "白银"}
-		lay(body, patch)
+		overlay(body, patch)
 		return r.card("/card/membercard/activate", body)
 	}
 	for name, c := range map[string]struct {
@@ -130,7 +130,7 @@ func TestUpdateUser_absolute_wins_and_delta_alone_adds(t *testing.T) {
 	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	update := func(patch tree) reply {
 		body := tree{"card_id": id, "code": "A1"}
-		lay(body, patch)
+		overlay(body, patch)
 		return r.card("/card/membercard/updateuser", body)
 	}
 	wantCode(t, update(tree{"bonus": 1}), 40127) // not active yet
@@ -187,15 +187,15 @@ func TestUpdateUser_custom_fields_and_their_messages(t *testing.T) {
 	}
 }
 
-func TestUpdateUser_pushes_update_member_card_as_the_guess_says(t *testing.T) {
+func TestUpdateUser_pushes_update_member_card_as_assumed(t *testing.T) {
 	t.Parallel()
-	for guess, want := range map[string]int{"sent": 1, "silent": 0} {
-		r, id, _ := memberRig(t, wechatsim.Assumptions{MemberUpdate: guess})
+	for assumed, want := range map[string]int{"sent": 1, "silent": 0} {
+		r, id, _ := memberRig(t, wechatsim.Assumptions{MemberUpdate: assumed})
 		r.card("/card/membercard/activate", tree{"card_id": id, "code": "A1", "membership_number": "M1"})
 		r.card("/card/membercard/updateuser", tree{"card_id": id, "code": "A1", "add_bonus": 3})
 		r.card("/card/membercard/updateuser", tree{"card_id": id, "code": "A1", "bonus": 3})
 		if got := r.get("/_sim/events?event=update_member_card")["events"].([]any); len(got) != want {
-			t.Errorf("%s: %v", guess, got)
+			t.Errorf("%s: %v", assumed, got)
 		}
 	}
 }
@@ -232,10 +232,10 @@ func TestCardsOf_wants_the_official_openid(t *testing.T) {
 	}
 }
 
-func TestDeletedCard_copies_as_the_guess_says(t *testing.T) {
+func TestDeletedCard_copies_as_assumed(t *testing.T) {
 	t.Parallel()
-	for guess, want := range map[string]int{"keeps": 0, "ends": 40127} {
-		r, id, _ := memberRig(t, wechatsim.Assumptions{DeletedCard: guess})
+	for assumed, want := range map[string]int{"keeps": 0, "ends": 40127} {
+		r, id, _ := memberRig(t, wechatsim.Assumptions{DeletedCard: assumed})
 		r.card("/card/delete", tree{"card_id": id})
 		wantCode(t, r.card("/card/code/get", tree{"card_id": id, "code": "A1"}), want)
 	}
@@ -245,8 +245,8 @@ func TestSubmitForm_activates_unless_the_card_jumps(t *testing.T) {
 	t.Parallel()
 	for jump, active := range map[bool]bool{false: true, true: false} {
 		r := newRig(t, wechatsim.Options{})
-		id := r.create(systemCode(), tree{"activate_url": nil, "wx_activate": true, "wx_activate_after_submit": jump, "wx_activate_after_submit_url": "https://shop.example/"})
-		r.added("ann", id, nil)
+		id := r.create(systemCodes(), tree{"activate_url": nil, "wx_activate": true, "wx_activate_after_submit": jump, "wx_activate_after_submit_url": "https://shop.example/"})
+		r.mustAdd("ann", id, nil)
 		code := r.faces("ann")[0].text("code")
 		got := r.post("/_sim/phones/ann/submit-form", tree{"card_id": id, "code": code, "form": tree{"USER_FORM_INFO_FLAG_MOBILE": "13700000000"}})
 		if got["has_active"] != active {
@@ -271,7 +271,7 @@ func TestAutoActivate_is_active_at_once(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(nil, tree{"activate_url": nil, "auto_activate": true})
-	r.added("ann", id, tree{"code": "A1"})
+	r.mustAdd("ann", id, tree{"code": "A1"})
 	if got := r.faces("ann")[0]; got["has_active"] != true {
 		t.Errorf("face %v", got)
 	}

@@ -260,7 +260,7 @@ func TestDeposit_stock_follows_the_codes(t *testing.T) {
 	}
 	wantCode(t, r.card("/card/modifystock", tree{"card_id": id, "increase_stock_value": 2}), 0)
 	for i, want := range []string{"D1", "D2"} {
-		r.added("ann", id, nil)
+		r.mustAdd("ann", id, nil)
 		if code := r.faces("ann")[i].text("code"); code != want {
 			t.Errorf("card %d has code %s, want %s", i, code, want)
 		}

@@ -64,7 +64,7 @@ func TestStableToken_forced(t *testing.T) {
 	wantCode(t, r.stable(r.a.Official, true), 45009)
 }
 
-// noon moves WeChat's clock to a Beijing noon, so that no day turns in a test.
+// noon moves WeChat's clock to noon in Beijing, so that no day ends during a test.
 func (r *rig) noon() {
 	const day, noonUTC = 86400, 4 * 3600
 	r.sim.Advance(time.Duration((day+noonUTC-r.sim.Now().Unix()%day)%day) * time.Second)
@@ -93,7 +93,7 @@ func (r *rig) legacy() string {
 	return r.get(fmt.Sprintf("/cgi-bin/token?grant_type=client_credential&appid=%s&secret=%s", r.a.Official.AppID, r.a.Official.Secret)).text("access_token")
 }
 
-// ping asks something that needs a token and no more.
+// ping makes a call that needs nothing but a token.
 func (r *rig) ping(token string) reply {
 	r.t.Helper()
 	return r.get("/cgi-bin/ticket/getticket?type=jsapi&access_token=" + token)
@@ -104,7 +104,7 @@ func TestToken_refusals(t *testing.T) {
 	r := newRig(t, wechatsim.Options{})
 	body := func(patch tree) tree {
 		b := tree{"grant_type": "client_credential", "appid": r.a.Official.AppID, "secret": r.a.Official.Secret}
-		lay(b, patch)
+		overlay(b, patch)
 		return b
 	}
 	for name, c := range map[string]struct {

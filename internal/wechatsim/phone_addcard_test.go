@@ -33,16 +33,16 @@ func TestAddCard_success_and_the_face(t *testing.T) {
 	}
 }
 
-func TestAddCard_takes_a_timestamp_as_the_guess_says(t *testing.T) {
+func TestAddCard_takes_a_timestamp_as_assumed(t *testing.T) {
 	t.Parallel()
-	for guess, want := range map[string][2]bool{"both": {true, true}, "number": {true, false}, "string": {false, true}} {
-		r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{CardExtTimestamp: guess}})
+	for assumed, want := range map[string][2]bool{"both": {true, true}, "number": {true, false}, "string": {false, true}} {
+		r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{CardExtTimestamp: assumed}})
 		id, ticket := r.create(tree{"use_custom_code": false, "get_limit": 2}, nil), r.ticket("wx_card")
 		now := r.sim.Now().Unix()
 		for i, timestamp := range []any{now, fmt.Sprint(now)} {
 			got := r.add("ann", id, r.ext(ticket, id, tree{"timestamp": timestamp}))
 			if ok := got.text("errMsg") == "addCard:ok"; ok != want[i] {
-				t.Errorf("%s, %T: %v", guess, timestamp, got)
+				t.Errorf("%s, %T: %v", assumed, timestamp, got)
 			}
 		}
 	}
@@ -53,12 +53,12 @@ func TestAddCard_every_byte_of_cardExt_counts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(nil, nil), r.ticket("wx_card")
-	good := func(members tree) tree {
+	good := func(fields tree) tree {
 		m := tree{"code": "A1"}
-		lay(m, members)
+		overlay(m, fields)
 		return r.ext(ticket, id, m)
 	}
-	after := func(e, members tree) tree { lay(e, members); return e }
+	after := func(e, fields tree) tree { overlay(e, fields); return e }
 	text := strings.TrimSpace(encode(good(nil)))
 	signature := good(nil)["signature"].(string)
 	for name, c := range map[string]struct {
@@ -156,10 +156,10 @@ func TestAddCard_ticket_of_the_wrong_account_or_age(t *testing.T) {
 func TestAddCard_system_code_cards_bring_none(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
-	id := r.create(systemCode(), nil)
+	id := r.create(systemCodes(), nil)
 	says(t, r.add("ann", id, r.ext(r.ticket("wx_card"), id, tree{"code": "A1"})), "参数错误", "code_unwanted")
 	says(t, r.add("ann", id, r.ext(r.ticket("wx_card"), id, tree{"code": ""})), "参数错误", "code_unwanted")
-	r.added("ann", id, nil)
+	r.mustAdd("ann", id, nil)
 	if code := r.faces("ann")[0].text("code"); len(code) != 12 {
 		t.Errorf("code %q", code)
 	}
@@ -174,14 +174,14 @@ func TestAddCard_bound_cards_want_the_right_openid(t *testing.T) {
 	says(t, r.add("ann", id, r.ext(ticket, id, nil)), "参数错误", "openid_missing")
 	says(t, r.add("ann", id, r.ext(ticket, id, tree{"openid": ann.MiniOpenID})), "参数错误", "openid_wrong_app")
 	says(t, r.add("ann", id, r.ext(ticket, id, tree{"openid": bob.OpenID})), "参数错误", "openid_other_person")
-	r.added("ann", id, tree{"openid": ann.OpenID})
+	r.mustAdd("ann", id, tree{"openid": ann.OpenID})
 	unsigned := r.ext(ticket, id, nil)
 	unsigned["openid"] = ann.OpenID
 	says(t, r.add("ann", id, unsigned), "签名错误", "openid_not_signed")
 
 	r.do("PUT", "/_sim/guesses", tree{"card_ext_openid": "miniprogram"})
 	says(t, r.add("ann", id, r.ext(ticket, id, tree{"openid": ann.OpenID})), "参数错误", "openid_wrong_app")
-	r.added("ann", id, tree{"openid": ann.MiniOpenID})
+	r.mustAdd("ann", id, tree{"openid": ann.MiniOpenID})
 }
 
 func TestAddCard_a_nonce_serves_once(t *testing.T) {
@@ -194,7 +194,7 @@ func TestAddCard_a_nonce_serves_once(t *testing.T) {
 		t.Fatal(got)
 	}
 	says(t, r.add("bob", id, first), "已领完", "nonce_reused")
-	r.added("bob", id, tree{"nonce_str": "n", "timestamp": now + 1})
+	r.mustAdd("bob", id, tree{"nonce_str": "n", "timestamp": now + 1})
 
 	free := r.ext(ticket, id, tree{"nonce_str": nil})
 	for range 2 { // WeChat's page: without nonce_str it can be replayed
@@ -246,7 +246,7 @@ func TestAddCard_limits_stock_and_review(t *testing.T) {
 		t.Errorf("restoring needs no stock: %v", got)
 	}
 	for step, cause := range map[string]string{"reject": "card_refused", "": "card_deleted"} {
-		other := r.create(systemCode(), nil)
+		other := r.create(systemCodes(), nil)
 		if step == "" {
 			r.card("/card/delete", tree{"card_id": other})
 		} else {
@@ -254,7 +254,7 @@ func TestAddCard_limits_stock_and_review(t *testing.T) {
 		}
 		says(t, r.add("ann", other, r.ext(ticket, other, nil)), "已领完", cause)
 	}
-	pending := r.card("/card/create", memberCard(systemCode(), nil)).text("card_id")
+	pending := r.card("/card/create", memberCard(systemCodes(), nil)).text("card_id")
 	says(t, r.add("ann", pending, r.ext(ticket, pending, nil)), "已领完", "card_in_review")
 }
 
@@ -262,7 +262,7 @@ func TestAddCard_fixed_begin_only_for_fixed_terms(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(tree{"date_info": tree{"type": "DATE_TYPE_FIX_TERM", "fixed_term": 1, "fixed_begin_term": 0}}, nil)
-	r.added("ann", id, tree{"code": "A1", "fixed_begintimestamp": r.sim.Now().Unix()})
+	r.mustAdd("ann", id, tree{"code": "A1", "fixed_begintimestamp": r.sim.Now().Unix()})
 	r.sim.Advance(23 * time.Hour)
 	if got := r.faces("ann")[0].text("status"); got != "NORMAL" {
 		t.Errorf("within its day: %s", got)
@@ -308,7 +308,7 @@ func TestAddCard_two_deleted_copies_come_back_one_by_one(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(tree{"use_custom_code": false, "get_limit": 2, "sku": tree{"quantity": 1}}, nil), r.ticket("wx_card")
-	r.added("ann", id, nil)
+	r.mustAdd("ann", id, nil)
 	r.post("/_sim/phones/ann/delete-card", tree{"card_id": id, "code": r.faces("ann")[0].text("code")})
 	items := []any{}
 	for range 2 {
@@ -320,9 +320,9 @@ func TestAddCard_two_deleted_copies_come_back_one_by_one(t *testing.T) {
 func TestAddCard_timestamp_window(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{TimestampWindow: "300"}})
-	id, ticket := r.create(systemCode(), nil), r.ticket("wx_card")
+	id, ticket := r.create(systemCodes(), nil), r.ticket("wx_card")
 	says(t, r.add("ann", id, r.ext(ticket, id, tree{"timestamp": r.sim.Now().Unix() - 400})), "签名错误", "timestamp_far")
-	r.added("ann", id, nil)
+	r.mustAdd("ann", id, nil)
 }
 
 func TestAddCard_in_parallel_delivers_a_code_once(t *testing.T) {
@@ -359,7 +359,7 @@ func TestDeleteCard_names_what_is_wrong(t *testing.T) {
 func TestScanQR_brings_a_card_without_cardExt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
-	system, custom := r.create(systemCode(), nil), r.create(nil, nil)
+	system, custom := r.create(systemCodes(), nil), r.create(nil, nil)
 	scan := func(body tree) reply { return r.post("/_sim/phones/ann/scan-qr", body) }
 	got := scan(tree{"card_id": system, "outer_str": "door"})
 	if len(got.text("code")) != 12 || got.text("outer_str") != "door" {

@@ -17,12 +17,12 @@ func TestPush_plain_is_signed_over_token_timestamp_nonce(t *testing.T) {
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	r.sim.Advance(5 * time.Hour)
 	id := r.create(nil, nil)
-	r.settled()
-	r.added("ann", id, tree{"code": "A1", "outer_str": "mp_home"})
-	r.settled()
+	r.waitEvents()
+	r.mustAdd("ann", id, tree{"code": "A1", "outer_str": "mp_home"})
+	r.waitEvents()
 	ann, _ := r.sim.Person("ann")
-	letters := in.letters()
-	l := letters[len(letters)-1]
+	pushes := in.pushes()
+	l := pushes[len(pushes)-1]
 	q := l.query
 	if q.Get("signature") != sign(pushToken, q.Get("timestamp"), q.Get("nonce")) || q.Get("openid") != ann.OpenID || q.Get("tenant") != "1" || q.Has("msg_signature") {
 		t.Errorf("query %v", q)
@@ -54,10 +54,10 @@ func TestPush_sealed_modes(t *testing.T) {
 			t.Fatal(got)
 		}
 		id := r.create(nil, nil)
-		r.settled()
-		r.added("ann", id, tree{"code": "A1"})
-		r.settled()
-		l := in.letters()[1]
+		r.waitEvents()
+		r.mustAdd("ann", id, tree{"code": "A1"})
+		r.waitEvents()
+		l := in.pushes()[1]
 		sealed := l.text("Encrypt")
 		q := l.query
 		if q.Get("encrypt_type") != "aes" || q.Get("msg_signature") != sign(pushToken, q.Get("timestamp"), q.Get("nonce"), sealed) || q.Get("signature") != sign(pushToken, q.Get("timestamp"), q.Get("nonce")) {
@@ -67,7 +67,7 @@ func TestPush_sealed_modes(t *testing.T) {
 			t.Errorf("%s: body %s", mode, l.body)
 		}
 		message, appID := openEnvelope(t, sealed, pushKey)
-		if inner := (letter{body: message}); appID != r.a.Official.AppID || inner.text("UserCardCode") != "A1" || inner.text("Event") != "user_get_card" {
+		if inner := (received{body: message}); appID != r.a.Official.AppID || inner.text("UserCardCode") != "A1" || inner.text("Event") != "user_get_card" {
 			t.Errorf("%s: %s for %s", mode, message, appID)
 		}
 	}
@@ -78,8 +78,8 @@ func TestPush_another_account_seals_for_another_app(t *testing.T) {
 	in := newInbox(t, nil)
 	r := newRig(t, wechatsim.Options{Callback: push.Callback{URL: in.URL, Token: pushToken, EncodingAESKey: pushKey, AppID: "wxother"}})
 	r.create(nil, nil)
-	r.settled()
-	if _, appID := openEnvelope(t, in.letters()[0].text("Encrypt"), pushKey); appID != "wxother" {
+	r.waitEvents()
+	if _, appID := openEnvelope(t, in.pushes()[0].text("Encrypt"), pushKey); appID != "wxother" {
 		t.Errorf("sealed for %s", appID)
 	}
 }
@@ -104,10 +104,10 @@ func TestPush_three_tries_until_success_or_empty(t *testing.T) {
 			in := newInbox(t, c.answer)
 			r := newRig(t, wechatsim.Options{PushTimeout: 500 * time.Millisecond, Callback: push.Callback{URL: in.URL, Token: pushToken}})
 			r.create(nil, nil)
-			r.settled()
+			r.waitEvents()
 			d := r.sim.Deliveries()[0]
-			if len(d.Tries) != c.tries || d.State != c.state || len(in.letters()) != c.tries {
-				t.Errorf("%d tries, %d seen, %s: %+v", len(d.Tries), len(in.letters()), d.State, d)
+			if len(d.Tries) != c.tries || d.State != c.state || len(in.pushes()) != c.tries {
+				t.Errorf("%d tries, %d seen, %s: %+v", len(d.Tries), len(in.pushes()), d.State, d)
 			}
 		})
 	}
@@ -125,7 +125,7 @@ func TestPush_gives_up_a_try_after_the_timeout(t *testing.T) {
 	r := newRig(t, wechatsim.Options{PushTimeout: 200 * time.Millisecond, Callback: push.Callback{URL: in.URL, Token: pushToken}})
 	t.Cleanup(func() { r.sim.Close() })
 	r.create(nil, nil)
-	r.settled()
+	r.waitEvents()
 	if d := r.sim.Deliveries()[0]; d.State != "delivered" || len(d.Tries) != 2 || d.Tries[0].Outcome != "timeout" {
 		t.Errorf("%+v", d)
 	}
@@ -134,15 +134,15 @@ func TestPush_gives_up_a_try_after_the_timeout(t *testing.T) {
 
 func TestPush_retry_repeats_or_renews_the_signature(t *testing.T) {
 	t.Parallel()
-	for guess, same := range map[string]bool{"same": true, "fresh": false} {
+	for assumed, same := range map[string]bool{"same": true, "fresh": false} {
 		in := newInbox(t, func(n int, w http.ResponseWriter) { w.WriteHeader(map[bool]int{true: 500, false: 200}[n == 0]) })
-		r := newRig(t, wechatsim.Options{PushTimeout: 100 * time.Millisecond, Assumptions: wechatsim.Assumptions{PushRetry: guess},
+		r := newRig(t, wechatsim.Options{PushTimeout: 100 * time.Millisecond, Assumptions: wechatsim.Assumptions{PushRetry: assumed},
 			Callback: push.Callback{URL: in.URL, Token: pushToken, EncodingAESKey: pushKey}})
 		r.create(nil, nil)
-		r.settled()
-		l := in.letters()
+		r.waitEvents()
+		l := in.pushes()
 		if len(l) != 2 || (l[0].query.Encode() == l[1].query.Encode()) != same || (l[0].body == l[1].body) != same {
-			t.Errorf("%s: %v", guess, l)
+			t.Errorf("%s: %v", assumed, l)
 		}
 	}
 }
@@ -151,8 +151,8 @@ func TestPush_spaced_xml(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{PushXML: "spaced"}, nil)
 	r.create(nil, nil)
-	r.settled()
-	l := in.letters()[0]
+	r.waitEvents()
+	l := in.pushes()[0]
 	if !strings.Contains(l.body, "\n<Event> <![CDATA[card_pass_check]]> </Event>") || l.text("Event") != "card_pass_check" {
 		t.Errorf("body %s", l.body)
 	}
@@ -169,7 +169,7 @@ func TestClose_gives_up_pushes_under_way(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.create(nil, nil)
-	r.await(func() bool { return len(in.letters()) == 1 })
+	r.await(func() bool { return len(in.pushes()) == 1 })
 	start := time.Now()
 	r.sim.Close()
 	if took := time.Since(start); took > 3*time.Second {
