@@ -24,18 +24,18 @@ type document map[string]string
 
 func (d document) has(name string) bool { _, found := d[name]; return found }
 
-// deciding are the elements that say who did what to which card; nowhere but
+// keyElements are the elements that say who did what to which card; nowhere but
 // directly below the root may they be.
-var deciding = []string{"ToUserName", "FromUserName", "CreateTime", "MsgType", "Event", "MsgId", "Encrypt",
+var keyElements = []string{"ToUserName", "FromUserName", "CreateTime", "MsgType", "Event", "MsgId", "Encrypt",
 	"CardId", "UserCardCode", "OldUserCardCode", "FriendUserName", "UnionId"}
 
-// known are all elements that card events and envelopes have: each may come
+// cardElements are all elements that card events and envelopes have: each may come
 // once, and hold text only. Other pushes do repeat and nest theirs.
-var known = append([]string{"OuterId", "OuterStr", "SourceScene", "RefuseReason", "Detail", "ModifyBonus", "ModifyBalance",
+var cardElements = append([]string{"OuterId", "OuterStr", "SourceScene", "RefuseReason", "Detail", "ModifyBonus", "ModifyBalance",
 	"IsGiveByFriend", "IsRestoreMemberCard", "IsRecommendByFriend", "IsReturnBack", "IsChatRoom",
 	"ConsumeSource", "LocationName", "StaffOpenId", "VerifyCode", "RemarkAmount", "TransId", "LocationId", "Fee", "OriginalFee",
 	"OrderId", "Status", "CreateOrderTime", "PayFinishTime", "Desc", "FreeCoinCount", "PayCoinCount",
-	"RefundFreeCoinCount", "RefundPayCoinCount", "OrderType", "Memo", "ReceiptInfo"}, deciding...)
+	"RefundFreeCoinCount", "RefundPayCoinCount", "OrderType", "Memo", "ReceiptInfo"}, keyElements...)
 
 var errXML = errors.New("push: not the XML that WeChat writes")
 
@@ -46,7 +46,7 @@ func parse(body []byte) (document, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(body, space), []byte("<")) {
 		return nil, &Unusable{Reason: NotXML}
 	}
-	r := reader{body: body, tokens: xml.NewDecoder(bytes.NewReader(body)), doc: document{}}
+	r := parser{body: body, tokens: xml.NewDecoder(bytes.NewReader(body)), doc: document{}}
 	for {
 		switch err := r.next(); {
 		case errors.Is(err, io.EOF) && r.closed:
@@ -57,8 +57,8 @@ func parse(body []byte) (document, error) {
 	}
 }
 
-// reader is how far parse has come.
-type reader struct {
+// parser is how far parse has come.
+type parser struct {
 	body   []byte
 	tokens *xml.Decoder
 	doc    document
@@ -69,7 +69,7 @@ type reader struct {
 	closed bool     // the root is
 }
 
-func (r *reader) next() error {
+func (r *parser) next() error {
 	start := r.tokens.InputOffset()
 	token, err := r.tokens.RawToken()
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *reader) next() error {
 	return errXML // a comment, a DOCTYPE, an instruction
 }
 
-func (r *reader) enter(e xml.StartElement) error {
+func (r *parser) enter(e xml.StartElement) error {
 	name := e.Name.Local
 	if e.Name.Space != "" || strings.Contains(name, ":") || len(e.Attr) > 0 {
 		return errXML
@@ -102,12 +102,12 @@ func (r *reader) enter(e xml.StartElement) error {
 			return errXML
 		}
 	case 1:
-		if slices.Contains(known, name) && r.doc.has(name) {
+		if slices.Contains(cardElements, name) && r.doc.has(name) {
 			return errXML
 		}
 		r.text, r.parent = r.text[:0], false
 	default:
-		if depth > maxDepth || slices.Contains(deciding, name) || slices.Contains(known, r.open[1]) {
+		if depth > maxDepth || slices.Contains(keyElements, name) || slices.Contains(cardElements, r.open[1]) {
 			return errXML
 		}
 		r.parent = true
@@ -116,7 +116,7 @@ func (r *reader) enter(e xml.StartElement) error {
 	return nil
 }
 
-func (r *reader) leave(name xml.Name) error {
+func (r *parser) leave(name xml.Name) error {
 	top := len(r.open) - 1
 	if top < 0 || name.Space != "" || name.Local != r.open[top] {
 		return errXML
@@ -134,7 +134,7 @@ func (r *reader) leave(name xml.Name) error {
 }
 
 // value is the text of the element below the root that ends.
-func (r *reader) value() string {
+func (r *parser) value() string {
 	if r.parent {
 		return ""
 	}
@@ -143,7 +143,7 @@ func (r *reader) value() string {
 
 // characters takes text; raw is how it is written: outside of the elements with
 // text even an empty CDATA section or an entity for a blank is too much.
-func (r *reader) characters(text, raw []byte) error {
+func (r *parser) characters(text, raw []byte) error {
 	switch len(r.open) {
 	case 0, 1:
 		if len(bytes.Trim(raw, space)) > 0 {

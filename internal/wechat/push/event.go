@@ -104,8 +104,8 @@ func (d document) event(originalID string) (Event, error) {
 	}
 	f := fields{doc: d}
 	e := f.event()
-	if f.bad != "" {
-		return Event{}, &Unusable{Reason: BadField, Field: f.bad}
+	if f.invalid != "" {
+		return Event{}, &Unusable{Reason: BadField, Field: f.invalid}
 	}
 	return e, nil
 }
@@ -125,8 +125,8 @@ func required(event string) []string {
 
 // fields reads values of the right form and remembers the first that is not.
 type fields struct {
-	doc document
-	bad string
+	doc     document
+	invalid string
 }
 
 func (f *fields) event() Event {
@@ -160,8 +160,8 @@ func (f *fields) value(name string, good func(string) bool) string {
 	if text == "" || good(text) {
 		return text
 	}
-	if f.bad == "" {
-		f.bad = name
+	if f.invalid == "" {
+		f.invalid = name
 	}
 	return ""
 }
@@ -180,12 +180,12 @@ func (f *fields) flag(name string) bool {
 
 // seconds reads a time that has not more digits than a signed timestamp.
 func (f *fields) seconds(name string) int64 {
-	return number(f.value(name, func(s string) bool { return form(s, 1, 10, digits) && number(s) > 0 }))
+	return number(f.value(name, func(s string) bool { return matches(s, 1, 10, digits) && number(s) > 0 }))
 }
 
 // change reads points or fen that came or, with a minus, went.
 func (f *fields) change(name string) int64 {
-	return number(f.value(name, func(s string) bool { return form(strings.TrimPrefix(s, "-"), 1, 18, digits) }))
+	return number(f.value(name, func(s string) bool { return matches(strings.TrimPrefix(s, "-"), 1, 18, digits) }))
 }
 
 // number is that of at most 18 digits; "" is 0.

@@ -3,7 +3,7 @@ package push
 // OpenSealed is what a Receiver does with an Encrypt that it has proved; the
 // published vectors hold JSON, which no Receiver takes.
 func OpenSealed(encodingAESKey, appID, encrypt string) (message string, ok bool) {
-	s, err := newSeal(encodingAESKey, appID)
+	s, err := newEnvelopeKey(encodingAESKey, appID)
 	if err != nil {
 		return "", false
 	}

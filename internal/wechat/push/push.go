@@ -88,7 +88,7 @@ type Options struct {
 type Receiver struct {
 	token      string
 	originalID string
-	seals      []seal // the one in use first; none is plaintext mode
+	keys       []envelopeKey // the one in use first; none is plaintext mode
 	clocks     []func() time.Time
 }
 
@@ -110,11 +110,11 @@ func New(token string, o Options) (*Receiver, error) {
 		if key.chars == "" {
 			continue
 		}
-		s, err := newSeal(key.chars, o.AppID)
+		s, err := newEnvelopeKey(key.chars, o.AppID)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("push: %s: %w", key.name, err))
 		}
-		r.seals = append(r.seals, s)
+		r.keys = append(r.keys, s)
 	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
@@ -140,14 +140,14 @@ func (*Receiver) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "push.Re
 // [ErrForged]; also for an echostr of more than 64 characters or of others than
 // letters and digits (WeChat's are digits), since it is sent back.
 func (r *Receiver) Echo(query url.Values) (echostr string, err error) {
-	s, err := readStamp(query)
+	s, err := parseQuery(query)
 	if err != nil {
 		return "", err
 	}
-	if echostr, err = one(query, "echostr"); err != nil || !form(echostr, 1, 64, alphanumeric) {
+	if echostr, err = single(query, "echostr"); err != nil || !matches(echostr, 1, 64, alphanumeric) {
 		return "", ErrForged
 	}
-	if !s.signed(r.token) {
+	if !s.signatureValid(r.token) {
 		return "", ErrForged
 	}
 	return echostr, r.fresh(s)
@@ -158,12 +158,12 @@ func (r *Receiver) Echo(query url.Values) (echostr string, err error) {
 // are ErrForged too) or an *[Unusable]. The same push opens as often as it
 // comes, so tell repeats by [Event.DedupeKey].
 func (r *Receiver) Open(query url.Values, body []byte) (Event, error) {
-	s, err := readStamp(query)
+	s, err := parseQuery(query)
 	if err != nil || len(body) > MaxBody {
 		return Event{}, ErrForged
 	}
 	open := r.openPlain
-	if len(r.seals) > 0 {
+	if len(r.keys) > 0 {
 		open = r.openSealed
 	}
 	doc, err := open(s, body)
@@ -175,8 +175,8 @@ func (r *Receiver) Open(query url.Values, body []byte) (Event, error) {
 
 // openPlain returns the content of a push whose signature covers no body. The
 // clear fields of compatible mode count: here they are not worth less.
-func (r *Receiver) openPlain(s stamp, body []byte) (document, error) {
-	if !s.signed(r.token) {
+func (r *Receiver) openPlain(s signedQuery, body []byte) (document, error) {
+	if !s.signatureValid(r.token) {
 		return nil, ErrForged
 	}
 	if err := r.fresh(s); err != nil {
@@ -190,22 +190,22 @@ func (r *Receiver) openPlain(s stamp, body []byte) (document, error) {
 }
 
 // openSealed returns what was sealed, and decrypts nothing that is not signed.
-func (r *Receiver) openSealed(s stamp, body []byte) (document, error) {
+func (r *Receiver) openSealed(s signedQuery, body []byte) (document, error) {
 	switch {
-	case s.encryptType != "aes" && s.signed(r.token):
+	case s.encryptType != "aes" && s.signatureValid(r.token):
 		return nil, ErrMode
 	case s.encryptType != "aes":
 		return nil, ErrForged
 	}
 	envelope, err := parse(body)
 	sealed, good := decodeSealed(envelope["Encrypt"])
-	if err != nil || !good || !s.sealSigned(r.token, envelope["Encrypt"]) {
+	if err != nil || !good || !s.sealedSignatureValid(r.token, envelope["Encrypt"]) {
 		return nil, ErrForged
 	}
 	if err := r.fresh(s); err != nil {
 		return nil, err
 	}
-	for _, key := range r.seals {
+	for _, key := range r.keys {
 		if message, ok := key.open(sealed); ok {
 			return parse(message)
 		}
@@ -213,7 +213,7 @@ func (r *Receiver) openSealed(s stamp, body []byte) (document, error) {
 	return nil, ErrForged
 }
 
-func (r *Receiver) fresh(s stamp) error {
+func (r *Receiver) fresh(s signedQuery) error {
 	seconds := number(s.timestamp)
 	for _, now := range r.clocks {
 		if off := now().Unix() - seconds; -maxAge <= off && off <= maxAge {

@@ -14,34 +14,34 @@ const (
 	alphanumeric = digits + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// stamp is what a push's query says of the push: values of the right form,
+// signedQuery is what a push's query says of the push: values of the right form,
 // each given once. Other parameters are the URL's own, or unsigned as openid.
-type stamp struct {
+type signedQuery struct {
 	timestamp, nonce        string
 	signature, msgSignature string // either may be empty
 	encryptType             string
 }
 
-// readStamp refuses every form that WeChat does not send: with looser ones the
+// parseQuery refuses every form that WeChat does not send: with looser ones the
 // same hash fits other values. ("Message push" page, 消息推送.)
-func readStamp(query url.Values) (stamp, error) {
-	var s stamp
+func parseQuery(query url.Values) (signedQuery, error) {
+	var s signedQuery
 	for name, into := range map[string]*string{"timestamp": &s.timestamp, "nonce": &s.nonce,
 		"signature": &s.signature, "msg_signature": &s.msgSignature, "encrypt_type": &s.encryptType} {
 		var err error
-		if *into, err = one(query, name); err != nil {
-			return stamp{}, err
+		if *into, err = single(query, name); err != nil {
+			return signedQuery{}, err
 		}
 	}
-	if !form(s.timestamp, 10, 10, digits) || !form(s.nonce, 1, 32, alphanumeric) ||
+	if !matches(s.timestamp, 10, 10, digits) || !matches(s.nonce, 1, 32, alphanumeric) ||
 		!isHash(s.signature) || !isHash(s.msgSignature) || !slices.Contains([]string{"", "raw", "aes"}, s.encryptType) {
-		return stamp{}, ErrForged
+		return signedQuery{}, ErrForged
 	}
 	return s, nil
 }
 
-// one returns the value of a parameter, "" if it is not there.
-func one(query url.Values, name string) (string, error) {
+// single returns the value of a parameter, "" if it is not there.
+func single(query url.Values, name string) (string, error) {
 	switch values := query[name]; {
 	case len(values) == 0:
 		return "", nil
@@ -52,20 +52,20 @@ func one(query url.Values, name string) (string, error) {
 	}
 }
 
-// form reports whether s has least to most bytes, all of them of alphabet.
-func form(s string, least, most int, alphabet string) bool {
+// matches reports whether s has least to most bytes, all of them of alphabet.
+func matches(s string, least, most int, alphabet string) bool {
 	return len(s) >= least && len(s) <= most && strings.Trim(s, alphabet) == ""
 }
 
-func isHash(s string) bool { return s == "" || form(s, 40, 40, "0123456789abcdef") }
+func isHash(s string) bool { return s == "" || matches(s, 40, 40, "0123456789abcdef") }
 
-// signed tells whether signature is right; it covers no body.
-func (s stamp) signed(token string) bool {
+// signatureValid tells whether signature is right; it covers no body.
+func (s signedQuery) signatureValid(token string) bool {
 	return equal(s.signature, hashSorted(token, s.timestamp, s.nonce))
 }
 
-// sealSigned tells whether msg_signature is right, which covers the sealed body.
-func (s stamp) sealSigned(token, encrypt string) bool {
+// sealedSignatureValid tells whether msg_signature is right, which covers the sealed body.
+func (s signedQuery) sealedSignatureValid(token, encrypt string) bool {
 	return equal(s.msgSignature, hashSorted(token, s.timestamp, s.nonce, encrypt))
 }
 

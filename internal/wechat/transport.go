@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// maxAnswer is far more than WeChat ever says; what is longer is not read.
+// maxAnswer, in bytes, is far more than WeChat sends; a longer answer is unusable.
 const maxAnswer = 1 << 20
 
-// wire carries one request at a time to WeChat.
-type wire struct {
+// transport sends requests to WeChat.
+type transport struct {
 	Options
 	http *http.Client
 }
@@ -26,28 +26,28 @@ type wire struct {
 type request struct {
 	path    string
 	query   url.Values
-	body    content
-	secrets []string // what no error may repeat
+	body    requestBody
+	secrets []string // values that no error may contain
 }
 
-// content is the body of a request and what it is.
-type content struct {
-	kind string
-	data []byte // nil: none
+// requestBody is the body of a request with its type.
+type requestBody struct {
+	contentType string
+	data        []byte // nil: none
 }
 
 const jsonType = "application/json; charset=utf-8"
 
-// reply is an answer of WeChat, not yet looked at.
+// reply is an answer of WeChat, not yet decoded.
 type reply struct {
 	status int
 	body   []byte
 }
 
-// newWire makes a wire whose connections are kept for the next request, or
-// used once each.
-func newWire(o Options, keepAlive bool) *wire {
-	return &wire{o.withDefaults(), &http.Client{
+// newTransport returns a transport that keeps its connections for later requests, or uses
+// each only once.
+func newTransport(o Options, keepAlive bool) *transport {
+	return &transport{o.withDefaults(), &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -59,34 +59,34 @@ func newWire(o Options, keepAlive bool) *wire {
 	}}
 }
 
-// exchange makes one request and puts the answer into answer. Its error is an
-// *Error; it is typed error so that nil stays nil.
-func (w *wire) exchange(ctx context.Context, r request, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
+// exchange makes one request and decodes the reply into answer. Its error is an
+// *Error; its type is error so that nil is nil.
+func (t *transport) exchange(ctx context.Context, r request, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
 	start := time.Now()
-	got, failure := w.send(ctx, r)
+	got, failure := t.send(ctx, r)
 	if failure == nil {
 		failure = got.decode(r, answer)
 	}
-	w.Observe(r.path, failure.outcome(), time.Since(start))
+	t.Observe(r.path, failure.outcome(), time.Since(start))
 	if failure != nil {
 		return failure
 	}
 	return nil
 }
 
-// send makes the request and reads what comes back, once.
-func (w *wire) send(ctx context.Context, r request) (reply, *Error) {
+// send makes the request once and reads the reply.
+func (t *transport) send(ctx context.Context, r request) (reply, *Error) {
 	reached := false
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached = true }})
-	req, err := r.http(ctx, w.BaseURL)
+	req, err := r.http(ctx, t.BaseURL)
 	if err != nil {
-		return reply{}, &Error{API: r.path, Msg: "base URL cannot be used", kind: "network"}
+		return reply{}, &Error{API: r.path, Msg: "base URL cannot be used", failure: "network"}
 	}
-	resp, err := w.http.Do(req)
+	resp, err := t.http.Do(req)
 	if err != nil {
-		return reply{}, lost(r.path, reached, err)
+		return reply{}, noAnswer(r.path, reached, err)
 	}
 	defer resp.Body.Close()
 	receivedAt := time.Now()
@@ -94,12 +94,12 @@ func (w *wire) send(ctx context.Context, r request) (reply, *Error) {
 	got := reply{resp.StatusCode, body}
 	switch {
 	case len(body) > maxAnswer:
-		return reply{}, malformed(r.path, "answer too long", got)
+		return reply{}, malformedAnswer(r.path, "answer too long", got)
 	case err != nil:
-		return reply{}, lost(r.path, true, err)
+		return reply{}, noAnswer(r.path, true, err)
 	}
-	if got.isObject() { // it is WeChat's, and not some gateway's on the way
-		w.Clock.Observe(resp.Header.Get("Date"), receivedAt)
+	if got.isObject() { // it is WeChat's, not that of a gateway in between
+		t.Clock.Observe(resp.Header.Get("Date"), receivedAt)
 	}
 	return got, nil
 }
@@ -119,7 +119,7 @@ func (r request) http(ctx context.Context, base string) (*http.Request, error) {
 	}
 	req.Header.Set("User-Agent", "addcard")
 	if r.body.data != nil {
-		req.Header.Set("Content-Type", r.body.kind)
+		req.Header.Set("Content-Type", r.body.contentType)
 	}
 	return req, nil
 }

@@ -67,7 +67,7 @@ func TestClient_operators_calls_on_the_wire(t *testing.T) {
 		{"/card/code/deposit", `{"card_id":"p1","code":["1","2"]}`, `{"succ_code":["1"],"duplicate_code":["2"],"fail_code":[]}`,
 			func(ctx context.Context, c *wechat.Client) error {
 				got, err := c.DepositCodes(ctx, "p1", []string{"1", "2"})
-				if strings.Join(got.Taken, "") != "1" || strings.Join(got.Duplicate, "") != "2" {
+				if strings.Join(got.Accepted, "") != "1" || strings.Join(got.Duplicate, "") != "2" {
 					t.Errorf("%+v", got)
 				}
 				return err

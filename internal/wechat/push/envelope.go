@@ -18,28 +18,28 @@ const (
 	minBase64 = 88         // of 64 bytes: a header, an AppID and a message never need fewer
 )
 
-// seal opens the envelopes of WXBizMsgCrypt under one key: AES-256-CBC over 16
+// envelopeKey opens the envelopes of WXBizMsgCrypt under one key: AES-256-CBC over 16
 // random bytes, the length of the message, the message, and the AppID.
-type seal struct {
+type envelopeKey struct {
 	block cipher.Block
 	iv    []byte
 	appID []byte
 }
 
-// newSeal decodes the key leniently: its last character may carry bits that
+// newEnvelopeKey decodes the key leniently: its last character may carry bits that
 // belong to no byte, and some generators set them.
-func newSeal(encodingAESKey, appID string) (seal, error) {
+func newEnvelopeKey(encodingAESKey, appID string) (envelopeKey, error) {
 	key, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
 	if err != nil || len(encodingAESKey) != keyChars || len(key) != 32 {
-		return seal{}, errors.New("not 43 characters of base64")
+		return envelopeKey{}, errors.New("not 43 characters of base64")
 	}
 	block, err := aes.NewCipher(key)
-	return seal{block: block, iv: key[:aes.BlockSize], appID: []byte(appID)}, err
+	return envelopeKey{block: block, iv: key[:aes.BlockSize], appID: []byte(appID)}, err
 }
 
 // decodeSealed decodes an Encrypt of the one form that WeChat writes.
 func decodeSealed(encrypt string) ([]byte, bool) {
-	if !form(encrypt, minBase64, MaxBody, alphanumeric+"+/=") {
+	if !matches(encrypt, minBase64, MaxBody, alphanumeric+"+/=") {
 		return nil, false // Go's decoder alone would skip line ends
 	}
 	sealed, err := base64.StdEncoding.Strict().DecodeString(encrypt)
@@ -49,7 +49,7 @@ func decodeSealed(encrypt string) ([]byte, bool) {
 // open returns the message that decodeSealed's bytes hold; there are enough of
 // them for a padding and a header. It does not say why it cannot: that would be
 // an oracle.
-func (s seal) open(sealed []byte) (message []byte, ok bool) {
+func (s envelopeKey) open(sealed []byte) (message []byte, ok bool) {
 	plain := make([]byte, len(sealed))
 	cipher.NewCBCDecrypter(s.block, s.iv).CryptBlocks(plain, sealed)
 	plain, ok = unpad(plain)
