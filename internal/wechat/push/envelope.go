@@ -14,20 +14,20 @@ const (
 	keyChars  = 43
 	padBlock  = 32 // though AES has blocks of 16
 	random    = 16
-	header    = random + 4 // and the length of the message
-	minBase64 = 88         // of 64 bytes: a header, an AppID and a message never need fewer
+	header    = random + 4 // with the length of the message
+	minBase64 = 88         // of 64 bytes: a header, an AppID and a message are never shorter
 )
 
-// envelopeKey opens the envelopes of WXBizMsgCrypt under one key: AES-256-CBC over 16
-// random bytes, the length of the message, the message, and the AppID.
+// envelopeKey opens envelopes of WXBizMsgCrypt: AES-256-CBC over 16 random bytes, the
+// length of the message, the message, and the AppID. ("Message push" page, 消息推送.)
 type envelopeKey struct {
 	block cipher.Block
 	iv    []byte
 	appID []byte
 }
 
-// newEnvelopeKey decodes the key leniently: its last character may carry bits that
-// belong to no byte, and some generators set them.
+// newEnvelopeKey accepts a key whose last character has bits that belong to no byte:
+// some generators set them.
 func newEnvelopeKey(encodingAESKey, appID string) (envelopeKey, error) {
 	key, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
 	if err != nil || len(encodingAESKey) != keyChars || len(key) != 32 {
@@ -37,21 +37,20 @@ func newEnvelopeKey(encodingAESKey, appID string) (envelopeKey, error) {
 	return envelopeKey{block: block, iv: key[:aes.BlockSize], appID: []byte(appID)}, err
 }
 
-// decodeSealed decodes an Encrypt of the one form that WeChat writes.
+// decodeSealed decodes the element Encrypt. It accepts only the form that WeChat writes.
 func decodeSealed(encrypt string) ([]byte, bool) {
 	if !matches(encrypt, minBase64, MaxBody, alphanumeric+"+/=") {
-		return nil, false // Go's decoder alone would skip line ends
+		return nil, false // Go's decoder skips line ends
 	}
 	sealed, err := base64.StdEncoding.Strict().DecodeString(encrypt)
 	return sealed, err == nil && len(sealed)%aes.BlockSize == 0
 }
 
-// open returns the message that decodeSealed's bytes hold; there are enough of
-// them for a padding and a header. It does not say why it cannot: that would be
-// an oracle.
-func (s envelopeKey) open(sealed []byte) (message []byte, ok bool) {
+// open returns the message in the bytes of decodeSealed, which are long enough for
+// padding and header. It does not say why it fails: that would be an oracle.
+func (k envelopeKey) open(sealed []byte) (message []byte, ok bool) {
 	plain := make([]byte, len(sealed))
-	cipher.NewCBCDecrypter(s.block, s.iv).CryptBlocks(plain, sealed)
+	cipher.NewCBCDecrypter(k.block, k.iv).CryptBlocks(plain, sealed)
 	plain, ok = unpad(plain)
 	if !ok {
 		return nil, false
@@ -61,7 +60,7 @@ func (s envelopeKey) open(sealed []byte) (message []byte, ok bool) {
 		return nil, false
 	}
 	message, appID := rest[:size], rest[size:]
-	return message, subtle.ConstantTimeCompare(appID, s.appID) == 1
+	return message, subtle.ConstantTimeCompare(appID, k.appID) == 1
 }
 
 func unpad(plain []byte) ([]byte, bool) {
