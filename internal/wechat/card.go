@@ -53,8 +53,7 @@ type CustomField struct {
 }
 
 // Card returns one card (page "查看卡券详情"). raw is the complete card as WeChat sent
-// it. If there is no such card, the error is an *Error whose UnknownCard reports
-// true.
+// it. If there is no such card, the error is an *Error and UnknownCard returns true.
 func (c *Client) Card(ctx context.Context, cardID string) (card Card, raw json.RawMessage, err error) {
 	answer := cardAnswer{cardID: cardID}
 	if err := c.post(ctx, "/card/get", object{"card_id": cardID}, &answer); err != nil {

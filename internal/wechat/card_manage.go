@@ -15,8 +15,8 @@ func normalizeJSON(raw json.RawMessage) (v any, err error) {
 }
 
 // CreateCard creates a card (page "创建会员卡"). raw is WeChat's value of "card":
-// {"card_type":"MEMBER_CARD","member_card":{…}}. After an *Error whose Ambiguous
-// reports true, the card may exist.
+// {"card_type":"MEMBER_CARD","member_card":{…}}. If the error is an
+// *Error and Ambiguous returns true, the card may exist.
 func (c *Client) CreateCard(ctx context.Context, raw json.RawMessage) (cardID string, err error) {
 	card, err := normalizeJSON(raw)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-// What goes over the wire, byte by byte: raw UTF-8, whole numbers, 0 where it
-// means something and nothing where nothing was given.
+// The exact bodies: raw UTF-8, whole numbers, 0 where it has a meaning, and no field
+// for what was not given.
 func TestClient_operators_calls_on_the_wire(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -5,10 +5,10 @@ import "context"
 // maxCode is three times the longest code that WeChat allows.
 const maxCode = 64
 
-// DecryptCode turns the code that wx.addCard's success gave, or an H5 page got
-// as encrypt_code, into the card's code (page "Code解码接口"). The latter must
-// be URL-decoded once before. An *Error whose EncryptedCodeRefused is true
-// means that it is none of this account's.
+// DecryptCode returns the code of a card (page "Code解码接口"). encryptCode is the code
+// that wx.addCard returned, or the encrypt_code of a web page, URL-decoded once. If it
+// is not one of this account, the error is an *Error and EncryptedCodeRefused returns
+// true.
 func (c *Client) DecryptCode(ctx context.Context, encryptCode string) (code string, err error) {
 	var plain plainCode
 	if err := c.post(ctx, "/card/code/decrypt", object{"encrypt_code": encryptCode}, &plain); err != nil {
@@ -34,7 +34,7 @@ type CodeState struct {
 
 // Code returns the state of a code (page "查询Code接口"), also of one that cannot be
 // used: check_consume is false. For a code that is in no wallet, or was given away,
-// the error is an *Error whose UnknownCode reports true.
+// the error is an *Error and UnknownCode returns true.
 func (c *Client) Code(ctx context.Context, cardID, code string) (CodeState, error) {
 	var state codeAnswer
 	body := struct {

@@ -39,7 +39,7 @@ func invalidCredentialField(name, value string, life int64) string {
 	return ""
 }
 
-// unprintable returns the name of a field whose value is not printable, or "".
+// unprintable returns name if value is not printable, otherwise "".
 func unprintable(name, value string, most int) string {
 	if printable(value, most) {
 		return ""

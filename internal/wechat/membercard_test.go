@@ -10,8 +10,8 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-// A golden body keeps apart what is 0 and what is not there: WeChat takes a
-// bonus of 0 for an order to clear it.
+// The golden bodies distinguish 0 from a missing field: a bonus of 0 makes WeChat clear
+// the bonus.
 func TestClient_sends_these_bodies(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

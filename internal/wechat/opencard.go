@@ -80,6 +80,6 @@ func (e *Error) ActivateTicketExpired() bool { return e.Code == 72012 }
 // OneClickNeeded reports whether the card has no activation form (wx_activate).
 func (e *Error) OneClickNeeded() bool { return e.Code == 72026 }
 
-// RealTimeCodeRefused reports whether the call does not allow a card whose codes the
-// merchant issues in real time.
+// RealTimeCodeRefused reports whether the call refuses real-time custom-code cards,
+// for which the merchant issues each code.
 func (e *Error) RealTimeCodeRefused() bool { return e.Code == 40158 }

@@ -11,7 +11,7 @@ import (
 
 func TestClient_OpenCard_decodes_each_value_once(t *testing.T) {
 	t.Parallel()
-	// The first is what WeChat answered to a developer (G1 of its community).
+	// The first is WeChat's answer to a developer (G1 of its community).
 	for url, want := range map[string]wechat.OpenCard{
 		"https://mp.weixin.qq.com/bizmall/activatemembercard?action=preshow&&encrypt_card_id=9wLA7RVjx9wVnM9iZY%2BVftvvUC26%2F%2FUFdpfUTYHWFbBi9V1vU8ZdelEMPEQ6usuh&outer_str=1&biz=MzU2NzQxNTg3Mw%3D%3D#wechat_redirect": {
 			EncryptCardID: "9wLA7RVjx9wVnM9iZY+VftvvUC26//UFdpfUTYHWFbBi9V1vU8ZdelEMPEQ6usuh", OuterStr: "1", Biz: "MzU2NzQxNTg3Mw=="},

@@ -81,7 +81,7 @@ func (g *Assumptions) switches() []Assumption {
 		{Name: "whitelist_limit", field: &g.WhitelistLimit, Choices: []string{"10", "1000"},
 			About: "how many testers testwhitelist/set takes"},
 		{Name: "card_ext_openid", field: &g.CardExtOpenID, Choices: []string{"official", "miniprogram"},
-			About: "whose openid a bind_openid card wants in cardExt"},
+			About: "which app's openid a bind_openid card needs in cardExt"},
 		{Name: "card_ext_timestamp", field: &g.CardExtTimestamp, Choices: []string{"both", "number", "string"},
 			About: "the JSON type of cardExt.timestamp that a phone takes"},
 		{Name: "timestamp_window", field: &g.TimestampWindow, Choices: []string{"any", "3600", "300"},
@@ -114,8 +114,8 @@ func (g *Assumptions) switches() []Assumption {
 	return list
 }
 
-// complete sets empty fields to their defaults. The error names the switch whose
-// value is none of its choices.
+// complete sets empty fields to their defaults. The error names the switch with an
+// unknown value.
 func (g *Assumptions) complete() error {
 	for _, a := range g.switches() {
 		if !slices.Contains(a.Choices, a.Value) {

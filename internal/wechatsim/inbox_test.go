@@ -117,7 +117,7 @@ func openEnvelope(t *testing.T, sealed, key string) (message, appID string) {
 	return string(data[20 : 20+n]), string(data[20+n:])
 }
 
-// pushRig is a rig whose events go to an inbox in clear.
+// pushRig returns a rig that sends its events to an inbox in plaintext mode.
 func pushRig(t *testing.T, g wechatsim.Assumptions, answer func(int, http.ResponseWriter)) (*rig, *inbox) {
 	t.Helper()
 	in := newInbox(t, answer)

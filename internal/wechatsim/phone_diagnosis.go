@@ -26,7 +26,7 @@ func (s *Sim) diagnose(o *offer, now time.Time) *Rejection {
 		}
 	}
 	if len(s.official.tickets["wx_card"]) == 0 {
-		return reject(saysSignature, "no_ticket", "nobody has fetched a wx_card ticket of the Official Account yet")
+		return reject(saysSignature, "no_ticket", "no wx_card ticket of the Official Account has been fetched yet")
 	}
 	return reject(saysSignature, "signature_wrong",
 		"the signature fits no ticket and no common mistake; compare sorted_values with what was signed")

@@ -171,7 +171,7 @@ func (r *rig) create(base, member tree) string {
 	return made.text("card_id")
 }
 
-// systemCodes returns the base_info of a card whose codes are WeChat's own.
+// systemCodes returns the base_info of a card with WeChat's own codes.
 func systemCodes() tree { return tree{"use_custom_code": false} }
 
 // ext returns a signed cardExt with the fields given; timestamp and nonce_str have

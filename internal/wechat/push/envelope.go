@@ -26,8 +26,8 @@ type envelopeKey struct {
 	appID []byte
 }
 
-// newEnvelopeKey accepts a key whose last character has bits that belong to no byte:
-// some generators set them.
+// newEnvelopeKey accepts keys with extra bits in the last character, which belong to no
+// byte: some generators set them.
 func newEnvelopeKey(encodingAESKey, appID string) (envelopeKey, error) {
 	key, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
 	if err != nil || len(encodingAESKey) != keyChars || len(key) != 32 {

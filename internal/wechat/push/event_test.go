@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
-// sample is one event as its page describes it, in values of our own.
+// sample is one event as its page describes it, with our own values.
 type sample struct {
 	name   string
 	fields string // Name=value, separated by semicolons; # before a number
@@ -51,7 +51,7 @@ func samples() []sample {
 	}
 }
 
-// write puts the event into XML; spaced as some of WeChat's samples are.
+// write returns the event as XML, with white space as in some of WeChat's samples.
 func (s sample) write(spaced bool, leaveOut ...string) string {
 	cdata := func(v string) string { return "<![CDATA[" + v + "]]>" }
 	gap, before, after := "", "", ""
@@ -175,8 +175,8 @@ func TestOpen_takes_no_other_number_than_plain_digits(t *testing.T) {
 	}
 }
 
-// Such an identifier, from whoever has the Token, would fail in a database and
-// be tried again.
+// A sender with the Token can send such an identifier. A database would refuse it, and
+// every retry.
 func TestOpen_takes_no_identifier_that_none_is(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"FromUserName", "CardId", "UserCardCode", "OldUserCardCode", "FriendUserName", "UnionId", "MsgId"} {
@@ -234,7 +234,7 @@ func TestUnusable_says_nothing_that_was_pushed(t *testing.T) {
 	}
 }
 
-// The tuples are those that a join without lengths takes for one.
+// A join without lengths would not distinguish these tuples.
 func TestDedupeKey_differs_for_different_events(t *testing.T) {
 	t.Parallel()
 	base := push.Event{ToUserName: "gh_1", FromUserName: "o1", CreateTime: when, Name: push.UserGetCard, CardID: "p1", UserCardCode: "11", MsgID: "1"}
@@ -281,7 +281,7 @@ func TestDedupeKey_differs_for_different_events(t *testing.T) {
 	}
 }
 
-// The key is stored: changing it would do every event of that day twice.
+// The key is stored: after a change, every event of that day would be processed twice.
 func TestDedupeKey_stays_what_it_is(t *testing.T) {
 	t.Parallel()
 	e, err := plain(getCard).to(plainReceiver(t))

@@ -11,7 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
-// forged sends s and wants the one answer there is.
+// forged checks that a push is refused with the one error for forgeries.
 func forged(t *testing.T, name string, r *push.Receiver, s sent) {
 	t.Helper()
 	e, err := s.to(r)
@@ -20,7 +20,7 @@ func forged(t *testing.T, name string, r *push.Receiver, s sent) {
 	}
 }
 
-// What is wrong with a query is wrong in every mode.
+// A wrong query is refused in every mode.
 func TestOpen_refuses_a_query_that_is_not_WeChats(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []struct {
@@ -32,7 +32,7 @@ func TestOpen_refuses_a_query_that_is_not_WeChats(t *testing.T) {
 		{"safe", "msg_signature", sealedReceiver(t), safe(sealed(getCard).encrypt())},
 	} {
 		good, signature := mode.good, mode.good.query.Get(mode.signature)
-		// resigned is right but for the form of one value.
+		// resigned has a right signature over one value of a wrong form.
 		resigned := func(name, value string) sent {
 			s := good.with(name, value)
 			values := []string{token, s.query.Get("timestamp"), s.query.Get("nonce")}
@@ -87,7 +87,7 @@ func TestOpen_refuses_a_query_that_is_not_WeChats(t *testing.T) {
 	}
 }
 
-// The same values in the places of their neighbours.
+// The same values under the names of their neighbours.
 func TestOpen_refuses_shifted_and_borrowed_values(t *testing.T) {
 	t.Parallel()
 	encrypt := sealed(getCard).encrypt()
@@ -130,7 +130,8 @@ func TestOpen_refuses_shifted_and_borrowed_values(t *testing.T) {
 	}
 }
 
-// Each Encrypt here is signed rightly: by somebody who has the token and no key.
+// Each Encrypt has a right signature, as from a sender with the Token but without the
+// key.
 func TestOpen_refuses_seals_that_WeChat_did_not_make(t *testing.T) {
 	t.Parallel()
 	r, good := sealedReceiver(t), sealed(getCard)
@@ -187,8 +188,8 @@ func TestOpen_refuses_seals_that_WeChat_did_not_make(t *testing.T) {
 	}
 }
 
-// A padding that is too short, too long, of zeros, or not of one kind; each
-// brings the text to whole blocks.
+// Paddings that are too short, too long, of zeros, or mixed; each fills the text to
+// whole blocks.
 func TestOpen_refuses_every_wrong_padding(t *testing.T) {
 	t.Parallel()
 	r := sealedReceiver(t)
@@ -229,8 +230,8 @@ func TestOpen_refuses_a_flipped_bit_in_every_block(t *testing.T) {
 	}
 }
 
-// withPlus returns a good seal whose base64 has a character that the one for
-// URLs has not.
+// withPlus returns a valid Encrypt with a character of standard base64 that URL-safe
+// base64 does not have.
 func withPlus(t *testing.T) []byte {
 	t.Helper()
 	for i := range 1000 {
@@ -244,7 +245,7 @@ func withPlus(t *testing.T) []byte {
 	return nil
 }
 
-// spareBits sets bits of the last character that belong to no byte.
+// spareBits sets the bits of the last character that belong to no byte.
 func spareBits(t *testing.T, encrypt string) string {
 	t.Helper()
 	text := strings.TrimRight(encrypt, "=")

@@ -10,8 +10,8 @@ import (
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
-// FuzzOpen: whatever comes, nothing panics and only what has the right
-// signature, by the tests' own arithmetic, is more than forged.
+// FuzzOpen: no input panics, and only input with the right signature, computed by the
+// test itself, gets an error other than ErrForged.
 func FuzzOpen(f *testing.F) {
 	encrypt := sealed(getCard).encrypt()
 	for _, s := range []sent{plain(getCard), safe(encrypt), compat(getCard, encrypt), plain("{}"), safe(""),
@@ -40,8 +40,8 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// FuzzOpen_sealed: inside a right seal there is an event, of which encoding/xml
-// says the same, or an Unusable.
+// FuzzOpen_sealed: authentic content is an event with the same values as encoding/xml
+// reads, or an Unusable.
 func FuzzOpen_sealed(f *testing.F) {
 	for _, s := range samples() {
 		f.Add([]byte(s.write(true)))

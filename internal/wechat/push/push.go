@@ -169,8 +169,9 @@ func (r *Receiver) Open(query url.Values, body []byte) (Event, error) {
 	return doc.event(r.originalID)
 }
 
-// openPlain returns the content of a push whose signature does not cover the body. It
-// accepts the clear fields of compatible mode, which are no less authentic.
+// openPlain returns the content of a push without relying on a signature of the body:
+// there is none. It accepts the clear fields of compatible mode, which are no less
+// authentic.
 func (r *Receiver) openPlain(q signedQuery, body []byte) (document, error) {
 	if !q.signatureValid(r.token) {
 		return nil, ErrForged
