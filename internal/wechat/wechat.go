@@ -32,7 +32,10 @@
 // WeChat's messages.
 package wechat
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 const (
 	defaultBaseURL = "https://api.weixin.qq.com"
@@ -60,9 +63,7 @@ type Options struct {
 type Observer func(api, outcome string, elapsed time.Duration)
 
 func (o Options) withDefaults() Options {
-	if o.BaseURL == "" {
-		o.BaseURL = defaultBaseURL
-	}
+	o.BaseURL = cmp.Or(o.BaseURL, defaultBaseURL)
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}

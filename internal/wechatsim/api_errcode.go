@@ -1,6 +1,9 @@
 package wechatsim
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // refusal is one errcode with WeChat's text. The reason why is for the developer
 // (log, GET /_sim/calls) and never part of the answer.
@@ -19,12 +22,7 @@ func refuse(code int, why string, args ...any) *refusal {
 
 // errText returns WeChat's text for an errcode ("Global return codes" and "Card and
 // coupons error code").
-func errText(code int) string {
-	if text, ok := errTexts[code]; ok {
-		return text
-	}
-	return "unknown error"
-}
+func errText(code int) string { return cmp.Or(errTexts[code], "unknown error") }
 
 // errTexts has the codes that this package answers and those that faults need.
 var errTexts = map[int]string{

@@ -38,7 +38,9 @@ func (s *Sim) currentTicket(a *account, kind string, now time.Time) *ticket {
 		if strings.HasPrefix(s.assumptions.Ticket, "sticky") {
 			return last
 		}
-		last.until = earlier(last.until, now.Add(s.rotation()))
+		if end := now.Add(s.rotation()); end.Before(last.until) {
+			last.until = end
+		}
 	}
 	fresh := &ticket{value: MarkTicket + kind + "_" + s.randomString(urlSafe, 69), until: now.Add(ticketLife)}
 	if len(list) == maxTickets {
@@ -57,11 +59,4 @@ func (s *Sim) rotation() time.Duration {
 		return ticketLife
 	}
 	return 300 * time.Second
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -18,8 +18,8 @@ type control struct {
 	serve controlFunc
 }
 
-// controlFunc serves one control request. The result is encoded after the
-// function returns, so it must not share memory that can change.
+// controlFunc serves one control request. The result is encoded after the function
+// returns, so it must not share memory that can change; with an error it is ignored.
 type controlFunc func(s *Sim, r *http.Request) (any, error)
 
 // withBody decodes the body of the request for serve.

@@ -19,25 +19,17 @@ func (s *Sim) listCards(*http.Request) (any, error) {
 }
 
 func (s *Sim) approveCard(r *http.Request) (any, error) {
-	if err := s.Approve(r.PathValue("card_id")); err != nil {
-		return nil, err
-	}
-	return object{"status": verifyOK}, nil
-}
-
-type rejectRequest struct {
-	Reason string `json:"reason"`
+	return object{"status": verifyOK}, s.Approve(r.PathValue("card_id"))
 }
 
 func (s *Sim) rejectCard(r *http.Request) (any, error) {
-	in, err := decode[rejectRequest](r)
+	in, err := decode[struct {
+		Reason string `json:"reason"`
+	}](r)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.endReview(r.PathValue("card_id"), verifyFail, in.Reason); err != nil {
-		return nil, err
-	}
-	return object{"status": verifyFail}, nil
+	return object{"status": verifyFail}, s.endReview(r.PathValue("card_id"), verifyFail, in.Reason)
 }
 
 // Approve ends the review of a card well. The error says that there is no such

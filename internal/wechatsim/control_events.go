@@ -23,10 +23,7 @@ func eventControls() []control {
 }
 
 func (s *Sim) setCallback(c push.Callback) (any, error) {
-	if err := s.SetCallback(c); err != nil {
-		return nil, err
-	}
-	return object{"url": c.URL}, nil
+	return object{"url": c.URL}, s.SetCallback(c)
 }
 
 func (s *Sim) verifyCallback(r *http.Request) (any, error) {
@@ -47,10 +44,8 @@ func (s *Sim) showEvents(r *http.Request) (any, error) {
 }
 
 func (s *Sim) addEventFault(f push.Fault) (any, error) {
-	if err := s.AddEventFault(f); err != nil {
-		return nil, err
-	}
-	return object{"faults": s.events.Faults()}, nil
+	err := s.AddEventFault(f)
+	return object{"faults": s.events.Faults()}, err
 }
 
 func (s *Sim) clearEventFaults(*http.Request) (any, error) {

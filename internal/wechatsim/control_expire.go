@@ -2,16 +2,13 @@ package wechatsim
 
 import "time"
 
-// expireRequest is the body of POST /_sim/tokens/expire.
-type expireRequest struct {
+// expireTokens ends tokens and tickets early, as another system of the account or
+// WeChat itself may.
+func (s *Sim) expireTokens(in struct {
 	What    string `json:"what"`
 	Account string `json:"account"`
 	ErrCode int    `json:"errcode"`
-}
-
-// expireTokens ends tokens and tickets early, as another system of the account or
-// WeChat itself may.
-func (s *Sim) expireTokens(in expireRequest) (any, error) {
+}) (any, error) {
 	a := map[string]*account{"": s.official, "official": s.official, "miniprogram": s.mini}[in.Account]
 	if a == nil {
 		return nil, invalidField("account", "account is official or miniprogram")
@@ -20,10 +17,7 @@ func (s *Sim) expireTokens(in expireRequest) (any, error) {
 		in.ErrCode = 40001
 	}
 	expired, err := a.expire(in.What, in.ErrCode, s.Now())
-	if err != nil {
-		return nil, err
-	}
-	return object{"killed": expired}, nil
+	return object{"killed": expired}, err
 }
 
 // ExpireAccessToken ends the Official Account's current tokens: they answer 40001

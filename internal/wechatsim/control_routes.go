@@ -120,10 +120,8 @@ func (s *Sim) resetCalls(*http.Request) (any, error) {
 func (s *Sim) listFaults(*http.Request) (any, error) { return object{"faults": s.faults.list()}, nil }
 
 func (s *Sim) addFault(f Fault) (any, error) {
-	if err := s.AddFault(f); err != nil {
-		return nil, err
-	}
-	return s.listFaults(nil)
+	err := s.AddFault(f)
+	return object{"faults": s.faults.list()}, err
 }
 
 func (s *Sim) clearFaults(r *http.Request) (any, error) {
@@ -131,12 +129,10 @@ func (s *Sim) clearFaults(r *http.Request) (any, error) {
 	return s.listFaults(r)
 }
 
-type quotaRequest struct {
+func (s *Sim) setQuota(in struct {
 	Path string `json:"path"`
 	quota
-}
-
-func (s *Sim) setQuota(in quotaRequest) (any, error) {
+}) (any, error) {
 	if in.Path == "" || in.PerDay < 0 || in.PerMinute < 0 {
 		return nil, invalidField("path", "path is needed; per_minute and per_day are not negative")
 	}
@@ -144,11 +140,9 @@ func (s *Sim) setQuota(in quotaRequest) (any, error) {
 	return maps.Clone(s.quotas), nil
 }
 
-type ipWhitelist struct {
+func (s *Sim) setIPWhitelist(in struct {
 	IPs []string `json:"ips"`
-}
-
-func (s *Sim) setIPWhitelist(in ipWhitelist) (any, error) {
+}) (any, error) {
 	s.ipWhitelist = in.IPs
 	return in, nil
 }
@@ -174,11 +168,9 @@ func (s *Sim) showClock(*http.Request) (any, error) {
 	return object{"now": now.UTC().Format(time.RFC3339), "unix": now.Unix()}, nil
 }
 
-type advanceRequest struct {
+func (s *Sim) advanceClock(in struct {
 	Seconds int64 `json:"seconds"`
-}
-
-func (s *Sim) advanceClock(in advanceRequest) (any, error) {
+}) (any, error) {
 	const century = 100 * 365 * 86400
 	if in.Seconds == 0 || in.Seconds > century || in.Seconds < -century {
 		return nil, invalidField("seconds", "seconds must be a whole number, not 0 and within a century")

@@ -1,21 +1,23 @@
 package wechatsim
 
-type loginRequest struct {
-	AppID string `json:"app_id"`
-}
+import (
+	"strconv"
 
-func (s *Sim) phoneLogin(p *person, in loginRequest) (any, error) {
+	"github.com/addcard/addcard/internal/wechatsim/signature"
+)
+
+func (s *Sim) phoneLogin(p *person, in struct {
+	AppID string `json:"app_id"`
+}) (any, error) {
 	if in.AppID == "" {
 		in.AppID = s.mini.AppID
 	}
 	return object{"code": s.newLoginCode(p, in.AppID)}, nil
 }
 
-type personRequest struct {
+func (s *Sim) changePerson(p *person, in struct {
 	Blocked bool `json:"blocked"`
-}
-
-func (s *Sim) changePerson(p *person, in personRequest) (any, error) {
+}) (any, error) {
 	p.blocked = in.Blocked
 	return s.identities(p), nil
 }
@@ -49,15 +51,13 @@ func (s *Sim) phoneDeleteCard(p *person, in cardRef) (any, error) {
 	return s.face(w), nil
 }
 
-type openCardRequest struct {
+// phoneOpenCard takes plain codes: passing an encrypted one is a known mistake.
+func (s *Sim) phoneOpenCard(p *person, in struct {
 	CardList []struct {
 		CardID string `json:"cardId"`
 		Code   string `json:"code"`
 	} `json:"cardList"`
-}
-
-// phoneOpenCard takes plain codes: passing an encrypted one is a known mistake.
-func (s *Sim) phoneOpenCard(p *person, in openCardRequest) (any, error) {
+}) (any, error) {
 	opened := []*walletCard{}
 	for _, item := range in.CardList {
 		w, err := p.visibleCard(cardRef(item))
@@ -74,14 +74,12 @@ func (s *Sim) phoneOpenCard(p *person, in openCardRequest) (any, error) {
 	return object{"errMsg": "openCard:ok"}, nil
 }
 
-type formRequest struct {
-	cardRef
-	Form map[string]string `json:"form"`
-}
-
 // phoneSubmitForm submits the one-click form. A card of the jump type stays
 // inactive: the merchant's page activates it.
-func (s *Sim) phoneSubmitForm(p *person, in formRequest) (any, error) {
+func (s *Sim) phoneSubmitForm(p *person, in struct {
+	cardRef
+	Form map[string]string `json:"form"`
+}) (any, error) {
 	w, err := p.visibleCard(in.cardRef)
 	if err != nil {
 		return nil, err
@@ -97,15 +95,13 @@ func (s *Sim) phoneSubmitForm(p *person, in formRequest) (any, error) {
 	return s.face(w), nil
 }
 
-type scanRequest struct {
+// phoneScanQR scans a QR code in the shop: a card comes into the wallet without a
+// cardExt, perhaps of a person who never used the mini-program.
+func (s *Sim) phoneScanQR(p *person, in struct {
 	cardRef
 	OuterStr string `json:"outer_str"`
 	URL      string `json:"url"`
-}
-
-// phoneScanQR scans a QR code in the shop: a card comes into the wallet without a
-// cardExt, perhaps of a person who never used the mini-program.
-func (s *Sim) phoneScanQR(p *person, in scanRequest) (any, error) {
+}) (any, error) {
 	o := &offer{cardID: in.CardID, card: s.cards[in.CardID], code: in.Code, outerStr: in.OuterStr}
 	if in.URL != "" {
 		var err error
@@ -125,4 +121,26 @@ func (s *Sim) phoneScanQR(p *person, in scanRequest) (any, error) {
 		return nil, r
 	}
 	return s.face(s.addToWallet(p, o, "")), nil
+}
+
+func (s *Sim) checkWebPage(in struct {
+	URL       string `json:"url"`
+	NonceStr  string `json:"nonce_str"`
+	Timestamp int64  `json:"timestamp"`
+	Signature string `json:"signature"`
+}) (any, error) {
+	return object{"ok": s.CheckWebConfig(in.URL, in.NonceStr, in.Timestamp, in.Signature)}, nil
+}
+
+// CheckWebConfig calls wx.config in a web page. It reports whether the signature
+// over url is right with a jsapi ticket of the Official Account that is valid now.
+func (s *Sim) CheckWebConfig(url, nonce string, timestamp int64, given string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.official.tickets["jsapi"] {
+		if s.Now().Before(t.until) && signature.WebPage(t.value, nonce, strconv.FormatInt(timestamp, 10), url) == given {
+			return true
+		}
+	}
+	return false
 }

@@ -1,16 +1,13 @@
 package wechatsim
 
-// giftRequest is the body of POST /_sim/phones/{user}/gift-card.
-type giftRequest struct {
+// phoneGiftCard sends a card to a friend, who accepts it, lets it wait or returns
+// it. Called again for a gift on its way, it continues with then.
+func (s *Sim) phoneGiftCard(p *person, in struct {
 	CardID string `json:"card_id"`
 	Code   string `json:"code"`
 	To     string `json:"to"`   // the friend; not needed for a gift on its way
 	Then   string `json:"then"` // accept (default), wait, or return
-}
-
-// phoneGiftCard sends a card to a friend, who accepts it, lets it wait or returns
-// it. Called again for a gift on its way, it continues with then.
-func (s *Sim) phoneGiftCard(p *person, in giftRequest) (any, error) {
+}) (any, error) {
 	w, err := p.visibleCard(cardRef{in.CardID, in.Code})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
@@ -12,14 +14,14 @@ import (
 // Sim is one simulated WeChat. It keeps all state in memory. Its methods are safe
 // for concurrent use.
 type Sim struct {
-	log     *slog.Logger
-	clock   clock
-	handler http.Handler
-	calls   *callLog
-	faults  *faultQueue
-	events  *push.Sender // has a lock of its own, acquired after mu
-	closed  chan struct{}
-	once    sync.Once
+	log         *slog.Logger
+	handler     http.Handler
+	calls       *callLog
+	faults      *faultQueue
+	events      *push.Sender // has a lock of its own, acquired after mu
+	closed      chan struct{}
+	once        sync.Once
+	clockOffset atomic.Int64 // of WeChat's clock from real time, in nanoseconds
 
 	mu             sync.Mutex // guards all fields below
 	rng            *rand.Rand
@@ -87,6 +89,13 @@ func (s *Sim) Close() {
 	s.events.Close()
 }
 
+// Now returns the time by WeChat's clock.
+func (s *Sim) Now() time.Time { return time.Now().Add(time.Duration(s.clockOffset.Load())) }
+
+// Advance moves WeChat's clock by d, which may be negative: tokens, tickets and
+// login codes age at once.
+func (s *Sim) Advance(d time.Duration) { s.clockOffset.Add(int64(d)) }
+
 // Secrets returns every secret that was given out and is still in memory:
 // AppSecrets, access_tokens, tickets, session_keys, login codes. It is for tests
 // that search for leaks.
@@ -111,4 +120,28 @@ func (s *Sim) Secrets() []string {
 		}
 	}
 	return out
+}
+
+// boundedMap is a map that drops its oldest half when it is full.
+type boundedMap[T any] struct {
+	items map[string]T
+	order []string
+	max   int
+}
+
+func newBoundedMap[T any](max int) boundedMap[T] {
+	return boundedMap[T]{items: map[string]T{}, max: max}
+}
+
+// put adds an item under a new key.
+func (m *boundedMap[T]) put(key string, item T) {
+	if len(m.order) == m.max {
+		half := m.max / 2
+		for _, old := range m.order[:half] {
+			delete(m.items, old)
+		}
+		m.order = append(m.order[:0], m.order[half:]...)
+	}
+	m.items[key] = item
+	m.order = append(m.order, key)
 }

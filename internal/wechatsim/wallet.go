@@ -93,10 +93,7 @@ func (s *Sim) Cards(user string) ([]CardFace, error) {
 
 func (s *Sim) phoneCards(r *http.Request) (any, error) {
 	faces, err := s.Cards(r.PathValue("user"))
-	if err != nil {
-		return nil, err
-	}
-	return object{"cards": faces}, nil
+	return object{"cards": faces}, err
 }
 
 func (s *Sim) face(w *walletCard) CardFace {
@@ -150,20 +147,17 @@ func (p *person) count(c *card) int64 {
 
 // deletedCard returns a copy of the card that p deleted, or nil.
 func (p *person) deletedCard(c *card) *walletCard {
-	for _, w := range p.wallet {
-		if w.card == c && w.status == codeDeleted {
-			return w
-		}
-	}
-	return nil
+	return p.find(func(w *walletCard) bool { return w.card == c && w.status == codeDeleted })
 }
 
 // walletCard returns the copy with this code, or nil.
 func (p *person) walletCard(cardID, code string) *walletCard {
-	for _, w := range p.wallet {
-		if w.card.id == cardID && w.code == code {
-			return w
-		}
+	return p.find(func(w *walletCard) bool { return w.card.id == cardID && w.code == code })
+}
+
+func (p *person) find(match func(*walletCard) bool) *walletCard {
+	if i := slices.IndexFunc(p.wallet, match); i >= 0 {
+		return p.wallet[i]
 	}
 	return nil
 }

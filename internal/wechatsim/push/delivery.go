@@ -1,7 +1,6 @@
 package push
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -99,18 +98,23 @@ func (s *Sender) post(ctx context.Context, m signedMessage) (outcome string, sta
 	if err != nil {
 		return "unreachable", 0
 	}
+	return s.exchange(req, func(answer string) bool { return answer == "" || answer == "success" })
+}
+
+// exchange makes one request; good reports whether the answer is a right one.
+func (s *Sender) exchange(req *http.Request, good func(answer string) bool) (outcome string, status int) {
 	res, err := s.client.Do(req)
 	if err != nil {
 		return failure(err), 0
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	switch {
 	case err != nil:
 		return failure(err), res.StatusCode
 	case res.StatusCode != http.StatusOK:
 		return "status", res.StatusCode
-	case len(body) > 0 && !bytes.Equal(body, []byte("success")):
+	case !good(string(answer)):
 		return "answer", res.StatusCode
 	}
 	return "success", res.StatusCode
@@ -146,24 +150,15 @@ func (s *Sender) Verify(ctx context.Context) Verification {
 	q.Set("nonce", nonce)
 	q.Set("echostr", echo)
 	target.RawQuery = q.Encode()
-	return s.askEcho(ctx, target.String(), echo)
-}
-
-func (s *Sender) askEcho(ctx context.Context, target, echo string) Verification {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return Verification{Outcome: "unreachable"}
 	}
-	res, err := s.client.Do(req)
-	if err != nil {
-		return Verification{Outcome: failure(err)}
+	outcome, status := s.exchange(req, func(answer string) bool { return answer == echo })
+	if outcome == "status" {
+		outcome = "answer" // the one word for both
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 4096))
-	if err != nil || res.StatusCode != http.StatusOK || string(body) != echo {
-		return Verification{Outcome: "answer", Status: res.StatusCode}
-	}
-	return Verification{OK: true, Outcome: "success", Status: res.StatusCode}
+	return Verification{OK: outcome == "success", Outcome: outcome, Status: status}
 }
