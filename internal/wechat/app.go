@@ -75,7 +75,8 @@ func (a *App) StableToken(ctx context.Context) (token string, expiresIn time.Dur
 		return "", 0, &Error{API: pathStableToken, Msg: "AppID or secret is not UTF-8", failure: "malformed"}
 	}
 	var t tokenAnswer
-	if err := a.transport.exchange(ctx, request{path: pathStableToken, body: requestBody{jsonType, body}, secrets: []string{a.secret()}}, &t); err != nil {
+	r := request{path: pathStableToken, body: requestBody{jsonType, body}, secrets: []string{a.secret()}}
+	if err := a.transport.exchange(ctx, r, &t); err != nil {
 		return "", 0, err
 	}
 	return t.Value, seconds(t.Life), nil

@@ -33,8 +33,10 @@ func TestClient_operators_calls_on_the_wire(t *testing.T) {
 				return err
 			}},
 		{"/card/delete", `{"card_id":"p1"}`, `{}`, func(ctx context.Context, c *wechat.Client) error { return c.DeleteCard(ctx, "p1") }},
-		{"/card/modifystock", `{"card_id":"p1","increase_stock_value":7}`, `{}`, func(ctx context.Context, c *wechat.Client) error { return c.ModifyStock(ctx, "p1", 7) }},
-		{"/card/modifystock", `{"card_id":"p1","reduce_stock_value":7}`, `{}`, func(ctx context.Context, c *wechat.Client) error { return c.ModifyStock(ctx, "p1", -7) }},
+		{"/card/modifystock", `{"card_id":"p1","increase_stock_value":7}`, `{}`,
+			func(ctx context.Context, c *wechat.Client) error { return c.ModifyStock(ctx, "p1", 7) }},
+		{"/card/modifystock", `{"card_id":"p1","reduce_stock_value":7}`, `{}`,
+			func(ctx context.Context, c *wechat.Client) error { return c.ModifyStock(ctx, "p1", -7) }},
 		{"/card/membercard/activateuserform/set", `{"card_id":"p1","required_form":{"can_modify":false}}`, `{}`,
 			func(ctx context.Context, c *wechat.Client) error {
 				return c.SetActivationForm(ctx, "p1", []byte(`{"required_form":{"can_modify":false}}`))
@@ -43,7 +45,8 @@ func TestClient_operators_calls_on_the_wire(t *testing.T) {
 			func(ctx context.Context, c *wechat.Client) error {
 				return c.SetTestWhitelist(ctx, nil, []string{"ming"})
 			}},
-		{"/card/qrcode/create", `{"action_name":"QR_CARD","action_info":{"card":{"card_id":"p1","is_unique_code":false}}}`, `{"url":"u","ticket":"t"}`,
+		{"/card/qrcode/create", `{"action_name":"QR_CARD","action_info":{"card":{"card_id":"p1","is_unique_code":false}}}`,
+			`{"url":"u","ticket":"t"}`,
 			func(ctx context.Context, c *wechat.Client) error {
 				_, err := c.CreateQRCode(ctx, wechat.QRCode{CardID: "p1"})
 				return err
@@ -88,8 +91,10 @@ func TestClient_operators_calls_on_the_wire(t *testing.T) {
 				}
 				return err
 			}},
-		{"/card/code/unavailable", `{"card_id":"p1","code":"1"}`, `{}`, func(ctx context.Context, c *wechat.Client) error { return c.MakeUnavailable(ctx, "p1", "1", "") }},
-		{"/card/code/unavailable", `{"card_id":"p1","code":"1","reason":"丢了"}`, `{}`, func(ctx context.Context, c *wechat.Client) error { return c.MakeUnavailable(ctx, "p1", "1", "丢了") }},
+		{"/card/code/unavailable", `{"card_id":"p1","code":"1"}`, `{}`,
+			func(ctx context.Context, c *wechat.Client) error { return c.MakeUnavailable(ctx, "p1", "1", "") }},
+		{"/card/code/unavailable", `{"card_id":"p1","code":"1","reason":"丢了"}`, `{}`,
+			func(ctx context.Context, c *wechat.Client) error { return c.MakeUnavailable(ctx, "p1", "1", "丢了") }},
 		{"/card/membercard/activate/geturl", `{"card_id":"p1","outer_str":""}`, `{"url":"?encrypt_card_id=a&biz=b"}`,
 			func(ctx context.Context, c *wechat.Client) error { _, err := c.OpenCard(ctx, "p1", ""); return err }},
 		{"/card/membercard/activate/geturl", `{"card_id":"p1","outer_str":"a&b=c+<门>😀"}`, `{"url":"?encrypt_card_id=a&biz=b"}`,
@@ -121,7 +126,8 @@ func TestClient_UploadImage_sends_a_form(t *testing.T) {
 	u := says(t, `{"url":"http://mmbiz.qpic.cn/x/0"}`)
 	url, err := u.client(t, twoTokens()).UploadImage(t.Context(), "logo.png", []byte("\x89PNG…"))
 	got := u.seen()[0]
-	if err != nil || url != "http://mmbiz.qpic.cn/x/0" || got.Path != "/cgi-bin/media/uploadimg" || !strings.Contains(got.Body, "name=\"media\"; filename=\"logo.png\"") || !strings.Contains(got.Body, "\r\n\r\n\x89PNG…\r\n--") {
+	if err != nil || url != "http://mmbiz.qpic.cn/x/0" || got.Path != "/cgi-bin/media/uploadimg" ||
+		!strings.Contains(got.Body, "name=\"media\"; filename=\"logo.png\"") || !strings.Contains(got.Body, "\r\n\r\n\x89PNG…\r\n--") {
 		t.Errorf("%s, %v, %+v", url, err, got)
 	}
 }

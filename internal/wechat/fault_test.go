@@ -175,10 +175,11 @@ type faultCase struct {
 
 func faults() map[string]faultCase {
 	return map[string]faultCase{
-		"nothing at all":     {hijacked(func(*http.Request) string { return "" }), "connection", true, nil},
-		"garbage":            {hijacked(func(*http.Request) string { return "\x00\x01\x02 junk\r\n\r\n" }), "request failed", true, nil},
-		"request repeated":   {hijacked(func(r *http.Request) string { return sentBack(r) + "\r\n\r\n" }), "request failed", true, nil},
-		"truncated":          {hijacked(func(*http.Request) string { return "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"errco" }), "connection", true, nil},
+		"nothing at all":   {hijacked(func(*http.Request) string { return "" }), "connection", true, nil},
+		"garbage":          {hijacked(func(*http.Request) string { return "\x00\x01\x02 junk\r\n\r\n" }), "request failed", true, nil},
+		"request repeated": {hijacked(func(r *http.Request) string { return sentBack(r) + "\r\n\r\n" }), "request failed", true, nil},
+		"truncated": {hijacked(func(*http.Request) string { return "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"errco" }),
+			"connection", true, nil},
 		"half an object":     {whole(200, `{"errcode":0,`), "not a JSON object", true, nil},
 		"empty":              {whole(200, ""), "empty", true, nil},
 		"blank":              {whole(200, " \r\n"), "empty", true, nil},

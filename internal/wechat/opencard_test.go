@@ -23,7 +23,8 @@ func TestClient_OpenCard_decodes_each_value_once(t *testing.T) {
 			t.Errorf("%s:\n got %+v, %v\nwant %+v", url, got, err, want)
 		}
 	}
-	for _, url := range []string{"", "https://x/", "https://x/?biz=1", "https://x/?encrypt_card_id=%zz&biz=1", "https://x/?encrypt_card_id=&biz=1", "https://x/#?encrypt_card_id=a&biz=1"} {
+	for _, url := range []string{"", "https://x/", "https://x/?biz=1", "https://x/?encrypt_card_id=%zz&biz=1",
+		"https://x/?encrypt_card_id=&biz=1", "https://x/#?encrypt_card_id=a&biz=1"} {
 		_, err := says(t, `{"url":"`+url+`"}`).client(t, twoTokens()).OpenCard(t.Context(), "p1", "")
 		if e := (*wechat.Error)(nil); !errors.As(err, &e) || e.Code != 0 {
 			t.Errorf("%q: got %v, want an unusable answer", url, err)

@@ -149,7 +149,8 @@ func (s *Sim) pause(r *http.Request, d time.Duration) {
 func (s *Sim) handle(ep endpoint, r *http.Request, body []byte) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &call{now: s.Now(), query: r.URL.Query(), ip: hostOf(r.RemoteAddr), contentType: r.Header.Get("Content-Type")}
+	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
+	c := &call{now: s.Now(), query: r.URL.Query(), ip: ip, contentType: r.Header.Get("Content-Type")}
 	err := s.admit(ep, c, r.Method, body)
 	var out object
 	if err == nil {
@@ -268,14 +269,6 @@ func contentTypeOf(path string) string {
 		return "text/plain"
 	}
 	return "application/json; encoding=utf-8"
-}
-
-func hostOf(remote string) string {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return remote
-	}
-	return host
 }
 
 // success adds errcode 0 to the answer of a call; out may be nil.

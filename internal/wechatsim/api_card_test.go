@@ -38,27 +38,29 @@ func TestCreateCard_rules(t *testing.T) {
 		base, member tree
 		want         int
 	}{
-		"good":                  {nil, nil, 0},
-		"no title":              {tree{"title": nil}, nil, 41011},
-		"empty title":           {tree{"title": ""}, nil, 41011},
-		"title 9 汉字":            {tree{"title": "一二三四五六七八九"}, nil, 0},
-		"title 10 汉字":           {tree{"title": "一二三四五六七八九十"}, nil, 45021},
-		"brand 13 汉字":           {tree{"brand_name": strings.Repeat("茶", 13)}, nil, 45021},
-		"notice 17 汉字":          {tree{"notice": strings.Repeat("示", 17)}, nil, 45021},
-		"description 1025 汉字":   {tree{"description": strings.Repeat("须", 1025)}, nil, 45021},
-		"logo_url 129":          {tree{"logo_url": strings.Repeat("u", 129)}, nil, 45021},
-		"colour":                {tree{"color": "Color015"}, nil, 40076},
-		"colour 100":            {tree{"color": "Color100"}, nil, 0},
-		"code type":             {tree{"code_type": "CODE"}, nil, 40150},
-		"title a number":        {tree{"title": 5}, nil, 47001},
-		"custom code a string":  {tree{"use_custom_code": "true"}, nil, 47001},
-		"quantity a string":     {tree{"sku": tree{"quantity": "1"}}, nil, 47001},
-		"quantity missing":      {tree{"sku": tree{}}, nil, 41011},
-		"quantity too large":    {tree{"sku": tree{"quantity": 100_000_001}}, nil, 40122},
-		"get_limit 51":          {tree{"get_limit": 51}, nil, 72009},
-		"date type":             {tree{"date_info": tree{"type": "FOR_EVER"}}, nil, 40100},
-		"range backwards":       {tree{"date_info": tree{"type": "DATE_TYPE_FIX_TIME_RANGE", "begin_timestamp": 20, "end_timestamp": 10}}, nil, 40079},
-		"range":                 {tree{"date_info": tree{"type": "DATE_TYPE_FIX_TIME_RANGE", "begin_timestamp": 10, "end_timestamp": 20}}, nil, 0},
+		"good":                 {nil, nil, 0},
+		"no title":             {tree{"title": nil}, nil, 41011},
+		"empty title":          {tree{"title": ""}, nil, 41011},
+		"title 9 汉字":           {tree{"title": "一二三四五六七八九"}, nil, 0},
+		"title 10 汉字":          {tree{"title": "一二三四五六七八九十"}, nil, 45021},
+		"brand 13 汉字":          {tree{"brand_name": strings.Repeat("茶", 13)}, nil, 45021},
+		"notice 17 汉字":         {tree{"notice": strings.Repeat("示", 17)}, nil, 45021},
+		"description 1025 汉字":  {tree{"description": strings.Repeat("须", 1025)}, nil, 45021},
+		"logo_url 129":         {tree{"logo_url": strings.Repeat("u", 129)}, nil, 45021},
+		"colour":               {tree{"color": "Color015"}, nil, 40076},
+		"colour 100":           {tree{"color": "Color100"}, nil, 0},
+		"code type":            {tree{"code_type": "CODE"}, nil, 40150},
+		"title a number":       {tree{"title": 5}, nil, 47001},
+		"custom code a string": {tree{"use_custom_code": "true"}, nil, 47001},
+		"quantity a string":    {tree{"sku": tree{"quantity": "1"}}, nil, 47001},
+		"quantity missing":     {tree{"sku": tree{}}, nil, 41011},
+		"quantity too large":   {tree{"sku": tree{"quantity": 100_000_001}}, nil, 40122},
+		"get_limit 51":         {tree{"get_limit": 51}, nil, 72009},
+		"date type":            {tree{"date_info": tree{"type": "FOR_EVER"}}, nil, 40100},
+		"range backwards": {tree{"date_info": tree{"type": "DATE_TYPE_FIX_TIME_RANGE", "begin_timestamp": 20, "end_timestamp": 10}}, nil,
+			40079},
+		"range": {tree{"date_info": tree{"type": "DATE_TYPE_FIX_TIME_RANGE", "begin_timestamp": 10, "end_timestamp": 20}}, nil,
+			0},
 		"term of no days":       {tree{"date_info": tree{"type": "DATE_TYPE_FIX_TERM", "fixed_term": 0}}, nil, 40100},
 		"term":                  {tree{"date_info": tree{"type": "DATE_TYPE_FIX_TERM", "fixed_term": 30, "fixed_begin_term": 0}}, nil, 0},
 		"deposit":               {tree{"get_custom_code_mode": "GET_CUSTOM_CODE_MODE_DEPOSIT", "sku": tree{"quantity": 0}}, nil, 0},
@@ -252,7 +254,8 @@ func TestDeposit_stock_follows_the_codes(t *testing.T) {
 	wantCode(t, r.card("/card/code/deposit", tree{"card_id": id, "code": []string{"E", "E"}}), 40111)
 	wantCode(t, r.card("/card/code/deposit", tree{"card_id": id, "code": []string{""}}), 40110)
 	wantCode(t, r.card("/card/code/deposit", tree{"card_id": id, "code": slices.Repeat([]string{"E"}, 101)}), 40109)
-	if got := r.card("/card/code/checkcode", tree{"card_id": id, "code": []string{"D1", "D9"}}); len(got["exist_code"].([]any)) != 1 || len(got["not_exist_code"].([]any)) != 1 {
+	if got := r.card("/card/code/checkcode", tree{"card_id": id, "code": []string{"D1", "D9"}}); len(got["exist_code"].([]any)) != 1 ||
+		len(got["not_exist_code"].([]any)) != 1 {
 		t.Errorf("checkcode: %v", got)
 	}
 	if got := r.card("/card/code/getdepositcount", tree{"card_id": id}); got.whole("count") != 2 {

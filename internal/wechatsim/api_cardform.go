@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 const depositMode = "GET_CUSTOM_CODE_MODE_DEPOSIT"
@@ -109,9 +110,10 @@ func (f fields) checkEnums() {
 	if !regexp.MustCompile(`^Color(0[1-9]0|08[12]|10[0-2])$`).MatchString(f.text("color")) {
 		f.fail(40076, "color is none of Color010 to Color100")
 	}
-	types := []string{"CODE_TYPE_TEXT", "CODE_TYPE_BARCODE", "CODE_TYPE_QRCODE", "CODE_TYPE_ONLY_QRCODE", "CODE_TYPE_ONLY_BARCODE", "CODE_TYPE_NONE"}
+	types := []string{"CODE_TYPE_TEXT", "CODE_TYPE_BARCODE", "CODE_TYPE_QRCODE", "CODE_TYPE_ONLY_QRCODE", "CODE_TYPE_ONLY_BARCODE",
+		"CODE_TYPE_NONE"}
 	if !slices.Contains(types, f.text("code_type")) {
-		f.fail(40150, "code_type is none of %s", quoted(types))
+		f.fail(40150, "code_type is none of %s", strings.Join(types, ", "))
 	}
 	if f.integer("get_limit") > 50 {
 		f.fail(72009, "get_limit is above 50")

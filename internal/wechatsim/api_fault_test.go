@@ -50,7 +50,8 @@ func TestFault_until_cleared(t *testing.T) {
 func TestFault_before_and_after_the_effect(t *testing.T) {
 	t.Parallel()
 	for when, want := range map[string]int{"before": 0, "after": 40163} {
-		for _, f := range []tree{{"errcode": -1}, {"http_status": 502, "body": "<html>bad gateway</html>", "content_type": "text/html"}, {"drop": true}, {"body": ""}} {
+		for _, f := range []tree{{"errcode": -1}, {"http_status": 502, "body": "<html>bad gateway</html>", "content_type": "text/html"},
+			{"drop": true}, {"body": ""}} {
 			r := newRig(t, wechatsim.Options{})
 			code := r.login("ann")
 			f["path"], f["when"] = "/sns/jscode2session", when
@@ -71,7 +72,8 @@ func TestFault_before_and_after_the_effect(t *testing.T) {
 func (r *rig) spoiled(code string) {
 	r.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	q := url.Values{"appid": {r.a.MiniProgram.AppID}, "secret": {r.a.MiniProgram.Secret}, "js_code": {code}, "grant_type": {"authorization_code"}}
+	q := url.Values{"appid": {r.a.MiniProgram.AppID}, "secret": {r.a.MiniProgram.Secret}, "js_code": {code},
+		"grant_type": {"authorization_code"}}
 	res, err := client.Get(r.server.URL + "/sns/jscode2session?" + q.Encode())
 	if err != nil {
 		return

@@ -13,7 +13,8 @@ import (
 func memberRig(t *testing.T, g wechatsim.Assumptions) (*rig, string, string) {
 	t.Helper()
 	r := newRig(t, wechatsim.Options{Assumptions: g})
-	id := r.create(nil, tree{"custom_field1": tree{"name_type": "FIELD_NAME_TYPE_LEVEL"}, "custom_field2": tree{"name_type": "FIELD_NAME_TYPE_COUPON"}})
+	id := r.create(nil, tree{"custom_field1": tree{"name_type": "FIELD_NAME_TYPE_LEVEL"},
+		"custom_field2": tree{"name_type": "FIELD_NAME_TYPE_COUPON"}})
 	got := r.mustAdd("ann", id, tree{"code": "A1", "outer_str": "door"})
 	return r, id, reply(got["cardList"].([]any)[0].(tree)).text("code")
 }
@@ -51,7 +52,8 @@ func TestGetCode_and_its_refusals(t *testing.T) {
 
 	r.post("/_sim/phones/ann/delete-card", tree{"card_id": id, "code": "A1"})
 	wantCode(t, r.card("/card/code/get", tree{"card_id": id, "code": "A1"}), 40127)
-	if got := r.card("/card/code/get", tree{"card_id": id, "code": "A1", "check_consume": false}); got.text("user_card_status") != "DELETE" || got["can_consume"] != false {
+	if got := r.card("/card/code/get", tree{"card_id": id, "code": "A1",
+		"check_consume": false}); got.text("user_card_status") != "DELETE" || got["can_consume"] != false {
 		t.Errorf("deleted: %v", got)
 	}
 }
@@ -59,7 +61,8 @@ func TestGetCode_and_its_refusals(t *testing.T) {
 func TestGetCode_system_codes_need_no_card_id(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
-	id := r.create(tree{"use_custom_code": false, "date_info": tree{"type": "DATE_TYPE_FIX_TERM", "fixed_term": 1, "fixed_begin_term": 0}}, nil)
+	id := r.create(tree{"use_custom_code": false, "date_info": tree{"type": "DATE_TYPE_FIX_TERM", "fixed_term": 1, "fixed_begin_term": 0}},
+		nil)
 	r.mustAdd("ann", id, nil)
 	code := r.faces("ann")[0].text("code")
 	got := r.card("/card/code/get", tree{"code": code})
@@ -107,7 +110,8 @@ func TestActivate(t *testing.T) {
 	r.fault(tree{"path": "/card/membercard/activate", "errcode": 45061})
 	wantCode(t, activate(nil), 45061)
 	wantCode(t, activate(nil), 0)
-	if got := info(); got["has_active"] != true || got.text("membership_number") != "M1" || got.whole("bonus") != 100 || got.whole("balance") != 5 {
+	if got := info(); got["has_active"] != true || got.text("membership_number") != "M1" || got.whole("bonus") != 100 ||
+		got.whole("balance") != 5 {
 		t.Errorf("after: %v", got)
 	}
 	face := r.faces("ann")[0]
@@ -166,7 +170,8 @@ func TestUpdateUser_absolute_wins_and_delta_alone_adds(t *testing.T) {
 		t.Errorf("number %s", got)
 	}
 	messages := r.faces("ann")[0]["messages"].([]any)[1:] // the first is the activation
-	if first := reply(messages[0].(tree)); len(messages) != 5 || first.text("text") != "消费" || first.whole("add") != 30 || first.whole("total") != 40 {
+	if first := reply(messages[0].(tree)); len(messages) != 5 || first.text("text") != "消费" || first.whole("add") != 30 ||
+		first.whole("total") != 40 {
 		t.Errorf("messages %v", messages)
 	}
 }
@@ -245,10 +250,12 @@ func TestSubmitForm_activates_unless_the_card_jumps(t *testing.T) {
 	t.Parallel()
 	for jump, active := range map[bool]bool{false: true, true: false} {
 		r := newRig(t, wechatsim.Options{})
-		id := r.create(systemCodes(), tree{"activate_url": nil, "wx_activate": true, "wx_activate_after_submit": jump, "wx_activate_after_submit_url": "https://shop.example/"})
+		id := r.create(systemCodes(), tree{"activate_url": nil, "wx_activate": true, "wx_activate_after_submit": jump,
+			"wx_activate_after_submit_url": "https://shop.example/"})
 		r.mustAdd("ann", id, nil)
 		code := r.faces("ann")[0].text("code")
-		got := r.post("/_sim/phones/ann/submit-form", tree{"card_id": id, "code": code, "form": tree{"USER_FORM_INFO_FLAG_MOBILE": "13700000000"}})
+		got := r.post("/_sim/phones/ann/submit-form", tree{"card_id": id, "code": code,
+			"form": tree{"USER_FORM_INFO_FLAG_MOBILE": "13700000000"}})
 		if got["has_active"] != active {
 			t.Errorf("jump %v: %v", jump, got)
 		}

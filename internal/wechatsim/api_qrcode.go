@@ -6,6 +6,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -97,7 +98,7 @@ func (s *Sim) createShelf(c *call) (object, error) {
 	c.body.boolean("can_share")
 	scenes := []string{"SCENE_NEAR_BY", "SCENE_MENU", "SCENE_QRCODE", "SCENE_ARTICLE", "SCENE_H5", "SCENE_IVR", "SCENE_CARD_CUSTOM_CELL"}
 	if scene := c.body.text("scene"); !slices.Contains(scenes, scene) {
-		c.body.fail(40097, "scene is none of %s", quoted(scenes))
+		c.body.fail(40097, "scene is none of %s", strings.Join(scenes, ", "))
 	}
 	c.body.checkImageURL("banner")
 	list := c.body.objectList("card_list")

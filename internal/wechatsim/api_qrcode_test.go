@@ -25,7 +25,8 @@ func TestQRCode_leads_to_the_card(t *testing.T) {
 		return r.post("/_sim/phones/"+user+"/scan-qr", tree{"url": url})
 	}
 	made := r.card("/card/qrcode/create", qr(tree{"card_id": system, "outer_str": "door & =+店"}))
-	if made.code() != 0 || made.text("ticket") == "" || !strings.Contains(made.text("show_qrcode_url"), made.text("ticket")) || made.whole("expire_seconds") != 365*86400 {
+	if made.code() != 0 || made.text("ticket") == "" || !strings.Contains(made.text("show_qrcode_url"), made.text("ticket")) ||
+		made.whole("expire_seconds") != 365*86400 {
 		t.Fatalf("made %v", made)
 	}
 	for _, user := range []string{"ann", "bob"} {
@@ -145,7 +146,8 @@ func TestUploadImage(t *testing.T) {
 	if u, err := url.Parse(got.text("url")); err != nil || u.Host != "mmbiz.qpic.cn" {
 		t.Errorf("got %v", got)
 	}
-	if made := r.card("/card/create", memberCard(tree{"logo_url": got.text("url")}, tree{"background_pic_url": got.text("url")})); made.code() != 0 {
+	if made := r.card("/card/create", memberCard(tree{"logo_url": got.text("url")},
+		tree{"background_pic_url": got.text("url")})); made.code() != 0 {
 		t.Errorf("a card with it: %v", made)
 	}
 	wantCode(t, upload("picture", picture.Bytes()), 41005)

@@ -65,11 +65,8 @@ func (s *Sim) stableToken(c *call) (object, error) {
 	if err := c.body.err(); err != nil {
 		return nil, err
 	}
-	a, err := s.authenticate(c, appID, secret, grantType)
+	a, err := s.authenticate(c, "/cgi-bin/stable_token", appID, secret, grantType)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.countCall(a, "/cgi-bin/stable_token", c.now); err != nil {
 		return nil, err
 	}
 	if force {
@@ -100,11 +97,8 @@ func (s *Sim) forceRefresh(a *account, now time.Time) error {
 // legacyToken is GET /cgi-bin/token ("Get access token"): each call makes a new
 // token and ends the earlier one after the overlap.
 func (s *Sim) legacyToken(c *call) (object, error) {
-	a, err := s.authenticate(c, c.query.Get("appid"), c.query.Get("secret"), c.query.Get("grant_type"))
+	a, err := s.authenticate(c, "/cgi-bin/token", c.query.Get("appid"), c.query.Get("secret"), c.query.Get("grant_type"))
 	if err != nil {
-		return nil, err
-	}
-	if err := s.countCall(a, "/cgi-bin/token", c.now); err != nil {
 		return nil, err
 	}
 	if old, end := a.legacy, c.now.Add(s.overlap()); old.valid(end) {
@@ -118,7 +112,8 @@ func tokenAnswer(t *accessToken, now time.Time) object {
 	return object{"access_token": t.value, "expires_in": int(t.until.Sub(now).Seconds())}
 }
 
-func (s *Sim) authenticate(c *call, appID, secret, grantType string) (*account, error) {
+// authenticate returns the account of the credentials and counts the call.
+func (s *Sim) authenticate(c *call, path, appID, secret, grantType string) (*account, error) {
 	if grantType != "client_credential" {
 		return nil, refuse(40002, "grant_type is not client_credential")
 	}
@@ -127,7 +122,10 @@ func (s *Sim) authenticate(c *call, appID, secret, grantType string) (*account, 
 		return nil, err
 	}
 	c.account = a
-	return a, s.admitIP(c)
+	if err := s.admitIP(c); err != nil {
+		return nil, err
+	}
+	return a, s.countCall(a, path, c.now)
 }
 
 // accountFor returns the account of an AppID with its secret.

@@ -90,7 +90,8 @@ func TestLegacyToken_kills_the_earlier_after_the_overlap(t *testing.T) {
 
 func (r *rig) legacy() string {
 	r.t.Helper()
-	return r.get(fmt.Sprintf("/cgi-bin/token?grant_type=client_credential&appid=%s&secret=%s", r.a.Official.AppID, r.a.Official.Secret)).text("access_token")
+	return r.get(fmt.Sprintf("/cgi-bin/token?grant_type=client_credential&appid=%s&secret=%s", r.a.Official.AppID,
+		r.a.Official.Secret)).text("access_token")
 }
 
 // ping makes a call that needs nothing but a token.

@@ -43,7 +43,8 @@ func TestTrigger_overrides_twice_late_and_elsewhere(t *testing.T) {
 	}
 	l := elsewhere.pushes()[0]
 	_, outer := l.element("OuterStr")
-	if l.text("UserCardCode") != "]]>&<" || l.text("CreateTime") != "1700000000" || outer || l.text("SourceScene") != "X" || l.query.Get("openid") != "oOther" {
+	if l.text("UserCardCode") != "]]>&<" || l.text("CreateTime") != "1700000000" || outer || l.text("SourceScene") != "X" ||
+		l.query.Get("openid") != "oOther" {
 		t.Errorf("%s %v", l.body, l.query)
 	}
 	if got := r.post("/_sim/events/trigger", tree{"event": "user_del_card", "late_seconds": 0.05}); got.text("state") != "waiting" {

@@ -97,7 +97,8 @@ func TestAssumptions_unknown_value_panics_at_the_start(t *testing.T) {
 
 func TestAssumptions_every_switch_has_a_use(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{UnicodeEscape: "40033", WrongSecret: "40001", FractionalNumber: "accept"}})
+	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{UnicodeEscape: "40033", WrongSecret: "40001",
+		FractionalNumber: "accept"}})
 	id := r.create(nil, nil)
 	wantCode(t, r.card("/card/get", `{"card_id":"\u0041"}`), 40033)
 	bad := r.a.Official
@@ -128,7 +129,8 @@ func TestControl_typed_methods_are_the_same_simulator(t *testing.T) {
 	wantCode(t, r.ping(token), 40001)
 	id := r.create(nil, nil)
 	list := r.get("/_sim/cards")["cards"].([]any)
-	if line := reply(list[0].(tree)); line.text("card_id") != id || line.text("status") != "CARD_STATUS_VERIFY_OK" || line.whole("quantity") != 100 {
+	if line := reply(list[0].(tree)); line.text("card_id") != id || line.text("status") != "CARD_STATUS_VERIFY_OK" ||
+		line.whole("quantity") != 100 {
 		t.Errorf("cards %v", list)
 	}
 	if _, err := r.sim.AddCard("ann", []byte("x")); err == nil || !strings.Contains(err.Error(), "argument_malformed") {

@@ -24,7 +24,8 @@ func TestPush_plain_is_signed_over_token_timestamp_nonce(t *testing.T) {
 	pushes := in.pushes()
 	l := pushes[len(pushes)-1]
 	q := l.query
-	if q.Get("signature") != sign(pushToken, q.Get("timestamp"), q.Get("nonce")) || q.Get("openid") != ann.OpenID || q.Get("tenant") != "1" || q.Has("msg_signature") {
+	if q.Get("signature") != sign(pushToken, q.Get("timestamp"), q.Get("nonce")) || q.Get("openid") != ann.OpenID ||
+		q.Get("tenant") != "1" || q.Has("msg_signature") {
 		t.Errorf("query %v", q)
 	}
 	if stamp, _ := strconv.ParseInt(q.Get("timestamp"), 10, 64); time.Since(time.Unix(stamp, 0)).Abs() > time.Minute {
@@ -50,7 +51,8 @@ func TestPush_sealed_modes(t *testing.T) {
 	for mode, clear := range map[string]bool{push.ModeSafe: false, push.ModeCompat: true} {
 		in := newInbox(t, nil)
 		r := newRig(t, wechatsim.Options{})
-		if got := r.do("PUT", "/_sim/callback", tree{"url": in.URL, "token": pushToken, "encoding_aes_key": pushKey, "mode": mode}); got.text("url") != in.URL {
+		if got := r.do("PUT", "/_sim/callback", tree{"url": in.URL, "token": pushToken, "encoding_aes_key": pushKey,
+			"mode": mode}); got.text("url") != in.URL {
 			t.Fatal(got)
 		}
 		id := r.create(nil, nil)
@@ -60,14 +62,16 @@ func TestPush_sealed_modes(t *testing.T) {
 		l := in.pushes()[1]
 		sealed := l.text("Encrypt")
 		q := l.query
-		if q.Get("encrypt_type") != "aes" || q.Get("msg_signature") != sign(pushToken, q.Get("timestamp"), q.Get("nonce"), sealed) || q.Get("signature") != sign(pushToken, q.Get("timestamp"), q.Get("nonce")) {
+		if q.Get("encrypt_type") != "aes" || q.Get("msg_signature") != sign(pushToken, q.Get("timestamp"), q.Get("nonce"), sealed) ||
+			q.Get("signature") != sign(pushToken, q.Get("timestamp"), q.Get("nonce")) {
 			t.Errorf("%s: query %v", mode, q)
 		}
 		if _, there := l.element("Event"); there != clear {
 			t.Errorf("%s: body %s", mode, l.body)
 		}
 		message, appID := openEnvelope(t, sealed, pushKey)
-		if inner := (received{body: message}); appID != r.a.Official.AppID || inner.text("UserCardCode") != "A1" || inner.text("Event") != "user_get_card" {
+		if inner := (received{body: message}); appID != r.a.Official.AppID || inner.text("UserCardCode") != "A1" ||
+			inner.text("Event") != "user_get_card" {
 			t.Errorf("%s: %s for %s", mode, message, appID)
 		}
 	}

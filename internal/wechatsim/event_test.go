@@ -87,7 +87,8 @@ func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 				t.Errorf("gifting: %s", l.body)
 			}
 		case l.text("FromUserName") == bob.OpenID:
-			if l.text("IsGiveByFriend") != "1" || l.text("OldUserCardCode") != "A1" || l.text("FriendUserName") != ann.OpenID || l.text("UserCardCode") != face.text("code") {
+			if l.text("IsGiveByFriend") != "1" || l.text("OldUserCardCode") != "A1" || l.text("FriendUserName") != ann.OpenID ||
+				l.text("UserCardCode") != face.text("code") {
 				t.Errorf("get: %s", l.body)
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -235,5 +234,3 @@ func (f fields) required(names ...string) error {
 // hanzi returns the bytes that n 汉字 need: WeChat's "string(36)" for 12 汉字 counts
 // three bytes of UTF-8 for each.
 func hanzi(n int) int { return 3 * n }
-
-func quoted(names []string) string { return strings.Join(names, ", ") }

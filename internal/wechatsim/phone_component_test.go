@@ -43,7 +43,8 @@ func TestComponent_jump_card(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	card := r.create(systemCodes(), oneClick(true))
-	wantCode(t, r.card("/card/membercard/activateuserform/set", tree{"card_id": card, "required_form": tree{"common_field_id_list": []string{"USER_FORM_INFO_FLAG_MOBILE"}}}), 0)
+	wantCode(t, r.card("/card/membercard/activateuserform/set",
+		tree{"card_id": card, "required_form": tree{"common_field_id_list": []string{"USER_FORM_INFO_FLAG_MOBILE"}}}), 0)
 	const outerStr = "a&b=c+d 店"
 	extra := r.extraData(card, outerStr)
 	if extra["outer_str"] != outerStr || !strings.Contains(extra["encrypt_card_id"].(string), "+") {

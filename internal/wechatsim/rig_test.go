@@ -108,7 +108,8 @@ func (r *rig) post(path string, body any) reply { r.t.Helper(); return r.do("POS
 
 func (r *rig) stable(a wechatsim.Account, force bool) reply {
 	r.t.Helper()
-	return r.post("/cgi-bin/stable_token", map[string]any{"grant_type": "client_credential", "appid": a.AppID, "secret": a.Secret, "force_refresh": force})
+	return r.post("/cgi-bin/stable_token", map[string]any{"grant_type": "client_credential", "appid": a.AppID, "secret": a.Secret,
+		"force_refresh": force})
 }
 
 func (r *rig) token() string {
@@ -128,7 +129,8 @@ func (r *rig) ticket(kind string) string {
 
 func (r *rig) session(code string) reply {
 	r.t.Helper()
-	q := url.Values{"appid": {r.a.MiniProgram.AppID}, "secret": {r.a.MiniProgram.Secret}, "js_code": {code}, "grant_type": {"authorization_code"}}
+	q := url.Values{"appid": {r.a.MiniProgram.AppID}, "secret": {r.a.MiniProgram.Secret}, "js_code": {code},
+		"grant_type": {"authorization_code"}}
 	return r.get("/sns/jscode2session?" + q.Encode())
 }
 

@@ -46,7 +46,8 @@ func FuzzOpen_sealed(f *testing.F) {
 	for _, s := range samples() {
 		f.Add([]byte(s.write(true)))
 	}
-	for _, elements := range []string{"", "<FromUserName>mallory</FromUserName>", "<A><B><C><D>1</D></C></B></A>", "<!--c-->", "<OuterStr>&amp;</OuterStr>"} {
+	for _, elements := range []string{"", "<FromUserName>mallory</FromUserName>", "<A><B><C><D>1</D></C></B></A>", "<!--c-->",
+		"<OuterStr>&amp;</OuterStr>"} {
 		f.Add([]byte(message(elements)))
 	}
 	r := receiver(f, push.Options{AESKey: keyNow, AppID: appID})
@@ -66,8 +67,10 @@ func FuzzOpen_sealed(f *testing.F) {
 		if err := xml.Unmarshal(inner, &other); err != nil {
 			t.Fatalf("no XML: %v", err)
 		}
-		for name, pair := range map[string][2]string{"ToUserName": {e.ToUserName, other.ToUserName}, "FromUserName": {e.FromUserName, other.FromUserName},
-			"Event": {e.Name, other.Event}, "CardId": {e.CardID, other.CardId}, "UserCardCode": {e.UserCardCode, other.UserCardCode}, "UnionId": {e.UnionID, other.UnionId}} {
+		for name, pair := range map[string][2]string{"ToUserName": {e.ToUserName, other.ToUserName},
+			"FromUserName": {e.FromUserName, other.FromUserName},
+			"Event":        {e.Name, other.Event}, "CardId": {e.CardID, other.CardId}, "UserCardCode": {e.UserCardCode, other.UserCardCode},
+			"UnionId": {e.UnionID, other.UnionId}} {
 			if pair[0] != strings.Trim(pair[1], " \t\r\n") {
 				t.Errorf("%s is %q here and %q there", name, pair[0], pair[1])
 			}

@@ -9,8 +9,10 @@ import (
 
 func TestTrigger_without_a_simulator(t *testing.T) {
 	t.Parallel()
-	trigger := push.Trigger{Callback: push.Callback{URL: "http://127.0.0.1:1/cb", Token: "AAAAA", EncodingAESKey: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", AppID: "wxa"},
-		ToUserName: "gh_a", FromUserName: "oA", Event: "user_get_card", Fields: map[string]string{"UserCardCode": "A1"}, Omit: []string{"UnionId"}}
+	trigger := push.Trigger{Callback: push.Callback{URL: "http://127.0.0.1:1/cb", Token: "AAAAA",
+		EncodingAESKey: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", AppID: "wxa"},
+		ToUserName: "gh_a", FromUserName: "oA", Event: "user_get_card", Fields: map[string]string{"UserCardCode": "A1"},
+		Omit: []string{"UnionId"}}
 	one, err := trigger.Request(t.Context())
 	if err != nil {
 		t.Fatal(err)
