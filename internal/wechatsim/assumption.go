@@ -81,7 +81,7 @@ func (g *Assumptions) switches() []Assumption {
 		{Name: "whitelist_limit", field: &g.WhitelistLimit, Choices: []string{"10", "1000"},
 			About: "how many testers testwhitelist/set takes"},
 		{Name: "card_ext_openid", field: &g.CardExtOpenID, Choices: []string{"official", "miniprogram"},
-			About: "which app's openid a bind_openid card needs in cardExt"},
+			About: "whose openid a bind_openid card wants in cardExt"},
 		{Name: "card_ext_timestamp", field: &g.CardExtTimestamp, Choices: []string{"both", "number", "string"},
 			About: "the JSON type of cardExt.timestamp that a phone takes"},
 		{Name: "timestamp_window", field: &g.TimestampWindow, Choices: []string{"any", "3600", "300"},
