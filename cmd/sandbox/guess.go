@@ -10,10 +10,10 @@ import (
 )
 
 // guesses returns the simulator's switches as --guess sets them.
-func guesses(chosen map[string]string) (g wechatsim.Guesses, err error) {
+func guesses(chosen map[string]string) (g wechatsim.Assumptions, err error) {
 	switches := g.List()
 	for name, value := range chosen {
-		i := slices.IndexFunc(switches, func(s wechatsim.Guess) bool { return s.Name == name })
+		i := slices.IndexFunc(switches, func(s wechatsim.Assumption) bool { return s.Name == name })
 		if i < 0 {
 			return g, fmt.Errorf("--guess %s: no such switch; each run lists them", name)
 		}

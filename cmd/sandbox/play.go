@@ -172,7 +172,7 @@ What this shows: WeChat's tokens, tickets, logins, cards and the phone's check o
 from WeChat's documents (internal/wechatsim/README.md). The simulator was never compared with WeChat itself. Where
 the documents are silent or contradict each other it makes an assumption, which --guess NAME=VALUE changes:
 `)
-	for _, g := range sb.sim.Guesses() {
+	for _, g := range sb.sim.Assumptions() {
 		others := slices.DeleteFunc(g.Choices, func(choice string) bool { return choice == g.Value })
 		_, _ = fmt.Fprintf(out, "  %-34s %s [or %s]\n", g.Name+"="+g.Value, g.About, strings.Join(others, ", "))
 	}

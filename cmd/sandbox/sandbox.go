@@ -20,6 +20,7 @@ import (
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 // databaseFile is the name of the database in the folder of --data.
@@ -67,7 +68,7 @@ func (sb *sandbox) startWeChat(ctx context.Context, c *runCmd) error {
 	if err != nil {
 		return fmt.Errorf("WeChat's side: %w", err)
 	}
-	sb.sim = wechatsim.New(wechatsim.Options{Guesses: guessed})
+	sb.sim = wechatsim.New(wechatsim.Options{Assumptions: guessed})
 	sb.wechatURL = "http://" + listener.Addr().String()
 	sb.wechat = &http.Server{Handler: sb.wechatHandler(c.Miniprogram), ReadHeaderTimeout: 5 * time.Second}
 	sb.running.Go(func() { _ = sb.wechat.Serve(listener) })
@@ -103,7 +104,7 @@ func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs 
 	}
 	sb.publicURL = "http://" + addr
 	close(sb.serving)
-	return sb.sim.SetCallback(wechatsim.Callback{URL: sb.publicURL + "/wechat/callback", Token: sb.pushToken, EncodingAESKey: sb.aesKey})
+	return sb.sim.SetCallback(push.Callback{URL: sb.publicURL + "/wechat/callback", Token: sb.pushToken, EncodingAESKey: sb.aesKey})
 }
 
 func (sb *sandbox) environ(c *runCmd, dir string) []string {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/cmd/internal/command"
-	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 type triggerCmd struct {
@@ -31,7 +31,7 @@ func (triggerCmd) Help() string {
 	b.WriteString("Prints the server's answer. With --to the event is signed with CALLBACK_TOKEN and, if CALLBACK_AES_KEY is set, " +
 		"encrypted for OFFICIAL_APP_ID; its ToUserName is OFFICIAL_ORIGINAL_ID. All of these are read from the environment; " +
 		"other values, and the user, are samples. The events:\n")
-	for _, k := range wechatsim.EventKinds() {
+	for _, k := range push.Kinds() {
 		fmt.Fprintf(&b, "  %-30s %s\n", k.Name, k.About)
 	}
 	b.WriteString(`Examples:
@@ -45,7 +45,7 @@ func (triggerCmd) Help() string {
 // Validate implements kong's hook.
 func (c *triggerCmd) Validate() error {
 	var names []string
-	for _, k := range wechatsim.EventKinds() {
+	for _, k := range push.Kinds() {
 		names = append(names, k.Name)
 	}
 	if !slices.Contains(names, c.Event) {
@@ -72,7 +72,7 @@ func (c *triggerCmd) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	var delivery wechatsim.Delivery
+	var delivery push.Delivery
 	if err := exchange(ctx, http.MethodPost, c.Wechat+"/_sim/events/trigger", "", body, &delivery); err != nil {
 		return fmt.Errorf("call the sandbox at %s: %w", c.Wechat, err)
 	}
@@ -94,8 +94,8 @@ func (c *triggerCmd) direct(ctx context.Context, streams command.Streams) error 
 	if os.Getenv("CALLBACK_AES_KEY") != "" && os.Getenv("OFFICIAL_APP_ID") == "" {
 		return command.Usagef("--to with CALLBACK_AES_KEY needs OFFICIAL_APP_ID in the environment")
 	}
-	t := wechatsim.Trigger{
-		Callback: wechatsim.Callback{
+	t := push.Trigger{
+		Callback: push.Callback{
 			URL: c.To, Token: token, EncodingAESKey: os.Getenv("CALLBACK_AES_KEY"), AppID: os.Getenv("OFFICIAL_APP_ID"),
 		},
 		ToUserName: os.Getenv("OFFICIAL_ORIGINAL_ID"), Event: c.Event, CreateTime: time.Now().Unix(), Fields: c.Override,
@@ -117,7 +117,7 @@ func (c *triggerCmd) direct(ctx context.Context, streams command.Streams) error 
 	return nil
 }
 
-func (c *triggerCmd) send(ctx context.Context, out io.Writer, t wechatsim.Trigger) error {
+func (c *triggerCmd) send(ctx context.Context, out io.Writer, t push.Trigger) error {
 	req, err := t.Request(ctx)
 	if err != nil {
 		return &command.UsageError{Err: err}

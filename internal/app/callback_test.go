@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 const aesKey = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -16,7 +17,7 @@ const aesKey = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 // connect sends WeChat's events to the servers, in the mode of their settings.
 func (w *world) connect(s *server) {
 	w.t.Helper()
-	cb := wechatsim.Callback{URL: s.base + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: w.env["CALLBACK_AES_KEY"]}
+	cb := push.Callback{URL: s.base + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: w.env["CALLBACK_AES_KEY"]}
 	if err := w.sim.SetCallback(cb); err != nil {
 		w.t.Fatal(err)
 	}
@@ -139,7 +140,7 @@ func TestCallback_duplicates_reordering_and_replicas(t *testing.T) {
 		t.Fatalf("claim: %d %s", got.status, got.body)
 	}
 	now := time.Now().Unix()
-	events := []wechatsim.Trigger{
+	events := []push.Trigger{
 		{Event: "user_get_card", CreateTime: now - 30, Fields: map[string]string{"OuterStr": "home"}},
 		{Event: "user_del_card", CreateTime: now - 20},
 		{Event: "user_get_card", CreateTime: now - 10, Fields: map[string]string{"IsRestoreMemberCard": "1"}, Omit: []string{"OuterStr"}},
@@ -149,7 +150,7 @@ func TestCallback_duplicates_reordering_and_replicas(t *testing.T) {
 	for i := range 16 {
 		e := events[(i*7+3)%4] // each four times, out of order
 		s := []*server{a, b}[i%2]
-		e.Callback = wechatsim.Callback{URL: s.base + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: aesKey, AppID: w.sim.Accounts().Official.AppID}
+		e.Callback = push.Callback{URL: s.base + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: aesKey, AppID: w.sim.Accounts().Official.AppID}
 		e.ToUserName, e.FromUserName = w.sim.Accounts().Official.OriginalID, person.OpenID
 		fields := map[string]string{"CardId": cardID, "UserCardCode": code, "UnionId": person.UnionID}
 		for k, v := range e.Fields {
@@ -188,8 +189,8 @@ func TestCallback_takes_every_event_that_a_trigger_makes_up(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wechatsim.Options{})
 	s := w.serve()
-	for _, kind := range wechatsim.EventKinds() {
-		req, err := wechatsim.Trigger{Event: kind.Name, Callback: wechatsim.Callback{URL: s.base + "/wechat/callback", Token: "callbacktoken"}}.Request(t.Context())
+	for _, kind := range push.Kinds() {
+		req, err := push.Trigger{Event: kind.Name, Callback: push.Callback{URL: s.base + "/wechat/callback", Token: "callbacktoken"}}.Request(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,11 +212,11 @@ func TestCallback_forged_pushes_get_403_and_nothing(t *testing.T) {
 	w := newWorld(t, wechatsim.Options{})
 	w.env["CALLBACK_AES_KEY"] = aesKey
 	s := w.serve()
-	good := wechatsim.Trigger{
-		Callback:   wechatsim.Callback{URL: s.base + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: aesKey, AppID: w.sim.Accounts().Official.AppID},
+	good := push.Trigger{
+		Callback:   push.Callback{URL: s.base + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: aesKey, AppID: w.sim.Accounts().Official.AppID},
 		ToUserName: "gh_x", FromUserName: "oSomebody", Event: "user_get_card", Fields: map[string]string{"CardId": "pForeign", "UserCardCode": "1"},
 	}
-	send := func(e wechatsim.Trigger, edit func(*http.Request)) (int, string) {
+	send := func(e push.Trigger, edit func(*http.Request)) (int, string) {
 		t.Helper()
 		req, err := e.Request(t.Context())
 		if err != nil {
@@ -242,7 +243,7 @@ func TestCallback_forged_pushes_get_403_and_nothing(t *testing.T) {
 	wrongApp.AppID = "wxsomebodyelse00"
 	wrongToken := good
 	wrongToken.Token = "anothertoken"
-	for name, e := range map[string]wechatsim.Trigger{"plaintext although a key is set": plain, "sealed for another app": wrongApp, "another token": wrongToken} {
+	for name, e := range map[string]push.Trigger{"plaintext although a key is set": plain, "sealed for another app": wrongApp, "another token": wrongToken} {
 		if status, text := send(e, func(*http.Request) {}); status != 403 || text != "" {
 			t.Errorf("%s: %d %q", name, status, text)
 		}

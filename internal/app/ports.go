@@ -112,7 +112,7 @@ func (a account) SetTestWhitelist(ctx context.Context, openIDs, userNames []stri
 
 func (a account) DepositCodes(ctx context.Context, cardID string, codes []string) (accepted, duplicate, refused []string, err error) {
 	d, err := a.client.DepositCodes(ctx, cardID, codes)
-	return d.Taken, d.Duplicate, d.Refused, unknownCard(err)
+	return d.Accepted, d.Duplicate, d.Refused, unknownCard(err)
 }
 
 func (a account) DepositCount(ctx context.Context, cardID string) (int64, error) {

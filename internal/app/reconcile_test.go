@@ -84,7 +84,7 @@ func TestReconcile_finds_what_was_missed(t *testing.T) {
 // back as events too and are no drift; a face that is merely wrong is set right.
 func TestReconcile_tells_a_drift_from_a_wrong_face(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, wechatsim.Options{Guesses: wechatsim.Guesses{MemberUpdate: "sent"}})
+	w := newWorld(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{MemberUpdate: "sent"}})
 	cardID := w.card()
 	s := w.serve()
 	w.connect(s)

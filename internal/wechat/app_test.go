@@ -75,8 +75,8 @@ func TestApp_Code2Session_names_the_refusal(t *testing.T) {
 	}
 }
 
-// droppingServer answers the first request of a connection and drops the
-// connection at the second, as a gateway does that restarts.
+// droppingServer answers the first request of a connection and drops the connection
+// at the second, as a restarting gateway does.
 func droppingServer(t *testing.T, answer string) (baseURL string, requests *atomic.Int32) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -127,7 +127,7 @@ func TestApp_Code2Session_never_meets_a_dropped_connection_twice(t *testing.T) {
 		}
 	}
 
-	// The same with connections kept shows that the server does provoke it.
+	// The same with keep-alive shows that the server provokes the repetition.
 	base, requests = droppingServer(t, `{"openid":"o1"}`)
 	for range 2 {
 		resp, err := (&http.Client{}).Get(base)

@@ -11,19 +11,20 @@ import (
 // maxCardID is four times the length of WeChat's card_ids.
 const maxCardID = 128
 
-// Card is what WeChat says of a card, as far as it decides what a cardExt may
-// hold, how the card is taken, and what it looks like (page "查看卡券详情").
+// Card is a card in WeChat's catalogue, with the attributes that decide what a
+// cardExt may contain, how the card is claimed, and how it looks (page
+// "查看卡券详情").
 type Card struct {
 	ID     string
 	Type   string // MEMBER_CARD
-	Status string // CARD_STATUS_…, one spelling each: NOT_VERIFY, VERIFY_FAIL, VERIFY_OK, DELETE, DISPATCH
+	Status string // CARD_STATUS_…, in one spelling: NOT_VERIFY, VERIFY_FAIL, VERIFY_OK, DELETE, DISPATCH
 
 	Title            string
 	BrandName        string
 	LogoURL          string
 	Color            string
 	BackgroundPicURL string
-	Prerogative      string // what the member gets
+	Prerogative      string // the member's benefits
 	Description      string // the terms
 	CustomFields     [3]CustomField
 
@@ -31,7 +32,7 @@ type Card struct {
 	GetCustomCodeMode string // GET_CUSTOM_CODE_MODE_DEPOSIT, or empty
 	BindOpenID        bool
 	DateType          string // DATE_TYPE_…
-	Quantity          int64  // what is left; -1 when WeChat did not say
+	Quantity          int64  // the stock that is left; -1 if WeChat did not say
 	TotalQuantity     int64
 	GetLimit          int64
 
@@ -43,29 +44,26 @@ type Card struct {
 	SupplyBalance            bool
 }
 
-// CustomField heads one of custom_field1 to custom_field3 on the face: with a
-// name of the merchant's, or with one of WeChat's. Both are empty where the card
-// has no such field.
+// CustomField is the heading of custom_field1, custom_field2 or custom_field3 on the
+// card's face: a name of the merchant's, or one of WeChat's. Both are empty if the
+// card has no such field.
 type CustomField struct {
 	Name string `json:"name"`
 	Type string `json:"name_type"` // FIELD_NAME_TYPE_…
 }
 
-// Card reads one card. raw is the card as WeChat gave it, with all that Card
-// leaves out. An unknown card is an *Error whose UnknownCard is true.
+// Card returns one card (page "查看卡券详情"). raw is the complete card as WeChat sent
+// it. If there is no such card, the error is an *Error and UnknownCard returns true.
 func (c *Client) Card(ctx context.Context, cardID string) (card Card, raw json.RawMessage, err error) {
-	answer := cardAnswer{wanted: cardID}
-	body := struct {
-		CardID string `json:"card_id"`
-	}{cardID}
-	if err := c.post(ctx, "/card/get", body, &answer); err != nil {
+	answer := cardAnswer{cardID: cardID}
+	if err := c.post(ctx, "/card/get", object{"card_id": cardID}, &answer); err != nil {
 		return Card{}, nil, err
 	}
 	return answer.card(), json.RawMessage(answer.Card), nil
 }
 
-// Cards lists some of the account's cards, at most 50, from offset on, and how
-// many there are in all (page "批量查询卡券列表").
+// Cards returns at most 50 card_ids of the account, from offset on, and the number
+// of all cards (page "批量查询卡券列表").
 func (c *Client) Cards(ctx context.Context, offset, count int) (ids []string, total int, err error) {
 	var list cardList
 	body := struct {
@@ -84,7 +82,7 @@ type cardList struct {
 	Total int      `json:"total_num"`
 }
 
-func (l *cardList) lack() string {
+func (l *cardList) invalidField() string {
 	for _, id := range l.IDs {
 		if !printable(id, maxCardID) {
 			return "card_id_list"
@@ -93,17 +91,17 @@ func (l *cardList) lack() string {
 	return ""
 }
 
-// cardAnswer is the answer of /card/get. The attributes stand under a key that
-// is the card's type in lower case.
+// cardAnswer is the answer of /card/get. The key of the attributes is the card's
+// type in lower case.
 type cardAnswer struct {
 	Card jsontext.Value `json:"card"`
 
-	wanted string
-	kind   string
-	body   cardBody
+	cardID   string
+	cardType string
+	body     cardAttributes
 }
 
-type cardBody struct {
+type cardAttributes struct {
 	BaseInfo struct {
 		ID        string `json:"id"`
 		Status    string `json:"status"`
@@ -139,18 +137,18 @@ type cardBody struct {
 	Field3 jsontext.Value `json:"custom_field3"`
 }
 
-// lack reads the attributes, too, because they can be missing as a whole; one
-// that is missing alone is false or zero, as WeChat's own defaults are.
-func (a *cardAnswer) lack() string {
+// invalidField also reads the attributes, because all of them can be missing. A
+// single missing attribute is false or zero, which are WeChat's defaults.
+func (a *cardAnswer) invalidField() string {
 	var parts map[string]jsontext.Value
-	if a.Card == nil || read(a.Card, &parts) != nil || read(parts["card_type"], &a.kind) != nil {
+	if a.Card == nil || unmarshal(a.Card, &parts) != nil || unmarshal(parts["card_type"], &a.cardType) != nil {
 		return "card"
 	}
-	details, found := parts[strings.ToLower(a.kind)]
+	details, found := parts[strings.ToLower(a.cardType)]
 	switch {
-	case !found, read(details, &a.body) != nil:
+	case !found, unmarshal(details, &a.body) != nil:
 		return "card"
-	case a.body.BaseInfo.ID != "" && a.body.BaseInfo.ID != a.wanted:
+	case a.body.BaseInfo.ID != "" && a.body.BaseInfo.ID != a.cardID:
 		return "card of that id"
 	case a.body.BaseInfo.Status == "":
 		return "status"
@@ -165,7 +163,7 @@ func (a *cardAnswer) card() Card {
 		left = *base.SKU.Quantity
 	}
 	return Card{
-		ID: a.wanted, Type: a.kind, Status: cardStatus(base.Status),
+		ID: a.cardID, Type: a.cardType, Status: cardStatus(base.Status),
 		Title: base.Title, BrandName: base.BrandName, LogoURL: base.LogoURL, Color: base.Color,
 		BackgroundPicURL: body.BackgroundPicURL, Prerogative: body.Prerogative, Description: base.Terms,
 		CustomFields:  [3]CustomField{customField(body.Field1), customField(body.Field2), customField(body.Field3)},
@@ -178,17 +176,17 @@ func (a *cardAnswer) card() Card {
 	}
 }
 
-// customField reads a heading. It only decorates, so one that WeChat writes in
-// another way is none, and no reason to refuse the card.
+// customField reads a heading. It is only shown, so one of an unexpected form counts
+// as none and the card is still accepted.
 func customField(raw jsontext.Value) (f CustomField) {
-	if raw == nil || read(raw, &f) != nil {
+	if raw == nil || unmarshal(raw, &f) != nil {
 		return CustomField{}
 	}
 	return f
 }
 
-// cardStatus makes one of the two spellings that are about for three of the
-// statuses; which of them WeChat sends is not certain.
+// cardStatus returns one spelling for the three statuses that WeChat's pages spell
+// in two ways; it is uncertain which WeChat sends.
 func cardStatus(s string) string {
 	switch s {
 	case "CARD_STATUS_VERIFY_FALL":

@@ -10,59 +10,60 @@ import (
 	"time"
 )
 
-// Tokens keeps the access_token of the Official Account.
+// Tokens provides the access_token of the Official Account.
 type Tokens interface {
-	// Token returns a token that is worth trying. It may block until ctx is done.
+	// Token returns a token that WeChat may accept. It may block until ctx is done.
 	Token(ctx context.Context) (string, error)
-	// Invalidate says that WeChat refused this token. It does nothing if the
-	// token is not the current one any more.
+	// Invalidate records that WeChat rejected this token. It does nothing if the
+	// token is no longer the current one.
 	Invalidate(ctx context.Context, rejected string) error
 }
 
-// Client makes the calls that an access_token authenticates. A token that
-// WeChat rejects (40001, 40014, 42001) is reported to Tokens and the call is
-// repeated once with the next one; a second rejection is returned. It is safe
-// for concurrent use.
+// Client makes the calls that an access_token authenticates. When WeChat rejects a
+// token (40001, 40014, 42001), the Client invalidates it and repeats the call once
+// with the next; a second rejection is returned. It is safe for concurrent use.
 //
-// Its methods block for Options.Timeout at most, repetition included. Their
-// errors are *Error, or wrap what Tokens returned.
+// Its methods block for Options.Timeout at most, the repetition included. Their
+// errors are *Error, or wrap an error of Tokens.
 type Client struct {
-	tokens Tokens
-	once   *wire // for GETs: see the package comment
-	kept   *wire
+	tokens  Tokens
+	oneShot *transport // for GETs: see the package comment
+	pooled  *transport
 }
 
-// NewClient returns the Client of the account whose tokens these are.
+// NewClient returns the Client of the account that tokens belong to.
 func NewClient(tokens Tokens, o Options) *Client {
-	return &Client{tokens, newWire(o, false), newWire(o, true)}
+	return &Client{tokens, newTransport(o, false), newTransport(o, true)}
 }
 
-// Close lets go of the connections that wait for another call. The Client
-// stays usable.
-func (c *Client) Close() { c.kept.http.CloseIdleConnections() }
+// Close closes idle connections. The Client remains usable.
+func (c *Client) Close() { c.pooled.http.CloseIdleConnections() }
 
-// Ticket fetches a ticket of the account: kind is "wx_card" for the api_ticket
-// that signs cards, "jsapi" for the one that signs wx.config (page
-// "获取临时票据 getticket"). The quota is small: fetch once per lifetime for all
+// Ticket fetches a ticket of the account: kind is "wx_card" for the api_ticket that
+// signs cards, or "jsapi" for the ticket that signs wx.config (page
+// "获取临时票据 getticket"). The quota is small: one fetch per lifetime must serve all
 // replicas. ttl is counted from the start of the call.
 func (c *Client) Ticket(ctx context.Context, kind string) (value string, ttl time.Duration, err error) {
 	var t ticketAnswer
-	if err := c.call(ctx, "/cgi-bin/ticket/getticket", url.Values{"type": {kind}}, content{}, &t); err != nil {
+	if err := c.call(ctx, "/cgi-bin/ticket/getticket", url.Values{"type": {kind}}, requestBody{}, &t); err != nil {
 		return "", 0, err
 	}
 	return t.Value, seconds(t.Life), nil
 }
 
-// post is call with a body.
+// object is the body of a request.
+type object map[string]any
+
+// post makes one call with a JSON body.
 func (c *Client) post(ctx context.Context, path string, body, answer any) error {
 	text, err := encode(body)
 	if err != nil {
-		return &Error{API: path, Msg: "request is not UTF-8", kind: "malformed"}
+		return &Error{API: path, Msg: "request is not UTF-8", failure: "malformed"}
 	}
-	return c.call(ctx, path, url.Values{}, content{jsonType, text}, answer)
+	return c.call(ctx, path, url.Values{}, requestBody{jsonType, text}, answer)
 }
 
-// upload is post of a file, as a form with the one field "media".
+// upload makes one call with a file: a form with the single field "media".
 func (c *Client) upload(ctx context.Context, path, name string, data []byte, answer any) error {
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
@@ -71,41 +72,41 @@ func (c *Client) upload(ctx context.Context, path, name string, data []byte, ans
 		_, err = part.Write(data)
 	}
 	if err = errors.Join(err, w.Close()); err != nil {
-		return fmt.Errorf("write a form: %w", err) // into memory: does not happen
+		return fmt.Errorf("wechat: write a form: %w", err) // cannot fail in memory
 	}
-	return c.call(ctx, path, url.Values{}, content{w.FormDataContentType(), form.Bytes()}, answer)
+	return c.call(ctx, path, url.Values{}, requestBody{w.FormDataContentType(), form.Bytes()}, answer)
 }
 
-// call makes one call with the current access_token, and once more with the
-// next if WeChat rejects the first.
-func (c *Client) call(ctx context.Context, path string, query url.Values, body content, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, c.kept.Timeout)
+// call makes one call with the current access_token. If WeChat rejects the token, it
+// repeats the call with the next.
+func (c *Client) call(ctx context.Context, path string, query url.Values, body requestBody, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.pooled.Timeout)
 	defer cancel()
 	token, err := c.tokens.Token(ctx)
 	if err != nil {
-		return fmt.Errorf("access_token for %s: %w", path, err)
+		return fmt.Errorf("wechat: get access_token for %s: %w", path, err)
 	}
-	err = c.with(ctx, token, path, query, body, answer)
+	err = c.callWith(ctx, token, path, query, body, answer)
 	if rejected := (*Error)(nil); !errors.As(err, &rejected) || !rejected.TokenRejected() {
 		return err
 	}
-	stays := c.tokens.Invalidate(ctx, token)
+	invalidateErr := c.tokens.Invalidate(ctx, token)
 	next, failed := c.tokens.Token(ctx)
 	switch {
 	case failed != nil:
-		return fmt.Errorf("access_token for %s: %w", path, failed)
-	case stays != nil && next == token: // the same would only be rejected again
+		return fmt.Errorf("wechat: get access_token for %s: %w", path, failed)
+	case invalidateErr != nil && next == token: // it would be rejected again
 		return err
 	}
-	return c.with(ctx, next, path, query, body, answer)
+	return c.callWith(ctx, next, path, query, body, answer)
 }
 
-// with makes the call with this token.
-func (c *Client) with(ctx context.Context, token, path string, query url.Values, body content, answer any) error {
+// callWith makes the call once, with this token.
+func (c *Client) callWith(ctx context.Context, token, path string, query url.Values, body requestBody, answer any) error {
 	query.Set("access_token", token)
-	w := c.kept
+	t := c.pooled
 	if body.data == nil {
-		w = c.once
+		t = c.oneShot
 	}
-	return w.exchange(ctx, request{path: path, query: query, body: body, secrets: []string{token}}, answer)
+	return t.exchange(ctx, request{path: path, query: query, body: body, secrets: []string{token}}, answer)
 }

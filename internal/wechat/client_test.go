@@ -30,8 +30,7 @@ func TestClient_Ticket(t *testing.T) {
 	}
 }
 
-// Fetching a ticket is rationed as logging in is: a GET that Go repeats on its
-// own would cost a second one.
+// Tickets have a small quota: a GET that Go repeats by itself would use it twice.
 func TestClient_Ticket_never_meets_a_dropped_connection_twice(t *testing.T) {
 	t.Parallel()
 	base, requests := droppingServer(t, `{"ticket":"t","expires_in":7200}`)
@@ -155,7 +154,7 @@ func TestClient_Card_knows_both_spellings_of_a_status(t *testing.T) {
 	}
 }
 
-// A card that cannot be read must not pass for one that takes no code.
+// An unreadable card must not be taken for a card without a custom code.
 func TestClient_Card_refuses_half_a_card(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// maxSkew is how far the local clock may be off before WeChat's is believed
-// instead: the header has whole seconds and an answer may take several.
+// maxSkew is the largest difference that is ignored: the header has whole seconds,
+// and an answer may take several.
 const maxSkew = time.Minute
 
-// Clock is the local clock, corrected by WeChat's when the two are more than
-// 60 s apart: WeChat refuses a cardExt whose timestamp is far off. The zero
-// Clock is ready and goes by the local clock. It is safe for concurrent use.
+// Clock is the local clock, corrected by WeChat's when they differ by more than 60 s:
+// WeChat refuses a cardExt with a wrong timestamp. The zero Clock is ready and equal
+// to the local clock. It is safe for concurrent use.
 type Clock struct{ offset atomic.Int64 }
 
-// Observe learns from the Date header of an answer of WeChat; receivedAt is
-// when it came, by the local clock. What is no date is ignored.
+// Observe sets the correction from the Date header of WeChat's answer that was
+// received at receivedAt by the local clock. An invalid date is ignored.
 func (c *Clock) Observe(dateHeader string, receivedAt time.Time) {
 	date, err := http.ParseTime(dateHeader)
 	if err != nil {
@@ -29,8 +29,8 @@ func (c *Clock) Observe(dateHeader string, receivedAt time.Time) {
 	c.offset.Store(int64(offset))
 }
 
-// Offset is what has to be added to the local clock: 0 unless it is wrong.
+// Offset returns the correction of the local clock: 0 unless it is wrong.
 func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
-// Now is the corrected time.
+// Now returns the corrected time.
 func (c *Clock) Now() time.Time { return time.Now().Add(c.Offset()) }

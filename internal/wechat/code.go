@@ -2,19 +2,16 @@ package wechat
 
 import "context"
 
-// maxCode is three times what WeChat lets a card's code have.
+// maxCode is three times the longest code that WeChat allows.
 const maxCode = 64
 
-// DecryptCode turns the code that wx.addCard's success gave, or an H5 page got
-// as encrypt_code, into the card's code (page "Code解码接口"). The latter must
-// be URL-decoded once before. An *Error whose EncryptedCodeRefused is true
-// means that it is none of this account's.
+// DecryptCode returns the code of a card (page "Code解码接口"). encryptCode is the code
+// that wx.addCard returned, or the encrypt_code of a web page, URL-decoded once. If it
+// is not one of this account, the error is an *Error and EncryptedCodeRefused returns
+// true.
 func (c *Client) DecryptCode(ctx context.Context, encryptCode string) (code string, err error) {
 	var plain plainCode
-	body := struct {
-		EncryptCode string `json:"encrypt_code"`
-	}{encryptCode}
-	if err := c.post(ctx, "/card/code/decrypt", body, &plain); err != nil {
+	if err := c.post(ctx, "/card/code/decrypt", object{"encrypt_code": encryptCode}, &plain); err != nil {
 		return "", err
 	}
 	return plain.Code, nil
@@ -24,25 +21,20 @@ type plainCode struct {
 	Code string `json:"code"`
 }
 
-func (p *plainCode) lack() string {
-	if !printable(p.Code, maxCode) {
-		return "code"
-	}
-	return ""
-}
+func (p *plainCode) invalidField() string { return unprintable("code", p.Code, maxCode) }
 
-// CodeState is where a code is: in whose wallet, of which card.
+// CodeState is the state of a code: its card and the wallet that it is in.
 type CodeState struct {
-	CardID     string // compare it with the card that was asked for
+	CardID     string // may be another card than the one in the request
 	OpenID     string // the Official Account's; empty if WeChat did not say
 	Status     string // NORMAL, CONSUMED, EXPIRE, GIFTING, GIFT_SUCC, GIFT_TIMEOUT, DELETE, UNAVAILABLE
 	CanConsume bool
 	OuterStr   string
 }
 
-// Code asks for the state of a code (page "查询Code接口"), whatever that state
-// is: check_consume is false. A code that nobody took, or that was given away,
-// is an *Error whose UnknownCode is true.
+// Code returns the state of a code (page "查询Code接口"), also of one that cannot be
+// used: check_consume is false. For a code that is in no wallet, or was given away,
+// the error is an *Error and UnknownCode returns true.
 func (c *Client) Code(ctx context.Context, cardID, code string) (CodeState, error) {
 	var state codeAnswer
 	body := struct {
@@ -66,7 +58,7 @@ type codeAnswer struct {
 	OuterStr   string `json:"outer_str"`
 }
 
-func (a *codeAnswer) lack() string {
+func (a *codeAnswer) invalidField() string {
 	switch {
 	case !printable(a.Card.CardID, maxCardID):
 		return "card_id"
@@ -76,17 +68,17 @@ func (a *codeAnswer) lack() string {
 	return ""
 }
 
-// Held is one card in a wallet.
-type Held struct {
+// WalletCard is one card in a wallet.
+type WalletCard struct {
 	CardID string `json:"card_id"`
 	Code   string `json:"code"`
 }
 
-// CardList lists the cards that a user of the Official Account holds, of one
-// card or, with an empty cardID, of all (page "获取用户已领取卡券接口"). The
-// openid of a mini-program is refused (40003).
-func (c *Client) CardList(ctx context.Context, openID, cardID string) ([]Held, error) {
-	var list heldList
+// CardList returns the cards in the wallet of a user of the Official Account: the
+// copies of one card or, with an empty cardID, of all cards (page
+// "获取用户已领取卡券接口"). WeChat refuses the openid of a mini-program (40003).
+func (c *Client) CardList(ctx context.Context, openID, cardID string) ([]WalletCard, error) {
+	var list walletCards
 	body := struct {
 		OpenID string `json:"openid"`
 		CardID string `json:"card_id,omitempty"`
@@ -97,15 +89,25 @@ func (c *Client) CardList(ctx context.Context, openID, cardID string) ([]Held, e
 	return list.Cards, nil
 }
 
-type heldList struct {
-	Cards []Held `json:"card_list"`
+type walletCards struct {
+	Cards []WalletCard `json:"card_list"`
 }
 
-func (l *heldList) lack() string {
-	for _, held := range l.Cards {
-		if !printable(held.CardID, maxCardID) || !printable(held.Code, maxCode) {
+func (l *walletCards) invalidField() string {
+	for _, card := range l.Cards {
+		if !printable(card.CardID, maxCardID) || !printable(card.Code, maxCode) {
 			return "card_list"
 		}
 	}
 	return ""
+}
+
+// MakeUnavailable ends a code for ever; its holder sees 失效 (page "设置卡券失效接口").
+func (c *Client) MakeUnavailable(ctx context.Context, cardID, code, reason string) error {
+	body := struct {
+		CardID string `json:"card_id"`
+		Code   string `json:"code"`
+		Reason string `json:"reason,omitempty"`
+	}{cardID, code, reason}
+	return c.post(ctx, "/card/code/unavailable", body, nil)
 }

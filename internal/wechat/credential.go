@@ -3,14 +3,15 @@ package wechat
 import "time"
 
 const (
-	// maxCredential bounds tokens and tickets; WeChat advises 512 for a token.
+	// maxCredential limits tokens and tickets; WeChat advises to store 512
+	// characters for a token.
 	maxCredential = 1024
-	// maxLife is far beyond the two hours of WeChat's tokens and tickets: what
-	// is said to live longer is a mistake, and would be kept for ever.
+	// maxLife, in seconds, is far beyond the two hours of WeChat's tokens and
+	// tickets. A longer lifetime is a mistake and would keep a credential for ever.
 	maxLife = 30 * 24 * 60 * 60
 )
 
-// tokenAnswer and ticketAnswer issue a credential.
+// tokenAnswer and ticketAnswer contain a new credential.
 type tokenAnswer struct {
 	Value string `json:"access_token"`
 	Life  int64  `json:"expires_in"` // seconds
@@ -21,10 +22,14 @@ type ticketAnswer struct {
 	Life  int64  `json:"expires_in"`
 }
 
-func (a *tokenAnswer) lack() string  { return lackOfCredential("access_token", a.Value, a.Life) }
-func (a *ticketAnswer) lack() string { return lackOfCredential("ticket", a.Value, a.Life) }
+func (a *tokenAnswer) invalidField() string {
+	return invalidCredentialField("access_token", a.Value, a.Life)
+}
+func (a *ticketAnswer) invalidField() string {
+	return invalidCredentialField("ticket", a.Value, a.Life)
+}
 
-func lackOfCredential(name, value string, life int64) string {
+func invalidCredentialField(name, value string, life int64) string {
 	if !printable(value, maxCredential) {
 		return name
 	}
@@ -34,9 +39,17 @@ func lackOfCredential(name, value string, life int64) string {
 	return ""
 }
 
+// unprintable returns name if value is not printable, otherwise "".
+func unprintable(name, value string, most int) string {
+	if printable(value, most) {
+		return ""
+	}
+	return name
+}
+
 func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
-// printable reports 1 to most characters of ASCII that can be seen.
+// printable reports whether s has 1 to most characters, all of them visible ASCII.
 func printable(s string, most int) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {

@@ -11,13 +11,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// status is what every answer may begin with; without errcode it is a success.
+// status is the part that all answers share. An answer without errcode is a success.
 type status struct {
 	Code errcode `json:"errcode"`
 	Msg  any     `json:"errmsg"`
 }
 
-// errcode is a number, and here and there the same number in a string.
+// errcode is a number; some calls send it as a string.
 type errcode int
 
 func (c *errcode) UnmarshalJSON(text []byte) error {
@@ -30,51 +30,54 @@ func (c *errcode) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// usable is an answer that can say of itself what it lacks; "" is nothing.
-type usable interface{ lack() string }
+// validator is an answer with required fields.
+type validator interface {
+	// invalidField returns the first field that is missing or unusable, or "".
+	invalidField() string
+}
 
 func (r reply) isObject() bool {
 	return bytes.HasPrefix(bytes.TrimLeft(r.body, " \t\r\n"), []byte("{"))
 }
 
-// decode puts the answer into answer, or says why it is none.
+// decode stores the reply in answer, or returns why it cannot be used.
 func (r reply) decode(q request, answer any) *Error {
 	var s status
 	switch {
 	case r.status/100 == 3:
-		return malformed(q.path, "redirect refused", r)
+		return malformedAnswer(q.path, "redirect refused", r)
 	case len(bytes.TrimSpace(r.body)) == 0:
-		return malformed(q.path, "empty answer", r)
-	case !r.isObject() || read(r.body, &s) != nil:
-		return malformed(q.path, "answer is not a JSON object", r)
+		return malformedAnswer(q.path, "empty answer", r)
+	case !r.isObject() || unmarshal(r.body, &s) != nil:
+		return malformedAnswer(q.path, "answer is not a JSON object", r)
 	case s.Code != 0:
-		return refused(q, s)
+		return refusal(q, s)
 	case r.status/100 != 2:
-		return malformed(q.path, "answer is an HTTP error", r)
+		return malformedAnswer(q.path, "answer is an HTTP error", r)
 	case answer == nil:
 		return nil
-	case read(r.body, answer) != nil:
-		return malformed(q.path, "answer has a value of the wrong type", r)
+	case unmarshal(r.body, answer) != nil:
+		return malformedAnswer(q.path, "answer has a value of the wrong type", r)
 	}
-	if a, ok := answer.(usable); ok && a.lack() != "" {
-		return malformed(q.path, "answer has no usable "+a.lack(), r)
+	if a, ok := answer.(validator); ok && a.invalidField() != "" {
+		return malformedAnswer(q.path, "answer has no usable "+a.invalidField(), r)
 	}
 	return nil
 }
 
-// read is lenient about bytes that are not UTF-8: people's names hold them.
-func read(body []byte, into any) error {
+// unmarshal accepts bytes that are not UTF-8: the names of users contain them.
+func unmarshal(body []byte, into any) error {
 	return json.Unmarshal(body, into, jsontext.AllowInvalidUTF8(true))
 }
 
-func refused(q request, s status) *Error {
+func refusal(q request, s status) *Error {
 	text, _ := s.Msg.(string)
 	msg, trace := splitTrace(q.redact(text))
-	return &Error{API: q.path, Code: int(s.Code), Msg: msg, Trace: trace, reached: true}
+	return &Error{API: q.path, Code: int(s.Code), Msg: msg, Trace: trace, connected: true}
 }
 
-// redact makes a text of WeChat's fit for a log: without what was sent in
-// confidence, without control characters, and not too long.
+// redact makes a text of WeChat's fit for a log: without the secrets of the request,
+// without control characters, and at most 256 bytes long.
 func (r request) redact(text string) string {
 	for _, secret := range r.secrets {
 		if secret != "" {
@@ -90,8 +93,8 @@ func (r request) redact(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), 256)], "")
 }
 
-// splitTrace cuts off the tail by which WeChat's support finds a call. It is
-// different every time: no two messages would be equal.
+// splitTrace splits off the tail by which WeChat's support finds a call. It differs
+// for every call, so with it no two messages would be equal.
 func splitTrace(text string) (msg, trace string) {
 	at := -1
 	for _, mark := range []string{" rid:", " hint:", " hints:"} {

@@ -2,8 +2,8 @@ package wechat
 
 import "github.com/go-json-experiment/json"
 
-// encode writes v as WeChat wants it: UTF-8 without \u escapes (47002, and
-// 40033 in places). JSON cannot write a control character otherwise, so these
+// encode returns v as JSON in UTF-8 without \u escapes, which WeChat refuses (47002,
+// some calls 40033). Control characters, which JSON can only write as escapes,
 // become spaces. A string that is not UTF-8 is an error.
 func encode(v any) ([]byte, error) {
 	body, err := json.Marshal(v, json.Deterministic(true))

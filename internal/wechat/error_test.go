@@ -41,7 +41,8 @@ func TestError_is_classed_by_call_and_errcode(t *testing.T) {
 		want string
 	}{
 		{tokenAPI, 40001, "permanent"}, {loginAPI, 40001, "permanent"},
-		{ticketAPI, 40001, "rejected,temporary"}, {cardAPI, 40001, "rejected,temporary"}, {cardAPI, 40014, "rejected,temporary"}, {cardAPI, 42001, "rejected,temporary"},
+		{ticketAPI, 40001, "rejected,temporary"}, {cardAPI, 40001, "rejected,temporary"}, {cardAPI, 40014, "rejected,temporary"},
+		{cardAPI, 42001, "rejected,temporary"},
 		{tokenAPI, 42001, ""},
 		{tokenAPI, 40013, "permanent"}, {tokenAPI, 40125, "permanent"}, {tokenAPI, 40164, "permanent"}, {cardAPI, 40164, "permanent"},
 		{tokenAPI, 61004, "permanent"}, {tokenAPI, 40243, "permanent"}, {cardAPI, 48001, "permanent"}, {cardAPI, 50002, "permanent"},

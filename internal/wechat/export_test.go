@@ -2,13 +2,13 @@ package wechat
 
 import "net/http"
 
-// Transports are those over which requests go out.
+// Transports returns all HTTP transports of a and c.
 func Transports(a *App, c *Client) (all []*http.Transport) {
-	for _, w := range []*wire{a.wire, c.once, c.kept} {
+	for _, w := range []*transport{a.transport, c.oneShot, c.pooled} {
 		all = append(all, w.http.Transport.(*http.Transport))
 	}
 	return all
 }
 
-// ParseOpenCard is fuzzed: it reads a URL of somebody else's making.
+// ParseOpenCard is exported for its fuzz test.
 var ParseOpenCard = parseOpenCard

@@ -10,17 +10,16 @@ import (
 	"syscall"
 )
 
-// lost makes an Error of a failed request. The text is chosen here and nothing
-// of err is kept but the end of a context: net/http prints the whole URL, and
-// in places what the other side sent.
-func lost(api string, reached bool, err error) *Error {
-	e := &Error{API: api, Msg: reason(err), kind: "network", reached: reached}
+// noAnswer returns the Error of a request that err ended. Of err it keeps only that a
+// context ended: net/http prints the whole URL, and sometimes what the server sent.
+func noAnswer(api string, reached bool, err error) *Error {
+	e := &Error{API: api, Msg: reason(err), failure: "network", connected: reached}
 	timeout := net.Error(nil)
 	switch {
 	case errors.Is(err, context.Canceled):
-		e.kind, e.cause = "canceled", context.Canceled
+		e.failure, e.cause = "canceled", context.Canceled
 	case errors.As(err, &timeout) && timeout.Timeout():
-		e.kind, e.cause = "timeout", context.DeadlineExceeded
+		e.failure, e.cause = "timeout", context.DeadlineExceeded
 	}
 	return e
 }
@@ -43,13 +42,13 @@ func reason(err error) string {
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "connection reset"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "connection closed before the whole answer was there"
+		return "connection closed before the end of the answer"
 	}
 	return "request failed"
 }
 
-// malformed makes an Error of an answer that cannot be used. Of the answer
-// itself nothing is said, for it may repeat what was sent.
-func malformed(api, what string, r reply) *Error {
-	return &Error{API: api, Msg: fmt.Sprintf("%s (HTTP %d, %d bytes)", what, r.status, len(r.body)), kind: "malformed", reached: true}
+// malformedAnswer returns the Error of an unusable answer. It contains nothing of the
+// answer, which may repeat what was sent.
+func malformedAnswer(api, what string, r reply) *Error {
+	return &Error{API: api, Msg: fmt.Sprintf("%s (HTTP %d, %d bytes)", what, r.status, len(r.body)), failure: "malformed", connected: true}
 }

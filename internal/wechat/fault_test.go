@@ -127,7 +127,7 @@ var everyCall = map[string]func(ctx context.Context, a *wechat.App, c *wechat.Cl
 	},
 }
 
-// The tables below cover a new method as soon as it is written.
+// The tables below must cover every method.
 func TestEveryCall_has_every_call(t *testing.T) {
 	t.Parallel()
 	for _, of := range []any{&wechat.App{}, &wechat.Client{}} {
@@ -139,7 +139,7 @@ func TestEveryCall_has_every_call(t *testing.T) {
 	}
 }
 
-// hijacked answers with raw bytes, after reading the request, and hangs up.
+// hijacked reads the request, answers with raw bytes and closes the connection.
 func hijacked(raw func(r *http.Request) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -160,7 +160,7 @@ func whole(status int, text string) http.HandlerFunc {
 	}
 }
 
-// sentBack is everything of a request that an upstream could repeat.
+// sentBack returns everything in a request that an upstream could repeat.
 func sentBack(r *http.Request) string {
 	body, _ := io.ReadAll(r.Body)
 	return fmt.Sprint(r.URL.String(), r.URL.Query(), string(body), sessionKey, aTicket)
@@ -175,10 +175,11 @@ type faultCase struct {
 
 func faults() map[string]faultCase {
 	return map[string]faultCase{
-		"nothing at all":     {hijacked(func(*http.Request) string { return "" }), "connection", true, nil},
-		"garbage":            {hijacked(func(*http.Request) string { return "\x00\x01\x02 junk\r\n\r\n" }), "request failed", true, nil},
-		"request repeated":   {hijacked(func(r *http.Request) string { return sentBack(r) + "\r\n\r\n" }), "request failed", true, nil},
-		"truncated":          {hijacked(func(*http.Request) string { return "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"errco" }), "connection", true, nil},
+		"nothing at all":   {hijacked(func(*http.Request) string { return "" }), "connection", true, nil},
+		"garbage":          {hijacked(func(*http.Request) string { return "\x00\x01\x02 junk\r\n\r\n" }), "request failed", true, nil},
+		"request repeated": {hijacked(func(r *http.Request) string { return sentBack(r) + "\r\n\r\n" }), "request failed", true, nil},
+		"truncated": {hijacked(func(*http.Request) string { return "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"errco" }),
+			"connection", true, nil},
 		"half an object":     {whole(200, `{"errcode":0,`), "not a JSON object", true, nil},
 		"empty":              {whole(200, ""), "empty", true, nil},
 		"blank":              {whole(200, " \r\n"), "empty", true, nil},
@@ -202,7 +203,7 @@ func faults() map[string]faultCase {
 	}
 }
 
-// bomb is a small answer that unpacks to 32 MiB.
+// bomb returns a small answer that decompresses to 32 MiB.
 func bomb() http.HandlerFunc {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -226,7 +227,7 @@ func repeatsInErrmsg(w http.ResponseWriter, r *http.Request) {
 }
 
 func silent(_ http.ResponseWriter, r *http.Request) {
-	io.Copy(io.Discard, r.Body) // else nobody notices that the client is gone
+	io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client is gone
 	<-r.Context().Done()
 }
 
@@ -271,7 +272,7 @@ func TestEveryCall_under_every_fault_says_what_happened_and_no_secret(t *testing
 	}
 }
 
-// newUpstreamRaw leaves the request's body to the handler.
+// newUpstreamRaw leaves the body of the request to the handler.
 func newUpstreamRaw(t *testing.T, answer http.HandlerFunc) *httptest.Server {
 	s := httptest.NewUnstartedServer(answer)
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
@@ -280,7 +281,7 @@ func newUpstreamRaw(t *testing.T, answer http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// noSecret searches every way in which an error may get into a log.
+// noSecret searches every form in which an error may be logged.
 func noSecret(t *testing.T, err error) {
 	t.Helper()
 	var out bytes.Buffer

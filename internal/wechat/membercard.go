@@ -7,28 +7,28 @@ import (
 	"time"
 )
 
-// Activation is what a member card begins with. A nil number or an empty text
-// is not sent.
+// Activation has the initial values of a member card. A nil number or an empty text is
+// not sent.
 type Activation struct {
-	CardID           string // may be empty for a card whose codes are WeChat's
+	CardID           string // may be empty for a card with WeChat's own codes
 	Code             string
 	MembershipNumber string
 	InitBonus        *int64 // points
 	InitBonusRecord  string
 	InitBalance      *int64    // fen (分)
 	CustomFields     [3]string // each at most 12 bytes
-	Begin, End       time.Time // of the card's validity; zero: the card's own
+	Begin, End       time.Time // validity; zero: that of the card
 	BackgroundPicURL string
 }
 
-// Activate activates a card in a wallet (page "激活会员卡"). Doing it again
-// writes the membership number anew and is no error.
+// Activate activates a card in a wallet (page "激活会员卡"). Activating it again
+// replaces the membership number and is not an error.
 func (c *Client) Activate(ctx context.Context, a Activation) error {
 	return c.post(ctx, "/card/membercard/activate", activateBody{
 		MembershipNumber: a.MembershipNumber, Code: a.Code, CardID: a.CardID,
 		InitBonus: a.InitBonus, InitBonusRecord: a.InitBonusRecord, InitBalance: a.InitBalance,
 		Field1: a.CustomFields[0], Field2: a.CustomFields[1], Field3: a.CustomFields[2],
-		Begin: unix(a.Begin), End: unix(a.End), BackgroundPicURL: a.BackgroundPicURL,
+		Begin: unixSeconds(a.Begin), End: unixSeconds(a.End), BackgroundPicURL: a.BackgroundPicURL,
 	}, nil)
 }
 
@@ -47,14 +47,14 @@ type activateBody struct {
 	BackgroundPicURL string `json:"background_pic_url,omitempty"`
 }
 
-func unix(t time.Time) int64 {
+func unixSeconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return t.Unix()
 }
 
-// UserInfo is a member's card as WeChat has it.
+// UserInfo is the state of a member card at WeChat.
 type UserInfo struct {
 	OpenID           string // the Official Account's
 	Nickname         string
@@ -74,14 +74,10 @@ type FormField struct {
 	Values []string `json:"value_list"` // of a check box
 }
 
-// UserInfo reads a member's card (page "拉取会员信息").
+// UserInfo returns the state of a member card (page "拉取会员信息").
 func (c *Client) UserInfo(ctx context.Context, cardID, code string) (UserInfo, error) {
 	var a userInfoAnswer
-	body := struct {
-		CardID string `json:"card_id"`
-		Code   string `json:"code"`
-	}{cardID, code}
-	if err := c.post(ctx, "/card/membercard/userinfo/get", body, &a); err != nil {
+	if err := c.post(ctx, "/card/membercard/userinfo/get", object{"card_id": cardID, "code": code}, &a); err != nil {
 		return UserInfo{}, err
 	}
 	return UserInfo{
@@ -92,44 +88,46 @@ func (c *Client) UserInfo(ctx context.Context, cardID, code string) (UserInfo, e
 }
 
 type userInfoAnswer struct {
-	OpenID           string `json:"openid"`
-	Nickname         string `json:"nickname"`
-	Sex              string `json:"sex"`
-	MembershipNumber string `json:"membership_number"`
-	Bonus            *whole `json:"bonus"`
-	Balance          *whole `json:"balance"`
-	Status           string `json:"user_card_status"`
-	HasActive        bool   `json:"has_active"`
-	UserInfo         struct {
-		Common []FormField `json:"common_field_list"`
-		Custom []FormField `json:"custom_field_list"`
-	} `json:"user_info"`
+	OpenID           string      `json:"openid"`
+	Nickname         string      `json:"nickname"`
+	Sex              string      `json:"sex"`
+	MembershipNumber string      `json:"membership_number"`
+	Bonus            *whole      `json:"bonus"`
+	Balance          *whole      `json:"balance"`
+	Status           string      `json:"user_card_status"`
+	HasActive        bool        `json:"has_active"`
+	UserInfo         formAnswers `json:"user_info"`
 }
 
-func (a *userInfoAnswer) lack() string {
+type formAnswers struct {
+	Common []FormField `json:"common_field_list"`
+	Custom []FormField `json:"custom_field_list"`
+}
+
+func (a *userInfoAnswer) invalidField() string {
 	if a.OpenID != "" && !printable(a.OpenID, maxOpenID) {
 		return "openid"
 	}
 	return ""
 }
 
-// Change is a new total of points or money on a card's face. Total is what the
-// card will show; Add and Record are only the message about it. So a change
-// that is sent twice counts once. (Page "更新会员信息".)
+// Change is a new total of points or money on a card's face (page "更新会员信息").
+// Total is what the card will show; Add and Record are only shown in the message
+// about it, so a change that is sent twice counts once.
 type Change struct {
 	Total  int64  // points, or fen (分)
 	Add    int64  // 0: not sent
 	Record string // at most 14 汉字; empty: not sent
-	Notify bool   // whether the member gets the message
+	Notify bool   // the member gets the message
 }
 
-// Field is a new text in one of the three custom fields on a card's face.
+// Field is a new text of one of the three custom fields on a card's face.
 type Field struct {
 	Value  string
 	Notify bool
 }
 
-// Update is what changes on a member's card; what is nil or empty stays.
+// Update has the changes of a member card; a nil or empty field does not change.
 type Update struct {
 	CardID, Code     string
 	Bonus, Balance   *Change
@@ -137,12 +135,12 @@ type Update struct {
 	BackgroundPicURL string
 }
 
-// Totals are a card's figures after an update; nil: WeChat did not say.
+// Totals are the figures of a card after an update; nil: WeChat did not say.
 type Totals struct{ Bonus, Balance *int64 }
 
-// UpdateUser changes a member's card that is active. WeChat notifies of bonus
-// and balance unless told not to: the flags are always sent. It is harmless to
-// repeat.
+// UpdateUser changes an active member card (page "更新会员信息"). It is idempotent.
+// WeChat notifies the member of bonus and balance by default, so the flags are always
+// sent.
 func (c *Client) UpdateUser(ctx context.Context, u Update) (Totals, error) {
 	var result struct {
 		Bonus   *whole `json:"result_bonus"`
@@ -194,8 +192,8 @@ func (u Update) body() (b updateBody) {
 	return b
 }
 
-// whole is a whole number that WeChat may write as 100 or as 100.00: its own
-// clients read the balance as a fraction.
+// whole is a whole number that WeChat may write as 100 or as 100.00: its own clients
+// read the balance as a fraction.
 type whole int64
 
 func (w *whole) UnmarshalJSON(text []byte) error {

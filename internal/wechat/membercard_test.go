@@ -10,8 +10,8 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-// A golden body keeps apart what is 0 and what is not there: WeChat takes a
-// bonus of 0 for an order to clear it.
+// The golden bodies distinguish 0 from a missing field: a bonus of 0 makes WeChat clear
+// the bonus.
 func TestClient_sends_these_bodies(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -123,7 +123,7 @@ func TestClient_CardList(t *testing.T) {
 	t.Parallel()
 	got, err := says(t, `{"errcode":0,"card_list":[{"code":"1","card_id":"p1"},{"code":"2","card_id":"p1"}],"has_share_card":false}`).
 		client(t, twoTokens()).CardList(t.Context(), "o1", "p1")
-	if want := []wechat.Held{{CardID: "p1", Code: "1"}, {CardID: "p1", Code: "2"}}; !reflect.DeepEqual(got, want) || err != nil {
+	if want := []wechat.WalletCard{{CardID: "p1", Code: "1"}, {CardID: "p1", Code: "2"}}; !reflect.DeepEqual(got, want) || err != nil {
 		t.Errorf("%v %v", got, err)
 	}
 }

@@ -2,12 +2,12 @@ package wechat
 
 import "context"
 
-// Quota is how much of a call's daily allowance is used. The calls of all
-// systems of the account count.
+// Quota is the daily quota of a call. The calls of all systems of the account
+// count.
 type Quota struct{ DailyLimit, Used, Left int64 }
 
-// Quota asks for the allowance of the call at path (page "查询API调用额度"). Not
-// every call has one: WeChat refuses the others.
+// Quota returns the quota of the call at path (page "查询API调用额度"). WeChat refuses
+// a call that has none.
 func (c *Client) Quota(ctx context.Context, path string) (Quota, error) {
 	var a struct {
 		Quota struct {
@@ -16,9 +16,6 @@ func (c *Client) Quota(ctx context.Context, path string) (Quota, error) {
 			Left       int64 `json:"remain"`
 		} `json:"quota"`
 	}
-	body := struct {
-		Path string `json:"cgi_path"`
-	}{path}
-	err := c.post(ctx, "/cgi-bin/openapi/quota/get", body, &a)
+	err := c.post(ctx, "/cgi-bin/openapi/quota/get", object{"cgi_path": path}, &a)
 	return Quota(a.Quota), err
 }

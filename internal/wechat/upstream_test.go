@@ -15,7 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-// What must never be seen in an error or a log.
+// Secrets that must never be in an error or a log.
 const (
 	appID      = "wx0123456789abcdef"
 	appSecret  = "S3CRET-app/secret+01"
@@ -26,7 +26,7 @@ const (
 	aTicket    = "S3CRET-ticket-06"
 )
 
-// call is a request as an upstream saw it.
+// call is a request that an upstream received.
 type call struct {
 	Method, Path string
 	Query        url.Values
@@ -34,7 +34,7 @@ type call struct {
 	Body         string
 }
 
-// upstream is a WeChat that answers as the test says and remembers what it saw.
+// upstream is a WeChat that sends the answers of the test and records the requests.
 type upstream struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -55,7 +55,7 @@ func newUpstream(t *testing.T, answer http.HandlerFunc) *upstream {
 	return u
 }
 
-// says answers each request with the next of texts, and the last for ever.
+// says answers each request with the next of texts, and then always with the last.
 func says(t *testing.T, texts ...string) *upstream {
 	t.Helper()
 	var mu sync.Mutex
@@ -86,7 +86,7 @@ func (u *upstream) client(t *testing.T, tokens wechat.Tokens) *wechat.Client {
 	return c
 }
 
-// tokens has one token after the other, as a shared source has.
+// tokens returns one token after the other, as a shared source does.
 type tokens struct {
 	mu       sync.Mutex
 	left     []string

@@ -14,34 +14,59 @@ import (
 
 const maxBody = 4 << 20 // larger than anything WeChat takes here
 
-// object is a JSON object on its way out.
+// object is a JSON object of an answer.
 type object map[string]any
 
 // endpoint is one path of api.weixin.qq.com.
 type endpoint struct {
 	path   string
 	method string
-	token  bool // wants an access_token
+	token  bool // needs an access_token
 	file   bool // takes a form with a file instead of JSON
 	serve  func(*Sim, *call) (object, error)
 }
 
-// call is one request to an endpoint, admitted as far as its fields are filled.
+// call is one request to an endpoint. Its fields are set as its checks succeed.
 type call struct {
 	now     time.Time
 	query   url.Values
 	ip      string
-	account *account // whose access_token it carries
+	account *account // the owner of its access_token
 	body    fields
 
 	contentType string
-	file        []byte // the body as it came, where a file is wanted
+	file        []byte // the raw body of an endpoint that takes a file
 }
 
-// endpoints lists what is imitated of api.weixin.qq.com.
+// findCard returns the card that a request names.
+func (s *Sim) findCard(b fields) (*card, error) {
+	id := b.text("card_id")
+	if err := b.err(); err != nil {
+		return nil, err
+	}
+	if id == "" {
+		return nil, refuse(41012, "no card_id")
+	}
+	c := s.cards[id]
+	if c == nil {
+		return nil, refuse(40073, "no such card")
+	}
+	return c, nil
+}
+
+// endpoints returns what is imitated of api.weixin.qq.com.
 func endpoints() []endpoint {
-	card := func(path string, serve func(*Sim, *call) (object, error)) endpoint {
+	post := func(path string, serve func(*Sim, *call) (object, error)) endpoint {
 		return endpoint{path: path, method: http.MethodPost, token: true, serve: serve}
+	}
+	onCard := func(path string, serve func(*Sim, *call, *card) (object, error)) endpoint {
+		return post(path, func(s *Sim, c *call) (object, error) {
+			found, err := s.findCard(c.body)
+			if err != nil {
+				return nil, err
+			}
+			return serve(s, c, found)
+		})
 	}
 	return []endpoint{
 		{path: "/cgi-bin/stable_token", method: http.MethodPost, serve: (*Sim).stableToken},
@@ -49,33 +74,33 @@ func endpoints() []endpoint {
 		{path: "/cgi-bin/ticket/getticket", method: http.MethodGet, token: true, serve: (*Sim).getTicket},
 		{path: "/sns/jscode2session", method: http.MethodGet, serve: (*Sim).code2Session},
 		{path: "/cgi-bin/openapi/quota/get", method: http.MethodPost, token: true, serve: (*Sim).getQuota},
-		card("/card/create", (*Sim).createCard),
-		card("/card/get", (*Sim).getCard),
-		card("/card/batchget", (*Sim).batchGet),
-		card("/card/update", (*Sim).updateCard),
-		card("/card/delete", (*Sim).deleteCard),
-		card("/card/modifystock", (*Sim).modifyStock),
-		card("/card/testwhitelist/set", (*Sim).setTestWhitelist),
-		card("/card/code/deposit", (*Sim).depositCodes),
-		card("/card/code/getdepositcount", (*Sim).depositCount),
-		card("/card/code/checkcode", (*Sim).checkCodes),
-		card("/card/code/decrypt", (*Sim).decryptCode),
-		card("/card/code/get", (*Sim).getCode),
-		card("/card/code/unavailable", (*Sim).unavailable),
-		card("/card/user/getcardlist", (*Sim).cardsOf),
-		card("/card/qrcode/create", (*Sim).createQRCode),
-		card("/card/landingpage/create", (*Sim).createShelf),
+		post("/card/create", (*Sim).createCard),
+		onCard("/card/get", (*Sim).getCard),
+		post("/card/batchget", (*Sim).batchGet),
+		onCard("/card/update", (*Sim).updateCard),
+		onCard("/card/delete", (*Sim).deleteCard),
+		onCard("/card/modifystock", (*Sim).modifyStock),
+		post("/card/testwhitelist/set", (*Sim).setTestWhitelist),
+		onCard("/card/code/deposit", (*Sim).depositCodes),
+		onCard("/card/code/getdepositcount", (*Sim).depositCount),
+		onCard("/card/code/checkcode", (*Sim).checkCodes),
+		post("/card/code/decrypt", (*Sim).decryptCode),
+		post("/card/code/get", (*Sim).getCode),
+		post("/card/code/unavailable", (*Sim).makeUnavailable),
+		post("/card/user/getcardlist", (*Sim).getCardList),
+		post("/card/qrcode/create", (*Sim).createQRCode),
+		post("/card/landingpage/create", (*Sim).createShelf),
 		{path: "/cgi-bin/media/uploadimg", method: http.MethodPost, token: true, file: true, serve: (*Sim).uploadImage},
-		card("/card/membercard/activateuserform/set", (*Sim).setForm),
-		card("/card/membercard/activate/geturl", (*Sim).getActivateURL),
-		card("/card/membercard/activatetempinfo/get", (*Sim).getTempInfo),
-		card("/card/membercard/activate", (*Sim).activate),
-		card("/card/membercard/userinfo/get", (*Sim).userInfo),
-		card("/card/membercard/updateuser", (*Sim).updateUser),
+		onCard("/card/membercard/activateuserform/set", (*Sim).setActivationForm),
+		onCard("/card/membercard/activate/geturl", (*Sim).getActivateURL),
+		post("/card/membercard/activatetempinfo/get", (*Sim).getTempInfo),
+		post("/card/membercard/activate", (*Sim).activate),
+		post("/card/membercard/userinfo/get", (*Sim).userInfo),
+		post("/card/membercard/updateuser", (*Sim).updateUser),
 	}
 }
 
-// answer is what goes back over the wire.
+// answer is the HTTP answer to a call.
 type answer struct {
 	status      int
 	contentType string
@@ -85,29 +110,29 @@ type answer struct {
 
 func (s *Sim) serveAPI(ep endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		f := s.faults.take(ep.path, r.RemoteAddr)
+		f := s.faults.next(ep.path, r.RemoteAddr)
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			s.calls.count(ep.path, "unreadable")
 			http.Error(w, "", http.StatusBadRequest)
 			return
 		}
-		s.wait(r, f.before())
+		s.pause(r, f.delay(false))
 		var a answer
-		if f.swallows() {
+		if f.preventsEffect() {
 			a = answer{outcome: "fault"}
 		} else {
-			a = s.run(ep, r, body)
+			a = s.handle(ep, r, body)
 		}
-		s.wait(r, f.after())
-		a = f.spoil(a, ep.path, s)
+		s.pause(r, f.delay(true))
+		a = f.apply(a, ep.path, s)
 		s.calls.count(ep.path, a.outcome)
 		f.write(w, a, s.Now())
 	}
 }
 
-// wait passes d of real time, less if the client hangs up or the Sim closes.
-func (s *Sim) wait(r *http.Request, d time.Duration) {
+// pause blocks for d of real time, or until the client hangs up or the Sim closes.
+func (s *Sim) pause(r *http.Request, d time.Duration) {
 	if d <= 0 {
 		return
 	}
@@ -120,23 +145,24 @@ func (s *Sim) wait(r *http.Request, d time.Duration) {
 	}
 }
 
-// run serves one call and encodes the answer while the state cannot change.
-func (s *Sim) run(ep endpoint, r *http.Request, body []byte) answer {
+// handle serves one call. It encodes the answer while it holds s.mu.
+func (s *Sim) handle(ep endpoint, r *http.Request, body []byte) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &call{now: s.Now(), query: r.URL.Query(), ip: hostOf(r.RemoteAddr), contentType: r.Header.Get("Content-Type")}
+	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
+	c := &call{now: s.Now(), query: r.URL.Query(), ip: ip, contentType: r.Header.Get("Content-Type")}
 	err := s.admit(ep, c, r.Method, body)
 	var out object
 	if err == nil {
 		out, err = ep.serve(s, c)
 	}
 	if err != nil {
-		return s.refusedAnswer(ep.path, err)
+		return s.refusalAnswer(ep.path, err)
 	}
 	return answer{status: http.StatusOK, contentType: contentTypeOf(ep.path), body: writeJSON(out), outcome: "0"}
 }
 
-// admit checks what WeChat's gateway checks before the call proper.
+// admit makes the checks that all calls have in common.
 func (s *Sim) admit(ep endpoint, c *call, method string, body []byte) error {
 	if method != ep.method {
 		return refuse(map[string]int{http.MethodPost: 43002, http.MethodGet: 43001}[ep.method], "%s needs %s", ep.path, ep.method)
@@ -157,11 +183,11 @@ func (s *Sim) admit(ep endpoint, c *call, method string, body []byte) error {
 }
 
 func (s *Sim) admitToken(ep endpoint, c *call) error {
-	g, err := s.grantOf(c.query.Get("access_token"), c.now)
+	t, err := s.findToken(c.query.Get("access_token"), c.now)
 	if err != nil {
 		return err
 	}
-	c.account = g.account
+	c.account = t.account
 	if err := s.admitIP(c); err != nil {
 		return err
 	}
@@ -169,14 +195,14 @@ func (s *Sim) admitToken(ep endpoint, c *call) error {
 		if c.account.kind != "official" {
 			return refuse(48001, "the token is the mini-program's; cards are the Official Account's")
 		}
-		if s.guesses.CardPermission == "denied" {
+		if s.assumptions.CardPermission == "denied" {
 			return refuse(48001, "the account has no card permission (guess card_permission)")
 		}
 	}
-	return s.spend(c.account, ep.path, c.now)
+	return s.countCall(c.account, ep.path, c.now)
 }
 
-// admitIP holds the IP whitelist against calls for the Official Account; a
+// admitIP applies the IP whitelist to calls for the Official Account; a
 // mini-program needs none ("Get access token").
 func (s *Sim) admitIP(c *call) error {
 	if c.account.kind != "official" || len(s.ipWhitelist) == 0 || slices.Contains(s.ipWhitelist, c.ip) {
@@ -192,7 +218,7 @@ func (s *Sim) admitBody(c *call, body []byte) error {
 		return refuse(44002, "empty body")
 	}
 	if hasUnicodeEscape(body) {
-		return refuse(number(s.guesses.UnicodeEscape), "the body has a \\u escape")
+		return refuse(number(s.assumptions.UnicodeEscape), "the body has a \\u escape")
 	}
 	tree, err := parseJSON(body)
 	if err != nil {
@@ -202,32 +228,33 @@ func (s *Sim) admitBody(c *call, body []byte) error {
 	if !ok {
 		return refuse(47001, "the body is no JSON object")
 	}
-	c.body = fields{root, &reading{fractions: s.guesses.FractionalNumber == "accept"}}
+	c.body = fields{root, &readState{allowFractions: s.assumptions.FractionalNumber == "accept"}}
 	return nil
 }
 
-// refusedAnswer writes an errcode the way that family of calls writes it.
-func (s *Sim) refusedAnswer(path string, err error) answer {
+// refusalAnswer writes the errcode as WeChat does for the path, and logs why. It
+// needs s.mu.
+func (s *Sim) refusalAnswer(path string, err error) answer {
 	var r *refusal
 	if !errors.As(err, &r) {
 		r = refuse(-1, "%v", err)
 	}
-	s.calls.note(path, r, s.Now())
+	s.calls.addRefusal(path, r, s.Now())
 	s.log.Info("wechatsim: refused", "path", path, "errcode", r.code, "why", r.why)
 	return answer{status: http.StatusOK, contentType: contentTypeOf(path),
-		body: s.errBody(path, r.code, r.text), outcome: fmt.Sprint(r.code)}
+		body: s.errorBody(path, r.code, r.text), outcome: fmt.Sprint(r.code)}
 }
 
-// errBody needs s.mu for its random suffix.
-func (s *Sim) errBody(path string, code int, text string) []byte {
+// errorBody returns the body of a refusal; it has a random suffix. It needs s.mu.
+func (s *Sim) errorBody(path string, code int, text string) []byte {
 	switch {
 	case strings.HasPrefix(path, "/card/"):
-		hint := s.pick(alphanumeric[10:], 6) + s.pick(digits, 8)
+		hint := s.randomString(alphanumeric[10:], 6) + s.randomString(digits, 8)
 		return fmt.Appendf(nil, `{ "errcode": %d, "errmsg": %s}`, code, writeJSON(text+" hint: ["+hint+"]"))
 	case strings.HasPrefix(path, "/sns/"):
-		text += ", hints: [ req_id: " + s.pick(alphanumeric, 6) + "-" + s.pick(alphanumeric, 6) + " ]"
+		text += ", hints: [ req_id: " + s.randomString(alphanumeric, 6) + "-" + s.randomString(alphanumeric, 6) + " ]"
 	default:
-		text += " rid: " + s.pick(hexDigits, 8) + "-" + s.pick(hexDigits, 8) + "-" + s.pick(hexDigits, 8)
+		text += " rid: " + s.randomString(hexDigits, 8) + "-" + s.randomString(hexDigits, 8) + "-" + s.randomString(hexDigits, 8)
 	}
 	return writeJSON(struct {
 		Code int    `json:"errcode"`
@@ -235,8 +262,8 @@ func (s *Sim) errBody(path string, code int, text string) []byte {
 	}{code, text})
 }
 
-// contentTypeOf is WeChat's own label: "encoding", not "charset", and plain text
-// for the oldest family.
+// contentTypeOf returns WeChat's own label: "encoding", not "charset", and plain
+// text for the oldest calls.
 func contentTypeOf(path string) string {
 	if strings.HasPrefix(path, "/sns/") {
 		return "text/plain"
@@ -244,13 +271,11 @@ func contentTypeOf(path string) string {
 	return "application/json; encoding=utf-8"
 }
 
-func hostOf(remote string) string {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return remote
+// success adds errcode 0 to the answer of a call; out may be nil.
+func success(out object) object {
+	if out == nil {
+		out = object{}
 	}
-	return host
+	out["errcode"], out["errmsg"] = 0, "ok"
+	return out
 }
-
-// done is the plain success of the card calls.
-func done() object { return object{"errcode": 0, "errmsg": "ok"} }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// cardStatus is a status in WeChat's spelling; the spelling of the last is a guess.
+// cardStatus is a status in WeChat's spelling. That of the last is an assumption.
 type cardStatus string
 
 const (
@@ -17,85 +17,62 @@ const (
 
 // card is one member card as the merchant created it.
 type card struct {
-	id       string
-	member   map[string]any // the member_card object, base_info included
-	status   cardStatus
-	quantity int64 // what is left
-	total    int64
-	created  time.Time
-	updated  time.Time
-	codes    map[string]*holding // every code that was ever delivered
-	pool     codePool
-	form     map[string]any // of the one-click activation
-	secret   string         // its encrypt_card_id, once somebody asked
-	replays  shelf[bool]    // nonce_str and timestamp of every accepted cardExt
+	id         string
+	memberCard map[string]any // the member_card object, base_info included
+	status     cardStatus
+	quantity   int64 // stock that is left
+	total      int64
+	created    time.Time
+	updated    time.Time
+	codes      map[string]*walletCard // every code that was ever delivered
+	pool       codePool
+	form       map[string]any   // of the one-click activation
+	encryptID  string           // encrypt_card_id, once it was asked for
+	usedNonces boundedMap[bool] // nonce_str and timestamp of every accepted cardExt
 }
 
-func (c *card) base() map[string]any { return c.member["base_info"].(map[string]any) }
+func (c *card) baseInfo() map[string]any { return c.memberCard["base_info"].(map[string]any) }
 
-func (c *card) truth(name string) bool {
-	value, _ := c.base()[name].(bool)
+// baseFlag returns a boolean of base_info.
+func (c *card) baseFlag(name string) bool {
+	value, _ := c.baseInfo()[name].(bool)
 	return value
 }
 
-func (c *card) text(name string) string {
-	value, _ := c.base()[name].(string)
+func (c *card) baseText(name string) string {
+	value, _ := c.baseInfo()[name].(string)
 	return value
 }
 
-// deposit tells whether WeChat picks the codes from a list that was handed in.
-func (c *card) deposit() bool { return c.text("get_custom_code_mode") == depositMode }
+// isDeposit reports whether WeChat picks the codes from those that the merchant
+// deposited.
+func (c *card) isDeposit() bool { return c.baseText("get_custom_code_mode") == depositMode }
 
-// realTime tells whether each cardExt brings its own code.
-func (c *card) realTime() bool { return c.truth("use_custom_code") && !c.deposit() }
+// isRealTime reports whether each cardExt carries its own code.
+func (c *card) isRealTime() bool { return c.baseFlag("use_custom_code") && !c.isDeposit() }
 
 func (c *card) dateType() string {
-	info, _ := c.base()["date_info"].(map[string]any)
+	info, _ := c.baseInfo()["date_info"].(map[string]any)
 	value, _ := info["type"].(string)
 	return value
 }
 
 func (c *card) getLimit() int64 {
-	n, _ := c.base()["get_limit"].(json.Number)
+	n, _ := c.baseInfo()["get_limit"].(json.Number)
 	value, _ := n.Int64()
 	return value
 }
 
-func (c *card) memberTruth(name string) bool {
-	value, _ := c.member[name].(bool)
+// flag returns a boolean of the member_card object.
+func (c *card) flag(name string) bool {
+	value, _ := c.memberCard[name].(bool)
 	return value
 }
 
-// statusName spells the status as the guess says.
+// statusName returns the spelling of the status, as is assumed.
 func (s *Sim) statusName(status cardStatus) string {
-	if status == cardDeleted && s.guesses.StatusNames == "user" {
+	if status == cardDeleted && s.assumptions.StatusNames == "user" {
 		return "CARD_STATUS_USER_DELETE"
 	}
 	return string(status)
-}
-
-// view is the card as /card/get shows it.
-func (s *Sim) view(c *card) object {
-	member := cloneTree(c.member).(map[string]any)
-	base := member["base_info"].(map[string]any)
-	base["id"], base["status"] = c.id, s.statusName(c.status)
-	base["create_time"], base["update_time"] = c.created.Unix(), c.updated.Unix()
-	base["sku"] = map[string]any{"quantity": c.quantity, "total_quantity": c.total}
-	return object{"card_type": "MEMBER_CARD", "member_card": member}
-}
-
-// cardOf finds the card a request names.
-func (s *Sim) cardOf(b fields) (*card, error) {
-	id := b.text("card_id")
-	if b.root.err != nil {
-		return nil, b.root.err
-	}
-	if id == "" {
-		return nil, refuse(41012, "no card_id")
-	}
-	c := s.cards[id]
-	if c == nil {
-		return nil, refuse(40073, "no such card")
-	}
-	return c, nil
 }

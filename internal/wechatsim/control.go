@@ -15,11 +15,53 @@ import (
 type control struct {
 	Route string `json:"route"`
 	Does  string `json:"does"`
-	serve func(*Sim, *http.Request) (any, error)
+	serve controlFunc
 }
 
-// controlError is an answer of the control API that is no success. Field names
-// the member of the request that is wrong.
+// controlFunc serves one control request. The result is encoded after the function
+// returns, so it must not share memory that can change; with an error it is ignored.
+type controlFunc func(s *Sim, r *http.Request) (any, error)
+
+// withBody decodes the body of the request for serve.
+func withBody[In any](serve func(*Sim, In) (any, error)) controlFunc {
+	return func(s *Sim, r *http.Request) (any, error) {
+		in, err := decode[In](r)
+		if err != nil {
+			return nil, err
+		}
+		return serve(s, in)
+	}
+}
+
+// locked is withBody that holds s.mu.
+func locked[In any](serve func(*Sim, In) (any, error)) controlFunc {
+	return withBody(func(s *Sim, in In) (any, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return serve(s, in)
+	})
+}
+
+// onPhone decodes the body of the request for serve, holds s.mu and finds the
+// person whom {user} names.
+func onPhone[In any](serve func(*Sim, *person, In) (any, error)) controlFunc {
+	return func(s *Sim, r *http.Request) (any, error) {
+		in, err := decode[In](r)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		p, err := s.person(r.PathValue("user"))
+		if err != nil {
+			return nil, err
+		}
+		return serve(s, p, in)
+	}
+}
+
+// controlError is a refusal of the control API. Field names the field of the
+// request that is wrong.
 type controlError struct {
 	status int
 	Text   string `json:"error"`
@@ -28,11 +70,11 @@ type controlError struct {
 
 func (e *controlError) Error() string { return e.Text }
 
-func invalid(field, text string, args ...any) error {
+func invalidField(field, text string, args ...any) error {
 	return &controlError{http.StatusUnprocessableEntity, fmt.Sprintf(text, args...), field}
 }
 
-func missing(field, text string, args ...any) error {
+func notFound(field, text string, args ...any) error {
 	return &controlError{http.StatusNotFound, fmt.Sprintf(text, args...), field}
 }
 
@@ -50,17 +92,18 @@ func (s *Sim) routes() http.Handler {
 		case pattern != "":
 			own.ServeHTTP(w, r)
 		case r.URL.Path == "/_sim" || strings.HasPrefix(r.URL.Path, "/_sim/"):
-			respond(w, http.StatusNotFound, &controlError{Text: "no control route " + r.Method + " " + r.URL.Path + "; GET /_sim/ lists them"})
+			text := "no control route " + r.Method + " " + r.URL.Path + "; GET /_sim/ lists them"
+			respond(w, http.StatusNotFound, &controlError{Text: text})
 		default:
 			api.ServeHTTP(w, r)
 		}
 	})
 }
 
-// serveUnknown answers for every WeChat path that is not imitated.
+// serveUnknown answers every path of WeChat's that is not imitated.
 func (s *Sim) serveUnknown(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	a := s.refusedAnswer(r.URL.Path, refuse(40066, "the simulator does not imitate this path"))
+	a := s.refusalAnswer(r.URL.Path, refuse(40066, "the simulator does not imitate this path"))
 	s.mu.Unlock()
 	a.status = http.StatusNotFound
 	s.calls.count("other", a.outcome)
@@ -86,7 +129,7 @@ func (s *Sim) serveControl(c control) http.HandlerFunc {
 	}
 }
 
-// fieldOf reads the name in front of "name: what is wrong".
+// fieldOf returns the field in front of "field: what is wrong", or "".
 func fieldOf(err error) string {
 	match := regexp.MustCompile(`^([a-z_]+): `).FindStringSubmatch(err.Error())
 	if match == nil {
@@ -101,8 +144,8 @@ func respond(w http.ResponseWriter, status int, body any) {
 	w.Write(append(writeJSON(body), '\n'))
 }
 
-// decode reads a control request. An empty body is the zero T; an unknown member
-// or a wrong type is an error that names it.
+// decode reads the body of a control request. An empty body is the zero T. The
+// error of an unknown field or a wrong type names the field.
 func decode[T any](r *http.Request) (T, error) {
 	var out T
 	body, err := io.ReadAll(r.Body)
@@ -127,10 +170,10 @@ func decodeError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong):
-		return invalid(wrong.Field, "%s must be %s, not %s", wrong.Field, wrong.Type, wrong.Value)
+		return invalidField(wrong.Field, "%s must be %s, not %s", wrong.Field, wrong.Type, wrong.Value)
 	}
 	if match := regexp.MustCompile(`unknown field "(.*)"`).FindStringSubmatch(err.Error()); match != nil {
-		return invalid(match[1], "unknown member %s", match[1])
+		return invalidField(match[1], "unknown field %s", match[1])
 	}
 	return &controlError{http.StatusBadRequest, err.Error(), ""}
 }

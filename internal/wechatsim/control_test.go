@@ -85,19 +85,20 @@ func TestControl_calls_tell_why(t *testing.T) {
 	}
 }
 
-func TestGuesses_unknown_value_panics_at_the_start(t *testing.T) {
+func TestAssumptions_unknown_value_panics_at_the_start(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if got, _ := recover().(string); !strings.Contains(got, "max_cards") {
 			t.Errorf("panic %q", got)
 		}
 	}()
-	wechatsim.New(wechatsim.Options{Guesses: wechatsim.Guesses{MaxCards: "7"}})
+	wechatsim.New(wechatsim.Options{Assumptions: wechatsim.Assumptions{MaxCards: "7"}})
 }
 
-func TestGuesses_every_switch_has_a_use(t *testing.T) {
+func TestAssumptions_every_switch_has_a_use(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{UnicodeEscape: "40033", WrongSecret: "40001", FractionalNumber: "accept"}})
+	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{UnicodeEscape: "40033", WrongSecret: "40001",
+		FractionalNumber: "accept"}})
 	id := r.create(nil, nil)
 	wantCode(t, r.card("/card/get", `{"card_id":"\u0041"}`), 40033)
 	bad := r.a.Official
@@ -128,7 +129,8 @@ func TestControl_typed_methods_are_the_same_simulator(t *testing.T) {
 	wantCode(t, r.ping(token), 40001)
 	id := r.create(nil, nil)
 	list := r.get("/_sim/cards")["cards"].([]any)
-	if line := reply(list[0].(tree)); line.text("card_id") != id || line.text("status") != "CARD_STATUS_VERIFY_OK" || line.whole("quantity") != 100 {
+	if line := reply(list[0].(tree)); line.text("card_id") != id || line.text("status") != "CARD_STATUS_VERIFY_OK" ||
+		line.whole("quantity") != 100 {
 		t.Errorf("cards %v", list)
 	}
 	if _, err := r.sim.AddCard("ann", []byte("x")); err == nil || !strings.Contains(err.Error(), "argument_malformed") {
@@ -140,7 +142,7 @@ func TestMemory_is_bounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(nil, nil)
-	r.added("ann", id, tree{"code": "A1"})
+	r.mustAdd("ann", id, tree{"code": "A1"})
 	r.card("/card/membercard/activate", tree{"card_id": id, "code": "A1", "membership_number": "A1"})
 	for range 1001 {
 		r.card("/card/membercard/updateuser", tree{"card_id": id, "code": "A1", "add_bonus": 1})
@@ -154,7 +156,7 @@ func TestMemory_is_bounded(t *testing.T) {
 	if n := len(r.get("/_sim/calls")["refusals"].([]any)); n != 50 {
 		t.Errorf("%d refusals kept", n)
 	}
-	if kept := wechatsim.ShelfAfter(10, 25); !slices.Equal(kept, []int{16, 17, 18, 19, 20, 21, 22, 23, 24, 25}) {
+	if kept := wechatsim.BoundedMapAfter(10, 25); !slices.Equal(kept, []int{16, 17, 18, 19, 20, 21, 22, 23, 24, 25}) {
 		t.Errorf("a shelf of 10 holds %v after 25", kept)
 	}
 }

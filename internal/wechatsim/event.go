@@ -4,58 +4,50 @@ import (
 	"context"
 	"maps"
 	"strconv"
+
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
-// pushTo sets the callback, which must be right. It needs s.mu, or a Sim that
-// nobody else has yet.
-func (s *Sim) pushTo(c Callback) error {
+// SetCallback changes where later events go; a Callback without a URL ends the
+// deliveries, and one without an AppID is the Official Account's. The error names
+// the field that is wrong, and then nothing changes.
+func (s *Sim) SetCallback(c push.Callback) error {
 	if c.AppID == "" {
 		c.AppID = s.official.AppID
 	}
-	if err := c.complete(); err != nil {
-		return err
-	}
-	s.callback = c
-	return nil
+	return s.events.SetCallback(c)
 }
 
-// emit pushes an event about p with exactly these elements. It needs s.mu and
-// does not wait.
-func (s *Sim) emit(event string, p *person, fields map[string]string) {
-	it := s.parcel(push{callback: s.callback, to: s.official.OriginalID, from: p.openID, event: event,
-		createTime: s.Now().Unix(), fields: fields})
-	if s.callback.URL == "" {
-		it.delivery.State = "unsent"
-	}
-	s.post.spoil(it)
-	s.post.post(it)
-}
-
-func (s *Sim) parcel(p push) *parcel {
-	p.spaced = s.guesses.PushXML == "spaced"
-	d := &Delivery{Event: p.event, OpenID: p.from, CreateTime: p.createTime, Fields: maps.Clone(p.fields), State: "waiting", Tries: []Try{}}
-	return &parcel{push: p, delivery: d, refresh: s.guesses.PushRetry == "fresh", done: make(chan struct{})}
-}
+// AddEventFault queues f behind the faults that are queued. The error names the
+// field that is wrong.
+func (s *Sim) AddEventFault(f push.Fault) error { return s.events.AddFault(f) }
 
 // Deliveries returns the log of the latest events, oldest first.
-func (s *Sim) Deliveries() []Delivery { return s.post.deliveries() }
+func (s *Sim) Deliveries() []push.Delivery { return s.events.Deliveries() }
 
-// WaitEvents blocks until no event is under way: all are delivered, or given up,
-// late ones included. The error is that of ctx.
-func (s *Sim) WaitEvents(ctx context.Context) error { return s.post.wait(ctx) }
+// WaitEvents blocks until every event is delivered or given up, delayed ones
+// included, or ctx is done. The error is that of ctx.
+func (s *Sim) WaitEvents(ctx context.Context) error { return s.events.Wait(ctx) }
 
-func (s *Sim) emitGet(h *holding, restored bool, scene string) {
-	fields := map[string]string{"CardId": h.card.id, "IsGiveByFriend": "0", "UserCardCode": h.code, "FriendUserName": "",
+// emit sends an event about p with exactly these elements. It needs s.mu and does
+// not block.
+func (s *Sim) emit(event string, p *person, fields map[string]string) {
+	s.events.Send(push.Event{Name: event, ToUserName: s.official.OriginalID, FromUserName: p.openID,
+		CreateTime: s.Now().Unix(), Fields: fields})
+}
+
+func (s *Sim) emitGet(w *walletCard, restored bool, scene string) {
+	fields := map[string]string{"CardId": w.card.id, "IsGiveByFriend": "0", "UserCardCode": w.code, "FriendUserName": "",
 		"OuterId": "0", "OldUserCardCode": "", "IsRestoreMemberCard": "0", "IsRecommendByFriend": "0"}
 	if restored {
 		fields["IsRestoreMemberCard"] = "1" // and no OuterStr, as developers report
 	} else {
-		fields["OuterStr"] = h.outerStr
+		fields["OuterStr"] = w.outerStr
 	}
 	if scene != "" {
 		fields["SourceScene"] = scene
 	}
-	s.emitWithUnion("user_get_card", h.owner, fields)
+	s.emitWithUnion("user_get_card", w.owner, fields)
 }
 
 func (s *Sim) emitWithUnion(event string, p *person, fields map[string]string) {
@@ -65,13 +57,14 @@ func (s *Sim) emitWithUnion(event string, p *person, fields map[string]string) {
 	s.emit(event, p, fields)
 }
 
-func (s *Sim) emitCode(event string, h *holding, more map[string]string) {
-	fields := map[string]string{"CardId": h.card.id, "UserCardCode": h.code}
+// emitCode sends an event about one copy, with more elements besides its own.
+func (s *Sim) emitCode(event string, w *walletCard, more map[string]string) {
+	fields := map[string]string{"CardId": w.card.id, "UserCardCode": w.code}
 	maps.Copy(fields, more)
-	s.emit(event, h.owner, fields)
+	s.emit(event, w.owner, fields)
 }
 
-// emitReview goes to the account's own people: WeChat puts an openid there too.
+// emitReview sends an event about the merchant: WeChat puts an openid there too.
 func (s *Sim) emitReview(c *card, status cardStatus, reason string) {
 	event := map[cardStatus]string{verifyOK: "card_pass_check", verifyFail: "card_not_pass_check"}[status]
 	if p, err := s.person("merchant"); err == nil {
@@ -79,7 +72,7 @@ func (s *Sim) emitReview(c *card, status cardStatus, reason string) {
 	}
 }
 
-// emitStock tells that the last card is gone.
+// emitStock sends an event when the last copy was taken.
 func (s *Sim) emitStock(c *card) {
 	if c.quantity > 0 {
 		return

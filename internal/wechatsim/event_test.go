@@ -6,26 +6,27 @@ import (
 	"testing"
 
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 func TestEvents_of_a_cards_life(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"sku": tree{"quantity": 1}, "need_push_on_view": true}, nil)
 	other := r.create(nil, nil)
 	r.post("/_sim/cards/"+other+"/reject", tree{"reason": "blurred"})
-	r.settled()
-	if l := in.letters(); l[2].text("Event") != "card_not_pass_check" || l[2].text("RefuseReason") != "blurred" {
+	r.waitEvents()
+	if l := in.pushes(); l[2].text("Event") != "card_not_pass_check" || l[2].text("RefuseReason") != "blurred" {
 		t.Errorf("review: %v", in.events())
 	}
-	r.added("ann", id, tree{"code": "A1", "outer_str": "door"})
+	r.mustAdd("ann", id, tree{"code": "A1", "outer_str": "door"})
 	r.post("/_sim/phones/ann/open-card", tree{"cardList": []any{tree{"cardId": id, "code": "A1"}}})
 	r.post("/_sim/phones/ann/delete-card", tree{"card_id": id, "code": "A1"})
-	r.added("ann", id, tree{"code": "A1", "outer_str": "window"})
-	r.settled()
+	r.mustAdd("ann", id, tree{"code": "A1", "outer_str": "window"})
+	r.waitEvents()
 	ann, _ := r.sim.Person("ann")
-	var mine []letter
-	for _, l := range in.letters() {
+	var mine []received
+	for _, l := range in.pushes() {
 		if l.text("FromUserName") == ann.OpenID {
 			mine = append(mine, l)
 		}
@@ -50,12 +51,12 @@ func TestEvents_of_a_cards_life(t *testing.T) {
 
 func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"can_give_friend": true}, nil)
-	r.added("ann", id, tree{"code": "A1"})
+	r.mustAdd("ann", id, tree{"code": "A1"})
 	r.card("/card/membercard/activate", tree{"card_id": id, "code": "A1", "membership_number": "A1", "init_bonus": 7})
 	gift := func(body tree) reply {
-		lay(body, tree{"card_id": id, "code": "A1"})
+		overlay(body, tree{"card_id": id, "code": "A1"})
 		return r.post("/_sim/phones/ann/gift-card", body)
 	}
 	if got := gift(tree{"to": "bob", "then": "wait"}); got.text("status") != "GIFTING" {
@@ -74,11 +75,11 @@ func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 	if face.text("code") == "A1" || face["has_active"] != true || face.whole("bonus") != 7 {
 		t.Errorf("bob's card %v", face)
 	}
-	r.settled()
+	r.waitEvents()
 	ann, _ := r.sim.Person("ann")
 	bob, _ := r.sim.Person("bob")
 	var backs []string
-	for _, l := range in.letters() {
+	for _, l := range in.pushes() {
 		switch {
 		case l.text("Event") == "user_gifting_card":
 			backs = append(backs, l.text("IsReturnBack"))
@@ -86,7 +87,8 @@ func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 				t.Errorf("gifting: %s", l.body)
 			}
 		case l.text("FromUserName") == bob.OpenID:
-			if l.text("IsGiveByFriend") != "1" || l.text("OldUserCardCode") != "A1" || l.text("FriendUserName") != ann.OpenID || l.text("UserCardCode") != face.text("code") {
+			if l.text("IsGiveByFriend") != "1" || l.text("OldUserCardCode") != "A1" || l.text("FriendUserName") != ann.OpenID ||
+				l.text("UserCardCode") != face.text("code") {
 				t.Errorf("get: %s", l.body)
 			}
 		}
@@ -101,10 +103,10 @@ func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 
 func TestEvents_gift_refusals(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, wechatsim.Options{Guesses: wechatsim.Guesses{GiftedCard: "fresh"}})
+	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{GiftedCard: "fresh"}})
 	fixed, free := r.create(nil, nil), r.create(tree{"can_give_friend": true}, nil)
-	r.added("ann", fixed, tree{"code": "A1"})
-	r.added("ann", free, tree{"code": "A1"})
+	r.mustAdd("ann", fixed, tree{"code": "A1"})
+	r.mustAdd("ann", free, tree{"code": "A1"})
 	for field, body := range map[string]tree{
 		"card_id": {"card_id": fixed, "code": "A1", "to": "bob"},
 		"to":      {"card_id": free, "code": "A1", "to": "ann"},
@@ -123,21 +125,21 @@ func TestEvents_gift_refusals(t *testing.T) {
 
 func TestEventFaults_duplicate_late_reorder_drop(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"get_limit": 20}, nil)
 	ticket := r.ticket("wx_card")
-	r.settled()
+	r.waitEvents()
 	fault := func(f tree) {
 		if res, body := r.raw("POST", "/_sim/events/faults", encode(f)); res.StatusCode != 200 {
 			t.Fatalf("%s", body)
 		}
 	}
 	take := func(codes ...string) []string {
-		from := len(in.letters())
+		from := len(in.pushes())
 		for _, code := range codes {
 			r.add("ann", id, r.ext(ticket, id, tree{"code": code}))
 		}
-		r.settled()
+		r.waitEvents()
 		return in.events()[from:]
 	}
 	fault(tree{"event": "user_get_card", "duplicate": 3})
@@ -170,12 +172,12 @@ func TestEventFaults_duplicate_late_reorder_drop(t *testing.T) {
 
 func TestEventFault_a_reordered_event_alone_comes_anyway(t *testing.T) {
 	t.Parallel()
-	r, in := pushRig(t, wechatsim.Guesses{}, nil)
-	if err := r.sim.AddEventFault(wechatsim.EventFault{Event: "card_pass_check", Reorder: true}); err != nil {
+	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
+	if err := r.sim.AddEventFault(push.Fault{Event: "card_pass_check", Reorder: true}); err != nil {
 		t.Fatal(err)
 	}
 	r.create(nil, nil)
-	r.settled()
+	r.waitEvents()
 	if got := in.events(); len(got) != 1 {
 		t.Errorf("%v", got)
 	}

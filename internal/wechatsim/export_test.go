@@ -6,16 +6,9 @@ import (
 	"slices"
 )
 
-// The parts that vectors.json has data for.
-var (
-	Digest      = digest
-	JSSDKDigest = jssdkDigest
-	SealMessage = sealMessage
-)
-
-// ShelfAfter puts 1…n on a shelf and returns what is left on it.
-func ShelfAfter(size, n int) []int {
-	s := newShelf[int](size)
+// BoundedMapAfter puts 1…n into a map of that size and returns what is left.
+func BoundedMapAfter(size, n int) []int {
+	s := newBoundedMap[int](size)
 	for i := 1; i <= n; i++ {
 		s.put(fmt.Sprint(i), i)
 	}

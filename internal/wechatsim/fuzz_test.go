@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// Nobody can sign here, so whatever the bytes are, no card may be taken.
+// The fuzzer cannot sign, so no input may add a card.
 func FuzzAddCard_takes_nothing_unsigned(f *testing.F) {
 	sim := wechatsim.New(wechatsim.Options{Seed: 1})
 	f.Cleanup(sim.Close)
@@ -26,7 +26,7 @@ func FuzzAddCard_takes_nothing_unsigned(f *testing.F) {
 	})
 }
 
-// Any body to any card call is answered by 200 and JSON.
+// Every body to every card call gets 200 and JSON.
 func FuzzCardCalls_always_answer(f *testing.F) {
 	sim := wechatsim.New(wechatsim.Options{Seed: 1})
 	f.Cleanup(sim.Close)
@@ -65,7 +65,7 @@ func fuzzToken(f *testing.F, sim *wechatsim.Sim) string {
 
 func fuzzCard(f *testing.F, sim *wechatsim.Sim) string {
 	f.Helper()
-	w := fuzzPost(sim, "/card/create?access_token="+fuzzToken(f, sim), encode(memberCard(systemCode(), nil)))
+	w := fuzzPost(sim, "/card/create?access_token="+fuzzToken(f, sim), encode(memberCard(systemCodes(), nil)))
 	var out reply
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
 		f.Fatal(err)

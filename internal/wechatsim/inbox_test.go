@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 const (
@@ -22,15 +23,15 @@ const (
 	pushKey   = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 )
 
-// inbox is a merchant's callback that keeps every push as it came.
+// inbox is a merchant's callback that keeps every push.
 type inbox struct {
 	*httptest.Server
 	mu     sync.Mutex
-	got    []letter
+	got    []received
 	answer func(n int, w http.ResponseWriter) // n counts from 0
 }
 
-type letter struct {
+type received struct {
 	query url.Values
 	body  string
 }
@@ -51,7 +52,7 @@ func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	in.mu.Lock()
 	n := len(in.got)
-	in.got = append(in.got, letter{r.URL.Query(), string(body)})
+	in.got = append(in.got, received{r.URL.Query(), string(body)})
 	in.mu.Unlock()
 	if in.answer != nil {
 		in.answer(n, w)
@@ -60,14 +61,14 @@ func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "success")
 }
 
-func (in *inbox) letters() []letter {
+func (in *inbox) pushes() []received {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return append([]letter{}, in.got...)
+	return append([]received{}, in.got...)
 }
 
-// element reads one element of a push, trimmed as a merchant must.
-func (l letter) element(name string) (string, bool) {
+// element returns one element of a push without the white space around it.
+func (l received) element(name string) (string, bool) {
 	d := xml.NewDecoder(strings.NewReader(l.body))
 	for {
 		token, err := d.Token()
@@ -84,12 +85,12 @@ func (l letter) element(name string) (string, bool) {
 	}
 }
 
-func (l letter) text(name string) string { text, _ := l.element(name); return text }
+func (l received) text(name string) string { text, _ := l.element(name); return text }
 
-// events lists the pushes as Event:UserCardCode.
+// events returns the pushes as Event:UserCardCode.
 func (in *inbox) events() []string {
 	var out []string
-	for _, l := range in.letters() {
+	for _, l := range in.pushes() {
 		out = append(out, l.text("Event")+":"+l.text("UserCardCode"))
 	}
 	return out
@@ -116,15 +117,15 @@ func openEnvelope(t *testing.T, sealed, key string) (message, appID string) {
 	return string(data[20 : 20+n]), string(data[20+n:])
 }
 
-// pushRig is a rig whose events go to an inbox in clear.
-func pushRig(t *testing.T, g wechatsim.Guesses, answer func(int, http.ResponseWriter)) (*rig, *inbox) {
+// pushRig returns a rig that sends its events to an inbox in plaintext mode.
+func pushRig(t *testing.T, g wechatsim.Assumptions, answer func(int, http.ResponseWriter)) (*rig, *inbox) {
 	t.Helper()
 	in := newInbox(t, answer)
-	return newRig(t, wechatsim.Options{Guesses: g, Callback: wechatsim.Callback{URL: in.URL + "/cb?tenant=1", Token: pushToken}}), in
+	return newRig(t, wechatsim.Options{Assumptions: g, Callback: push.Callback{URL: in.URL + "/cb?tenant=1", Token: pushToken}}), in
 }
 
-// settled waits until every event so far has arrived or was given up.
-func (r *rig) settled() {
+// waitEvents blocks until every event so far was delivered or given up.
+func (r *rig) waitEvents() {
 	r.t.Helper()
 	if err := r.sim.WaitEvents(r.t.Context()); err != nil {
 		r.t.Fatal(err)

@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
 const maxDepth = 32 // no request of ours nests deeper than 8
 
-// parseJSON reads exactly one JSON value and refuses what encoding/json lets
-// pass: duplicate keys and broken UTF-8. Numbers stay json.Number.
+// parseJSON reads exactly one JSON value. It refuses duplicate keys and invalid
+// UTF-8, which encoding/json accepts. Numbers are json.Number.
 func parseJSON(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("not UTF-8")
@@ -49,7 +48,7 @@ func readObject(d *json.Decoder, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		key := token.(string) // json.Valid has seen to it
+		key := token.(string) // json.Valid guarantees it
 		if _, twice := object[key]; twice {
 			return nil, fmt.Errorf("key %q twice", key)
 		}
@@ -74,18 +73,19 @@ func readArray(d *json.Decoder, depth int) (any, error) {
 	return array, err
 }
 
-// writeJSON encodes raw UTF-8, as WeChat does: no HTML escapes, no newline.
+// writeJSON encodes v as WeChat does: raw UTF-8, no HTML escapes, no newline.
 func writeJSON(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic(fmt.Sprintf("wechatsim: encode an answer: %v", err)) // only maps, strings and numbers get here
+		panic(fmt.Sprintf("wechatsim: encode an answer: %v", err)) // answers hold only maps, strings and numbers
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// hasUnicodeEscape finds \uXXXX, but not the tail of an escaped backslash.
+// hasUnicodeEscape reports whether body has a \uXXXX escape; an escaped backslash
+// before a u is none.
 func hasUnicodeEscape(body []byte) bool {
 	for i := 0; i+1 < len(body); i++ {
 		if body[i] != '\\' {
@@ -117,7 +117,7 @@ func cloneTree(v any) any {
 	return v
 }
 
-// mergeTree lays patch over tree, object by object.
+// mergeTree applies patch to tree, object by object.
 func mergeTree(tree, patch map[string]any) {
 	for key, value := range patch {
 		inner, isObject := value.(map[string]any)
@@ -130,30 +130,33 @@ func mergeTree(tree, patch map[string]any) {
 	}
 }
 
-// fields reads one JSON object member by member. The first member of a wrong
-// type is remembered in the shared err; readers go on with zero values.
+// fields reads the fields of one JSON object. The first failure is kept, for this
+// object and the objects inside; later reads return zero values.
 type fields struct {
-	m    map[string]any
-	root *reading
+	values map[string]any
+	state  *readState
 }
 
-type reading struct {
-	err       error
-	fractions bool // take 100.0 for a whole number
+type readState struct {
+	err            error
+	allowFractions bool // accept 100.0 as a whole number
 }
 
-func (f fields) has(name string) bool { return f.m[name] != nil }
+// err returns the first failure.
+func (f fields) err() error { return f.state.err }
+
+func (f fields) has(name string) bool { return f.values[name] != nil }
 
 func (f fields) fail(code int, why string, args ...any) {
-	if f.root.err == nil {
-		f.root.err = refuse(code, why, args...)
+	if f.state.err == nil {
+		f.state.err = refuse(code, why, args...)
 	}
 }
 
-// get is the member, or the zero value with 47001 noted when its type differs.
+// get returns a field. One of another type is a failure, 47001.
 func get[T any](f fields, name, want string) T {
 	var zero T
-	value, present := f.m[name]
+	value, present := f.values[name]
 	if !present {
 		return zero
 	}
@@ -166,13 +169,13 @@ func get[T any](f fields, name, want string) T {
 
 func (f fields) text(name string) string { return get[string](f, name, "a string") }
 
-func (f fields) truth(name string) bool { return get[bool](f, name, "a boolean") }
+func (f fields) boolean(name string) bool { return get[bool](f, name, "a boolean") }
 
 func (f fields) object(name string) fields {
-	return fields{get[map[string]any](f, name, "an object"), f.root}
+	return fields{get[map[string]any](f, name, "an object"), f.state}
 }
 
-func (f fields) whole(name string) int64 {
+func (f fields) integer(name string) int64 {
 	n := get[json.Number](f, name, "a number")
 	if n == "" {
 		return 0
@@ -188,16 +191,28 @@ func (f fields) fraction(name string, n json.Number) int64 {
 	switch {
 	case err != nil || value != float64(int64(value)):
 		f.fail(47001, "%s is not a whole number", name)
-	case !f.root.fractions:
+	case !f.state.allowFractions:
 		f.fail(-1, "%s is written with a fraction or an exponent", name)
 	}
 	return int64(value)
 }
 
-func (f fields) texts(name string) []string {
+func (f fields) objectList(name string) []fields {
+	var out []fields
+	for _, item := range get[[]any](f, name, "a list") {
+		object, ok := item.(map[string]any)
+		if !ok {
+			f.fail(47001, "%s holds something that is not an object", name)
+		}
+		out = append(out, fields{object, f.state})
+	}
+	return out
+}
+
+func (f fields) textList(name string) []string {
 	var out []string
-	for _, one := range get[[]any](f, name, "a list") {
-		text, ok := one.(string)
+	for _, item := range get[[]any](f, name, "a list") {
+		text, ok := item.(string)
 		if !ok {
 			f.fail(47001, "%s holds something that is not a string", name)
 		}
@@ -206,17 +221,16 @@ func (f fields) texts(name string) []string {
 	return out
 }
 
-// required notes 41011 for each missing or empty member.
-func (f fields) required(names ...string) {
+// required returns the first failure; a missing or empty field is one, 41011.
+func (f fields) required(names ...string) error {
 	for _, name := range names {
-		if f.m[name] == nil || f.m[name] == "" {
+		if f.values[name] == nil || f.values[name] == "" {
 			f.fail(41011, "%s is missing", name)
 		}
 	}
+	return f.err()
 }
 
-// hanzi is the room that n 汉字 take: WeChat's "string(36)" for 12 汉字 counts
+// hanzi returns the bytes that n 汉字 need: WeChat's "string(36)" for 12 汉字 counts
 // three bytes of UTF-8 for each.
 func hanzi(n int) int { return 3 * n }
-
-func quoted(names []string) string { return strings.Join(names, ", ") }

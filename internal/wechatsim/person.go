@@ -2,6 +2,7 @@ package wechatsim
 
 import (
 	"errors"
+	"net/http"
 	"regexp"
 )
 
@@ -15,7 +16,7 @@ type person struct {
 	unionID    string
 	blocked    bool
 	logins     meter
-	wallet     []*holding
+	wallet     []*walletCard
 }
 
 // Person is what identifies one user to the two apps. UnionID is empty when the
@@ -28,7 +29,7 @@ type Person struct {
 	Blocked    bool   `json:"blocked"`
 }
 
-// Person returns the identities of user, who appears at the first mention.
+// Person returns the identities of user. A user begins to exist when first named.
 func (s *Sim) Person(user string) (Person, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,10 +37,12 @@ func (s *Sim) Person(user string) (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	return s.describe(p), nil
+	return s.identities(p), nil
 }
 
-func (s *Sim) describe(p *person) Person {
+func (s *Sim) showPerson(r *http.Request) (any, error) { return s.Person(r.PathValue("user")) }
+
+func (s *Sim) identities(p *person) Person {
 	out := Person{Name: p.name, MiniOpenID: p.miniOpenID, OpenID: p.openID, Blocked: p.blocked}
 	if s.bound {
 		out.UnionID = p.unionID
@@ -47,6 +50,8 @@ func (s *Sim) describe(p *person) Person {
 	return out
 }
 
+// person returns the user of that name, a new one if there is none. The error
+// says that the name is not one.
 func (s *Sim) person(user string) (*person, error) {
 	if p := s.people[user]; p != nil {
 		return p, nil
@@ -57,8 +62,8 @@ func (s *Sim) person(user string) (*person, error) {
 	if len(s.people) >= maxPeople {
 		return nil, errors.New("user: more people than a simulator holds")
 	}
-	p := &person{name: user, openID: MarkOpenID + s.pick(urlSafe, 23), unionID: MarkUnionID + s.pick(urlSafe, 23)}
-	p.miniOpenID = MarkMiniOpenID + s.pick(urlSafe, 23)
+	p := &person{name: user, openID: MarkOpenID + s.randomString(urlSafe, 23), unionID: MarkUnionID + s.randomString(urlSafe, 23)}
+	p.miniOpenID = MarkMiniOpenID + s.randomString(urlSafe, 23)
 	if s.mini == s.official {
 		p.miniOpenID = p.openID
 	}

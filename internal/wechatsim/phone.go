@@ -1,247 +1,146 @@
 package wechatsim
 
 import (
-	"io"
-	"net/http"
+	"strconv"
+
+	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
-func (s *Sim) phoneLogin(r *http.Request) (any, error) {
-	in, err := decode[struct {
-		AppID string `json:"app_id"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Sim) phoneLogin(p *person, in struct {
+	AppID string `json:"app_id"`
+}) (any, error) {
 	if in.AppID == "" {
 		in.AppID = s.mini.AppID
 	}
-	code, err := s.login(r.PathValue("user"), in.AppID)
-	if err != nil {
-		return nil, err
-	}
-	return object{"code": code}, nil
+	return object{"code": s.newLoginCode(p, in.AppID)}, nil
 }
 
-func (s *Sim) phoneAddCard(r *http.Request) (any, error) {
-	argument, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, invalid("", "the argument is too large")
-	}
-	if r.URL.Query().Get("cancel") == "1" {
-		return nil, reject("cancel", "cancelled", "the user closed the page")
-	}
-	added, err := s.AddCard(r.PathValue("user"), argument)
-	if err != nil {
-		return nil, err
-	}
-	return object{"errMsg": "addCard:ok", "cardList": added}, nil
+func (s *Sim) changePerson(p *person, in struct {
+	Blocked bool `json:"blocked"`
+}) (any, error) {
+	p.blocked = in.Blocked
+	return s.identities(p), nil
 }
 
-// copyRef names one card in a wallet.
-type copyRef struct {
+// cardRef names one card in a wallet.
+type cardRef struct {
 	CardID string `json:"card_id"`
 	Code   string `json:"code"`
 }
 
-func (s *Sim) phoneDeleteCard(r *http.Request) (any, error) {
-	in, err := decode[copyRef](r)
-	if err != nil {
-		return nil, err
+// visibleCard returns a card that the person sees in the wallet: one that was
+// given away is not found.
+func (p *person) visibleCard(ref cardRef) (*walletCard, error) {
+	w := p.walletCard(ref.CardID, ref.Code)
+	if w == nil || w.status == codeGiven {
+		return nil, notFound("code", "%s does not hold card %q with code %q; the plain code is wanted", p.name, ref.CardID, ref.Code)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h, err := s.inWallet(r.PathValue("user"), in)
-	if err != nil {
-		return nil, err
-	}
-	if h.status == codeDeleted {
-		return nil, invalid("code", "the card is deleted already")
-	}
-	h.status = codeDeleted
-	s.emitCode("user_del_card", h, nil)
-	return s.face(h), nil
+	return w, nil
 }
 
-// inWallet finds a card that the user sees: not one that was given away.
-func (s *Sim) inWallet(user string, ref copyRef) (*holding, error) {
-	p, err := s.person(user)
+func (s *Sim) phoneDeleteCard(p *person, in cardRef) (any, error) {
+	w, err := p.visibleCard(in)
 	if err != nil {
 		return nil, err
 	}
-	h := p.find(ref.CardID, ref.Code)
-	if h == nil || h.status == codeGiven {
-		return nil, missing("code", "%s does not hold card %q with code %q; the plain code is wanted", user, ref.CardID, ref.Code)
+	if w.status == codeDeleted {
+		return nil, invalidField("code", "the card is deleted already")
 	}
-	return h, nil
+	w.status = codeDeleted
+	s.emitCode("user_del_card", w, nil)
+	return s.face(w), nil
 }
 
-func (s *Sim) phoneCards(r *http.Request) (any, error) {
-	faces, err := s.Cards(r.PathValue("user"))
-	if err != nil {
-		return nil, err
-	}
-	return object{"cards": faces}, nil
-}
-
-// scanCard plays a QR code in the shop: a card comes into the wallet without any
-// cardExt, perhaps of a person whom the mini-program never met.
-func (s *Sim) scanCard(r *http.Request) (any, error) {
-	in, err := decode[struct {
-		copyRef
-		OuterStr string `json:"outer_str"`
-		URL      string `json:"url"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := s.person(r.PathValue("user"))
-	if err != nil {
-		return nil, err
-	}
-	o := &offer{cardID: in.CardID, card: s.cards[in.CardID], code: in.Code, outerStr: in.OuterStr}
-	if in.URL != "" {
-		if o, err = s.scanned(in.URL, p); err != nil {
-			return nil, err
-		}
-	}
-	o.has = map[string]bool{"code": o.code != ""}
-	if o.card == nil {
-		return nil, missing("card_id", "no such card")
-	}
-	if r := o.fitsCode(); r != nil {
-		return nil, invalid("code", "%s", r.Explanation)
-	}
-	if r := s.available(newBatch(), p, o); r != nil {
-		r.CardID = o.cardID
-		return nil, r
-	}
-	return s.face(s.take(p, o)), nil
-}
-
-// phoneOpenCard wants plain codes: passing an encrypted one is a known mistake.
-func (s *Sim) phoneOpenCard(r *http.Request) (any, error) {
-	in, err := decode[struct {
-		CardList []struct {
-			CardID string `json:"cardId"`
-			Code   string `json:"code"`
-		} `json:"cardList"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	opened := []*holding{}
-	for _, one := range in.CardList {
-		h, err := s.inWallet(r.PathValue("user"), copyRef{one.CardID, one.Code})
+// phoneOpenCard takes plain codes: passing an encrypted one is a known mistake.
+func (s *Sim) phoneOpenCard(p *person, in struct {
+	CardList []struct {
+		CardID string `json:"cardId"`
+		Code   string `json:"code"`
+	} `json:"cardList"`
+}) (any, error) {
+	opened := []*walletCard{}
+	for _, item := range in.CardList {
+		w, err := p.visibleCard(cardRef(item))
 		if err != nil {
 			return nil, err
 		}
-		opened = append(opened, h)
+		opened = append(opened, w)
 	}
-	for _, h := range opened {
-		if h.card.truth("need_push_on_view") {
-			s.emitCode("user_view_card", h, map[string]string{"OuterStr": h.outerStr})
+	for _, w := range opened {
+		if w.card.baseFlag("need_push_on_view") {
+			s.emitCode("user_view_card", w, map[string]string{"OuterStr": w.outerStr})
 		}
 	}
 	return object{"errMsg": "openCard:ok"}, nil
 }
 
-// submitForm plays the one-click form. A card of the jump type stays inactive:
-// the merchant's page activates it.
-func (s *Sim) submitForm(r *http.Request) (any, error) {
-	in, err := decode[struct {
-		copyRef
-		Form map[string]string `json:"form"`
-	}](r)
+// phoneSubmitForm submits the one-click form. A card of the jump type stays
+// inactive: the merchant's page activates it.
+func (s *Sim) phoneSubmitForm(p *person, in struct {
+	cardRef
+	Form map[string]string `json:"form"`
+}) (any, error) {
+	w, err := p.visibleCard(in.cardRef)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h, err := s.inWallet(r.PathValue("user"), in.copyRef)
-	if err != nil {
-		return nil, err
-	}
-	if !h.card.memberTruth("wx_activate") {
-		return nil, invalid("card_id", "the card is not one-click (wx_activate)")
+	if !w.card.flag("wx_activate") {
+		return nil, invalidField("card_id", "the card is not one-click (wx_activate)")
 	}
 	if in.Form != nil {
-		h.form = in.Form
+		w.form = in.Form
 	}
-	h.active = h.active || !h.card.memberTruth("wx_activate_after_submit")
-	s.emitCode("submit_membercard_user_info", h, nil)
-	return s.face(h), nil
+	w.active = w.active || !w.card.flag("wx_activate_after_submit")
+	s.emitCode("submit_membercard_user_info", w, nil)
+	return s.face(w), nil
 }
 
-func (s *Sim) checkWebPage(r *http.Request) (any, error) {
-	in, err := decode[struct {
-		URL       string `json:"url"`
-		NonceStr  string `json:"nonce_str"`
-		Timestamp int64  `json:"timestamp"`
-		Signature string `json:"signature"`
-	}](r)
-	if err != nil {
-		return nil, err
+// phoneScanQR scans a QR code in the shop: a card comes into the wallet without a
+// cardExt, perhaps of a person who never used the mini-program.
+func (s *Sim) phoneScanQR(p *person, in struct {
+	cardRef
+	OuterStr string `json:"outer_str"`
+	URL      string `json:"url"`
+}) (any, error) {
+	o := &offer{cardID: in.CardID, card: s.cards[in.CardID], code: in.Code, outerStr: in.OuterStr}
+	if in.URL != "" {
+		var err error
+		if o, err = s.readQRCode(in.URL, p); err != nil {
+			return nil, err
+		}
 	}
+	o.present = map[string]bool{"code": o.code != ""}
+	if o.card == nil {
+		return nil, notFound("card_id", "no such card")
+	}
+	if r := o.checkCode(); r != nil {
+		return nil, invalidField("code", "%s", r.Explanation)
+	}
+	if r := s.checkAvailable(newBatch(), p, o); r != nil {
+		r.CardID = o.cardID
+		return nil, r
+	}
+	return s.face(s.addToWallet(p, o, "")), nil
+}
+
+func (s *Sim) checkWebPage(in struct {
+	URL       string `json:"url"`
+	NonceStr  string `json:"nonce_str"`
+	Timestamp int64  `json:"timestamp"`
+	Signature string `json:"signature"`
+}) (any, error) {
 	return object{"ok": s.CheckWebConfig(in.URL, in.NonceStr, in.Timestamp, in.Signature)}, nil
 }
 
-func (s *Sim) listCards(*http.Request) (any, error) {
-	type line struct {
-		CardID   string `json:"card_id"`
-		Title    string `json:"title"`
-		Status   string `json:"status"`
-		Quantity int64  `json:"quantity"`
-	}
+// CheckWebConfig calls wx.config in a web page. It reports whether the signature
+// over url is right with a jsapi ticket of the Official Account that is valid now.
+func (s *Sim) CheckWebConfig(url, nonce string, timestamp int64, given string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := []line{}
-	for _, c := range s.cardOrder {
-		list = append(list, line{c.id, c.text("title"), s.statusName(c.status), c.quantity})
+	for _, t := range s.official.tickets["jsapi"] {
+		if s.Now().Before(t.until) && signature.WebPage(t.value, nonce, strconv.FormatInt(timestamp, 10), url) == given {
+			return true
+		}
 	}
-	return object{"cards": list}, nil
-}
-
-func (s *Sim) approveCard(r *http.Request) (any, error) {
-	if err := s.Approve(r.PathValue("card_id")); err != nil {
-		return nil, err
-	}
-	return object{"status": verifyOK}, nil
-}
-
-// Approve ends the review of a card well. The error says that there is no such
-// card, or that it was deleted.
-func (s *Sim) Approve(cardID string) error { return s.endReview(cardID, verifyOK, "") }
-
-func (s *Sim) rejectCard(r *http.Request) (any, error) {
-	in, err := decode[struct {
-		Reason string `json:"reason"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.endReview(r.PathValue("card_id"), verifyFail, in.Reason); err != nil {
-		return nil, err
-	}
-	return object{"status": verifyFail}, nil
-}
-
-func (s *Sim) endReview(cardID string, status cardStatus, reason string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.cards[cardID]
-	if c == nil {
-		return missing("card_id", "no such card")
-	}
-	if c.status == cardDeleted {
-		return invalid("card_id", "the card was deleted")
-	}
-	c.status, c.updated = status, s.Now()
-	s.emitReview(c, status, reason)
-	return nil
+	return false
 }

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// Marks that every secret or identity of a Sim with random values carries, so
-// that a test can search logs, answers and files for leaks.
+// Every random secret and identity of a Sim has one of these marks, so that a test
+// can search logs, answers and files for leaks.
 const (
 	MarkAccessToken = "SIMTOKEN_"
 	MarkTicket      = "SIMTICKET_"
@@ -27,7 +27,8 @@ const (
 	urlSafe      = alphanumeric + "_-"
 )
 
-// newRand is seeded so that a run can be repeated; nothing here guards anything.
+// newRand returns a generator that repeats itself for the same seed, except for 0.
+// Its values protect nothing.
 func newRand(seed uint64) *rand.Rand {
 	var key [32]byte
 	if seed == 0 {
@@ -37,8 +38,8 @@ func newRand(seed uint64) *rand.Rand {
 	return rand.New(rand.NewChaCha8(key))
 }
 
-// pick returns n characters of the alphabet.
-func (s *Sim) pick(alphabet string, n int) string {
+// randomString returns n characters of the alphabet.
+func (s *Sim) randomString(alphabet string, n int) string {
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = alphabet[s.rng.IntN(len(alphabet))]
@@ -46,8 +47,8 @@ func (s *Sim) pick(alphabet string, n int) string {
 	return string(b)
 }
 
-// sessionKey is base64 of 16 bytes, as WeChat's, with the mark in front.
+// sessionKey returns a session_key: base64 of 16 bytes, as WeChat's, with the mark.
 func (s *Sim) sessionKey() string {
-	raw := []byte("simkey" + s.pick(urlSafe, 10))
+	raw := []byte("simkey" + s.randomString(urlSafe, 10))
 	return base64.StdEncoding.EncodeToString(raw)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// What the simulator says of itself must be in its README too.
+// README.md must list what GET /_sim/ lists.
 func TestREADME_is_complete(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("README.md")

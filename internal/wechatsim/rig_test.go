@@ -58,7 +58,7 @@ func (r reply) object(name string) reply {
 	return value
 }
 
-// raw sends anything and returns status, headers and body.
+// raw sends one request.
 func (r *rig) raw(method, path, body string) (*http.Response, []byte) {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), method, r.server.URL+path, strings.NewReader(body))
@@ -108,7 +108,8 @@ func (r *rig) post(path string, body any) reply { r.t.Helper(); return r.do("POS
 
 func (r *rig) stable(a wechatsim.Account, force bool) reply {
 	r.t.Helper()
-	return r.post("/cgi-bin/stable_token", map[string]any{"grant_type": "client_credential", "appid": a.AppID, "secret": a.Secret, "force_refresh": force})
+	return r.post("/cgi-bin/stable_token", map[string]any{"grant_type": "client_credential", "appid": a.AppID, "secret": a.Secret,
+		"force_refresh": force})
 }
 
 func (r *rig) token() string {
@@ -128,7 +129,8 @@ func (r *rig) ticket(kind string) string {
 
 func (r *rig) session(code string) reply {
 	r.t.Helper()
-	q := url.Values{"appid": {r.a.MiniProgram.AppID}, "secret": {r.a.MiniProgram.Secret}, "js_code": {code}, "grant_type": {"authorization_code"}}
+	q := url.Values{"appid": {r.a.MiniProgram.AppID}, "secret": {r.a.MiniProgram.Secret}, "js_code": {code},
+		"grant_type": {"authorization_code"}}
 	return r.get("/sns/jscode2session?" + q.Encode())
 }
 
@@ -139,25 +141,26 @@ func (r *rig) login(user string) string {
 
 type tree = map[string]any
 
-// memberCard is a good /card/create body; tests change it.
+// memberCard returns a valid /card/create body with the fields given; nil removes a
+// field.
 func memberCard(base, member tree) tree {
 	b := tree{"logo_url": "http://mmbiz.qpic.cn/logo", "brand_name": "茶店", "code_type": "CODE_TYPE_TEXT", "title": "会员卡",
 		"color": "Color010", "notice": "出示此卡", "description": "须知", "sku": tree{"quantity": 100},
 		"date_info": tree{"type": "DATE_TYPE_PERMANENT"}, "use_custom_code": true, "get_limit": 1, "can_share": false, "can_give_friend": false}
 	m := tree{"prerogative": "九折", "supply_bonus": true, "supply_balance": true, "activate_url": "https://shop.example/activate"}
-	lay(b, base)
+	overlay(b, base)
 	m["base_info"] = b
-	lay(m, member)
+	overlay(m, member)
 	return tree{"card": tree{"card_type": "MEMBER_CARD", "member_card": m}}
 }
 
-// lay puts patch over a tree; nil removes.
-func lay(t, patch tree) {
+// overlay sets the values of patch in a tree; nil removes one.
+func overlay(t, patch tree) {
 	maps.Copy(t, patch)
 	maps.DeleteFunc(t, func(_ string, v any) bool { return v == nil })
 }
 
-// create makes an approved card.
+// create returns the ID of a new, approved card.
 func (r *rig) create(base, member tree) string {
 	r.t.Helper()
 	made := r.card("/card/create", memberCard(base, member))
@@ -170,14 +173,14 @@ func (r *rig) create(base, member tree) string {
 	return made.text("card_id")
 }
 
-// systemCode makes the codes WeChat's own.
-func systemCode() tree { return tree{"use_custom_code": false} }
+// systemCodes returns the base_info of a card with WeChat's own codes.
+func systemCodes() tree { return tree{"use_custom_code": false} }
 
-// ext is a signed cardExt with the members given; timestamp and nonce_str are
-// filled in.
-func (r *rig) ext(ticket, cardID string, members tree) tree {
+// ext returns a signed cardExt with the fields given; timestamp and nonce_str have
+// defaults.
+func (r *rig) ext(ticket, cardID string, fields tree) tree {
 	e := tree{"timestamp": r.sim.Now().Unix(), "nonce_str": fmt.Sprintf("nonce%d", r.nonces.Add(1))}
-	lay(e, members)
+	overlay(e, fields)
 	values := []string{ticket, cardID, fmt.Sprint(e["timestamp"])}
 	for _, key := range []string{"code", "openid", "nonce_str"} {
 		if e[key] != nil {
@@ -194,7 +197,7 @@ func sign(values ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// cardList is wx.addCard's argument for one card.
+// cardList returns the argument of wx.addCard for one card.
 func cardList(cardID string, ext any) tree {
 	if e, ok := ext.(tree); ok {
 		ext = strings.TrimSpace(encode(e))
@@ -207,17 +210,17 @@ func (r *rig) add(user, cardID string, ext any) reply {
 	return r.post("/_sim/phones/"+user+"/add-card", cardList(cardID, ext))
 }
 
-// added signs and adds one card that must be taken.
-func (r *rig) added(user, cardID string, members tree) reply {
+// mustAdd signs a cardExt and adds the card; it fails the test if that is refused.
+func (r *rig) mustAdd(user, cardID string, fields tree) reply {
 	r.t.Helper()
-	got := r.add(user, cardID, r.ext(r.ticket("wx_card"), cardID, members))
+	got := r.add(user, cardID, r.ext(r.ticket("wx_card"), cardID, fields))
 	if got.text("errMsg") != "addCard:ok" {
 		r.t.Fatalf("add-card: %v", got)
 	}
 	return got
 }
 
-// says checks the phone's words and the named cause.
+// says checks the message of the phone and the cause.
 func says(t *testing.T, got reply, words, cause string) {
 	t.Helper()
 	if got.text("errMsg") != "addCard:fail "+words || got.object("detail").text("cause") != cause {

@@ -8,11 +8,11 @@ import (
 	"fmt"
 )
 
-const maxCode = 20 // "code: string(20)"
+const maxCodeLength = 20 // "code: string(20)"
 
-// sealCode makes 64 characters of base64, as long as WeChat's.
+// sealCode encrypts a code into 64 characters of base64, as many as WeChat's.
 func sealCode(key []byte, nonce, code string) string {
-	padded := make([]byte, maxCode)
+	padded := make([]byte, maxCodeLength)
 	copy(padded, code)
 	return base64.StdEncoding.EncodeToString(sealer(key).Seal([]byte(nonce), []byte(nonce), padded, nil))
 }

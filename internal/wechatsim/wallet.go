@@ -1,6 +1,9 @@
 package wechatsim
 
 import (
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,24 +20,24 @@ const (
 	codeExpired     codeStatus = "EXPIRE"
 )
 
-// holding is one card in one person's wallet. It stays when the person deletes
-// the card, so that taking it again restores it.
-type holding struct {
-	card      *card
-	code      string
-	owner     *person
-	status    codeStatus
-	outerStr  string
-	begin     time.Time // from when it counts: fixed_begintimestamp or the claim
-	claimed   time.Time
-	active    bool
-	number    string // membership_number
-	bonus     int64
-	balance   int64
-	custom    map[string]string // custom_field1…
-	form      map[string]string // what the user filled in
-	messages  []Message
-	giftingTo *person
+// walletCard is one copy of a card in one person's wallet. It stays when the
+// person deletes the card, so that taking it again restores it.
+type walletCard struct {
+	card             *card
+	code             string
+	owner            *person
+	status           codeStatus
+	outerStr         string
+	validFrom        time.Time // fixed_begintimestamp, or the claim
+	claimedAt        time.Time
+	active           bool
+	membershipNumber string
+	bonus            int64
+	balance          int64
+	customFields     map[string]string // custom_field1…
+	form             map[string]string // what the user filled in
+	messages         []Message
+	recipient        *person // of a gift
 }
 
 // Message is one change message that reached the user.
@@ -46,14 +49,14 @@ type Message struct {
 	At    time.Time `json:"at"`
 }
 
-const keptMessages = 1000
+const maxMessages = 1000
 
-// tell keeps the latest messages.
-func (h *holding) tell(m Message) {
-	if len(h.messages) == keptMessages {
-		h.messages = append(h.messages[:0], h.messages[1:]...)
+// addMessage drops the oldest message when there are too many.
+func (w *walletCard) addMessage(m Message) {
+	if len(w.messages) == maxMessages {
+		w.messages = append(w.messages[:0], w.messages[1:]...)
 	}
-	h.messages = append(h.messages, m)
+	w.messages = append(w.messages, m)
 }
 
 // CardFace is what the user sees of one card in the wallet.
@@ -82,105 +85,122 @@ func (s *Sim) Cards(user string) ([]CardFace, error) {
 		return nil, err
 	}
 	faces := []CardFace{}
-	for _, h := range p.wallet {
-		faces = append(faces, s.face(h))
+	for _, w := range p.wallet {
+		faces = append(faces, s.face(w))
 	}
 	return faces, nil
 }
 
-func (s *Sim) face(h *holding) CardFace {
-	custom := map[string]string{}
-	for name, value := range h.custom {
-		custom[name] = value
-	}
-	return CardFace{CardID: h.card.id, Title: h.card.text("title"), BrandName: h.card.text("brand_name"),
-		Code: h.code, Status: string(s.statusOf(h)), HasActive: h.active, MembershipNumber: h.number,
-		Bonus: h.bonus, Balance: h.balance, CustomFields: custom, OuterStr: h.outerStr,
-		ClaimedAt: h.claimed.UTC(), Messages: append([]Message{}, h.messages...)}
+func (s *Sim) phoneCards(r *http.Request) (any, error) {
+	faces, err := s.Cards(r.PathValue("user"))
+	return object{"cards": faces}, err
 }
 
-// statusAt sees a card expire without anybody having to note it.
-func (h *holding) statusAt(now time.Time) codeStatus {
-	if _, end := h.validity(); h.status == codeNormal && !end.IsZero() && !now.Before(end) {
+func (s *Sim) face(w *walletCard) CardFace {
+	return CardFace{CardID: w.card.id, Title: w.card.baseText("title"), BrandName: w.card.baseText("brand_name"),
+		Code: w.code, Status: string(s.statusOf(w)), HasActive: w.active, MembershipNumber: w.membershipNumber,
+		Bonus: w.bonus, Balance: w.balance, CustomFields: maps.Clone(w.customFields), OuterStr: w.outerStr,
+		ClaimedAt: w.claimedAt.UTC(), Messages: append([]Message{}, w.messages...)}
+}
+
+// statusOf returns the status now: a card expires without an event. What happens
+// to the copies of a card that the merchant deleted is an assumption.
+func (s *Sim) statusOf(w *walletCard) codeStatus {
+	_, end := w.validity()
+	switch {
+	case w.status != codeNormal:
+		return w.status
+	case w.card.status == cardDeleted && s.assumptions.DeletedCard == "ends":
+		return codeUnavailable
+	case !end.IsZero() && !s.Now().Before(end):
 		return codeExpired
 	}
-	return h.status
+	return codeNormal
 }
 
-// validity is when the card counts, by its date_info; a zero end is never.
-func (h *holding) validity() (begin, end time.Time) {
-	raw, _ := h.card.base()["date_info"].(map[string]any)
-	info := fields{raw, &reading{fractions: true}}
+// validity returns when the card is valid, by its date_info. A zero end means for
+// ever.
+func (w *walletCard) validity() (begin, end time.Time) {
+	raw, _ := w.card.baseInfo()["date_info"].(map[string]any)
+	info := fields{raw, &readState{allowFractions: true}}
 	const day = 24 * time.Hour
 	switch info.text("type") {
 	case "DATE_TYPE_FIX_TIME_RANGE":
-		return time.Unix(info.whole("begin_timestamp"), 0), time.Unix(info.whole("end_timestamp"), 0)
+		return time.Unix(info.integer("begin_timestamp"), 0), time.Unix(info.integer("end_timestamp"), 0)
 	case "DATE_TYPE_FIX_TERM":
-		begin = h.begin.Add(time.Duration(info.whole("fixed_begin_term")) * day)
-		return begin, begin.Add(time.Duration(info.whole("fixed_term")) * day)
+		begin = w.validFrom.Add(time.Duration(info.integer("fixed_begin_term")) * day)
+		return begin, begin.Add(time.Duration(info.integer("fixed_term")) * day)
 	}
-	return h.begin, time.Time{}
+	return w.validFrom, time.Time{}
 }
 
-// held counts the copies of the card that p holds now.
-func (p *person) held(c *card) int64 {
+// count returns how many copies of the card p has now.
+func (p *person) count(c *card) int64 {
 	var n int64
-	for _, h := range p.wallet {
-		if h.card == c && h.status != codeDeleted && h.status != codeGiven {
+	for _, w := range p.wallet {
+		if w.card == c && w.status != codeDeleted && w.status != codeGiven {
 			n++
 		}
 	}
 	return n
 }
 
-// deleted finds a copy of the card that p threw away.
-func (p *person) deleted(c *card) *holding {
-	for _, h := range p.wallet {
-		if h.card == c && h.status == codeDeleted {
-			return h
+// deletedCard returns a copy of the card that p deleted, or nil.
+func (p *person) deletedCard(c *card) *walletCard {
+	return p.find(func(w *walletCard) bool { return w.card == c && w.status == codeDeleted })
+}
+
+// walletCard returns the copy with this code, or nil.
+func (p *person) walletCard(cardID, code string) *walletCard {
+	return p.find(func(w *walletCard) bool { return w.card.id == cardID && w.code == code })
+}
+
+func (p *person) find(match func(*walletCard) bool) *walletCard {
+	if i := slices.IndexFunc(p.wallet, match); i >= 0 {
+		return p.wallet[i]
+	}
+	return nil
+}
+
+// usableCard returns the newest copy of the card that p can use now, or nil.
+func (p *person) usableCard(c *card) *walletCard {
+	for _, w := range slices.Backward(p.wallet) {
+		if w.card == c && w.status == codeNormal {
+			return w
 		}
 	}
 	return nil
 }
 
-// find is the copy with this code in p's wallet.
-func (p *person) find(cardID, code string) *holding {
-	for _, h := range p.wallet {
-		if h.card.id == cardID && h.code == code {
-			return h
-		}
-	}
-	return nil
-}
-
-// deliver puts a new copy into p's wallet; the code counts as delivered from now.
-func (s *Sim) deliver(p *person, c *card, code, outerStr string, begin time.Time) *holding {
+// deliver puts a new copy into p's wallet. From then on the code counts as
+// delivered.
+func (s *Sim) deliver(p *person, c *card, code, outerStr string, begin time.Time) *walletCard {
 	now := s.Now()
-	h := &holding{card: c, code: code, owner: p, status: codeNormal, outerStr: outerStr, begin: begin,
-		claimed: now, active: c.memberTruth("auto_activate"), custom: map[string]string{}, form: map[string]string{}}
-	p.wallet = append(p.wallet, h)
-	c.codes[code] = h
-	if !c.truth("use_custom_code") {
-		s.codes[code] = h
+	w := &walletCard{card: c, code: code, owner: p, status: codeNormal, outerStr: outerStr, validFrom: begin,
+		claimedAt: now, active: c.flag("auto_activate"), customFields: map[string]string{}, form: map[string]string{}}
+	p.wallet = append(p.wallet, w)
+	c.codes[code] = w
+	if !c.baseFlag("use_custom_code") {
+		s.systemCodes[code] = w
 	}
-	return h
+	return w
 }
 
-// systemCode is a code of WeChat's own making, unique in the simulator.
-func (s *Sim) systemCode() string {
+// newSystemCode returns a code of WeChat's own, unique in the simulator.
+func (s *Sim) newSystemCode() string {
 	for {
-		if code := "4" + s.pick(digits, 11); s.codes[code] == nil {
+		if code := "4" + s.randomString(digits, 11); s.systemCodes[code] == nil {
 			return code
 		}
 	}
 }
 
-// seal encrypts a code the way it travels through the phone: only
-// /card/code/decrypt of the same simulator opens it. There is always a + in it,
-// so that whoever decodes a URL once too often is found out every time.
-func (s *Sim) seal(code string) string {
+// sealForPhone encrypts a code as the phone passes it on: only /card/code/decrypt
+// of the same simulator opens it. There is always a + in it, so that decoding a
+// URL once too often fails every time.
+func (s *Sim) sealForPhone(code string) string {
 	for {
-		sealed := sealCode(s.sealKey, s.pick(urlSafe, 12), code)
+		sealed := sealCode(s.sealKey, s.randomString(urlSafe, 12), code)
 		if strings.Contains(sealed, "+") {
 			return sealed
 		}

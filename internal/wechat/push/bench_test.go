@@ -24,7 +24,7 @@ func BenchmarkOpen_sealed(b *testing.B) {
 	}
 }
 
-// What a stranger's push costs us.
+// The cost of refusing a forged push.
 func BenchmarkOpen_forged(b *testing.B) {
 	r, s := sealedReceiver(b), safe(sealed(getCard).encrypt()).with("nonce", "1")
 	body := []byte(s.body)

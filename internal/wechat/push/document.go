@@ -10,78 +10,78 @@ import (
 )
 
 const (
-	// maxDepth is how deep elements may lie below the root. WeChat's deepest
+	// maxDepth is the largest depth of elements below the root. WeChat's deepest
 	// events (pic_sysphoto, MASSSENDJOBFINISH) use four; card events use one.
 	maxDepth = 4
-	// space is what XML calls white space; other blanks are content.
+	// space is the white space of XML; other blanks are content.
 	space = " \t\r\n"
 )
 
-// document is what one message says: the text of each element below the root,
-// without the white space round it. An element with elements inside has "", one
-// of unknown meaning that comes again is the first.
+// document has the text of each element below the root of one message, without the
+// white space around it. An element that contains elements has "". Of an element that
+// is not in cardElements and is repeated, the first counts.
 type document map[string]string
 
 func (d document) has(name string) bool { _, found := d[name]; return found }
 
-// deciding are the elements that say who did what to which card; nowhere but
-// directly below the root may they be.
-var deciding = []string{"ToUserName", "FromUserName", "CreateTime", "MsgType", "Event", "MsgId", "Encrypt",
+// keyElements identify the event, the person and the card. They are allowed only directly
+// below the root.
+var keyElements = []string{"ToUserName", "FromUserName", "CreateTime", "MsgType", "Event", "MsgId", "Encrypt",
 	"CardId", "UserCardCode", "OldUserCardCode", "FriendUserName", "UnionId"}
 
-// known are all elements that card events and envelopes have: each may come
-// once, and hold text only. Other pushes do repeat and nest theirs.
-var known = append([]string{"OuterId", "OuterStr", "SourceScene", "RefuseReason", "Detail", "ModifyBonus", "ModifyBalance",
+// cardElements are all elements of card events and envelopes: each is allowed once and
+// contains only text. Other pushes repeat and nest theirs.
+var cardElements = append([]string{"OuterId", "OuterStr", "SourceScene", "RefuseReason", "Detail", "ModifyBonus", "ModifyBalance",
 	"IsGiveByFriend", "IsRestoreMemberCard", "IsRecommendByFriend", "IsReturnBack", "IsChatRoom",
 	"ConsumeSource", "LocationName", "StaffOpenId", "VerifyCode", "RemarkAmount", "TransId", "LocationId", "Fee", "OriginalFee",
 	"OrderId", "Status", "CreateOrderTime", "PayFinishTime", "Desc", "FreeCoinCount", "PayCoinCount",
-	"RefundFreeCoinCount", "RefundPayCoinCount", "OrderType", "Memo", "ReceiptInfo"}, deciding...)
+	"RefundFreeCoinCount", "RefundPayCoinCount", "OrderType", "Memo", "ReceiptInfo"}, keyElements...)
 
 var errXML = errors.New("push: not the XML that WeChat writes")
 
-// parse reads one message token by token: encoding/xml alone would take a
-// second root, the last of two equal names, foreign prefixes, and text round a
-// comment or an element as one. The error is an *Unusable.
+// parse reads one message token by token: encoding/xml alone accepts a second root, the
+// last of two equal names, foreign prefixes, and text that a comment or an element
+// interrupts. The error is an *Unusable.
 func parse(body []byte) (document, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(body, space), []byte("<")) {
 		return nil, &Unusable{Reason: NotXML}
 	}
-	r := reader{body: body, tokens: xml.NewDecoder(bytes.NewReader(body)), doc: document{}}
+	p := parser{body: body, tokens: xml.NewDecoder(bytes.NewReader(body)), doc: document{}}
 	for {
-		switch err := r.next(); {
-		case errors.Is(err, io.EOF) && r.closed:
-			return r.doc, nil
+		switch err := p.next(); {
+		case errors.Is(err, io.EOF) && p.closed:
+			return p.doc, nil
 		case err != nil:
 			return nil, &Unusable{Reason: BrokenXML}
 		}
 	}
 }
 
-// reader is how far parse has come.
-type reader struct {
+// parser is the state of parse.
+type parser struct {
 	body   []byte
 	tokens *xml.Decoder
 	doc    document
 
-	open   []string // the elements that are open, the root first
+	open   []string // the open elements, the root first
 	text   []byte   // of the open element below the root
-	parent bool     // that element has elements inside
-	closed bool     // the root is
+	parent bool     // that element contains elements
+	closed bool     // the root element has ended
 }
 
-func (r *reader) next() error {
-	start := r.tokens.InputOffset()
-	token, err := r.tokens.RawToken()
+func (p *parser) next() error {
+	start := p.tokens.InputOffset()
+	token, err := p.tokens.RawToken()
 	if err != nil {
 		return err
 	}
 	switch token := token.(type) {
 	case xml.StartElement:
-		return r.enter(token)
+		return p.enter(token)
 	case xml.EndElement:
-		return r.leave(token.Name)
+		return p.leave(token.Name)
 	case xml.CharData:
-		return r.characters(token, r.body[start:r.tokens.InputOffset()])
+		return p.characters(token, p.body[start:p.tokens.InputOffset()])
 	case xml.ProcInst:
 		// WeChat's invoice event begins with an XML declaration.
 		if start == 0 && token.Target == "xml" {
@@ -91,66 +91,66 @@ func (r *reader) next() error {
 	return errXML // a comment, a DOCTYPE, an instruction
 }
 
-func (r *reader) enter(e xml.StartElement) error {
+func (p *parser) enter(e xml.StartElement) error {
 	name := e.Name.Local
 	if e.Name.Space != "" || strings.Contains(name, ":") || len(e.Attr) > 0 {
 		return errXML
 	}
-	switch depth := len(r.open); depth {
+	switch depth := len(p.open); depth {
 	case 0:
-		if r.closed || name != "xml" {
+		if p.closed || name != "xml" {
 			return errXML
 		}
 	case 1:
-		if slices.Contains(known, name) && r.doc.has(name) {
+		if slices.Contains(cardElements, name) && p.doc.has(name) {
 			return errXML
 		}
-		r.text, r.parent = r.text[:0], false
+		p.text, p.parent = p.text[:0], false
 	default:
-		if depth > maxDepth || slices.Contains(deciding, name) || slices.Contains(known, r.open[1]) {
+		if depth > maxDepth || slices.Contains(keyElements, name) || slices.Contains(cardElements, p.open[1]) {
 			return errXML
 		}
-		r.parent = true
+		p.parent = true
 	}
-	r.open = append(r.open, name)
+	p.open = append(p.open, name)
 	return nil
 }
 
-func (r *reader) leave(name xml.Name) error {
-	top := len(r.open) - 1
-	if top < 0 || name.Space != "" || name.Local != r.open[top] {
+func (p *parser) leave(name xml.Name) error {
+	top := len(p.open) - 1
+	if top < 0 || name.Space != "" || name.Local != p.open[top] {
 		return errXML
 	}
-	r.open = r.open[:top]
+	p.open = p.open[:top]
 	switch top {
 	case 0:
-		r.closed = true
+		p.closed = true
 	case 1:
-		if !r.doc.has(name.Local) {
-			r.doc[name.Local] = r.value()
+		if !p.doc.has(name.Local) {
+			p.doc[name.Local] = p.value()
 		}
 	}
 	return nil
 }
 
-// value is the text of the element below the root that ends.
-func (r *reader) value() string {
-	if r.parent {
+// value returns the text of the element below the root that ends.
+func (p *parser) value() string {
+	if p.parent {
 		return ""
 	}
-	return string(bytes.Trim(r.text, space))
+	return string(bytes.Trim(p.text, space))
 }
 
-// characters takes text; raw is how it is written: outside of the elements with
-// text even an empty CDATA section or an entity for a blank is too much.
-func (r *reader) characters(text, raw []byte) error {
-	switch len(r.open) {
+// characters adds text to the open element; raw is its form in the message. Outside of
+// elements with text even an empty CDATA section or an entity for a blank is an error.
+func (p *parser) characters(text, raw []byte) error {
+	switch len(p.open) {
 	case 0, 1:
 		if len(bytes.Trim(raw, space)) > 0 {
 			return errXML
 		}
 	case 2:
-		r.text = append(r.text, text...)
+		p.text = append(p.text, text...)
 	}
 	return nil
 }

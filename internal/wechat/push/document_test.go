@@ -8,14 +8,14 @@ import (
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
-// message is an event of which one element is left open.
+// message returns an event with one more element.
 func message(elements string) string {
 	return "<xml><ToUserName>gh_3fcea188bf78</ToUserName><FromUserName>alice</FromUserName><CreateTime>1700000000</CreateTime>" +
 		"<MsgType>event</MsgType><Event>user_del_card</Event><CardId>pCard</CardId><UserCardCode>1234</UserCardCode>" + elements + "</xml>"
 }
 
-// both sends a message in the clear to one receiver and sealed to another and
-// wants the same of both.
+// both sends a message in clear to one receiver and encrypted to another, and checks
+// that the results are equal.
 func both(t *testing.T, name, message string, check func(push.Event, error)) {
 	t.Helper()
 	e, err := plain(message).to(plainReceiver(t))

@@ -26,26 +26,26 @@ const (
 	SubmitMemberCardUserInfo = "submit_membercard_user_info"  // the user sent the one-click form
 )
 
-// Names returns the card events that [Receiver.Open] knows.
+// Names returns the names of the card events that [Receiver.Open] returns.
 func Names() []string {
 	return []string{CardPassCheck, CardNotPassCheck, UserGetCard, UserGiftingCard, UserDelCard, UserConsumeCard, UserPayFromPayCell,
 		UserViewCard, UserEnterSessionFromCard, UpdateMemberCard, CardSKURemind, CardPayOrder, SubmitMemberCardUserInfo}
 }
 
-// Event is one card event. What an event does not say is empty, 0 or false.
+// Event is one card event. What an event does not contain is empty, 0 or false.
 type Event struct {
 	ToUserName   string // the account's original ID, gh_…
 	FromUserName string // a person's openid in the Official Account, never the mini-program's
 	CreateTime   int64  // Unix seconds by WeChat's clock
 	Name         string // one of Names
-	MsgID        string // events have none as a rule
+	MsgID        string // events usually have none
 
 	CardID          string // empty in CardPayOrder only
 	UserCardCode    string // in every event that is about one person's card
 	OldUserCardCode string // UserGetCard of a given card: its code in the giver's wallet
-	FriendUserName  string // openid: who gave (UserGetCard), or who is to have it (UserGiftingCard)
+	FriendUserName  string // openid: the giver (UserGetCard), or the recipient (UserGiftingCard)
 	UnionID         string // only if the account is bound to an Open Platform account
-	OuterStr        string // chosen by whoever handed the card out; a restored card may come without
+	OuterStr        string // the channel through which the card was distributed; a restored card may have none
 
 	IsGiveByFriend      bool // UserGetCard: the card was given
 	IsRestoreMemberCard bool // UserGetCard: a deleted card is back under its code
@@ -58,24 +58,24 @@ type Event struct {
 	RefuseReason string // CardNotPassCheck
 	Detail       string // CardSKURemind
 
-	// Fields are all elements as they came, those above and others, without
-	// white space round them; for the record. The caller may change it.
+	// Fields are all elements, those above and others, without the white space around
+	// them. The caller may change it.
 	Fields map[string]string
 }
 
-// DedupeKey is equal for two deliveries of one event and different for any two
-// events that differ in ToUserName, FromUserName, CreateTime, Event, CardId,
-// UserCardCode or MsgId, or in what tells apart two that can happen to one card
-// in one second: taken and restored, given and returned, two orders, two changes. It is 64
-// characters, lower-case hex. WeChat's own advice, FromUserName and CreateTime,
-// takes two events of one second for one.
+// DedupeKey returns 64 characters of lower-case hex that are equal for all deliveries of
+// one event. Two events have different keys if they differ in ToUserName, FromUserName,
+// CreateTime, Event, CardId, UserCardCode or MsgId, or in what distinguishes two events
+// of one card in one second: claimed and restored, given and returned, two orders, two
+// changes. WeChat's own advice, FromUserName and CreateTime, would take two events of
+// one second for one.
 func (e Event) DedupeKey() string {
 	parts := []string{
 		e.ToUserName, e.FromUserName, strconv.FormatInt(e.CreateTime, 10), e.Name, e.CardID, e.UserCardCode, e.MsgID,
 		strconv.FormatBool(e.IsRestoreMemberCard), strconv.FormatBool(e.IsReturnBack), e.OldUserCardCode,
 		e.Fields["OrderId"], e.Fields["TransId"],
 	}
-	if e.Name == UpdateMemberCard { // the keys of the others are older than this
+	if e.Name == UpdateMemberCard { // the others keep the keys that databases already contain
 		parts = append(parts, e.Fields["ModifyBonus"], e.Fields["ModifyBalance"])
 	}
 	var tuple []byte
@@ -87,7 +87,7 @@ func (e Event) DedupeKey() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// event makes the card event that the document is; the error is an *Unusable.
+// event returns the card event of the document; the error is an *Unusable.
 func (d document) event(originalID string) (Event, error) {
 	switch {
 	case originalID != "" && d["ToUserName"] != originalID:
@@ -104,13 +104,13 @@ func (d document) event(originalID string) (Event, error) {
 	}
 	f := fields{doc: d}
 	e := f.event()
-	if f.bad != "" {
-		return Event{}, &Unusable{Reason: BadField, Field: f.bad}
+	if f.invalid != "" {
+		return Event{}, &Unusable{Reason: BadField, Field: f.invalid}
 	}
 	return e, nil
 }
 
-// required are the elements without which a card event means nothing.
+// required returns the elements that a card event must have.
 func required(event string) []string {
 	names := []string{"ToUserName", "FromUserName", "CreateTime"}
 	switch event {
@@ -123,10 +123,10 @@ func required(event string) []string {
 	}
 }
 
-// fields reads values of the right form and remembers the first that is not.
+// fields reads the values of a document and keeps the name of the first invalid one.
 type fields struct {
-	doc document
-	bad string
+	doc     document
+	invalid string
 }
 
 func (f *fields) event() Event {
@@ -154,20 +154,21 @@ func (f *fields) event() Event {
 	}
 }
 
-// value returns the text of name, or "" and remembers name, if good refuses it.
+// value returns the text of name. If good refuses it, value returns "" and records
+// name.
 func (f *fields) value(name string, good func(string) bool) string {
 	text := f.doc[name]
 	if text == "" || good(text) {
 		return text
 	}
-	if f.bad == "" {
-		f.bad = name
+	if f.invalid == "" {
+		f.invalid = name
 	}
 	return ""
 }
 
-// id reads an identifier: what is longer than any of WeChat's would be refused
-// by an index of a database, again and again.
+// id reads an identifier of at most 128 bytes: a database index would refuse a longer
+// one, again at every retry.
 func (f *fields) id(name string) string {
 	return f.value(name, func(s string) bool {
 		return len(s) <= 128 && !strings.ContainsFunc(s, func(c rune) bool { return c == ' ' || !unicode.IsPrint(c) })
@@ -178,17 +179,17 @@ func (f *fields) flag(name string) bool {
 	return f.value(name, func(s string) bool { return s == "0" || s == "1" }) == "1"
 }
 
-// seconds reads a time that has not more digits than a signed timestamp.
+// seconds reads a time of at most 10 digits, as in a signed timestamp.
 func (f *fields) seconds(name string) int64 {
-	return number(f.value(name, func(s string) bool { return form(s, 1, 10, digits) && number(s) > 0 }))
+	return number(f.value(name, func(s string) bool { return matches(s, 1, 10, digits) && number(s) > 0 }))
 }
 
-// change reads points or fen that came or, with a minus, went.
+// change reads an amount of points or fen; it may be negative.
 func (f *fields) change(name string) int64 {
-	return number(f.value(name, func(s string) bool { return form(strings.TrimPrefix(s, "-"), 1, 18, digits) }))
+	return number(f.value(name, func(s string) bool { return matches(strings.TrimPrefix(s, "-"), 1, 18, digits) }))
 }
 
-// number is that of at most 18 digits; "" is 0.
+// number returns the value of at most 18 digits; "" is 0.
 func number(s string) int64 {
 	n, _ := strconv.ParseInt(s, 10, 64)
 	return n

@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
-// sample is one event as its page describes it, in values of our own.
+// sample is one event as its page describes it, with our own values.
 type sample struct {
 	name   string
 	fields string // Name=value, separated by semicolons; # before a number
@@ -42,7 +42,8 @@ func samples() []sample {
 		{push.UpdateMemberCard, card + code + "#ModifyBonus=-30;#ModifyBalance=5", func(e push.Event) bool {
 			return e.ModifyBonus == -30 && e.ModifyBalance == 5
 		}},
-		{push.CardSKURemind, card + "Detail=the card's quantity is equal to 0", func(e push.Event) bool { return e.Detail == "the card's quantity is equal to 0" }},
+		{push.CardSKURemind, card + "Detail=the card's quantity is equal to 0",
+			func(e push.Event) bool { return e.Detail == "the card's quantity is equal to 0" }},
 		{push.CardPayOrder, "OrderId=404091456;Status=ORDER_STATUS_FINANCE_SUCC;#CreateOrderTime=1472013489;#PayFinishTime=0;Desc=;FreeCoinCount=200;" +
 			"PayCoinCount=0;RefundFreeCoinCount=0;RefundPayCoinCount=0;OrderType=ORDER_TYPE_SYS_ADD;Memo=;ReceiptInfo=", func(e push.Event) bool {
 			return e.CardID == "" && e.UserCardCode == "" && e.Fields["OrderId"] == "404091456"
@@ -51,7 +52,7 @@ func samples() []sample {
 	}
 }
 
-// write puts the event into XML; spaced as some of WeChat's samples are.
+// write returns the event as XML, with white space as in some of WeChat's samples.
 func (s sample) write(spaced bool, leaveOut ...string) string {
 	cdata := func(v string) string { return "<![CDATA[" + v + "]]>" }
 	gap, before, after := "", "", ""
@@ -116,7 +117,8 @@ func TestOpen_reads_each_card_event_without_what_may_be_missing(t *testing.T) {
 				t.Errorf("%s: %v", s.name, err)
 			}
 			e.Fields = nil
-			rest := push.Event{ToUserName: originalID, FromUserName: openID, CreateTime: when, Name: s.name, CardID: e.CardID, UserCardCode: e.UserCardCode}
+			rest := push.Event{ToUserName: originalID, FromUserName: openID, CreateTime: when, Name: s.name, CardID: e.CardID,
+				UserCardCode: e.UserCardCode}
 			if fmt.Sprint(e) != fmt.Sprint(rest) {
 				t.Errorf("%s: %+v", s.name, e)
 			}
@@ -156,7 +158,8 @@ func TestOpen_takes_no_other_number_than_plain_digits(t *testing.T) {
 		return strings.Replace(rest, "</xml>", "<"+name+">"+value+"</"+name+"></xml>", 1)
 	}
 	for name, values := range map[string][]string{
-		"CreateTime":          {"+1700000000", "-1", "0", "1.7e9", "1700000000.0", "17 00", "0x10", "17000000000", "１７", "abc", "1_000", "9223372036854775808"},
+		"CreateTime": {"+1700000000", "-1", "0", "1.7e9", "1700000000.0", "17 00", "0x10", "17000000000", "１７", "abc", "1_000",
+			"9223372036854775808"},
 		"IsGiveByFriend":      {"2", "true", "-1", "01", "yes"},
 		"IsRestoreMemberCard": {"1 1", "１"},
 		"IsReturnBack":        {"false"},
@@ -175,8 +178,8 @@ func TestOpen_takes_no_other_number_than_plain_digits(t *testing.T) {
 	}
 }
 
-// Such an identifier, from whoever has the Token, would fail in a database and
-// be tried again.
+// A sender with the Token can send such an identifier. A database would refuse it, and
+// every retry.
 func TestOpen_takes_no_identifier_that_none_is(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"FromUserName", "CardId", "UserCardCode", "OldUserCardCode", "FriendUserName", "UnionId", "MsgId"} {
@@ -234,10 +237,11 @@ func TestUnusable_says_nothing_that_was_pushed(t *testing.T) {
 	}
 }
 
-// The tuples are those that a join without lengths takes for one.
+// A join without lengths would not distinguish these tuples.
 func TestDedupeKey_differs_for_different_events(t *testing.T) {
 	t.Parallel()
-	base := push.Event{ToUserName: "gh_1", FromUserName: "o1", CreateTime: when, Name: push.UserGetCard, CardID: "p1", UserCardCode: "11", MsgID: "1"}
+	base := push.Event{ToUserName: "gh_1", FromUserName: "o1", CreateTime: when, Name: push.UserGetCard, CardID: "p1", UserCardCode: "11",
+		MsgID: "1"}
 	events := []push.Event{base, {}}
 	for _, change := range []func(*push.Event){
 		func(e *push.Event) { e.ToUserName, e.FromUserName = "gh_1o", "1" },
@@ -281,7 +285,7 @@ func TestDedupeKey_differs_for_different_events(t *testing.T) {
 	}
 }
 
-// The key is stored: changing it would do every event of that day twice.
+// The key is stored: after a change, every event of that day would be processed twice.
 func TestDedupeKey_stays_what_it_is(t *testing.T) {
 	t.Parallel()
 	e, err := plain(getCard).to(plainReceiver(t))

@@ -1,9 +1,9 @@
 package push
 
-// OpenSealed is what a Receiver does with an Encrypt that it has proved; the
-// published vectors hold JSON, which no Receiver takes.
+// OpenSealed decrypts an Encrypt as a Receiver does. The published vectors contain JSON,
+// which a Receiver does not accept.
 func OpenSealed(encodingAESKey, appID, encrypt string) (message string, ok bool) {
-	s, err := newSeal(encodingAESKey, appID)
+	s, err := newEnvelopeKey(encodingAESKey, appID)
 	if err != nil {
 		return "", false
 	}
@@ -15,5 +15,5 @@ func OpenSealed(encodingAESKey, appID, encrypt string) (message string, ok bool)
 	return string(opened), ok
 }
 
-// HashSorted is the hash of signatures.
+// HashSorted is exported for the published vectors.
 func HashSorted(values ...string) string { return hashSorted(values...) }

@@ -11,7 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
-// forged sends s and wants the one answer there is.
+// forged checks that a push is refused with the one error for forgeries.
 func forged(t *testing.T, name string, r *push.Receiver, s sent) {
 	t.Helper()
 	e, err := s.to(r)
@@ -20,7 +20,7 @@ func forged(t *testing.T, name string, r *push.Receiver, s sent) {
 	}
 }
 
-// What is wrong with a query is wrong in every mode.
+// A wrong query is refused in every mode.
 func TestOpen_refuses_a_query_that_is_not_WeChats(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []struct {
@@ -32,7 +32,7 @@ func TestOpen_refuses_a_query_that_is_not_WeChats(t *testing.T) {
 		{"safe", "msg_signature", sealedReceiver(t), safe(sealed(getCard).encrypt())},
 	} {
 		good, signature := mode.good, mode.good.query.Get(mode.signature)
-		// resigned is right but for the form of one value.
+		// resigned has a right signature over one value of a wrong form.
 		resigned := func(name, value string) sent {
 			s := good.with(name, value)
 			values := []string{token, s.query.Get("timestamp"), s.query.Get("nonce")}
@@ -87,40 +87,50 @@ func TestOpen_refuses_a_query_that_is_not_WeChats(t *testing.T) {
 	}
 }
 
-// The same values in the places of their neighbours.
+// The same values under the names of their neighbours.
 func TestOpen_refuses_shifted_and_borrowed_values(t *testing.T) {
 	t.Parallel()
 	encrypt := sealed(getCard).encrypt()
 	good, r := safe(encrypt), sealedReceiver(t)
 	signature := good.query.Get("signature")
 	for name, s := range map[string]sent{
-		"the plain signature as msg_signature":        good.with("msg_signature", signature),
-		"the same with an empty Encrypt":              {good.with("msg_signature", signature).query, "<xml><Encrypt></Encrypt></xml>"},
-		"the same with an empty CDATA":                {good.with("msg_signature", signature).query, "<xml><Encrypt><![CDATA[]]></Encrypt></xml>"},
-		"the same without an Encrypt":                 {good.with("msg_signature", signature).query, getCard},
-		"a tail of the nonce as Encrypt":              {good.with("msg_signature", signature).with("nonce", "15147").query, "<xml><Encrypt>11492</Encrypt></xml>"},
-		"msg_signature as signature":                  good.with("signature", good.query.Get("msg_signature")).with("msg_signature"),
-		"the head of Encrypt as nonce":                {good.with("nonce", nonce+encrypt[:8]).query, strings.Replace(good.body, encrypt, encrypt[8:], 1)},
-		"the Encrypt of another push":                 {good.query, strings.Replace(good.body, encrypt, sealed(getCard+" ").encrypt(), 1)},
-		"the captured query, plaintext of one's own":  {good.query, getCard},
-		"the same, Encrypt in an attribute":           {good.query, `<xml Encrypt="` + encrypt + `">` + getCard[5:]},
-		"the same, Encrypt one level down":            {good.query, strings.Replace(getCard, "</xml>", "<a><Encrypt>"+encrypt+"</Encrypt></a></xml>", 1)},
-		"the same, Encrypt behind the root":           {good.query, getCard + "<Encrypt>" + encrypt + "</Encrypt>"},
-		"the same, Encrypt in another root":           {good.query, getCard + good.body},
-		"two Encrypts, the signed one first":          {good.query, strings.Replace(good.body, "</xml>", "<Encrypt>"+encrypt+"</Encrypt></xml>", 1)},
-		"Encrypt in another case":                     {good.query, strings.ReplaceAll(good.body, "Encrypt>", "encrypt>")},
-		"Encrypt with a prefix":                       {good.query, strings.ReplaceAll(strings.ReplaceAll(good.body, "<Encrypt", "<a:Encrypt"), "</Encrypt", "</a:Encrypt")},
-		"Encrypt in JSON":                             {good.query, `{"ToUserName":"gh_3fcea188bf78","Encrypt":"` + encrypt + `"}`},
-		"Encrypt split by an element":                 {good.query, strings.Replace(good.body, encrypt, encrypt[:9]+"]]><b/><![CDATA["+encrypt[9:], 1)},
-		"Encrypt split by a comment":                  {good.query, strings.Replace(good.body, encrypt, encrypt[:9]+"]]><!--b--><![CDATA["+encrypt[9:], 1)},
-		"a DOCTYPE":                                   {good.query, "<!DOCTYPE xml>" + good.body},
-		"an entity for Encrypt":                       {good.query, `<!DOCTYPE xml [<!ENTITY e "` + encrypt + `">]><xml><Encrypt>&e;</Encrypt></xml>`},
-		"no body":                                     {good.query, ""},
-		"no XML":                                      {good.query, "encrypt=" + url.QueryEscape(encrypt)},
-		"no end":                                      {good.query, strings.TrimSuffix(good.body, "</xml>")},
-		"a signature of no form beside a right one":   good.with("signature", strings.ToUpper(signature)),
-		"two signatures beside a right one":           good.with("signature", signature, signature),
-		"two right msg_signatures in two cases":       good.with("msg_signature", good.query.Get("msg_signature"), strings.ToUpper(good.query.Get("msg_signature"))),
+		"the plain signature as msg_signature": good.with("msg_signature", signature),
+		"the same with an empty Encrypt":       {good.with("msg_signature", signature).query, "<xml><Encrypt></Encrypt></xml>"},
+		"the same with an empty CDATA": {good.with("msg_signature", signature).query,
+			"<xml><Encrypt><![CDATA[]]></Encrypt></xml>"},
+		"the same without an Encrypt": {good.with("msg_signature", signature).query, getCard},
+		"a tail of the nonce as Encrypt": {good.with("msg_signature", signature).with("nonce", "15147").query,
+			"<xml><Encrypt>11492</Encrypt></xml>"},
+		"msg_signature as signature": good.with("signature", good.query.Get("msg_signature")).with("msg_signature"),
+		"the head of Encrypt as nonce": {good.with("nonce", nonce+encrypt[:8]).query,
+			strings.Replace(good.body, encrypt, encrypt[8:], 1)},
+		"the Encrypt of another push":                {good.query, strings.Replace(good.body, encrypt, sealed(getCard+" ").encrypt(), 1)},
+		"the captured query, plaintext of one's own": {good.query, getCard},
+		"the same, Encrypt in an attribute":          {good.query, `<xml Encrypt="` + encrypt + `">` + getCard[5:]},
+		"the same, Encrypt one level down": {good.query,
+			strings.Replace(getCard, "</xml>", "<a><Encrypt>"+encrypt+"</Encrypt></a></xml>", 1)},
+		"the same, Encrypt behind the root": {good.query, getCard + "<Encrypt>" + encrypt + "</Encrypt>"},
+		"the same, Encrypt in another root": {good.query, getCard + good.body},
+		"two Encrypts, the signed one first": {good.query,
+			strings.Replace(good.body, "</xml>", "<Encrypt>"+encrypt+"</Encrypt></xml>", 1)},
+		"Encrypt in another case": {good.query, strings.ReplaceAll(good.body, "Encrypt>", "encrypt>")},
+		"Encrypt with a prefix": {good.query,
+			strings.ReplaceAll(strings.ReplaceAll(good.body, "<Encrypt", "<a:Encrypt"), "</Encrypt", "</a:Encrypt")},
+		"Encrypt in JSON": {good.query, `{"ToUserName":"gh_3fcea188bf78","Encrypt":"` + encrypt + `"}`},
+		"Encrypt split by an element": {good.query,
+			strings.Replace(good.body, encrypt, encrypt[:9]+"]]><b/><![CDATA["+encrypt[9:], 1)},
+		"Encrypt split by a comment": {good.query,
+			strings.Replace(good.body, encrypt, encrypt[:9]+"]]><!--b--><![CDATA["+encrypt[9:], 1)},
+		"a DOCTYPE": {good.query, "<!DOCTYPE xml>" + good.body},
+		"an entity for Encrypt": {good.query,
+			`<!DOCTYPE xml [<!ENTITY e "` + encrypt + `">]><xml><Encrypt>&e;</Encrypt></xml>`},
+		"no body": {good.query, ""},
+		"no XML":  {good.query, "encrypt=" + url.QueryEscape(encrypt)},
+		"no end":  {good.query, strings.TrimSuffix(good.body, "</xml>")},
+		"a signature of no form beside a right one": good.with("signature", strings.ToUpper(signature)),
+		"two signatures beside a right one":         good.with("signature", signature, signature),
+		"two right msg_signatures in two cases": good.with("msg_signature", good.query.Get("msg_signature"),
+			strings.ToUpper(good.query.Get("msg_signature"))),
 		"plaintext that says aes":                     plain(getCard).with("encrypt_type", "aes"),
 		"plaintext of another token":                  plain(getCard).with("signature", sign("BBBBB", fmt.Sprint(when), nonce)),
 		"sealed, said to be raw, without a signature": good.with("encrypt_type", "raw").with("signature"),
@@ -130,7 +140,8 @@ func TestOpen_refuses_shifted_and_borrowed_values(t *testing.T) {
 	}
 }
 
-// Each Encrypt here is signed rightly: by somebody who has the token and no key.
+// Each Encrypt has a right signature, as from a sender with the Token but without the
+// key.
 func TestOpen_refuses_seals_that_WeChat_did_not_make(t *testing.T) {
 	t.Parallel()
 	r, good := sealedReceiver(t), sealed(getCard)
@@ -187,8 +198,8 @@ func TestOpen_refuses_seals_that_WeChat_did_not_make(t *testing.T) {
 	}
 }
 
-// A padding that is too short, too long, of zeros, or not of one kind; each
-// brings the text to whole blocks.
+// Paddings that are too short, too long, of zeros, or mixed; each fills the text to
+// whole blocks.
 func TestOpen_refuses_every_wrong_padding(t *testing.T) {
 	t.Parallel()
 	r := sealedReceiver(t)
@@ -229,8 +240,8 @@ func TestOpen_refuses_a_flipped_bit_in_every_block(t *testing.T) {
 	}
 }
 
-// withPlus returns a good seal whose base64 has a character that the one for
-// URLs has not.
+// withPlus returns a valid Encrypt with a character of standard base64 that URL-safe
+// base64 does not have.
 func withPlus(t *testing.T) []byte {
 	t.Helper()
 	for i := range 1000 {
@@ -244,7 +255,7 @@ func withPlus(t *testing.T) []byte {
 	return nil
 }
 
-// spareBits sets bits of the last character that belong to no byte.
+// spareBits sets the bits of the last character that belong to no byte.
 func spareBits(t *testing.T, encrypt string) string {
 	t.Helper()
 	text := strings.TrimRight(encrypt, "=")

@@ -10,8 +10,8 @@ import (
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
-// FuzzOpen: whatever comes, nothing panics and only what has the right
-// signature, by the tests' own arithmetic, is more than forged.
+// FuzzOpen: no input panics, and only input with the right signature, computed by the
+// test itself, gets an error other than ErrForged.
 func FuzzOpen(f *testing.F) {
 	encrypt := sealed(getCard).encrypt()
 	for _, s := range []sent{plain(getCard), safe(encrypt), compat(getCard, encrypt), plain("{}"), safe(""),
@@ -40,13 +40,14 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// FuzzOpen_sealed: inside a right seal there is an event, of which encoding/xml
-// says the same, or an Unusable.
+// FuzzOpen_sealed: authentic content is an event with the same values as encoding/xml
+// reads, or an Unusable.
 func FuzzOpen_sealed(f *testing.F) {
 	for _, s := range samples() {
 		f.Add([]byte(s.write(true)))
 	}
-	for _, elements := range []string{"", "<FromUserName>mallory</FromUserName>", "<A><B><C><D>1</D></C></B></A>", "<!--c-->", "<OuterStr>&amp;</OuterStr>"} {
+	for _, elements := range []string{"", "<FromUserName>mallory</FromUserName>", "<A><B><C><D>1</D></C></B></A>", "<!--c-->",
+		"<OuterStr>&amp;</OuterStr>"} {
 		f.Add([]byte(message(elements)))
 	}
 	r := receiver(f, push.Options{AESKey: keyNow, AppID: appID})
@@ -66,8 +67,10 @@ func FuzzOpen_sealed(f *testing.F) {
 		if err := xml.Unmarshal(inner, &other); err != nil {
 			t.Fatalf("no XML: %v", err)
 		}
-		for name, pair := range map[string][2]string{"ToUserName": {e.ToUserName, other.ToUserName}, "FromUserName": {e.FromUserName, other.FromUserName},
-			"Event": {e.Name, other.Event}, "CardId": {e.CardID, other.CardId}, "UserCardCode": {e.UserCardCode, other.UserCardCode}, "UnionId": {e.UnionID, other.UnionId}} {
+		for name, pair := range map[string][2]string{"ToUserName": {e.ToUserName, other.ToUserName},
+			"FromUserName": {e.FromUserName, other.FromUserName},
+			"Event":        {e.Name, other.Event}, "CardId": {e.CardID, other.CardId}, "UserCardCode": {e.UserCardCode, other.UserCardCode},
+			"UnionId": {e.UnionID, other.UnionId}} {
 			if pair[0] != strings.Trim(pair[1], " \t\r\n") {
 				t.Errorf("%s is %q here and %q there", name, pair[0], pair[1])
 			}

@@ -1,38 +1,35 @@
-// Package push opens what WeChat pushes to a shop's server (消息推送,
-// 服务器回调): it proves that a push is WeChat's, opens its envelope, reads its
-// XML strictly, and returns the card event inside. It makes no request, keeps
-// nothing and answers nobody: remembering an event once and answering
-// "success" is its caller's work.
+// Package push authenticates, decrypts and reads what WeChat pushes to a merchant's
+// server (消息推送, 服务器回调) and returns the card event inside. It makes no
+// requests, keeps no state and sends no answer: recording each event once and
+// answering "success" is the caller's task.
 //
-// # Three modes
+// # Modes
 //
-// The Official Account's settings offer plaintext, compatible and safe mode. A
-// [Receiver] without a key takes the first, and the clear fields of the second:
-// there the signature covers a timestamp and a nonce but no byte of the body, so
-// whoever sees one push can write others for ten minutes. A Receiver with a key
-// takes the second and the third, and of them only what is sealed: the clear
-// fields that come along in compatible mode are never believed. Plaintext is
-// then refused.
+// The settings of the Official Account offer plaintext, compatible and safe mode. A
+// [Receiver] without a key accepts plaintext mode and the clear fields of compatible
+// mode. There the signature covers a timestamp and a nonce but no byte of the body, so
+// anyone who sees one push can forge others for ten minutes. A Receiver with a key
+// accepts compatible and safe mode, reads only the encrypted part, and refuses
+// plaintext.
 //
-// In safe mode, too, it is the Token that makes a push authentic: the
-// encryption has no check of its own.
+// Also in safe mode only the Token makes a push authentic: the encryption does not
+// authenticate its content.
 //
-// # Two kinds of refusal
+// # Errors
 //
-// [ErrForged] is for what nobody proved to come from WeChat; the answer is 403
-// with an empty body, and nothing in the error says which check failed, unless
-// the signature was right and the clock or the mode is not ([ErrStale],
-// [ErrMode]): that is for the operator's log. [Unusable] is for what WeChat did
-// send and this package has no use for: a person's message, another event, XML
-// that is not as it should be. The answer is "success", or WeChat would send it
-// twice more.
+// [ErrForged] means that a push was not proved to come from WeChat; the answer is 403
+// with an empty body. The error does not say which check failed, unless the signature
+// was right and the clock or the mode is wrong ([ErrStale], [ErrMode]), which is for
+// the operator's log. [Unusable] means that WeChat did send the push and this package
+// has no use for it: a person's message, another event, unexpected XML. The answer is
+// "success", or WeChat would send it twice more.
 //
-// # Why it is so strict
+// # Strictness
 //
-// WeChat joins the signed values without separators, so other values can have
-// the same hash: the exact form of each value is part of the check. And an
-// outer_str in an event was chosen by whoever opened a link: should it ever
-// break out of its element, the repeated name gives it away.
+// WeChat joins the signed values without separators, so other values can have the same
+// hash: the exact form of each value is part of the check. The outer_str in an event is
+// chosen by the author of a link. If it should ever break out of its element, the
+// repeated element name makes the event unusable.
 package push
 
 import (
@@ -44,56 +41,55 @@ import (
 )
 
 const (
-	// MaxBody is how many bytes of body are read at most: 64 KiB, many times the
-	// longest event.
+	// MaxBody is the largest body in bytes: 64 KiB, many times the longest event.
 	MaxBody = 64 << 10
-	// maxAge is how far a push's timestamp may be from now, in seconds, before or
-	// after. WeChat tries for 15 s; the rest is for clocks.
+	// maxAge is the largest difference between a push's timestamp and now, in
+	// seconds. WeChat retries for 15 s; the rest is for wrong clocks.
 	maxAge = 10 * 60
 )
 
 var (
-	// ErrForged is returned for every push that is not proved to be WeChat's:
-	// 403 with an empty body. All failures of a signature, an envelope, a key or
-	// an AppID are this one value.
+	// ErrForged is returned for every push that is not proved to come from WeChat.
+	// The answer is 403 with an empty body. A wrong signature, envelope, key or AppID
+	// all have this one value.
 	ErrForged = errors.New("push: not proved to come from WeChat")
-	// ErrStale is an ErrForged whose signature is right but whose timestamp is
-	// more than ten minutes away: an old push repeated, or clocks that differ.
+	// ErrStale is an ErrForged with the right signature but a timestamp more than ten
+	// minutes away: a replayed push, or clocks that differ.
 	ErrStale = fmt.Errorf("%w: right signature, but more than ten minutes away", ErrForged)
-	// ErrMode is an ErrForged whose signature is right but whose mode is not
-	// ours: plaintext although a key is configured (the account is not yet in
-	// safe mode, or somebody tries a downgrade), or sealed although none is.
+	// ErrMode is an ErrForged with the right signature but the wrong mode: plaintext
+	// although a key is configured (the account is not yet in safe mode, or an
+	// attacker tries a downgrade), or encrypted although none is.
 	ErrMode = fmt.Errorf("%w: right signature, but plaintext with a key configured or sealed without one", ErrForged)
 )
 
-// Options tune a Receiver. The zero value takes plaintext pushes to any account.
+// Options configures a Receiver. The zero value accepts plaintext pushes to any
+// account.
 type Options struct {
 	// AESKey is the EncodingAESKey, 43 characters; empty is plaintext mode.
-	// PreviousAESKey, if not empty, opens as well, for the days of a change.
+	// PreviousAESKey, if not empty, is accepted too while a key is being changed.
 	AESKey, PreviousAESKey string
-	// AppID is the Official Account's; with an AESKey it is required.
+	// AppID is the Official Account's; it is required with an AESKey.
 	AppID string
-	// OriginalID is the account's gh_…; if it is not empty, a push to another one
+	// OriginalID is the account's gh_…; if it is not empty, a push to another account
 	// is unusable.
 	OriginalID string
-	// Now is the local clock; nil is time.Now. WeChatNow is the same corrected by
-	// WeChat's Date header; nil is none. A push is fresh if either says so: the
-	// second saves a host whose clock is wrong, the first a host that learned a
-	// wrong correction.
+	// Now is the local clock; nil is time.Now. WeChatNow is the local clock corrected
+	// by WeChat's Date header; nil is none. A push is fresh if it is by either clock:
+	// WeChatNow helps a host with a wrong clock, Now one with a wrong correction.
 	Now, WeChatNow func() time.Time
 }
 
-// Receiver checks and opens pushes. It never changes, is safe for concurrent
+// Receiver authenticates and decrypts pushes. It is immutable, safe for concurrent
 // use, never blocks, and prints without its secrets.
 type Receiver struct {
 	token      string
 	originalID string
-	seals      []seal // the one in use first; none is plaintext mode
+	keys       []envelopeKey // the current one first; none is plaintext mode
 	clocks     []func() time.Time
 }
 
-// New returns a Receiver for pushes that are signed with token. An error names
-// the options that are wrong, never their values.
+// New returns a Receiver for pushes that are signed with token. The error names every
+// option that is wrong, never its value.
 func New(token string, o Options) (*Receiver, error) {
 	r := &Receiver{token: token, originalID: o.OriginalID, clocks: o.clocks()}
 	var wrong []error
@@ -101,20 +97,20 @@ func New(token string, o Options) (*Receiver, error) {
 		wrong = append(wrong, errors.New("push: the token is missing"))
 	}
 	if o.AESKey == "" && o.PreviousAESKey != "" {
-		wrong = append(wrong, errors.New("push: a previous AES key without a present one"))
+		wrong = append(wrong, errors.New("push: a previous AES key without a current one"))
 	}
 	if o.AESKey != "" && o.AppID == "" {
-		wrong = append(wrong, errors.New("push: an AES key needs the AppID that is sealed with the message"))
+		wrong = append(wrong, errors.New("push: an AES key needs the AppID that is encrypted with the message"))
 	}
 	for _, key := range []struct{ name, chars string }{{"AES key", o.AESKey}, {"previous AES key", o.PreviousAESKey}} {
 		if key.chars == "" {
 			continue
 		}
-		s, err := newSeal(key.chars, o.AppID)
+		s, err := newEnvelopeKey(key.chars, o.AppID)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("push: %s: %w", key.name, err))
 		}
-		r.seals = append(r.seals, s)
+		r.keys = append(r.keys, s)
 	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
@@ -132,54 +128,55 @@ func (o Options) clocks() []func() time.Time {
 	return []func() time.Time{o.Now, o.WeChatNow}
 }
 
-// Format implements fmt.Formatter: no verb shows the token or a key.
+// Format implements [fmt.Formatter]: no verb prints the token or a key.
 func (*Receiver) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "push.Receiver") }
 
-// Echo answers WeChat's check of the URL, a GET that is signed alike in every
-// mode: the text to answer as text/plain, with nothing round it. The error is
-// [ErrForged]; also for an echostr of more than 64 characters or of others than
-// letters and digits (WeChat's are digits), since it is sent back.
+// Echo answers WeChat's check of the URL, a GET with the same signature in every mode.
+// It returns the complete answer, to be sent as text/plain. The error is [ErrForged],
+// also for an echostr with more than 64 characters or with others than letters and
+// digits (WeChat's are digits), since it is sent back.
 func (r *Receiver) Echo(query url.Values) (echostr string, err error) {
-	s, err := readStamp(query)
+	q, err := parseQuery(query)
 	if err != nil {
 		return "", err
 	}
-	if echostr, err = one(query, "echostr"); err != nil || !form(echostr, 1, 64, alphanumeric) {
+	if echostr, err = single(query, "echostr"); err != nil || !matches(echostr, 1, 64, alphanumeric) {
 		return "", ErrForged
 	}
-	if !s.signed(r.token) {
+	if !q.signatureValid(r.token) {
 		return "", ErrForged
 	}
-	return echostr, r.fresh(s)
+	return echostr, r.fresh(q)
 }
 
-// Open returns the card event in a POST; query is that of its URL, body at most
-// [MaxBody] bytes. The error is [ErrForged] (or [ErrStale] or [ErrMode], which
-// are ErrForged too) or an *[Unusable]. The same push opens as often as it
-// comes, so tell repeats by [Event.DedupeKey].
+// Open returns the card event in a POST; query is that of its URL, and body has at most
+// [MaxBody] bytes. The error is [ErrForged] (or [ErrStale] or [ErrMode], which wrap
+// it) or an *[Unusable]. A repeated push opens again: [Event.DedupeKey] identifies
+// repetitions.
 func (r *Receiver) Open(query url.Values, body []byte) (Event, error) {
-	s, err := readStamp(query)
+	q, err := parseQuery(query)
 	if err != nil || len(body) > MaxBody {
 		return Event{}, ErrForged
 	}
 	open := r.openPlain
-	if len(r.seals) > 0 {
+	if len(r.keys) > 0 {
 		open = r.openSealed
 	}
-	doc, err := open(s, body)
+	doc, err := open(q, body)
 	if err != nil {
 		return Event{}, err
 	}
 	return doc.event(r.originalID)
 }
 
-// openPlain returns the content of a push whose signature covers no body. The
-// clear fields of compatible mode count: here they are not worth less.
-func (r *Receiver) openPlain(s stamp, body []byte) (document, error) {
-	if !s.signed(r.token) {
+// openPlain returns the content of a push without relying on a signature of the body:
+// there is none. It accepts the clear fields of compatible mode, which are no less
+// authentic.
+func (r *Receiver) openPlain(q signedQuery, body []byte) (document, error) {
+	if !q.signatureValid(r.token) {
 		return nil, ErrForged
 	}
-	if err := r.fresh(s); err != nil {
+	if err := r.fresh(q); err != nil {
 		return nil, err
 	}
 	doc, err := parse(body)
@@ -189,23 +186,23 @@ func (r *Receiver) openPlain(s stamp, body []byte) (document, error) {
 	return doc, err
 }
 
-// openSealed returns what was sealed, and decrypts nothing that is not signed.
-func (r *Receiver) openSealed(s stamp, body []byte) (document, error) {
+// openSealed returns the decrypted content. It decrypts only what is signed.
+func (r *Receiver) openSealed(q signedQuery, body []byte) (document, error) {
 	switch {
-	case s.encryptType != "aes" && s.signed(r.token):
+	case q.encryptType != "aes" && q.signatureValid(r.token):
 		return nil, ErrMode
-	case s.encryptType != "aes":
+	case q.encryptType != "aes":
 		return nil, ErrForged
 	}
 	envelope, err := parse(body)
 	sealed, good := decodeSealed(envelope["Encrypt"])
-	if err != nil || !good || !s.sealSigned(r.token, envelope["Encrypt"]) {
+	if err != nil || !good || !q.sealedSignatureValid(r.token, envelope["Encrypt"]) {
 		return nil, ErrForged
 	}
-	if err := r.fresh(s); err != nil {
+	if err := r.fresh(q); err != nil {
 		return nil, err
 	}
-	for _, key := range r.seals {
+	for _, key := range r.keys {
 		if message, ok := key.open(sealed); ok {
 			return parse(message)
 		}
@@ -213,8 +210,8 @@ func (r *Receiver) openSealed(s stamp, body []byte) (document, error) {
 	return nil, ErrForged
 }
 
-func (r *Receiver) fresh(s stamp) error {
-	seconds := number(s.timestamp)
+func (r *Receiver) fresh(q signedQuery) error {
+	seconds := number(q.timestamp)
 	for _, now := range r.clocks {
 		if off := now().Unix() - seconds; -maxAge <= off && off <= maxAge {
 			return nil

@@ -126,8 +126,8 @@ func TestOpen_goes_by_the_local_clock_when_none_is_given(t *testing.T) {
 	}
 }
 
-// Somebody who only watched, or whose settings do not match, is told no more
-// than a forger; the operator's log is.
+// A replayed push and a push in the wrong mode get the same answer as a forged one; the
+// operator's log has the difference.
 func TestErrors_of_a_right_signature_are_still_forged(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -36,14 +36,13 @@ const getCard = `<xml><ToUserName><![CDATA[gh_3fcea188bf78]]></ToUserName><FromU
 	`<OuterStr><![CDATA[mp_home]]></OuterStr><IsRestoreMemberCard>0</IsRestoreMemberCard><IsRecommendByFriend>0</IsRecommendByFriend>` +
 	`<UnionId><![CDATA[o6_xxx]]></UnionId></xml>`
 
-// sign is the signature, written a second time.
+// sign computes the signature, written a second time.
 func sign(values ...string) string {
 	sort.Strings(values)
 	return fmt.Sprintf("%x", sha1.Sum([]byte(strings.Join(values, ""))))
 }
 
-// envelope is the plaintext of a seal in its parts, each of which a test may
-// spoil.
+// envelope has the parts of the plaintext of an Encrypt; a test can break each.
 type envelope struct {
 	key, random, message, appID string
 	size                        int    // -1 is that of message
@@ -54,7 +53,7 @@ func sealed(message string) envelope {
 	return envelope{key: keyNow, random: "aaaabbbbccccdddd", message: message, appID: appID, size: -1}
 }
 
-// cipher encrypts without base64.
+// cipher encrypts, without base64.
 func (e envelope) cipher() []byte {
 	key, err := base64.RawStdEncoding.DecodeString(e.key)
 	if err != nil || len(key) != 32 {
@@ -80,7 +79,7 @@ func (e envelope) cipher() []byte {
 
 func (e envelope) encrypt() string { return base64.StdEncoding.EncodeToString(e.cipher()) }
 
-// sent is a push on its way.
+// sent is a push as it is sent.
 type sent struct {
 	query url.Values
 	body  string
@@ -92,7 +91,7 @@ func stamped(timestamp, nonce string) url.Values {
 
 func plain(body string) sent { return sent{stamped(fmt.Sprint(when), nonce), body} }
 
-// safe sends an Encrypt of any kind with signatures that are right for it.
+// safe returns a push of an Encrypt with the right signatures.
 func safe(encrypt string) sent {
 	return safeBody(encrypt, "<xml><ToUserName><![CDATA["+originalID+"]]></ToUserName><Encrypt><![CDATA["+encrypt+"]]></Encrypt></xml>")
 }
@@ -104,7 +103,7 @@ func safeBody(encrypt, body string) sent {
 	return s
 }
 
-// compat sends clear fields with what is sealed.
+// compat returns a push with clear fields beside the Encrypt.
 func compat(clear, encrypt string) sent {
 	return safeBody(encrypt, strings.Replace(clear, "</xml>", "<Encrypt><![CDATA["+encrypt+"]]></Encrypt></xml>", 1))
 }

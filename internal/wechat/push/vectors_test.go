@@ -18,7 +18,8 @@ type vector struct {
 	Expected json.RawMessage
 }
 
-// vectors returns the published vectors of the kinds given; none is a failure.
+// vectors returns the published vectors of the kinds given. The test fails when there
+// are none.
 func vectors(t *testing.T, kinds ...string) []vector {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/vectors.json")
@@ -104,7 +105,8 @@ func TestOpen_takes_the_published_plaintext_signature(t *testing.T) {
 	}
 }
 
-// The values of P2 and its three shifts have one hash; only P2 has their forms.
+// P2 and its three shifts have the same hash; only the values of P2 have the right
+// forms.
 func TestOpen_refuses_the_published_field_shifts(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t, "push_signature_collision") {
@@ -124,8 +126,8 @@ func TestOpen_refuses_the_published_field_shifts(t *testing.T) {
 	}
 }
 
-// P2's digits cut in another place are of the right form once more: a timestamp
-// of the year 2270.
+// P2's digits split at another place have the right form too: a timestamp in the year
+// 2270.
 func TestOpen_refuses_the_shift_that_only_the_age_gives_away(t *testing.T) {
 	t.Parallel()
 	in := signing{Token: token, Timestamp: "9486452656", Nonce: "171403705"}
@@ -166,7 +168,7 @@ func TestSeal_opens_the_published_vectors(t *testing.T) {
 	}
 }
 
-// A1 is a mini-program's push: its envelope is right, its JSON no event of an
+// A1 is a push of a mini-program: its envelope is right, but its JSON is no event of an
 // Official Account.
 func TestOpen_knows_the_published_push_for_one_without_use(t *testing.T) {
 	t.Parallel()

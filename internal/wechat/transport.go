@@ -1,0 +1,125 @@
+package wechat
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxAnswer, in bytes, is far more than WeChat sends; a longer answer is unusable.
+const maxAnswer = 1 << 20
+
+// transport sends requests to WeChat.
+type transport struct {
+	Options
+	http *http.Client
+}
+
+// request is one call. Without a body it is a GET.
+type request struct {
+	path    string
+	query   url.Values
+	body    requestBody
+	secrets []string // values that no error may contain
+}
+
+// requestBody is the body of a request with its type.
+type requestBody struct {
+	contentType string
+	data        []byte // nil: none
+}
+
+const jsonType = "application/json; charset=utf-8"
+
+// reply is an answer of WeChat, not yet decoded.
+type reply struct {
+	status int
+	body   []byte
+}
+
+// newTransport returns a transport that keeps its connections for later requests, or uses
+// each only once.
+func newTransport(o Options, keepAlive bool) *transport {
+	return &transport{o.withDefaults(), &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
+			DisableKeepAlives:   !keepAlive,
+			MaxIdleConnsPerHost: 16,
+			IdleConnTimeout:     30 * time.Second,
+		},
+	}}
+}
+
+// exchange makes one request and decodes the reply into answer. Its error is an
+// *Error; its type is error so that nil is nil.
+func (t *transport) exchange(ctx context.Context, r request, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
+	defer cancel()
+	start := time.Now()
+	got, failure := t.send(ctx, r)
+	if failure == nil {
+		failure = got.decode(r, answer)
+	}
+	t.Observe(r.path, failure.outcome(), time.Since(start))
+	if failure != nil {
+		return failure
+	}
+	return nil
+}
+
+// send makes the request once and reads the reply.
+func (t *transport) send(ctx context.Context, r request) (reply, *Error) {
+	reached := false
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached = true }})
+	req, err := r.http(ctx, t.BaseURL)
+	if err != nil {
+		return reply{}, &Error{API: r.path, Msg: "base URL cannot be used", failure: "network"}
+	}
+	resp, err := t.http.Do(req)
+	if err != nil {
+		return reply{}, noAnswer(r.path, reached, err)
+	}
+	defer resp.Body.Close()
+	receivedAt := time.Now()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	got := reply{resp.StatusCode, body}
+	switch {
+	case len(body) > maxAnswer:
+		return reply{}, malformedAnswer(r.path, "answer too long", got)
+	case err != nil:
+		return reply{}, noAnswer(r.path, true, err)
+	}
+	if got.isObject() { // it is WeChat's, not that of a gateway in between
+		t.Clock.Observe(resp.Header.Get("Date"), receivedAt)
+	}
+	return got, nil
+}
+
+func (r request) http(ctx context.Context, base string) (*http.Request, error) {
+	method := http.MethodGet
+	if r.body.data != nil {
+		method = http.MethodPost
+	}
+	target := strings.TrimRight(base, "/") + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(r.body.data))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", "addcard")
+	if r.body.data != nil {
+		req.Header.Set("Content-Type", r.body.contentType)
+	}
+	return req, nil
+}

@@ -1,0 +1,180 @@
+package wechatsim
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/addcard/addcard/internal/wechatsim/push"
+)
+
+// controls returns the control API.
+func controls() []control {
+	return slices.Concat(aboutControls(), phoneControls(), cardControls(), apiControls(), settingControls(), eventControls())
+}
+
+func aboutControls() []control {
+	return []control{
+		{"GET /_sim/{$}", "this description", (*Sim).describe},
+		{"GET /_sim/accounts", "the two apps with their secrets", (*Sim).showAccounts},
+	}
+}
+
+func phoneControls() []control {
+	return []control{
+		{"GET /_sim/phones/{user}", "who the user is to both apps", (*Sim).showPerson},
+		{"PUT /_sim/phones/{user}", `{"blocked":true}: code2Session refuses the user with 40226`, onPhone((*Sim).changePerson)},
+		{"POST /_sim/phones/{user}/login", `wx.login → {"code"}; {"app_id"} makes a code of another mini-program`, onPhone((*Sim).phoneLogin)},
+		{"POST /_sim/phones/{user}/add-card",
+			`wx.addCard with {"cardList"} → what its success gives, or 400 with errMsg and detail; ?cancel=1: the user closes the page`,
+			(*Sim).phoneAddCard},
+		{"POST /_sim/phones/{user}/delete-card", `{"card_id","code"}: the user throws the card away`, onPhone((*Sim).phoneDeleteCard)},
+		{"POST /_sim/phones/{user}/scan-qr",
+			`{"url"} of a QR code that was made, or {"card_id","code","outer_str"}: takes a card without cardExt`,
+			onPhone((*Sim).phoneScanQR)},
+		{"POST /_sim/phones/{user}/open-card", `wx.openCard with {"cardList":[{"cardId","code"}]}, plain codes`, onPhone((*Sim).phoneOpenCard)},
+		{"POST /_sim/phones/{user}/submit-form", `{"card_id","code","form":{}}: the user fills in the form of a one-click card`,
+			onPhone((*Sim).phoneSubmitForm)},
+		{"POST /_sim/phones/{user}/open-card-component",
+			`{"extraData","form":{}}: the open-card component → what App.onShow gets, {"activate_ticket","card_id","code"} or nothing`,
+			onPhone((*Sim).phoneOpenComponent)},
+		{"POST /_sim/phones/{user}/gift-card", `{"card_id","code","to","then":"accept|wait|return"}; again for a gift on its way`,
+			onPhone((*Sim).phoneGiftCard)},
+		{"GET /_sim/phones/{user}/cards", "the card faces with the messages that reached the user", (*Sim).phoneCards},
+		{"POST /_sim/webpages/check", `wx.config: {"url","nonce_str","timestamp","signature"} → {"ok"}`, withBody((*Sim).checkWebPage)},
+	}
+}
+
+func cardControls() []control {
+	return []control{
+		{"GET /_sim/cards", "card_id, title and status of every card", (*Sim).listCards},
+		{"POST /_sim/cards/{card_id}/approve", "the review ends well", (*Sim).approveCard},
+		{"POST /_sim/cards/{card_id}/reject", `{"reason"}: the review ends badly`, (*Sim).rejectCard},
+	}
+}
+
+func apiControls() []control {
+	return []control{
+		{"GET /_sim/calls", "counts per API path and outcome, and the last refusals with their reasons", (*Sim).showCalls},
+		{"DELETE /_sim/calls", "count from zero", (*Sim).resetCalls},
+		{"GET /_sim/faults", "the queued faults, what is left of them and how often each hit", (*Sim).listFaults},
+		{"POST /_sim/faults", "queue one fault, see README", withBody((*Sim).addFault)},
+		{"DELETE /_sim/faults", "forget all faults, or those of ?path=", (*Sim).clearFaults},
+		{"PUT /_sim/quotas", `{"path","per_minute","per_day"}: 0 is no bound; "path#force" and "path#user" name the two special ones`,
+			locked((*Sim).setQuota)},
+		{"POST /_sim/tokens/expire",
+			`{"what":"access_token|wx_card|jsapi|all","account":"official|miniprogram","errcode":40001}: kills the current ones`,
+			locked((*Sim).expireTokens)},
+		{"PUT /_sim/ip-whitelist", `{"ips":[]}: who may call for the Official Account; empty is everybody`, locked((*Sim).setIPWhitelist)},
+	}
+}
+
+func settingControls() []control {
+	return []control{
+		{"PUT /_sim/guesses", "change switches by name, see guesses", locked((*Sim).setAssumptions)},
+		{"GET /_sim/clock", "WeChat's time", (*Sim).showClock},
+		{"POST /_sim/clock/advance", `{"seconds"}: moves WeChat's clock, not this machine's`, withBody((*Sim).advanceClock)},
+	}
+}
+
+func (s *Sim) describe(*http.Request) (any, error) {
+	type path struct {
+		Method string `json:"method"`
+		Path   string `json:"path"`
+	}
+	var imitated []path
+	for _, ep := range endpoints() {
+		imitated = append(imitated, path{ep.method, ep.path})
+	}
+	return object{"about": "a simulated WeChat: not for production, everything is forgotten at exit",
+		"imitates": imitated, "control": controls(), "events": push.Kinds(), "guesses": s.Assumptions(),
+		"not_reproduced": notReproduced(), "now": s.Now().UTC().Format(time.RFC3339)}, nil
+}
+
+// notReproduced lists what success with the simulator does not prove.
+func notReproduced() []string {
+	return []string{
+		"nothing was compared with the real WeChat: every rule comes from documents and from reports of others",
+		"card types other than MEMBER_CARD, redemption at a till, payments, shops and permissions of sub-accounts",
+		"what a shelf looks like, QR codes for several cards, and pushes that are not about cards",
+		"the review by people: POST /_sim/cards/{card_id}/approve decides",
+		"length limits that are not in the tables of \"Create member card\"; unknown fields of a card are kept, not dropped",
+		"which of several faults of one request WeChat names first",
+		"how fast WeChat is, and its limits per second",
+	}
+}
+
+func (s *Sim) showAccounts(*http.Request) (any, error) { return s.Accounts(), nil }
+
+func (s *Sim) showCalls(*http.Request) (any, error) {
+	counts, refusals := s.calls.snapshot()
+	return object{"calls": counts, "refusals": refusals}, nil
+}
+
+func (s *Sim) resetCalls(*http.Request) (any, error) {
+	s.calls.reset()
+	return object{}, nil
+}
+
+func (s *Sim) listFaults(*http.Request) (any, error) { return object{"faults": s.faults.list()}, nil }
+
+func (s *Sim) addFault(f Fault) (any, error) {
+	err := s.AddFault(f)
+	return object{"faults": s.faults.list()}, err
+}
+
+func (s *Sim) clearFaults(r *http.Request) (any, error) {
+	s.faults.clear(r.URL.Query().Get("path"))
+	return s.listFaults(r)
+}
+
+func (s *Sim) setQuota(in struct {
+	Path string `json:"path"`
+	quota
+}) (any, error) {
+	if in.Path == "" || in.PerDay < 0 || in.PerMinute < 0 {
+		return nil, invalidField("path", "path is needed; per_minute and per_day are not negative")
+	}
+	s.quotas[in.Path] = in.quota
+	return maps.Clone(s.quotas), nil
+}
+
+func (s *Sim) setIPWhitelist(in struct {
+	IPs []string `json:"ips"`
+}) (any, error) {
+	s.ipWhitelist = in.IPs
+	return in, nil
+}
+
+func (s *Sim) setAssumptions(in map[string]string) (any, error) {
+	next := s.assumptions
+	for name, value := range in {
+		if !next.set(name, value) {
+			return nil, invalidField(name, "no guess is named %s", name)
+		}
+	}
+	if err := next.complete(); err != nil {
+		return nil, err
+	}
+	s.assumptions = next
+	s.events.SetStyle(next.eventStyle())
+	s.quotas["/cgi-bin/ticket/getticket"] = quota{PerDay: number(next.TicketQuota)}
+	return object{"guesses": next.List()}, nil
+}
+
+func (s *Sim) showClock(*http.Request) (any, error) {
+	now := s.Now()
+	return object{"now": now.UTC().Format(time.RFC3339), "unix": now.Unix()}, nil
+}
+
+func (s *Sim) advanceClock(in struct {
+	Seconds int64 `json:"seconds"`
+}) (any, error) {
+	const century = 100 * 365 * 86400
+	if in.Seconds == 0 || in.Seconds > century || in.Seconds < -century {
+		return nil, invalidField("seconds", "seconds must be a whole number, not 0 and within a century")
+	}
+	s.Advance(time.Duration(in.Seconds) * time.Second)
+	return s.showClock(nil)
+}

@@ -1,0 +1,4 @@
+package push
+
+// SealMessage is exported for the published vectors.
+var SealMessage = sealMessage
