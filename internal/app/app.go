@@ -15,7 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/addcard/addcard/internal/httpapi"
+	"github.com/addcard/addcard/internal/httpapi/admin"
+	"github.com/addcard/addcard/internal/httpapi/public"
 )
 
 // Options are what a program that runs an App adds to the configuration.
@@ -52,14 +53,9 @@ func New(ctx context.Context, cfg Config, o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{core: core, log: o.Log, grace: cfg.ShutdownGrace}
-	api := httpapi.New(
-		httpapi.Services{Sessions: core.Sessions, Members: core.Members, People: core.Members, Ledger: core.Members, Outbox: core.Members, Catalogue: core.Catalogue, Operator: core.Operator, OpenCards: core.OpenCards, Pages: core.Pages, Forms: core.Forms, CardLists: core.CardLists, Pushes: core.pushes, Tickets: core.tickets, Ready: a.ready},
-		httpapi.Options{
-			Log: o.Log, Metrics: core.metrics, Version: o.Version, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken),
-			RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress, TrustedProxies: cfg.TrustedProxies,
-		})
-	if a.public, err = listen(ctx, cfg.ListenAddr, httpapi.Server(api.Public(), o.Log)); err == nil {
-		a.admin, err = listen(ctx, cfg.AdminListenAddr, httpapi.Server(api.Admin(), o.Log))
+	publicServer, adminServer := a.servers(cfg, o)
+	if a.public, err = listen(ctx, cfg.ListenAddr, publicServer); err == nil {
+		a.admin, err = listen(ctx, cfg.AdminListenAddr, adminServer)
 	}
 	if err != nil {
 		if a.public.Listener != nil {
@@ -68,6 +64,27 @@ func New(ctx context.Context, cfg Config, o Options) (*App, error) {
 		return nil, errors.Join(err, core.Close())
 	}
 	return a, nil
+}
+
+// maxInFlight bounds the requests that both listeners work on at once.
+const maxInFlight = 1024
+
+// servers returns the servers of the two listeners.
+func (a *App) servers(cfg Config, o Options) (publicServer, adminServer *http.Server) {
+	c := a.core
+	common := public.Common{
+		Log: o.Log, Version: o.Version, TrustedProxies: cfg.TrustedProxies, Ready: a.ready,
+		InFlight: make(chan struct{}, maxInFlight), Observe: timeRequests(c.metrics),
+	}
+	publicServer = public.New(public.Services{
+		Sessions: c.Sessions, Members: c.Members, Ledger: c.Members, Catalogue: c.Catalogue, CardLists: c.CardLists,
+		OpenCards: c.OpenCards, Pages: c.Pages, Pushes: c.pushes,
+	}, public.Options{Common: common, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress})
+	adminServer = admin.New(admin.Services{
+		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Forms, Fields: c.Members,
+		Ledger: c.Members, Outbox: c.Members, Tickets: c.tickets,
+	}, admin.Options{Common: common, Metrics: c.metrics, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken)})
+	return publicServer, adminServer
 }
 
 func listen(ctx context.Context, addr string, server *http.Server) (listener, error) {

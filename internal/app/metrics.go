@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,17 @@ func countCalls(r *prometheus.Registry) wechat.Observer {
 	}, []string{"api", "outcome"})
 	return func(api, outcome string, elapsed time.Duration) {
 		seconds.WithLabelValues(api, outcome).Observe(elapsed.Seconds())
+	}
+}
+
+// timeRequests times the requests of both listeners.
+func timeRequests(r *prometheus.Registry) func(route, method string, status int, elapsed time.Duration) {
+	seconds := promauto.With(r).NewHistogramVec(prometheus.HistogramOpts{
+		Name: "addcard_http_request_seconds", Help: "Time to answer a request, by route, method and status.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"route", "method", "status"})
+	return func(route, method string, status int, elapsed time.Duration) {
+		seconds.WithLabelValues(route, method, strconv.Itoa(status)).Observe(elapsed.Seconds())
 	}
 }
 

@@ -1,4 +1,4 @@
-package httpapi
+package public
 
 import (
 	"context"
@@ -8,7 +8,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
 type claimInput struct {
@@ -17,7 +19,7 @@ type claimInput struct {
 	}
 }
 
-// claimedCard lets in what phones add to it: they differ.
+// claimedCard accepts unknown fields, because phones differ in what they add.
 type claimedCard struct {
 	_         struct{} `additionalProperties:"true"`
 	CardID    string   `json:"cardId" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
@@ -25,13 +27,14 @@ type claimedCard struct {
 	IsSuccess *bool    `json:"isSuccess,omitempty" doc:"Items that say false are ignored."`
 }
 
-func (c claimedCard) taken() bool { return c.IsSuccess == nil || *c.IsSuccess }
+// added reports whether the phone says that the card is in the wallet.
+func (c claimedCard) added() bool { return c.IsSuccess == nil || *c.IsSuccess }
 
-// Resolve finds what a schema cannot say.
+// Resolve checks what a schema cannot describe.
 func (in *claimInput) Resolve(huma.Context) []error {
 	var errs []error
 	for i, c := range in.Body.CardList {
-		if c.taken() && c.Code == "" {
+		if c.added() && c.Code == "" {
 			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cardList[%d].code", i), Message: "is required"})
 		}
 	}
@@ -40,40 +43,37 @@ func (in *claimInput) Resolve(huma.Context) []error {
 
 type claimOutput struct {
 	Body struct {
-		Cards []memberCard `json:"cards"`
+		Cards []web.MemberCard `json:"cards"`
 	}
 }
 
-func (a *API) claimRoute(api huma.API) {
-	route(a, api, a.signedIn(huma.Operation{
+func (a *api) claimRoute() {
+	web.Route(a.Listener, a.requireSession(huma.Operation{
 		OperationID: "claim", Method: http.MethodPost, Path: "/v1/claims", Tags: []string{"cards"},
 		Summary: "Report the cards that wx.addCard has added", Errors: []int{400, 401, 403, 404, 413, 415, 429, 503},
 	}), a.claim)
 }
 
-func (a *API) claim(ctx context.Context, in *claimInput) (*claimOutput, error) {
+func (a *api) claim(ctx context.Context, in *claimInput) (*claimOutput, error) {
 	var claimed []cardlist.Claimed
-	var places []int // of claimed in the request
+	var positions []int // in the request, of each element of claimed
 	for i, c := range in.Body.CardList {
-		if c.taken() {
-			claimed, places = append(claimed, cardlist.Claimed{CardID: c.CardID, Code: c.Code}), append(places, i)
+		if c.added() {
+			claimed, positions = append(claimed, cardlist.Claimed{CardID: c.CardID, Code: c.Code}), append(positions, i)
 		}
 	}
 	cards, err := a.CardLists.Claim(ctx, sessionOf(ctx).MemberID, claimed)
 	if item := (*cardlist.ItemError)(nil); errors.As(err, &item) {
-		member := "code"
-		if kindOf(err) == cardNotFound {
-			member = "cardId"
+		field := "code"
+		if errors.Is(err, card.ErrNotFound) {
+			field = "cardId"
 		}
-		return nil, locate(&cardlist.ItemError{Index: places[item.Index], Err: item.Err}, "cardList", member)
+		err = web.AtField(item.Err, "cardList", positions[item.Index], field)
 	}
 	if err != nil {
 		return nil, err
 	}
 	var out claimOutput
-	out.Body.Cards = make([]memberCard, len(cards))
-	for i, c := range cards {
-		out.Body.Cards[i] = cardOf(c)
-	}
+	out.Body.Cards = memberCards(cards)
 	return &out, nil
 }

@@ -1,4 +1,4 @@
-package httpapi
+package public
 
 import (
 	"context"
@@ -6,31 +6,19 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/addcard/addcard/internal/jssdk"
-	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
 	"github.com/addcard/addcard/internal/opencard"
 )
 
-// OpenCards is what the API needs of the way through the open-card component.
-type OpenCards interface {
-	Params(ctx context.Context, memberID, cardID, outerStr string) (opencard.Params, error)
-	Activate(ctx context.Context, memberID, cardID, code, ticket string) (member.Card, error)
-}
-
-// Pages signs web pages.
-type Pages interface {
-	Config(ctx context.Context, address string) (jssdk.Config, error)
-}
-
 type openCardInput struct {
-	CardPath
+	web.CardPath
 	OuterStr string `query:"outer_str" doc:"The channel, at most 128 bytes; comes back in WeChat's events."`
 }
 
-// Resolve finds what a schema cannot say.
+// Resolve checks what a schema cannot describe.
 func (in *openCardInput) Resolve(huma.Context) []error {
-	if msg := badOuterStr(in.OuterStr); msg != "" {
-		return []error{&huma.ErrorDetail{Location: "query.outer_str", Message: msg}}
+	if message := web.CheckText(in.OuterStr, web.MaxOuterStr); message != "" {
+		return []error{&huma.ErrorDetail{Location: "query.outer_str", Message: message}}
 	}
 	return nil
 }
@@ -58,25 +46,12 @@ type activateInput struct {
 
 type activateOutput struct {
 	Body struct {
-		Card memberCard `json:"card"`
+		Card web.MemberCard `json:"card"`
 	}
 }
 
-type pageInput struct {
-	URL string `query:"url" required:"true" maxLength:"2048" doc:"Of the page, as the browser has it; its fragment does not count."`
-}
-
-type pageOutput struct {
-	Body struct {
-		AppID     string `json:"appId"`
-		Timestamp int64  `json:"timestamp"`
-		NonceStr  string `json:"nonceStr"`
-		Signature string `json:"signature"`
-	}
-}
-
-func (a *API) openCardRoutes(api huma.API) {
-	route(a, api, a.signedIn(huma.Operation{
+func (a *api) openCardRoutes() {
+	web.Route(a.Listener, a.requireSession(huma.Operation{
 		OperationID: "openCard", Method: http.MethodGet, Path: "/v1/cards/{card_id}/open-card", Tags: []string{"cards"},
 		Summary: "What wx.navigateToMiniProgram takes to open the open-card component", Errors: []int{401, 404, 409, 422, 429, 503},
 		Description: "For one-click cards whose codes are WeChat's or were deposited. Fetch it before the tap.",
@@ -86,7 +61,7 @@ func (a *API) openCardRoutes(api huma.API) {
 		out.Body.AppID, out.Body.ExtraData = opencard.AppID, extraData(p)
 		return &out, err
 	})
-	route(a, api, a.signedIn(huma.Operation{
+	web.Route(a.Listener, a.requireSession(huma.Operation{
 		OperationID: "activate", Method: http.MethodPost, Path: "/v1/activations", Tags: []string{"cards"},
 		Summary: "Report what the open-card component brought back to App.onShow", Errors: []int{400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Description: "The card is active in the answer, or still claimed when WeChat needs longer: then it becomes active by itself.",
@@ -94,17 +69,7 @@ func (a *API) openCardRoutes(api huma.API) {
 		b := in.Body
 		c, err := a.OpenCards.Activate(ctx, sessionOf(ctx).MemberID, b.CardID, b.Code, b.Ticket)
 		var out activateOutput
-		out.Body.Card = cardOf(c)
+		out.Body.Card = web.MemberCardOf(c)
 		return &out, err
-	})
-	route(a, api, huma.Operation{
-		OperationID: "jssdkConfig", Method: http.MethodGet, Path: "/v1/jssdk-config", Tags: []string{"pages"},
-		Summary: "What wx.config takes in a web page of the shop", Errors: []int{422, 429, 503},
-		Description: "Pages of the hosts in JSSDK_HOSTS only.",
-	}, func(ctx context.Context, in *pageInput) (*pageOutput, error) {
-		c, err := a.Pages.Config(ctx, in.URL)
-		var out pageOutput
-		out.Body.AppID, out.Body.Timestamp, out.Body.NonceStr, out.Body.Signature = c.AppID, c.Timestamp, c.NonceStr, c.Signature
-		return &out, noTicket(err)
 	})
 }

@@ -1,21 +1,18 @@
-package httpapi
+package public
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/member"
 )
-
-// maxOuterStr is how many bytes WeChat takes as outer_str.
-const maxOuterStr = 128
 
 type cardExtInput struct {
 	Body struct {
@@ -28,7 +25,7 @@ type wantedCard struct {
 	OuterStr string `json:"outer_str,omitempty" doc:"The channel, at most 128 bytes; comes back in WeChat's events."`
 }
 
-// Resolve finds what a schema cannot say.
+// Resolve checks what a schema cannot describe.
 func (in *cardExtInput) Resolve(huma.Context) []error {
 	var errs []error
 	seen := map[string]bool{}
@@ -37,21 +34,11 @@ func (in *cardExtInput) Resolve(huma.Context) []error {
 			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cards[%d].card_id", i), Message: "the same card twice"})
 		}
 		seen[w.CardID] = true
-		if msg := badOuterStr(w.OuterStr); msg != "" {
-			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cards[%d].outer_str", i), Message: msg})
+		if message := web.CheckText(w.OuterStr, web.MaxOuterStr); message != "" {
+			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cards[%d].outer_str", i), Message: message})
 		}
 	}
 	return errs
-}
-
-func badOuterStr(s string) string {
-	switch {
-	case len(s) > maxOuterStr:
-		return fmt.Sprintf("longer than %d bytes", maxOuterStr)
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
-		return "control characters are not allowed"
-	}
-	return ""
 }
 
 type cardExtOutput struct {
@@ -63,10 +50,6 @@ type cardExtOutput struct {
 type signedCard struct {
 	CardID  string `json:"cardId"`
 	CardExt string `json:"cardExt" doc:"A JSON string, signed for one use."`
-}
-
-type faceInput struct {
-	CardID string `path:"card_id" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
 }
 
 type faceOutput struct {
@@ -87,32 +70,35 @@ type faceOutput struct {
 	}
 }
 
-// faceField heads one custom field; it has one of the two names.
+// faceField is the name of one custom field. One of the two names is set.
 type faceField struct {
 	Field    string `json:"field" enum:"custom_field1,custom_field2,custom_field3"`
 	Name     string `json:"name,omitempty"`
 	NameType string `json:"name_type,omitempty" example:"FIELD_NAME_TYPE_LEVEL" doc:"A name of WeChat's own, which it shows in the holder's language."`
 }
 
-func (a *API) cardRoutes(api huma.API) {
-	route(a, api, a.signedIn(huma.Operation{
+func (a *api) cardRoutes() {
+	web.Route(a.Listener, a.requireSession(huma.Operation{
 		OperationID: "cardExt", Method: http.MethodPost, Path: "/v1/card-ext", Tags: []string{"cards"},
 		Summary: "Signed cards for wx.addCard", Errors: []int{400, 401, 404, 409, 413, 415, 429, 503},
 	}), a.cardExt)
-	route(a, api, huma.Operation{
+	web.Route(a.Listener, huma.Operation{
 		OperationID: "card", Method: http.MethodGet, Path: "/v1/cards/{card_id}", Tags: []string{"cards"},
 		Summary: "The face of a card", Errors: []int{404, 429, 503},
 	}, a.face)
 }
 
-func (a *API) cardExt(ctx context.Context, in *cardExtInput) (*cardExtOutput, error) {
+func (a *api) cardExt(ctx context.Context, in *cardExtInput) (*cardExtOutput, error) {
 	wants := make([]cardlist.Want, len(in.Body.Cards))
 	for i, w := range in.Body.Cards {
 		wants[i] = cardlist.Want{CardID: w.CardID, OuterStr: w.OuterStr}
 	}
 	items, err := a.CardLists.Make(ctx, sessionOf(ctx).MemberID, wants)
+	if item := (*cardlist.ItemError)(nil); errors.As(err, &item) {
+		err = web.AtField(item.Err, "cards", item.Index, "card_id")
+	}
 	if err != nil {
-		return nil, locate(err, "cards", "card_id")
+		return nil, err
 	}
 	var out cardExtOutput
 	out.Body.CardList = make([]signedCard, len(items))
@@ -122,7 +108,7 @@ func (a *API) cardExt(ctx context.Context, in *cardExtInput) (*cardExtOutput, er
 	return &out, nil
 }
 
-func (a *API) face(ctx context.Context, in *faceInput) (*faceOutput, error) {
+func (a *api) face(ctx context.Context, in *web.CardPath) (*faceOutput, error) {
 	c, err := a.Catalogue.Get(ctx, in.CardID)
 	if err != nil {
 		return nil, err
@@ -139,4 +125,12 @@ func (a *API) face(ctx context.Context, in *faceInput) (*faceOutput, error) {
 		}
 	}
 	return &out, nil
+}
+
+func memberCards(cards []member.Card) []web.MemberCard {
+	out := make([]web.MemberCard, len(cards))
+	for i, c := range cards {
+		out[i] = web.MemberCardOf(c)
+	}
+	return out
 }

@@ -1,92 +1,35 @@
-package httpapi
+package admin
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/addcard/addcard/internal/card"
-	"github.com/addcard/addcard/internal/wechat"
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
-// Operator is what the API needs of what an operator does with cards.
-type Operator interface {
-	Create(ctx context.Context, raw json.RawMessage) (cardID string, err error)
-	List(ctx context.Context) ([]card.Card, error)
-	Show(ctx context.Context, cardID string) (card.Card, json.RawMessage, error)
-	Update(ctx context.Context, cardID string, memberCard json.RawMessage) (sendCheck bool, err error)
-	Delete(ctx context.Context, cardID string) error
-	Stock(ctx context.Context, cardID string, delta int64) error
-	Settings(ctx context.Context, cardID string, change card.SettingsChange) (card.Card, error)
-	ActivationForm(ctx context.Context, cardID string, form json.RawMessage) error
-	QR(ctx context.Context, q card.QRCode) (card.QRTicket, error)
-	Deposit(ctx context.Context, cardID string, codes []string, told func([]card.CodeResult)) ([]card.CodeResult, error)
-	Unavailable(ctx context.Context, cardID, code, reason string) error
-	Whitelist(ctx context.Context, openIDs, userNames []string) error
-	Image(ctx context.Context, picture []byte) (url string, err error)
-	Shelf(ctx context.Context, shelf json.RawMessage) (url string, pageID int64, err error)
-}
-
-// operated marks an error that an operator gets to see in WeChat's own words.
-type operated struct{ error }
-
-func (o *operated) Unwrap() error { return o.error }
-
-// kind tells whether the operator can do something about it.
-func (o *operated) kind() (kind, bool) {
-	var e *wechat.Error
-	if !errors.As(o.error, &e) {
-		return kind{}, false
-	}
-	_, quota := e.RetryAfter()
-	switch {
-	case e.UnknownCode():
-		return codeNotFound, true
-	case e.Code == 0, quota, e.Temporary(), e.Permanent(), e.TokenRejected():
-		return wechatUnavailable, true
-	}
-	return wechatRefused, true
-}
-
-// detail is what WeChat said, without the hint that only its support can read.
-func (o *operated) detail() string {
-	var e *wechat.Error
-	if !errors.As(o.error, &e) {
-		return ""
-	}
-	said := "WeChat did not answer: " + e.Msg + "."
-	if e.Code != 0 {
-		said = fmt.Sprintf("WeChat answers %d to %s: %s.", e.Code, e.API, strings.TrimSuffix(e.Msg, "."))
-	}
-	if errors.Is(o.error, card.ErrUncertain) {
-		said += " It may have changed the card all the same: look at the card before you repeat this."
-	}
-	return said
-}
-
-// operate registers an operation of the operator.
-func operate[I, O any](a *API, api huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
-	op.Security, op.Tags = bearerNeeded, []string{"cards"}
+// cardRoute registers an operation on cards. Its problems quote what WeChat
+// answered.
+func cardRoute[I, O any](a *api, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	op.Security, op.Tags = web.BearerAuth, []string{"cards"}
 	op.Errors = append([]int{401, 422, 503}, op.Errors...)
-	route(a, api, op, func(ctx context.Context, in *I) (*O, error) {
+	web.Route(a.Listener, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
-			return nil, &operated{err}
+			return nil, web.QuoteWeChat(err)
 		}
 		return out, nil
 	})
 }
 
-// patientWith gives an operation more time than a usual request has. It goes on
-// when the client leaves: doing it again finds what was done.
-func patientWith(d time.Duration) huma.Middlewares {
+// withTimeout gives an operation more time than other requests have. It goes on
+// when the client leaves; repeating the request finds what was done.
+func withTimeout(d time.Duration) huma.Middlewares {
 	return huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 		_ = http.NewResponseController(humagin.Unwrap(ctx).Writer).SetWriteDeadline(time.Now().Add(d + 5*time.Second))
 		longer, cancel := context.WithTimeout(context.WithoutCancel(ctx.Context()), d)
@@ -95,14 +38,9 @@ func patientWith(d time.Duration) huma.Middlewares {
 	}}
 }
 
-// CardPath names one card.
-type CardPath struct {
-	CardID string `path:"card_id" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
-}
-
 type createInput struct {
 	Body struct {
-		Card json.RawMessage `json:"card" doc:"WeChat's own: {\"card_type\":\"MEMBER_CARD\",\"member_card\":{…}}. What is known to be wrong is refused before WeChat is asked; unknown members pass."`
+		Card json.RawMessage `json:"card" doc:"WeChat's own: {\"card_type\":\"MEMBER_CARD\",\"member_card\":{…}}. What is known to be wrong is refused before WeChat is asked; unknown fields pass."`
 	}
 }
 
@@ -164,7 +102,7 @@ type showOutput struct {
 }
 
 type updateInput struct {
-	CardPath
+	web.CardPath
 	Body struct {
 		MemberCard json.RawMessage `json:"member_card" doc:"What changes, WeChat's own."`
 	}
@@ -177,7 +115,7 @@ type updateOutput struct {
 }
 
 type settingsInput struct {
-	CardPath
+	web.CardPath
 	Body struct {
 		ActivateOnClaim     *bool   `json:"activate_on_claim,omitempty" doc:"Activate the card as soon as it is taken."`
 		FixedBeginTimestamp *bool   `json:"fixed_begintimestamp,omitempty" doc:"Of a DATE_TYPE_FIX_TERM card: its validity begins when its code was issued."`
@@ -189,81 +127,82 @@ type settingsInput struct {
 
 type settingsOutput struct{ Body cardSettings }
 
-type rawInput struct {
-	CardPath
+type formInput struct {
+	web.CardPath
 	Body json.RawMessage
 }
 
 type stockInput struct {
-	CardPath
+	web.CardPath
 	Body struct {
 		Delta int64 `json:"delta" doc:"How many more; below 0 how many less."`
 	}
 }
 
-func (a *API) operatorRoutes(api huma.API) {
-	operate(a, api, huma.Operation{
+func (a *api) cardRoutes() {
+	cardRoute(a, huma.Operation{
 		OperationID: "createCard", Method: http.MethodPost, Path: "/v1/cards", Summary: "Create a card", DefaultStatus: http.StatusCreated,
 		Description: "If WeChat's answer is lost, the account is searched for the card instead of making a second one.",
-		Errors:      []int{400, 413, 415}, Middlewares: patientWith(45 * time.Second),
+		Errors:      []int{400, 413, 415}, Middlewares: withTimeout(45 * time.Second),
 	}, func(ctx context.Context, in *createInput) (*createOutput, error) {
 		var out createOutput
 		var err error
-		out.Body.CardID, err = a.Operator.Create(ctx, in.Body.Card)
+		out.Body.CardID, err = a.Cards.Create(ctx, in.Body.Card)
 		return &out, err
 	})
-	operate(a, api, huma.Operation{
+	cardRoute(a, huma.Operation{
 		OperationID: "cards", Method: http.MethodGet, Path: "/v1/cards", Summary: "The catalogue",
-	}, func(ctx context.Context, _ *nothing) (*cardsOutput, error) {
-		cards, err := a.Operator.List(ctx)
-		var out cardsOutput
-		out.Body.Cards = make([]operatorCard, len(cards))
-		for i, c := range cards {
-			out.Body.Cards[i] = operatorCardOf(c)
-		}
-		return &out, err
-	})
-	operate(a, api, huma.Operation{
+	}, a.listCards)
+	cardRoute(a, huma.Operation{
 		OperationID: "showCard", Method: http.MethodGet, Path: "/v1/cards/{card_id}", Summary: "A card as WeChat has it now, with its review", Errors: []int{404},
-	}, func(ctx context.Context, in *CardPath) (*showOutput, error) {
-		c, raw, err := a.Operator.Show(ctx, in.CardID)
+	}, func(ctx context.Context, in *web.CardPath) (*showOutput, error) {
+		c, raw, err := a.Cards.Show(ctx, in.CardID)
 		var out showOutput
 		out.Body.CardID, out.Body.Status, out.Body.Settings, out.Body.WeChat = c.ID, string(c.Status), settingsOf(c), raw
 		return &out, err
 	})
-	operate(a, api, huma.Operation{
+	cardRoute(a, huma.Operation{
 		OperationID: "updateCard", Method: http.MethodPatch, Path: "/v1/cards/{card_id}", Summary: "Change a card", Errors: []int{400, 404, 413, 415},
 	}, func(ctx context.Context, in *updateInput) (*updateOutput, error) {
 		var out updateOutput
 		var err error
-		out.Body.SendCheck, err = a.Operator.Update(ctx, in.CardID, in.Body.MemberCard)
+		out.Body.SendCheck, err = a.Cards.Update(ctx, in.CardID, in.Body.MemberCard)
 		return &out, err
 	})
-	operate(a, api, huma.Operation{
-		OperationID: "deleteCard", Method: http.MethodDelete, Path: "/v1/cards/{card_id}", Summary: "Delete a card: nobody can take it any more",
+	cardRoute(a, huma.Operation{
+		OperationID: "deleteCard", Method: http.MethodDelete, Path: "/v1/cards/{card_id}", Summary: "Delete a card: no new member can take it",
 		DefaultStatus: http.StatusNoContent, Errors: []int{404},
-	}, func(ctx context.Context, in *CardPath) (*nothing, error) {
-		return nil, a.Operator.Delete(ctx, in.CardID)
+	}, func(ctx context.Context, in *web.CardPath) (*web.Nothing, error) {
+		return nil, a.Cards.Delete(ctx, in.CardID)
 	})
-	operate(a, api, huma.Operation{
+	cardRoute(a, huma.Operation{
 		OperationID: "stock", Method: http.MethodPost, Path: "/v1/cards/{card_id}/stock", Summary: "Change the stock of a card",
 		DefaultStatus: http.StatusNoContent, Errors: []int{400, 404, 413, 415},
-	}, func(ctx context.Context, in *stockInput) (*nothing, error) {
-		return nil, a.Operator.Stock(ctx, in.CardID, in.Body.Delta)
+	}, func(ctx context.Context, in *stockInput) (*web.Nothing, error) {
+		return nil, a.Cards.Stock(ctx, in.CardID, in.Body.Delta)
 	})
-	operate(a, api, huma.Operation{
+	cardRoute(a, huma.Operation{
 		OperationID: "settings", Method: http.MethodPut, Path: "/v1/cards/{card_id}/settings", Summary: "Change our settings of a card", Errors: []int{400, 404, 413, 415},
 		Description: "What is not given stays. The answer has all settings.",
 	}, func(ctx context.Context, in *settingsInput) (*settingsOutput, error) {
-		c, err := a.Operator.Settings(ctx, in.CardID, card.SettingsChange(in.Body))
+		c, err := a.Cards.Settings(ctx, in.CardID, card.SettingsChange(in.Body))
 		return &settingsOutput{settingsOf(c)}, err
 	})
-	operate(a, api, huma.Operation{
+	cardRoute(a, huma.Operation{
 		OperationID: "activationForm", Method: http.MethodPut, Path: "/v1/cards/{card_id}/activation-form", Summary: "Set the form of a one-click card",
 		Description:   "WeChat's body of /card/membercard/activateuserform/set without card_id.",
 		DefaultStatus: http.StatusNoContent, Errors: []int{400, 404, 413, 415},
-	}, func(ctx context.Context, in *rawInput) (*nothing, error) {
-		return nil, a.Operator.ActivationForm(ctx, in.CardID, in.Body)
+	}, func(ctx context.Context, in *formInput) (*web.Nothing, error) {
+		return nil, a.Cards.ActivationForm(ctx, in.CardID, in.Body)
 	})
-	a.handingRoutes(api)
+}
+
+func (a *api) listCards(ctx context.Context, _ *web.Nothing) (*cardsOutput, error) {
+	cards, err := a.Cards.List(ctx)
+	var out cardsOutput
+	out.Body.Cards = make([]operatorCard, len(cards))
+	for i, c := range cards {
+		out.Body.Cards[i] = operatorCardOf(c)
+	}
+	return &out, err
 }
