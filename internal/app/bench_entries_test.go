@@ -15,6 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
@@ -32,16 +33,16 @@ func BenchmarkEntries(b *testing.B) {
 
 func benchmarkEntries(b *testing.B, database func(testing.TB) string) {
 	const callers, cards = 64, 64
-	w := newWorld(b, wechatsim.Options{})
-	w.env["DATABASE_URL"] = database(b)
-	w.quiet = true
-	cardID := w.card()
-	s := w.serve()
+	w := apptest.New(b, wechatsim.Options{})
+	w.Env["DATABASE_URL"] = database(b)
+	w.Quiet = true
+	cardID := w.Card()
+	s := w.Serve()
 	codes := make([]string, cards)
 	for i := range codes {
-		_, codes[i] = w.held(s, fmt.Sprint("user", i), cardID)
+		_, codes[i] = w.Claim(s, fmt.Sprint("user", i), cardID)
 	}
-	eventually(b, "the cards are active", func() bool { return w.sim.Calls()["/card/membercard/activate"].Total >= cards })
+	apptest.Eventually(b, "the cards are active", func() bool { return w.Sim.Calls()["/card/membercard/activate"].Total >= cards })
 	run := func(name string, one func(i int64) error) {
 		b.Run(name, func(b *testing.B) {
 			b.SetParallelism(callers / 2)
@@ -65,12 +66,12 @@ func benchmarkEntries(b *testing.B, database func(testing.TB) string) {
 	})
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	run("HTTP", func(i int64) error {
-		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.admin+entriesPath(cardID, codes[i%cards]), bytes.NewReader([]byte(`{"add_bonus":1}`)))
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.Admin+apptest.EntriesPath(cardID, codes[i%cards]), bytes.NewReader([]byte(`{"add_bonus":1}`)))
 		if err != nil {
 			return err
 		}
 		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Authorization", "Bearer "+adminToken)
+		req.Header.Set("Authorization", "Bearer "+apptest.AdminToken)
 		req.Header.Set("Idempotency-Key", uuid.NewString())
 		resp, err := client.Do(req)
 		if err != nil {

@@ -27,6 +27,7 @@ import (
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/testing/postgres"
 	"github.com/addcard/addcard/internal/testing/seed"
 	"github.com/addcard/addcard/internal/wechatsim"
@@ -70,7 +71,7 @@ func inMemory(b *testing.B, path string) {
 
 // shop is a server with seeded members.
 type shop struct {
-	*server
+	*apptest.Server
 	b       *testing.B
 	db      *sqldb.DB
 	store   *membersql.Store
@@ -86,18 +87,18 @@ type sampled struct{ id, code string }
 const seededCard = "pSeededCard00000000000000000"
 
 func newShop(b *testing.B, members int, url string) *shop {
-	w := newWorld(b, wechatsim.Options{})
-	w.env["DATABASE_URL"], w.quiet = url, true
+	w := apptest.New(b, wechatsim.Options{})
+	w.Env["DATABASE_URL"], w.Quiet = url, true
 	// The simulator does not know the seeded codes: what they are told is fine.
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/card/membercard/updateuser" {
 			_, _ = io.WriteString(rw, `{"errcode":0,"errmsg":"ok"}`)
 			return
 		}
-		w.sim.Handler().ServeHTTP(rw, r)
+		w.Sim.Handler().ServeHTTP(rw, r)
 	}))
 	b.Cleanup(front.Close)
-	w.env["WECHAT_API_URL"] = front.URL
+	w.Env["WECHAT_API_URL"] = front.URL
 	s := &shop{b: b, db: sqldbtest.Open(b, url), members: members}
 	s.store = membersql.New(s.db)
 	o := seed.Options{Members: members, Entries: 10 * members, Seed: 1, CardID: seededCard, MiniProgram: "wx00000000000000a1", Official: "wx00000000000000b2"}
@@ -109,10 +110,10 @@ func newShop(b *testing.B, members int, url string) *shop {
 		s.exec(`insert into schedule (name, taken_at) values ($1, now_ms() + 86400000) on conflict (name) do update set taken_at = excluded.taken_at`, job)
 	}
 	s.exec(`delete from card where card_id = $1`, seededCard) // of a run before, whose WeChat is gone
-	s.server = w.serve()
-	likeIt := w.card()
-	if got := s.get("/v1/cards/"+likeIt, ""); got.status != http.StatusOK {
-		b.Fatalf("card: %d %s", got.status, got.body)
+	s.Server = w.Serve()
+	likeIt := w.Card()
+	if got := s.Get("/v1/cards/"+likeIt, ""); got.Status != http.StatusOK {
+		b.Fatalf("card: %d %s", got.Status, got.Body)
 	}
 	s.exec(`insert into card (card_id, doc, settings, read_at) select $1, doc, settings, read_at from card where card_id = $2
 		on conflict (card_id) do update set doc = excluded.doc, read_at = excluded.read_at`, seededCard, likeIt)
@@ -147,8 +148,8 @@ func (s *shop) pick() {
 	}
 	s.cursors = []string{""}
 	for len(s.cursors) < 15 {
-		var page people
-		request(s.b, http.MethodGet, s.admin+"/v1/members?limit=50&cursor="+s.cursors[len(s.cursors)-1], adminToken, nil).json(s.b, &page)
+		var page apptest.Members
+		apptest.Request(s.b, http.MethodGet, s.Admin+"/v1/members?limit=50&cursor="+s.cursors[len(s.cursors)-1], apptest.AdminToken, nil).JSON(s.b, &page)
 		s.cursors = append(s.cursors, page.NextCursor)
 	}
 }
@@ -203,32 +204,32 @@ var scaled = []struct {
 	once func(s *shop) error
 }{
 	{"card-ext", func(s *shop) error {
-		return s.do(http.MethodPost, s.base+"/v1/card-ext", session(s.anybody().id), `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
+		return s.do(http.MethodPost, s.Public+"/v1/card-ext", session(s.anybody().id), `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
 	}},
 	// A code that was asked for is in memory until somebody writes: here one of
 	// eight ends a session.
 	{"card-ext, others write", func(s *shop) error {
 		token := session(s.anybody().id)
-		if err := s.do(http.MethodPost, s.base+"/v1/card-ext", token, `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK); err != nil || s.next.Load()%8 > 0 {
+		if err := s.do(http.MethodPost, s.Public+"/v1/card-ext", token, `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK); err != nil || s.next.Load()%8 > 0 {
 			return err
 		}
-		return s.do(http.MethodDelete, s.base+"/v1/session", token, "", http.StatusNoContent)
+		return s.do(http.MethodDelete, s.Public+"/v1/session", token, "", http.StatusNoContent)
 	}},
 	{"me", func(s *shop) error {
-		return s.do(http.MethodGet, s.base+"/v1/me", session(s.anybody().id), "", http.StatusOK)
+		return s.do(http.MethodGet, s.Public+"/v1/me", session(s.anybody().id), "", http.StatusOK)
 	}},
 	{"my entries", func(s *shop) error {
 		who := s.anybody()
-		return s.do(http.MethodGet, s.base+"/v1/me/cards/"+seededCard+"/codes/"+who.code+"/entries", session(who.id), "", http.StatusOK)
+		return s.do(http.MethodGet, s.Public+"/v1/me/cards/"+seededCard+"/codes/"+who.code+"/entries", session(who.id), "", http.StatusOK)
 	}},
 	{"entry", func(s *shop) error {
-		return s.do(http.MethodPost, s.admin+entriesPath(seededCard, s.anybody().code), adminToken, `{"add_bonus":1}`, http.StatusCreated)
+		return s.do(http.MethodPost, s.Admin+apptest.EntriesPath(seededCard, s.anybody().code), apptest.AdminToken, `{"add_bonus":1}`, http.StatusCreated)
 	}},
 	{"find", func(s *shop) error {
-		return s.do(http.MethodGet, s.admin+"/v1/members?query="+s.anybody().code, adminToken, "", http.StatusOK)
+		return s.do(http.MethodGet, s.Admin+"/v1/members?query="+s.anybody().code, apptest.AdminToken, "", http.StatusOK)
 	}},
 	{"list of 50", func(s *shop) error {
-		return s.do(http.MethodGet, s.admin+"/v1/members?limit=50&cursor="+s.cursors[int(s.next.Add(1))%len(s.cursors)], adminToken, "", http.StatusOK)
+		return s.do(http.MethodGet, s.Admin+"/v1/members?limit=50&cursor="+s.cursors[int(s.next.Add(1))%len(s.cursors)], apptest.AdminToken, "", http.StatusOK)
 	}},
 	{"reconcile", func(s *shop) error {
 		due, err := s.store.CardsDue(s.b.Context(), 1)

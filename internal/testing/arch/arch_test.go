@@ -66,6 +66,7 @@ wechat                        | go-json-experiment/json
 wechat/push
 wechatsim
 
+testing/apptest               app wechatsim
 testing/arch
 testing/crash
 testing/docs
