@@ -19,9 +19,9 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// BenchmarkEntries compares ledger entries over HTTP, 64 callers on 64 active
-// cards, with the same statements in bare transactions on a database of its own:
-// compare the figures of one run only. Pushes go out meanwhile, as they do.
+// BenchmarkEntries compares ledger entries over HTTP, by 64 callers on 64 active
+// cards, with the same statements in bare transactions on another database.
+// Compare the figures of one run only. The pushes are sent meanwhile.
 func BenchmarkEntries(b *testing.B) {
 	for engine, database := range map[string]func(testing.TB) string{
 		"sqlite":   func(t testing.TB) string { t.Helper(); return "sqlite:" + filepath.Join(t.TempDir(), "addcard.db") },
@@ -86,7 +86,7 @@ func benchmarkEntries(b *testing.B, database func(testing.TB) string) {
 	})
 }
 
-// bare is a store with active cards in it.
+// bare returns a store with active cards.
 func bare(b *testing.B, url string, cards int) member.Store {
 	store := membersql.New(sqldbtest.Open(b, url))
 	err := store.Write(b.Context(), func(ctx context.Context, tx member.Tx) error {
@@ -102,7 +102,7 @@ func bare(b *testing.B, url string, cards int) member.Store {
 	return store
 }
 
-// statements are those of one entry.
+// statements runs the statements of one entry.
 func statements(ctx context.Context, tx member.Tx, code string) error {
 	r := member.Request{ID: uuid.NewString(), Route: "POST /v1/cards/c1/codes/" + code + "/entries", Key: uuid.NewString(), Payload: uuid.NewString()}
 	_, _ = tx.Answer(ctx, r.Route, r.Key)

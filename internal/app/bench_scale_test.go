@@ -33,11 +33,10 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// BenchmarkScale compares what a request costs where there are 1,000 members and
-// where there are ADDCARD_SCALE (10,000), each with ten entries: 32 callers, in
-// turns on the one and on the other, each time about other members. The figures
-// are medians. A SQLite file of the many can be kept in the folder
-// ADDCARD_SCALE_DATA from one run to the next.
+// BenchmarkScale compares what a request costs with 1,000 members and with
+// ADDCARD_SCALE (10,000), each with ten entries. 32 callers use the two in turns,
+// for other members each time. The figures are medians. The SQLite file of the
+// large one is kept in the folder ADDCARD_SCALE_DATA, if set, for the next run.
 func BenchmarkScale(b *testing.B) {
 	many, err := strconv.Atoi(cmp.Or(os.Getenv("ADDCARD_SCALE"), "10000"))
 	if err != nil {
@@ -56,8 +55,8 @@ func BenchmarkScale(b *testing.B) {
 	})
 }
 
-// inMemory has the system read the file once: how fast a disk is does not belong
-// to the comparison.
+// inMemory has the system read the file once, so that the speed of the disk is
+// not part of the comparison.
 func inMemory(b *testing.B, path string) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -89,7 +88,7 @@ const seededCard = "pSeededCard00000000000000000"
 func newShop(b *testing.B, members int, url string) *shop {
 	w := apptest.New(b, wechatsim.Options{})
 	w.Env["DATABASE_URL"], w.Quiet = url, true
-	// The simulator does not know the seeded codes: what they are told is fine.
+	// The simulator has no seeded codes: every push to them succeeds.
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/card/membercard/updateuser" {
 			_, _ = io.WriteString(rw, `{"errcode":0,"errmsg":"ok"}`)
@@ -105,11 +104,11 @@ func newShop(b *testing.B, members int, url string) *shop {
 	if err := seed.Fill(b.Context(), s.db, o); err != nil {
 		b.Fatal(err)
 	}
-	// The ledger is added up and faces are compared some other day.
+	// The jobs that add up ledgers and compare cards do not run meanwhile.
 	for _, job := range []string{"add up the ledger", "reconcile"} {
 		s.exec(`insert into schedule (name, taken_at) values ($1, now_ms() + 86400000) on conflict (name) do update set taken_at = excluded.taken_at`, job)
 	}
-	s.exec(`delete from card where card_id = $1`, seededCard) // of a run before, whose WeChat is gone
+	s.exec(`delete from card where card_id = $1`, seededCard) // left by an earlier run with another simulator
 	s.Server = w.Serve()
 	likeIt := w.Card()
 	if got := s.Get("/v1/cards/"+likeIt, ""); got.Status != http.StatusOK {
@@ -132,7 +131,7 @@ func (s *shop) exec(query string, args ...any) {
 	}
 }
 
-// pick chooses members at random, and pages of their list.
+// pick chooses random members, and pages of their list.
 func (s *shop) pick() {
 	for range 20_000 {
 		var who sampled
@@ -156,7 +155,7 @@ func (s *shop) pick() {
 
 func (s *shop) anybody() sampled { return s.sample[int(s.next.Add(1))%len(s.sample)] }
 
-// session is a new one of the member, as a login makes.
+// session returns a new session token of the member, as a login does.
 func session(memberID string) string {
 	key, _ := base64.StdEncoding.DecodeString(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("key!"), 8)))
 	now := time.Now().Unix()
@@ -197,8 +196,7 @@ func (s *shop) do(method, url, token, body string, status int) error {
 	return err
 }
 
-// scaled are the requests that are measured, and the step of the reconciler that
-// is no request.
+// scaled are the requests that are measured, and one step of the reconciler.
 var scaled = []struct {
 	name string
 	once func(s *shop) error
@@ -206,8 +204,8 @@ var scaled = []struct {
 	{"card-ext", func(s *shop) error {
 		return s.do(http.MethodPost, s.Public+"/v1/card-ext", session(s.anybody().id), `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
 	}},
-	// A code that was asked for is in memory until somebody writes: here one of
-	// eight ends a session.
+	// A code that was read stays in memory until the next write: here one of eight
+	// requests ends a session.
 	{"card-ext, others write", func(s *shop) error {
 		token := session(s.anybody().id)
 		if err := s.do(http.MethodPost, s.Public+"/v1/card-ext", token, `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK); err != nil || s.next.Load()%8 > 0 {
@@ -267,8 +265,8 @@ func compareSizes(b *testing.B, few, many *shop) {
 	}
 }
 
-// cost is how long a call keeps the server, of many that come at once, and what
-// the processors work for it, for the caller's side too.
+// cost is what one of many concurrent calls takes: time on the clock, and time of
+// the processors, including the caller's.
 type cost struct{ wall, work float64 }
 
 func (s *shop) round(b *testing.B, once func(*shop) error, calls int) cost {
@@ -291,8 +289,8 @@ func (s *shop) round(b *testing.B, once func(*shop) error, calls int) cost {
 	return cost{float64(time.Since(began)) / float64(calls) / 1000, float64(cpu(b)-worked) / float64(calls) / 1000}
 }
 
-// cpu is what this process has worked so far. Other programs on the machine
-// change it less than the time that passes.
+// cpu returns the processor time of this process. Other programs on the machine
+// disturb it less than the time on the clock.
 func cpu(b *testing.B) time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {

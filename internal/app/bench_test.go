@@ -16,8 +16,8 @@ import (
 )
 
 // BenchmarkHTTP compares a card-ext with a request that does nothing, through
-// the same router, over real connections, 32 at a time: compare the figures of
-// one run only, its requests/s above all.
+// the same router, over 32 real connections. Compare the figures of one run only,
+// requests/s above all.
 func BenchmarkHTTP(b *testing.B) {
 	w := apptest.New(b, wechatsim.Options{})
 	cardID := w.Card()

@@ -49,7 +49,7 @@ func TestCallback_the_whole_life_of_a_card(t *testing.T) {
 	}
 }
 
-// A person met first in the shop logs in later and finds the card.
+// A person who first takes a card in the shop logs in later and finds it.
 func TestCallback_a_card_from_a_QR_code_meets_its_member_by_unionid(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -153,7 +153,8 @@ func TestCallback_duplicates_reordering_and_replicas(t *testing.T) {
 	}
 }
 
-// An event of which a developer says no more than its name is whole.
+// An event of which only the name is given is complete: the trigger fills in the
+// rest.
 func TestCallback_takes_every_event_that_a_trigger_makes_up(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -176,7 +177,7 @@ func TestCallback_takes_every_event_that_a_trigger_makes_up(t *testing.T) {
 	}
 }
 
-// A card that nobody has asked for yet comes in by its first event.
+// A card that was not requested yet enters the catalogue by its first event.
 func TestCallback_a_card_the_catalogue_does_not_know_yet(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// WeChat is often busy with a card that was taken a moment ago (45061, −1).
+// WeChat is often busy with a card that was added a moment ago (45061, −1).
 func TestClaim_activation_is_tried_until_it_works(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

@@ -56,8 +56,8 @@ func TestFleet_processes_on_one_file_fetch_once(t *testing.T) {
 	}
 }
 
-// gate stands between the servers and WeChat and holds the first call of a
-// path, before or after WeChat has seen it, until the test is over.
+// gate is a proxy between the servers and WeChat that blocks the first call of a
+// path, before or after WeChat has handled it, until the test is over.
 type gate struct {
 	path    string
 	after   bool
@@ -95,8 +95,8 @@ func (g *gate) first() (yes bool) {
 	return yes
 }
 
-// Killed at any point between the claim and the end of the activation, the
-// server activates the card once after it is started again.
+// A server that is killed between the claim and the end of the activation
+// activates the card once after it is started again.
 func TestCrash_between_claim_and_activation(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]bool{"before WeChat has activated": false, "after WeChat has activated": true} {
@@ -122,7 +122,7 @@ func TestCrash_between_claim_and_activation(t *testing.T) {
 			if got := p.Cards(token)[0].Status; got != "claimed" {
 				t.Errorf("after the restart: %s, want claimed: the claim was acknowledged", got)
 			}
-			// The dead process's lease has to run out first.
+			// The lease of the killed process must expire first.
 			for deadline := time.Now().Add(50 * time.Second); p.Cards(token)[0].Status != "active"; {
 				if time.Now().After(deadline) {
 					t.Fatal("the card does not become active")

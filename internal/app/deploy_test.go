@@ -14,7 +14,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// What deploy/ measures and warns of is what the server exports.
+// Dashboard and alerts in deploy/ use metrics that the server exports.
 func TestDeploy_names_metrics_that_exist(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

@@ -11,7 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// The main job: what the server answers goes into wx.addCard as it is.
+// wx.addCard accepts the server's answer unchanged.
 func TestFlow_login_to_wallet(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// One key, many requests at once, on two replicas: one effect, one answer.
+// Concurrent requests with one key at two replicas have one effect and one answer.
 func TestEntries_one_key_one_effect(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -44,7 +44,7 @@ func TestEntries_one_key_one_effect(t *testing.T) {
 	}
 }
 
-// A whole balance can be spent once.
+// Of concurrent debits of the whole balance one succeeds.
 func TestEntries_sixty_four_debits_of_a_whole_balance(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

@@ -15,7 +15,8 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// onPostgres is a world whose replicas share a PostgreSQL database and nothing else.
+// onPostgres returns a world with replicas that share a PostgreSQL database and
+// nothing else.
 func onPostgres(t *testing.T) *apptest.World {
 	t.Helper()
 	w := apptest.New(t, wechatsim.Options{})
@@ -24,7 +25,7 @@ func onPostgres(t *testing.T) *apptest.World {
 	return w
 }
 
-// Two replicas, one member, one card: from the login to points on the face.
+// Two replicas serve one member and one card, from the login to the points shown.
 func TestPostgres_two_replicas_one_life(t *testing.T) {
 	t.Parallel()
 	w := onPostgres(t)
@@ -75,7 +76,7 @@ func TestPostgres_two_replicas_one_life(t *testing.T) {
 		t.Errorf("activated %d times", n)
 	}
 
-	// One key from 64 callers at two replicas is one entry; a whole balance is spent once.
+	// 64 requests with one key make one entry; the whole balance is spent once.
 	path := "/v1/cards/" + id + "/codes/" + code + "/entries"
 	book := func(s *apptest.Server, key string, body apptest.Object) apptest.Answer {
 		return s.Operate(http.MethodPost, path, body, func(r *http.Request) { r.Header.Set("Idempotency-Key", key) })
@@ -118,8 +119,8 @@ func TestPostgres_two_replicas_one_life(t *testing.T) {
 	}
 }
 
-// While PostgreSQL is away nothing is acknowledged, and what needs it is 503;
-// the server comes back by itself.
+// While PostgreSQL is down nothing is acknowledged, and requests that need it get
+// 503. The server recovers without a restart.
 func TestPostgres_away(t *testing.T) {
 	t.Parallel()
 	server := postgres.New(t, "-c", "fsync=off")
@@ -151,8 +152,8 @@ func TestPostgres_away(t *testing.T) {
 	}
 }
 
-// PostgreSQL breaks off one of two transactions that wait for each other. The
-// entry in it is booked by another try, and nobody hears of it.
+// PostgreSQL aborts one of two transactions that wait for each other. The server
+// tries again, and the entry is booked without an error.
 func TestPostgres_an_entry_that_a_deadlock_broke_off_is_booked(t *testing.T) {
 	t.Parallel()
 	w := onPostgres(t)

@@ -37,7 +37,7 @@ func TestPush_the_holder_sees_and_hears_of_it(t *testing.T) {
 	})
 }
 
-// WeChat answers, or does not, as it likes: the holder hears of each entry once.
+// However WeChat fails to answer, the holder gets one message for each entry.
 func TestPush_survives_what_WeChat_does(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]wechatsim.Fault{
@@ -71,8 +71,8 @@ func TestPush_survives_what_WeChat_does(t *testing.T) {
 	}
 }
 
-// What a card begins with is booked once, sent with the activation, and not
-// given again to one that is deleted and restored.
+// The initial grant is booked once, sent with the activation, and not booked
+// again for a card that is deleted and restored.
 func TestOpening_bonus_comes_with_the_activation(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -94,7 +94,7 @@ func TestOpening_bonus_comes_with_the_activation(t *testing.T) {
 		s.Operate("GET", apptest.EntriesPath(cardID, code), "").JSON(t, &page)
 		return page.Entries
 	}
-	// WeChat shows the card active a moment before we know that it is.
+	// WeChat shows the card active a moment before the activation is stored.
 	apptest.Eventually(t, "the card is active", func() bool { return s.Cards(token)[0].Status == "active" })
 	if list := ledger(); len(list) != 1 || list[0].Seq != 1 || list[0].AddBonus != 100 || list[0].Balance != 7 || list[0].RecordBonus != "开卡送积分" {
 		t.Errorf("the ledger: %+v", list)
@@ -112,10 +112,10 @@ func TestOpening_bonus_comes_with_the_activation(t *testing.T) {
 	}
 }
 
-// Two replicas, one of which is stopped and started all the time, while many
-// book on a few cards at once and WeChat fails every fifth call, often after it
-// did what it was asked: every face ends as its ledger, and its holder has heard
-// of each entry once, in order, with the total after it.
+// Many callers add entries to a few cards at two replicas. One replica restarts
+// again and again, and WeChat fails every fifth call, often after its effect. In
+// the end each card shows the totals of its ledger, and its holder got one message
+// for each entry, in order, with the total after it.
 func TestPush_two_replicas_under_faults(t *testing.T) {
 	t.Parallel()
 	for engine, prepare := range map[string]func(t *testing.T, w *apptest.World){

@@ -10,8 +10,8 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// overdue makes every card and wallet due to be checked, as if days had passed.
-// No server must be running.
+// overdue makes every card and wallet due for reconciliation, as if days had
+// passed. No server may be running.
 func overdue(w *apptest.World) {
 	w.T.Helper()
 	db, err := sqldb.Open(w.T.Context(), "sqlite:"+w.DB)
@@ -34,15 +34,15 @@ func overdue(w *apptest.World) {
 	}
 }
 
-// WeChat's events never come here, and the phone reports nothing: what happened
-// is found out, and faces are set right.
+// Without events from WeChat and reports from the phone, the reconciler finds
+// claims and WeChat's own codes.
 func TestReconcile_finds_what_was_missed(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID, system := w.Card(), w.Card(func(base, _ map[string]any) { base["use_custom_code"] = false })
 	s := w.Serve()
 	token, _ := w.Login(s, "ming")
-	added := w.AddCard(s, token, "ming", cardID) // and nobody tells us
+	added := w.AddCard(s, token, "ming", cardID) // without a claim
 	if _, err := w.Sim.AddCard("ming", s.Post("/v1/card-ext", token, apptest.CardIDs(system)).Body); err != nil {
 		t.Fatal(err)
 	}
@@ -79,9 +79,10 @@ func TestReconcile_finds_what_was_missed(t *testing.T) {
 	}
 }
 
-// Somebody else, or WeChat itself, changes the figures: that is shown and left
-// alone until the operator books what makes both equal. Our own changes come
-// back as events too and are no drift; a face that is merely wrong is set right.
+// A change of the figures by WeChat or another system is a drift: it is shown, and
+// stays until the operator adds an entry that makes both equal. Our own changes
+// come back as events, too, and are no drift. A difference without an event is
+// repaired.
 func TestReconcile_tells_a_drift_from_a_wrong_face(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{Guesses: wechatsim.Guesses{MemberUpdate: "sent"}})

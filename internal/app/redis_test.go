@@ -10,8 +10,8 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// With REDIS_URL the tickets are shared there, by replicas that have different
-// databases even, and outlive a Redis that is restarted empty.
+// With REDIS_URL replicas share the tickets there, even if they have different
+// databases. The tickets outlive Redis.
 func TestRedis_replicas_share_the_tickets(t *testing.T) {
 	t.Parallel()
 	redis := redis.Single(t)

@@ -12,7 +12,7 @@ import (
 
 func body(s string) *string { return &s }
 
-// faults are the ways in which WeChat does not answer.
+// faults are the ways in which WeChat fails to answer.
 var faults = map[string]wechatsim.Fault{
 	"busy":                        {ErrCode: -1},
 	"HTML":                        {HTTPStatus: 502, Body: body("<html>502 Bad Gateway</html>"), ContentType: "text/html"},
@@ -25,8 +25,8 @@ var faults = map[string]wechatsim.Fault{
 	"an answer of the wrong kind": {Body: body(`{"errcode":0,"openid":5,"access_token":[],"ticket":{},"card":7}`)},
 }
 
-// A WeChat that fails is 503 and never 500; when it recovers, so do we. No
-// secret shows in an answer, in the log or in the database on the way.
+// While WeChat fails, requests get 503 and never 500; when it recovers, so does the
+// server. No secret is in an answer, in the log or in the database.
 func TestUpstream_faults(t *testing.T) {
 	t.Parallel()
 	for name, fault := range faults {
@@ -79,7 +79,8 @@ func TestUpstream_faults(t *testing.T) {
 	}
 }
 
-// searchSecrets looks for everything WeChat gave out and everything configured.
+// searchSecrets fails the test if a secret of WeChat or of the configuration is in
+// the log, the database or an answer.
 func searchSecrets(w *apptest.World, t *testing.T, answers []apptest.Answer) {
 	t.Helper()
 	secrets := append(w.Sim.Secrets(), apptest.AdminToken, "callbacktoken")
@@ -134,13 +135,13 @@ func TestUpstream_a_card_ext_needs_a_ticket_and_nothing_else_does(t *testing.T) 
 	}
 }
 
-// WeChat repeats nothing and we repeat nothing: a dropped connection under
-// code2Session costs the user a new wx.login, not a burnt code twice.
+// A login code goes out once, on a connection of its own. On a kept connection
+// that drops, Go would repeat the GET, and WeChat would refuse the code.
 func TestUpstream_a_dropped_kept_alive_connection_burns_no_login(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
-	w.Login(s, "ming") // whatever connection there may be is warm now
+	w.Login(s, "ming") // from now on there may be a kept connection
 	if err := w.Sim.AddFault(wechatsim.Fault{Path: "/sns/jscode2session", Drop: true, Reused: true, Times: -1}); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func TestUpstream_a_dropped_kept_alive_connection_burns_no_login(t *testing.T) {
 	}
 }
 
-// A stranger who fetches tokens kills ours now and then: one refetch, no error.
+// A token that another system has invalidated is fetched again, without an error.
 func TestUpstream_a_killed_token_is_replaced_without_an_error(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

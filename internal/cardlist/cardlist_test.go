@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// Each kind of card, taken by a strict phone.
+// A strict phone accepts the cardExt of each kind of card.
 func TestCardExt_every_kind_of_card(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -39,7 +39,7 @@ func TestCardExt_every_kind_of_card(t *testing.T) {
 	}
 }
 
-// WeChat chooses the code of a deposited card: one in cardExt is refused.
+// WeChat chooses the code of a deposit card and refuses a cardExt with one.
 func TestCardExt_deposit_mode_carries_no_code(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -77,7 +77,7 @@ func TestCardExt_bound_openid_is_the_official_accounts(t *testing.T) {
 		t.Errorf("a refused card left %v behind", me.Cards)
 	}
 
-	// A card with WeChat's code proves who the member is in the Official Account.
+	// A claim of a card with WeChat's code proves the member's Official Account openid.
 	proof := w.AddCard(s, token, "ming", w.Card(func(b, _ map[string]any) { b["use_custom_code"] = false }))
 	if got := s.Post("/v1/claims", token, apptest.Claims(proof[0])); got.Status != 200 {
 		t.Fatalf("claim: %d %s", got.Status, got.Body)
@@ -157,7 +157,7 @@ func TestCardExt_refuses_what_no_phone_would_take(t *testing.T) {
 	if _, err := w.Sim.AddCard("ming", mine.Body); err != nil {
 		t.Fatal(err)
 	}
-	fresh := w.Serve() // a replica whose database copy says 1 in stock still signs; the phone decides
+	fresh := w.Serve() // its copy of the card, from the database, says 1 in stock, so it signs
 	other, _ := w.Login(fresh, "hong")
 	if got := fresh.Post("/v1/card-ext", other, apptest.CardIDs(soldOut)); got.Status != 200 {
 		t.Errorf("copy that knows of stock: %d %s", got.Status, got.Body)

@@ -55,8 +55,8 @@ func TestClaim_system_code_is_proved_by_WeChat(t *testing.T) {
 	if got := s.Post("/v1/claims", hong, apptest.Claims(hongs)); got.Status != 200 {
 		t.Fatalf("hong's own: %d %s", got.Status, got.Body)
 	}
-	// Hong posts what she saw of Ming's, before and after he has claimed it: she
-	// has an identity of her own by now.
+	// Hong posts Ming's code, before and after he has claimed it. Her own Official
+	// Account identity is known by now.
 	p := s.Post("/v1/claims", hong, apptest.Claims(mings)).Problem(t, 403, "code_not_yours")
 	if len(p.Errors) != 1 || p.Errors[0].Location != "body.cardList[0].code" || strings.Contains(p.Errors[0].Message, "see errors") {
 		t.Errorf("errors: %+v", p.Errors)

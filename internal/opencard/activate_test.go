@@ -12,8 +12,8 @@ type cardAnswer struct {
 	Card struct{ Code, Status string }
 }
 
-// An impatient client sends the report twice. The first is still asking whether
-// the card is active when the second has made it so.
+// An impatient client sends the report twice. The second activates the card while
+// the first is still asking WeChat whether it is active.
 func TestActivations_twice_at_once_are_one(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -31,7 +31,7 @@ func TestActivations_twice_at_once_are_one(t *testing.T) {
 	(<-first).Is(t, 200)
 }
 
-// 72012 and −1 come of good tickets, too; 45061 is left to the outbox.
+// WeChat answers 72012 and −1 to good tickets, too. The outbox handles 45061.
 func TestActivations_moods_of_WeChat(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

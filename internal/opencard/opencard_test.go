@@ -43,7 +43,8 @@ func TestOpenCard_through_the_component_to_an_active_card(t *testing.T) {
 	if n := w.Sim.Calls()["/card/membercard/activate"].Total; n != 1 {
 		t.Errorf("%d activations", n)
 	}
-	// The operator finds the member by phone and sees the form; the database shows neither.
+	// The operator finds the member by phone number and sees the form. The database
+	// file has neither in the clear.
 	p := s.Members("?query=13712345678")
 	if len(p.Members) != 1 || p.Members[0].ID != me {
 		t.Errorf("by phone: %+v", p)
@@ -79,7 +80,7 @@ func TestOpenCard_what_a_client_sends_proves_nothing(t *testing.T) {
 	post(ming, apptest.Activation(other, a.Code, a.Ticket)).Problem(t, 403, "code_not_yours")
 	post(ming, apptest.Activation(id, a.Code, "nonsense")).Problem(t, 422, "activate_ticket_invalid")
 	post(hong, apptest.Activation(id, b.Code, b.Ticket)).Is(t, 200)
-	// Hong's card is active: Ming's own good ticket does not make it his.
+	// Hong's card is active: Ming cannot claim it with his own good ticket.
 	post(ming, apptest.Activation(id, b.Code, a.Ticket)).Problem(t, 403, "code_not_yours")
 	post(ming, apptest.Activation(id, a.Code, b.Ticket)).Problem(t, 422, "activate_ticket_invalid")
 	post(ming, apptest.Activation(id, a.Code, a.Ticket)).Is(t, 200)
@@ -141,14 +142,14 @@ func TestOpenCard_asks_once_for_each_channel_and_six_times_a_minute(t *testing.T
 		}
 	}
 	calls := w.Sim.Calls()["/card/membercard/activate/geturl"].Total
-	if calls > 12 || calls+limited < 8 || limited == 0 && calls > 8 { // a minute may end in between
+	if calls > 12 || calls+limited < 8 || limited == 0 && calls > 8 { // the minute may end in between
 		t.Errorf("%d calls, %d refused", calls, limited)
 	}
 	hong, _ := w.Login(s, "hong")
 	s.Get("/v1/cards/"+id+"/open-card?outer_str=c0", hong).Is(t, 200)
 }
 
-// Symptom: of a page that asked many times at once for the same most were refused.
+// Symptom: when a page sent many equal requests at once, most got 429.
 func TestOpenCard_many_at_once_are_one_question(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -172,7 +173,7 @@ func TestOpenCard_many_at_once_are_one_question(t *testing.T) {
 	}
 }
 
-// Events and the activation may come in any order: the end is the same.
+// Events and the report may come in any order and end in the same state.
 func TestOpenCard_events_before_and_after(t *testing.T) {
 	t.Parallel()
 	for _, jump := range []bool{true, false} {

@@ -75,7 +75,7 @@ func TestOperator_a_cards_whole_life(t *testing.T) {
 	s.Operate(http.MethodPut, "/v1/cards/pNone/settings", apptest.Object{"init_bonus": 1}).Problem(t, 404, "card_not_found")
 }
 
-// What can be known to be wrong is named, field by field, and WeChat is not asked.
+// Fields that are known to be wrong are named, and WeChat is not asked.
 func TestOperator_names_each_field_that_is_wrong(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -159,7 +159,7 @@ func TestOperator_hears_WeChat_s_refusals_in_its_words(t *testing.T) {
 	s.Operate(http.MethodPost, "/v1/cards/"+id+"/codes/123/unavailable", apptest.Object{}).Problem(t, 404, "code_not_found")
 }
 
-// A card whose creation was answered with silence is found, not made twice.
+// A card is not created twice when the answer to its creation was lost.
 func TestOperator_creates_one_card_whatever_the_answer(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -183,9 +183,9 @@ func TestOperator_creates_one_card_whatever_the_answer(t *testing.T) {
 	}
 }
 
-// Whoever repeats a creation that was not answered gets the card that was made,
-// though WeChat could not be searched the first time and the picture has
-// another URL by now. Once that is answered, another card like it is another.
+// Repeating a creation without an answer returns the card that was created, even
+// if the account could not be searched the first time and the picture has another
+// URL now. After an answer, the same request creates another card.
 func TestOperator_repeats_a_creation_without_fear(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -225,7 +225,7 @@ func TestOperator_is_told_that_the_stock_may_have_changed(t *testing.T) {
 	}
 }
 
-// The review's events and the live look both reach the catalogue.
+// The catalogue follows the review, by its events and by reading the card.
 func TestOperator_review(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

@@ -65,7 +65,7 @@ func TestOperator_deposits_250_codes_of_which_37_are_refused_and_batch_2_dies(t 
 			codes[i] += "bad-code-that-is-too-long"
 		}
 	}
-	// Batch 2 is taken, and its answer lost; batch 3 does not arrive, once.
+	// The answer to batch 2 is lost after its effect; batch 3 is lost once before it.
 	for _, f := range []wechatsim.Fault{{Path: "/card/code/deposit", Skip: 1, Drop: true, When: "after"}, {Path: "/card/code/deposit", Skip: 1, Drop: true}} {
 		if err := w.Sim.AddFault(f); err != nil {
 			t.Fatal(err)
@@ -98,7 +98,7 @@ func TestOperator_deposits_250_codes_of_which_37_are_refused_and_batch_2_dies(t 
 	if list.Cards[0].Quantity != 213 {
 		t.Errorf("stock: %+v, want as many as were deposited", list)
 	}
-	// WeChat picks the code: there is none in the cardExt.
+	// WeChat chooses the code: there is none in the cardExt.
 	token, _ := w.Login(s, "ming")
 	got := s.Post("/v1/card-ext", token, apptest.CardIDs(id))
 	if ext := apptest.CardExts(t, got)[0]; ext.Code != "" {
@@ -109,8 +109,8 @@ func TestOperator_deposits_250_codes_of_which_37_are_refused_and_batch_2_dies(t 
 	}
 }
 
-// The stock follows the codes also when its answer is lost, or when another
-// deposit raises it in between.
+// The stock follows the number of codes even if the answer to its change is lost,
+// or another deposit raises it meanwhile.
 func TestOperator_deposits_raise_the_stock_once(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -145,7 +145,8 @@ func TestOperator_deposits_raise_the_stock_once(t *testing.T) {
 	}
 }
 
-// Also when WeChat's answer was lost the first time: it refuses the second.
+// Ending a code succeeds when it is repeated after a lost answer, although WeChat
+// refuses to end it twice.
 func TestOperator_ends_a_code(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

@@ -28,7 +28,7 @@ func TestEntries_are_booked_replayed_and_refused(t *testing.T) {
 	if first.Header.Get("Idempotent-Replayed") != "" {
 		t.Error("the first answer says that it is a replay")
 	}
-	// The same, with a default said and in another order.
+	// The same entry in another order, with a default written out.
 	again := s.AddEntry(path, "k1", `{"notify_bonus":true,"record_balance":"充值","add_balance":5000,"record_bonus":"消费30元","add_bonus":30}`)
 	if again.Status != 201 || !bytes.Equal(again.Body, first.Body) || again.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("replay: %d %s %v", again.Status, again.Body, again.Header)
@@ -45,7 +45,7 @@ func TestEntries_are_booked_replayed_and_refused(t *testing.T) {
 		t.Errorf("the debit: %+v", e)
 	}
 
-	// What is wrong is put right by another entry, once.
+	// An entry is reversed by another entry, once.
 	undo := fmt.Sprintf(`{"reverses":%q,"record_balance":"退款"}`, e.ID)
 	s.AddEntry(path, "k5", undo).Problem(t, 409, "insufficient_bonus") // 30 were spent
 	s.AddEntry(path, "k6", `{"add_bonus":30}`).Entry(t)

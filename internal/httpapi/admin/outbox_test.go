@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// What WeChat refuses for good waits for the operator.
+// A message that WeChat refuses is parked until the operator retries it.
 func TestOutbox_parked_shown_and_retried(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

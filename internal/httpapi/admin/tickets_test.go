@@ -9,8 +9,8 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// The shop's other services take the tickets from here instead of fetching
-// their own; their token opens nothing else.
+// The shop's other services read the shared tickets instead of fetching their own.
+// The TICKET_TOKEN opens nothing else.
 func TestTickets_for_the_shops_other_services(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

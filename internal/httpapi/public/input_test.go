@@ -12,7 +12,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// Whatever a client sends gets a documented problem, and never a 5xx.
+// Every wrong request gets a documented problem, and never a 5xx.
 func TestInput_every_bad_request_gets_its_problem(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
@@ -35,8 +35,8 @@ func TestInput_every_bad_request_gets_its_problem(t *testing.T) {
 		"a second value":         {post("/v1/session", `{"code":"a"}{}`), 400, "malformed_body", ""},
 		"text after it":          {post("/v1/session", `{"code":"a"} x`), 400, "malformed_body", ""},
 		"a byte order mark":      {post("/v1/session", "\ufeff"+`{"code":"a"}`), 400, "malformed_body", ""},
-		"a member twice":         {post("/v1/session", `{"code":"a","code":"b"}`), 400, "malformed_body", ""},
-		"escaped member twice":   {post("/v1/session", `{"code":"a","\u0063ode":"b"}`), 400, "malformed_body", ""},
+		"a field twice":          {post("/v1/session", `{"code":"a","code":"b"}`), 400, "malformed_body", ""},
+		"escaped field twice":    {post("/v1/session", `{"code":"a","\u0063ode":"b"}`), 400, "malformed_body", ""},
 		"bad UTF-8":              {post("/v1/session", "{\"code\":\"\xff\"}"), 400, "malformed_body", ""},
 		"lone surrogate":         {post("/v1/session", `{"code":"\ud800"}`), 400, "malformed_body", ""},
 		"deep nesting":           {post("/v1/session", strings.Repeat("[", 20000)), 400, "malformed_body", ""},
@@ -50,7 +50,7 @@ func TestInput_every_bad_request_gets_its_problem(t *testing.T) {
 		"code with a space":      {post("/v1/session", `{"code":"a b"}`), 422, "invalid_input", "body.code"},
 		"code too long":          {post("/v1/session", `{"code":"`+strings.Repeat("a", 257)+`"}`), 422, "invalid_input", "body.code"},
 		"wrong case":             {post("/v1/session", `{"Code":"a"}`), 422, "invalid_input", "body.code"},
-		"an unknown member":      {post("/v1/session", `{"code":"a","openid":"o"}`), 422, "invalid_input", "body.openid"},
+		"an unknown field":       {post("/v1/session", `{"code":"a","openid":"o"}`), 422, "invalid_input", "body.openid"},
 		"no content type":        {req{"POST", "/v1/session", "", `{"code":"a"}`, ""}, 415, "unsupported_media_type", ""},
 		"text":                   {req{"POST", "/v1/session", "", `{"code":"a"}`, "text/plain"}, 415, "unsupported_media_type", ""},
 		"another charset":        {req{"POST", "/v1/session", "", `{"code":"a"}`, "application/json; charset=gbk"}, 415, "unsupported_media_type", ""},
@@ -113,11 +113,11 @@ func TestInput_media_types_ignore_case(t *testing.T) {
 		got.Problem(t, 401, "login_code_invalid")
 	}
 	apptest.Request(t, http.MethodPost, s.Public+"/v1/session", "", []byte(`{"code":"garbage"}`), func(r *http.Request) {
-		r.Header.Add("Content-Type", "text/plain") // besides application/json: whom does one believe?
+		r.Header.Add("Content-Type", "text/plain") // besides application/json
 	}).Problem(t, 415, "unsupported_media_type")
 }
 
-// What cannot be said through an http.Client.
+// http.Client cannot send these requests.
 func TestInput_broken_transfers_are_the_clients_errors(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})

@@ -125,7 +125,7 @@ func (q *quoted) problem() ProblemType {
 	switch {
 	case q.answer.UnknownCode():
 		return CodeNotFound
-	case q.answer.Code == 0, quota, q.answer.Temporary(), q.answer.Permanent(), q.answer.TokenRejected():
+	case quota, q.answer.Temporary(), q.answer.Permanent(), q.answer.TokenRejected():
 		return WeChatUnavailable
 	}
 	return WeChatRefused
