@@ -71,7 +71,7 @@ func (a *api) requireToken(c *gin.Context) {
 		c.Next()
 		return
 	}
-	a.Fail(c, web.AdminTokenInvalid)
+	a.Fail(c, web.AdminTokenInvalid.Err())
 }
 
 // sameToken compares in constant time. Nothing is the same as an empty want.

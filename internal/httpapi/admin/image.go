@@ -18,7 +18,7 @@ func (a *api) imageRoute() {
 	notPicture := web.UnsupportedMedia.WithDetail("The request body must be a picture, image/png or image/jpeg.")
 	a.POST("/v1/images", func(c *gin.Context) {
 		if media := c.ContentType(); media != "image/png" && media != "image/jpeg" {
-			a.Fail(c, notPicture)
+			a.Fail(c, notPicture.Err())
 			return
 		}
 		picture, err := web.ReadBody(c, maxBody)

@@ -102,7 +102,7 @@ func (a *api) requireKey(ctx huma.Context, next func(huma.Context)) {
 	case len(keys) > 1:
 		a.Fail(c, web.InputErrors{{Location: "header.Idempotency-Key", Message: "given more than once"}})
 	case len(keys) == 0 || keys[0] == "":
-		a.Fail(c, web.KeyMissing)
+		a.Fail(c, web.KeyMissing.Err())
 	default:
 		next(ctx)
 	}

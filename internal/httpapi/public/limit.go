@@ -15,7 +15,7 @@ import (
 func (a *api) limitAddress(l *limiter) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if !l.allow(addressKey(c.ClientIP())) {
-			a.Fail(c, web.RateLimited)
+			a.Fail(c, web.RateLimited.Err())
 			return
 		}
 		c.Next()

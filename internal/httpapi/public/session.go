@@ -89,7 +89,7 @@ func (a *api) requireSession(op huma.Operation) huma.Operation {
 		c := humagin.Unwrap(ctx)
 		s, err := a.Sessions.Verify(web.BearerToken(c.Request.Header))
 		if err == nil && !a.members.allow(s.MemberID) {
-			err = web.RateLimited
+			err = web.RateLimited.Err()
 		}
 		if err != nil {
 			a.Fail(c, err)

@@ -72,7 +72,7 @@ func typeOf(a Audience, err error) ProblemType {
 			return row.problem
 		}
 	}
-	if q := (*quoted)(nil); errors.As(err, &q) && q.answer != nil {
+	if q := (*quotedError)(nil); errors.As(err, &q) && q.answer != nil {
 		return q.problem()
 	}
 	var input InputErrors
@@ -104,23 +104,23 @@ func TicketError(err error) error {
 	return err
 }
 
-// quoted is an error for which the operator sees WeChat's own answer.
-type quoted struct {
+// quotedError is an error for which the operator sees WeChat's own answer.
+type quotedError struct {
 	error
 	answer *wechat.Error // nil if WeChat did not cause it
 }
 
-func (q *quoted) Unwrap() error { return q.error }
+func (q *quotedError) Unwrap() error { return q.error }
 
 // QuoteWeChat has the problem of err quote what WeChat answered, and distinguish
 // what WeChat refuses from what it cannot do now. err must not be nil.
 func QuoteWeChat(err error) error {
-	q := &quoted{error: err}
+	q := &quotedError{error: err}
 	errors.As(err, &q.answer)
 	return q
 }
 
-func (q *quoted) problem() ProblemType {
+func (q *quotedError) problem() ProblemType {
 	_, quota := q.answer.RetryAfter()
 	switch {
 	case q.answer.UnknownCode():
@@ -133,7 +133,7 @@ func (q *quoted) problem() ProblemType {
 
 // detail is WeChat's answer without the hint, which only WeChat's support can
 // read. It is empty if WeChat did not cause the error.
-func (q *quoted) detail() string {
+func (q *quotedError) detail() string {
 	if q.answer == nil {
 		return ""
 	}
@@ -153,17 +153,17 @@ type InputErrors []FieldError
 
 func (e InputErrors) Error() string { return fmt.Sprint([]FieldError(e)) }
 
-// located is an error about one part of a request.
-type located struct {
+// locatedError is an error about one part of a request.
+type locatedError struct {
 	error
 	location string
 }
 
-func (l *located) Error() string { return l.location + ": " + l.error.Error() }
-func (l *located) Unwrap() error { return l.error }
+func (l *locatedError) Error() string { return l.location + ": " + l.error.Error() }
+func (l *locatedError) Unwrap() error { return l.error }
 
 // AtField marks err as being about a field of element index of the list in the
 // body.
 func AtField(err error, list string, index int, field string) error {
-	return &located{err, "body." + list + "[" + strconv.Itoa(index) + "]." + field}
+	return &locatedError{err, "body." + list + "[" + strconv.Itoa(index) + "]." + field}
 }

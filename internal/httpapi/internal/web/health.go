@@ -30,7 +30,7 @@ func (l *Listener) healthRoutes() {
 		Summary: "The database answers and the process is not shutting down", Errors: []int{503},
 	}, func(ctx context.Context, _ *Nothing) (*healthOutput, error) {
 		if l.options.Ready(ctx) != nil {
-			return nil, Unavailable.WithDetail("")
+			return nil, Unavailable.WithDetail("").Err()
 		}
 		return ok, nil
 	})
@@ -43,7 +43,7 @@ func (l *Listener) docsRoutes(title string) {
 	l.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
 	l.GET("/docs/*asset", func(c *gin.Context) {
 		if name := strings.TrimPrefix(c.Param("asset"), "/"); name != "" && !isAsset(name) {
-			l.Fail(c, NotFound) // page would answer in plain text
+			l.Fail(c, NotFound.Err()) // page would answer in plain text
 			return
 		}
 		c.Header("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:")

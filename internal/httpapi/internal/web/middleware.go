@@ -85,7 +85,7 @@ func (l *Listener) recoverPanic(c *gin.Context) {
 		ctx := c.Request.Context()
 		l.options.Log.ErrorContext(ctx, "panic", "panic", r, "stack", string(debug.Stack()), "request_id", RequestID(ctx))
 		if !c.Writer.Written() {
-			l.Fail(c, Internal)
+			l.Fail(c, Internal.Err())
 		}
 	}()
 	c.Next()
@@ -99,7 +99,7 @@ func (l *Listener) limitInFlight(c *gin.Context) {
 		defer func() { <-l.options.InFlight }()
 		c.Next()
 	default:
-		l.Fail(c, Unavailable)
+		l.Fail(c, Unavailable.Err())
 	}
 }
 
@@ -137,7 +137,7 @@ func (l *Listener) readJSON(limit int64) gin.HandlerFunc {
 		}
 		body, err := ReadBody(c, limit)
 		if err == nil && len(body) > 0 && !isJSON(r.Header) {
-			err = UnsupportedMedia
+			err = UnsupportedMedia.Err()
 		}
 		if err != nil {
 			l.Fail(c, err)
@@ -149,8 +149,8 @@ func (l *Listener) readJSON(limit int64) gin.HandlerFunc {
 	}
 }
 
-// ReadBody returns the body of a request, or the ProblemType of one that is
-// longer than limit, too slow or cut short.
+// ReadBody returns the body of a request. It fails for one that is longer than
+// limit, too slow or cut short; the error is to be passed to Fail.
 func ReadBody(c *gin.Context, limit int64) ([]byte, error) {
 	var buf bytes.Buffer
 	if n := c.Request.ContentLength; n > 0 && n <= limit {
@@ -161,11 +161,11 @@ func ReadBody(c *gin.Context, limit int64) ([]byte, error) {
 	var network net.Error
 	switch {
 	case errors.As(err, &large):
-		return nil, BodyTooLarge
+		return nil, BodyTooLarge.Err()
 	case errors.As(err, &network) && network.Timeout():
-		return nil, RequestTimeout
+		return nil, RequestTimeout.Err()
 	case err != nil:
-		return nil, MalformedBody
+		return nil, MalformedBody.Err()
 	}
 	return buf.Bytes(), nil
 }

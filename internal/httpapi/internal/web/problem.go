@@ -19,7 +19,7 @@ import (
 )
 
 // Problem is the body of every error answer (RFC 9457).
-type Problem struct {
+type Problem struct { //nolint:errname // the name of its schema in the API
 	Type      string       `json:"type" example:"urn:addcard:problem:card_not_found" doc:"The type of the problem as a URI, which only identifies it: there is no page behind it."`
 	Title     string       `json:"title" example:"Not Found"`
 	Status    int          `json:"status" example:"404"`
@@ -90,14 +90,13 @@ func (l *Listener) Fail(c *gin.Context, err error) {
 // problem turns an error into the answer of the client. What the client must
 // not see goes to the log.
 func (l *Listener) problem(ctx context.Context, err error) *Problem {
-	var own ProblemType
-	if errors.As(err, &own) {
-		return newProblem(ctx, own)
+	if known := (problemError{}); errors.As(err, &known) {
+		return newProblem(ctx, known.ProblemType)
 	}
 	p := newProblem(ctx, typeOf(l.audience, err))
 	p.retryAfter = retryAfter(err)
 	p.Errors = p.fieldErrors(err)
-	if q := (*quoted)(nil); errors.As(err, &q) {
+	if q := (*quotedError)(nil); errors.As(err, &q) {
 		p.Detail = cmp.Or(q.detail(), p.Detail)
 	}
 	switch p.Status {
@@ -118,7 +117,7 @@ func (p *Problem) fieldErrors(err error) (list []FieldError) {
 	if errors.Is(err, jssdk.ErrURL) {
 		return []FieldError{{"query.url", "is not a page of a host in JSSDK_HOSTS"}}
 	}
-	if at := (*located)(nil); errors.As(err, &at) {
+	if at := (*locatedError)(nil); errors.As(err, &at) {
 		why := strings.TrimSuffix(p.Detail, ".")
 		if p.Code == InvalidInput.code {
 			why = "not valid" // its detail only refers to errors
@@ -178,16 +177,16 @@ func humaProblem(ctx context.Context, status int, errs []error) *Problem {
 	for _, err := range errs {
 		field := FieldError{"body", "not valid"}
 		if d, ok := err.(huma.ErrorDetailer); ok { //nolint:errorlint // huma hands its own type
-			field = fieldError(d.ErrorDetail())
+			field = fieldErrorOf(d.ErrorDetail())
 		}
 		p.Errors = append(p.Errors, field)
 	}
 	return p
 }
 
-// fieldError converts what huma found. It points at a missing field instead of
+// fieldErrorOf converts what huma found. It points at a missing field instead of
 // the object that lacks it, and drops the messages of decoders, which quote.
-func fieldError(d *huma.ErrorDetail) FieldError {
+func fieldErrorOf(d *huma.ErrorDetail) FieldError {
 	if name, ok := strings.CutPrefix(d.Message, "expected required property "); ok {
 		name, _ = strings.CutSuffix(name, " to be present")
 		return FieldError{d.Location + "." + name, "is required"}

@@ -2,16 +2,18 @@ package web
 
 // ProblemType is one thing that can go wrong, as a client sees it. Its code is
 // stable: programs compare it, so it never changes its meaning.
-//
-// As an error, it is answered as it is and not logged.
 type ProblemType struct {
 	status int
 	code   string
 	detail string
 }
 
-// Error implements error.
-func (t ProblemType) Error() string { return t.code }
+// Err returns an error that is answered with the problem and not logged.
+func (t ProblemType) Err() error { return problemError{t} }
+
+type problemError struct{ ProblemType }
+
+func (e problemError) Error() string { return e.code }
 
 // WithDetail returns the type with another text, which may be empty.
 func (t ProblemType) WithDetail(text string) ProblemType {

@@ -67,8 +67,8 @@ func New(a Audience, o Options) *Listener {
 	if err := l.SetTrustedProxies(o.TrustedProxies); err != nil {
 		panic(err) // must have been checked
 	}
-	l.NoRoute(func(c *gin.Context) { l.Fail(c, NotFound) })
-	l.NoMethod(func(c *gin.Context) { l.Fail(c, MethodNotAllowed) })
+	l.NoRoute(func(c *gin.Context) { l.Fail(c, NotFound.Err()) })
+	l.NoMethod(func(c *gin.Context) { l.Fail(c, MethodNotAllowed.Err()) })
 	l.Use(addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders, l.limitInFlight)
 	return l
 }
