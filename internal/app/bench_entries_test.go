@@ -66,7 +66,8 @@ func benchmarkEntries(b *testing.B, database func(testing.TB) string) {
 	})
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	run("HTTP", func(i int64) error {
-		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.Admin+apptest.EntriesPath(cardID, codes[i%cards]), bytes.NewReader([]byte(`{"add_bonus":1}`)))
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.Admin+apptest.EntriesPath(cardID, codes[i%cards]),
+			bytes.NewReader([]byte(`{"add_bonus":1}`)))
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,8 @@ func bare(b *testing.B, url string, cards int) member.Store {
 
 // statements runs the statements of one entry.
 func statements(ctx context.Context, tx member.Tx, code string) error {
-	r := member.Request{ID: uuid.NewString(), Route: "POST /v1/cards/c1/codes/" + code + "/entries", Key: uuid.NewString(), Payload: uuid.NewString()}
+	r := member.Request{ID: uuid.NewString(), Route: "POST /v1/cards/c1/codes/" + code + "/entries", Key: uuid.NewString(),
+		Payload: uuid.NewString()}
 	_, _ = tx.Answer(ctx, r.Route, r.Key)
 	p, err := tx.Post(ctx, "c1", code, member.Booking{AddBonus: 1, NotifyBonus: true, NotifyBalance: true}, true)
 	if err != nil {

@@ -100,13 +100,15 @@ func newShop(b *testing.B, members int, url string) *shop {
 	w.Env["WECHAT_API_URL"] = front.URL
 	s := &shop{b: b, db: sqldbtest.Open(b, url), members: members}
 	s.store = membersql.New(s.db)
-	o := seed.Options{Members: members, Entries: 10 * members, Seed: 1, CardID: seededCard, MiniProgram: "wx00000000000000a1", Official: "wx00000000000000b2"}
+	o := seed.Options{Members: members, Entries: 10 * members, Seed: 1, CardID: seededCard, MiniProgram: "wx00000000000000a1",
+		Official: "wx00000000000000b2"}
 	if err := seed.Fill(b.Context(), s.db, o); err != nil {
 		b.Fatal(err)
 	}
 	// The jobs that add up ledgers and compare cards do not run meanwhile.
 	for _, job := range []string{"add up the ledger", "reconcile"} {
-		s.exec(`insert into schedule (name, taken_at) values ($1, now_ms() + 86400000) on conflict (name) do update set taken_at = excluded.taken_at`, job)
+		s.exec(`insert into schedule (name, taken_at) values ($1, now_ms() + 86400000)
+			on conflict (name) do update set taken_at = excluded.taken_at`, job)
 	}
 	s.exec(`delete from card where card_id = $1`, seededCard) // left by an earlier run with another simulator
 	s.Server = w.Serve()
@@ -148,7 +150,8 @@ func (s *shop) pick() {
 	s.cursors = []string{""}
 	for len(s.cursors) < 15 {
 		var page apptest.Members
-		apptest.Request(s.b, http.MethodGet, s.Admin+"/v1/members?limit=50&cursor="+s.cursors[len(s.cursors)-1], apptest.AdminToken, nil).JSON(s.b, &page)
+		apptest.Request(s.b, http.MethodGet, s.Admin+"/v1/members?limit=50&cursor="+s.cursors[len(s.cursors)-1], apptest.AdminToken, nil).
+			JSON(s.b, &page)
 		s.cursors = append(s.cursors, page.NextCursor)
 	}
 }
@@ -208,7 +211,8 @@ var scaled = []struct {
 	// requests ends a session.
 	{"card-ext, others write", func(s *shop) error {
 		token := session(s.anybody().id)
-		if err := s.do(http.MethodPost, s.Public+"/v1/card-ext", token, `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK); err != nil || s.next.Load()%8 > 0 {
+		err := s.do(http.MethodPost, s.Public+"/v1/card-ext", token, `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
+		if err != nil || s.next.Load()%8 > 0 {
 			return err
 		}
 		return s.do(http.MethodDelete, s.Public+"/v1/session", token, "", http.StatusNoContent)
@@ -221,13 +225,15 @@ var scaled = []struct {
 		return s.do(http.MethodGet, s.Public+"/v1/me/cards/"+seededCard+"/codes/"+who.code+"/entries", session(who.id), "", http.StatusOK)
 	}},
 	{"entry", func(s *shop) error {
-		return s.do(http.MethodPost, s.Admin+apptest.EntriesPath(seededCard, s.anybody().code), apptest.AdminToken, `{"add_bonus":1}`, http.StatusCreated)
+		return s.do(http.MethodPost, s.Admin+apptest.EntriesPath(seededCard, s.anybody().code), apptest.AdminToken, `{"add_bonus":1}`,
+			http.StatusCreated)
 	}},
 	{"find", func(s *shop) error {
 		return s.do(http.MethodGet, s.Admin+"/v1/members?query="+s.anybody().code, apptest.AdminToken, "", http.StatusOK)
 	}},
 	{"list of 50", func(s *shop) error {
-		return s.do(http.MethodGet, s.Admin+"/v1/members?limit=50&cursor="+s.cursors[int(s.next.Add(1))%len(s.cursors)], apptest.AdminToken, "", http.StatusOK)
+		return s.do(http.MethodGet, s.Admin+"/v1/members?limit=50&cursor="+s.cursors[int(s.next.Add(1))%len(s.cursors)], apptest.AdminToken, "",
+			http.StatusOK)
 	}},
 	{"reconcile", func(s *shop) error {
 		due, err := s.store.CardsDue(s.b.Context(), 1)

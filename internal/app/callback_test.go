@@ -119,7 +119,8 @@ func TestCallback_duplicates_reordering_and_replicas(t *testing.T) {
 	for i := range 16 {
 		e := events[(i*7+3)%4] // each four times, out of order
 		s := []*apptest.Server{a, b}[i%2]
-		e.Callback = wechatsim.Callback{URL: s.Public + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: apptest.AESKey, AppID: w.Sim.Accounts().Official.AppID}
+		e.Callback = wechatsim.Callback{URL: s.Public + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: apptest.AESKey,
+			AppID: w.Sim.Accounts().Official.AppID}
 		e.ToUserName, e.FromUserName = w.Sim.Accounts().Official.OriginalID, person.OpenID
 		fields := map[string]string{"CardId": cardID, "UserCardCode": code, "UnionId": person.UnionID}
 		for k, v := range e.Fields {
@@ -160,7 +161,8 @@ func TestCallback_takes_every_event_that_a_trigger_makes_up(t *testing.T) {
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
 	for _, kind := range wechatsim.EventKinds() {
-		req, err := wechatsim.Trigger{Event: kind.Name, Callback: wechatsim.Callback{URL: s.Public + "/wechat/callback", Token: "callbacktoken"}}.Request(t.Context())
+		callback := wechatsim.Callback{URL: s.Public + "/wechat/callback", Token: "callbacktoken"}
+		req, err := wechatsim.Trigger{Event: kind.Name, Callback: callback}.Request(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +173,8 @@ func TestCallback_takes_every_event_that_a_trigger_makes_up(t *testing.T) {
 		if resp.Body.Close() != nil || resp.StatusCode != 200 {
 			t.Errorf("%s: %d", kind.Name, resp.StatusCode)
 		}
-		if metrics := string(s.Operate("GET", "/metrics", "").Body); !strings.Contains(metrics, `addcard_pushes_total{outcome="`+kind.Name+`"} 1`) {
+		metrics := string(s.Operate("GET", "/metrics", "").Body)
+		if !strings.Contains(metrics, `addcard_pushes_total{outcome="`+kind.Name+`"} 1`) {
 			t.Errorf("%s was not taken", kind.Name)
 		}
 	}

@@ -147,7 +147,8 @@ func TestPostgres_away(t *testing.T) {
 	}
 	server.Restart(t)
 	apptest.Eventually(t, "it is served again", func() bool { return s.Post("/v1/card-ext", token, apptest.CardIDs(id)).Status == 200 })
-	if codes := apptest.CardExts(t, s.Post("/v1/card-ext", token, apptest.CardIDs(id))); !slices.ContainsFunc(codes, func(e apptest.CardExt) bool { return len(e.Code) == 16 }) {
+	codes := apptest.CardExts(t, s.Post("/v1/card-ext", token, apptest.CardIDs(id)))
+	if !slices.ContainsFunc(codes, func(e apptest.CardExt) bool { return len(e.Code) == 16 }) {
 		t.Errorf("cardExt: %+v", codes)
 	}
 }

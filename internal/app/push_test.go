@@ -96,7 +96,8 @@ func TestOpening_bonus_comes_with_the_activation(t *testing.T) {
 	}
 	// WeChat shows the card active a moment before the activation is stored.
 	apptest.Eventually(t, "the card is active", func() bool { return s.Cards(token)[0].Status == "active" })
-	if list := ledger(); len(list) != 1 || list[0].Seq != 1 || list[0].AddBonus != 100 || list[0].Balance != 7 || list[0].RecordBonus != "开卡送积分" {
+	if list := ledger(); len(list) != 1 || list[0].Seq != 1 || list[0].AddBonus != 100 || list[0].Balance != 7 ||
+		list[0].RecordBonus != "开卡送积分" {
 		t.Errorf("the ledger: %+v", list)
 	}
 	w.Phone("ming", "delete-card", `{"card_id":"`+cardID+`","code":"`+code+`"}`)
@@ -142,7 +143,8 @@ func pushUnderFaults(w *apptest.World, t *testing.T) {
 		w.WaitTotals(fmt.Sprint("user", i), 0, 0)
 	}
 	for _, f := range []wechatsim.Fault{
-		{ErrCode: 45061, Rate: 0.05}, {ErrCode: -1, Rate: 0.05}, {Drop: true, When: "after", Rate: 0.07}, {HTTPStatus: 502, When: "after", Rate: 0.05},
+		{ErrCode: 45061, Rate: 0.05}, {ErrCode: -1, Rate: 0.05}, {Drop: true, When: "after", Rate: 0.07},
+		{HTTPStatus: 502, When: "after", Rate: 0.05},
 	} {
 		f.Path, f.Times = "/card/membercard/updateuser", -1
 		if err := w.Sim.AddFault(f); err != nil {
@@ -182,7 +184,8 @@ func pushUnderFaults(w *apptest.World, t *testing.T) {
 		<-time.After(50 * time.Millisecond)
 	}
 	for i := range codes {
-		if got, want := apptest.Messages(w.WaitTotals(fmt.Sprint("user", i), callers*each*(each+1)/2, 0)), strings.Join(want[i][1:], "; "); got != want {
+		f := w.WaitTotals(fmt.Sprint("user", i), callers*each*(each+1)/2, 0)
+		if got, want := apptest.Messages(f), strings.Join(want[i][1:], "; "); got != want {
 			t.Errorf("card %d:\n got %s\nwant %s", i, got, want)
 		}
 	}

@@ -44,7 +44,8 @@ func TestUpstream_faults(t *testing.T) {
 			}
 			var answers []apptest.Answer
 			keep := func(a apptest.Answer) apptest.Answer { answers = append(answers, a); return a }
-			for _, path := range []string{"/sns/jscode2session", "/cgi-bin/stable_token", "/cgi-bin/ticket/getticket", "/card/get", "/card/batchget"} {
+			for _, path := range []string{"/sns/jscode2session", "/cgi-bin/stable_token", "/cgi-bin/ticket/getticket", "/card/get",
+				"/card/batchget"} {
 				add(path)
 			}
 			s := w.Serve()

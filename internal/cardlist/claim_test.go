@@ -103,7 +103,8 @@ func TestClaim_refusals(t *testing.T) {
 	raw(`{"cardList":[]}`).Problem(t, 422, "invalid_input")
 	raw(`{"cardList":[{"cardId":"a"}]}`).Problem(t, 422, "invalid_input")
 	raw(`{"cardList":[{"cardId":"a","code":"x"}],"extra":1}`).Problem(t, 422, "invalid_input")
-	if got := raw(`{"cardList":[{"cardId":"a","isSuccess":false},{"cardId":"b","code":"","isSuccess":false,"errMsg":"x"}]}`); got.Status != 200 || string(got.Body) != `{"cards":[]}` {
+	got := raw(`{"cardList":[{"cardId":"a","isSuccess":false},{"cardId":"b","code":"","isSuccess":false,"errMsg":"x"}]}`)
+	if got.Status != 200 || string(got.Body) != `{"cards":[]}` {
 		t.Errorf("only failures: %d %s", got.Status, got.Body)
 	}
 	item, err := json.Marshal(mings)

@@ -20,7 +20,8 @@ func TestOpenCard_through_the_component_to_an_active_card(t *testing.T) {
 	w.Env["DATA_KEYS"] = "d1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
 	s := w.Serve()
 	id := w.NewCard(s, apptest.OneClick(true))
-	s.Operate(http.MethodPut, "/v1/cards/"+id+"/activation-form", apptest.Object{"required_form": apptest.Object{"common_field_id_list": []string{"USER_FORM_INFO_FLAG_MOBILE"}}}).Is(t, 204)
+	s.Operate(http.MethodPut, "/v1/cards/"+id+"/activation-form",
+		apptest.Object{"required_form": apptest.Object{"common_field_id_list": []string{"USER_FORM_INFO_FLAG_MOBILE"}}}).Is(t, 204)
 	var face struct{ Take string }
 	if s.Get("/v1/cards/"+id, "").JSON(t, &face); face.Take != "open_card" {
 		t.Errorf("take: %s", face.Take)
@@ -55,7 +56,8 @@ func TestOpenCard_through_the_component_to_an_active_card(t *testing.T) {
 	}
 	for _, file := range []string{w.DB, w.DB + "-wal"} {
 		raw, err := os.ReadFile(file)
-		if err == nil && (bytes.Contains(raw, []byte("13712345678")) || bytes.Contains(raw, []byte("小明")) || bytes.Contains(raw, []byte(back.Ticket))) {
+		if err == nil && (bytes.Contains(raw, []byte("13712345678")) || bytes.Contains(raw, []byte("小明")) ||
+			bytes.Contains(raw, []byte(back.Ticket))) {
 			t.Errorf("%s shows what was filled in, or the ticket", file)
 		}
 	}

@@ -20,7 +20,8 @@ func TestAdmin_everything_needs_the_token(t *testing.T) {
 		}
 	}
 	got := apptest.Request(t, http.MethodGet, s.Admin+"/metrics", apptest.AdminToken, nil)
-	for _, name := range []string{"addcard_http_request_seconds", "addcard_wechat_call_seconds", "addcard_ticket_left_seconds", "addcard_clock_offset_seconds", "go_goroutines"} {
+	for _, name := range []string{"addcard_http_request_seconds", "addcard_wechat_call_seconds", "addcard_ticket_left_seconds",
+		"addcard_clock_offset_seconds", "go_goroutines"} {
 		if !bytes.Contains(got.Body, []byte(name)) {
 			t.Errorf("/metrics lacks %s", name)
 		}

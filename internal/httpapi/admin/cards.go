@@ -82,7 +82,8 @@ func settingsOf(c card.Card) cardSettings {
 func operatorCardOf(c card.Card) operatorCard {
 	return operatorCard{
 		CardID: c.ID, Status: string(c.Status), Title: c.Title, BrandName: c.BrandName, LogoURL: c.LogoURL, Color: c.Color,
-		BackgroundPicURL: c.BackgroundPicURL, CodeMode: c.CodeMode(), BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.Take(), Settings: settingsOf(c),
+		BackgroundPicURL: c.BackgroundPicURL, CodeMode: c.CodeMode(), BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.Take(),
+		Settings: settingsOf(c),
 	}
 }
 
@@ -154,7 +155,8 @@ func (a *api) cardRoutes() {
 		OperationID: "cards", Method: http.MethodGet, Path: "/v1/cards", Summary: "The catalogue",
 	}, a.listCards)
 	cardRoute(a, huma.Operation{
-		OperationID: "showCard", Method: http.MethodGet, Path: "/v1/cards/{card_id}", Summary: "A card as WeChat has it now, with its review", Errors: []int{404},
+		OperationID: "showCard", Method: http.MethodGet, Path: "/v1/cards/{card_id}", Summary: "A card as WeChat has it now, with its review",
+		Errors: []int{404},
 	}, func(ctx context.Context, in *web.CardPath) (*showOutput, error) {
 		c, raw, err := a.Cards.Show(ctx, in.CardID)
 		var out showOutput
@@ -162,7 +164,8 @@ func (a *api) cardRoutes() {
 		return &out, err
 	})
 	cardRoute(a, huma.Operation{
-		OperationID: "updateCard", Method: http.MethodPatch, Path: "/v1/cards/{card_id}", Summary: "Change a card", Errors: []int{400, 404, 413, 415},
+		OperationID: "updateCard", Method: http.MethodPatch, Path: "/v1/cards/{card_id}", Summary: "Change a card",
+		Errors: []int{400, 404, 413, 415},
 	}, func(ctx context.Context, in *updateInput) (*updateOutput, error) {
 		var out updateOutput
 		var err error
@@ -182,14 +185,16 @@ func (a *api) cardRoutes() {
 		return nil, a.Cards.Stock(ctx, in.CardID, in.Body.Delta)
 	})
 	cardRoute(a, huma.Operation{
-		OperationID: "settings", Method: http.MethodPut, Path: "/v1/cards/{card_id}/settings", Summary: "Change our settings of a card", Errors: []int{400, 404, 413, 415},
+		OperationID: "settings", Method: http.MethodPut, Path: "/v1/cards/{card_id}/settings", Summary: "Change our settings of a card",
+		Errors:      []int{400, 404, 413, 415},
 		Description: "What is not given stays. The answer has all settings.",
 	}, func(ctx context.Context, in *settingsInput) (*settingsOutput, error) {
 		c, err := a.Cards.Settings(ctx, in.CardID, card.SettingsChange(in.Body))
 		return &settingsOutput{settingsOf(c)}, err
 	})
 	cardRoute(a, huma.Operation{
-		OperationID: "activationForm", Method: http.MethodPut, Path: "/v1/cards/{card_id}/activation-form", Summary: "Set the form of a one-click card",
+		OperationID: "activationForm", Method: http.MethodPut, Path: "/v1/cards/{card_id}/activation-form",
+		Summary:       "Set the form of a one-click card",
 		Description:   "WeChat's body of /card/membercard/activateuserform/set without card_id.",
 		DefaultStatus: http.StatusNoContent, Errors: []int{400, 404, 413, 415},
 	}, func(ctx context.Context, in *formInput) (*web.Nothing, error) {

@@ -28,7 +28,8 @@ func TestOperator_a_cards_whole_life(t *testing.T) {
 		}
 	}
 	s.Operate(http.MethodGet, path, nil).Is(t, 200).JSON(t, &shown)
-	if shown.CardID != id || shown.Status != "CARD_STATUS_VERIFY_OK" || shown.WeChat.MemberCard.BaseInfo["description"] != "说明 <b>&</b> 😀" || shown.Settings["activate_on_claim"] != true {
+	if shown.CardID != id || shown.Status != "CARD_STATUS_VERIFY_OK" || shown.WeChat.MemberCard.BaseInfo["description"] != "说明 <b>&</b> 😀" ||
+		shown.Settings["activate_on_claim"] != true {
 		t.Errorf("shown: %+v", shown)
 	}
 	var list struct {
@@ -46,7 +47,8 @@ func TestOperator_a_cards_whole_life(t *testing.T) {
 	var checked struct {
 		SendCheck bool `json:"send_check"`
 	}
-	s.Operate(http.MethodPatch, path, apptest.Object{"member_card": apptest.Object{"base_info": apptest.Object{"title": "新卡"}}}).Is(t, 200).JSON(t, &checked)
+	title := apptest.Object{"base_info": apptest.Object{"title": "新卡"}}
+	s.Operate(http.MethodPatch, path, apptest.Object{"member_card": title}).Is(t, 200).JSON(t, &checked)
 	if !checked.SendCheck {
 		t.Error("a new title goes without review")
 	}
@@ -113,7 +115,8 @@ func TestOperator_names_each_field_that_is_wrong(t *testing.T) {
 	}{
 		{http.MethodPost, "/v1/cards", "body.card", apptest.Object{"card": []int{1}}},
 		{http.MethodPost, "/v1/cards", "body.card", apptest.Object{}},
-		{http.MethodPatch, "/v1/cards/" + id, "body.member_card.base_info.use_custom_code", apptest.Object{"member_card": apptest.Object{"base_info": apptest.Object{"use_custom_code": true}}}},
+		{http.MethodPatch, "/v1/cards/" + id, "body.member_card.base_info.use_custom_code",
+			apptest.Object{"member_card": apptest.Object{"base_info": apptest.Object{"use_custom_code": true}}}},
 		{http.MethodPatch, "/v1/cards/" + id, "body.member_card", apptest.Object{"member_card": apptest.Object{}}},
 		{http.MethodPost, "/v1/cards/" + id + "/stock", "body.delta", apptest.Object{"delta": 0}},
 		{http.MethodPut, "/v1/cards/" + id + "/settings", "body.init_bonus", apptest.Object{"init_bonus": -1}},
@@ -123,7 +126,9 @@ func TestOperator_names_each_field_that_is_wrong(t *testing.T) {
 		{http.MethodPost, "/v1/cards/" + custom + "/qrcode", "body.code", apptest.Object{"outer_str": "door"}},
 		{http.MethodPost, "/v1/cards/" + custom + "/qrcode", "body.code", apptest.Object{"code": "a b&"}},
 		{http.MethodPost, "/v1/cards/" + id + "/qrcode", "body.expire_seconds", apptest.Object{"expire_seconds": 59}},
-		{http.MethodPost, "/v1/shelves", "body.card_list[0].card_id", apptest.Object{"banner": "b", "page_title": "t", "scene": "SCENE_H5", "card_list": []any{apptest.Object{"card_id": custom, "thumb_url": "u"}}}},
+		{http.MethodPost, "/v1/shelves", "body.card_list[0].card_id",
+			apptest.Object{"banner": "b", "page_title": "t", "scene": "SCENE_H5",
+				"card_list": []any{apptest.Object{"card_id": custom, "thumb_url": "u"}}}},
 	} {
 		p := s.Operate(c.method, c.path, c.body).Problem(t, 422, "invalid_input")
 		if len(p.Errors) == 0 || p.Errors[0].Location != c.location {
@@ -147,12 +152,14 @@ func TestOperator_hears_WeChat_s_refusals_in_its_words(t *testing.T) {
 		}
 	}
 	fault("/card/create", 40151)
-	if p := s.Operate(http.MethodPost, "/v1/cards", apptest.Definition()).Problem(t, 422, "wechat_refused"); !strings.Contains(p.Detail, "40151") || strings.Contains(p.Detail, "hint") {
+	p := s.Operate(http.MethodPost, "/v1/cards", apptest.Definition()).Problem(t, 422, "wechat_refused")
+	if !strings.Contains(p.Detail, "40151") || strings.Contains(p.Detail, "hint") {
 		t.Errorf("detail: %s", p.Detail)
 	}
 	for _, code := range []int{48001, 40164, 45009} {
 		fault("/card/modifystock", code)
-		if p := s.Operate(http.MethodPost, "/v1/cards/"+id+"/stock", apptest.Object{"delta": 1}).Problem(t, 503, "wechat_unavailable"); !strings.Contains(p.Detail, fmt.Sprint(code)) {
+		p := s.Operate(http.MethodPost, "/v1/cards/"+id+"/stock", apptest.Object{"delta": 1}).Problem(t, 503, "wechat_unavailable")
+		if !strings.Contains(p.Detail, fmt.Sprint(code)) {
 			t.Errorf("detail: %s", p.Detail)
 		}
 	}
@@ -193,7 +200,8 @@ func TestOperator_repeats_a_creation_without_fear(t *testing.T) {
 	create := func(logo string) apptest.Answer {
 		return s.Operate(http.MethodPost, "/v1/cards", apptest.Definition(func(base, _ apptest.Object) { base["logo_url"] = logo }))
 	}
-	for _, f := range []wechatsim.Fault{{Path: "/card/create", Drop: true, When: "after"}, {Path: "/card/batchget", Skip: 1, Times: -1, ErrCode: -1}} {
+	for _, f := range []wechatsim.Fault{{Path: "/card/create", Drop: true, When: "after"},
+		{Path: "/card/batchget", Skip: 1, Times: -1, ErrCode: -1}} {
 		if err := w.Sim.AddFault(f); err != nil {
 			t.Fatal(err)
 		}

@@ -46,7 +46,8 @@ type qrAnswer struct {
 
 func (a *api) qrcode(ctx context.Context, in *qrInput) (*qrOutput, error) {
 	b := in.Body
-	t, err := a.Distribution.QR(ctx, card.QRCode{CardID: in.CardID, Code: b.Code, OpenID: b.OpenID, OuterStr: b.OuterStr, ExpireSeconds: b.ExpireSeconds})
+	t, err := a.Distribution.QR(ctx, card.QRCode{CardID: in.CardID, Code: b.Code, OpenID: b.OpenID, OuterStr: b.OuterStr,
+		ExpireSeconds: b.ExpireSeconds})
 	if err != nil {
 		return nil, err
 	}
@@ -128,24 +129,28 @@ func (a *api) distributionRoutes() {
 	}, a.qrcode)
 	cardRoute(a, huma.Operation{
 		OperationID: "deposit", Method: http.MethodPost, Path: "/v1/cards/{card_id}/codes", Summary: "Hand WeChat the codes of a deposit card",
-		Description: "Codes of at most 20 letters and digits. After a batch without an answer, WeChat is asked which codes it has. The stock follows the number of codes.",
-		Errors:      []int{400, 404, 413, 415}, Middlewares: withTimeout(10 * time.Minute),
+		Description: "Codes of at most 20 letters and digits. After a batch without an answer, WeChat is asked which codes it has. " +
+			"The stock follows the number of codes.",
+		Errors: []int{400, 404, 413, 415}, Middlewares: withTimeout(10 * time.Minute),
 	}, a.deposit)
 	cardRoute(a, huma.Operation{
-		OperationID: "unavailable", Method: http.MethodPost, Path: "/v1/cards/{card_id}/codes/{code}/unavailable", Summary: "End a code for good: its holder sees 失效",
+		OperationID: "unavailable", Method: http.MethodPost, Path: "/v1/cards/{card_id}/codes/{code}/unavailable",
+		Summary:       "End a code for good: its holder sees 失效",
 		DefaultStatus: http.StatusNoContent, Errors: []int{400, 404, 413, 415},
 	}, func(ctx context.Context, in *unavailableInput) (*web.Nothing, error) {
 		return nil, a.Distribution.Unavailable(ctx, in.CardID, in.Code, in.Body.Reason)
 	})
 	cardRoute(a, huma.Operation{
-		OperationID: "whitelist", Method: http.MethodPut, Path: "/v1/test-whitelist", Summary: "Replace the testers, who may take a card that is in review",
+		OperationID: "whitelist", Method: http.MethodPut, Path: "/v1/test-whitelist",
+		Summary:       "Replace the testers, who may take a card that is in review",
 		DefaultStatus: http.StatusNoContent, Errors: []int{400, 413, 415},
 	}, func(ctx context.Context, in *whitelistInput) (*web.Nothing, error) {
 		return nil, a.Distribution.Whitelist(ctx, in.Body.OpenID, in.Body.Username)
 	})
 	cardRoute(a, huma.Operation{
-		OperationID: "shelf", Method: http.MethodPost, Path: "/v1/shelves", Summary: "A page that shows cards (卡券货架)", DefaultStatus: http.StatusCreated,
-		Description: "WeChat's body of /card/landingpage/create.", Errors: []int{400, 413, 415},
+		OperationID: "shelf", Method: http.MethodPost, Path: "/v1/shelves", Summary: "A page that shows cards (卡券货架)",
+		DefaultStatus: http.StatusCreated,
+		Description:   "WeChat's body of /card/landingpage/create.", Errors: []int{400, 413, 415},
 	}, func(ctx context.Context, in *shelfInput) (*shelfOutput, error) {
 		var out shelfOutput
 		var err error

@@ -25,8 +25,10 @@ func TestOperator_pictures_QR_codes_and_shelves(t *testing.T) {
 	}
 	var up struct{ URL string }
 	apptest.Request(t, http.MethodPost, s.Admin+"/v1/images", apptest.AdminToken, picture.Bytes(), as("image/png")).Is(t, 201).JSON(t, &up)
-	apptest.Request(t, http.MethodPost, s.Admin+"/v1/images", apptest.AdminToken, picture.Bytes(), as("application/json")).Problem(t, 415, "unsupported_media_type")
-	apptest.Request(t, http.MethodPost, s.Admin+"/v1/images", apptest.AdminToken, []byte("GIF89a"), as("image/png")).Problem(t, 422, "invalid_input")
+	apptest.Request(t, http.MethodPost, s.Admin+"/v1/images", apptest.AdminToken, picture.Bytes(), as("application/json")).
+		Problem(t, 415, "unsupported_media_type")
+	apptest.Request(t, http.MethodPost, s.Admin+"/v1/images", apptest.AdminToken, []byte("GIF89a"), as("image/png")).
+		Problem(t, 422, "invalid_input")
 	apptest.Request(t, http.MethodPost, s.Admin+"/v1/images", "", picture.Bytes(), as("image/png")).Problem(t, 401, "admin_token_invalid")
 	id := w.NewCard(s, func(base, member apptest.Object) { base["logo_url"], member["background_pic_url"] = up.URL, up.URL })
 
@@ -38,7 +40,8 @@ func TestOperator_pictures_QR_codes_and_shelves(t *testing.T) {
 	if code.URL == "" || code.Ticket == "" || code.ShowQRCodeURL == "" {
 		t.Errorf("QR: %+v", code)
 	}
-	got := s.Operate(http.MethodPost, "/v1/cards/"+id+"/qrcode", apptest.Object{}, func(r *http.Request) { r.Header.Set("Accept", "image/png") }).Is(t, 200)
+	got := s.Operate(http.MethodPost, "/v1/cards/"+id+"/qrcode", apptest.Object{},
+		func(r *http.Request) { r.Header.Set("Accept", "image/png") }).Is(t, 200)
 	if _, err := png.Decode(bytes.NewReader(got.Body)); err != nil || got.Header.Get("Content-Type") != "image/png" {
 		t.Errorf("PNG: %v, %s", err, got.Header.Get("Content-Type"))
 	}
@@ -66,7 +69,8 @@ func TestOperator_deposits_250_codes_of_which_37_are_refused_and_batch_2_dies(t 
 		}
 	}
 	// The answer to batch 2 is lost after its effect; batch 3 is lost once before it.
-	for _, f := range []wechatsim.Fault{{Path: "/card/code/deposit", Skip: 1, Drop: true, When: "after"}, {Path: "/card/code/deposit", Skip: 1, Drop: true}} {
+	for _, f := range []wechatsim.Fault{{Path: "/card/code/deposit", Skip: 1, Drop: true, When: "after"},
+		{Path: "/card/code/deposit", Skip: 1, Drop: true}} {
 		if err := w.Sim.AddFault(f); err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +167,8 @@ func TestOperator_ends_a_code(t *testing.T) {
 	if err := w.Sim.AddFault(wechatsim.Fault{Path: "/card/code/unavailable", Drop: true, When: "after"}); err != nil {
 		t.Fatal(err)
 	}
-	s.Operate(http.MethodPost, "/v1/cards/"+id+"/codes/"+code+"/unavailable", apptest.Object{"reason": "lost"}).Problem(t, 503, "wechat_unavailable")
+	s.Operate(http.MethodPost, "/v1/cards/"+id+"/codes/"+code+"/unavailable", apptest.Object{"reason": "lost"}).
+		Problem(t, 503, "wechat_unavailable")
 	s.Operate(http.MethodPost, "/v1/cards/"+id+"/codes/"+code+"/unavailable", apptest.Object{"reason": "lost"}).Is(t, 204)
 	var me struct {
 		Cards []struct{ Code, Status string }

@@ -69,7 +69,8 @@ func TestExplain(t *testing.T) {
 	}
 	var ticket struct{ Value string }
 	apptest.Request(t, http.MethodGet, s.Admin+"/v1/tickets/wx_card", apptest.AdminToken, nil).JSON(t, &ticket)
-	got := apptest.Request(t, http.MethodPost, s.Admin+"/v1/tickets/wx_card/invalidate", apptest.AdminToken, []byte(`{"rejected":"`+ticket.Value+`"}`))
+	got := apptest.Request(t, http.MethodPost, s.Admin+"/v1/tickets/wx_card/invalidate", apptest.AdminToken,
+		[]byte(`{"rejected":"`+ticket.Value+`"}`))
 	if got.Status != 204 {
 		t.Fatalf("invalidate: %d %s", got.Status, got.Body)
 	}

@@ -41,8 +41,9 @@ func (a *api) describeImageRoute() {
 	picture := &huma.Schema{Type: huma.TypeString, Format: "binary"}
 	a.API.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "image", Method: http.MethodPost, Path: "/v1/images", Tags: []string{"cards"}, Security: web.BearerAuth,
-		Summary:     "Put a picture on WeChat's CDN, where card pictures must be; at most 1 MiB",
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"image/png": {Schema: picture}, "image/jpeg": {Schema: picture}}},
-		Responses:   jsonResponse[imageAnswer](a, "201", "Created", "Image"),
+		Summary: "Put a picture on WeChat's CDN, where card pictures must be; at most 1 MiB",
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"image/png": {Schema: picture},
+			"image/jpeg": {Schema: picture}}},
+		Responses: jsonResponse[imageAnswer](a, "201", "Created", "Image"),
 	})
 }

@@ -34,7 +34,8 @@ func TestEntries_are_booked_replayed_and_refused(t *testing.T) {
 		t.Errorf("replay: %d %s %v", again.Status, again.Body, again.Header)
 	}
 	s.AddEntry(path, "k1", `{"add_bonus":31,"add_balance":5000}`).Problem(t, 422, "idempotency_key_reused")
-	s.AddEntry(path, "k1", `{"add_bonus":30,"add_balance":5000,"record_bonus":"消费30元","record_balance":"充值","notify_bonus":false}`).Problem(t, 422, "idempotency_key_reused")
+	s.AddEntry(path, "k1", `{"add_bonus":30,"add_balance":5000,"record_bonus":"消费30元","record_balance":"充值","notify_bonus":false}`).
+		Problem(t, 422, "idempotency_key_reused")
 	s.AddEntry(path, "", `{"add_bonus":1}`).Problem(t, 400, "idempotency_key_missing")
 
 	// A refused debit leaves no trace and may succeed later under its key.
@@ -65,7 +66,8 @@ func TestEntries_are_booked_replayed_and_refused(t *testing.T) {
 		NextCursor *string `json:"next_cursor"`
 	}
 	s.Operate("GET", path, "").JSON(t, &seen)
-	if len(seen.Entries) != 5 || seen.NextCursor != nil || seen.Entries[0].Reverses != e.ID || !seen.Entries[4].Reversed || seen.Entries[4].ID != e.ID {
+	if len(seen.Entries) != 5 || seen.NextCursor != nil || seen.Entries[0].Reverses != e.ID || !seen.Entries[4].Reversed ||
+		seen.Entries[4].ID != e.ID {
 		t.Errorf("the ledger: %+v", seen)
 	}
 	var mine struct{ Entries []map[string]any }
@@ -119,15 +121,18 @@ func TestEntries_input(t *testing.T) {
 		}
 	}
 	for name, key := range map[string]string{"too long": strings.Repeat("k", 256), "汉字": "汉"} {
-		if p := s.AddEntry(path, key, `{"add_bonus":1}`).Problem(t, 422, "invalid_input"); len(p.Errors) == 0 || p.Errors[0].Location != "header.Idempotency-Key" {
+		p := s.AddEntry(path, key, `{"add_bonus":1}`).Problem(t, 422, "invalid_input")
+		if len(p.Errors) == 0 || p.Errors[0].Location != "header.Idempotency-Key" {
 			t.Errorf("key %s: %+v", name, p.Errors)
 		}
 	}
 	s.AddEntry(path, strings.Repeat("k", 255), `{"add_bonus":1}`).Entry(t)
-	twice := apptest.Request(t, http.MethodPost, s.Admin+path, apptest.AdminToken, []byte(`{"add_bonus":1}`), func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} })
+	twice := apptest.Request(t, http.MethodPost, s.Admin+path, apptest.AdminToken, []byte(`{"add_bonus":1}`),
+		func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} })
 	twice.Problem(t, 422, "invalid_input")
 
-	for query, field := range map[string]string{"limit=0": "query.limit", "limit=201": "query.limit", "limit=x": "query.limit", "cursor=x": "query.cursor", "cursor=YQ": "query.cursor"} {
+	for query, field := range map[string]string{"limit=0": "query.limit", "limit=201": "query.limit", "limit=x": "query.limit",
+		"cursor=x": "query.cursor", "cursor=YQ": "query.cursor"} {
 		if p := s.Operate("GET", path+"?"+query, "").Problem(t, 422, "invalid_input"); len(p.Errors) == 0 || p.Errors[0].Location != field {
 			t.Errorf("%s: %+v", query, p.Errors)
 		}
@@ -135,7 +140,8 @@ func TestEntries_input(t *testing.T) {
 	for body, field := range map[string]string{
 		`{}`: "body", `{"notify":true}`: "body", `{"custom_field4":"a"}`: "body.custom_field4", `{"custom_field1":"汉汉汉汉a"}`: "body.custom_field1",
 	} {
-		if p := s.Operate("PUT", "/v1/cards/"+cardID+"/codes/"+code+"/fields", body).Problem(t, 422, "invalid_input"); len(p.Errors) == 0 || p.Errors[0].Location != field {
+		p := s.Operate("PUT", "/v1/cards/"+cardID+"/codes/"+code+"/fields", body).Problem(t, 422, "invalid_input")
+		if len(p.Errors) == 0 || p.Errors[0].Location != field {
 			t.Errorf("%s: %+v", body, p.Errors)
 		}
 	}

@@ -26,7 +26,8 @@ type identity struct {
 }
 
 func personOf(p member.Person) Person {
-	out := Person{ID: p.ID, CreatedAt: p.CreatedAt, Identities: make([]identity, len(p.Identities)), Cards: make([]web.MemberCard, len(p.Cards))}
+	out := Person{ID: p.ID, CreatedAt: p.CreatedAt, Identities: make([]identity, len(p.Identities)),
+		Cards: make([]web.MemberCard, len(p.Cards))}
 	for i, id := range p.Identities {
 		out.Identities[i] = identity{id.AppID, id.OpenID, id.UnionID}
 	}
@@ -86,7 +87,8 @@ func (a *api) memberRoutes() {
 		OperationID: "exportMembers", Method: http.MethodGet, Path: "/v1/members/export", Tags: []string{"members"}, Security: web.BearerAuth,
 		Summary: "Every member and card as CSV", Errors: []int{401, 503},
 		Description: "Streamed, one line for each card; safe to open in a spreadsheet. A transfer that breaks off is not complete.",
-		Responses:   map[string]*huma.Response{"200": {Description: "UTF-8 with a byte order mark", Content: map[string]*huma.MediaType{"text/csv": {}}}},
+		Responses: map[string]*huma.Response{"200": {Description: "UTF-8 with a byte order mark",
+			Content: map[string]*huma.MediaType{"text/csv": {}}}},
 	}, a.exportMembers)
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "member", Method: http.MethodGet, Path: "/v1/members/{id}", Tags: []string{"members"}, Security: web.BearerAuth,
@@ -95,7 +97,9 @@ func (a *api) memberRoutes() {
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "eraseMember", Method: http.MethodDelete, Path: "/v1/members/{id}", Tags: []string{"members"}, Security: web.BearerAuth,
 		Summary: "Delete a person's data for good", DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 503},
-		Description: "Identities, form fields and what events said are deleted, sessions end, codes become unavailable. The ledger is kept without a name. WeChat is not told: make the codes unavailable first to take the cards out of the wallet.",
+		Description: "Identities, form fields and what events said are deleted, sessions end, codes become unavailable. " +
+			"The ledger is kept without a name. WeChat is not told: make the codes unavailable first " +
+			"to take the cards out of the wallet.",
 	}, func(ctx context.Context, in *memberInput) (*web.Nothing, error) {
 		return nil, a.People.Erase(ctx, in.ID)
 	})

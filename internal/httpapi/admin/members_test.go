@@ -65,7 +65,8 @@ func TestMembers_are_listed_found_exported_and_erased(t *testing.T) {
 	if !marked || err != nil || len(lines) != 6 || file.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
 		t.Fatalf("export: %v, %d lines, %v", err, len(lines), file.Header)
 	}
-	if !strings.Contains(text, "'=HYPERLINK") || !strings.Contains(text, "'＝1＋1") || strings.Contains(text, ",=") || strings.Contains(text, `"=`) {
+	if !strings.Contains(text, "'=HYPERLINK") || !strings.Contains(text, "'＝1＋1") || strings.Contains(text, ",=") ||
+		strings.Contains(text, `"=`) {
 		t.Errorf("a formula is in the export: %s", text)
 	}
 

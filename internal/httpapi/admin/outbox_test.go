@@ -24,7 +24,8 @@ func TestOutbox_parked_shown_and_retried(t *testing.T) {
 	s.AddEntry(apptest.EntriesPath(cardID, code), "k2", `{"add_bonus":12}`).Entry(t)
 	w.WaitTotals("ming", 42, 0)
 	dead := s.Outbox("?state=dead")
-	if len(dead) != 1 || dead[0].ID != e.ID || dead[0].Kind != "entry" || dead[0].Attempts != 1 || dead[0].Code != code || !strings.Contains(dead[0].LastError, "45021") {
+	if len(dead) != 1 || dead[0].ID != e.ID || dead[0].Kind != "entry" || dead[0].Attempts != 1 || dead[0].Code != code ||
+		!strings.Contains(dead[0].LastError, "45021") {
 		t.Fatalf("parked: %+v", dead)
 	}
 	apptest.Eventually(t, "nothing waits", func() bool { return len(s.Outbox("?state=waiting")) == 0 })
@@ -42,7 +43,8 @@ func TestOutbox_parked_shown_and_retried(t *testing.T) {
 		}
 	}
 	metrics := s.Operate("GET", "/metrics", "")
-	for _, line := range []string{`addcard_outbox_sent_total{kind="entry",outcome="dead"} 1`, `addcard_outbox_sent_total{kind="entry_again",outcome="done"} 1`} {
+	for _, line := range []string{`addcard_outbox_sent_total{kind="entry",outcome="dead"} 1`,
+		`addcard_outbox_sent_total{kind="entry_again",outcome="done"} 1`} {
 		if !strings.Contains(string(metrics.Body), line) {
 			t.Errorf("/metrics lacks %s", line)
 		}

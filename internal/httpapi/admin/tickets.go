@@ -45,9 +45,11 @@ func (a *api) ticketRoutes() {
 		return &out, nil
 	})
 	web.Route(a.Listener, huma.Operation{
-		OperationID: "rejectTicket", Method: http.MethodPost, Path: ticketsPath + "{kind}/invalidate", Tags: []string{"tickets"}, Security: web.BearerAuth,
-		Summary: "Report a value that WeChat refused", DefaultStatus: http.StatusNoContent, Errors: []int{400, 401, 413, 415, 503},
-		Description: "If it still is the current value, the fleet fetches another, once a minute at most; otherwise nothing happens. Ask for the value again afterwards.",
+		OperationID: "rejectTicket", Method: http.MethodPost, Path: ticketsPath + "{kind}/invalidate", Tags: []string{"tickets"},
+		Security: web.BearerAuth,
+		Summary:  "Report a value that WeChat refused", DefaultStatus: http.StatusNoContent, Errors: []int{400, 401, 413, 415, 503},
+		Description: "If it still is the current value, the fleet fetches another, once a minute at most; otherwise nothing happens. " +
+			"Ask for the value again afterwards.",
 	}, func(ctx context.Context, in *rejectInput) (*web.Nothing, error) {
 		return nil, web.TicketError(a.Tickets.Reject(ctx, in.Kind, in.Body.Rejected))
 	})

@@ -15,8 +15,10 @@ func TestCallback_forged_pushes_get_403_and_nothing(t *testing.T) {
 	w.Env["CALLBACK_AES_KEY"] = apptest.AESKey
 	s := w.Serve()
 	good := wechatsim.Trigger{
-		Callback:   wechatsim.Callback{URL: s.Public + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: apptest.AESKey, AppID: w.Sim.Accounts().Official.AppID},
-		ToUserName: "gh_x", FromUserName: "oSomebody", Event: "user_get_card", Fields: map[string]string{"CardId": "pForeign", "UserCardCode": "1"},
+		Callback: wechatsim.Callback{URL: s.Public + "/wechat/callback", Token: "callbacktoken", EncodingAESKey: apptest.AESKey,
+			AppID: w.Sim.Accounts().Official.AppID},
+		ToUserName: "gh_x", FromUserName: "oSomebody", Event: "user_get_card",
+		Fields: map[string]string{"CardId": "pForeign", "UserCardCode": "1"},
 	}
 	send := func(e wechatsim.Trigger, edit func(*http.Request)) (int, string) {
 		t.Helper()
@@ -45,7 +47,8 @@ func TestCallback_forged_pushes_get_403_and_nothing(t *testing.T) {
 	wrongApp.AppID = "wxsomebodyelse00"
 	wrongToken := good
 	wrongToken.Token = "anothertoken"
-	for name, e := range map[string]wechatsim.Trigger{"plaintext although a key is set": plain, "sealed for another app": wrongApp, "another token": wrongToken} {
+	for name, e := range map[string]wechatsim.Trigger{"plaintext although a key is set": plain, "sealed for another app": wrongApp,
+		"another token": wrongToken} {
 		if status, text := send(e, func(*http.Request) {}); status != 403 || text != "" {
 			t.Errorf("%s: %d %q", name, status, text)
 		}

@@ -31,7 +31,8 @@ func TestFace(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, face[name], want)
 		}
 	}
-	if want := `"custom_fields":[{"field":"custom_field1","name_type":"FIELD_NAME_TYPE_LEVEL"},{"field":"custom_field3","name":"里程"}]`; !strings.Contains(string(got.Body), want) {
+	want := `"custom_fields":[{"field":"custom_field1","name_type":"FIELD_NAME_TYPE_LEVEL"},{"field":"custom_field3","name":"里程"}]`
+	if !strings.Contains(string(got.Body), want) {
 		t.Errorf("got %s, want %s in it", got.Body, want)
 	}
 	if strings.Contains(string(got.Body), "null") {

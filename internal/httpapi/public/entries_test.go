@@ -36,7 +36,8 @@ func TestMyEntries_page_by_page(t *testing.T) {
 	if fmt.Sprint(seqs) != "[5 4 3 2 1]" {
 		t.Errorf("got %v", seqs)
 	}
-	for query, field := range map[string]string{"limit=0": "query.limit", "limit=201": "query.limit", "cursor=x": "query.cursor", "limit=2&limit=3": "query.limit"} {
+	for query, field := range map[string]string{"limit=0": "query.limit", "limit=201": "query.limit", "cursor=x": "query.cursor",
+		"limit=2&limit=3": "query.limit"} {
 		if p := s.Get(path+"?"+query, token).Problem(t, 422, "invalid_input"); len(p.Errors) != 1 || p.Errors[0].Location != field {
 			t.Errorf("%s: %+v", query, p.Errors)
 		}

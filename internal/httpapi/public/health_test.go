@@ -37,7 +37,8 @@ func TestHealth_and_documents(t *testing.T) {
 	if !strings.HasPrefix(api.OpenAPI, "3.1") {
 		t.Errorf("openapi: got %q", api.OpenAPI)
 	}
-	for _, route := range []string{"post /v1/session", "delete /v1/session", "get /v1/me", "post /v1/card-ext", "post /v1/claims", "get /v1/cards/{card_id}", "get /wechat/callback", "post /wechat/callback", "get /healthz", "get /readyz"} {
+	for _, route := range []string{"post /v1/session", "delete /v1/session", "get /v1/me", "post /v1/card-ext", "post /v1/claims",
+		"get /v1/cards/{card_id}", "get /wechat/callback", "post /wechat/callback", "get /healthz", "get /readyz"} {
 		method, path, _ := strings.Cut(route, " ")
 		if api.Paths[path][method] == nil {
 			t.Errorf("openapi.json lacks %s", route)

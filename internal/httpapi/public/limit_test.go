@@ -48,7 +48,8 @@ func TestLimits_per_IPv6_network(t *testing.T) {
 	w.Env["TRUSTED_PROXIES"] = "127.0.0.0/8"
 	s := w.Serve()
 	from := func(address string) int {
-		return apptest.Request(t, http.MethodGet, s.Public+"/healthz", "", nil, func(r *http.Request) { r.Header.Set("X-Forwarded-For", address) }).Status
+		return apptest.Request(t, http.MethodGet, s.Public+"/healthz", "", nil,
+			func(r *http.Request) { r.Header.Set("X-Forwarded-For", address) }).Status
 	}
 	refused := 0
 	for i := range 60 {

@@ -63,7 +63,8 @@ func (a *api) openCardRoutes() {
 	})
 	web.Route(a.Listener, a.requireSession(huma.Operation{
 		OperationID: "activate", Method: http.MethodPost, Path: "/v1/activations", Tags: []string{"cards"},
-		Summary: "Report what the open-card component brought back to App.onShow", Errors: []int{400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
+		Summary:     "Report what the open-card component brought back to App.onShow",
+		Errors:      []int{400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Description: "The card is active in the answer, or still claimed when WeChat needs longer: then it becomes active by itself.",
 	}), func(ctx context.Context, in *activateInput) (*activateOutput, error) {
 		b := in.Body

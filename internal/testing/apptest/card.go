@@ -18,7 +18,8 @@ func Definition(edit ...func(base, member Object)) Object {
 		"notice": "出示", "description": "说明 <b>&</b> 😀", "sku": Object{"quantity": 100}, "date_info": Object{"type": "DATE_TYPE_PERMANENT"},
 		"use_custom_code": false, "get_limit": 1, "can_share": false, "can_give_friend": false,
 	}
-	member := Object{"base_info": base, "supply_bonus": true, "supply_balance": false, "prerogative": "特权", "activate_url": "https://shop.example/"}
+	member := Object{"base_info": base, "supply_bonus": true, "supply_balance": false, "prerogative": "特权",
+		"activate_url": "https://shop.example/"}
 	for _, f := range edit {
 		f(base, member)
 	}

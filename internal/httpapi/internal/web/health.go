@@ -46,7 +46,8 @@ func (l *Listener) docsRoutes(title string) {
 			l.Fail(c, NotFound.Err()) // page would answer in plain text
 			return
 		}
-		c.Header("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:")
+		c.Header("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; "+
+			"script-src 'self' 'unsafe-inline'; img-src 'self' data:")
 		c.Header("Cache-Control", "max-age=3600")
 		page.ServeHTTP(c.Writer, c.Request)
 	})

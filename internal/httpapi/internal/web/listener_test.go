@@ -34,9 +34,10 @@ func newListener(a web.Audience, handle func(context.Context) error) *listener {
 	})
 	l.Use(l.CheckQuery)
 	l.ServeJSON("title", "About.", 10)
-	web.Route(l.Listener, huma.Operation{OperationID: "one", Method: http.MethodGet, Path: "/"}, func(ctx context.Context, _ *web.Nothing) (*web.Nothing, error) {
-		return nil, l.handle(ctx)
-	})
+	web.Route(l.Listener, huma.Operation{OperationID: "one", Method: http.MethodGet, Path: "/"},
+		func(ctx context.Context, _ *web.Nothing) (*web.Nothing, error) {
+			return nil, l.handle(ctx)
+		})
 	return l
 }
 
@@ -94,7 +95,8 @@ func TestListener_names_the_route_and_not_the_path(t *testing.T) {
 	l.do(http.MethodGet, "/?q=canary")
 	l.do(http.MethodGet, "/canary")
 	l.do("CANARY", "/")
-	if got, want := l.observed, []string{"GET /", "GET unmatched", "other unmatched"}; len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+	if got, want := l.observed, []string{"GET /", "GET unmatched", "other unmatched"}; len(got) != 3 || got[0] != want[0] ||
+		got[1] != want[1] || got[2] != want[2] {
 		t.Errorf("observed %q, want %q", got, want)
 	}
 	if bytes.Contains(bytes.ToLower(l.log.Bytes()), []byte("canary")) {

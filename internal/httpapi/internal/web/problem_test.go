@@ -39,7 +39,8 @@ func TestProblem_of_each_kind_of_error(t *testing.T) {
 		"the database is busy":           {sqldb.ErrBusy, "503 unavailable", "503 unavailable"},
 		"no token for a call":            {noToken, "503 wechat_unavailable", "503 wechat_unavailable"},
 		"no ticket to hand out":          {web.TicketError(noToken), "503 ticket_unavailable", "503 ticket_unavailable"},
-		"no ticket to sign with":         {fmt.Errorf("%w: %w", cardlist.ErrNoTicket, noToken), "503 ticket_unavailable", "503 ticket_unavailable"},
+		"no ticket to sign with": {fmt.Errorf("%w: %w", cardlist.ErrNoTicket, noToken), "503 ticket_unavailable",
+			"503 ticket_unavailable"},
 		"WeChat refuses":                 {&wechat.Error{Code: 40151}, "503 wechat_unavailable", "503 wechat_unavailable"},
 		"WeChat refuses, quoted":         {web.QuoteWeChat(&wechat.Error{Code: 40151}), "422 wechat_refused", "422 wechat_refused"},
 		"WeChat is busy, quoted":         {web.QuoteWeChat(&wechat.Error{Code: -1}), "503 wechat_unavailable", "503 wechat_unavailable"},
@@ -56,7 +57,8 @@ func TestProblem_of_each_kind_of_error(t *testing.T) {
 			l := newListener(audience, func(context.Context) error { return fmt.Errorf("do it: %w", c.err) })
 			w := l.do(http.MethodGet, "/")
 			p := decode(t, w)
-			if got := fmt.Sprint(w.Code, " ", p.Code); got != want || p.Status != w.Code || p.Type != "urn:addcard:problem:"+p.Code || p.Title == "" {
+			if got := fmt.Sprint(w.Code, " ", p.Code); got != want || p.Status != w.Code || p.Type != "urn:addcard:problem:"+p.Code ||
+				p.Title == "" {
 				t.Errorf("%s: got %s %s, want %s", name, got, w.Body, want)
 			}
 			if retry := w.Header().Get("Retry-After") != ""; retry != (w.Code == 429 || w.Code == 503) {
@@ -81,12 +83,18 @@ func TestProblem_points_at_the_field(t *testing.T) {
 		err  error
 		want web.FieldError
 	}{
-		"an element of a list":          {web.AtField(card.ErrNotFound, "cards", 3, "card_id"), web.FieldError{Location: "body.cards[3].card_id", Message: "The Official Account has no such card"}},
-		"an element that is not valid":  {web.AtField(cardlist.ErrCodeInvalid, "cardList", 0, "code"), web.FieldError{Location: "body.cardList[0].code", Message: "not valid"}},
-		"a field of a card":             {&card.InvalidError{Fields: []card.Field{{Path: "a.b", Message: "is wrong"}}}, web.FieldError{Location: "body.a.b", Message: "is wrong"}},
-		"the card of the path":          {&card.InvalidError{Fields: []card.Field{{Path: "card_id", Message: "is wrong"}}}, web.FieldError{Location: "path.card_id", Message: "is wrong"}},
-		"the whole body":                {&card.InvalidError{Fields: []card.Field{{Message: "is wrong"}}}, web.FieldError{Location: "body", Message: "is wrong"}},
-		"a client's very long own name": {&card.InvalidError{Fields: []card.Field{{Path: strings.Repeat("x", 1000), Message: "no"}}}, web.FieldError{Location: "body." + strings.Repeat("x", 200) + "…", Message: "no"}},
+		"an element of a list": {web.AtField(card.ErrNotFound, "cards", 3, "card_id"),
+			web.FieldError{Location: "body.cards[3].card_id", Message: "The Official Account has no such card"}},
+		"an element that is not valid": {web.AtField(cardlist.ErrCodeInvalid, "cardList", 0, "code"),
+			web.FieldError{Location: "body.cardList[0].code", Message: "not valid"}},
+		"a field of a card": {&card.InvalidError{Fields: []card.Field{{Path: "a.b", Message: "is wrong"}}},
+			web.FieldError{Location: "body.a.b", Message: "is wrong"}},
+		"the card of the path": {&card.InvalidError{Fields: []card.Field{{Path: "card_id", Message: "is wrong"}}},
+			web.FieldError{Location: "path.card_id", Message: "is wrong"}},
+		"the whole body": {&card.InvalidError{Fields: []card.Field{{Message: "is wrong"}}},
+			web.FieldError{Location: "body", Message: "is wrong"}},
+		"a client's very long own name": {&card.InvalidError{Fields: []card.Field{{Path: strings.Repeat("x", 1000), Message: "no"}}},
+			web.FieldError{Location: "body." + strings.Repeat("x", 200) + "…", Message: "no"}},
 	} {
 		l := newListener(web.Admin, func(context.Context) error { return c.err })
 		if p := decode(t, l.do(http.MethodGet, "/")); len(p.Errors) != 1 || p.Errors[0] != c.want {
@@ -102,7 +110,8 @@ func TestQuoteWeChat_has_its_words_without_the_hint(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&wechat.Error{API: "/card/create", Code: 40151, Msg: "invalid title.", Trace: "hint: [x]"}, "WeChat answers 40151 to /card/create: invalid title."},
+		{&wechat.Error{API: "/card/create", Code: 40151, Msg: "invalid title.", Trace: "hint: [x]"},
+			"WeChat answers 40151 to /card/create: invalid title."},
 		{lost, "WeChat did not answer: connection lost. It may have changed the card all the same: look at the card before you repeat this."},
 	} {
 		l := newListener(web.Admin, func(context.Context) error { return web.QuoteWeChat(c.err) })
