@@ -18,7 +18,8 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/config"
-	"github.com/addcard/addcard/internal/httpapi"
+	"github.com/addcard/addcard/internal/httpapi/admin"
+	"github.com/addcard/addcard/internal/httpapi/public"
 )
 
 // Options are what a program adds to the configuration. The zero value is ready
@@ -63,28 +64,33 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 }
 
 func (a *App) listen(ctx context.Context, cfg config.Config, o Options) (err error) {
-	api := a.api(cfg, o)
-	if a.public, err = listen(ctx, cfg.ListenAddr, httpapi.Server(api.Public(), o.Log)); err != nil {
+	publicServer, adminServer := a.servers(cfg, o)
+	if a.public, err = listen(ctx, cfg.ListenAddr, publicServer); err != nil {
 		return err
 	}
-	a.admin, err = listen(ctx, cfg.AdminListenAddr, httpapi.Server(api.Admin(), o.Log))
+	a.admin, err = listen(ctx, cfg.AdminListenAddr, adminServer)
 	return err
 }
 
-// api connects the HTTP interface to what it serves.
-func (a *App) api(cfg config.Config, o Options) *httpapi.API {
+// maxInFlight bounds the requests that both listeners work on at once.
+const maxInFlight = 1024
+
+// servers returns the servers of the two listeners.
+func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *http.Server) {
 	c := a.core
-	return httpapi.New(
-		httpapi.Services{
-			Sessions: c.Sessions, Members: c.Members, People: c.Members, Ledger: c.Members, Outbox: c.Members,
-			Catalogue: c.Catalogue, Operator: c.Operator, OpenCards: c.OpenCards, Pages: c.Pages, Forms: c.Forms,
-			CardLists: c.CardLists, Pushes: c.pushes, Tickets: c.tickets, Ready: a.ready,
-		},
-		httpapi.Options{
-			Log: o.Log, Metrics: c.metrics, Version: o.Version,
-			AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken),
-			RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress, TrustedProxies: cfg.TrustedProxies,
-		})
+	common := public.Common{
+		Log: o.Log, Version: o.Version, TrustedProxies: cfg.TrustedProxies, Ready: a.ready,
+		InFlight: make(chan struct{}, maxInFlight), Observe: timeRequests(c.metrics),
+	}
+	publicServer = public.New(public.Services{
+		Sessions: c.Sessions, Members: c.Members, Ledger: c.Members, Catalogue: c.Catalogue, CardLists: c.CardLists,
+		OpenCards: c.OpenCards, Pages: c.Pages, Pushes: c.pushes,
+	}, public.Options{Common: common, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress})
+	adminServer = admin.New(admin.Services{
+		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Forms, Fields: c.Members,
+		Ledger: c.Members, Outbox: c.Members, Tickets: c.tickets,
+	}, admin.Options{Common: common, Metrics: c.metrics, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken)})
+	return publicServer, adminServer
 }
 
 func listen(ctx context.Context, addr string, server *http.Server) (listener, error) {

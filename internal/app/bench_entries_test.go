@@ -15,12 +15,13 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// BenchmarkEntries compares ledger entries over HTTP, 64 callers on 64 active
-// cards, with the same statements in bare transactions on a database of its own:
-// compare the figures of one run only. Pushes go out meanwhile, as they do.
+// BenchmarkEntries compares ledger entries over HTTP, by 64 callers on 64 active
+// cards, with the same statements in bare transactions on another database.
+// Compare the figures of one run only. The pushes are sent meanwhile.
 func BenchmarkEntries(b *testing.B) {
 	for engine, database := range map[string]func(testing.TB) string{
 		"sqlite":   func(t testing.TB) string { t.Helper(); return "sqlite:" + filepath.Join(t.TempDir(), "addcard.db") },
@@ -32,16 +33,16 @@ func BenchmarkEntries(b *testing.B) {
 
 func benchmarkEntries(b *testing.B, database func(testing.TB) string) {
 	const callers, cards = 64, 64
-	w := newWorld(b, wechatsim.Options{})
-	w.env["DATABASE_URL"] = database(b)
-	w.quiet = true
-	cardID := w.card()
-	s := w.serve()
+	w := apptest.New(b, wechatsim.Options{})
+	w.Env["DATABASE_URL"] = database(b)
+	w.Quiet = true
+	cardID := w.Card()
+	s := w.Serve()
 	codes := make([]string, cards)
 	for i := range codes {
-		_, codes[i] = w.held(s, fmt.Sprint("user", i), cardID)
+		_, codes[i] = w.Claim(s, fmt.Sprint("user", i), cardID)
 	}
-	eventually(b, "the cards are active", func() bool { return w.sim.Calls()["/card/membercard/activate"].Total >= cards })
+	apptest.Eventually(b, "the cards are active", func() bool { return w.Sim.Calls()["/card/membercard/activate"].Total >= cards })
 	run := func(name string, one func(i int64) error) {
 		b.Run(name, func(b *testing.B) {
 			b.SetParallelism(callers / 2)
@@ -65,12 +66,13 @@ func benchmarkEntries(b *testing.B, database func(testing.TB) string) {
 	})
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	run("HTTP", func(i int64) error {
-		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.admin+entriesPath(cardID, codes[i%cards]), bytes.NewReader([]byte(`{"add_bonus":1}`)))
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.Admin+apptest.EntriesPath(cardID, codes[i%cards]),
+			bytes.NewReader([]byte(`{"add_bonus":1}`)))
 		if err != nil {
 			return err
 		}
 		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Authorization", "Bearer "+adminToken)
+		req.Header.Set("Authorization", "Bearer "+apptest.AdminToken)
 		req.Header.Set("Idempotency-Key", uuid.NewString())
 		resp, err := client.Do(req)
 		if err != nil {
@@ -85,7 +87,7 @@ func benchmarkEntries(b *testing.B, database func(testing.TB) string) {
 	})
 }
 
-// bare is a store with active cards in it.
+// bare returns a store with active cards.
 func bare(b *testing.B, url string, cards int) member.Store {
 	store := membersql.New(sqldbtest.Open(b, url))
 	err := store.Write(b.Context(), func(ctx context.Context, tx member.Tx) error {
@@ -101,9 +103,10 @@ func bare(b *testing.B, url string, cards int) member.Store {
 	return store
 }
 
-// statements are those of one entry.
+// statements runs the statements of one entry.
 func statements(ctx context.Context, tx member.Tx, code string) error {
-	r := member.Request{ID: uuid.NewString(), Route: "POST /v1/cards/c1/codes/" + code + "/entries", Key: uuid.NewString(), Payload: uuid.NewString()}
+	r := member.Request{ID: uuid.NewString(), Route: "POST /v1/cards/c1/codes/" + code + "/entries", Key: uuid.NewString(),
+		Payload: uuid.NewString()}
 	_, _ = tx.Answer(ctx, r.Route, r.Key)
 	p, err := tx.Post(ctx, "c1", code, member.Booking{AddBonus: 1, NotifyBonus: true, NotifyBalance: true}, true)
 	if err != nil {

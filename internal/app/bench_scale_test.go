@@ -27,16 +27,16 @@ import (
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/testing/postgres"
 	"github.com/addcard/addcard/internal/testing/seed"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// BenchmarkScale compares what a request costs where there are 1,000 members and
-// where there are ADDCARD_SCALE (10,000), each with ten entries: 32 callers, in
-// turns on the one and on the other, each time about other members. The figures
-// are medians. A SQLite file of the many can be kept in the folder
-// ADDCARD_SCALE_DATA from one run to the next.
+// BenchmarkScale compares what a request costs with 1,000 members and with
+// ADDCARD_SCALE (10,000), each with ten entries. 32 callers use the two in turns,
+// for other members each time. The figures are medians. The SQLite file of the
+// large one is kept in the folder ADDCARD_SCALE_DATA, if set, for the next run.
 func BenchmarkScale(b *testing.B) {
 	many, err := strconv.Atoi(cmp.Or(os.Getenv("ADDCARD_SCALE"), "10000"))
 	if err != nil {
@@ -55,8 +55,8 @@ func BenchmarkScale(b *testing.B) {
 	})
 }
 
-// inMemory has the system read the file once: how fast a disk is does not belong
-// to the comparison.
+// inMemory has the system read the file once, so that the speed of the disk is
+// not part of the comparison.
 func inMemory(b *testing.B, path string) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -70,7 +70,7 @@ func inMemory(b *testing.B, path string) {
 
 // shop is a server with seeded members.
 type shop struct {
-	*server
+	*apptest.Server
 	b       *testing.B
 	db      *sqldb.DB
 	store   *membersql.Store
@@ -86,33 +86,35 @@ type sampled struct{ id, code string }
 const seededCard = "pSeededCard00000000000000000"
 
 func newShop(b *testing.B, members int, url string) *shop {
-	w := newWorld(b, wechatsim.Options{})
-	w.env["DATABASE_URL"], w.quiet = url, true
-	// The simulator does not know the seeded codes: what they are told is fine.
+	w := apptest.New(b, wechatsim.Options{})
+	w.Env["DATABASE_URL"], w.Quiet = url, true
+	// The simulator has no seeded codes: every push to them succeeds.
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/card/membercard/updateuser" {
 			_, _ = io.WriteString(rw, `{"errcode":0,"errmsg":"ok"}`)
 			return
 		}
-		w.sim.Handler().ServeHTTP(rw, r)
+		w.Sim.Handler().ServeHTTP(rw, r)
 	}))
 	b.Cleanup(front.Close)
-	w.env["WECHAT_API_URL"] = front.URL
+	w.Env["WECHAT_API_URL"] = front.URL
 	s := &shop{b: b, db: sqldbtest.Open(b, url), members: members}
 	s.store = membersql.New(s.db)
-	o := seed.Options{Members: members, Entries: 10 * members, Seed: 1, CardID: seededCard, MiniProgram: "wx00000000000000a1", Official: "wx00000000000000b2"}
+	o := seed.Options{Members: members, Entries: 10 * members, Seed: 1, CardID: seededCard, MiniProgram: "wx00000000000000a1",
+		Official: "wx00000000000000b2"}
 	if err := seed.Fill(b.Context(), s.db, o); err != nil {
 		b.Fatal(err)
 	}
-	// The ledger is added up and faces are compared some other day.
+	// The jobs that add up ledgers and compare cards do not run meanwhile.
 	for _, job := range []string{"add up the ledger", "reconcile"} {
-		s.exec(`insert into schedule (name, taken_at) values ($1, now_ms() + 86400000) on conflict (name) do update set taken_at = excluded.taken_at`, job)
+		s.exec(`insert into schedule (name, taken_at) values ($1, now_ms() + 86400000)
+			on conflict (name) do update set taken_at = excluded.taken_at`, job)
 	}
-	s.exec(`delete from card where card_id = $1`, seededCard) // of a run before, whose WeChat is gone
-	s.server = w.serve()
-	likeIt := w.card()
-	if got := s.get("/v1/cards/"+likeIt, ""); got.status != http.StatusOK {
-		b.Fatalf("card: %d %s", got.status, got.body)
+	s.exec(`delete from card where card_id = $1`, seededCard) // left by an earlier run with another simulator
+	s.Server = w.Serve()
+	likeIt := w.Card()
+	if got := s.Get("/v1/cards/"+likeIt, ""); got.Status != http.StatusOK {
+		b.Fatalf("card: %d %s", got.Status, got.Body)
 	}
 	s.exec(`insert into card (card_id, doc, settings, read_at) select $1, doc, settings, read_at from card where card_id = $2
 		on conflict (card_id) do update set doc = excluded.doc, read_at = excluded.read_at`, seededCard, likeIt)
@@ -131,7 +133,7 @@ func (s *shop) exec(query string, args ...any) {
 	}
 }
 
-// pick chooses members at random, and pages of their list.
+// pick chooses random members, and pages of their list.
 func (s *shop) pick() {
 	for range 20_000 {
 		var who sampled
@@ -147,15 +149,16 @@ func (s *shop) pick() {
 	}
 	s.cursors = []string{""}
 	for len(s.cursors) < 15 {
-		var page people
-		request(s.b, http.MethodGet, s.admin+"/v1/members?limit=50&cursor="+s.cursors[len(s.cursors)-1], adminToken, nil).json(s.b, &page)
+		var page apptest.Members
+		apptest.Request(s.b, http.MethodGet, s.Admin+"/v1/members?limit=50&cursor="+s.cursors[len(s.cursors)-1], apptest.AdminToken, nil).
+			JSON(s.b, &page)
 		s.cursors = append(s.cursors, page.NextCursor)
 	}
 }
 
 func (s *shop) anybody() sampled { return s.sample[int(s.next.Add(1))%len(s.sample)] }
 
-// session is a new one of the member, as a login makes.
+// session returns a new session token of the member, as a login does.
 func session(memberID string) string {
 	key, _ := base64.StdEncoding.DecodeString(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("key!"), 8)))
 	now := time.Now().Unix()
@@ -196,39 +199,41 @@ func (s *shop) do(method, url, token, body string, status int) error {
 	return err
 }
 
-// scaled are the requests that are measured, and the step of the reconciler that
-// is no request.
+// scaled are the requests that are measured, and one step of the reconciler.
 var scaled = []struct {
 	name string
 	once func(s *shop) error
 }{
 	{"card-ext", func(s *shop) error {
-		return s.do(http.MethodPost, s.base+"/v1/card-ext", session(s.anybody().id), `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
+		return s.do(http.MethodPost, s.Public+"/v1/card-ext", session(s.anybody().id), `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
 	}},
-	// A code that was asked for is in memory until somebody writes: here one of
-	// eight ends a session.
+	// A code that was read stays in memory until the next write: here one of eight
+	// requests ends a session.
 	{"card-ext, others write", func(s *shop) error {
 		token := session(s.anybody().id)
-		if err := s.do(http.MethodPost, s.base+"/v1/card-ext", token, `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK); err != nil || s.next.Load()%8 > 0 {
+		err := s.do(http.MethodPost, s.Public+"/v1/card-ext", token, `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
+		if err != nil || s.next.Load()%8 > 0 {
 			return err
 		}
-		return s.do(http.MethodDelete, s.base+"/v1/session", token, "", http.StatusNoContent)
+		return s.do(http.MethodDelete, s.Public+"/v1/session", token, "", http.StatusNoContent)
 	}},
 	{"me", func(s *shop) error {
-		return s.do(http.MethodGet, s.base+"/v1/me", session(s.anybody().id), "", http.StatusOK)
+		return s.do(http.MethodGet, s.Public+"/v1/me", session(s.anybody().id), "", http.StatusOK)
 	}},
 	{"my entries", func(s *shop) error {
 		who := s.anybody()
-		return s.do(http.MethodGet, s.base+"/v1/me/cards/"+seededCard+"/codes/"+who.code+"/entries", session(who.id), "", http.StatusOK)
+		return s.do(http.MethodGet, s.Public+"/v1/me/cards/"+seededCard+"/codes/"+who.code+"/entries", session(who.id), "", http.StatusOK)
 	}},
 	{"entry", func(s *shop) error {
-		return s.do(http.MethodPost, s.admin+entriesPath(seededCard, s.anybody().code), adminToken, `{"add_bonus":1}`, http.StatusCreated)
+		return s.do(http.MethodPost, s.Admin+apptest.EntriesPath(seededCard, s.anybody().code), apptest.AdminToken, `{"add_bonus":1}`,
+			http.StatusCreated)
 	}},
 	{"find", func(s *shop) error {
-		return s.do(http.MethodGet, s.admin+"/v1/members?query="+s.anybody().code, adminToken, "", http.StatusOK)
+		return s.do(http.MethodGet, s.Admin+"/v1/members?query="+s.anybody().code, apptest.AdminToken, "", http.StatusOK)
 	}},
 	{"list of 50", func(s *shop) error {
-		return s.do(http.MethodGet, s.admin+"/v1/members?limit=50&cursor="+s.cursors[int(s.next.Add(1))%len(s.cursors)], adminToken, "", http.StatusOK)
+		return s.do(http.MethodGet, s.Admin+"/v1/members?limit=50&cursor="+s.cursors[int(s.next.Add(1))%len(s.cursors)], apptest.AdminToken, "",
+			http.StatusOK)
 	}},
 	{"reconcile", func(s *shop) error {
 		due, err := s.store.CardsDue(s.b.Context(), 1)
@@ -266,8 +271,8 @@ func compareSizes(b *testing.B, few, many *shop) {
 	}
 }
 
-// cost is how long a call keeps the server, of many that come at once, and what
-// the processors work for it, for the caller's side too.
+// cost is what one of many concurrent calls takes: time on the clock, and time of
+// the processors, including the caller's.
 type cost struct{ wall, work float64 }
 
 func (s *shop) round(b *testing.B, once func(*shop) error, calls int) cost {
@@ -290,8 +295,8 @@ func (s *shop) round(b *testing.B, once func(*shop) error, calls int) cost {
 	return cost{float64(time.Since(began)) / float64(calls) / 1000, float64(cpu(b)-worked) / float64(calls) / 1000}
 }
 
-// cpu is what this process has worked so far. Other programs on the machine
-// change it less than the time that passes.
+// cpu returns the processor time of this process. Other programs on the machine
+// disturb it less than the time on the clock.
 func cpu(b *testing.B) time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {

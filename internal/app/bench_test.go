@@ -12,16 +12,17 @@ import (
 
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // BenchmarkHTTP compares a card-ext with a request that does nothing, through
-// the same router, over real connections, 32 at a time: compare the figures of
-// one run only, its requests/s above all.
+// the same router, over 32 real connections. Compare the figures of one run only,
+// requests/s above all.
 func BenchmarkHTTP(b *testing.B) {
-	w := newWorld(b, wechatsim.Options{})
-	cardID := w.card()
-	cfg, err := config.Load(w.environ())
+	w := apptest.New(b, wechatsim.Options{})
+	cardID := w.Card()
+	cfg, err := config.Load(w.Environ())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -33,15 +34,15 @@ func BenchmarkHTTP(b *testing.B) {
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
-	s := &server{t: b, base: "http://" + a.Addr()}
+	s := &apptest.Server{T: b, Public: "http://" + a.Addr()}
 
 	const connections = 32
 	tokens := make([]string, 4096)
 	for i := range tokens {
-		tokens[i], _ = w.login(s, "user"+string(rune('a'+i%26))+string(rune('a'+i/26%26))+string(rune('a'+i/676)))
+		tokens[i], _ = w.Login(s, "user"+string(rune('a'+i%26))+string(rune('a'+i/26%26))+string(rune('a'+i/676)))
 	}
 	bodyOf := func(cardID string) []byte {
-		body, err := json.Marshal(want(cardID))
+		body, err := json.Marshal(apptest.CardIDs(cardID))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -50,15 +51,15 @@ func BenchmarkHTTP(b *testing.B) {
 	issued := bodyOf(cardID)
 	first := make([][]byte, 64) // each member takes each card once
 	for i := range first {
-		id := w.card()
+		id := w.Card()
 		first[i] = bodyOf(id)
-		if got := s.get("/v1/cards/"+id, ""); got.status != 200 && got.status != 429 {
-			b.Fatalf("card: %d %s", got.status, got.body)
+		if got := s.Get("/v1/cards/"+id, ""); got.Status != 200 && got.Status != 429 {
+			b.Fatalf("card: %d %s", got.Status, got.Body)
 		}
 	}
 	var firsts atomic.Int64
-	if got := s.post("/v1/card-ext", tokens[0], want(cardID)); got.status != 200 {
-		b.Fatalf("card-ext: %d %s", got.status, got.body)
+	if got := s.Post("/v1/card-ext", tokens[0], apptest.CardIDs(cardID)); got.Status != 200 {
+		b.Fatalf("card-ext: %d %s", got.Status, got.Body)
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	for _, bench := range []struct {
@@ -83,7 +84,7 @@ func BenchmarkHTTP(b *testing.B) {
 				next <- i + 131
 				for ; pb.Next(); i++ {
 					token, body := bench.request(i)
-					req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+bench.path, bytes.NewReader(body))
+					req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Public+bench.path, bytes.NewReader(body))
 					if err != nil {
 						b.Error(err)
 						return

@@ -19,6 +19,7 @@ import (
 
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/testing/golden"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
@@ -30,14 +31,14 @@ import (
 
 func TestContract_openapi_of_both_listeners(t *testing.T) {
 	t.Parallel()
-	s := newWorld(t, wechatsim.Options{}).serve()
-	for name, base := range map[string]string{"openapi-public.json": s.base, "openapi-admin.json": s.admin} {
-		got := request(t, http.MethodGet, base+"/openapi.json", "", nil)
-		if got.status != http.StatusOK {
-			t.Errorf("%s: %d %s", name, got.status, got.body)
+	s := apptest.New(t, wechatsim.Options{}).Serve()
+	for name, base := range map[string]string{"openapi-public.json": s.Public, "openapi-admin.json": s.Admin} {
+		got := apptest.Request(t, http.MethodGet, base+"/openapi.json", "", nil)
+		if got.Status != http.StatusOK {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
 			continue
 		}
-		golden.Contract(t, name, apiStructure(t, got.body))
+		golden.Contract(t, name, apiStructure(t, got.Body))
 	}
 }
 
@@ -130,26 +131,26 @@ func sortSet(value any) {
 // Two replicas, one after the other, do enough for every metric to have samples.
 func TestContract_metrics(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, wechatsim.Options{})
-	cardID := w.card()
-	s := w.serve()
-	w.held(s, "ming", cardID)
-	request(t, http.MethodPost, s.base+"/wechat/callback?signature=x&timestamp=1&nonce=1", "", []byte("<xml/>"))
+	w := apptest.New(t, wechatsim.Options{})
+	cardID := w.Card()
+	s := w.Serve()
+	w.Claim(s, "ming", cardID)
+	apptest.Request(t, http.MethodPost, s.Public+"/wechat/callback?signature=x&timestamp=1&nonce=1", "", []byte("<xml/>"))
 	seen := map[string]*metric{}
 	has := func(name string) func() bool {
 		return func() bool {
-			scrape(t, seen, request(t, http.MethodGet, s.admin+"/metrics", adminToken, nil).body)
+			scrape(t, seen, apptest.Request(t, http.MethodGet, s.Admin+"/metrics", apptest.AdminToken, nil).Body)
 			return seen[name] != nil && seen[name].labels != nil
 		}
 	}
-	eventually(t, "the outbox has sent something", has("addcard_outbox_sent_total"))
-	eventually(t, "the push is counted", has("addcard_pushes_total"))
-	s.stop()
-	w.overdue()
-	s = w.serve()
-	eventually(t, "a card was compared with WeChat", has("addcard_reconciled_total"))
+	apptest.Eventually(t, "the outbox has sent something", has("addcard_outbox_sent_total"))
+	apptest.Eventually(t, "the push is counted", has("addcard_pushes_total"))
+	s.Stop()
+	overdue(w)
+	s = w.Serve()
+	apptest.Eventually(t, "a card was compared with WeChat", has("addcard_reconciled_total"))
 
-	for _, name := range w.described() {
+	for _, name := range described(w) {
 		if seen[name] == nil || seen[name].labels == nil {
 			t.Errorf("%s has no samples, so its labels are unknown: this test must do something that counts it", name)
 		}
@@ -219,15 +220,15 @@ var describedName = regexp.MustCompile(`^Desc\{fqName: "(addcard_[^"]+)"`)
 
 // described returns the name of every metric of addcard's own that a server
 // registers, whether it has samples or not.
-func (w *world) described() []string {
-	w.t.Helper()
-	cfg, err := config.Load(w.environ())
+func described(w *apptest.World) []string {
+	w.T.Helper()
+	cfg, err := config.Load(w.Environ())
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
-	a, err := app.New(w.t.Context(), cfg, app.Options{Log: slog.New(slog.DiscardHandler), Version: "test"})
+	a, err := app.New(w.T.Context(), cfg, app.Options{Log: slog.New(slog.DiscardHandler), Version: "test"})
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	descs := make(chan *prometheus.Desc)
 	go func() { app.Metrics(a).Describe(descs); close(descs) }()
@@ -237,13 +238,13 @@ func (w *world) described() []string {
 			names = append(names, m[1])
 		}
 	}
-	ended, cancel := context.WithCancel(w.t.Context())
+	ended, cancel := context.WithCancel(w.T.Context())
 	cancel()
 	if err := a.Run(ended); err != nil { // closes it
-		w.t.Error(err)
+		w.T.Error(err)
 	}
 	if len(names) < 10 {
-		w.t.Fatalf("only %d metrics are described: this proves nothing", len(names))
+		w.T.Fatalf("only %d metrics are described: this proves nothing", len(names))
 	}
 	return names
 }

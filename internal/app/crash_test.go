@@ -9,59 +9,55 @@ import (
 	"testing"
 	"time"
 
-	servertest "github.com/addcard/addcard/internal/testing/server"
+	"github.com/addcard/addcard/internal/testing/apptest"
+	"github.com/addcard/addcard/internal/testing/server"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestMain(m *testing.M) { servertest.Main(m) }
+func TestMain(m *testing.M) { server.Main(m) }
 
-// process is a server in a process of its own, which can be killed.
-type process struct {
-	*server
-	kill func()
-}
-
-func (w *world) spawn() *process {
-	w.t.Helper()
-	p := servertest.Start(w.t, w.environ())
-	return &process{&server{t: w.t, base: p.Public, admin: p.Admin}, p.Kill}
+// spawn starts a server in a process of its own. Its Stop kills it.
+func spawn(w *apptest.World) *apptest.Server {
+	w.T.Helper()
+	p := server.Start(w.T, w.Environ())
+	return &apptest.Server{T: w.T, Public: p.Public, Admin: p.Admin, Stop: p.Kill}
 }
 
 // Several processes on one database file share the tickets as replicas do.
 func TestFleet_processes_on_one_file_fetch_once(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, wechatsim.Options{})
+	w := apptest.New(t, wechatsim.Options{})
 	for _, path := range []string{"/cgi-bin/stable_token", "/cgi-bin/ticket/getticket"} {
-		if err := w.sim.AddFault(wechatsim.Fault{Path: path, LatencyMS: 300, Times: -1}); err != nil {
+		if err := w.Sim.AddFault(wechatsim.Fault{Path: path, LatencyMS: 300, Times: -1}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cardID := w.card()
-	var fleet []*process
+	cardID := w.Card()
+	var fleet []*apptest.Server
 	for range 4 {
-		fleet = append(fleet, w.spawn())
+		fleet = append(fleet, spawn(w))
 	}
-	token, _ := w.login(fleet[0].server, "ming")
+	token, _ := w.Login(fleet[0], "ming")
 	var wg sync.WaitGroup
 	for _, p := range fleet {
 		for range 25 {
 			wg.Go(func() {
-				if got := p.post("/v1/card-ext", token, want(cardID)); got.status != 200 {
-					t.Errorf("card-ext: %d %s", got.status, got.body)
+				if got := p.Post("/v1/card-ext", token, apptest.CardIDs(cardID)); got.Status != 200 {
+					t.Errorf("card-ext: %d %s", got.Status, got.Body)
 				}
 			})
 		}
 	}
 	wg.Wait()
 	for _, path := range []string{"/cgi-bin/stable_token", "/cgi-bin/ticket/getticket"} {
-		if n := w.sim.Calls()[path].Total; n != 1 {
+		if n := w.Sim.Calls()[path].Total; n != 1 {
 			t.Errorf("%s: %d calls, want 1", path, n)
 		}
 	}
 }
 
-// gate stands between the servers and WeChat and holds the first call of a
-// path, before or after WeChat has seen it, until the test is over.
+// gate is a proxy between the servers and WeChat that blocks the first call of a
+// path, before or after WeChat has handled it, until the test is over.
 type gate struct {
 	path    string
 	after   bool
@@ -70,12 +66,12 @@ type gate struct {
 	over    <-chan struct{}
 }
 
-func (w *world) gate(path string, after bool) *gate {
-	w.t.Helper()
-	g := &gate{path: path, after: after, arrived: make(chan struct{}), over: w.t.Context().Done()}
-	target, err := url.Parse(w.wechat.URL)
+func newGate(w *apptest.World, path string, after bool) *gate {
+	w.T.Helper()
+	g := &gate{path: path, after: after, arrived: make(chan struct{}), over: w.T.Context().Done()}
+	target, err := url.Parse(w.WeChat.URL)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -89,8 +85,8 @@ func (w *world) gate(path string, after bool) *gate {
 		close(g.arrived)
 		<-g.over
 	}))
-	w.t.Cleanup(front.Close)
-	w.env["WECHAT_API_URL"] = front.URL
+	w.T.Cleanup(front.Close)
+	w.Env["WECHAT_API_URL"] = front.URL
 	return g
 }
 
@@ -99,45 +95,45 @@ func (g *gate) first() (yes bool) {
 	return yes
 }
 
-// Killed at any point between the claim and the end of the activation, the
-// server activates the card once after it is started again.
+// A server that is killed between the claim and the end of the activation
+// activates the card once after it is started again.
 func TestCrash_between_claim_and_activation(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]bool{"before WeChat has activated": false, "after WeChat has activated": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, wechatsim.Options{})
-			cardID := w.card()
-			g := w.gate("/card/membercard/activate", after)
-			p := w.spawn()
-			token, _ := w.login(p.server, "ming")
-			added := w.take(p.server, token, "ming", cardID)
-			if got := p.post("/v1/claims", token, claimOf(added[0])); got.status != 200 {
-				t.Fatalf("claim: %d %s", got.status, got.body)
+			w := apptest.New(t, wechatsim.Options{})
+			cardID := w.Card()
+			g := newGate(w, "/card/membercard/activate", after)
+			p := spawn(w)
+			token, _ := w.Login(p, "ming")
+			added := w.AddCard(p, token, "ming", cardID)
+			if got := p.Post("/v1/claims", token, apptest.Claims(added[0])); got.Status != 200 {
+				t.Fatalf("claim: %d %s", got.Status, got.Body)
 			}
 			select {
 			case <-g.arrived:
 			case <-time.After(10 * time.Second):
 				t.Fatal("the activation did not go out")
 			}
-			p.kill()
+			p.Stop()
 
-			p = w.spawn()
-			if got := p.cards(token)[0].Status; got != "claimed" {
+			p = spawn(w)
+			if got := p.Cards(token)[0].Status; got != "claimed" {
 				t.Errorf("after the restart: %s, want claimed: the claim was acknowledged", got)
 			}
-			// The dead process's lease has to run out first.
-			for deadline := time.Now().Add(50 * time.Second); p.cards(token)[0].Status != "active"; {
+			// The lease of the killed process must expire first.
+			for deadline := time.Now().Add(50 * time.Second); p.Cards(token)[0].Status != "active"; {
 				if time.Now().After(deadline) {
 					t.Fatal("the card does not become active")
 				}
 				<-time.After(200 * time.Millisecond)
 			}
-			wallet, err := w.sim.Cards("ming")
+			wallet, err := w.Sim.Cards("ming")
 			if err != nil || !wallet[0].HasActive {
 				t.Errorf("wallet: %+v, %v", wallet, err)
 			}
-			if n := w.sim.Calls()["/card/membercard/activate"].Outcomes["0"]; n != 1 {
+			if n := w.Sim.Calls()["/card/membercard/activate"].Outcomes["0"]; n != 1 {
 				t.Errorf("WeChat activated the card %d times", n)
 			}
 		})

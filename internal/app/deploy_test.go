@@ -10,27 +10,28 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// What deploy/ measures and warns of is what the server exports.
+// Dashboard and alerts in deploy/ use metrics that the server exports.
 func TestDeploy_names_metrics_that_exist(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, wechatsim.Options{})
-	card := w.card()
-	s := w.serve()
-	token, _ := w.login(s, "ming") // some metrics are there from their first event on
-	got := s.post("/v1/card-ext", token, want(card))
-	taken, err := w.sim.AddCard("ming", got.body)
+	w := apptest.New(t, wechatsim.Options{})
+	card := w.Card()
+	s := w.Serve()
+	token, _ := w.Login(s, "ming") // some metrics are there from their first event on
+	got := s.Post("/v1/card-ext", token, apptest.CardIDs(card))
+	taken, err := w.Sim.AddCard("ming", got.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.post("/v1/claims", token, map[string]any{"cardList": taken}); got.status != http.StatusOK {
-		t.Fatalf("claims: %d %s", got.status, got.body)
+	if got := s.Post("/v1/claims", token, map[string]any{"cardList": taken}); got.Status != http.StatusOK {
+		t.Fatalf("claims: %d %s", got.Status, got.Body)
 	}
 	exported := map[string]bool{}
-	eventually(t, "the outbox has sent something", func() bool {
-		for line := range strings.Lines(string(request(t, http.MethodGet, s.admin+"/metrics", adminToken, nil).body)) {
+	apptest.Eventually(t, "the outbox has sent something", func() bool {
+		for line := range strings.Lines(string(apptest.Request(t, http.MethodGet, s.Admin+"/metrics", apptest.AdminToken, nil).Body)) {
 			if name, _, ok := strings.Cut(line, "{"); ok || !strings.HasPrefix(line, "#") {
 				name, _, _ = strings.Cut(name, " ")
 				exported[name] = true

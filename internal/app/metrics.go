@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +24,18 @@ func countCalls(r *prometheus.Registry) wechat.Observer {
 	}
 }
 
-// countSent returns a function that counts the outcomes of outbox messages.
+// timeRequests times the requests of both listeners.
+func timeRequests(r *prometheus.Registry) func(route, method string, status int, elapsed time.Duration) {
+	seconds := promauto.With(r).NewHistogramVec(prometheus.HistogramOpts{
+		Name: "addcard_http_request_seconds", Help: "Time to answer a request, by route, method and status.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"route", "method", "status"})
+	return func(route, method string, status int, elapsed time.Duration) {
+		seconds.WithLabelValues(route, method, strconv.Itoa(status)).Observe(elapsed.Seconds())
+	}
+}
+
+// countSent counts what became of messages to WeChat.
 func countSent(r *prometheus.Registry) func(kind, outcome string) {
 	sent := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
 		Name: "addcard_outbox_sent_total", Help: "Messages of the outbox by kind and outcome: done, postponed, dead, lost, released.",

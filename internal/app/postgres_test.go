@@ -10,40 +10,42 @@ import (
 
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/testing/postgres"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// onPostgres is a world whose replicas share a PostgreSQL database and nothing else.
-func onPostgres(t *testing.T) *world {
+// onPostgres returns a world with replicas that share a PostgreSQL database and
+// nothing else.
+func onPostgres(t *testing.T) *apptest.World {
 	t.Helper()
-	w := newWorld(t, wechatsim.Options{})
-	w.env["DATABASE_URL"] = sqldbtest.Postgres(t)
-	w.env["CALLBACK_AES_KEY"] = aesKey
+	w := apptest.New(t, wechatsim.Options{})
+	w.Env["DATABASE_URL"] = sqldbtest.Postgres(t)
+	w.Env["CALLBACK_AES_KEY"] = apptest.AESKey
 	return w
 }
 
-// Two replicas, one member, one card: from the login to points on the face.
+// Two replicas serve one member and one card, from the login to the points shown.
 func TestPostgres_two_replicas_one_life(t *testing.T) {
 	t.Parallel()
 	w := onPostgres(t)
-	a, b := w.serve(), w.serve()
-	w.connect(b)
-	id := w.newCard(a, realTime)
-	token, me := w.login(a, "ming")
+	a, b := w.Serve(), w.Serve()
+	w.Connect(b)
+	id := w.NewCard(a, apptest.RealTime)
+	token, me := w.Login(a, "ming")
 
 	codes, nonces := map[string]bool{}, map[string]bool{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	var last answer
+	var last apptest.Answer
 	for i := range 100 {
 		wg.Go(func() {
-			got := []*server{a, b}[i%2].post("/v1/card-ext", token, want(id))
-			if got.status != 200 {
-				t.Errorf("card-ext: %d %s", got.status, got.body)
+			got := []*apptest.Server{a, b}[i%2].Post("/v1/card-ext", token, apptest.CardIDs(id))
+			if got.Status != 200 {
+				t.Errorf("card-ext: %d %s", got.Status, got.Body)
 				return
 			}
-			e := exts(t, got)[0]
+			e := apptest.CardExts(t, got)[0]
 			mu.Lock()
 			defer mu.Unlock()
 			codes[e.Code], nonces[e.NonceStr], last = true, true, got
@@ -54,111 +56,112 @@ func TestPostgres_two_replicas_one_life(t *testing.T) {
 		t.Fatalf("%d codes and %d nonces, want 1 and 100", len(codes), len(nonces))
 	}
 	for _, path := range []string{"/cgi-bin/stable_token", "/cgi-bin/ticket/getticket"} {
-		if n := w.sim.Calls()[path].Total; n != 1 {
+		if n := w.Sim.Calls()[path].Total; n != 1 {
 			t.Errorf("%s: %d calls by two replicas, want 1", path, n)
 		}
 	}
-	added, err := w.sim.AddCard("ming", last.body)
+	added, err := w.Sim.AddCard("ming", last.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.post("/v1/claims", token, object{"cardList": added}).is(t, 200)
-	code := w.codeOf("ming")
+	b.Post("/v1/claims", token, apptest.Object{"cardList": added}).Is(t, 200)
+	code := w.CodeOf("ming")
 	status := func() string {
 		var got struct{ Cards []struct{ Status string } }
-		a.get("/v1/me", token).json(t, &got)
+		a.Get("/v1/me", token).JSON(t, &got)
 		return got.Cards[0].Status
 	}
-	eventually(t, "the card is active", func() bool { return status() == "active" })
-	if n := w.sim.Calls()["/card/membercard/activate"].Total; n != 1 {
+	apptest.Eventually(t, "the card is active", func() bool { return status() == "active" })
+	if n := w.Sim.Calls()["/card/membercard/activate"].Total; n != 1 {
 		t.Errorf("activated %d times", n)
 	}
 
-	// One key from 64 callers at two replicas is one entry; a whole balance is spent once.
+	// 64 requests with one key make one entry; the whole balance is spent once.
 	path := "/v1/cards/" + id + "/codes/" + code + "/entries"
-	book := func(s *server, key string, body object) answer {
-		return s.operate(http.MethodPost, path, body, func(r *http.Request) { r.Header.Set("Idempotency-Key", key) })
+	book := func(s *apptest.Server, key string, body apptest.Object) apptest.Answer {
+		return s.Operate(http.MethodPost, path, body, func(r *http.Request) { r.Header.Set("Idempotency-Key", key) })
 	}
 	bodies := map[string]int{}
 	for i := range 64 {
 		wg.Go(func() {
-			got := book([]*server{a, b}[i%2], "credit", object{"add_bonus": 100})
+			got := book([]*apptest.Server{a, b}[i%2], "credit", apptest.Object{"add_bonus": 100})
 			mu.Lock()
 			defer mu.Unlock()
-			if got.status != http.StatusCreated {
-				t.Errorf("credit: %d %s", got.status, got.body)
+			if got.Status != http.StatusCreated {
+				t.Errorf("credit: %d %s", got.Status, got.Body)
 			}
-			bodies[string(got.body)]++
+			bodies[string(got.Body)]++
 		})
 	}
 	wg.Wait()
 	spent := map[int]int{}
 	for i := range 64 {
 		wg.Go(func() {
-			got := book([]*server{a, b}[i%2], fmt.Sprint("debit", i), object{"add_bonus": -100})
+			got := book([]*apptest.Server{a, b}[i%2], fmt.Sprint("debit", i), apptest.Object{"add_bonus": -100})
 			mu.Lock()
 			defer mu.Unlock()
-			spent[got.status]++
+			spent[got.Status]++
 		})
 	}
 	wg.Wait()
 	if len(bodies) != 1 || spent[201] != 1 || spent[409] != 63 {
 		t.Errorf("%d different answers to one key; debits: %v", len(bodies), spent)
 	}
-	book(a, "once more", object{"add_bonus": 7, "record_bonus": "消费"}).is(t, 201)
-	eventually(t, "the face shows the total", func() bool {
-		faces, err := w.sim.Cards("ming")
+	book(a, "once more", apptest.Object{"add_bonus": 7, "record_bonus": "消费"}).Is(t, 201)
+	apptest.Eventually(t, "the face shows the total", func() bool {
+		faces, err := w.Sim.Cards("ming")
 		return err == nil && faces[0].Bonus == 7
 	})
-	request(t, http.MethodDelete, a.base+"/v1/session", token, nil).is(t, 204)
-	eventually(t, "the logout reaches the other replica", func() bool { return b.get("/v1/me", token).status == 401 })
-	if p := b.people("?query=" + code); len(p.Members) != 1 || p.Members[0].ID != me {
+	apptest.Request(t, http.MethodDelete, a.Public+"/v1/session", token, nil).Is(t, 204)
+	apptest.Eventually(t, "the logout reaches the other replica", func() bool { return b.Get("/v1/me", token).Status == 401 })
+	if p := b.Members("?query=" + code); len(p.Members) != 1 || p.Members[0].ID != me {
 		t.Errorf("by code: %+v", p)
 	}
 }
 
-// While PostgreSQL is away nothing is acknowledged, and what needs it is 503;
-// the server comes back by itself.
+// While PostgreSQL is down nothing is acknowledged, and requests that need it get
+// 503. The server recovers without a restart.
 func TestPostgres_away(t *testing.T) {
 	t.Parallel()
 	server := postgres.New(t, "-c", "fsync=off")
-	w := newWorld(t, wechatsim.Options{})
-	w.env["DATABASE_URL"] = server.URL("postgres")
-	s := w.serve()
-	id := w.newCard(s, realTime)
-	token, _ := w.login(s, "ming")
+	w := apptest.New(t, wechatsim.Options{})
+	w.Env["DATABASE_URL"] = server.URL("postgres")
+	s := w.Serve()
+	id := w.NewCard(s, apptest.RealTime)
+	token, _ := w.Login(s, "ming")
 	server.Kill()
 	for range 3 {
-		got := s.post("/v1/card-ext", token, want(id))
-		if got.status != http.StatusServiceUnavailable {
-			t.Errorf("card-ext: %d %s", got.status, got.body)
+		got := s.Post("/v1/card-ext", token, apptest.CardIDs(id))
+		if got.Status != http.StatusServiceUnavailable {
+			t.Errorf("card-ext: %d %s", got.Status, got.Body)
 		}
-		if got := s.get("/v1/me", token); got.status != http.StatusServiceUnavailable {
-			t.Errorf("me: %d %s", got.status, got.body)
+		if got := s.Get("/v1/me", token); got.Status != http.StatusServiceUnavailable {
+			t.Errorf("me: %d %s", got.Status, got.Body)
 		}
 	}
-	if got := s.get("/readyz", ""); got.status != http.StatusServiceUnavailable {
-		t.Errorf("readyz: %d", got.status)
+	if got := s.Get("/readyz", ""); got.Status != http.StatusServiceUnavailable {
+		t.Errorf("readyz: %d", got.Status)
 	}
-	if got := s.get("/healthz", ""); got.status != http.StatusOK {
-		t.Errorf("healthz: %d", got.status)
+	if got := s.Get("/healthz", ""); got.Status != http.StatusOK {
+		t.Errorf("healthz: %d", got.Status)
 	}
 	server.Restart(t)
-	eventually(t, "it is served again", func() bool { return s.post("/v1/card-ext", token, want(id)).status == 200 })
-	if codes := exts(t, s.post("/v1/card-ext", token, want(id))); !slices.ContainsFunc(codes, func(e ext) bool { return len(e.Code) == 16 }) {
+	apptest.Eventually(t, "it is served again", func() bool { return s.Post("/v1/card-ext", token, apptest.CardIDs(id)).Status == 200 })
+	codes := apptest.CardExts(t, s.Post("/v1/card-ext", token, apptest.CardIDs(id)))
+	if !slices.ContainsFunc(codes, func(e apptest.CardExt) bool { return len(e.Code) == 16 }) {
 		t.Errorf("cardExt: %+v", codes)
 	}
 }
 
-// PostgreSQL breaks off one of two transactions that wait for each other. The
-// entry in it is booked by another try, and nobody hears of it.
+// PostgreSQL aborts one of two transactions that wait for each other. The server
+// tries again, and the entry is booked without an error.
 func TestPostgres_an_entry_that_a_deadlock_broke_off_is_booked(t *testing.T) {
 	t.Parallel()
 	w := onPostgres(t)
-	s := w.serve()
-	cardID := w.card()
-	_, code := w.held(s, "ming", cardID)
-	db, err := sqldb.Open(t.Context(), w.env["DATABASE_URL"])
+	s := w.Serve()
+	cardID := w.Card()
+	_, code := w.Claim(s, "ming", cardID)
+	db, err := sqldb.Open(t.Context(), w.Env["DATABASE_URL"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +179,7 @@ func TestPostgres_an_entry_that_a_deadlock_broke_off_is_booked(t *testing.T) {
 			t.Fatalf("%s: %v", statement, err)
 		}
 	}
-	if e := s.book(entriesPath(cardID, code), "k1", `{"add_bonus":30}`).booked(t); e.Seq != 1 || e.Bonus != 30 {
+	if e := s.AddEntry(apptest.EntriesPath(cardID, code), "k1", `{"add_bonus":30}`).Entry(t); e.Seq != 1 || e.Bonus != 30 {
 		t.Errorf("got %+v", e)
 	}
 }

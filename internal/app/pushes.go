@@ -33,7 +33,7 @@ func newPushes(c *Core, r *push.Receiver, log *slog.Logger) *pushes {
 		}, []string{"outcome"})}
 }
 
-// Echo implements httpapi.Pushes.
+// Echo implements public.Pushes.
 func (p *pushes) Echo(query url.Values) (string, bool) {
 	echo, err := p.receiver.Echo(query)
 	if err != nil {
@@ -42,7 +42,7 @@ func (p *pushes) Echo(query url.Values) (string, bool) {
 	return echo, err == nil
 }
 
-// Receive implements httpapi.Pushes.
+// Receive implements public.Pushes.
 func (p *pushes) Receive(ctx context.Context, query url.Values, body []byte) (bool, error) {
 	e, err := p.receiver.Open(query, body)
 	var unusable *push.Unusable

@@ -69,12 +69,12 @@ func (t *tickets) Reachable(ctx context.Context) error {
 	return err
 }
 
-// Shared implements httpapi.Tickets.
+// Shared implements admin.Tickets.
 func (t *tickets) Shared(ctx context.Context, kind string) (string, time.Duration, error) {
 	return t.of(kind).TicketLeft(ctx)
 }
 
-// Reject implements httpapi.Tickets.
+// Reject implements admin.Tickets.
 func (t *tickets) Reject(ctx context.Context, kind, value string) error {
 	if err := t.of(kind).Invalidate(ctx, value); !errors.Is(err, ticket.ErrTooSoon) {
 		return err

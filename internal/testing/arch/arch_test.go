@@ -1,175 +1,354 @@
-// Package arch holds the import rules of ARCHITECTURE.md as a test.
+// Package arch tests which package may import which: the table in this file is
+// the list of all imports that are allowed. It has no other code.
 package arch
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
 	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 )
 
-type pkg struct {
-	ImportPath                         string
-	Imports, TestImports, XTestImports []string
-	Deps                               []string
+// table has a row for each package: its name, the packages of this module that
+// its production code imports, and after a bar the modules of others and those
+// packages of the standard library that not every package may use. A row may
+// continue on indented lines.
+//
+// Packages are named without the module's path and internal/, modules without
+// their host and version. A row allows no more than the package imports.
+const table = `
+cmd/internal/command          app | alecthomas/kong
+cmd/internal/commandtest      | rogpeppe/go-internal
+cmd/sandbox                   app cmd/internal/command sqldb testing/seed wechatsim
+cmd/server                    app card cardext cmd/internal/command member ticket/redisstore | alecthomas/kong google/uuid tailscale/hujson
+
+app                           auth auth/sqlstore card card/sqlstore cardext cardlist datakey httpapi/admin httpapi/public jssdk
+                              member member/sqlstore opencard sqldb ticket ticket/redisstore ticket/sqlstore wechat wechat/push
+                              | caarlos0/env prometheus/client_golang
+httpapi/admin                 card cardext httpapi/internal/web member | danielgtaylor/huma gin-gonic/gin go-json-experiment/json
+                              prometheus/client_golang
+httpapi/public                auth card cardlist httpapi/internal/web jssdk member opencard | danielgtaylor/huma gin-gonic/gin x/time
+httpapi/internal/web          auth card cardlist jssdk member opencard sqldb ticket wechat
+                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui
+
+auth                          | go-json-experiment/json golang-jwt/jwt google/uuid
+auth/authtest                 auth
+auth/sqlstore                 auth sqldb
+card                          | go-json-experiment/json qr x/sync
+card/sqlstore                 card sqldb | database/sql
+cardext
+cardlist                      card cardext member
+datakey
+jssdk
+member                        | google/uuid x/time
+member/membertest             member
+member/sqlstore               member sqldb | database/sql google/uuid
+opencard                      card cardlist member | x/sync
+sqldb                         | database/sql jackc/pgx pressly/goose sqlite
+sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
+ticket
+ticket/redisstore             ticket | redis/go-redis
+ticket/sqlstore               sqldb ticket | database/sql
+ticket/tickettest             ticket
+wechat                        | go-json-experiment/json
+wechat/push
+wechatsim
+
+testing/apptest               app wechatsim
+testing/arch
+testing/crash
+testing/docs
+testing/fleet
+testing/plan                  sqldb sqldb/sqldbtest testing/seed
+testing/postgres
+testing/redis
+testing/seed                  member sqldb | google/uuid
+testing/server
+`
+
+// restricted are the packages of the standard library that need a permission.
+var restricted = []string{"database/sql"}
+
+// pkg is what a package imports, in all its files, whatever they are built for.
+type pkg struct{ imports, testImports map[string]bool }
+
+// world is this module.
+type world struct {
+	module   string
+	modules  []string        // that go.mod requires
+	packages map[string]*pkg // by short name
+	environ  []string        // files that read the environment
 }
 
-const module = "github.com/addcard/addcard/"
+const root = "../../.."
 
-// list asks the go command for every package of the module, once for all tests.
-var list = sync.OnceValues(func() (pkgs []pkg, err error) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", module+"...").Output()
+// load reads the source files itself, so that the go command sees what the tests
+// depend on and does not repeat an old result.
+var load = sync.OnceValues(func() (w world, err error) {
+	w.packages = map[string]*pkg{}
+	if w.module, err = goCommand("list", "-m"); err != nil {
+		return w, err
+	}
+	requires, err := goCommand("mod", "edit", "-json")
 	if err != nil {
-		return nil, err
+		return w, err
 	}
-	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p pkg
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			return pkgs, nil
-		} else if err != nil {
-			return nil, err
-		}
-		pkgs = append(pkgs, p)
+	var file struct{ Require []struct{ Path string } }
+	if err := json.Unmarshal([]byte(requires), &file); err != nil {
+		return w, err
 	}
+	for _, r := range file.Require {
+		w.modules = append(w.modules, r.Path)
+	}
+	return w, filepath.WalkDir(root, w.visit)
 })
 
-func load(t *testing.T) []pkg {
+func goCommand(args ...string) (string, error) {
+	out, err := exec.Command("go", args...).Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = errors.New(string(exit.Stderr))
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+func (w *world) visit(file string, entry fs.DirEntry, err error) error {
+	if err != nil {
+		return err
+	}
+	if entry.IsDir() {
+		_, err := os.Stat(filepath.Join(file, "go.mod"))
+		if file != root && err == nil || slices.Contains([]string{".git", "node_modules", "testdata"}, entry.Name()) {
+			return fs.SkipDir
+		}
+		return nil
+	}
+	if path.Ext(file) != ".go" {
+		return nil
+	}
+	source, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, source, parser.ImportsOnly)
+	if err != nil {
+		return err
+	}
+	folder, err := filepath.Rel(root, filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	w.add(filepath.ToSlash(folder), entry.Name(), parsed.Imports)
+	if !isTest(file) && readsEnvironment.Match(source) {
+		w.environ = append(w.environ, filepath.ToSlash(folder))
+	}
+	return nil
+}
+
+var readsEnvironment = regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ)\(`)
+
+func isTest(file string) bool { return strings.HasSuffix(file, "_test.go") }
+
+func (w *world) add(folder, file string, imports []*ast.ImportSpec) {
+	name := strings.TrimPrefix(folder, "internal/")
+	p := w.packages[name]
+	if p == nil {
+		p = &pkg{map[string]bool{}, map[string]bool{}}
+		w.packages[name] = p
+	}
+	for _, i := range imports {
+		imported := strings.Trim(i.Path.Value, `"`)
+		if isTest(file) {
+			p.testImports[imported] = true
+		} else {
+			p.imports[imported] = true
+		}
+	}
+}
+
+// deps returns the packages of this module that name depends on.
+func (w *world) deps(name string) []string {
+	seen := []string{name}
+	for i := 0; i < len(seen); i++ {
+		for imported := range w.packages[seen[i]].imports {
+			if dep := w.short(imported); w.ours(imported) && !slices.Contains(seen, dep) {
+				seen = append(seen, dep)
+			}
+		}
+	}
+	return seen[1:]
+}
+
+func loaded(t *testing.T) world {
 	t.Helper()
-	pkgs, err := list()
+	w, err := load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pkgs) < 10 {
-		t.Fatalf("go list found %d packages: the test would prove nothing", len(pkgs))
+	if len(w.packages) < 10 || len(w.modules) < 10 {
+		t.Fatalf("found %d packages and %d modules: the test would prove nothing", len(w.packages), len(w.modules))
 	}
-	return pkgs
+	return w
 }
 
-// in tells whether path is one of the packages or below it.
-func in(path string, packages ...string) bool {
-	for _, p := range packages {
-		if path == p || strings.HasPrefix(path, p+"/") {
-			return true
+// short returns how the table names an import, or "" for one that needs no
+// permission.
+func (w *world) short(imported string) string {
+	if ours, ok := strings.CutPrefix(imported, w.module+"/"); ok {
+		return strings.TrimPrefix(ours, "internal/")
+	}
+	for _, r := range restricted {
+		if within(imported, r) {
+			return r
 		}
 	}
-	return false
+	module := ""
+	for _, m := range w.modules {
+		if within(imported, m) && len(m) > len(module) {
+			module = m
+		}
+	}
+	return shortModule(module)
 }
 
-func sqlstore(path string) bool { return strings.HasSuffix(path, "/sqlstore") }
+var version = regexp.MustCompile(`^v[0-9]+$`)
 
-// Capabilities do not know each other: internal/app and the few packages where
-// they meet connect them.
-func TestSiblings_never_import_each_other(t *testing.T) {
+func shortModule(module string) string {
+	if version.MatchString(path.Base(module)) {
+		module = path.Dir(module)
+	}
+	_, name, _ := strings.Cut(module, "/")
+	return name
+}
+
+// within reports whether path is parent or below it.
+func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
+
+// ours reports whether path is a package of this module.
+func (w *world) ours(path string) bool { return within(path, w.module) }
+
+// rows returns what the table allows each package.
+func rows(t *testing.T) map[string][]string {
+	t.Helper()
+	rows := map[string][]string{}
+	for row := range strings.SplitSeq(strings.ReplaceAll(table, "\n ", " "), "\n") {
+		fields := strings.Fields(strings.ReplaceAll(row, "|", " "))
+		if len(fields) == 0 {
+			continue
+		}
+		if _, twice := rows[fields[0]]; twice {
+			t.Errorf("%s has two rows", fields[0])
+		}
+		rows[fields[0]] = fields[1:]
+	}
+	return rows
+}
+
+// Every package imports what its row allows, and nothing else.
+func TestImports_are_those_of_the_table(t *testing.T) {
 	t.Parallel()
-	siblings := []string{"auth", "card", "cardext", "ticket", "member", "wechat"}
-	for _, p := range load(t) {
-		for _, own := range siblings {
-			if !in(p.ImportPath, module+"internal/"+own) {
-				continue
+	w, allowed := loaded(t), rows(t)
+	for _, name := range slices.Sorted(maps.Keys(w.packages)) {
+		if _, ok := allowed[name]; !ok {
+			t.Errorf("%s has no row: decide what it may import, and add one", name)
+			continue
+		}
+		unused := slices.Clone(allowed[name])
+		for imported := range w.packages[name].imports {
+			short := w.short(imported)
+			if short != "" && !slices.Contains(allowed[name], short) {
+				t.Errorf("%s imports %s, which its row does not allow", name, short)
 			}
-			for _, other := range siblings {
-				for _, imp := range p.Deps {
-					if other != own && in(imp, module+"internal/"+other) {
-						t.Errorf("%s imports %s", p.ImportPath, imp)
-					}
-				}
+			unused = slices.DeleteFunc(unused, func(s string) bool { return s == short })
+		}
+		if len(unused) > 0 {
+			t.Errorf("%s does not import %s: remove it from its row", name, strings.Join(unused, ", "))
+		}
+	}
+	for name := range allowed {
+		if _, ok := w.packages[name]; !ok {
+			t.Errorf("there is no package %s: remove its row", name)
+		}
+	}
+}
+
+// Tests may use any package of ours and any module, but the router and its
+// relatives only beside the packages that use them. The simulator's tests use
+// nothing of ours.
+func TestImports_of_tests(t *testing.T) {
+	t.Parallel()
+	w, allowed := loaded(t), rows(t)
+	for name, p := range w.packages {
+		for imported := range p.testImports {
+			short := w.short(imported)
+			if slices.Contains([]string{"danielgtaylor/huma", "gin-gonic/gin", "swaggest/swgui"}, short) && !slices.Contains(allowed[name], short) {
+				t.Errorf("a test of %s imports %s", name, short)
+			}
+			if within(name, "wechatsim") && w.ours(imported) && !within(short, "wechatsim") {
+				t.Errorf("a test of the simulator imports %s", short)
 			}
 		}
 	}
 }
 
-func TestTechnology_stays_at_the_rim(t *testing.T) {
+// The table is about direct imports. What is here must not be reached on a
+// detour either.
+func TestDependencies_that_must_not_be(t *testing.T) {
 	t.Parallel()
-	for _, rule := range []struct {
-		what    []string
-		allowed func(path string) bool
-	}{
-		{[]string{"github.com/gin-gonic/gin", "github.com/danielgtaylor/huma/v2", "github.com/swaggest/swgui"},
-			func(p string) bool { return p == module+"internal/httpapi" }},
-		{[]string{"database/sql", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
-			func(p string) bool { return in(p, module+"internal/sqldb") || sqlstore(p) }},
-		{[]string{module + "internal/sqldb"},
-			func(p string) bool {
-				return in(p, module+"internal/sqldb", module+"internal/app", module+"internal/config", module+"internal/httpapi", module+"internal/testing", module+"cmd") || sqlstore(p)
-			}},
-		{[]string{module + "internal/seed"},
-			func(p string) bool { return in(p, module+"cmd/sandbox", module+"internal/testing/plan") }},
-		{[]string{"github.com/redis/go-redis/v9"},
-			func(p string) bool { return in(p, module+"internal/ticket/redisstore", module+"internal/app") }},
-		{[]string{"github.com/caarlos0/env/v11"},
-			func(p string) bool { return p == module+"internal/config" }},
-		{[]string{"github.com/golang-jwt/jwt/v5"},
-			func(p string) bool { return p == module+"internal/auth" }},
-		{[]string{"github.com/alecthomas/kong"},
-			func(p string) bool { return in(p, module+"cmd") }},
-		{[]string{module + "internal/wechatsim"},
-			func(p string) bool { return in(p, module+"cmd/sandbox", module+"internal/wechatsim") }},
-		{[]string{module + "internal/app"},
-			func(p string) bool { return in(p, module+"cmd") }},
-		{[]string{module + "internal/httpapi"},
-			func(p string) bool { return p == module+"internal/app" }},
+	w := loaded(t)
+	for _, rule := range []struct{ from, to, why string }{
+		{"httpapi/public", "httpapi/admin", "the public listener must not be able to serve an operator's route"},
+		{"httpapi/admin", "httpapi/public", "the operator's listener must not be able to serve a public route"},
+		{"cmd/server", "wechatsim", "the product has no simulator in it"},
+		{"cmd/server", "testing", "the product has no test machinery in it"},
+		{"wechatsim", "", "the simulator checks us, so it must not share our mistakes"},
 	} {
-		for _, p := range load(t) {
-			if rule.allowed(p.ImportPath) {
+		found := false
+		for name := range w.packages {
+			if !within(name, rule.from) {
 				continue
 			}
-			for _, imp := range p.Imports {
-				if in(imp, rule.what...) {
-					t.Errorf("%s imports %s", p.ImportPath, imp)
+			found = true
+			for _, dep := range w.deps(name) {
+				if !within(dep, rule.from) && (rule.to == "" || within(dep, rule.to)) {
+					t.Errorf("%s depends on %s: %s", name, dep, rule.why)
 				}
 			}
 		}
-	}
-}
-
-// The simulator checks us, so it must not share our mistakes.
-func TestSimulator_is_independent_and_not_in_the_product(t *testing.T) {
-	t.Parallel()
-	for _, p := range load(t) {
-		if in(p.ImportPath, module+"internal/wechatsim") {
-			for _, imp := range p.Deps {
-				if strings.HasPrefix(imp, module) && !in(imp, module+"internal/wechatsim") {
-					t.Errorf("%s depends on %s", p.ImportPath, imp)
-				}
-			}
-		}
-		if p.ImportPath == module+"cmd/server" && slices.Contains(p.Deps, module+"internal/wechatsim") {
-			t.Error("cmd/server depends on the simulator")
+		if !found {
+			t.Errorf("there is no package %s", rule.from)
 		}
 	}
 }
 
 func TestCardext_is_pure(t *testing.T) {
 	t.Parallel()
-	for _, p := range load(t) {
-		if p.ImportPath != module+"internal/cardext" {
-			continue
-		}
-		for _, imp := range p.Imports {
-			if in(imp, "net", "os", "database", "log") || strings.Contains(imp, ".") || strings.HasPrefix(imp, module) {
-				t.Errorf("cardext imports %s", imp)
+	w := loaded(t)
+	for imported := range w.packages["cardext"].imports {
+		for _, impure := range []string{"net", "os", "log", "database", "context", "sync"} {
+			if within(imported, impure) {
+				t.Errorf("cardext imports %s", imported)
 			}
 		}
 	}
 }
 
-// Only the commands read the environment; internal/config parses it.
 func TestConfiguration_is_read_in_one_place(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), "git", "grep", "-lE", `os\.(Getenv|LookupEnv|Environ)\(`, "--", "*.go", ":!*_test.go")
-	cmd.Dir = "../../.."
-	out, err := cmd.Output()
-	if err != nil && len(out) > 0 {
-		t.Fatal(err)
-	}
-	for _, file := range strings.Fields(string(out)) {
-		if !strings.HasPrefix(file, "cmd/") && !strings.HasPrefix(file, "internal/config/") {
-			t.Errorf("%s reads the environment", file)
+	for _, folder := range loaded(t).environ {
+		if !within(folder, "cmd") && folder != "internal/config" {
+			t.Errorf("%s reads the environment: only internal/config and the commands may", folder)
 		}
 	}
 }

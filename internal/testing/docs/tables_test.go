@@ -98,10 +98,10 @@ func TestConfiguration_sample_is_whole_and_refused(t *testing.T) {
 	t.Error("there is no sample")
 }
 
-// problems are the status codes of httpapi's table, by code.
+// problems returns the status codes of the problem types of httpapi, by code.
 func problems(t *testing.T) map[string]string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "internal/httpapi/problem.go"), nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "internal/httpapi/internal/web/problemtype.go"), nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func problems(t *testing.T) map[string]string {
 		if !ok || len(lit.Elts) != 3 {
 			return true
 		}
-		if name, ok := lit.Type.(*ast.Ident); !ok || name.Name != "kind" {
+		if name, ok := lit.Type.(*ast.Ident); !ok || name.Name != "ProblemType" {
 			return true
 		}
 		code, err := strconv.Unquote(lit.Elts[1].(*ast.BasicLit).Value)
@@ -122,7 +122,7 @@ func problems(t *testing.T) map[string]string {
 		return true
 	})
 	if len(found) < 20 {
-		t.Fatalf("only %d problems found in problem.go", len(found))
+		t.Fatalf("only %d problems found in problemtype.go", len(found))
 	}
 	return found
 }

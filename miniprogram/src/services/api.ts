@@ -164,7 +164,7 @@ export interface Problem {
   request_id?: string
   status: number
   title: string
-  /** The kind of problem as a URI; it names, it does not lead anywhere. */
+  /** The type of the problem as a URI, which only identifies it: there is no page behind it. */
   type: string
 }
 

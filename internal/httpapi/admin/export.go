@@ -1,0 +1,48 @@
+package admin
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
+)
+
+// exportTime is how long a client may take to read one part of an export. The
+// whole has no limit.
+const exportTime = 30 * time.Second
+
+// exportMembers streams the file. An error after its beginning closes the
+// connection, so that the client does not take a part of the file for the whole.
+func (a *api) exportMembers(context.Context, *web.Nothing) (*huma.StreamResponse, error) {
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		c := humagin.Unwrap(hc)
+		h := c.Writer.Header()
+		h.Set("Content-Type", "text/csv; charset=utf-8")
+		h.Set("Content-Disposition", `attachment; filename="members.csv"`)
+		c.Status(http.StatusOK)
+		w := &deadlineWriter{c.Writer, http.NewResponseController(c.Writer)}
+		ctx := context.WithoutCancel(hc.Context()) // a request's deadline is too short
+		if err := a.People.Export(ctx, w); err != nil {
+			a.Log().WarnContext(ctx, "export members: not complete; closing the connection", "error", err, "request_id", web.RequestID(ctx))
+			panic(http.ErrAbortHandler)
+		}
+	}}, nil
+}
+
+// deadlineWriter gives the client exportTime for each Write.
+type deadlineWriter struct {
+	io.Writer
+	control *http.ResponseController
+}
+
+func (w *deadlineWriter) Write(b []byte) (int, error) {
+	if err := w.control.SetWriteDeadline(time.Now().Add(exportTime)); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(b)
+}

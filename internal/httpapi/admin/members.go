@@ -1,0 +1,147 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/member"
+)
+
+// Person is a member as the operator sees one.
+type Person struct {
+	ID         string           `json:"id"`
+	CreatedAt  time.Time        `json:"created_at"`
+	Identities []identity       `json:"identities"`
+	Cards      []web.MemberCard `json:"cards" doc:"Oldest first, with the codes of those that were only issued."`
+}
+
+type identity struct {
+	AppID   string `json:"app_id" doc:"The mini-program's or the Official Account's."`
+	OpenID  string `json:"openid"`
+	UnionID string `json:"unionid,omitempty"`
+}
+
+func personOf(p member.Person) Person {
+	out := Person{ID: p.ID, CreatedAt: p.CreatedAt, Identities: make([]identity, len(p.Identities)),
+		Cards: make([]web.MemberCard, len(p.Cards))}
+	for i, id := range p.Identities {
+		out.Identities[i] = identity{id.AppID, id.OpenID, id.UnionID}
+	}
+	for i, c := range p.Cards {
+		out.Cards[i] = web.MemberCardOf(c)
+		out.Cards[i].Code = c.Code
+	}
+	return out
+}
+
+type membersInput struct {
+	Query string `query:"query" maxLength:"256" doc:"A member's id, a card code, membership number, openid, unionid or, with DATA_KEYS, phone number, in full. Without it all members are listed, newest first."`
+	web.PageInput
+
+	after member.Mark
+}
+
+// Resolve reads the cursor.
+func (in *membersInput) Resolve(huma.Context) []error {
+	return in.ReadCursor(2, func(parts []string) (err error) {
+		in.after.ID = parts[1]
+		in.after.CreatedAt, err = web.ParseTime(parts[0])
+		return err
+	})
+}
+
+type membersOutput struct {
+	Body struct {
+		Members    []Person `json:"members"`
+		NextCursor string   `json:"next_cursor,omitempty" doc:"Absent on the last page."`
+	}
+}
+
+type memberInput struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+type memberOutput struct {
+	Body struct {
+		Person
+		Forms []filledForm `json:"forms,omitempty" doc:"What was filled in in one-click forms, where DATA_KEYS let it be kept."`
+	}
+}
+
+type filledForm struct {
+	CardID string            `json:"card_id"`
+	Code   string            `json:"code"`
+	Fields map[string]string `json:"fields"`
+}
+
+func (a *api) memberRoutes() {
+	web.Route(a.Listener, huma.Operation{
+		OperationID: "members", Method: http.MethodGet, Path: "/v1/members", Tags: []string{"members"}, Security: web.BearerAuth,
+		Summary: "List members, or find those that a number names", Errors: []int{401, 503},
+	}, a.listMembers)
+	web.Route(a.Listener, huma.Operation{
+		OperationID: "exportMembers", Method: http.MethodGet, Path: "/v1/members/export", Tags: []string{"members"}, Security: web.BearerAuth,
+		Summary: "Every member and card as CSV", Errors: []int{401, 503},
+		Description: "Streamed, one line for each card; safe to open in a spreadsheet. A transfer that breaks off is not complete.",
+		Responses: map[string]*huma.Response{"200": {Description: "UTF-8 with a byte order mark",
+			Content: map[string]*huma.MediaType{"text/csv": {}}}},
+	}, a.exportMembers)
+	web.Route(a.Listener, huma.Operation{
+		OperationID: "member", Method: http.MethodGet, Path: "/v1/members/{id}", Tags: []string{"members"}, Security: web.BearerAuth,
+		Summary: "One member", Errors: []int{401, 404, 503},
+	}, a.member)
+	web.Route(a.Listener, huma.Operation{
+		OperationID: "eraseMember", Method: http.MethodDelete, Path: "/v1/members/{id}", Tags: []string{"members"}, Security: web.BearerAuth,
+		Summary: "Delete a person's data for good", DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 503},
+		Description: "Identities, form fields and what events said are deleted, sessions end, codes become unavailable. " +
+			"The ledger is kept without a name. WeChat is not told: make the codes unavailable first " +
+			"to take the cards out of the wallet.",
+	}, func(ctx context.Context, in *memberInput) (*web.Nothing, error) {
+		return nil, a.People.Erase(ctx, in.ID)
+	})
+}
+
+func (a *api) member(ctx context.Context, in *memberInput) (*memberOutput, error) {
+	p, err := a.People.Person(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out memberOutput
+	out.Body.Person = personOf(p)
+	for _, c := range p.Cards {
+		fields, err := a.Forms.Of(ctx, c.CardID, c.Code)
+		if err != nil {
+			return nil, err
+		}
+		if len(fields) > 0 {
+			out.Body.Forms = append(out.Body.Forms, filledForm{c.CardID, c.Code, fields})
+		}
+	}
+	return &out, nil
+}
+
+func (a *api) listMembers(ctx context.Context, in *membersInput) (*membersOutput, error) {
+	list := a.People.Find
+	if in.Query == "" {
+		list = func(ctx context.Context, _ string, n int) ([]member.Person, error) {
+			return a.People.People(ctx, in.after, n+1)
+		}
+	}
+	people, err := list(ctx, in.Query, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	var out membersOutput
+	people, out.Body.NextCursor = web.Page(in.PageInput, people, func(p member.Person) []string {
+		return []string{web.FormatTime(p.CreatedAt), p.ID}
+	})
+	out.Body.Members = make([]Person, len(people))
+	for i, p := range people {
+		out.Body.Members[i] = personOf(p)
+	}
+	return &out, nil
+}

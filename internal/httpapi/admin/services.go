@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/member"
+)
+
+// Services are the capabilities behind the routes.
+type Services struct {
+	Cards        Cards
+	Distribution Distribution
+	Explainer    Explainer
+	People       People
+	Forms        Forms
+	Fields       Fields
+	Ledger       Ledger
+	Outbox       Outbox
+	Tickets      Tickets
+}
+
+// Cards creates, reads and changes cards of the Official Account; see package
+// card.
+type Cards interface {
+	Create(ctx context.Context, raw json.RawMessage) (cardID string, err error)
+	List(ctx context.Context) ([]card.Card, error)
+	Show(ctx context.Context, cardID string) (card.Card, json.RawMessage, error)
+	Update(ctx context.Context, cardID string, memberCard json.RawMessage) (sendCheck bool, err error)
+	Delete(ctx context.Context, cardID string) error
+	Stock(ctx context.Context, cardID string, delta int64) error
+	Settings(ctx context.Context, cardID string, change card.SettingsChange) (card.Card, error)
+	ActivationForm(ctx context.Context, cardID string, form json.RawMessage) error
+}
+
+// Distribution brings cards and codes to their holders, and ends them; see
+// package card.
+type Distribution interface {
+	QR(ctx context.Context, q card.QRCode) (card.QRTicket, error)
+	Deposit(ctx context.Context, cardID string, codes []string, progress func([]card.CodeResult)) ([]card.CodeResult, error)
+	Unavailable(ctx context.Context, cardID, code, reason string) error
+	Whitelist(ctx context.Context, openIDs, userNames []string) error
+	Image(ctx context.Context, picture []byte) (url string, err error)
+	Shelf(ctx context.Context, shelf json.RawMessage) (url string, pageID int64, err error)
+}
+
+// Explainer finds out why a phone refuses a cardExt; see package cardlist.
+type Explainer interface {
+	Explain(ctx context.Context, cardID, cardExt string, facts cardext.Facts) (cardext.Report, error)
+}
+
+// People lists, finds, exports and erases members; see package member.
+type People interface {
+	People(ctx context.Context, after member.Mark, n int) ([]member.Person, error)
+	Find(ctx context.Context, key string, n int) ([]member.Person, error)
+	Person(ctx context.Context, memberID string) (member.Person, error)
+	Export(ctx context.Context, w io.Writer) error
+	Erase(ctx context.Context, memberID string) error
+}
+
+// Forms opens the sealed answers of one-click forms.
+type Forms interface {
+	// Of returns the answers for one card by field, and none if none are kept.
+	Of(ctx context.Context, cardID, code string) (map[string]string, error)
+}
+
+// Fields changes the custom fields of member cards; see package member.
+type Fields interface {
+	SetFields(ctx context.Context, cardID, code string, change member.FieldChange) (fields [3]string, err error)
+}
+
+// Ledger writes and reads the ledgers of member cards.
+type Ledger interface {
+	web.EntryLister
+	AddEntry(ctx context.Context, cardID, code string, b member.Booking, r member.Request) (answer []byte, replayed bool, err error)
+	DriftOf(ctx context.Context, cardID, code string) (member.Drift, error)
+}
+
+// Outbox lists the messages to WeChat and retries them.
+type Outbox interface {
+	Messages(ctx context.Context, state string, after member.MessageMark, n int) ([]member.Queued, error)
+	Retry(ctx context.Context, id string) error
+}
+
+// Tickets shares the credentials of the Official Account.
+type Tickets interface {
+	// Shared returns the credential of that kind and the rest of its lifetime.
+	Shared(ctx context.Context, kind string) (value string, left time.Duration, err error)
+	// Reject reports that WeChat refused the value. It has an effect only if
+	// the value is still the current one, and at most once a minute.
+	Reject(ctx context.Context, kind, value string) error
+}

@@ -1,0 +1,144 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
+)
+
+// listener is a Listener with one route, GET /, that does what handle does.
+type listener struct {
+	*web.Listener
+	log      bytes.Buffer
+	inFlight chan struct{}
+	observed []string
+	handle   func(context.Context) error
+}
+
+func newListener(a web.Audience, handle func(context.Context) error) *listener {
+	l := &listener{inFlight: make(chan struct{}, 1), handle: handle}
+	l.Listener = web.New(a, web.Options{
+		Log: slog.New(slog.NewTextHandler(&l.log, nil)), InFlight: l.inFlight,
+		Observe: func(route, method string, _ int, _ time.Duration) { l.observed = append(l.observed, method+" "+route) },
+		Ready:   func(context.Context) error { return errors.New("the database is away") },
+	})
+	l.Use(l.CheckQuery)
+	l.ServeJSON("title", "About.", 10)
+	web.Route(l.Listener, huma.Operation{OperationID: "one", Method: http.MethodGet, Path: "/"},
+		func(ctx context.Context, _ *web.Nothing) (*web.Nothing, error) {
+			return nil, l.handle(ctx)
+		})
+	return l
+}
+
+func (l *listener) do(method, target string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	l.ServeHTTP(w, httptest.NewRequest(method, target, nil))
+	return w
+}
+
+func decode(t *testing.T, w *httptest.ResponseRecorder) (p web.Problem) {
+	t.Helper()
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+	}
+	return p
+}
+
+// A request beyond the bound is refused at once, whichever listener fills it.
+func TestListener_refuses_what_is_too_much_at_once(t *testing.T) {
+	t.Parallel()
+	l := newListener(web.Public, func(context.Context) error { return nil })
+	l.inFlight <- struct{}{}
+	w := l.do(http.MethodGet, "/")
+	if p := decode(t, w); w.Code != http.StatusServiceUnavailable || p.Code != "unavailable" || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	<-l.inFlight
+	if w := l.do(http.MethodGet, "/"); w.Code != http.StatusNoContent {
+		t.Errorf("with room: got %d %s", w.Code, w.Body)
+	}
+	if len(l.inFlight) != 0 {
+		t.Error("a request that is over still counts")
+	}
+}
+
+func TestListener_answers_a_panic_and_goes_on(t *testing.T) {
+	t.Parallel()
+	l := newListener(web.Public, func(context.Context) error { panic("secret") })
+	w := l.do(http.MethodGet, "/")
+	if p := decode(t, w); w.Code != http.StatusInternalServerError || p.Code != "internal" || p.RequestID != w.Header().Get("X-Request-Id") {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	if bytes.Contains(w.Body.Bytes(), []byte("secret")) || !bytes.Contains(l.log.Bytes(), []byte("secret")) {
+		t.Errorf("the answer is %s, the log is %s", w.Body, &l.log)
+	}
+	if len(l.inFlight) != 0 {
+		t.Error("a request that panicked still counts")
+	}
+}
+
+// Paths and queries can hold codes and openids, and methods anything.
+func TestListener_names_the_route_and_not_the_path(t *testing.T) {
+	t.Parallel()
+	l := newListener(web.Public, func(context.Context) error { return nil })
+	l.do(http.MethodGet, "/?q=canary")
+	l.do(http.MethodGet, "/canary")
+	l.do("CANARY", "/")
+	if got, want := l.observed, []string{"GET /", "GET unmatched", "other unmatched"}; len(got) != 3 || got[0] != want[0] ||
+		got[1] != want[1] || got[2] != want[2] {
+		t.Errorf("observed %q, want %q", got, want)
+	}
+	if bytes.Contains(bytes.ToLower(l.log.Bytes()), []byte("canary")) {
+		t.Errorf("the log quotes the request: %s", &l.log)
+	}
+}
+
+func TestListener_says_nothing_about_why_it_is_not_ready(t *testing.T) {
+	t.Parallel()
+	w := newListener(web.Public, nil).do(http.MethodGet, "/readyz")
+	if p := decode(t, w); w.Code != http.StatusServiceUnavailable || p.Code != "unavailable" || p.Detail != "" {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestListener_refuses_ambiguous_queries(t *testing.T) {
+	t.Parallel()
+	l := newListener(web.Public, func(context.Context) error { return nil })
+	for query, location := range map[string]string{"a=1&a=1": "query.a", "a=%zz": "query", "a=1;b=2": "query"} {
+		w := l.do(http.MethodGet, "/?"+query)
+		if p := decode(t, w); p.Code != "invalid_input" || len(p.Errors) != 1 || p.Errors[0].Location != location {
+			t.Errorf("%s: got %d %s", query, w.Code, w.Body)
+		}
+	}
+}
+
+func TestBearerToken(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		given []string
+		want  string
+	}{
+		"none":           {nil, ""},
+		"one":            {[]string{"Bearer a.b"}, "a.b"},
+		"lower case":     {[]string{"bearer a"}, "a"},
+		"another scheme": {[]string{"Basic YTpi"}, ""},
+		"no scheme":      {[]string{"a"}, ""},
+		"two":            {[]string{"Bearer a", "Bearer b"}, ""},
+		"empty":          {[]string{"Bearer "}, ""},
+	} {
+		if got := web.BearerToken(http.Header{"Authorization": c.given}); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+)
+
+// requestTime bounds the work on one request. The server's write timeout is a
+// little longer, so that the answer can still be sent.
+const requestTime = 12 * time.Second
+
+type requestIDKey struct{}
+
+// RequestID returns the ID of the request that ctx belongs to.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// addRequestID gives each request an ID and a deadline.
+func addRequestID(c *gin.Context) {
+	id := uuid.NewString()
+	ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), requestTime)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Header("X-Request-Id", id)
+	c.Next()
+}
+
+// setSecurityHeaders keeps an answer from being cached, sniffed or rendered.
+// The documentation page replaces the first and the last header.
+func setSecurityHeaders(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'")
+	c.Next()
+}
+
+// logRequest writes one log line and one measurement for each request. They
+// name the route's pattern, because a path or query can hold a code or an
+// openid.
+func (l *Listener) logRequest(c *gin.Context) {
+	began := time.Now()
+	c.Next()
+	took, route, status := time.Since(began), c.FullPath(), c.Writer.Status()
+	if route == "" {
+		route = "unmatched"
+	}
+	method := c.Request.Method
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions:
+	default:
+		method = "other" // clients could invent any number of label values
+	}
+	l.options.Observe(route, method, status, took)
+	ctx := c.Request.Context()
+	l.options.Log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("route", route), slog.String("method", method),
+		slog.Int("status", status), slog.Duration("took", took), slog.String("request_id", RequestID(ctx)))
+}
+
+// recoverPanic answers a panic with 500 and keeps the process alive.
+func (l *Listener) recoverPanic(c *gin.Context) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(r)
+		}
+		ctx := c.Request.Context()
+		l.options.Log.ErrorContext(ctx, "panic", "panic", r, "stack", string(debug.Stack()), "request_id", RequestID(ctx))
+		if !c.Writer.Written() {
+			l.Fail(c, Internal.Err())
+		}
+	}()
+	c.Next()
+}
+
+// limitInFlight refuses a request at once when InFlight is full: it would only
+// wait for the CPU and the database, and hold memory.
+func (l *Listener) limitInFlight(c *gin.Context) {
+	select {
+	case l.options.InFlight <- struct{}{}:
+		defer func() { <-l.options.InFlight }()
+		c.Next()
+	default:
+		l.Fail(c, Unavailable.Err())
+	}
+}
+
+// CheckQuery refuses a query that is malformed or has a parameter twice:
+// parsers differ in which of the two values they use.
+func (l *Listener) CheckQuery(c *gin.Context) {
+	if wrong := queryErrors(c.Request.URL.RawQuery); len(wrong) > 0 {
+		l.Fail(c, wrong)
+		return
+	}
+	c.Next()
+}
+
+func queryErrors(query string) (wrong InputErrors) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return InputErrors{{"query", "is malformed"}}
+	}
+	for name, given := range values {
+		if len(given) > 1 {
+			wrong = append(wrong, FieldError{"query." + shorten(name), "is given more than once"})
+		}
+	}
+	return wrong
+}
+
+// readJSON reads the whole body before a handler runs, so that a body that is
+// cut short, too large, too slow or no JSON is the client's error.
+func (l *Listener) readJSON(limit int64) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		r := c.Request
+		if r.Body == nil || r.Body == http.NoBody || r.Method == http.MethodGet {
+			c.Next()
+			return
+		}
+		body, err := ReadBody(c, limit)
+		if err == nil && len(body) > 0 && !isJSON(r.Header) {
+			err = UnsupportedMedia.Err()
+		}
+		if err != nil {
+			l.Fail(c, err)
+			return
+		}
+		r.Header.Set("Content-Type", "application/json") // in the one spelling that huma compares with
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		c.Next()
+	}
+}
+
+// ReadBody returns the body of a request. It fails for one that is longer than
+// limit, too slow or cut short; the error is to be passed to Fail.
+func ReadBody(c *gin.Context, limit int64) ([]byte, error) {
+	var buf bytes.Buffer
+	if n := c.Request.ContentLength; n > 0 && n <= limit {
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
+	var large *http.MaxBytesError
+	var network net.Error
+	switch {
+	case errors.As(err, &large):
+		return nil, BodyTooLarge.Err()
+	case errors.As(err, &network) && network.Timeout():
+		return nil, RequestTimeout.Err()
+	case err != nil:
+		return nil, MalformedBody.Err()
+	}
+	return buf.Bytes(), nil
+}
+
+func isJSON(h http.Header) bool {
+	media, params, err := mime.ParseMediaType(strings.Join(h.Values("Content-Type"), ",")) // two do not parse
+	charset, given := params["charset"]
+	encoding := h.Get("Content-Encoding")
+	return err == nil && media == "application/json" && (!given || strings.EqualFold(charset, "utf-8")) &&
+		(encoding == "" || strings.EqualFold(encoding, "identity"))
+}
+
+// BearerToken returns the token of the one Authorization header. It returns ""
+// for no header, for more than one, and for another scheme.
+func BearerToken(h http.Header) string {
+	given := h.Values("Authorization")
+	if len(given) != 1 {
+		return ""
+	}
+	scheme, token, _ := strings.Cut(given[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return token
+}

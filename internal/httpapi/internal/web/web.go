@@ -1,0 +1,139 @@
+// Package web holds what the public and the operator's listener share: the
+// router and its middleware, strict JSON, the one table that turns errors into
+// problems, the health routes, the documentation page, and the shapes that both
+// APIs answer with.
+//
+// It has no route of either API, calls no service but the readiness check, and
+// holds no secret. Together with the two packages that use it, it is the only
+// code that imports gin and huma.
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+)
+
+// Options are the settings that both listeners have in common.
+type Options struct {
+	Log     *slog.Logger
+	Version string
+	// TrustedProxies are the networks whose X-Forwarded-For is believed. They
+	// must be valid.
+	TrustedProxies []string
+	// InFlight bounds by its capacity the requests that are worked on at once.
+	// Listeners with the same channel share the bound.
+	InFlight chan struct{}
+	// Observe is called once for each request, with the pattern of its route.
+	Observe func(route, method string, status int, elapsed time.Duration)
+	// Ready returns why the service cannot be used now, or nil.
+	Ready func(ctx context.Context) error
+}
+
+// Audience is the kind of client that a listener serves.
+type Audience int
+
+// The audiences.
+const (
+	Public Audience = iota // mini-programs and WeChat
+	Admin                  // the operator
+)
+
+// Listener is the router of one listener and the JSON API on it.
+type Listener struct {
+	*gin.Engine
+	// API is nil until ServeJSON.
+	API      huma.API
+	audience Audience
+	options  Options
+}
+
+// New returns a Listener without routes: every request gets 404.
+//
+// gin's defaults are made strict: no redirects, 405 for a wrong method, and no
+// proxy trusted unless configured.
+func New(a Audience, o Options) *Listener {
+	configureHuma()
+	gin.SetMode(gin.ReleaseMode)
+	l := &Listener{Engine: gin.New(), audience: a, options: o}
+	l.HandleMethodNotAllowed = true
+	l.RedirectTrailingSlash = false
+	if err := l.SetTrustedProxies(o.TrustedProxies); err != nil {
+		panic(err) // must have been checked
+	}
+	l.NoRoute(func(c *gin.Context) { l.Fail(c, NotFound.Err()) })
+	l.NoMethod(func(c *gin.Context) { l.Fail(c, MethodNotAllowed.Err()) })
+	l.Use(addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders, l.limitInFlight)
+	return l
+}
+
+// configureHuma sets huma's package variables: field names are compared
+// exactly, and each error that huma makes itself is a Problem.
+var configureHuma = sync.OnceFunc(func() {
+	huma.ValidateStrictCasing = true
+	huma.DefaultArrayNullable = false
+	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError {
+		return humaProblem(context.Background(), status, errs)
+	}
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, _ string, errs ...error) huma.StatusError {
+		return humaProblem(ctx.Context(), status, errs)
+	}
+})
+
+// ServeJSON creates the API. Routes that are registered afterwards take JSON
+// bodies of at most maxBody bytes and nothing else.
+func (l *Listener) ServeJSON(title, about string, maxBody int64) {
+	l.Use(l.readJSON(maxBody))
+	c := huma.DefaultConfig(title, l.options.Version)
+	c.Info.Description = about + " Errors are application/problem+json (RFC 9457); compare their `code`."
+	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"bearer": {Type: "http", Scheme: "bearer"}}
+	c.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
+	c.DocsPath, c.SchemasPath = "", "" // huma's own pages load scripts from other hosts
+	c.CreateHooks = nil                // no $schema field in answers
+	l.API = humagin.New(l.Engine, c)
+	l.healthRoutes()
+	l.docsRoutes(title)
+}
+
+// Route registers one operation. Errors of its handler go through the error
+// table.
+func Route[I, O any](l *Listener, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // readJSON has done both
+	huma.Register(l.API, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, l.problem(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// Nothing is an input without parameters or an answer without a body.
+type Nothing struct{}
+
+// BearerAuth is the security requirement of an operation that needs a token.
+var BearerAuth = []map[string][]string{{"bearer": {}}}
+
+// Log returns the listener's logger.
+func (l *Listener) Log() *slog.Logger { return l.options.Log }
+
+// Server returns an http.Server with the limits that a listener on the
+// Internet needs. The caller serves and shuts it down.
+func (l *Listener) Server() *http.Server {
+	return &http.Server{
+		Handler:           l,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      requestTime + 3*time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(l.options.Log.Handler(), slog.LevelDebug), // broken client connections
+	}
+}

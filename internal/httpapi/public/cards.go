@@ -1,0 +1,136 @@
+package public
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/member"
+)
+
+type cardExtInput struct {
+	Body struct {
+		Cards []wantedCard `json:"cards" minItems:"1" maxItems:"10"`
+	}
+}
+
+type wantedCard struct {
+	CardID   string `json:"card_id" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
+	OuterStr string `json:"outer_str,omitempty" doc:"The channel, at most 128 bytes; comes back in WeChat's events."`
+}
+
+// Resolve checks what a schema cannot describe.
+func (in *cardExtInput) Resolve(huma.Context) []error {
+	var errs []error
+	seen := map[string]bool{}
+	for i, w := range in.Body.Cards {
+		if seen[w.CardID] {
+			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cards[%d].card_id", i), Message: "the same card twice"})
+		}
+		seen[w.CardID] = true
+		if message := web.CheckText(w.OuterStr, web.MaxOuterStr); message != "" {
+			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cards[%d].outer_str", i), Message: message})
+		}
+	}
+	return errs
+}
+
+type cardExtOutput struct {
+	Body struct {
+		CardList []signedCard `json:"cardList" doc:"Hand it to wx.addCard as it is, at once: do not keep it."`
+	}
+}
+
+type signedCard struct {
+	CardID  string `json:"cardId"`
+	CardExt string `json:"cardExt" doc:"A JSON string, signed for one use."`
+}
+
+type faceOutput struct {
+	Body struct {
+		CardID           string `json:"card_id"`
+		Title            string `json:"title,omitempty"`
+		BrandName        string `json:"brand_name,omitempty"`
+		LogoURL          string `json:"logo_url,omitempty"`
+		Color            string `json:"color,omitempty" example:"Color010"`
+		BackgroundPicURL string `json:"background_pic_url,omitempty"`
+		Take             string `json:"take" enum:"add_card,open_card" doc:"Which way a mini-program takes this card: wx.addCard, or the open-card component."`
+
+		Prerogative   string      `json:"prerogative,omitempty" doc:"What a member gets, in the merchant's words."`
+		Description   string      `json:"description,omitempty" doc:"The terms, in the merchant's words."`
+		SupplyBonus   bool        `json:"supply_bonus" doc:"The card shows points."`
+		SupplyBalance bool        `json:"supply_balance" doc:"The card shows a balance."`
+		CustomFields  []faceField `json:"custom_fields,omitempty" doc:"What the values in a member card's fields are called."`
+	}
+}
+
+// faceField is the name of one custom field. One of the two names is set.
+type faceField struct {
+	Field    string `json:"field" enum:"custom_field1,custom_field2,custom_field3"`
+	Name     string `json:"name,omitempty"`
+	NameType string `json:"name_type,omitempty" example:"FIELD_NAME_TYPE_LEVEL" doc:"A name of WeChat's own, which it shows in the holder's language."`
+}
+
+func (a *api) cardRoutes() {
+	web.Route(a.Listener, a.requireSession(huma.Operation{
+		OperationID: "cardExt", Method: http.MethodPost, Path: "/v1/card-ext", Tags: []string{"cards"},
+		Summary: "Signed cards for wx.addCard", Errors: []int{400, 401, 404, 409, 413, 415, 429, 503},
+	}), a.cardExt)
+	web.Route(a.Listener, huma.Operation{
+		OperationID: "card", Method: http.MethodGet, Path: "/v1/cards/{card_id}", Tags: []string{"cards"},
+		Summary: "The face of a card", Errors: []int{404, 429, 503},
+	}, a.face)
+}
+
+func (a *api) cardExt(ctx context.Context, in *cardExtInput) (*cardExtOutput, error) {
+	wants := make([]cardlist.Request, len(in.Body.Cards))
+	for i, w := range in.Body.Cards {
+		wants[i] = cardlist.Request{CardID: w.CardID, OuterStr: w.OuterStr}
+	}
+	items, err := a.CardLists.Make(ctx, sessionOf(ctx).MemberID, wants)
+	if item := (*cardlist.ItemError)(nil); errors.As(err, &item) {
+		err = web.AtField(item.Err, "cards", item.Index, "card_id")
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out cardExtOutput
+	out.Body.CardList = make([]signedCard, len(items))
+	for i, item := range items {
+		out.Body.CardList[i] = signedCard(item)
+	}
+	return &out, nil
+}
+
+func (a *api) face(ctx context.Context, in *web.CardPath) (*faceOutput, error) {
+	c, err := a.Catalogue.Get(ctx, in.CardID)
+	if err != nil {
+		return nil, err
+	}
+	var out faceOutput
+	b := &out.Body
+	b.CardID, b.Title, b.BrandName, b.LogoURL = c.ID, c.Title, c.BrandName, c.LogoURL
+	b.Color, b.BackgroundPicURL, b.Take = c.Color, c.BackgroundPicURL, c.ClaimMethod()
+	b.Prerogative, b.Description = c.Prerogative, c.Description
+	b.SupplyBonus, b.SupplyBalance = c.SupplyBonus, c.SupplyBalance
+	for i, f := range c.CustomFields {
+		if f != (card.CustomField{}) {
+			b.CustomFields = append(b.CustomFields, faceField{fmt.Sprintf("custom_field%d", i+1), f.Name, f.Type})
+		}
+	}
+	return &out, nil
+}
+
+func memberCards(cards []member.Card) []web.MemberCard {
+	out := make([]web.MemberCard, len(cards))
+	for i, c := range cards {
+		out[i] = web.MemberCardOf(c)
+	}
+	return out
+}

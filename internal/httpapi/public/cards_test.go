@@ -1,0 +1,43 @@
+package public_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/addcard/addcard/internal/testing/apptest"
+	"github.com/addcard/addcard/internal/wechatsim"
+)
+
+func TestFace(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	cardID := w.Card(func(base, c map[string]any) {
+		c["background_pic_url"] = "https://mmbiz.qlogo.cn/a/0"
+		c["prerogative"], base["description"] = "双倍积分", "一元一分"
+		c["supply_bonus"], c["supply_balance"] = true, false
+		c["custom_field1"] = map[string]any{"name_type": "FIELD_NAME_TYPE_LEVEL"}
+		c["custom_field3"] = map[string]any{"name": "里程"}
+	})
+	s := w.Serve()
+	got := s.Get("/v1/cards/"+cardID, "")
+	var face map[string]any
+	got.JSON(t, &face)
+	for name, want := range map[string]any{
+		"prerogative": "双倍积分", "description": "一元一分", "supply_bonus": true, "supply_balance": false,
+		"card_id": cardID, "title": "会员卡", "brand_name": "示例", "color": "Color010", "take": "add_card",
+		"logo_url": "http://mmbiz.qpic.cn/a/0", "background_pic_url": "https://mmbiz.qlogo.cn/a/0",
+	} {
+		if face[name] != want {
+			t.Errorf("%s: got %v, want %v", name, face[name], want)
+		}
+	}
+	want := `"custom_fields":[{"field":"custom_field1","name_type":"FIELD_NAME_TYPE_LEVEL"},{"field":"custom_field3","name":"里程"}]`
+	if !strings.Contains(string(got.Body), want) {
+		t.Errorf("got %s, want %s in it", got.Body, want)
+	}
+	if strings.Contains(string(got.Body), "null") {
+		t.Errorf("null in %s", got.Body)
+	}
+	s.Get("/v1/cards/pUnknown", "").Problem(t, 404, "card_not_found")
+	s.Get("/v1/cards/has%20space", "").Problem(t, 422, "invalid_input")
+}

@@ -1,0 +1,101 @@
+package public
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+
+	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
+)
+
+type loginInput struct {
+	Body struct {
+		Code string `json:"code" minLength:"1" maxLength:"256" pattern:"^[!-~]+$" doc:"What wx.login gave; it can be used once."`
+	}
+}
+
+type loginOutput struct {
+	Body struct {
+		Token     string  `json:"token" doc:"Send it as Authorization: Bearer."`
+		TokenType string  `json:"token_type" enum:"Bearer"`
+		ExpiresIn int64   `json:"expires_in" doc:"Seconds. There is no refresh: wx.login is silent, log in again."`
+		Member    account `json:"member"`
+	}
+}
+
+type account struct {
+	ID    string           `json:"id" format:"uuid"`
+	Cards []web.MemberCard `json:"cards" doc:"Oldest first; issued cards, not yet in the wallet, are among them."`
+}
+
+type accountOutput struct{ Body account }
+
+func (a *api) sessionRoutes() {
+	web.Route(a.Listener, huma.Operation{
+		OperationID: "login", Method: http.MethodPost, Path: "/v1/session", Tags: []string{"session"},
+		Summary: "Sign in with a wx.login code", Errors: []int{400, 401, 403, 413, 415, 429, 503},
+	}, a.login)
+	web.Route(a.Listener, a.requireSession(huma.Operation{
+		OperationID: "logout", Method: http.MethodDelete, Path: "/v1/session", Tags: []string{"session"},
+		Summary: "Sign out: the token is dead on every replica within a second", DefaultStatus: http.StatusNoContent,
+		Errors: []int{401, 429, 503},
+	}), func(ctx context.Context, _ *web.Nothing) (*web.Nothing, error) {
+		return nil, a.Sessions.Logout(ctx, sessionOf(ctx))
+	})
+	web.Route(a.Listener, a.requireSession(huma.Operation{
+		OperationID: "me", Method: http.MethodGet, Path: "/v1/me", Tags: []string{"session"},
+		Summary: "The member and their cards", Errors: []int{401, 429, 503},
+	}), func(ctx context.Context, _ *web.Nothing) (*accountOutput, error) {
+		me, err := a.account(ctx, sessionOf(ctx).MemberID)
+		return &accountOutput{me}, err
+	})
+}
+
+func (a *api) login(ctx context.Context, in *loginInput) (*loginOutput, error) {
+	token, s, err := a.Sessions.Login(ctx, in.Body.Code)
+	if err != nil {
+		return nil, err
+	}
+	var out loginOutput
+	if out.Body.Member, err = a.account(ctx, s.MemberID); err != nil {
+		return nil, err
+	}
+	out.Body.Token, out.Body.TokenType = token, "Bearer"
+	out.Body.ExpiresIn = int64(s.ExpiresAt.Sub(s.IssuedAt).Seconds())
+	return &out, nil
+}
+
+func (a *api) account(ctx context.Context, memberID string) (account, error) {
+	cards, err := a.Members.Cards(ctx, memberID)
+	return account{ID: memberID, Cards: memberCards(cards)}, err
+}
+
+type sessionKey struct{}
+
+// sessionOf returns the session of a request that requireSession let through.
+func sessionOf(ctx context.Context) auth.Session {
+	s, _ := ctx.Value(sessionKey{}).(auth.Session)
+	return s
+}
+
+// requireSession has an operation check the session and the member's limit
+// before it reads the request.
+func (a *api) requireSession(op huma.Operation) huma.Operation {
+	op.Security = web.BearerAuth
+	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		c := humagin.Unwrap(ctx)
+		s, err := a.Sessions.Verify(web.BearerToken(c.Request.Header))
+		if err == nil && !a.members.allow(s.MemberID) {
+			err = web.RateLimited.Err()
+		}
+		if err != nil {
+			a.Fail(c, err)
+			return
+		}
+		next(huma.WithValue(ctx, sessionKey{}, s))
+	})
+	return op
+}
