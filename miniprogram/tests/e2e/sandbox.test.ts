@@ -117,7 +117,10 @@ test('the switches: no network, and an outage of WeChat', async () => {
   await mini.getByRole('button', { name: '立即领取' }).click()
   await mini.getByText('网络不可用').waitFor()
   await page.getByLabel('手机断网').uncheck()
+  // The fault must be in force before the card is taken.
+  const fault = page.waitForResponse((response) => response.url().endsWith('/_sim/faults'))
   await page.getByLabel('微信接口故障').check()
+  await fault
   await mini.getByRole('button', { name: '立即领取' }).click()
   await page.getByRole('dialog').getByRole('button', { name: '领取', exact: true }).click()
   await mini.getByText('激活中').waitFor()
