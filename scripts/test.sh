@@ -1,47 +1,76 @@
 #!/usr/bin/env bash
-# All checks, as `make test` and CI run them. What is missing is installed where
-# that is possible (Debian, as root), else named; nothing is skipped for it.
+# Runs all checks, as `make test` and CI do. No check is skipped because a tool
+# is missing: the tool is installed, or the run ends with a list of what to
+# install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-missing=()
-packages=()
-command -v go >/dev/null || missing+=("Go 1.26.6 or newer")
-command -v git >/dev/null || packages+=(git)
-command -v curl >/dev/null || packages+=(curl) # the documentation's commands use it
-command -v redis-server >/dev/null || packages+=(redis-server)
-command -v redis-sentinel >/dev/null || packages+=(redis-sentinel)
-command -v strace >/dev/null || packages+=(strace)
+usage() {
+	cat <<'USAGE'
+usage: scripts/test.sh
+
+Runs all checks. Tools that are missing are installed first when this runs as
+root on Debian; what is going to be installed is printed before.
+
+environment:
+  INSTALL=0   install nothing: list what is missing and exit with 1
+USAGE
+}
+case "$*" in
+"") ;;
+-h | --help) usage; exit 0 ;;
+*) usage >&2; exit 2 ;;
+esac
+case "${INSTALL:-1}" in
+0 | 1) ;;
+*) echo "scripts/test.sh: INSTALL is 0 or 1, not \"$INSTALL\"" >&2; usage >&2; exit 2 ;;
+esac
+
+missing=()  # what only the user can install
+packages=() # Debian packages
+has() { command -v "$1" >/dev/null; }
+
+has go || missing+=("Go $(sed -n 's/^go //p' go.mod) or newer, https://go.dev/dl")
+has git || packages+=(git)
+has curl || packages+=(curl) # the documentation's commands use it
+has redis-server || packages+=(redis-server)
+has redis-sentinel || packages+=(redis-sentinel)
+has strace || packages+=(strace)
 # Debian keeps PostgreSQL's own programs out of the PATH.
-if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+if ! has initdb && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
 	packages+=(postgresql)
 fi
-if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
+if ! has gcc && ! has clang; then
 	packages+=(gcc libc6-dev) # the race detector needs them
 fi
-# The sample mini-program: Node.js, a browser, and a font without which Chinese is boxes.
-command -v node >/dev/null || packages+=(nodejs)
-command -v npm >/dev/null || packages+=(npm)
-if [ ! -x "${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then
+# The sample mini-program: Node.js, a browser, and a font with Chinese characters.
+has node || packages+=(nodejs)
+has npm || packages+=(npm)
+if [ ! -x "${CHROMIUM:-}" ] && ! has chromium && ! has chromium-browser && ! has google-chrome && ! has google-chrome-stable; then
 	packages+=(chromium)
 fi
 if [ -z "$(fc-list :lang=zh 2>/dev/null)" ]; then
 	packages+=(fontconfig fonts-noto-cjk)
 fi
-if [ ${#packages[@]} -gt 0 ]; then
-	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-		echo "== installing ${packages[*]}" >&2
-		apt-get update -qq
-		apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
-	else
-		missing+=("Debian packages: ${packages[*]}")
-	fi
+
+if [ ${#packages[@]} -gt 0 ] && [ "${INSTALL:-1}" = 1 ] && [ "$(id -u)" = 0 ] && has apt-get; then
+	echo "== installing Debian packages: ${packages[*]}" >&2
+	echo "   (make test INSTALL=0 lists what is missing instead)" >&2
+	apt-get update -qq
+	apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+	packages=()
 fi
-if command -v node >/dev/null && [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
+if has node && [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
 	missing+=("Node.js 20 or newer; this is $(node --version)")
+fi
+if [ ${#packages[@]} -gt 0 ]; then
+	printf 'missing: Debian package %s\n' "${packages[@]}" >&2
+	echo "to install them: apt-get install --no-install-recommends ${packages[*]}" >&2
 fi
 if [ ${#missing[@]} -gt 0 ]; then
 	printf 'missing: %s\n' "${missing[@]}" >&2
+fi
+if [ $((${#packages[@]} + ${#missing[@]})) -gt 0 ]; then
 	exit 1
 fi
 

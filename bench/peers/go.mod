@@ -3,7 +3,7 @@ module github.com/addcard/addcard/bench/peers
 go 1.26.6
 
 require (
-	addcard v0.0.0
+	github.com/addcard/addcard v0.0.0
 	github.com/ArtisanCloud/PowerWeChat/v3 v3.4.38
 	github.com/silenceper/wechat/v2 v2.1.10
 )
@@ -31,4 +31,4 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
 
-replace addcard => ../..
+replace github.com/addcard/addcard => ../..

@@ -1,7 +1,7 @@
 /**
- * Builds the mini-program for a browser: every page and component with WeChat's
- * own template compiler, styles through postcss, code through esbuild, and the
- * run time of this folder around them. One script comes out.
+ * Builds the mini-program for a browser, as one script: templates with WeChat's
+ * template compiler, styles with postcss, code with esbuild, and the run time of
+ * this folder.
  */
 import { build } from 'esbuild'
 import { TmplGroup } from 'glass-easel-template-compiler'
@@ -14,11 +14,11 @@ const here = dirname(fileURLToPath(import.meta.url))
 
 export interface Built {
   script: string
-  /** Every file that went in: what to watch. */
+  /** All input files, for watching. */
   files: string[]
 }
 
-/** Builds the mini-program in src, a folder with an app.json. It throws what is wrong, with file and line. */
+/** Builds the mini-program in src, a folder with an app.json. Errors name the file and the line. */
 export async function buildMiniProgram(src: string): Promise<Built> {
   const files = new Set<string>()
   const read = (path: string) => {
@@ -78,16 +78,16 @@ function parseConfig(path: string, text: string): Record<string, unknown> {
   }
 }
 
-/** A page or a component with its static configuration. */
+/** A page or component with its static configuration. */
 export interface Part {
   path: string
   page: boolean
   config: Record<string, unknown>
-  /** What its class names begin with; empty for pages. */
+  /** The prefix of its class names; empty for pages. */
   scope: string
 }
 
-/** Follows usingComponents from the pages on. */
+/** Collects the pages and, through usingComponents, their components. */
 function collect(pages: string[], json: (path: string) => Record<string, unknown>): Part[] {
   const parts = new Map<string, Part>()
   const add = (path: string, page: boolean) => {
@@ -110,7 +110,7 @@ interface TemplateError {
   startColumn: number
 }
 
-/** The generated code of all templates, as one expression: path → template. */
+/** Compiles all templates into one expression: path → template. */
 function compileTemplates(paths: string[], read: (path: string) => string): string {
   const group = new TmplGroup()
   try {

@@ -1,10 +1,10 @@
-/** WXSS to CSS: rpx, the page element, and class names that stay inside their component. */
+/** Translates WXSS to CSS: rpx, the page element, and class names that apply in their component only. */
 import postcss from 'postcss'
 import selectorParser from 'postcss-selector-parser'
 
 /**
- * Compiles the style sheet of path. Its class names begin with scope, as glass-easel writes them; those of a
- * page stay.
+ * Compiles the style sheet of path. Class names get the prefix scope, as in glass-easel; those of a page, whose
+ * scope is empty, stay as they are.
  */
 export function compileStyle(wxss: string, scope: string, path = 'a.wxss'): string {
   const selectors = selectorParser((root) => {
@@ -41,6 +41,6 @@ export function compileStyle(wxss: string, scope: string, path = 'a.wxss'): stri
   return root.toString()
 }
 
-/** 750rpx is the width of the screen. */
+/** 750rpx are the width of the screen. */
 const rpxToVw = (value: string): string =>
   value.replace(/(-?[\d.]+)rpx\b/g, (_, n: string) => `${Number(n) / 7.5}vw`)

@@ -4,4 +4,4 @@ import { root } from './programs.ts'
 import { buildSite } from './site.ts'
 
 await buildSite(join(root, 'dist'))
-console.log('built: go run ./cmd/sandbox serves it')
+console.log('built; go run ./cmd/sandbox serves the page')

@@ -1,4 +1,4 @@
-/** The Go programs that the mini-program is run against. */
+/** Builds the Go programs that the mini-program runs against. */
 import { execFile } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -8,7 +8,7 @@ export const repository = resolve(root, '..')
 
 const folder = join(root, 'node_modules/.cache/addcard')
 
-/** Builds sandbox and server from the repository as it is; returns their folder. What is up to date is not linked again. */
+/** Builds sandbox and server from the working tree, if they are not up to date, and returns their folder. */
 export async function buildPrograms(): Promise<string> {
   await promisify(execFile)(
     'go',

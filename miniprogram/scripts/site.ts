@@ -1,4 +1,4 @@
-/** The page that the sandbox serves: the mini-program, and the phone around it. */
+/** Builds the page that the sandbox serves: the mini-program and the phone around it. */
 import { build } from 'esbuild'
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { root } from './programs.ts'
 
 const shell = join(root, 'host/shell')
 
-/** Writes everything into folder. A broken mini-program is thrown, and told to a page that is open. */
+/** Writes the page into folder. If the build fails, it throws the error and also writes it for a page that is open. */
 export async function buildSite(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
   const stamp = String(Date.now())

@@ -1,6 +1,7 @@
 /**
- * `npm start`: the sandbox with the mini-program in a phone, rebuilt on change.
- * What follows -- goes to the sandbox, see `go run ./cmd/sandbox --help`.
+ * `npm start`: runs the sandbox with the mini-program in a phone, and rebuilds the
+ * mini-program when a file changes. Arguments after -- are those of the sandbox,
+ * see `go run ./cmd/sandbox --help`.
  */
 import { spawn } from 'node:child_process'
 import { watch } from 'node:fs'
@@ -16,14 +17,14 @@ await buildSite(dist).catch((error: unknown) => {
 
 const programs = await buildPrograms().catch((error: unknown) => {
   console.error(String(error))
-  console.error('the sandbox needs Go, see the first lines of the repository’s README')
+  console.error('the sandbox needs Go; see “Try it” in the README of the repository')
   process.exit(1)
 })
 const sandbox = spawn(join(programs, 'sandbox'), ['--miniprogram', dist, ...process.argv.slice(2)], {
   cwd: repository,
   stdio: 'inherit',
 })
-// Ctrl-C in a terminal reaches the sandbox by itself.
+// In a terminal, Ctrl-C reaches the sandbox directly.
 process.on('SIGINT', () => process.stdin.isTTY || sandbox.kill('SIGINT'))
 process.on('SIGTERM', () => sandbox.kill('SIGTERM'))
 sandbox.on('exit', (code) => process.exit(code ?? 0))

@@ -1,4 +1,4 @@
-/** TypeScript declarations of an OpenAPI document's schemas: the part of JSON Schema that the server uses. */
+/** Writes TypeScript declarations for the schemas of an OpenAPI document. Supports the part of JSON Schema that the server uses. */
 
 interface Schema {
   $ref?: string
@@ -15,7 +15,7 @@ export interface Document {
   components: { schemas: Record<string, Schema> }
 }
 
-/** The text of a module with one declaration for each schema. */
+/** Returns the text of a module with a declaration for each schema. */
 export function format(document: Document): string {
   const declarations = Object.entries(document.components.schemas)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -54,13 +54,13 @@ const grouped = (type: string) => (type.includes(' | ') ? `(${type})` : type)
 
 function objectOf(schema: Schema, indent: string): string {
   const inner = `${indent}  `
-  const lines = Object.entries(schema.properties ?? {}).map(([name, member]) => {
+  const lines = Object.entries(schema.properties ?? {}).map(([name, field]) => {
     const optional = schema.required?.includes(name) ? '' : '?'
-    return `${comment(member, inner)}${inner}${name}${optional}: ${typeOf(member, inner)}`
+    return `${comment(field, inner)}${inner}${name}${optional}: ${typeOf(field, inner)}`
   })
   const rest = schema.additionalProperties
   if (rest && lines.length === 0) return `Record<string, ${rest === true ? 'unknown' : typeOf(rest, indent)}>`
-  if (rest) lines.push(`${inner}[member: string]: unknown`)
+  if (rest) lines.push(`${inner}[field: string]: unknown`)
   return `{\n${lines.join('\n')}\n${indent}}`
 }
 

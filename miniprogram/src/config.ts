@@ -1,8 +1,8 @@
-/** What differs between the versions of the mini-program: fill in these values. */
+/** Settings that differ between the versions of the mini-program. Fill them in. */
 interface Environment {
-  /** Where addcard answers; https and a registered request domain outside DevTools. */
+  /** The address of addcard. Outside DevTools it must use https and be one of the request domains. */
   baseUrl: string
-  /** The card that is handed out when the page was opened without ?card_id=. */
+  /** The card that is offered if the page is opened without ?card_id=. */
   cardId: string
 }
 
@@ -15,8 +15,8 @@ const environments: Record<'develop' | 'trial' | 'release', Environment> = {
 
 export const environment = (): Environment => environments[wx.getAccountInfoSync().miniProgram.envVersion]
 
-/** WeChat's open-card component (开卡组件); the same for every merchant. */
+/** AppID of WeChat's open-card component (开卡组件), the same for all merchants. */
 export const openCardAppId = 'wxeb490c6f9b154ef9'
 
-/** How long an answer of the server may take, in milliseconds. */
+/** How long a response of the server may take, in milliseconds. */
 export const requestTimeout = 10_000

@@ -1,6 +1,6 @@
-/** Numbers, times and colours as the user reads them. Formatting lives here and nowhere else. */
+/** Formats numbers, times and colours for the user. All formatting is in this file. */
 
-/** Fen as yuan: 1234 → "12.34". */
+/** Formats fen as yuan: 1234 → "12.34". */
 export function yuan(fen: number): string {
   const text = String(Math.abs(fen)).padStart(3, '0')
   return `${fen < 0 ? '-' : ''}${grouped(text.slice(0, -2))}.${text.slice(-2)}`
@@ -12,17 +12,17 @@ export const signed = (n: number, text: string): string => (n > 0 ? `+${text}` :
 
 const grouped = (digits: string): string => digits.replace(/\B(?=(\d{3})+$)/g, ',')
 
-/** A card's number in fours: "1234 5678 9012 3456". */
+/** Groups a card number: "1234 5678 9012 3456". */
 export const inFours = (number: string): string => number.replace(/(.{4})(?=.)/g, '$1 ')
 
-/** An RFC 3339 time on this phone's clock: "2026-11-25 09:31". */
+/** Formats an RFC 3339 time in the phone's time zone: "2026-11-25 09:31". */
 export function moment(time: string): string {
   const at = new Date(time)
   const two = (n: number) => String(n).padStart(2, '0')
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`
 }
 
-/** WeChat's names of card colours. */
+/** WeChat's names for card colours. */
 const colours: Record<string, string> = {
   Color010: '#63b359',
   Color020: '#2c9f67',

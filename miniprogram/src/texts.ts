@@ -1,4 +1,4 @@
-/** Every word that the user reads, in both languages. */
+/** All texts that users read, in Chinese and English. */
 import type { FaceField } from './services/api'
 import { ApiError, type ErrorCode } from './services/http'
 
@@ -11,18 +11,18 @@ const zh = {
   restore: '恢复会员卡',
   activate: '填写资料并激活',
   view: '查看我的会员卡',
-  free: '免费领取，卡片会放进微信卡包',
-  heldHint: '这张卡已在你的微信卡包里',
-  deletedHint: '你删除过这张卡，恢复后卡号和积分不变',
-  activateHint: '在微信的开卡页面填写资料，提交后即可使用',
+  free: '免费领取，领取后可在微信卡包中查看',
+  heldHint: '已领取，可在微信卡包中查看',
+  deletedHint: '你曾删除此卡，恢复后卡号和积分不变',
+  activateHint: '在微信开卡页填写资料，提交后即可使用',
   privileges: '会员权益',
   rules: '使用须知',
 
-  cancelled: '已取消，随时可以再领',
-  soldOut: '这张卡已经领完了',
-  badSignature: '微信没有接受这次领取，请稍后再试',
-  takeFailed: '领取没有成功',
-  activationLost: '资料已提交，激活还没完成',
+  cancelled: '已取消领取',
+  soldOut: '会员卡已领完',
+  badSignature: '微信校验未通过，请稍后再试',
+  takeFailed: '领取失败',
+  activationLost: '资料已提交，激活未完成',
 
   bonus: '积分',
   balance: '余额（元）',
@@ -32,11 +32,11 @@ const zh = {
   statusDeleted: '已从卡包删除',
   statusUnavailable: '已失效',
   openWallet: '在微信卡包中打开',
-  openFailed: '没能打开卡包',
+  openFailed: '无法打开卡包',
 
   history: '积分与余额明细',
-  historyEmpty: '还没有变动',
-  historyEmptyHint: '消费或充值后，明细会出现在这里',
+  historyEmpty: '暂无明细',
+  historyEmptyHint: '消费或充值后，可在此查看明细',
   bonusChanged: '积分变动',
   balanceChanged: '余额变动',
   bonusUnit: '积分',
@@ -44,15 +44,15 @@ const zh = {
   more: '正在加载更多',
   noMore: '没有更多了',
 
-  noCard: '还没有会员卡',
-  noCardHint: '领取后可以在这里查看积分和余额',
+  noCard: '暂无会员卡',
+  noCardHint: '领取后可在此查看积分和余额',
   goTake: '去领取',
-  noCardId: '没有指定会员卡',
-  noCardIdHint: '请通过商家的二维码或链接打开，开发者可在 config.ts 中填写 cardId',
+  noCardId: '未指定会员卡',
+  noCardIdHint: '请扫描商家的二维码或通过链接进入；开发者请在 config.ts 中填写 cardId',
   loading: '加载中',
   failed: '加载失败',
   retry: '重试',
-  requestId: '编号',
+  requestId: '错误编号',
 }
 
 export type Texts = typeof zh
@@ -62,59 +62,59 @@ const en: Texts = {
   memberTitle: 'My card',
 
   take: 'Get the card',
-  taking: 'One moment',
+  taking: 'Adding…',
   restore: 'Restore the card',
   activate: 'Fill in the form to activate',
-  view: 'Show my card',
-  free: 'Free of charge; it goes into your WeChat wallet',
+  view: 'View my card',
+  free: 'Free. The card is added to your WeChat wallet',
   heldHint: 'This card is in your WeChat wallet',
-  deletedHint: 'You deleted this card; its number and points come back',
-  activateHint: 'WeChat asks for a few details, then the card is ready',
-  privileges: 'Privileges',
+  deletedHint: 'You deleted this card. Restoring it keeps its number and points',
+  activateHint: 'Enter your details on WeChat’s page, and the card is ready to use',
+  privileges: 'Benefits',
   rules: 'Terms',
 
-  cancelled: 'Cancelled. You can get it any time',
-  soldOut: 'There are no cards left',
-  badSignature: 'WeChat did not accept it; please try again later',
-  takeFailed: 'That did not work',
-  activationLost: 'Your details are sent, the card is not active yet',
+  cancelled: 'Cancelled',
+  soldOut: 'No cards are left',
+  badSignature: 'WeChat could not verify the card. Please try again later',
+  takeFailed: 'The card could not be added',
+  activationLost: 'Your details were submitted, but the card is not active yet',
 
   bonus: 'Points',
   balance: 'Balance (CNY)',
   statusActive: 'Active',
   statusClaimed: 'Activating',
-  statusForm: 'To be activated',
+  statusForm: 'Not activated',
   statusDeleted: 'Deleted from the wallet',
   statusUnavailable: 'No longer valid',
   openWallet: 'Open in WeChat wallet',
-  openFailed: 'The wallet did not open',
+  openFailed: 'The wallet could not be opened',
 
   history: 'Points and balance',
-  historyEmpty: 'Nothing yet',
-  historyEmptyHint: 'Purchases and top-ups appear here',
+  historyEmpty: 'No activity yet',
+  historyEmptyHint: 'Purchases and top-ups will appear here',
   bonusChanged: 'Points changed',
   balanceChanged: 'Balance changed',
   bonusUnit: 'points',
   balanceUnit: 'CNY',
   more: 'Loading more',
-  noMore: 'That is all',
+  noMore: 'No more entries',
 
   noCard: 'No card yet',
-  noCardHint: 'Your points and balance will be here',
+  noCardHint: 'Get the card to see your points and balance here',
   goTake: 'Get the card',
-  noCardId: 'Which card?',
-  noCardIdHint: "Open this page by the shop's QR code or link; developers fill in cardId in config.ts",
+  noCardId: 'No card selected',
+  noCardIdHint: 'Scan the shop’s QR code or open its link. Developers: set cardId in config.ts',
   loading: 'Loading',
-  failed: 'It did not load',
+  failed: 'Loading failed',
   retry: 'Try again',
-  requestId: 'Reference',
+  requestId: 'Error ID',
 }
 
 const english = !wx.getAppBaseInfo().language.startsWith('zh')
 
 export const texts: Texts = english ? en : zh
 
-/** WeChat's own names of custom fields, spelt as it spells them. */
+/** WeChat's names for custom fields, in WeChat's spelling. */
 const fieldNames: Record<string, [zh: string, en: string]> = {
   FIELD_NAME_TYPE_LEVEL: ['等级', 'Level'],
   FIELD_NAME_TYPE_COUPON: ['优惠券', 'Coupons'],
@@ -126,40 +126,43 @@ const fieldNames: Record<string, [zh: string, en: string]> = {
   FIELD_NAME_TYPE_TIMS: ['次数', 'Times'],
 }
 
-/** What a custom field is called: the merchant's name, or WeChat's in the user's language. */
+/** The label of a custom field: the merchant's own, or WeChat's name in the user's language. */
 export function fieldName(field: FaceField): string {
   const [zhName, enName] = fieldNames[field.name_type ?? ''] ?? ['其他', 'Other']
   return field.name || (english ? enName : zhName)
 }
 
-/** What the user is told of an error; what is not here is the text after ??. */
+/** What the user reads about an error; reason has the text for all other errors. */
 const reasons: Partial<Record<ErrorCode, [zh: string, en: string]>> = {
-  offline: ['网络不可用，请检查网络后重试', 'You seem to be offline'],
-  timeout: ['网络太慢，请稍后再试', 'The network is too slow; try again later'],
-  login_failed: ['微信登录没有成功，请重试', 'Signing in to WeChat failed; try again'],
-  login_code_invalid: ['微信登录没有成功，请重试', 'Signing in to WeChat failed; try again'],
-  session_invalid: ['登录已过期，请重试', 'Your session has ended; try again'],
-  user_blocked: ['这个微信账号暂时无法使用', 'This WeChat account cannot be used'],
-  card_not_found: ['没有找到这张会员卡', 'There is no such card'],
-  card_not_claimable: ['这张卡已领完或已下架', 'This card is sold out or withdrawn'],
-  openid_unknown: ['请先在公众号里领取一次这张卡', 'Get this card in the Official Account first'],
-  code_not_yours: ['这张卡属于另一位会员', 'This card is somebody else’s'],
-  activate_ticket_invalid: ['激活超时了，请重新填写', 'That took too long; please fill in the form again'],
-  rate_limited: ['操作太频繁，请稍后再试', 'Too many requests; try again later'],
-  wechat_unavailable: ['微信暂时没有响应，请稍后再试', 'WeChat does not answer; try again later'],
-  ticket_unavailable: ['暂时不能领取，请稍后再试', 'Cards cannot be taken right now; try again later'],
+  offline: ['网络不可用，请检查网络后重试', 'You are offline. Check the connection and try again'],
+  timeout: ['网络超时，请稍后再试', 'The network is slow. Please try again later'],
+  login_failed: ['微信登录失败，请重试', 'WeChat sign-in failed. Please try again'],
+  login_code_invalid: ['微信登录失败，请重试', 'WeChat sign-in failed. Please try again'],
+  session_invalid: ['登录已过期，请重试', 'Your session has expired. Please try again'],
+  user_blocked: ['该微信账号暂时无法使用', 'This WeChat account cannot be used at the moment'],
+  card_not_found: ['会员卡不存在', 'This card does not exist'],
+  card_not_claimable: ['会员卡已领完或已下架', 'This card is sold out or was withdrawn'],
+  openid_unknown: ['请先在公众号中领取此卡', 'Please get this card in the Official Account first'],
+  code_not_yours: ['此卡属于其他会员', 'This card belongs to another member'],
+  activate_ticket_invalid: ['激活已超时，请重新填写资料', 'The form has expired. Please fill it in again'],
+  rate_limited: ['操作过于频繁，请稍后再试', 'Too many requests. Please try again later'],
+  wechat_unavailable: ['微信服务暂不可用，请稍后再试', 'WeChat is not responding. Please try again later'],
+  ticket_unavailable: [
+    '暂时无法领取，请稍后再试',
+    'Cards cannot be issued right now. Please try again later',
+  ],
 }
 
 export function reason(error: unknown): string {
   const known = error instanceof ApiError ? reasons[error.code] : undefined
   const [zhReason, enReason] = known ?? [
     '服务暂时不可用，请稍后再试',
-    'The service is not available; try again later',
+    'The service is unavailable. Please try again later',
   ]
   return english ? enReason : zhReason
 }
 
-/** What to quote to the shop when an error has no better explanation. */
+/** A reference that the user can give to the shop, for faults of the server; otherwise empty. */
 export const reference = (error: unknown): string =>
   error instanceof ApiError && error.requestId && error.status >= 500
     ? `${texts.requestId} ${error.requestId.slice(0, 8)}`

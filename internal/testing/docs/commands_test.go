@@ -14,11 +14,11 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// Every command on the pages works, and prints what they say.
+// Every command on a page works and prints what the page shows.
 func TestPages_say_what_happens(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Fatal("the pages use curl, which is not here; Debian: apt-get install curl")
+		t.Fatal("the pages use curl, which is not installed; on Debian: apt-get install curl")
 	}
 	built := build(t)
 	for _, p := range readPages(t, "README*.md", "docs/*.md") {
@@ -29,19 +29,19 @@ func TestPages_say_what_happens(t *testing.T) {
 	}
 }
 
-// stage is where one page is played.
+// stage is the environment in which one page is run.
 type stage struct {
 	t     *testing.T
-	ctx   context.Context //nolint:containedctx // lives for one page
+	ctx   context.Context // ends with the page
 	dir   string
 	env   []string
 	shell *shell
-	real  map[string]string // the addresses of the pages → those of this run
+	real  map[string]string // addresses in the pages → addresses of this run
 }
 
 func newStage(t *testing.T, built string) *stage {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience) // lives through the clean-up
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience) // must outlive the test's clean-up
 	t.Cleanup(cancel)
 	s := &stage{t: t, ctx: ctx, dir: t.TempDir()}
 	if err := install(built, s.dir); err != nil {
@@ -53,13 +53,13 @@ func newStage(t *testing.T, built string) *stage {
 	}
 	s.env = append(deployment(t), "BUILT="+built, "ROOT="+top,
 		"PATH="+os.Getenv("PATH"), "HOME="+s.dir, "TMPDIR="+s.dir, "LC_ALL=C.UTF-8",
-		"GORACE=atexit_sleep_ms=0") // the race detector makes each program stay a second
+		"GORACE=atexit_sleep_ms=0") // otherwise each program takes a second to exit under the race detector
 	s.shell = newShell(t, ctx, s.dir, s.env)
 	return s
 }
 
-// deployment is what a reader fills in: the four values that WeChat gives. Here
-// a simulated WeChat gives them.
+// deployment returns the environment of a deployment: the values that a reader
+// would fill in, for a simulated WeChat.
 func deployment(t *testing.T) []string {
 	t.Helper()
 	sim := wechatsim.New(wechatsim.Options{})
@@ -74,10 +74,10 @@ func deployment(t *testing.T) []string {
 	}
 }
 
-// play runs the page's blocks in their order.
+// play runs the blocks of the page in order.
 func (s *stage) play(p page) {
 	s.t.Helper()
-	if strings.Contains(p.text, "--write-env") { // the page's own configuration, not the stage's
+	if strings.Contains(p.text, "--write-env") { // the page brings its own configuration
 		const unset = "unset MINIPROGRAM_APP_ID MINIPROGRAM_APP_SECRET OFFICIAL_APP_ID OFFICIAL_APP_SECRET WECHAT_API_URL LISTEN_ADDR ADMIN_LISTEN_ADDR SHUTDOWN_GRACE"
 		if _, _, err := s.shell.run(unset, 0); err != nil {
 			s.t.Fatal(err)
@@ -93,7 +93,7 @@ func (s *stage) play(p page) {
 			printed, ran = s.run(at, b), true
 		case b.is("json", "text"):
 			if !ran {
-				s.t.Fatalf("%s: no command prints this", at)
+				s.t.Fatalf("%s: no command before this block", at)
 			}
 			if differs := prints(b.text, printed); differs != "" {
 				s.t.Errorf("%s: %s", at, differs)
@@ -103,7 +103,7 @@ func (s *stage) play(p page) {
 	}
 }
 
-// run runs one block and returns what it prints, with the addresses of the page.
+// run runs a block and returns its output, with the page's addresses.
 func (s *stage) run(at string, b block) string {
 	s.t.Helper()
 	want := 0
@@ -111,7 +111,7 @@ func (s *stage) run(at string, b block) string {
 		code, isExit := strings.CutPrefix(b.attrs, "exit=")
 		n, err := strconv.Atoi(code)
 		if err != nil || !isExit {
-			s.t.Fatalf("%s: an sh block is not %q", at, b.attrs)
+			s.t.Fatalf("%s: unknown attribute of an sh block: %q", at, b.attrs)
 		}
 		want = n
 	}
@@ -125,9 +125,8 @@ func (s *stage) run(at string, b block) string {
 	return s.there(printed)
 }
 
-// serve starts a service, waits until it serves and returns what it has printed
-// by then. What follows finds it: bin/server by LISTEN_ADDR, and the reader has
-// copied the ADMIN_TOKEN.
+// serve starts a service, blocks until it serves, and returns its output up to
+// then. Later blocks find LISTEN_ADDR, WECHAT and ADMIN_TOKEN in the environment.
 func (s *stage) serve(at, script string) string {
 	s.t.Helper()
 	service, err := startService(s.ctx, s.dir, s.env, script)
@@ -154,8 +153,8 @@ func (s *stage) serve(at, script string) string {
 
 var adminToken = regexp.MustCompile(`ADMIN_TOKEN of this run: (\S+)`)
 
-// here puts the addresses of this run in place of the page's, there the
-// other way round.
+// here replaces the page's addresses in text by those of this run; there does
+// the reverse.
 func (s *stage) here(text string) string {
 	for page, real := range s.real {
 		text = strings.ReplaceAll(text, page, real)

@@ -7,20 +7,22 @@ import (
 	"testing"
 )
 
-// Identifiers, codes, hashes, tokens and times are other ones in every run.
+// Identifiers, codes, hashes, tokens and times differ from run to run.
 var (
 	momentForm = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`)
 	numberForm = regexp.MustCompile(`\b\d{10}\b`)
 	randomForm = regexp.MustCompile(`[A-Za-z0-9+/=_-]{16,}`)
 )
 
-// random tells an identifier from a long word.
+// random reports whether run, a long sequence of letters and digits, is an
+// identifier and not a word.
 func random(run string) bool {
 	upper, lower := strings.ToLower(run) != run, strings.ToUpper(run) != run
 	return upper && lower || strings.ContainsAny(run, "0123456789")
 }
 
-// plain is text without what may differ.
+// plain returns text without white space, with a placeholder for each part that
+// may differ.
 func plain(text string) string {
 	text = momentForm.ReplaceAllString(text, "•")
 	text = numberForm.ReplaceAllString(text, "•")
@@ -33,7 +35,8 @@ func plain(text string) string {
 	return strings.Join(strings.Fields(text), "")
 }
 
-// prints returns how what was printed differs from what a page shows, or "".
+// prints returns a description of how printed differs from what the page shows,
+// or "" if it does not.
 func prints(page, printed string) string {
 	var form strings.Builder
 	for i, part := range strings.Split(page, "…") {
@@ -45,7 +48,7 @@ func prints(page, printed string) string {
 	if regexp.MustCompile(`(?s)^` + form.String() + `$`).MatchString(plain(printed)) {
 		return ""
 	}
-	return fmt.Sprintf("the page shows\n%s\nbut it prints\n%s", page, printed)
+	return fmt.Sprintf("the page shows\n%s\nbut the command prints\n%s", page, printed)
 }
 
 func TestPrints_tells_true_pages_from_false_ones(t *testing.T) {

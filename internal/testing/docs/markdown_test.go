@@ -1,21 +1,21 @@
-// Package docs keeps the documentation true: it runs what README and docs/
-// tell a reader to run, and compares their tables with the code. It has tests
-// only.
+// Package docs tests the documentation: it runs the commands in the READMEs and
+// in docs/, compares what they print, and compares tables with the code. It does
+// not judge the prose. It contains tests only.
 //
-// A fenced block means what the first words behind its fence say:
+// The words after a fence say what the block is:
 //
-//	```sh            run in the page's shell; every command must succeed
-//	```sh exit=1     the same, and the last command must exit with 1
-//	```sh serves     a command that goes on serving; it is interrupted when
-//	                 the page ends and must then exit with 0
-//	```json, ```text what the sh block above it prints
+//	```sh            commands for the page's shell; each must succeed
+//	```sh exit=1     the same, but the last command must exit with 1
+//	```sh serves     a command that keeps serving; it is interrupted at the
+//	                 end of the page and must then exit with 0
+//	```json, ```text the output of the sh block before it
 //
-// Other languages are not run. Each page has a folder, a shell and a simulated
-// WeChat of its own, and bin/server in its folder. Ports are free ones in place
-// of the defaults that the pages show.
+// Blocks in other languages are not run. Each page has its own directory with
+// bin/server in it, its own shell and its own simulated WeChat. Servers listen
+// on free ports; the default ports in a page are replaced by these.
 //
-// What is printed may differ from the page in white space, in identifiers,
-// hashes and times, and wherever the page has an ellipsis (…).
+// Output may differ from the page in white space, in identifiers, hashes and
+// times, and wherever the page has an ellipsis (…).
 package docs
 
 import (
@@ -28,18 +28,18 @@ import (
 
 const root = "../../.."
 
-// page is one Markdown file.
+// page is a Markdown file.
 type page struct {
-	name   string // from the root of the repository
+	name   string // path from the root of the repository
 	text   string
 	blocks []block
 }
 
-// block is one fenced block.
+// block is a fenced block.
 type block struct {
 	line  int
 	lang  string
-	attrs string // the words behind the language
+	attrs string // the words after the language
 	text  string
 }
 
@@ -100,13 +100,13 @@ func readPages(t *testing.T, patterns ...string) []page {
 	return pages
 }
 
-// allPages are all that speak to a reader.
+// allPages reads every page of the documentation.
 func allPages(t *testing.T) []page {
 	t.Helper()
 	return readPages(t, "*.md", "docs/*.md", "internal/*/README.md", "miniprogram/*.md")
 }
 
-// prose is the page without its blocks.
+// prose returns the page without the contents of its blocks.
 func (p page) prose() string {
 	text := p.text
 	for _, b := range p.blocks {
@@ -115,13 +115,13 @@ func (p page) prose() string {
 	return text
 }
 
-// headings returns the page's headings, with their marks.
+// headings returns the page's headings, including the leading # signs.
 func (p page) headings() []string {
 	return regexp.MustCompile(`(?m)^#+ .*$`).FindAllString(p.prose(), -1)
 }
 
-// table returns the cells of the rows whose first cell is a name in backticks,
-// under the name.
+// table returns the rows whose first cell is a name in backticks: the other
+// cells, by name.
 func (p page) table(t *testing.T) map[string][]string {
 	t.Helper()
 	rows := map[string][]string{}

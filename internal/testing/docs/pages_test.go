@@ -18,7 +18,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-// Both READMEs tell the same, and no more than one sits down to read.
+// Both READMEs have the same structure, and neither is too long.
 func TestREADMEs_are_one_in_two_languages(t *testing.T) {
 	t.Parallel()
 	english, chinese := readPage(t, "README.md"), readPage(t, "README.zh-CN.md")
@@ -46,7 +46,7 @@ func TestREADMEs_are_one_in_two_languages(t *testing.T) {
 			t.Errorf("line %d of the one and line %d of the other differ", e.line, c.line)
 		}
 		if e.lang == "mermaid" && arrows(e.text) != arrows(c.text) {
-			t.Error("the pictures differ")
+			t.Error("the diagrams differ")
 		}
 	}
 	for _, form := range []*regexp.Regexp{linkForm, testForm} {
@@ -56,7 +56,7 @@ func TestREADMEs_are_one_in_two_languages(t *testing.T) {
 	}
 }
 
-// arrows is a picture without its words.
+// arrows returns a diagram without its labels.
 func arrows(picture string) string {
 	return regexp.MustCompile(`(?m)( as |:).*$`).ReplaceAllString(picture, "")
 }
@@ -97,14 +97,14 @@ func hasAnchor(p page, anchor string) bool {
 	return false
 }
 
-// A figure or a promise on a page names the test that shows it.
+// Tests that a page names exist.
 func TestPages_name_tests_that_exist(t *testing.T) {
 	t.Parallel()
 	tests := testNames(t)
 	for _, p := range allPages(t) {
 		for _, m := range testForm.FindAllStringSubmatch(p.prose(), -1) {
 			if !tests[m[1]] {
-				t.Errorf("%s names %s, which is no test", p.name, m[1])
+				t.Errorf("%s names %s, which is not a test", p.name, m[1])
 			}
 		}
 	}
@@ -130,7 +130,7 @@ func testNames(t *testing.T) map[string]bool {
 	return found
 }
 
-// No page promises a route that is not served.
+// Routes that a page names are served.
 func TestPages_name_routes_that_exist(t *testing.T) {
 	t.Parallel()
 	public, admin := serve(t)
@@ -149,7 +149,7 @@ func TestPages_name_routes_that_exist(t *testing.T) {
 	}
 }
 
-// served tells a refusal by a route from that of a listener that has none.
+// served reports whether the listener has the route, whatever the route answers.
 func served(t *testing.T, method, url string) bool {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, strings.NewReplacer("{", "", "}", "").Replace(url), nil)
@@ -163,13 +163,14 @@ func served(t *testing.T, method, url string) bool {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	var problem struct{ Code string }
-	_ = json.NewDecoder(resp.Body).Decode(&problem) // of an answer without a body there is no code
+	_ = json.NewDecoder(resp.Body).Decode(&problem) // an empty body has no code
 	return problem.Code != "not_found" && problem.Code != "method_not_allowed"
 }
 
 const sampleToken = "an-operators-token-of-forty-characters-1"
 
-// serve runs a server against a simulated WeChat and returns its two addresses.
+// serve runs a server against a simulated WeChat until the test ends, and
+// returns the addresses of its listeners.
 func serve(t *testing.T) (public, admin string) {
 	t.Helper()
 	sim := wechatsim.New(wechatsim.Options{})
@@ -183,7 +184,8 @@ func serve(t *testing.T) (public, admin string) {
 		}
 	}
 	cfg, err := config.LoadSandbox(append(environ, "LISTEN_ADDR=127.0.0.1:0", "ADMIN_LISTEN_ADDR=127.0.0.1:0",
-		"ADMIN_TOKEN="+sampleToken, "WECHAT_API_URL="+wechat.URL, "DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "addcard.db"), "SHUTDOWN_GRACE=0s"))
+		"ADMIN_TOKEN="+sampleToken, "WECHAT_API_URL="+wechat.URL,
+		"DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "addcard.db"), "SHUTDOWN_GRACE=0s"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@
 
 package docs
 
-// buildFlags make the programs share the packages that the test run compiled,
-// and leave out what only a debugger reads: linking is most of the test.
+// buildFlags are those of the test run, so that the programs reuse its compiled
+// packages. -w leaves out debug information, because most of the time is spent
+// linking.
 var buildFlags = []string{"-race", "-ldflags=-w"}

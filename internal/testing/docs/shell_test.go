@@ -19,9 +19,9 @@ import (
 	"time"
 )
 
-// prelude stands in for two programs. `go run` of the sandbox runs the one that
-// was built for the test, on free ports. `make` only looks its target up: `make
-// test` would run this very test.
+// prelude replaces two programs by shell functions. `go run ./cmd/sandbox` runs
+// the sandbox that was built for the test, on free ports. `make` only checks
+// that the target exists, because `make test` would run this test again.
 const prelude = `
 go() {
 	case "$1 $2" in
@@ -34,17 +34,19 @@ go() {
 	"build -o")
 		[ "$*" = "build -o bin/ ./cmd/server" ] && [ -x bin/server ] ;;
 	*)
-		echo "the test does not know: go $*" >&2
+		echo "the test cannot run: go $*" >&2
 		return 1 ;;
 	esac
 }
 make() { grep -q "^$1:.*## " "$ROOT/Makefile" || { echo "there is no target $1" >&2; return 1; }; }
 `
 
-// patience bounds the commands of one page, on a slow machine.
+// patience is the time limit for all commands of a page, generous for a slow
+// machine.
 const patience = 90 * time.Second
 
-// shell is one sh that runs a page's blocks, so that variables live on.
+// shell is an sh process that runs all blocks of a page, so that variables keep
+// their values.
 type shell struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
@@ -83,8 +85,9 @@ func newShell(t *testing.T, ctx context.Context, dir string, env []string) *shel
 	return s
 }
 
-// run returns what a script prints and its exit code. A script that is to exit
-// with 0 runs in the shell itself, which ends at the first command that fails.
+// run runs a script and returns its output and exit code. If want is 0, the
+// script runs in the shell itself, which exits when a command fails; otherwise
+// it runs in a subshell.
 func (s *shell) run(script string, want int) (printed string, code int, err error) {
 	if want != 0 {
 		script = "set +e\n(\nset -e\n" + script + "\n)"
@@ -105,7 +108,7 @@ func (s *shell) run(script string, want int) (printed string, code int, err erro
 	return strings.TrimSuffix(printed, mark), code, err
 }
 
-// service is a command that goes on serving.
+// service is a command that keeps serving.
 type service struct {
 	cmd   *exec.Cmd
 	out   *output
@@ -113,7 +116,7 @@ type service struct {
 }
 
 func startService(ctx context.Context, dir string, env []string, script string) (*service, error) {
-	// The shell must outlive Ctrl-C to tell how its command ended.
+	// The shell must survive Ctrl-C to return the exit code of its command.
 	s := &service{command(ctx, dir, env, "-c", prelude+"trap : INT\n"+script), &output{}, make(chan error, 1)}
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
@@ -123,18 +126,19 @@ func startService(ctx context.Context, dir string, env []string, script string) 
 	return s, nil
 }
 
-// serving is the last that a program says before it serves.
+// serving matches the last output of a program before it serves.
 var serving = regexp.MustCompile(`(?m)^Serving until Ctrl-C\.\n(.+\n){3}|"msg":"serving".*\n`)
 
-// addresses are those of the pages and how the programs say theirs.
+// addresses are the addresses in the pages, with the form in which the programs
+// print theirs.
 var addresses = map[string]*regexp.Regexp{
 	"127.0.0.1:8080": regexp.MustCompile(`public API +http://(\S+)|"public":"([^"]+)"`),
 	"127.0.0.1:8081": regexp.MustCompile(`admin API +http://(\S+)|"admin":"([^"]+)"`),
 	"127.0.0.1:8082": regexp.MustCompile(`WeChat +http://(\S+)`),
 }
 
-// wait blocks until the service serves, and returns what each address of the
-// pages is in truth.
+// wait blocks until the service serves, and returns its actual address for each
+// address in the pages.
 func (s *service) wait(ctx context.Context) (map[string]string, error) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -143,9 +147,9 @@ func (s *service) wait(ctx context.Context) (map[string]string, error) {
 		case <-tick.C:
 		case err := <-s.ended:
 			s.ended <- err
-			return nil, fmt.Errorf("it ended (%w): %s", cmp.Or(err, errors.New("exit status 0")), s.out)
+			return nil, fmt.Errorf("the command ended (%w): %s", cmp.Or(err, errors.New("exit status 0")), s.out)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("it does not serve: %s", s.out)
+			return nil, fmt.Errorf("the command does not serve: %s", s.out)
 		}
 	}
 	found := map[string]string{}
@@ -157,7 +161,8 @@ func (s *service) wait(ctx context.Context) (map[string]string, error) {
 	return found, nil
 }
 
-// interrupt does what Ctrl-C does and returns how the command ended.
+// interrupt interrupts the command as Ctrl-C does, waits for it to end, and
+// returns its error.
 func (s *service) interrupt() error {
 	if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGINT); err != nil {
 		return err
@@ -168,7 +173,7 @@ func (s *service) interrupt() error {
 	return nil
 }
 
-// output collects what a command prints.
+// output collects the output of a command. It is safe for concurrent use.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -186,7 +191,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// build compiles both programs and returns the folder they are in.
+// build compiles both programs and returns their directory.
 func build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -199,7 +204,7 @@ func build(t *testing.T) string {
 	return dir
 }
 
-// install puts the server where the pages have it.
+// install links the server to bin/server in dir.
 func install(built, dir string) error {
 	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o700); err != nil {
 		return err

@@ -18,7 +18,8 @@ import (
 	"github.com/addcard/addcard/internal/config"
 )
 
-// problemsOf are what config.Load says about an environment, by variable.
+// problemsOf returns the problems that config.Load reports about environ, by
+// variable.
 func problemsOf(t *testing.T, environ ...string) map[string]string {
 	t.Helper()
 	_, err := config.Load(environ)
@@ -50,7 +51,7 @@ func TestConfiguration_is_the_one_that_is_read(t *testing.T) {
 		row := rows[name]
 		delete(rows, name)
 		if len(row) != 3 {
-			t.Errorf("%s: the table has %q", name, row)
+			t.Errorf("%s: the row is %q", name, row)
 			continue
 		}
 		want := "–"
@@ -60,11 +61,11 @@ func TestConfiguration_is_the_one_that_is_read(t *testing.T) {
 			want = "required"
 		}
 		if row[0] != want {
-			t.Errorf("%s: the table says default %s, it is %s", name, row[0], want)
+			t.Errorf("%s: the table has the default %s, want %s", name, row[0], want)
 		}
 		unreadable := problemsOf(t, name+"_FILE=/nonexistent")[name+"_FILE"] != ""
 		if secret := field.Type == reflect.TypeFor[config.Secret](); secret != (row[1] == "yes") || secret != unreadable {
-			t.Errorf("%s: the table says secret %q; it is a Secret: %v; it can be a file: %v", name, row[1], secret, unreadable)
+			t.Errorf("%s: the table has secret %q; type Secret: %v; accepted as a file: %v", name, row[1], secret, unreadable)
 		}
 	}
 	for name := range rows {
@@ -72,7 +73,7 @@ func TestConfiguration_is_the_one_that_is_read(t *testing.T) {
 	}
 }
 
-// What is copied from the page must not go into service.
+// The sample is complete, and the server refuses to start with its secrets.
 func TestConfiguration_sample_is_whole_and_refused(t *testing.T) {
 	t.Parallel()
 	for _, b := range readPage(t, "docs/configuration.md").blocks {
@@ -81,7 +82,7 @@ func TestConfiguration_sample_is_whole_and_refused(t *testing.T) {
 		}
 		sample := strings.Split(strings.TrimSpace(b.text), "\n")
 		if _, err := config.LoadSandbox(sample); err != nil {
-			t.Errorf("the sample is not a configuration: %v", err)
+			t.Errorf("the sample is not a valid configuration: %v", err)
 		}
 		refused := problemsOf(t, sample...)
 		for _, line := range sample {
@@ -95,10 +96,10 @@ func TestConfiguration_sample_is_whole_and_refused(t *testing.T) {
 		}
 		return
 	}
-	t.Error("there is no sample")
+	t.Error("the page has no sample")
 }
 
-// problems returns the status codes of the problem types of httpapi, by code.
+// problems returns the HTTP statuses in httpapi's table of problems, by code.
 func problems(t *testing.T) map[string]string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "internal/httpapi/internal/web/problemtype.go"), nil, 0)
@@ -177,7 +178,7 @@ func TestSignature_lists_every_cause(t *testing.T) {
 	}
 }
 
-// Whoever looks for a package or asks why a module is there finds a row.
+// Every package and every required module has a row.
 func TestArchitecture_lists_packages_and_modules(t *testing.T) {
 	t.Parallel()
 	rows := readPage(t, "ARCHITECTURE.md").table(t)

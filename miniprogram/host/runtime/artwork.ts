@@ -1,6 +1,6 @@
 /**
- * Pictures of cards live on WeChat's servers. Nothing leaves the machine here, so
- * a picture from there is replaced by one that is drawn.
+ * Pictures of cards are on WeChat's servers. The host makes no requests to other
+ * machines, so it replaces such a picture by a drawn one.
  */
 export function artwork(src: string): string {
   if (!/^https?:\/\/mmbiz\.q/.test(src)) return src

@@ -1,4 +1,4 @@
-/** What WeChat's built-in elements look like, and the frame around the pages. */
+/** Styles of WeChat's built-in elements and of the frame around the pages. */
 export const baseStyle = `
 * { -webkit-tap-highlight-color: transparent; }
 html, body { height: 100%; user-select: none; -webkit-user-select: none; margin: 0; overflow: hidden; font-size: 16px; -webkit-text-size-adjust: none; }

@@ -1,8 +1,8 @@
-/** The built-in elements that are more than a styled tag. */
+/** The built-in elements that need code, not only styles. */
 import type { CodeSpace } from 'glass-easel-miniprogram-adapter'
 import { artwork } from './artwork.ts'
 
-/** Makes <image> and <page-meta> known to every component. */
+/** Defines <image> and <page-meta> for all components. */
 export function defineElements(space: CodeSpace, textScale: number): void {
   const components = space.getComponentSpace()
   const image = components
@@ -28,7 +28,7 @@ export function defineElements(space: CodeSpace, textScale: number): void {
   components.setGlobalUsingComponent('page-meta', meta)
 }
 
-/** The data and the DOM element of a component that is handed as this. */
+/** The data and the DOM element of a component. */
 function parts(component: unknown) {
   const c = component as { data: Record<string, string | undefined>; $$: HTMLElement }
   return { data: c.data, element: c.$$ }
@@ -48,7 +48,7 @@ function show(element: HTMLElement, src: string, failed: () => void) {
   loader.src = url
 }
 
-/** Two things that a browser would not know about an attribute of WXML. */
+/** Translates two attributes of WXML for the browser: aria-role, and rpx in style. */
 export function patchAttributes(): void {
   const set = Element.prototype.setAttribute
   Element.prototype.setAttribute = function (name: string, value: string) {

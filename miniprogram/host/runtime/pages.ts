@@ -5,7 +5,7 @@ import type { Part } from '../build.ts'
 export interface PageInstance {
   route: string
   options: Record<string, string>
-  [member: string]: unknown
+  [field: string]: unknown
 }
 
 interface Open {
@@ -16,7 +16,7 @@ interface Open {
   title: string
 }
 
-/** The windows' settings of app.json with those of the page over them, and colours of the theme put in. */
+/** Returns the window settings of a page: those of app.json and of the page merged, with theme colours resolved. */
 export type WindowConfig = (part: Part) => Record<string, string>
 
 export class Pages {
@@ -85,7 +85,7 @@ export class Pages {
   }
 
   replace(url: string): void {
-    this.resolve(url) // an unknown page changes nothing
+    this.resolve(url) // throws for an unknown page, before anything changes
     this.drop()
     this.push(url)
   }
@@ -139,7 +139,7 @@ export class Pages {
     return { part, query: Object.fromEntries(new URLSearchParams(search)) }
   }
 
-  /** Draws the bar for the page on top, whose style sheet is the only one of a page in use. */
+  /** Draws the navigation bar for the top page, and enables the style sheet of that page only. */
   private dress(): void {
     const top = this.stack.at(-1)
     if (!top) return
@@ -176,7 +176,7 @@ function navigationBar(back: () => void) {
   }
 }
 
-/** Pulling the page down at its top, with a finger or with the mouse. */
+/** Calls pulled when the page is pulled down at its top, with a finger or the mouse. */
 function pullGesture(holder: HTMLElement, pulled: () => void): void {
   const far = 70
   let from: number | undefined

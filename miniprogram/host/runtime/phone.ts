@@ -1,9 +1,9 @@
 /**
- * What the mini-program runs in: a test, or the page of `npm start`. Whatever
- * WeChat itself would answer is asked there.
+ * The environment of the mini-program, provided by a test or by the page of
+ * `npm start`. It answers the calls that WeChat would answer.
  */
 export interface Phone {
-  /** Answers wx.<name>(argument): its result, or WeChat's words after "<name>:fail ". */
+  /** Answers wx.<name>(argument): with the result, or with the text after "<name>:fail ". */
   call(name: string, argument: unknown): Promise<Answer>
   settings: Settings
 }
@@ -11,12 +11,12 @@ export interface Phone {
 export type Answer = { result: unknown } | { fail: string }
 
 export interface Settings {
-  /** As wx.getAppBaseInfo gives it: zh_CN, en. */
+  /** As in wx.getAppBaseInfo: zh_CN, en. */
   language: string
-  /** 1 is WeChat's standard size of text. */
+  /** 1 is WeChat's standard text size. */
   textScale: number
   envVersion: 'develop' | 'trial' | 'release'
-  /** What the mini-program was opened with. */
+  /** How the mini-program was opened. */
   launch: Launch
 }
 
@@ -27,16 +27,16 @@ export interface Launch {
   referrerInfo?: { appId: string; extraData?: unknown }
 }
 
-/** What a test, or the page around, does to the running mini-program. */
+/** What a test or the surrounding page can do with the running mini-program. */
 export interface Host {
-  /** The user comes back to the mini-program: App.onShow and the page's onShow. */
+  /** The user returns to the mini-program: calls App.onShow and the page's onShow. */
   show(launch: Pick<Launch, 'scene' | 'referrerInfo'>): void
-  /** The user leaves it: for another mini-program, or the wallet. */
+  /** The user leaves the mini-program, for another one or for the wallet. */
   hide(): void
   pullDown(): void
   reachBottom(): void
   back(): void
-  /** The route of the page on top. */
+  /** The route of the top page. */
   route(): string
 }
 

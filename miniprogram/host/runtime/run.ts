@@ -1,4 +1,4 @@
-/** Runs a built mini-program in this page, on WeChat's own component framework. */
+/** Runs a built mini-program in this page, on WeChat's component framework. */
 import { glassEasel, MiniProgramEnv } from 'glass-easel-miniprogram-adapter'
 import type { Part } from '../build.ts'
 import { baseStyle } from './base.css.ts'
@@ -61,12 +61,12 @@ export function run(bundle: Bundle): void {
     space.addCompiledTemplate(part.path, {
       groupList: bundle.templates,
       content: bundle.templates[part.path],
-      fallbackListenerOnNativeNode: true, // bindtap beside bind:tap
+      fallbackListenerOnNativeNode: true, // accept bindtap as well as bind:tap
     } as never)
     space.addStyleSheet(part.path, undefined, part.scope)
   }
   bundle.load.app?.()
-  // Components first: a page looks for those that it uses when it is defined.
+  // Components first: a page needs its components when it is defined.
   for (const part of bundle.parts.toSorted((a, b) => Number(a.page) - Number(b.page))) {
     space.globalComponentEnv(globalThis, part.path, () => bundle.load[part.path]!())
   }
@@ -91,7 +91,7 @@ export function run(bundle: Bundle): void {
   }
 }
 
-/** One style element for the host, one for the app, one for each page and component. */
+/** Adds a style element for the host, for the app, and for each page and component. */
 function addStyles(bundle: Bundle): Map<string, HTMLStyleElement> {
   const sheets = new Map<string, HTMLStyleElement>()
   const add = (name: string, text: string) => {
@@ -106,7 +106,7 @@ function addStyles(bundle: Bundle): Map<string, HTMLStyleElement> {
   return sheets
 }
 
-/** app.json's window with the page's own settings over it; "@name" is a colour of the theme. */
+/** Merges the window settings of app.json and of the page; "@name" is a colour of the theme. */
 function windowOf(bundle: Bundle, part: Part): Record<string, string> {
   const dark = bundle.app.darkmode && matchMedia('(prefers-color-scheme: dark)').matches
   const colours = bundle.theme[dark ? 'dark' : 'light'] ?? {}

@@ -1,4 +1,4 @@
-/** The part of wx that the sample uses. What is not here fails loudly. */
+/** The part of wx that the sample uses. Any other property throws an error. */
 import type { Pages } from './pages.ts'
 import type { Phone } from './phone.ts'
 
@@ -8,7 +8,7 @@ type Options = Record<string, unknown> & {
   complete?: (result: unknown) => void
 }
 
-/** Makes the global wx. isTap tells whether a tap is being handled right now. */
+/** Returns the global wx. isTap reports whether a tap is being handled. */
 export function makeWx(phone: Phone, pages: Pages, isTap: () => boolean): object {
   const asked = (name: string) => api(name, (argument) => ask(phone, name, argument))
   const local = (name: string, act: (o: Options) => void) =>
@@ -47,7 +47,7 @@ export function makeWx(phone: Phone, pages: Pages, isTap: () => boolean): object
   })
 }
 
-/** WeChat's words after "<name>:fail ". */
+/** Its message is the text after "<name>:fail ". */
 class Failure extends Error {}
 
 async function ask(phone: Phone, name: string, argument: unknown): Promise<object> {
@@ -56,7 +56,7 @@ async function ask(phone: Phone, name: string, argument: unknown): Promise<objec
   return answer.result as object
 }
 
-/** With callbacks it returns nothing, without them a promise, as WeChat's do. */
+/** Makes a function of wx: like WeChat's, it returns a promise unless it is given callbacks. */
 function api(name: string, act: (o: Options) => Promise<object>) {
   return (options: Options = {}) => {
     const { success, fail, complete, ...argument } = options
@@ -72,7 +72,7 @@ function api(name: string, act: (o: Options) => Promise<object>) {
   }
 }
 
-/** wx.request returns a task and never a promise; every HTTP status is a success. */
+/** wx.request returns a task, never a promise, and calls success for every HTTP status. */
 function request(phone: Phone, o: Options): object {
   const { success, fail, complete, ...argument } = o
   phone

@@ -1,4 +1,4 @@
-/** Elements in one expression. Text is text: nothing here is parsed as HTML. */
+/** Creates an element with attributes and children. Strings become text nodes and are not parsed as HTML. */
 export type Child = Node | string | false | undefined
 
 export function el<K extends keyof HTMLElementTagNameMap>(

@@ -1,4 +1,4 @@
-/** What WeChat draws over the mini-program: the sheet of wx.addCard, the wallet, the open-card component. */
+/** What WeChat shows over the mini-program: the sheet of wx.addCard, the wallet, the open-card component. */
 import { el } from './dom.ts'
 import { demoCards, Refusal, wallet, type Wallet } from './sandbox.ts'
 import { words } from './words.ts'
@@ -14,7 +14,7 @@ export const uncover = () => over().replaceChildren()
 const button = (text: string, act: () => void, quiet = false) =>
   el('button', { class: quiet ? 'wx-button quiet' : 'wx-button', click: act }, text)
 
-/** The sheet of wx.addCard: true when the user takes the cards. */
+/** Shows the sheet of wx.addCard. Resolves to true if the user takes the cards. */
 export async function askToAdd(cardIds: string[]): Promise<boolean> {
   const cards = await demoCards()
   const titles = cardIds.map((id) => cards.find((card) => card.card_id === id)?.title ?? id)
@@ -33,7 +33,7 @@ export async function askToAdd(cardIds: string[]): Promise<boolean> {
   })
 }
 
-/** Why the phone refused, with what a real phone would not say. */
+/** Shows why the phone refused, with an explanation that a real phone does not give. */
 export function explainRefusal(error: unknown): void {
   if (!(error instanceof Refusal)) return
   cover(
@@ -86,7 +86,7 @@ function statusOf(card: Wallet): string {
   return card.has_active ? words.active : words.inactive
 }
 
-/** The component's form: what was filled in, or undefined when the user went back. */
+/** Shows the component's form. Resolves to the answers, or to undefined if the user goes back. */
 export function askForForm(): Promise<Record<string, string> | undefined> {
   return new Promise((decided) => {
     const mobile = el('input', { name: 'mobile', inputmode: 'tel', value: '13700000000' })

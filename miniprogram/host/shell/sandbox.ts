@@ -1,4 +1,4 @@
-/** The sandbox behind the page: simulator, public API and operator's API on one origin. */
+/** Calls the sandbox: the simulator, the public API and the operator's API, all on one origin. */
 
 export interface Wallet {
   card_id: string
@@ -58,7 +58,7 @@ export const fillForm = (user: string, extraData: unknown, form: object) =>
   ask<object>('POST', `${phone(user)}/open-card-component`, { extraData, form })
 export const wallet = async (user: string) =>
   (await ask<{ cards: Wallet[] }>('GET', `${phone(user)}/cards`)).cards
-/** The cards that can be taken; the sandbox creates its own when it starts. */
+/** Returns the cards that can be taken. The sandbox creates one when it starts. */
 export const demoCards = async () =>
   (await ask<{ cards: DemoCard[] }>('GET', '/_sim/cards')).cards.filter(
     (card) => card.status === 'CARD_STATUS_VERIFY_OK',
@@ -66,7 +66,7 @@ export const demoCards = async () =>
 
 export const face = (cardId: string) => ask<{ supply_balance: boolean }>('GET', `api/v1/cards/${cardId}`)
 
-/** The shop's till: an entry of the ledger, or the level on the face. */
+/** What the shop's till does: book an entry, or set the level on the card. */
 export const book = (card: Wallet, entry: object) =>
   ask('POST', `operator/v1/cards/${card.card_id}/codes/${card.code}/entries`, entry, {
     'idempotency-key': crypto.randomUUID(),
@@ -77,7 +77,7 @@ export const promote = (card: Wallet, level: string) =>
     notify: true,
   })
 
-/** A card with the activation form, which is taken through the open-card component. */
+/** Creates a card with an activation form, which is taken through the open-card component. */
 export async function createOneClickCard(): Promise<void> {
   const { card_id } = await ask<{ card_id: string }>('POST', 'operator/v1/cards', {
     card: { card_type: 'MEMBER_CARD', member_card: oneClickCard },
@@ -112,7 +112,7 @@ const oneClickCard = {
   custom_field1: { name_type: 'FIELD_NAME_TYPE_LEVEL', url: 'https://shop.example/level' },
 }
 
-/** WeChat's API answers nothing any more, or everything again. */
+/** Makes WeChat's API fail, or work again. */
 export const breakWeChat = (broken: boolean) =>
   broken
     ? ask('POST', '/_sim/faults', { path: '*', http_status: 502, body: 'bad gateway', times: -1 })

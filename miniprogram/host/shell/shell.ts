@@ -1,6 +1,6 @@
 /**
- * The page of `npm start`: the mini-program in a phone, and beside it what the
- * user's WeChat and the shop's till look like, all from the sandbox.
+ * The page of `npm start`: the mini-program in a phone, and beside it the user's
+ * wallet and messages and the shop's till, all from the sandbox.
  */
 import type { Answer, Host, Phone } from '../runtime/phone.ts'
 import { el } from './dom.ts'
@@ -17,7 +17,7 @@ const requests: string[] = []
 let offline = false
 let down = false
 
-/** Answers what WeChat would answer. */
+/** Answers the calls that WeChat would answer. */
 const answers: Record<string, (argument: never) => Promise<unknown>> = {
   request,
   login: () => sandbox.login(user),
@@ -80,7 +80,7 @@ async function call(name: string, argument: unknown): Promise<Answer> {
   }
 }
 
-/** Opens the mini-program for one card, as a QR code in the shop would. */
+/** Opens the mini-program for a card, as a QR code in the shop would. */
 function open(card: DemoCard): void {
   opened = card
   const phone: Phone = {
@@ -111,10 +111,10 @@ const nothing = (text: string) => el('p', { class: 'nothing' }, text)
 let cards: DemoCard[] = []
 let opened: DemoCard | undefined
 let shown = ''
-/** Whether the card that is open shows a balance. */
+/** Whether the opened card shows a balance. */
 let balance = false
 
-/** Draws everything beside the phone, when it has changed. */
+/** Draws the panels beside the phone if anything has changed. */
 async function draw(): Promise<void> {
   const held = await sandbox.wallet(user)
   const state = JSON.stringify([held, requests, offline, down, cards, balance, opened])
@@ -243,7 +243,7 @@ function switchesPanel(): HTMLElement {
 
 let stamp = ''
 
-/** A new build reloads the page; a broken one says what is wrong. */
+/** Reloads the page after a new build, and shows the error of a failed one. */
 async function watchBuild(): Promise<void> {
   const build = await sandbox.ask<{ stamp: string; error?: string }>('GET', 'build.json', undefined, {
     'cache-control': 'no-cache',
@@ -267,7 +267,7 @@ async function begin(): Promise<void> {
   const wanted = query.get('card_id')
   const first = cards.find((card) => card.card_id === wanted) ?? cards[0]
   if (!first) {
-    // The sandbox creates its card a moment after it began to listen.
+    // The sandbox creates its card a moment after it starts to listen.
     setTimeout(() => void begin(), 300)
     return
   }

@@ -1,7 +1,7 @@
 /**
- * The way back from the open-card component. The answer arrives at App.onShow,
- * the page needs it, and the server has to hear of it once: so it is kept in
- * storage until the server has answered, across a restart of the mini-program.
+ * Handles the return from the open-card component. Its result arrives in
+ * App.onShow, but the page reports it to the server. So the result is stored
+ * until the server has answered, even if the mini-program is restarted.
  */
 import { openCardAppId } from '../config'
 import type { ActivateInputBody, MemberCard } from './api'
@@ -11,17 +11,17 @@ import { ApiError } from './http'
 const pendingKey = 'addcard.activation'
 const handledKey = 'addcard.activation.handled'
 
-/** WeChat's scene "returned from another mini-program". */
+/** WeChat's scene for a return from another mini-program. */
 const returned = 1038
 
-/** What App.onShow is given, as far as it matters here. */
+/** The part of App.onShow's options that is used here. */
 export type Shown = Pick<WechatMiniprogram.App.LaunchShowOption, 'scene' | 'referrerInfo'>
 
-/** Call it in App.onShow: keeps the component's answer. WeChat may show the same one again. */
+/** Stores the component's result. Call it in App.onShow. WeChat may deliver the same result again. */
 export function keepReturn({ scene, referrerInfo }: Shown): void {
   if (scene !== returned || referrerInfo?.appId !== openCardAppId) return
   const answer = referrerInfo.extraData as Partial<ActivateInputBody> | undefined
-  // Empty when the user went back, or the card was active already.
+  // Empty if the user went back or the card was already active.
   if (!answer?.activate_ticket || !answer.card_id || !answer.code) return
   if (wx.getStorageSync(handledKey) === answer.activate_ticket) return
   const pending: ActivateInputBody = {
@@ -32,7 +32,7 @@ export function keepReturn({ scene, referrerInfo }: Shown): void {
   wx.setStorageSync(pendingKey, pending)
 }
 
-/** The card that came back and that the server has not answered for yet; a cold start may not name it. */
+/** The card of a result that is not reported yet. After a cold start the launch options may not contain it. */
 export function returnedCardId(): string | undefined {
   return (wx.getStorageSync<ActivateInputBody | ''>(pendingKey) || undefined)?.card_id
 }
@@ -40,9 +40,10 @@ export function returnedCardId(): string | undefined {
 let reporting = false
 
 /**
- * Call it in a page's onShow: activates what came back, if anything did and no
- * other call is at it. It stays for the next time when the server could not
- * answer, and is dropped when the server refused it.
+ * Reports a stored result to the server, which activates the card. Call it in a
+ * page's onShow. Returns undefined if there is no result, or if another call is
+ * reporting it. If the server cannot be reached, the result stays stored; if the
+ * server refuses it, the result is dropped.
  */
 export async function finishActivation(): Promise<MemberCard | undefined> {
   const pending = wx.getStorageSync<ActivateInputBody | ''>(pendingKey)
@@ -50,17 +51,17 @@ export async function finishActivation(): Promise<MemberCard | undefined> {
   reporting = true
   try {
     const card = await activate(pending)
-    settle(pending)
+    finish(pending)
     return card
   } catch (error) {
-    if (error instanceof ApiError && error.final) settle(pending)
+    if (error instanceof ApiError && error.final) finish(pending)
     throw error
   } finally {
     reporting = false
   }
 }
 
-function settle(pending: ActivateInputBody): void {
+function finish(pending: ActivateInputBody): void {
   wx.setStorageSync(handledKey, pending.activate_ticket)
   wx.removeStorageSync(pendingKey)
 }

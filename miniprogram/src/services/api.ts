@@ -41,7 +41,7 @@ export interface ClaimedCard {
   code?: string
   /** Items that say false are ignored. */
   isSuccess?: boolean
-  [member: string]: unknown
+  [field: string]: unknown
 }
 
 export interface EntriesOutputBody {

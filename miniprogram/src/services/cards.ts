@@ -1,4 +1,4 @@
-/** What the server does with cards, typed. Nothing else knows a path. */
+/** The server's API for cards, with types. No other file contains API paths. */
 import type {
   ActivateInputBody,
   ActivateOutputBody,
@@ -14,10 +14,10 @@ import type {
 import { ApiError, request, send, signIn } from './http'
 import { addCard, type Added } from './wechat'
 
-/** How taking a card ended; `card` is absent when the server could not be told, see takeCard. */
+/** The outcome of takeCard; `card` is missing if the claim could not be reported yet. */
 export type Taken = { kind: 'taken'; card?: MemberCard } | Exclude<Added, { kind: 'added' }>
 
-/** A card's face needs no session, so it is there before the login. */
+/** A card's face needs no session, so it can be read before the login. */
 export const face = (cardId: string) =>
   send<FaceOutputBody>({ method: 'GET', path: `/v1/cards/${encodeURIComponent(cardId)}` })
 
@@ -27,29 +27,30 @@ export async function myCards(): Promise<MemberCard[]> {
 }
 
 /**
- * The member's card of this kind, the one in the wallet before one that is not. A
- * card that was taken is reported first, if that is still to be done.
+ * The member's card with this card_id, preferably one in the wallet. Cards that
+ * were taken but not claimed yet are claimed first.
  */
 export async function myCard(cardId: string): Promise<MemberCard | undefined> {
-  const unheard = await report().then(
+  const failure = await report().then(
     () => undefined,
     (error: unknown) => error,
   )
   const mine = (await myCards()).filter((card) => card.card_id === cardId)
   const held = mine.find(isHeld)
-  // Better no answer than the wrong one: it is in the wallet, and only the server does not know.
-  if (!held && unheard && unreported().some((card) => card.cardId === cardId)) throw unheard
+  // The card is in the wallet but the server does not know: an error is better than a wrong answer.
+  if (!held && failure && unreported().some((card) => card.cardId === cardId)) throw failure
   return held ?? mine.find((card) => card.status === 'deleted') ?? mine[0]
 }
 
 export const isHeld = (card: MemberCard): boolean => card.status === 'claimed' || card.status === 'active'
 
 /**
- * Takes a card through wx.addCard. The signature is asked for now and used at
- * once: each is good for one sheet. When WeChat refuses it, one more is tried.
+ * Takes a card with wx.addCard. Each signature works once, so it is requested
+ * now and used at once. If WeChat refuses it, a second one is tried.
  *
- * A card that is in the wallet is taken, even if the server cannot be told now:
- * the report is kept until it has answered, and WeChat's event tells it too.
+ * If the claim cannot be sent, the card counts as taken all the same: it is in
+ * the wallet. The claim is stored and sent later, and WeChat's event informs the
+ * server as well.
  */
 export async function takeCard(cardId: string, outerStr: string): Promise<Taken> {
   let added = await offer(cardId, outerStr)
@@ -70,8 +71,8 @@ async function offer(cardId: string, outerStr: string): Promise<Added> {
 }
 
 const unreportedKey = 'addcard.claims'
-/** The server takes no more in one report. */
-const mostInOne = 10
+/** The server accepts at most this many cards in one claim. */
+const maxClaimed = 10
 
 const unreported = () => wx.getStorageSync<ClaimedCard[] | ''>(unreportedKey) || []
 
@@ -80,38 +81,38 @@ function keep(cardList: ClaimedCard[]): void {
   else wx.removeStorageSync(unreportedKey)
 }
 
-/** Tells the server what was taken and not reported yet; telling it twice does no harm. */
+/** Claims the cards that were taken and are not claimed yet. Repeating a claim does no harm. */
 async function report(): Promise<MemberCard[]> {
-  const cardList = unreported().slice(0, mostInOne)
+  const cardList = unreported().slice(0, maxClaimed)
   if (cardList.length === 0) return []
-  const settle = () => {
+  const finish = () => {
     const answered = new Set(cardList.map((card) => card.code))
     keep(unreported().filter((card) => !answered.has(card.code)))
   }
   try {
     const body = { cardList }
     const { cards } = await request<ClaimOutputBody>({ method: 'POST', path: '/v1/claims', body })
-    settle()
+    finish()
     return cards
   } catch (error) {
-    if (error instanceof ApiError && error.final) settle()
+    if (error instanceof ApiError && error.final) finish()
     throw error
   }
 }
 
-/** What the open-card component needs; fetch it before the tap. */
+/** Parameters for the open-card component. Fetch them before the tap. */
 export const openCardParameters = (cardId: string, outerStr: string) =>
   request<OpenCardOutputBody>({
     method: 'GET',
     path: `/v1/cards/${encodeURIComponent(cardId)}/open-card${outerStr && `?outer_str=${encodeURIComponent(outerStr)}`}`,
   })
 
-/** Activates the card that came back from the open-card component. */
+/** Activates the card of a result of the open-card component. */
 export async function activate(returned: ActivateInputBody): Promise<MemberCard> {
   return (await request<ActivateOutputBody>({ method: 'POST', path: '/v1/activations', body: returned })).card
 }
 
-/** One page of what changed bonus and balance, newest first. */
+/** A page of the card's ledger entries, newest first. */
 export const entries = (cardId: string, code: string, cursor = '') =>
   request<EntriesOutputBody>({
     method: 'GET',

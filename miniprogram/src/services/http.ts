@@ -1,33 +1,34 @@
 /**
- * Requests to addcard: base URL, session, one retry after a 401, time limit,
- * and one kind of error. Nothing else calls wx.request.
+ * Makes requests to addcard: adds the base URL and the session, sets a time
+ * limit, retries once after a 401, and turns every failure into an ApiError. No
+ * other file calls wx.request.
  */
 import { environment, requestTimeout } from '../config'
 import type { Account, LoginOutputBody, Problem } from './api'
 import { currentToken, renewToken, type Renewed } from './session'
 import { loginCode } from './wechat'
 
-/** What went wrong, when not the server said it. */
+/** Error codes for failures that are not answers of the server. */
 export type LocalCode = 'offline' | 'timeout' | 'login_failed' | 'unexpected'
 export type ErrorCode = Problem['code'] | LocalCode
 
-/** Every failed request ends in one of these; compare `code`. */
+/** The error of every failed request. Compare `code`. */
 export class ApiError extends Error {
   constructor(
     readonly code: ErrorCode,
     readonly detail: string,
-    /** The HTTP status; 0 when there was no answer. */
+    /** The HTTP status; 0 if there was no response. */
     readonly status = 0,
-    /** Finds the request in the server's log; worth showing to the user. */
+    /** Identifies the request in the server's log. Show it to the user. */
     readonly requestId = '',
-    /** Seconds after which it is worth trying again; 0 when the server did not say. */
+    /** Seconds to wait before another attempt; 0 if the server did not say. */
     readonly retryAfter = 0,
   ) {
     super(`${code}: ${detail}`)
     this.name = 'ApiError'
   }
 
-  /** The server has judged the request and would judge it again in the same way. */
+  /** Whether the server would refuse the same request again. */
   get final(): boolean {
     return this.status >= 400 && this.status < 500 && ![401, 408, 429].includes(this.status)
   }
@@ -39,17 +40,17 @@ export interface Call {
   body?: object
 }
 
-/** The member's cards ride along with a login; whoever asks for them next need not ask the server. */
-let rodeAlong: Account | undefined
+/** The account from the last login's response, which saves the request for it. */
+let fromLogin: Account | undefined
 
-/** Makes sure that there is a session. Returns the account when a login was needed for it. */
+/** Makes sure that there is a session. If that took a login, returns the account. */
 export async function signIn(): Promise<Account | undefined> {
-  rodeAlong = undefined
+  fromLogin = undefined
   if (!currentToken()) await renewToken('', login)
-  return rodeAlong
+  return fromLogin
 }
 
-/** One request of the signed-in member. */
+/** Makes a request as the signed-in member. */
 export async function request<T>(call: Call): Promise<T> {
   const token = currentToken() || (await renewToken('', login))
   try {
@@ -68,17 +69,17 @@ async function login(): Promise<Renewed> {
     )
   })
   const answer = await send<LoginOutputBody>({ method: 'POST', path: '/v1/session', body: { code } })
-  rodeAlong = answer.member
+  fromLogin = answer.member
   return { token: answer.token, expiresIn: answer.expires_in }
 }
 
-/** One exchange with the server. WeChat calls success for every HTTP status. */
+/** Makes a request, without a retry. wx.request calls success for every HTTP status. */
 export function send<T>(call: Call, token?: string): Promise<T> {
   return new Promise((resolve, reject) => {
     wx.request({
       url: environment().baseUrl + call.path,
       method: call.method,
-      // A GET with data would get it as its query.
+      // wx.request would put the data of a GET into the query.
       data: call.body as WechatMiniprogram.IAnyObject | undefined,
       header: {
         ...(call.body && { 'content-type': 'application/json' }),
@@ -96,7 +97,7 @@ export function send<T>(call: Call, token?: string): Promise<T> {
   })
 }
 
-/** Reads problem+json; a proxy in between may have answered with anything. */
+/** Reads problem+json. A proxy may have answered instead, with anything. */
 function refusal(status: number, data: unknown, header: Record<string, string> = {}): ApiError {
   const problem = readProblem(data)
   const after = Object.entries(header).find(([name]) => name.toLowerCase() === 'retry-after')
@@ -110,7 +111,7 @@ function refusal(status: number, data: unknown, header: Record<string, string> =
 }
 
 function readProblem(data: unknown): Problem | undefined {
-  // wx.request parses application/json by itself, problem+json only on some phones.
+  // wx.request parses application/json; only some phones also parse problem+json.
   let value = data
   if (typeof data === 'string') {
     try {

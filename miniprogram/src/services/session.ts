@@ -1,13 +1,14 @@
 /**
- * The session token: kept in storage, shared by all requests, renewed by one
- * login however many requests find it dead.
+ * The session token. It is stored, shared by all requests, and renewed with one
+ * login, however many requests find that it is invalid.
  *
- * There is no refresh token: wx.login is silent, so logging in again is the refresh.
+ * There is no refresh token: wx.login needs no user interaction, so another login
+ * does the same.
  */
 
-interface Kept {
+interface Stored {
   token: string
-  /** Milliseconds since 1970, on this phone's clock. */
+  /** Milliseconds since 1970, by the phone's clock. */
   expiresAt: number
 }
 
@@ -18,34 +19,34 @@ export interface Renewed {
 }
 
 const storageKey = 'addcard.session'
-/** A token this close to its end is not used: the request has to arrive too. */
+/** A token that expires sooner than this is not used, because the request takes time as well. */
 const margin = 30_000
 
-let flight: Promise<string> | undefined
+let renewal: Promise<string> | undefined
 
-/** The token in use, or '' when there is none that is still good. */
+/** The current token, or '' if there is no valid one. */
 export function currentToken(): string {
-  const kept = wx.getStorageSync<Kept | ''>(storageKey)
-  return kept && kept.expiresAt - margin > Date.now() ? kept.token : ''
+  const stored = wx.getStorageSync<Stored | ''>(storageKey)
+  return stored && stored.expiresAt - margin > Date.now() ? stored.token : ''
 }
 
 /**
- * A token other than the rejected one. When another request has renewed it
- * meanwhile that one is returned, and no login is made; callers at the same time
- * share one login and its error.
+ * Returns a token other than the rejected one. If another request has renewed
+ * the token already, there is no further login. Concurrent callers share one
+ * login, and its error.
  */
 export function renewToken(rejected: string, login: () => Promise<Renewed>): Promise<string> {
   const current = currentToken()
   if (current && current !== rejected) return Promise.resolve(current)
-  flight ??= keep(login()).finally(() => {
-    flight = undefined
+  renewal ??= store(login()).finally(() => {
+    renewal = undefined
   })
-  return flight
+  return renewal
 }
 
-async function keep(login: Promise<Renewed>): Promise<string> {
+async function store(login: Promise<Renewed>): Promise<string> {
   const { token, expiresIn } = await login
-  const kept: Kept = { token, expiresAt: Date.now() + expiresIn * 1000 }
-  wx.setStorageSync(storageKey, kept)
+  const stored: Stored = { token, expiresAt: Date.now() + expiresIn * 1000 }
+  wx.setStorageSync(storageKey, stored)
   return token
 }

@@ -1,28 +1,28 @@
 /**
- * WeChat's own calls about cards, with their outcomes as values. Nothing else
+ * WeChat's functions for cards, with their outcomes as values. No other file
  * calls wx.login, wx.addCard, wx.openCard or wx.navigateToMiniProgram.
  */
 import type { ClaimedCard, OpenCardOutputBody, SignedCard } from './api'
 
-/** How wx.addCard ended. */
+/** The outcome of wx.addCard. */
 export type Added =
-  /** All or some cards are in the wallet; hand the list to `POST /v1/claims`. `missing` are the others. */
+  /** Some or all cards are in the wallet; send cardList to `POST /v1/claims`. `missing` are the other card_ids. */
   | { kind: 'added'; cardList: ClaimedCard[]; missing: string[] }
   | { kind: 'cancelled' }
-  /** 签名错误: the signature was not the one that WeChat computes, or is used up. */
+  /** 签名错误: the signature is wrong, or was used before. */
   | { kind: 'bad_signature'; reason: string }
-  /** 已领完: out of stock, already in the wallet, or a code that was delivered before. */
+  /** 已领完: no stock, or the card is in the wallet already, or its code was used before. */
   | { kind: 'sold_out'; reason: string }
   | { kind: 'failed'; reason: string }
 
 export type Opened = { kind: 'opened' } | { kind: 'cancelled' } | { kind: 'failed'; reason: string }
 
-/** A code for `POST /v1/session`; it lives five minutes and works once. */
+/** Returns a code for `POST /v1/session`. It is valid for five minutes and works once. */
 export async function loginCode(): Promise<string> {
   return (await wx.login()).code
 }
 
-/** Shows WeChat's sheet for the cards, exactly as the server signed them. */
+/** Shows WeChat's sheet for the cards, which must be as the server signed them. */
 export async function addCard(cardList: SignedCard[]): Promise<Added> {
   try {
     const result = await wx.addCard({ cardList })
@@ -46,7 +46,7 @@ function refusedToAdd(errMsg: string): Added {
   return { kind: 'failed', reason }
 }
 
-/** Opens one card in the wallet; `code` is the plain one of MemberCard. */
+/** Opens a card in the wallet; `code` is the one in MemberCard, not an encrypted one. */
 export async function openCard(cardId: string, code: string): Promise<Opened> {
   try {
     await wx.openCard({ cardList: [{ cardId, code }] })
@@ -57,9 +57,9 @@ export async function openCard(cardId: string, code: string): Promise<Opened> {
 }
 
 /**
- * Goes to WeChat's open-card component (开卡组件). Call it in the tap's handler
- * before anything is awaited: WeChat refuses it anywhere else. The answer comes
- * back through App.onShow, see activation.ts.
+ * Opens WeChat's open-card component (开卡组件). Call it in the handler of a tap,
+ * before anything is awaited; WeChat refuses it elsewhere. The result arrives in
+ * App.onShow, see activation.ts.
  */
 export async function openComponent(parameters: OpenCardOutputBody): Promise<Opened> {
   try {

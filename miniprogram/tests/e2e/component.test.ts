@@ -1,10 +1,10 @@
-/** Journeys through WeChat's open-card component (开卡组件) and back. */
+/** Journeys through WeChat's open-card component (开卡组件). */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { follow, index, journey, member, nextUser, world } from './journey.ts'
 import { until, type CardDraft } from './world.ts'
 
-/** A card with the activation form, whose codes are WeChat's: it is taken through the component. */
+/** Makes the card a one-click card with WeChat's codes, which is taken through the component. */
 const oneClick = (card: CardDraft) => {
   card.base_info.use_custom_code = false
   delete card.activate_url
@@ -25,14 +25,14 @@ async function askForForm(cardId: string): Promise<void> {
 }
 
 journey(
-  'through the open-card component with its form to an active card',
+  'a card is activated through the open-card component and its form',
   async (phone, cardId) => {
     await askForForm(cardId)
     await phone.sees(toComponent)
     const before = phone.requests.length
     await phone.tap(toComponent)
     await until(() => phone.elsewhere !== undefined, 'wx.navigateToMiniProgram')
-    assert.equal(phone.requests.length, before, 'the tap waits for no request')
+    assert.equal(phone.requests.length, before, 'the tap makes no request')
     const { appId, extraData } = phone.elsewhere as { appId: string; extraData: Record<string, string> }
     assert.equal(appId, 'wxeb490c6f9b154ef9')
     assert.equal(extraData.outer_str, 'home')
@@ -43,7 +43,7 @@ journey(
     assert.equal((await phone.wallet())[0]?.has_active, true)
     assert.equal(phone.called('addCard').length, 0)
 
-    // The same answer is shown again, as WeChat may.
+    // WeChat may deliver the same result again.
     await phone.comeBack(shown)
     await phone.start(shown)
     await phone.sees('查看我的会员卡')
@@ -53,7 +53,7 @@ journey(
 )
 
 journey(
-  'back from the component without an answer, and there again',
+  'the user returns from the component without a result, and opens it again',
   async (phone, cardId) => {
     await askForForm(cardId)
     await phone.tap(toComponent)
@@ -70,15 +70,15 @@ journey(
 )
 
 journey(
-  'back from the component after WeChat had ended the mini-program, while there is no network',
+  'the mini-program is restarted during the component, and there is no network',
   async (phone, cardId) => {
     await askForForm(cardId)
     await phone.tap(toComponent)
     const shown = await phone.formAnswer(form)
     phone.offline = true
-    await phone.start({ ...shown, query: {} }) // WeChat does not say again which card was open
+    await phone.start({ ...shown, query: {} }) // the launch options do not name the card
     await phone.sees('网络不可用')
-    await phone.start({ query: {} }) // an ordinary start, without the answer: it was kept
+    await phone.start({ query: {} }) // an ordinary start, without the result: it was stored
     await phone.sees('网络不可用')
     phone.offline = false
     await phone.tap('重试')
@@ -90,7 +90,7 @@ journey(
 )
 
 journey(
-  'an answer of the component that is no good is told, once',
+  'an invalid result of the component is reported, and its error shown, once',
   async (phone, cardId) => {
     await askForForm(cardId)
     await phone.tap(toComponent)
@@ -98,25 +98,25 @@ journey(
     const { referrerInfo } = await phone.formAnswer(form)
     const extraData = { ...(referrerInfo!.extraData as object), activate_ticket: 'nonsense' }
     await phone.comeBack({ scene: 1038, referrerInfo: { appId: referrerInfo!.appId, extraData } })
-    await phone.sees('激活超时了，请重新填写')
+    await phone.sees('激活已超时，请重新填写资料')
     await phone.comeBack({ scene: 1001 })
     await phone.sees(toComponent)
     assert.equal(phone.count('POST', '/v1/activations'), 1)
 
-    // WeChat's event says it all the same: nothing is left of the complaint.
+    // WeChat's event activates the card, and the error message disappears.
     await phone.tap(toComponent)
     await phone.formAnswer(form)
     await until(async () => {
       await phone.comeBack({ scene: 1038 })
       return phone.shows('查看我的会员卡')
     }, 'the activation by the event')
-    assert.equal(await phone.shows('激活超时了'), false)
+    assert.equal(await phone.shows('激活已超时'), false)
   },
   { card: oneClick },
 )
 
 journey(
-  'the component may be opened by a tap only, in this host as on a phone',
+  'the component opens only in a tap, in this host as on a phone',
   async (phone) => {
     await phone.sees(toComponent)
     const said = await phone.page.evaluate(() =>
@@ -130,7 +130,7 @@ journey(
   { card: oneClick },
 )
 
-test('a one-click card from a QR code in the shop: the mini-program knows it, and offers the form', async () => {
+test('a one-click card taken from a QR code in the shop: the mini-program shows it and offers the form', async () => {
   const cardId = await world.createCard(oneClick)
   await askForForm(cardId)
   const user = nextUser()
@@ -140,7 +140,7 @@ test('a one-click card from a QR code in the shop: the mini-program knows it, an
       await until(async () => {
         await phone.pullDown()
         return phone.shows('待激活')
-      }, 'the card, told by the event')
+      }, 'the card, through the event')
       await phone.tap(toComponent)
       await phone.on(index)
       await phone.tap(toComponent)

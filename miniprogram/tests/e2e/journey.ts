@@ -1,4 +1,4 @@
-/** What whole journeys begin with: one world for the tests of a file, one user and card for each test. */
+/** Sets up journeys: one world for all tests of a file, a user and a card for each test. */
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { launchBrowser, TestPhone, type PhoneOptions } from './phone.ts'
@@ -18,7 +18,7 @@ after(async () => {
 
 export type Walk = (phone: TestPhone, cardId: string) => Promise<void>
 
-/** One journey: a card and a user of its own, and no error left on the page. */
+/** Defines a journey, with its own card and user. It fails if the page logs an error. */
 export function journey(
   name: string,
   walk: Walk,
@@ -46,13 +46,13 @@ export async function follow(walk: Walk, cardId: string, options: PhoneOptions =
   await phone.close()
 }
 
-/** The next user that follow will take: for what happened before they come. */
+/** The user of the next follow, for events before the journey. */
 export const nextUser = () => `user${users + 1}`
 
 export const index = 'pages/index/index'
 export const member = 'pages/member/member'
 
-/** From the first screen to an active card on 我的会员卡. */
+/** Takes the card on the first page, until it is active on 我的会员卡. */
 export async function take(phone: TestPhone): Promise<void> {
   await phone.tap('立即领取')
   await phone.on(member)

@@ -1,4 +1,4 @@
-/** Whole journeys: the mini-program in Chromium, the real server, the simulator's phone. */
+/** Journeys through the mini-program in Chromium, with the real server and the simulator's phone. */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
@@ -20,7 +20,7 @@ const firstVisit: Walk = async (phone, cardId) => {
   assert.equal(phone.count('POST', '/v1/session'), 1, 'one login')
   assert.equal(phone.count('POST', '/v1/card-ext'), 1, 'one signature')
   assert.equal(phone.count('POST', '/v1/claims'), 1, 'one report')
-  await phone.sees('还没有变动')
+  await phone.sees('暂无明细')
 
   await world
     .admin('POST', `/v1/cards/${cardId}/codes/${card.code}/entries`, {
@@ -29,7 +29,7 @@ const firstVisit: Walk = async (phone, cardId) => {
       record_bonus: '消费30元',
     })
     .then(
-      () => assert.fail('a debit of nothing was booked'),
+      () => assert.fail('a debit without balance was booked'),
       (error: unknown) => assert.match(String(error), /insufficient_balance/),
     )
   await world.admin('POST', `/v1/cards/${cardId}/codes/${card.code}/entries`, {
@@ -49,9 +49,9 @@ const firstVisit: Walk = async (phone, cardId) => {
   assert.deepEqual(phone.called('openCard'), [{ cardList: [{ cardId, code: card.code }] }])
 }
 
-journey('first visit, taken, active, bonus appears, opened in the wallet', firstVisit)
+journey('first visit: take the card, see points, open it in the wallet', firstVisit)
 
-test('the journey breaks when the signature of cardExt is broken', async () => {
+test('the journey fails if the signature of cardExt is wrong', async () => {
   const tamper = (path: string, body: string) =>
     path === '/v1/card-ext'
       ? body.replace(
@@ -63,11 +63,11 @@ test('the journey breaks when the signature of cardExt is broken', async () => {
   await follow(
     async (phone) => {
       await phone.tap('立即领取')
-      await phone.sees('微信没有接受这次领取')
-      assert.equal(phone.count('POST', '/v1/card-ext'), 2, 'one more signature is tried, and no third')
+      await phone.sees('微信校验未通过')
+      assert.equal(phone.count('POST', '/v1/card-ext'), 2, 'a second signature is tried, but no third')
       assert.deepEqual(await phone.wallet(), [], 'nothing was taken')
       assert.equal(phone.count('POST', '/v1/claims'), 0)
-      // The steps that every journey begins with do not get any further.
+      // The first steps of every journey fail here, too.
       phone.patience = 1500
       await assert.rejects(take(phone), /waited in vain for the page pages\/member/)
     },
@@ -76,7 +76,7 @@ test('the journey breaks when the signature of cardExt is broken', async () => {
   )
 })
 
-test('the journey breaks when cardExt carries another code than was signed', async () => {
+test('the journey fails if cardExt has another code than was signed', async () => {
   const tamper = (path: string, body: string) =>
     path === '/v1/card-ext'
       ? body.replace(
@@ -87,7 +87,7 @@ test('the journey breaks when cardExt carries another code than was signed', asy
   await follow(
     async (phone) => {
       await phone.tap('立即领取')
-      await phone.sees('微信没有接受这次领取')
+      await phone.sees('微信校验未通过')
       assert.deepEqual(await phone.wallet(), [])
     },
     await world.createCard(),
@@ -95,13 +95,13 @@ test('the journey breaks when cardExt carries another code than was signed', asy
   )
 })
 
-test('a ticket that somebody else ended: WeChat refuses what it signs until the operator says so', async () => {
+test('another system invalidated the ticket: WeChat refuses signatures until the operator reports it', async () => {
   const { value } = await world.admin<{ value: string }>('GET', '/v1/tickets/wx_card')
   await world.sim('POST', '/_sim/tokens/expire', { what: 'wx_card' })
   await follow(
     async (phone) => {
       await phone.tap('立即领取')
-      await phone.sees('微信没有接受这次领取')
+      await phone.sees('微信校验未通过')
       assert.deepEqual(await phone.wallet(), [])
       await world.admin('POST', '/v1/tickets/wx_card/invalidate', { rejected: value })
       await until(async () => {
@@ -116,7 +116,7 @@ test('a ticket that somebody else ended: WeChat refuses what it signs until the 
   )
 })
 
-test('a signature that WeChat refuses once is asked for anew', async () => {
+test('after a refused signature a new one is requested', async () => {
   let broken = 0
   const tamper = (path: string, body: string) =>
     path === '/v1/card-ext' && broken++ === 0 ? body.replace(/(\\"nonce_str\\":\\")./, '$1_') : body
@@ -130,16 +130,16 @@ test('a signature that WeChat refuses once is asked for anew', async () => {
   )
 })
 
-journey('cancelled, and taken after all', async (phone) => {
+journey('the user cancels, and then takes the card', async (phone) => {
   phone.closesSheet = true
   await phone.tap('立即领取')
-  await phone.sees('已取消，随时可以再领')
+  await phone.sees('已取消领取')
   assert.equal(phone.count('POST', '/v1/claims'), 0)
   phone.closesSheet = false
   await take(phone)
 })
 
-journey('has the card already: it is shown, not offered', async (phone) => {
+journey('a card that the user has is shown, not offered', async (phone) => {
   await take(phone)
   await phone.start()
   await phone.tap('查看我的会员卡')
@@ -148,7 +148,7 @@ journey('has the card already: it is shown, not offered', async (phone) => {
   assert.equal(phone.called('addCard').length, 1)
 })
 
-journey('took it elsewhere while the page was open: the refusal is understood', async (phone, cardId) => {
+journey('the user took the card on another phone while the page was open', async (phone, cardId) => {
   await phone.sees('立即领取')
   const other = await TestPhone.open(browser, world, phone.user, { query: { card_id: cardId } })
   await take(other)
@@ -162,7 +162,7 @@ journey(
   'out of stock',
   async (phone, cardId) => {
     await phone.sees('立即领取')
-    // Somebody else is quicker.
+    // Another user takes the last card.
     await follow(take, cardId)
     await phone.tap('立即领取')
     await phone.sees(/领完/)
@@ -171,7 +171,7 @@ journey(
   { card: (card) => (card.base_info.sku = { quantity: 1 }) },
 )
 
-journey('the session ends in the middle: one login, and nobody notices', async (phone) => {
+journey('the session ends in the middle: one more login, and no error', async (phone) => {
   await phone.sees('立即领取')
   await endSession(phone)
   await take(phone)
@@ -179,7 +179,7 @@ journey('the session ends in the middle: one login, and nobody notices', async (
   assert.equal(phone.requests.filter((request) => request.status === 401).length, 1)
 })
 
-/** Signs the member out behind the mini-program's back. */
+/** Ends the member's session without the mini-program. */
 async function endSession(phone: TestPhone): Promise<void> {
   const token = await phone.page.evaluate(
     () => (JSON.parse(localStorage.getItem('addcard.session')!) as { token: string }).token,
@@ -192,7 +192,7 @@ async function endSession(phone: TestPhone): Promise<void> {
   )
 }
 
-journey('the server is killed and started again in the middle', async (phone, cardId) => {
+journey('the server is killed and restarted in the middle', async (phone, cardId) => {
   await phone.sees('立即领取')
   await world.kill()
   await phone.tap('立即领取')
@@ -204,13 +204,13 @@ journey('the server is killed and started again in the middle', async (phone, ca
   await world.kill()
   await phone.pullDown()
   await phone.sees('网络不可用')
-  assert.equal(await phone.shows('使用中'), true, 'what was there stays')
+  assert.equal(await phone.shows('使用中'), true, 'the old content stays')
   await world.start()
   await phone.pullDown()
   await phone.sees('+5 积分')
 })
 
-test('the server is killed before it hears of the card, and WeChat’s event is lost', async () => {
+test('the server is killed before the claim arrives, and WeChat’s event is lost', async () => {
   let restarted: Promise<void> | undefined
   await follow(
     async (phone) => {
@@ -235,9 +235,9 @@ test('the server is killed before it hears of the card, and WeChat’s event is 
   )
 })
 
-test('WeChat is down at the first visit: the face is shown, the tap says so, and works when WeChat is back', async () => {
+test('WeChat is down at the first visit: the card is shown, the tap fails, and works when WeChat is back', async () => {
   const cardId = await world.createCard()
-  await fetch(`${world.baseUrl}/v1/cards/${cardId}`) // the catalogue knows it
+  await fetch(`${world.baseUrl}/v1/cards/${cardId}`) // now the catalogue has the card
   await world.sim('POST', '/_sim/faults', {
     path: '/sns/jscode2session',
     http_status: 502,
@@ -248,7 +248,7 @@ test('WeChat is down at the first visit: the face is shown, the tap says so, and
     try {
       await phone.sees('示例小店')
       await phone.tap('立即领取')
-      await phone.sees('微信暂时没有响应')
+      await phone.sees('微信服务暂不可用')
     } finally {
       await world.sim('DELETE', '/_sim/faults')
     }
@@ -256,7 +256,7 @@ test('WeChat is down at the first visit: the face is shown, the tap says so, and
   }, cardId)
 })
 
-test('WeChat is down after the card was taken: the event and the outbox finish it', async () => {
+test('WeChat is down after the card was taken: the event and the outbox activate it', async () => {
   await follow(
     async (phone) => {
       await phone.sees('立即领取')
@@ -266,7 +266,11 @@ test('WeChat is down after the card was taken: the event and the outbox finish i
       try {
         await phone.tap('立即领取')
         await phone.on(member)
-        await phone.sees('激活中')
+        await until(async () => {
+          // Before WeChat's event arrives, the page can only offer another attempt.
+          if (await phone.shows('重试')) await phone.tap('重试')
+          return phone.shows('激活中')
+        }, 'the card, through the event')
       } finally {
         await world.sim('DELETE', '/_sim/faults')
       }
@@ -276,7 +280,7 @@ test('WeChat is down after the card was taken: the event and the outbox finish i
   )
 })
 
-journey('no network: the first screen says so and tries again', async (phone) => {
+journey('no network: the first page shows it and offers a retry', async (phone) => {
   phone.offline = true
   await phone.start()
   await phone.sees('网络不可用')
@@ -285,7 +289,7 @@ journey('no network: the first screen says so and tries again', async (phone) =>
   await take(phone)
 })
 
-journey('a deleted card is restored with its number and its points', async (phone, cardId) => {
+journey('a deleted card is restored with its number and points', async (phone, cardId) => {
   await take(phone)
   const [card] = await phone.wallet()
   await world.admin('POST', `/v1/cards/${cardId}/codes/${card!.code}/entries`, { add_bonus: 88 })
@@ -298,7 +302,7 @@ journey('a deleted card is restored with its number and its points', async (phon
   await phone.sees('+88 积分')
   await phone.tap('恢复会员卡')
   await phone.on(index)
-  await phone.sees('你删除过这张卡')
+  await phone.sees('你曾删除此卡')
   await phone.tap('恢复会员卡')
   await phone.on(member)
   await phone.sees('使用中')
@@ -325,11 +329,11 @@ journey('a long history is loaded page by page', async (phone, cardId) => {
   await phone.sees('没有更多了')
 })
 
-test('我的会员卡 without a card leads to 领取会员卡', async () => {
+test('without a card, 我的会员卡 leads to 领取会员卡', async () => {
   const cardId = await world.createCard()
   await follow(
     async (phone) => {
-      await phone.sees('还没有会员卡')
+      await phone.sees('暂无会员卡')
       await phone.tap('去领取')
       await phone.on(index)
       await take(phone)
@@ -339,13 +343,13 @@ test('我的会员卡 without a card leads to 领取会员卡', async () => {
   )
 })
 
-test('without a card_id the first screen says what is missing', async () => {
-  await follow((phone) => phone.sees('没有指定会员卡'), '', { query: {} })
+test('without a card_id the first page says what is missing', async () => {
+  await follow((phone) => phone.sees('未指定会员卡'), '', { query: {} })
 })
 
-test('a mini-program code carries the card in its scene', async () => {
+test('the scene of a mini-program code names the card', async () => {
   const cardId = await world.createCard()
-  assert.ok(`${cardId},t7`.length <= 32, 'as long as WeChat lets it be')
+  assert.ok(`${cardId},t7`.length <= 32, 'a scene has at most 32 characters')
   const scene = encodeURIComponent(`${cardId},t7`)
   await follow(
     async (phone) => {
@@ -358,7 +362,7 @@ test('a mini-program code carries the card in its scene', async () => {
   )
 })
 
-test('the types are those of the server', async () => {
+test('the types match the server’s API', async () => {
   const document = (await (await fetch(`${world.baseUrl}/openapi.json`)).json()) as Document
   const kept = await readFile(new URL('../../src/services/api.ts', import.meta.url), 'utf8')
   assert.equal(kept, format(document), 'the API has changed: npm run types')

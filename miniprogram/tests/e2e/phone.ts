@@ -1,4 +1,4 @@
-/** The mini-program in a real browser, in the hand of a user whose WeChat is the simulator. */
+/** Runs the mini-program in a real browser, as on the phone of a user, with the simulator as WeChat. */
 import { existsSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import { chromium, type Browser, type Page } from 'playwright-core'
@@ -6,7 +6,7 @@ import { buildMiniProgram } from '../../host/build.ts'
 import type { Answer, Host, Launch, Settings } from '../../host/runtime/phone.ts'
 import { patience, until, type World } from './world.ts'
 
-/** The mini-program's own part of the window, inside the page that is tested. */
+/** The parts of window that the mini-program defines in the tested page. */
 declare const window: { host: Host; phone: unknown }
 
 export const browserFlags = [
@@ -51,26 +51,26 @@ export interface PhoneOptions {
   colorScheme?: 'light' | 'dark'
   language?: string
   textScale?: number
-  /** Sees every answer of the server before the mini-program does, and may change it. */
+  /** Sees every response of the server before the mini-program does, and can change it. */
   tamper?: (path: string, body: string) => string
-  /** Holds a request back until its promise is there. */
+  /** Called before a request, which waits for the promise. */
   before?: (path: string) => Promise<void> | undefined
 }
 
-/** One user's phone. Close it at the end of the test; that fails if the page had errors. */
+/** The phone of a user. Close it at the end of the test; close fails if the page logged errors. */
 export class TestPhone {
   readonly requests: HttpCall[] = []
-  /** Calls of wx that WeChat answers, by name. */
+  /** Calls of wx that WeChat answered. */
   readonly calls: { name: string; argument: unknown }[] = []
   readonly errors: string[] = []
-  /** The user closes the sheet of wx.addCard. */
+  /** Whether the user closes the sheet of wx.addCard. */
   closesSheet = false
-  /** No network. */
+  /** Whether there is no network. */
   offline = false
-  /** Where wx.navigateToMiniProgram has led. */
+  /** The argument of the last wx.navigateToMiniProgram. */
   elsewhere: { appId: string; extraData: unknown } | undefined
   page!: Page
-  /** How long a page may take to come, in milliseconds. */
+  /** How long to wait for a page, in milliseconds. */
   patience = patience
 
   private constructor(
@@ -100,7 +100,7 @@ export class TestPhone {
     return phone
   }
 
-  /** Loads the mini-program, as after a cold start: storage stays. */
+  /** Loads the mini-program, as after a cold start. Storage is kept. */
   async start(launch: Partial<Launch> = {}): Promise<void> {
     const { page } = this
     if (page.url() === 'about:blank') await this.prepare()
@@ -133,7 +133,7 @@ export class TestPhone {
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') this.errors.push(message.text())
     })
-    // tsx names functions by this helper, also those that a test sends into the page.
+    // tsx adds calls of this helper, also to functions that a test sends into the page.
     await page.addInitScript('globalThis.__name = (f) => f')
     await page.exposeFunction('answer', (name: string, argument: unknown) => this.answer(name, argument))
   }
@@ -150,7 +150,7 @@ export class TestPhone {
 
   private async request(request: Request): Promise<{ statusCode: number; header: object; data: string }> {
     if (this.offline) throw new Error('')
-    // The mini-program's own base URL is for developers; the server under test listens elsewhere.
+    // The server under test has another address than the base URL in config.ts.
     const { pathname, search } = new URL(request.url)
     await this.options.before?.(pathname)
     const answer = await fetch(this.world.baseUrl + pathname + search, {
@@ -160,7 +160,7 @@ export class TestPhone {
         referer: 'https://servicewechat.com/touristappid/devtools/page-frame.html',
       },
       body: request.data === undefined ? undefined : JSON.stringify(request.data),
-      // The mini-program's own limit is for networks: here only the machine may be slow.
+      // Longer than the mini-program's own limit, because the machine may be slow.
       signal: AbortSignal.timeout(patience),
     })
     this.requests.push({ method: request.method ?? 'GET', path: pathname, status: answer.status })
@@ -172,7 +172,7 @@ export class TestPhone {
     }
   }
 
-  /** What WeChat and the user's hand answer. */
+  /** Answers for WeChat and the user. */
   private async wechat(name: string, argument: unknown): Promise<unknown> {
     const phone = `/_sim/phones/${this.user}`
     switch (name) {
@@ -192,8 +192,8 @@ export class TestPhone {
   }
 
   /**
-   * WeChat's own page is over the mini-program while the simulator's phone answers. It answers in the phone's
-   * words; only what follows "<name>:fail " is wanted.
+   * Calls the simulator's phone while the mini-program is hidden, as it is under WeChat's own pages. An error has
+   * the text after "<name>:fail ".
    */
   private async inWeChat(action: string, argument: unknown): Promise<unknown> {
     await this.page.evaluate(() => window.host.hide())
@@ -207,7 +207,7 @@ export class TestPhone {
     }
   }
 
-  /** The user fills in the open-card component's form; this is what App.onShow will be given. */
+  /** Submits the form of the open-card component, and returns the options for App.onShow. */
   async formAnswer(form: Record<string, string>): Promise<Pick<Launch, 'scene' | 'referrerInfo'>> {
     await until(() => this.elsewhere !== undefined, 'wx.navigateToMiniProgram')
     const { appId, extraData } = this.elsewhere!
@@ -221,12 +221,12 @@ export class TestPhone {
     await this.page.evaluate((again) => window.host.show(again), launch)
   }
 
-  /** The wallet as the user sees it. */
+  /** The cards in the user's wallet. */
   async wallet(): Promise<WalletCard[]> {
     return (await this.world.sim<{ cards: WalletCard[] }>('GET', `/_sim/phones/${this.user}/cards`)).cards
   }
 
-  /** The page on top; others are below it and hidden. */
+  /** The top page; the pages below are hidden. */
   top() {
     return this.page.locator('.holder:not([hidden])')
   }
@@ -239,7 +239,7 @@ export class TestPhone {
     await this.top().getByText(text, { exact: false }).first().waitFor()
   }
 
-  /** Whether the text is there at this moment. */
+  /** Whether the text is on the page now. */
   async shows(text: string): Promise<boolean> {
     return (await this.top().getByText(text, { exact: false }).count()) > 0
   }

@@ -1,4 +1,4 @@
-/** The page of `npm start`, served by the sandbox: what a developer sees in their own browser. */
+/** The page of `npm start`, as the sandbox serves it to a developer's browser. */
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
@@ -43,7 +43,7 @@ async function openPage(user: string): Promise<{ page: Page; errors: string[] }>
   return { page, errors }
 }
 
-test('before it is built the page says how', async () => {
+test('before the build, the page says how to build it', async () => {
   const answer = await fetch(`${sandbox.url}/_phone/`)
   assert.equal(answer.status, 404)
   assert.match(await answer.text(), /npm ci && npm run build/)
@@ -51,11 +51,11 @@ test('before it is built the page says how', async () => {
   assert.equal((await fetch(`${sandbox.url}/_phone/`)).status, 200)
 })
 
-test('a card is taken on the sheet, the till adds points, wallet and messages show them', async () => {
+test('a card is taken, the till adds points, and wallet and messages show them', async () => {
   await buildSite(site)
   const { page, errors } = await openPage('hong')
   const mini = page.frameLocator('#mini')
-  await page.getByText('卡包里还没有卡').waitFor()
+  await page.getByText('卡包中暂无卡片').waitFor()
 
   await mini.getByRole('button', { name: '立即领取' }).click()
   await page.getByRole('dialog').getByRole('button', { name: '取消' }).click()
@@ -70,7 +70,7 @@ test('a card is taken on the sheet, the till adds points, wallet and messages sh
   await page.locator('#wallet').getByText('积分 30').waitFor()
   await page.getByRole('button', { name: '升级为金卡' }).click()
   await until(async () => {
-    // Pulled down with the mouse.
+    // Pull the page down with the mouse.
     await page.mouse.move(300, 400)
     await page.mouse.down()
     await page.mouse.move(300, 560, { steps: 4 })
@@ -90,11 +90,11 @@ test('a card is taken on the sheet, the till adds points, wallet and messages sh
   await page.context().close()
 })
 
-test('a one-click card goes through the component, and its form comes back', async () => {
+test('a one-click card is taken through the component and its form', async () => {
   await buildSite(site)
   const { page, errors } = await openPage('mei')
   const mini = page.frameLocator('#mini')
-  await page.getByRole('button', { name: '新建一张一键激活的卡' }).click()
+  await page.getByRole('button', { name: '新建一键激活卡' }).click()
   await mini.getByRole('button', { name: '填写资料并激活' }).click()
   await page.getByRole('dialog').getByRole('button', { name: '返回' }).click()
   await mini.getByRole('button', { name: '填写资料并激活' }).click()
@@ -108,7 +108,7 @@ test('a one-click card goes through the component, and its form comes back', asy
   await page.context().close()
 })
 
-test('no network and an outage of WeChat, by the switches', async () => {
+test('the switches: no network, and an outage of WeChat', async () => {
   await buildSite(site)
   const { page } = await openPage('gang')
   const mini = page.frameLocator('#mini')
@@ -117,16 +117,24 @@ test('no network and an outage of WeChat, by the switches', async () => {
   await mini.getByRole('button', { name: '立即领取' }).click()
   await mini.getByText('网络不可用').waitFor()
   await page.getByLabel('手机断网').uncheck()
+  // The fault must be in force before the card is taken.
+  const fault = page.waitForResponse((response) => response.url().endsWith('/_sim/faults'))
   await page.getByLabel('微信接口故障').check()
+  await fault
   await mini.getByRole('button', { name: '立即领取' }).click()
   await page.getByRole('dialog').getByRole('button', { name: '领取', exact: true }).click()
-  await mini.getByText('激活中').waitFor()
+  await until(async () => {
+    // Before WeChat's event arrives, the page can only offer another attempt.
+    const retry = mini.getByRole('button', { name: '重试' })
+    if (await retry.isVisible()) await retry.click()
+    return (await mini.getByText('激活中').count()) > 0
+  }, 'the card, through the event')
   await page.getByLabel('微信接口故障').uncheck()
   await page.locator('#wallet').getByText('使用中').waitFor()
   await page.context().close()
 })
 
-test('a new build reloads the page, a broken one is shown', async () => {
+test('a new build reloads the page, a failed one is shown', async () => {
   await buildSite(site)
   const { page } = await openPage('li')
   await page.frameLocator('#mini').getByRole('button', { name: '立即领取' }).waitFor()
@@ -139,7 +147,7 @@ test('a new build reloads the page, a broken one is shown', async () => {
   await page.context().close()
 })
 
-test('npm start: the page is served, and built anew when a source changes', async () => {
+test('npm start serves the page and rebuilds it when a source changes', async () => {
   const free = '127.0.0.1:0'
   const args = ['--listen', free, '--admin-listen', free, '--wechat-listen', free]
   const start = spawn(process.execPath, ['--import', 'tsx', 'scripts/start.ts', ...args], { cwd: root })
@@ -158,7 +166,7 @@ test('npm start: the page is served, and built anew when a source changes', asyn
     const source = join(root, 'src/texts.ts')
     await until(async () => {
       await utimes(source, new Date(), new Date())
-      return (await stamp().catch(() => before)) !== before // it may be half written
+      return (await stamp().catch(() => before)) !== before // the file may be incomplete
     }, 'the next build')
   } finally {
     await end(start)
@@ -173,7 +181,7 @@ test('other sites cannot book points through the page', async () => {
   assert.equal(answer.status, 403)
 })
 
-test('what is built holds no secret and asks nobody else', async () => {
+test('the built files name no other servers', async () => {
   await buildSite(site)
   for (const file of ['mini.js', 'shell.js', 'index.html', 'shell.css']) {
     const text = await readFile(join(site, file), 'utf8')

@@ -1,4 +1,4 @@
-/** Every page as it looks: light and dark, standard and large text, with pictures for the documentation. */
+/** The look of every page, light and dark, with standard and large text; takes the pictures for the documentation. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
@@ -42,7 +42,7 @@ async function fill(phone: TestPhone): Promise<void> {
   await settled(phone)
 }
 
-/** Pictures are loaded, and nothing is moving. */
+/** Waits until pictures are loaded and nothing moves. */
 async function settled(phone: TestPhone): Promise<void> {
   await phone.page.waitForFunction(
     () =>
@@ -51,7 +51,7 @@ async function settled(phone: TestPhone): Promise<void> {
   )
 }
 
-/** Nothing is wider than the screen, and every button can be hit and has a name. */
+/** Checks that nothing is wider than the screen and that buttons are large enough. */
 async function checkLayout(phone: TestPhone): Promise<void> {
   const found = await phone.top().evaluate((page) => {
     const wide = [...page.querySelectorAll('*')]
@@ -60,13 +60,13 @@ async function checkLayout(phone: TestPhone): Promise<void> {
       .map((e) => `${e.tagName}.${e.className} is too wide`)
     const small = [...page.querySelectorAll('button')]
       .filter((e) => e.getBoundingClientRect().height < 44)
-      .map((e) => `button ${e.textContent} is too low`)
+      .map((e) => `button ${e.textContent} is too small`)
     return [...wide, ...small]
   })
   assert.deepEqual(found, [])
 }
 
-/** Text against what is behind it, as WCAG counts it; large text may have less. */
+/** Checks the contrast between text and background, as WCAG defines it. */
 async function checkContrast(phone: TestPhone): Promise<void> {
   const faint = await phone.top().evaluate((page) => {
     type Colour = [number, number, number, number]
@@ -92,7 +92,7 @@ async function checkContrast(phone: TestPhone): Promise<void> {
         .filter((n) => n.nodeType === 3)
         .map((n) => n.textContent!.trim())
         .join('')
-      // A card's own text is on a picture with a shade; buttons are in WeChat's green.
+      // Not checked: text of the card, on a shaded picture, and of buttons, in WeChat's green.
       if (!text || e.closest('member-card') || e.matches('.button')) continue
       const ground = behind(e)
       const ink = over(parse(getComputedStyle(e).color), ground)
@@ -105,7 +105,7 @@ async function checkContrast(phone: TestPhone): Promise<void> {
   assert.deepEqual(faint, [])
 }
 
-/** Which of these have more than one line. */
+/** Returns the texts of those elements that have more than one line. */
 const broken = (phone: TestPhone, selector: string): Promise<(string | null)[]> =>
   phone
     .top()
@@ -151,13 +151,13 @@ for (const language of ['zh_CN', 'en']) {
     for (const part of ['.amount', '.value', '.time'])
       assert.deepEqual(await broken(phone, part), [], 'in one line')
     await phone.back()
-    await phone.sees(language === 'en' ? 'Show my card' : '查看我的会员卡')
+    await phone.sees(language === 'en' ? 'View my card' : '查看我的会员卡')
     await checkLayout(phone)
     await phone.close()
   })
 }
 
-test('a skeleton while loading, in the shape of the page', async () => {
+test('a skeleton in the shape of the page while it loads', async () => {
   let release: (() => void) | undefined
   const held = new Promise<void>((go) => (release = go))
   const phone = await open('waiting', {
@@ -170,7 +170,7 @@ test('a skeleton while loading, in the shape of the page', async () => {
   await phone.close()
 })
 
-test('what a screen reader says', async () => {
+test('the texts for screen readers', async () => {
   const phone = await open('reader')
   await fill(phone)
   const [card] = await phone.wallet()
@@ -184,7 +184,7 @@ test('what a screen reader says', async () => {
   await phone.close()
 })
 
-test('a card whose pictures are missing or broken is shown in its colour', async () => {
+test('a card without pictures, or with broken ones, is shown in its colour', async () => {
   const plain = await world.createCard((card) => {
     delete card.background_pic_url
     card.base_info.logo_url = 'http://127.0.0.1:9/gone.png'
@@ -194,11 +194,11 @@ test('a card whose pictures are missing or broken is shown in its colour', async
   await phone.sees('立即领取')
   await until(
     async () => (await phone.top().locator('image').count()) === 0,
-    'the broken logo to be left out',
+    'the removal of the broken logo',
   )
   const card = phone.top().getByRole('img').first()
   assert.equal(await card.evaluate((e) => getComputedStyle(e).backgroundColor), 'rgb(99, 179, 89)')
-  // The browser itself complains about the picture, nobody else about anything.
+  // The browser logs the missing picture; there are no other errors.
   assert.deepEqual(
     phone.errors.splice(0).filter((error) => !error.includes('Failed to load resource')),
     [],
@@ -206,9 +206,9 @@ test('a card whose pictures are missing or broken is shown in its colour', async
   await phone.close()
 })
 
-test('empty and failed are told apart', async () => {
-  const phone = await open('nobody', { launch: { path: 'pages/member/member' } })
-  await phone.sees('还没有会员卡')
+test('an empty page differs from a failed one', async () => {
+  const phone = await open('newcomer', { launch: { path: 'pages/member/member' } })
+  await phone.sees('暂无会员卡')
   await checkLayout(phone)
   phone.offline = true
   await phone.start({ path: 'pages/member/member' })
@@ -216,7 +216,7 @@ test('empty and failed are told apart', async () => {
   await checkLayout(phone)
   phone.offline = false
   await phone.tap('重试')
-  await phone.sees('还没有会员卡')
+  await phone.sees('暂无会员卡')
   await until(() => phone.errors.length === 0, 'no errors')
   await phone.close()
 })

@@ -1,6 +1,6 @@
 /**
- * The real server against the simulated WeChat, each as a process of its own on
- * free loopback ports, so that the server can be killed and started again.
+ * Runs the real server and the simulated WeChat as separate processes on free
+ * loopback ports, so that the server can be killed and restarted.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildPrograms } from '../../scripts/programs.ts'
 
-/** Everything awaited gets this long: the machine may be busy. */
+/** The time limit for everything that is awaited, generous for a busy machine. */
 export const patience = Number(process.env.PATIENCE ?? 60_000)
 
 interface Account {
@@ -23,25 +23,25 @@ export interface World {
   /** The public API. */
   readonly baseUrl: string
   readonly simulatorUrl: string
-  /** One call of the simulator's control API; it throws what is refused. */
+  /** Calls the simulator's control API. Throws on an error response. */
   sim<T = unknown>(method: string, path: string, body?: unknown): Promise<T>
-  /** A card as the merchant would create it, approved; edit changes it first. */
+  /** Creates an approved card; edit can change it before. */
   createCard(edit?: (card: CardDraft) => void): Promise<string>
-  /** One call of the operator's API. */
+  /** Calls the operator's API. */
   admin<T = unknown>(method: string, path: string, body?: unknown): Promise<T>
-  /** Ends the server as a power cut would. */
+  /** Kills the server with SIGKILL. */
   kill(): Promise<void>
-  /** Starts it again on the same port and database. */
+  /** Starts the server again, with the same port and database. */
   start(): Promise<void>
   stop(): Promise<void>
 }
 
 export interface CardDraft {
   base_info: Record<string, unknown>
-  [member: string]: unknown
+  [field: string]: unknown
 }
 
-/** Builds both programs, starts them, and ends whatever it started if that fails. */
+/** Builds and starts both programs. If that fails, it ends those that it started. */
 export async function startWorld(): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'addcard-e2e-'))
   const cleanups: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })]
@@ -76,7 +76,7 @@ export async function startWorld(): Promise<World> {
   }
 }
 
-/** Starts the sandbox among programs; url is its simulator. */
+/** Starts the sandbox; url is the address of its simulator. */
 export async function startSandbox(
   programs: string,
   more: string[] = [],
@@ -150,7 +150,7 @@ async function startServer(
   return child
 }
 
-/** Nothing that a test started outlives it. */
+/** Kills the process at the end of the tests. */
 const killAtExit = (child: ChildProcess) => process.once('exit', () => child.kill('SIGKILL'))
 
 export function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
@@ -170,7 +170,7 @@ function freePort(): Promise<number> {
   })
 }
 
-/** Waits for what can be seen; it says what was missing. */
+/** Waits until holds returns true. The error names what was awaited. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
   what: string,
@@ -197,7 +197,7 @@ async function exchange<T>(method: string, url: string, body?: unknown, token?: 
   return (text ? JSON.parse(text) : undefined) as T
 }
 
-/** What a merchant does once at WeChat. */
+/** Creates a card at the simulated WeChat, and approves it. */
 async function createCard(wechat: string, edit?: (card: CardDraft) => void): Promise<string> {
   const card: CardDraft = {
     base_info: {

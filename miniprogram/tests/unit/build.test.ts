@@ -7,7 +7,7 @@ import { buildMiniProgram } from '../../host/build.ts'
 
 const src = resolve(import.meta.dirname, '../../src')
 
-/** A copy of the sample with one file changed. */
+/** Returns a copy of the sample in which one file is changed. */
 async function changed(t: TestContext, file: string, edit: (text: string) => string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'addcard-build-'))
   t.after(() => rm(folder, { recursive: true }))
@@ -17,7 +17,7 @@ async function changed(t: TestContext, file: string, edit: (text: string) => str
   return folder
 }
 
-test('the sample builds into one script, from files that can be watched', async () => {
+test('the sample builds into one script, and its input files are listed', async () => {
   const { script, files } = await buildMiniProgram(src)
   assert.match(script, /立即领取/)
   for (const file of [
@@ -33,7 +33,7 @@ test('the sample builds into one script, from files that can be watched', async 
 
 for (const [what, file, edit, want] of [
   [
-    'a template that is not closed',
+    'an unclosed template',
     'pages/index/index.wxml',
     (text: string) => text.replace('</view>', ''),
     /pages\/index\/index\.wxml:\d+:\d+: /,
@@ -44,34 +44,34 @@ for (const [what, file, edit, want] of [
     (text: string) => text.replace('{{ title }}', '{{ title + }}'),
     /notice\.wxml:5:\d+: /,
   ],
-  ['code that is none', 'app.ts', (text: string) => `${text}\nconst = 1`, /app\.ts:9:6/],
+  ['invalid code', 'app.ts', (text: string) => `${text}\nconst = 1`, /app\.ts:9:6/],
   [
-    'an import of nothing',
+    'an import of a missing file',
     'app.ts',
     (text: string) => text.replace('./services/activation', './services/nothing'),
     /services\/nothing/,
   ],
   [
-    'styles that are none',
+    'invalid styles',
     'app.wxss',
     (text: string) => `${text}\n.a { color: red`,
     /app\.wxss:\d+:\d+: Unclosed block/,
   ],
-  ['configuration that is none', 'app.json', (text: string) => `${text},`, /^Error: app\.json: /],
+  ['invalid configuration', 'app.json', (text: string) => `${text},`, /^Error: app\.json: /],
   [
-    'a component that is not there',
+    'a missing component',
     'pages/index/index.json',
     (text: string) => text.replace('notice/notice', 'notice/none'),
     /none\.json/,
   ],
   [
-    'a page that is not there',
+    'a missing page',
     'app.json',
     (text: string) => text.replace('pages/member/member', 'pages/none/none'),
     /none\.json/,
   ],
 ] as const) {
-  test(`${what} is told with its place`, async (t) => {
+  test(`${what} is reported with its place`, async (t) => {
     await assert.rejects(buildMiniProgram(await changed(t, file, edit)), want)
   })
 }

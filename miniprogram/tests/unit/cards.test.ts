@@ -13,7 +13,7 @@ beforeEach(() => {
 const path = (url: string) => new URL(url).pathname
 const active = { card_id: 'p1', code: '123', status: 'active', bonus: 0, balance: 0 }
 
-/** A server that signs p1 and believes every claim. */
+/** Sets up a server that signs p1 and accepts every claim. */
 function serves(answers: Record<string, () => Reply> = {}) {
   let signatures = 0
   wx.server = signsIn((request) => {
@@ -51,7 +51,7 @@ test('takeCard: without a channel there is no outer_str', async () => {
   assert.deepEqual(wx.requests[1]!.data, { cards: [{ card_id: 'p1' }] })
 })
 
-test('takeCard: a refused signature is asked for anew, once', async () => {
+test('takeCard: after a refused signature a second one is tried, but no third', async () => {
   serves()
   const tried: string[] = []
   wx.addCard = (argument) => {
@@ -70,23 +70,23 @@ test('takeCard: a refused signature is asked for anew, once', async () => {
   assert.equal(tried.length, 2)
 })
 
-test('takeCard: what was not taken is not claimed', async () => {
+test('takeCard: a cancelled card is not claimed', async () => {
   serves()
   wx.addCard = () => Promise.reject({ errMsg: 'addCard:fail cancel' })
   assert.deepEqual(await takeCard('p1', ''), { kind: 'cancelled' })
   assert.ok(!wx.asked().includes('POST /v1/claims'))
 })
 
-test('takeCard: a card in the wallet is taken, though the report was lost; it is made up for', async () => {
+test('takeCard: a card counts as taken although the claim was lost, and the claim is sent later', async () => {
   let reply: Reply = { fail: 'net::ERR_INTERNET_DISCONNECTED' }
   let cards: object[] = []
   serves({ '/v1/claims': () => reply, '/v1/me': () => ({ data: { id: 'm', cards } }) })
   wx.addCard = accepts
   assert.deepEqual(await takeCard('p1', ''), { kind: 'taken', card: undefined })
-  await assert.rejects(myCard('p1'), 'nobody is told that there is no card')
+  await assert.rejects(myCard('p1'), 'an error, not a wrong answer')
   assert.equal(await myCard('p2'), undefined)
   cards = [active]
-  assert.deepEqual(await myCard('p1'), active, 'WeChat’s event was there first')
+  assert.deepEqual(await myCard('p1'), active, 'WeChat’s event came first')
 
   reply = { data: { cards } }
   await myCard('p1')
@@ -94,10 +94,10 @@ test('takeCard: a card in the wallet is taken, though the report was lost; it is
   const made = claims().length
   assert.deepEqual(claims().at(-1)!.data, claims()[0]!.data)
   await myCard('p1')
-  assert.equal(claims().length, made, 'it was heard')
+  assert.equal(claims().length, made, 'the claim was answered')
 })
 
-test('takeCard: a report that is refused is not made again, one without a session is', async () => {
+test('takeCard: a refused claim is not repeated, one without a session is', async () => {
   for (const [reply, again] of [
     [problem(403, 'code_not_yours'), false],
     [problem(401, 'session_invalid'), true],
@@ -113,7 +113,7 @@ test('takeCard: a report that is refused is not made again, one without a sessio
   }
 })
 
-test('takeCard: a refusal of the server is an error, and no sheet is shown', async () => {
+test('takeCard: if the server refuses, no sheet is shown', async () => {
   serves({ '/v1/card-ext': () => problem(409, 'card_not_claimable') })
   wx.addCard = () => assert.fail('the sheet was shown')
   await assert.rejects(
@@ -122,7 +122,7 @@ test('takeCard: a refusal of the server is an error, and no sheet is shown', asy
   )
 })
 
-test('myCard: the one in the wallet before a deleted and an issued one', async () => {
+test('myCard: prefers the card in the wallet, then a deleted one, then an issued one', async () => {
   const issued = { ...active, status: 'issued', code: undefined }
   const deleted = { ...active, status: 'deleted' }
   for (const [cards, want] of [
@@ -137,7 +137,7 @@ test('myCard: the one in the wallet before a deleted and an issued one', async (
   }
 })
 
-test('what goes into a path or a query is encoded', async () => {
+test('values in paths and queries are encoded', async () => {
   wx.server = signsIn(() => ({ data: { entries: [] } }))
   await entries('p/1', '1 2', 'a+b')
   await openCardParameters('p1', '桌7&x')
@@ -151,19 +151,19 @@ const back = (extraData?: object, scene = 1038, appId = 'wxeb490c6f9b154ef9') =>
   referrerInfo: { appId, extraData },
 })
 
-test('the component’s answer is reported once, however often it is shown', async () => {
+test('the component’s result is reported once, however often it is delivered', async () => {
   serves({ '/v1/activations': () => ({ data: { card: active } }) })
   keepReturn(back(answer) as never)
   keepReturn(back(answer) as never)
   assert.deepEqual(await finishActivation(), active)
   assert.equal(await finishActivation(), undefined)
   keepReturn(back(answer) as never)
-  assert.equal(await finishActivation(), undefined, 'the same answer again is old')
+  assert.equal(await finishActivation(), undefined, 'the same result again is ignored')
   assert.deepEqual(wx.requests.at(-1)!.data, answer)
   assert.equal(wx.asked().filter((asked) => asked === 'POST /v1/activations').length, 1)
 })
 
-test('coming back from elsewhere, or without an answer, reports nothing', async () => {
+test('a return from elsewhere, or without a result, reports nothing', async () => {
   serves()
   for (const shown of [
     back(undefined),
@@ -180,7 +180,7 @@ test('coming back from elsewhere, or without an answer, reports nothing', async 
   assert.deepEqual(wx.requests, [])
 })
 
-test('an answer is kept while the server cannot be reached, and dropped when it is refused', async () => {
+test('a result is kept while the server cannot be reached, and dropped when it is refused', async () => {
   let reply: Reply = { fail: 'net::ERR_INTERNET_DISCONNECTED' }
   serves({ '/v1/activations': () => reply })
   keepReturn(back(answer) as never)
@@ -201,7 +201,7 @@ test('an answer is kept while the server cannot be reached, and dropped when it 
   assert.equal(returnedCardId(), undefined)
 })
 
-test('two pages that are shown at once report it once', async () => {
+test('two pages that are shown at once report the result once', async () => {
   serves({ '/v1/activations': () => ({ data: { card: active } }) })
   keepReturn(back(answer) as never)
   await Promise.all([finishActivation(), finishActivation()])

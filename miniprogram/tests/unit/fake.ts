@@ -1,4 +1,4 @@
-/** A wx that a test scripts, and the services on it with fresh state. */
+/** A fake wx whose answers a test sets. */
 
 export interface FakeRequest {
   url: string
@@ -17,7 +17,7 @@ export interface Reply {
   fail?: string
 }
 
-/** Answers a request; a promise lets it wait. */
+/** Answers a request, at once or with a promise. */
 export type Server = (request: FakeRequest) => Reply | Promise<Reply>
 
 export class FakeWx {
@@ -35,7 +35,7 @@ export class FakeWx {
   login = (): Promise<{ code: string; errMsg: string }> =>
     Promise.resolve({ code: `code-${++this.logins}`, errMsg: 'login:ok' })
 
-  // As WeChat's: a task and no promise, and every status is a success.
+  // Like WeChat's: returns a task, not a promise, and calls success for every status.
   request = (request: FakeRequest): object => {
     this.requests.push(request)
     void Promise.resolve(this.server(request)).then(({ status = 200, data, header = {}, fail }) => {
@@ -51,13 +51,13 @@ export class FakeWx {
   getAccountInfoSync = () => ({ miniProgram: { appId: 'touristappid', envVersion: 'develop' } })
   getAppBaseInfo = () => ({ language: 'zh_CN' })
 
-  /** The paths asked for, with the method. */
+  /** The requests, as method and path. */
   asked(): string[] {
     return this.requests.map(({ method, url }) => `${method} ${new URL(url).pathname}`)
   }
 }
 
-/** Makes a new wx the global one. */
+/** Installs a new FakeWx as the global wx. */
 export function fakeWx(): FakeWx {
   const wx = new FakeWx()
   Object.assign(globalThis, { wx })
@@ -77,7 +77,7 @@ export const problem = (status: number, code: string, more: object = {}): Reply 
   },
 })
 
-/** Signs anybody in, with tokens token-1, token-2, … and hands the rest to next. */
+/** Answers logins with the tokens token-1, token-2, …, and passes other requests to next. */
 export function signsIn(next: Server): Server {
   let sessions = 0
   return (request) => {

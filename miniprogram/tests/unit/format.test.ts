@@ -26,18 +26,18 @@ test('points and signs', () => {
   assert.equal(signed(0, '0'), '0')
 })
 
-test('a number in fours', () => {
+test('a grouped card number', () => {
   assert.equal(inFours('1234567890123456'), '1234 5678 9012 3456')
   assert.equal(inFours('123'), '123')
   assert.equal(inFours(''), '')
 })
 
-test('a moment on this phone’s clock', () => {
+test('a time in the phone’s time zone', () => {
   const at = new Date(2026, 0, 2, 3, 4)
   assert.equal(moment(at.toISOString()), '2026-01-02 03:04')
 })
 
-test('a colour that WeChat may add later is one', () => {
+test('an unknown colour gets a default', () => {
   assert.equal(cardColour('Color010'), '#63b359')
   assert.match(cardColour('Color999'), /^#/)
   assert.match(cardColour(undefined), /^#/)
@@ -65,7 +65,7 @@ test('the types of the API: optional, nested, lists of choices, open objects', (
     format(document).split('\n').slice(2).join('\n'),
     `export interface Other {
   n?: number
-  [member: string]: unknown
+  [field: string]: unknown
 }
 
 export interface Thing {

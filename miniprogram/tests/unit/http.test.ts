@@ -21,24 +21,24 @@ async function failure(call: Promise<unknown>): Promise<ApiError> {
   assert.fail('it did not fail')
 }
 
-test('the first requests at the same time share one login', async () => {
+test('concurrent first requests share one login', async () => {
   wx.server = signsIn((r) => ({ data: bearer(r) }))
   const answers = await Promise.all([request(me), request(me), request(me)])
   assert.deepEqual(answers, ['Bearer token-1', 'Bearer token-1', 'Bearer token-1'])
   assert.equal(wx.logins, 1)
 })
 
-test('a session is kept across a start of the mini-program, and not beyond its end', async () => {
+test('a session is stored, and not used beyond its end', async () => {
   wx.server = signsIn((r) => ({ data: bearer(r) }))
   await request(me)
   await request(me)
   assert.equal(wx.logins, 1)
   const kept = wx.storage.get('addcard.session') as { token: string; expiresAt: number }
   wx.storage.set('addcard.session', { ...kept, expiresAt: Date.now() + 5_000 })
-  assert.equal(await request(me), 'Bearer token-2', 'one that is about to end is not used')
+  assert.equal(await request(me), 'Bearer token-2', 'a token that is about to expire is not used')
 })
 
-test('a dead session: one login for all who find it dead, and each request once more', async () => {
+test('an invalid session: one login for all requests, and each is repeated once', async () => {
   wx.server = signsIn((r) =>
     bearer(r) === 'Bearer token-1' ? problem(401, 'session_invalid') : { data: 'ok' },
   )
@@ -47,7 +47,7 @@ test('a dead session: one login for all who find it dead, and each request once 
   assert.equal(wx.logins, 2)
 })
 
-test('a late 401 of a token that was renewed meanwhile costs no login', async () => {
+test('a late 401 for a token that was renewed meanwhile causes no login', async () => {
   let late: (() => void) | undefined
   wx.server = signsIn((r) => {
     if (bearer(r) !== 'Bearer token-1') return { data: 'ok' }
@@ -62,10 +62,10 @@ test('a late 401 of a token that was renewed meanwhile costs no login', async ()
   assert.equal(wx.logins, 2)
   late!()
   assert.equal(await slow, 'ok')
-  assert.equal(wx.logins, 2, 'it took the new token')
+  assert.equal(wx.logins, 2, 'the new token is used')
 })
 
-test('a session that is refused again is given up', async () => {
+test('a request is repeated only once after a 401', async () => {
   wx.server = signsIn(() => problem(401, 'session_invalid'))
   assert.equal((await failure(request(me))).code, 'session_invalid')
   assert.equal(wx.asked().filter((path) => path === 'GET /v1/me').length, 2)
@@ -77,7 +77,7 @@ test('other refusals are not repeated', async () => {
   assert.equal(wx.asked().filter((path) => path === 'GET /v1/me').length, 1)
 })
 
-test('a failed login fails all who wait for it, and the next tries again', async () => {
+test('a failed login fails all waiting requests, and the next request tries again', async () => {
   let down = true
   const works = signsIn(() => ({ data: 'ok' }))
   wx.server = (r) => (down ? problem(503, 'wechat_unavailable') : works(r))
@@ -98,13 +98,13 @@ test('wx.login itself can fail', async () => {
   assert.match(error.detail, /no network/)
 })
 
-test('the account rides along with a login, and only then', async () => {
+test('signIn returns the account only if it made a login', async () => {
   wx.server = signsIn(() => ({ data: {} }))
   assert.deepEqual(await signIn(), { id: 'm', cards: [] })
   assert.equal(await signIn(), undefined)
 })
 
-test('problem+json becomes an ApiError, parsed by the phone or not', async () => {
+test('problem+json becomes an ApiError, whether or not the phone parses it', async () => {
   for (const raw of [false, true]) {
     wx.server = () => {
       const reply = problem(429, 'rate_limited')
@@ -119,7 +119,7 @@ test('problem+json becomes an ApiError, parsed by the phone or not', async () =>
   }
 })
 
-test('what a proxy answers instead is unexpected, not a crash', async () => {
+test('the answer of a proxy becomes an ApiError', async () => {
   for (const data of ['<html>502</html>', '', null, 7, { code: 42 }]) {
     wx.server = () => ({ status: 502, data })
     const error = await failure(send(me))
@@ -129,7 +129,7 @@ test('what a proxy answers instead is unexpected, not a crash', async () => {
   }
 })
 
-test('no network, and an answer that takes too long', async () => {
+test('no network, and a timeout', async () => {
   wx.server = () => ({ fail: 'net::ERR_INTERNET_DISCONNECTED' })
   assert.equal((await failure(send(me))).code, 'offline')
   for (const words of [

@@ -16,7 +16,7 @@ const offered = [
 ]
 const added = (cardId: string, isSuccess?: boolean) => ({ cardId, cardExt: '{}', code: 'sealed', isSuccess })
 
-test('addCard hands the list on as it is, and back what was added', async () => {
+test('addCard passes the list on unchanged and returns what was added', async () => {
   let given: unknown
   wx.addCard = (argument) => {
     given = argument
@@ -27,19 +27,19 @@ test('addCard hands the list on as it is, and back what was added', async () => 
   assert.deepEqual(result, { kind: 'added', cardList: [added('p1', true), added('p2', true)], missing: [] })
 })
 
-test('addCard: some cards only, by isSuccess', async () => {
+test('addCard: isSuccess says which cards were added', async () => {
   wx.addCard = () =>
     Promise.resolve({ errMsg: 'addCard:ok', cardList: [added('p1', false), added('p2', true)] })
   assert.deepEqual(await addCard(offered), { kind: 'added', cardList: [added('p2', true)], missing: ['p1'] })
 })
 
-test('addCard: a phone that does not say isSuccess means yes', async () => {
+test('addCard: a missing isSuccess means success', async () => {
   const card = { cardId: 'p1', cardExt: '{}', code: 'sealed' }
   wx.addCard = () => Promise.resolve({ errMsg: 'addCard:ok', cardList: [card] })
   assert.deepEqual(await addCard([offered[0]!]), { kind: 'added', cardList: [card], missing: [] })
 })
 
-test('addCard: a success without any card is none', async () => {
+test('addCard: a success without a card is a failure', async () => {
   wx.addCard = () => Promise.resolve({ errMsg: 'addCard:ok', cardList: [added('p1', false)] })
   assert.equal((await addCard(offered)).kind, 'failed')
 })
@@ -60,7 +60,7 @@ for (const [words, kind, reason] of [
   })
 }
 
-test('openCard takes the plain code and tells how it ended', async () => {
+test('openCard takes the plain code and returns the outcome', async () => {
   let given: unknown
   wx.openCard = (argument) => {
     given = argument
@@ -72,7 +72,7 @@ test('openCard takes the plain code and tells how it ended', async () => {
   assert.deepEqual(await openCard('p1', '123'), { kind: 'failed', reason: 'card not found' })
 })
 
-test('the component is called before anything is awaited', () => {
+test('openComponent calls WeChat before anything is awaited', () => {
   let called = false
   wx.navigateToMiniProgram = () => {
     called = true
@@ -82,13 +82,13 @@ test('the component is called before anything is awaited', () => {
   assert.equal(called, true)
 })
 
-test('the component: WeChat asks the user first', async () => {
+test('openComponent: the user can cancel', async () => {
   wx.navigateToMiniProgram = () => Promise.reject({ errMsg: 'navigateToMiniProgram:fail cancel' })
   const parameters = { appId: 'wx1', extraData: { encrypt_card_id: 'e', outer_str: 'o', biz: 'b' } }
   assert.deepEqual(await openComponent(parameters), { kind: 'cancelled' })
 })
 
-test('nothing else calls what wechat.ts and http.ts are for', () => {
+test('only wechat.ts and http.ts call these functions of wx', () => {
   const src = resolve(import.meta.dirname, '../../src')
   const callers = (call: RegExp) =>
     readdirSync(src, { recursive: true, encoding: 'utf8' })

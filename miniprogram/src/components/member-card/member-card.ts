@@ -1,15 +1,15 @@
 import { cardColour, inFours } from '../../format'
 import type { FaceOutputBody } from '../../services/api'
 
-/** A card as it looks in the wallet. It only shows what it is given. */
+/** Shows a card as it looks in the wallet. */
 Component({
   properties: {
     face: { type: Object, value: {} as FaceOutputBody },
-    /** The card's number; empty while nobody holds it. */
+    /** The card number; empty before the card is taken. */
     number: { type: String, value: '' },
-    /** A word about its state, shown in a corner. */
+    /** The status, shown in a corner. */
     status: { type: String, value: '' },
-    /** Not to be used: shown pale. */
+    /** Whether the card cannot be used; it is then shown pale. */
     faded: { type: Boolean, value: false },
   },
   data: { colour: '', grouped: '', label: '', pictureFailed: false, logoFailed: false },
@@ -23,7 +23,7 @@ Component({
     },
   },
   methods: {
-    // Without its pictures the card is shown in its colour.
+    // A card without pictures is shown in its colour.
     pictureError() {
       this.setData({ pictureFailed: true })
     },

@@ -1,11 +1,11 @@
-/** A whole screen, or a part of it, that has nothing to show: empty, or failed. */
+/** A notice in place of content that is empty or could not be loaded, for a whole page or a part of it. */
 Component({
   properties: {
     kind: { type: String, value: 'empty' },
     title: { type: String, value: '' },
     detail: { type: String, value: '' },
     reference: { type: String, value: '' },
-    /** The button's text; no button without it. */
+    /** The text of the button; if empty, there is no button. */
     action: { type: String, value: '' },
     compact: { type: Boolean, value: false },
   },

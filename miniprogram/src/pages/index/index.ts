@@ -8,7 +8,7 @@ import { reason, reference, texts } from '../../texts'
 /** What the button does. */
 type Action = 'take' | 'component' | 'view' | 'reload'
 
-/** 领取会员卡: the card's face and the one thing that can be done with it now. */
+/** 领取会员卡: shows the card and the one action that is possible now. */
 Page({
   data: {
     t: texts,
@@ -20,13 +20,13 @@ Page({
     button: '',
     hint: '',
     busy: false,
-    /** What came of the last tap, below the button. */
+    /** The outcome of the last tap, shown below the button. */
     outcome: '',
   },
 
   cardId: '',
   outerStr: '',
-  /** For the open-card component; there before the tap, because the tap may not wait. */
+  /** Parameters for the open-card component, fetched before the tap because its handler must not wait. */
   component: undefined as OpenCardOutputBody | undefined,
 
   onLoad(query: Record<string, string | undefined>) {
@@ -37,7 +37,7 @@ Page({
     void this.load()
   },
 
-  /** Comes after onLoad, and whenever the user is back: from the component, the wallet, the other page. */
+  /** Called after onLoad, and when the user returns from the component, the wallet or the other page. */
   onShow() {
     void this.activated()
     if (this.data.state === 'ready') void this.refresh()
@@ -50,7 +50,7 @@ Page({
     }
     this.setData({ state: 'loading', outcome: '' })
     try {
-      // The face needs no session: without one it is shown all the same, and the tap tries again.
+      // The face needs no session. If the login fails, it is shown all the same, and the tap tries again.
       const [shown, mine] = await Promise.all([face(this.cardId), myCard(this.cardId).catch(() => undefined)])
       await this.prepare(shown, mine)
       this.setData({ state: 'ready', face: shown })
@@ -67,11 +67,11 @@ Page({
     const mine = await myCard(this.cardId).catch(() => undefined)
     if (!mine) return
     await this.prepare(this.data.face, mine)
-    // Whatever went wrong before has come right.
+    // An earlier error no longer applies.
     if (mine.status === 'active') this.setData({ outcome: '' })
   },
 
-  /** Decides what the button does, and gets what it needs for that. */
+  /** Decides what the button does, and fetches what it needs. */
   async prepare(shown: FaceOutputBody, mine?: MemberCard) {
     const action = actionFor(shown, mine)
     this.setData({ action, number: (mine && isHeld(mine) && (mine.membership_number ?? mine.code)) || '' })
@@ -100,7 +100,7 @@ Page({
     }
   },
 
-  /** What came back from the component may still be unreported, too. */
+  /** Loads the page again, and reports a stored result of the component. */
   retry() {
     void this.activated()
     return this.load()
@@ -127,7 +127,7 @@ Page({
       case 'bad_signature':
         return this.setData({ outcome: texts.badSignature })
       case 'sold_out': {
-        // WeChat says so too to somebody who has the card already.
+        // WeChat gives the same answer to a user who already has the card.
         const mine = await myCard(this.cardId).catch(() => undefined)
         if (mine && isHeld(mine)) return this.prepare(this.data.face, mine)
         return this.setData({ outcome: texts.soldOut })
@@ -139,7 +139,7 @@ Page({
 
   goToComponent() {
     if (!this.component) return
-    // Nothing may be awaited before this call.
+    // Do not await anything before this call.
     const opening = openComponent(this.component)
     this.setData({ outcome: '' })
     void opening.then((opened) => {
@@ -148,7 +148,7 @@ Page({
     })
   },
 
-  /** Reports what came back from the component, if anything did. */
+  /** Reports a stored result of the component, if there is one. */
   async activated() {
     try {
       if (await finishActivation()) await this.view()
@@ -181,15 +181,15 @@ const hints: Record<Exclude<Action, 'component'>, (mine?: MemberCard) => string>
 }
 
 /**
- * A mini-program code (小程序码) has 32 characters for its scene, and a card_id takes
- * 28 of them: "<card_id>", or "<card_id>,<channel>".
+ * Reads the scene of a mini-program code (小程序码): "<card_id>" or
+ * "<card_id>,<channel>". A scene has at most 32 characters, a card_id takes 28.
  */
 function fromScene(scene = ''): { card_id?: string; outer_str?: string } {
   const [cardId, channel] = decoded(scene).split(',')
   return { card_id: cardId || undefined, outer_str: channel }
 }
 
-/** Parameters reach a page as they were written, percent signs and all. */
+/** WeChat passes parameters to a page without decoding percent signs. */
 function decoded(value = ''): string {
   try {
     return decodeURIComponent(value)

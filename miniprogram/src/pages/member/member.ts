@@ -5,8 +5,8 @@ import { entries, face, isHeld, myCard } from '../../services/cards'
 import { openCard } from '../../services/wechat'
 import { fieldName, reason, reference, texts } from '../../texts'
 
-/** When a card that is being activated is looked at again: soon, then ever more seldom, for some minutes. */
-const activationPoll = { delay: (look: number) => Math.min(1500 * 1.3 ** look, 15_000), times: 24 }
+/** Intervals at which a card that is being activated is loaded again: growing, for some minutes in all. */
+const activationPoll = { delay: (poll: number) => Math.min(1500 * 1.3 ** poll, 15_000), times: 24 }
 
 const statuses: Partial<Record<MemberCard['status'], string>> = {
   active: texts.statusActive,
@@ -15,7 +15,7 @@ const statuses: Partial<Record<MemberCard['status'], string>> = {
   unavailable: texts.statusUnavailable,
 }
 
-/** 我的会员卡: the card, its figures, and what changed them. */
+/** 我的会员卡: shows the card, its figures, and its ledger entries. */
 Page({
   data: {
     t: texts,
@@ -24,7 +24,7 @@ Page({
     face: {} as FaceOutputBody,
     held: false,
     deleted: false,
-    /** In the wallet, and the form of the open-card component is still to be filled in. */
+    /** Whether the card is in the wallet but its form in the open-card component was not submitted. */
     needsForm: false,
     status: '',
     number: '',
@@ -39,7 +39,7 @@ Page({
   code: '',
   cursor: '',
   visible: false,
-  looks: 0,
+  polls: 0,
   timer: 0,
 
   onLoad(query: Record<string, string | undefined>) {
@@ -49,7 +49,7 @@ Page({
 
   onShow() {
     this.visible = true
-    this.looks = 0
+    this.polls = 0
     void this.load()
   },
 
@@ -62,7 +62,7 @@ Page({
   },
 
   async onPullDownRefresh() {
-    this.looks = 0
+    this.polls = 0
     await this.load()
     void wx.stopPullDownRefresh()
   },
@@ -76,7 +76,7 @@ Page({
     void this.load()
   },
 
-  /** Reads everything anew; what is on the screen stays until it is there. */
+  /** Loads everything again; the old content stays on the screen meanwhile. */
   async load() {
     if (!this.cardId) {
       this.fail(texts.noCardId, texts.noCardIdHint)
@@ -91,9 +91,9 @@ Page({
       this.code = mine.code ?? ''
       this.show(shown, mine)
       await this.loadHistory()
-      if (mine.status === 'claimed') this.lookAgain()
+      if (mine.status === 'claimed') this.pollAgain()
     } catch (error) {
-      // What was shown before stays: old figures are better than none.
+      // Keep what is on the screen: old figures are better than none.
       if (this.data.state === 'ready') this.setData({ outcome: reason(error) })
       else this.fail(texts.failed, reason(error), reference(error), texts.retry)
     }
@@ -118,13 +118,13 @@ Page({
     })
   },
 
-  /** The server activates in the background, mostly within a second. */
-  lookAgain() {
-    if (this.looks >= activationPoll.times) return
+  /** The server activates the card in the background, usually within a second. */
+  pollAgain() {
+    if (this.polls >= activationPoll.times) return
     clearTimeout(this.timer)
     this.timer = setTimeout(() => {
       if (this.visible) void this.load()
-    }, activationPoll.delay(this.looks++))
+    }, activationPoll.delay(this.polls++))
   },
 
   async loadHistory(cursor = '') {
@@ -156,7 +156,7 @@ Page({
     this.setData({ outcome: opened.kind === 'failed' ? `${texts.openFailed} · ${opened.reason}` : '' })
   },
 
-  /** The card is taken on the other page; mostly that is the one below. */
+  /** Cards are taken on the other page, which is usually the one below in the stack. */
   goTake() {
     if (getCurrentPages().length > 1) void wx.navigateBack()
     else void wx.redirectTo({ url: `/pages/index/index?card_id=${encodeURIComponent(this.cardId)}` })
@@ -183,7 +183,7 @@ interface Row {
   id: string
   title: string
   time: string
-  /** "+30 积分" and the like; an entry may change both. */
+  /** For example "+30 积分". An entry can change points and balance. */
   changes: { text: string; more: boolean; label: string }[]
 }
 
