@@ -36,6 +36,22 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	}
 	p.step("the merchant's card was created and approved", map[string]any{"card_id": cardID})
 
+	if err := sb.login(ctx, p); err != nil {
+		return err
+	}
+	if err := sb.addCard(ctx, p, cardID); err != nil {
+		return err
+	}
+	if err := sb.awaitEvent(ctx, p); err != nil {
+		return err
+	}
+	if err := sb.awaitActive(ctx, p, cardID); err != nil {
+		return err
+	}
+	return sb.addPoints(ctx, p, cardID)
+}
+
+func (sb *sandbox) login(ctx context.Context, p *player) error {
 	code, err := sb.sim.Login(user)
 	if err != nil {
 		return err
@@ -51,10 +67,13 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	p.token = session.Token
 	p.step("wx.login returned a code; POST /v1/session returned a session for it",
 		map[string]any{"expires_in": session.ExpiresIn, "member": session.Member})
+	return nil
+}
 
+func (sb *sandbox) addCard(ctx context.Context, p *player, cardID string) error {
 	var cards json.RawMessage
-	want := map[string]any{"cards": []any{map[string]string{"card_id": cardID, "outer_str": "sandbox"}}}
-	if err := p.call(ctx, http.MethodPost, "/v1/card-ext", want, &cards); err != nil {
+	request := map[string]any{"cards": []any{map[string]string{"card_id": cardID, "outer_str": "sandbox"}}}
+	if err := p.call(ctx, http.MethodPost, "/v1/card-ext", request, &cards); err != nil {
 		return err
 	}
 	p.step("POST /v1/card-ext returned the cardList for wx.addCard", cards)
@@ -70,14 +89,7 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	p.step("the mini-program reported the card: POST /v1/claims decrypted its code", claimed)
-
-	if err := sb.awaitEvent(ctx, p); err != nil {
-		return err
-	}
-	if err := sb.awaitActive(ctx, p, cardID); err != nil {
-		return err
-	}
-	return sb.addPoints(ctx, p, cardID)
+	return nil
 }
 
 // awaitEvent waits until WeChat's event about the card has been delivered.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -27,49 +28,44 @@ func (c cardDepositCmd) Run(ctx context.Context, g *globals, streams command.Str
 	if err != nil {
 		return err
 	}
-	if c.Results == "" {
-		if c.File == "-" {
-			return command.Usagef("--results is required with standard input")
-		}
-		c.Results = c.File + ".results.csv"
+	if c.Results == "" && c.File == "-" {
+		return command.Usagef("--results is required with standard input")
 	}
-	count := map[string]int{}
+	c.Results = cmp.Or(c.Results, c.File+".results.csv")
 	progress := newProgress(streams.Err, len(codes))
-	var failed error
-	err = g.withOperator(ctx, streams, func(o *card.Operator) error {
-		results, err := o.Deposit(ctx, c.ID, codes, func(batch []card.CodeResult) {
-			for _, r := range batch {
-				count[r.Result]++
-			}
-			progress.show(count)
-		})
-		if results == nil {
-			return err
-		}
-		progress.end()
-		clear(count)
-		for _, r := range results {
-			count[r.Result]++
-		}
-		failed = err
-		return writeResults(c.Results, results)
+	var results []card.CodeResult
+	err = g.withOperator(ctx, streams, func(o *card.Operator) (err error) {
+		results, err = o.Deposit(ctx, c.ID, codes, func(batch []card.CodeResult) { progress.add(len(batch)) })
+		return err
 	})
-	if err != nil {
+	if results == nil {
+		return err
+	}
+	progress.end()
+	return c.finish(ctx, streams, results, err)
+}
+
+// finish writes the results and returns what the command ends with. failed is the
+// error that stopped the deposit, if any.
+func (c cardDepositCmd) finish(ctx context.Context, streams command.Streams, results []card.CodeResult, failed error) error {
+	if err := writeResults(c.Results, results); err != nil {
 		return err
 	}
 	streams.Messagef("wrote %s", c.Results)
+	count := map[string]int{}
+	for _, r := range results {
+		count[r.Result]++
+	}
 	if err := c.print(streams, count); err != nil {
 		return err
 	}
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("interrupted; run it again to continue and to raise the stock")
-	case failed != nil:
-		return failed
-	case count[card.Refused]+count[card.Failed] > 0:
+	case failed == nil && count[card.Refused]+count[card.Failed] > 0:
 		return command.ErrReported
 	}
-	return nil
+	return failed
 }
 
 func (c cardDepositCmd) print(streams command.Streams, count map[string]int) error {
@@ -137,10 +133,10 @@ func readCodes(path string, streams command.Streams) (codes []string, err error)
 // progress shows the progress of a long task: on a terminal as a bar, else as a
 // line for each tenth.
 type progress struct {
-	w        io.Writer
-	total    int
-	terminal bool
-	tenth    int // the last one that was written
+	w           io.Writer
+	done, total int
+	terminal    bool
+	tenth       int // the last one that was written
 }
 
 func newProgress(w io.Writer, total int) *progress {
@@ -152,19 +148,16 @@ func newProgress(w io.Writer, total int) *progress {
 	return p
 }
 
-func (p *progress) show(count map[string]int) {
-	done := 0
-	for _, n := range count {
-		done += n
-	}
+func (p *progress) add(n int) {
+	p.done += n
 	const width = 30
-	full := done * width / p.total
+	full := p.done * width / p.total
 	switch {
 	case p.terminal:
-		_, _ = fmt.Fprintf(p.w, "\r[%s%s] %d of %d", strings.Repeat("#", full), strings.Repeat(" ", width-full), done, p.total)
-	case done*10/p.total > p.tenth:
-		p.tenth = done * 10 / p.total
-		_, _ = fmt.Fprintf(p.w, "%d of %d\n", done, p.total)
+		_, _ = fmt.Fprintf(p.w, "\r[%s%s] %d of %d", strings.Repeat("#", full), strings.Repeat(" ", width-full), p.done, p.total)
+	case p.done*10/p.total > p.tenth:
+		p.tenth = p.done * 10 / p.total
+		_, _ = fmt.Fprintf(p.w, "%d of %d\n", p.done, p.total)
 	}
 }
 

@@ -27,10 +27,10 @@ func (c *Catalogue) Run(ctx context.Context) {
 		n, err := c.syncUnless(ctx, notWithin)
 		notWithin = syncEvery
 		if err != nil && ctx.Err() == nil {
-			c.log.WarnContext(ctx, "synchronise cards: failed", "error", err)
 			if n == 0 { // a failure of single cards can wait: another attempt reads them all
 				notWithin = syncAtLeast
 			}
+			c.log.WarnContext(ctx, "synchronise cards: failed; trying again later", "after", notWithin, "error", err)
 		}
 		select {
 		case <-time.After(syncAtLeast + rand.N(syncAtLeast)):

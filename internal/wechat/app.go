@@ -1,6 +1,7 @@
 package wechat
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"time"
@@ -51,13 +52,7 @@ type identity struct {
 }
 
 func (i *identity) invalidField() string {
-	switch {
-	case !printable(i.OpenID, maxOpenID):
-		return "openid"
-	case i.UnionID != "" && !printable(i.UnionID, maxOpenID):
-		return "unionid"
-	}
-	return ""
+	return cmp.Or(unprintable("openid", i.OpenID, maxOpenID), unprintableIfSet("unionid", i.UnionID, maxOpenID))
 }
 
 // StableToken fetches the account's access_token (page "获取稳定版接口调用凭据").

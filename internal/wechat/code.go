@@ -1,6 +1,9 @@
 package wechat
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // maxCode is three times the longest code that WeChat allows.
 const maxCode = 64
@@ -59,13 +62,7 @@ type codeAnswer struct {
 }
 
 func (a *codeAnswer) invalidField() string {
-	switch {
-	case !printable(a.Card.CardID, maxCardID):
-		return "card_id"
-	case a.OpenID != "" && !printable(a.OpenID, maxOpenID):
-		return "openid"
-	}
-	return ""
+	return cmp.Or(unprintable("card_id", a.Card.CardID, maxCardID), unprintableIfSet("openid", a.OpenID, maxOpenID))
 }
 
 // WalletCard is one card in a wallet.

@@ -47,6 +47,13 @@ func unprintable(name, value string, most int) string {
 	return name
 }
 
+func unprintableIfSet(name, value string, most int) string {
+	if value == "" {
+		return ""
+	}
+	return unprintable(name, value, most)
+}
+
 func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // printable reports whether s has 1 to most characters, all of them visible ASCII.

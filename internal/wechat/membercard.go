@@ -105,10 +105,7 @@ type formAnswers struct {
 }
 
 func (a *userInfoAnswer) invalidField() string {
-	if a.OpenID != "" && !printable(a.OpenID, maxOpenID) {
-		return "openid"
-	}
-	return ""
+	return unprintableIfSet("openid", a.OpenID, maxOpenID)
 }
 
 // Change is a new total of points or money on a card's face (page "更新会员信息").

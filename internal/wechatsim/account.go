@@ -1,7 +1,5 @@
 package wechatsim
 
-import "fmt"
-
 // Account is one WeChat app: the mini-program, or the Official Account that owns
 // the cards.
 type Account struct {
@@ -27,8 +25,6 @@ type account struct {
 	tickets    map[string][]*ticket
 	meters     map[string]*meter
 }
-
-func (a *account) String() string { return fmt.Sprintf("%s %s", a.kind, a.AppID) }
 
 // Accounts returns the two apps with their secrets.
 func (s *Sim) Accounts() Accounts {
@@ -56,14 +52,4 @@ func (s *Sim) newAccount(kind string, a Account) *account {
 		a.Secret = MarkSecret + s.randomString(hexDigits, 20)
 	}
 	return &account{Account: a, kind: kind, tickets: map[string][]*ticket{}, meters: map[string]*meter{}}
-}
-
-func (s *Sim) accountByID(appID string) *account {
-	switch appID {
-	case s.official.AppID:
-		return s.official
-	case s.mini.AppID:
-		return s.mini
-	}
-	return nil
 }

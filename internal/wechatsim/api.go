@@ -174,9 +174,7 @@ func (s *Sim) admit(ep endpoint, c *call, method string, body []byte) error {
 	}
 	if ep.file {
 		c.file = body
-		return nil
-	}
-	if ep.method == http.MethodPost {
+	} else if ep.method == http.MethodPost {
 		return s.admitBody(c, body)
 	}
 	return nil
@@ -217,7 +215,7 @@ func (s *Sim) admitBody(c *call, body []byte) error {
 	if len(body) == 0 {
 		return refuse(44002, "empty body")
 	}
-	if hasUnicodeEscape(body) {
+	if unicodeEscape.Match(body) {
 		return refuse(number(s.assumptions.UnicodeEscape), "the body has a \\u escape")
 	}
 	tree, err := parseJSON(body)

@@ -34,7 +34,7 @@ func (s *Sim) newCard(form fields, c *call) *card {
 	quantity := form.object("base_info").object("sku").integer("quantity")
 	made := &card{id: "pSim" + s.randomString(urlSafe, 24), memberCard: cloneTree(form.values).(map[string]any), status: notVerified,
 		quantity: quantity, total: quantity, created: c.now, updated: c.now,
-		codes: map[string]*walletCard{}, usedNonces: newBoundedMap[bool](500_000)}
+		codes: map[string]*walletCard{}, pool: codePool{all: map[string]bool{}}, usedNonces: newBoundedMap[bool](500_000)}
 	withDefaults(made.memberCard)
 	s.cards[made.id] = made
 	s.cardOrder = append(s.cardOrder, made)

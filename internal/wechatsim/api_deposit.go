@@ -15,9 +15,6 @@ func (p *codePool) next() string {
 }
 
 func (p *codePool) add(code string) {
-	if p.all == nil {
-		p.all = map[string]bool{}
-	}
 	p.all[code] = true
 	p.remaining = append(p.remaining, code)
 }

@@ -1,6 +1,7 @@
 package wechatsim
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -107,11 +108,7 @@ func (f *Fault) apply(a answer, path string, s *Sim) answer {
 func (s *Sim) faultBody(path string, f *Fault) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := f.ErrMsg
-	if text == "" {
-		text = errText(f.ErrCode)
-	}
-	return s.errorBody(path, f.ErrCode, text)
+	return s.errorBody(path, f.ErrCode, cmp.Or(f.ErrMsg, errText(f.ErrCode)))
 }
 
 // write sends the answer, or the first Truncate bytes of it. f may be nil.
@@ -154,11 +151,7 @@ func newFaultQueue(rng *rand.Rand) *faultQueue {
 func (q *faultQueue) add(f Fault) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	left := f.Times
-	if left == 0 {
-		left = 1
-	}
-	q.queue = append(q.queue, &queuedFault{Fault: f, Left: left})
+	q.queue = append(q.queue, &queuedFault{Fault: f, Left: cmp.Or(f.Times, 1)})
 }
 
 // next returns the first fault that hits this call, or nil.

@@ -1,6 +1,9 @@
 package wechatsim
 
-import "time"
+import (
+	"encoding/base64"
+	"time"
+)
 
 // loginCodeLife is how long a wx.login code can be exchanged ("code2Session").
 const loginCodeLife = 5 * time.Minute
@@ -80,7 +83,7 @@ func (s *Sim) redeem(c *call, code string) (*login, error) {
 }
 
 func (s *Sim) sessionAnswer(l *login) object {
-	l.sessionKey = s.sessionKey()
+	l.sessionKey = base64.StdEncoding.EncodeToString([]byte("simkey" + s.randomString(urlSafe, 10))) // MarkSessionKey
 	out := object{"openid": l.person.miniOpenID, "session_key": l.sessionKey}
 	if s.bound {
 		out["unionid"] = l.person.unionID

@@ -130,7 +130,7 @@ func (s *Sim) authenticate(c *call, path, appID, secret, grantType string) (*acc
 
 // accountFor returns the account of an AppID with its secret.
 func (s *Sim) accountFor(appID, secret string) (*account, error) {
-	switch a := s.accountByID(appID); {
+	switch a := map[string]*account{s.mini.AppID: s.mini, s.official.AppID: s.official}[appID]; {
 	case appID == "":
 		return nil, refuse(41002, "no appid")
 	case secret == "":
@@ -138,7 +138,7 @@ func (s *Sim) accountFor(appID, secret string) (*account, error) {
 	case a == nil:
 		return nil, refuse(40013, "no account has appid %s", appID)
 	case a.Secret != secret:
-		return nil, refuse(number(s.assumptions.WrongSecret), "wrong secret for the %s", a)
+		return nil, refuse(number(s.assumptions.WrongSecret), "wrong secret for the %s %s", a.kind, a.AppID)
 	default:
 		return a, nil
 	}

@@ -51,10 +51,9 @@ func (c *card) isDeposit() bool { return c.baseText("get_custom_code_mode") == d
 // isRealTime reports whether each cardExt carries its own code.
 func (c *card) isRealTime() bool { return c.baseFlag("use_custom_code") && !c.isDeposit() }
 
-func (c *card) dateType() string {
+func (c *card) dateInfo() fields {
 	info, _ := c.baseInfo()["date_info"].(map[string]any)
-	value, _ := info["type"].(string)
-	return value
+	return fields{info, &readState{allowFractions: true}}
 }
 
 func (c *card) getLimit() int64 {

@@ -1,6 +1,7 @@
 package wechatsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -44,7 +45,7 @@ func (s *Sim) showEvents(r *http.Request) (any, error) {
 }
 
 func (s *Sim) addEventFault(f push.Fault) (any, error) {
-	err := s.AddEventFault(f)
+	err := s.events.AddFault(f)
 	return object{"faults": s.events.Faults()}, err
 }
 
@@ -94,10 +95,7 @@ func (s *Sim) trigger(in triggerRequest) (t push.Trigger, err error) {
 	if t.URL == "" {
 		return t, invalidField("to", "no callback is set; give to, or PUT /_sim/callback first")
 	}
-	if in.User == "" {
-		in.User = "ann"
-	}
-	p, err := s.person(in.User)
+	p, err := s.person(cmp.Or(in.User, "ann"))
 	if err != nil {
 		return t, err
 	}

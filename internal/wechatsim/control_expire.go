@@ -1,6 +1,9 @@
 package wechatsim
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // expireTokens ends tokens and tickets early, as another system of the account or
 // WeChat itself may.
@@ -13,10 +16,7 @@ func (s *Sim) expireTokens(in struct {
 	if a == nil {
 		return nil, invalidField("account", "account is official or miniprogram")
 	}
-	if in.ErrCode == 0 {
-		in.ErrCode = 40001
-	}
-	expired, err := a.expire(in.What, in.ErrCode, s.Now())
+	expired, err := a.expire(in.What, cmp.Or(in.ErrCode, 40001), s.Now())
 	return object{"killed": expired}, err
 }
 

@@ -79,13 +79,9 @@ func settingControls() []control {
 }
 
 func (s *Sim) describe(*http.Request) (any, error) {
-	type path struct {
-		Method string `json:"method"`
-		Path   string `json:"path"`
-	}
-	var imitated []path
+	var imitated []object
 	for _, ep := range endpoints() {
-		imitated = append(imitated, path{ep.method, ep.path})
+		imitated = append(imitated, object{"method": ep.method, "path": ep.path})
 	}
 	return object{"about": "a simulated WeChat: not for production, everything is forgotten at exit",
 		"imitates": imitated, "control": controls(), "events": push.Kinds(), "guesses": s.Assumptions(),

@@ -1,6 +1,7 @@
 package wechatsim
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"strconv"
@@ -12,15 +13,9 @@ import (
 // deliveries, and one without an AppID is the Official Account's. The error names
 // the field that is wrong, and then nothing changes.
 func (s *Sim) SetCallback(c push.Callback) error {
-	if c.AppID == "" {
-		c.AppID = s.official.AppID
-	}
+	c.AppID = cmp.Or(c.AppID, s.official.AppID)
 	return s.events.SetCallback(c)
 }
-
-// AddEventFault queues f behind the faults that are queued. The error names the
-// field that is wrong.
-func (s *Sim) AddEventFault(f push.Fault) error { return s.events.AddFault(f) }
 
 // Deliveries returns the log of the latest events, oldest first.
 func (s *Sim) Deliveries() []push.Delivery { return s.events.Deliveries() }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 // BoundedMapAfter puts 1…n into a map of that size and returns what is left.
@@ -14,3 +16,6 @@ func BoundedMapAfter(size, n int) []int {
 	}
 	return slices.Sorted(maps.Values(s.items))
 }
+
+// AddEventFault queues a fault of the events.
+func (s *Sim) AddEventFault(f push.Fault) error { return s.events.AddFault(f) }

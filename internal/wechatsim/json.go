@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"unicode/utf8"
 )
 
@@ -84,20 +85,8 @@ func writeJSON(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// hasUnicodeEscape reports whether body has a \uXXXX escape; an escaped backslash
-// before a u is none.
-func hasUnicodeEscape(body []byte) bool {
-	for i := 0; i+1 < len(body); i++ {
-		if body[i] != '\\' {
-			continue
-		}
-		if body[i+1] == 'u' {
-			return true
-		}
-		i++
-	}
-	return false
-}
+// unicodeEscape matches a \uXXXX escape; an escaped backslash before a u is none.
+var unicodeEscape = regexp.MustCompile(`(^|[^\\])(\\\\)*\\u`)
 
 func cloneTree(v any) any {
 	switch v := v.(type) {

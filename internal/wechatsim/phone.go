@@ -1,6 +1,7 @@
 package wechatsim
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/addcard/addcard/internal/wechatsim/signature"
@@ -9,10 +10,7 @@ import (
 func (s *Sim) phoneLogin(p *person, in struct {
 	AppID string `json:"app_id"`
 }) (any, error) {
-	if in.AppID == "" {
-		in.AppID = s.mini.AppID
-	}
-	return object{"code": s.newLoginCode(p, in.AppID)}, nil
+	return object{"code": s.newLoginCode(p, cmp.Or(in.AppID, s.mini.AppID))}, nil
 }
 
 func (s *Sim) changePerson(p *person, in struct {
@@ -77,10 +75,11 @@ func (s *Sim) phoneOpenCard(p *person, in struct {
 // phoneSubmitForm submits the one-click form. A card of the jump type stays
 // inactive: the merchant's page activates it.
 func (s *Sim) phoneSubmitForm(p *person, in struct {
-	cardRef
-	Form map[string]string `json:"form"`
+	CardID string            `json:"card_id"`
+	Code   string            `json:"code"`
+	Form   map[string]string `json:"form"`
 }) (any, error) {
-	w, err := p.visibleCard(in.cardRef)
+	w, err := p.visibleCard(cardRef{in.CardID, in.Code})
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +97,8 @@ func (s *Sim) phoneSubmitForm(p *person, in struct {
 // phoneScanQR scans a QR code in the shop: a card comes into the wallet without a
 // cardExt, perhaps of a person who never used the mini-program.
 func (s *Sim) phoneScanQR(p *person, in struct {
-	cardRef
+	CardID   string `json:"card_id"`
+	Code     string `json:"code"`
 	OuterStr string `json:"outer_str"`
 	URL      string `json:"url"`
 }) (any, error) {

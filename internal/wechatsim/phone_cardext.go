@@ -194,7 +194,7 @@ func (s *Sim) checkOffer(o *offer, p *person) *Rejection {
 		return reject(saysParameter, "nonce_missing", "cardExt has no nonce_str (guess nonce_str)")
 	case len(o.outerStr) > 128:
 		return reject(saysParameter, "outer_str_length", "outer_str must be at most 128 bytes")
-	case o.present["fixed_begintimestamp"] && o.card.dateType() != "DATE_TYPE_FIX_TERM":
+	case o.present["fixed_begintimestamp"] && o.card.dateInfo().text("type") != "DATE_TYPE_FIX_TERM":
 		return reject(saysParameter, "fixed_begintimestamp_unwanted", "fixed_begintimestamp is for DATE_TYPE_FIX_TERM cards only")
 	}
 	if r := o.checkCode(); r != nil {

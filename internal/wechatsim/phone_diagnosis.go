@@ -65,6 +65,7 @@ func (o *offer) wrongValues(ticket string) *Rejection {
 		}
 		return kept
 	}
+	const byKey = "the values were sorted by their keys; sort the values"
 	tries := []struct {
 		cause, why string
 		digest     string
@@ -75,10 +76,8 @@ func (o *offer) wrongValues(ticket string) *Rejection {
 		{"outer_str_signed", "outer_str must not be signed", signature.Sorted(append([]string{o.outerStr}, all...)...)},
 		{"timestamp_differs", "milliseconds were signed, seconds sent", signature.Sorted(append(without(o.timestamp), o.timestamp+"000")...)},
 		{"ticket_space", "the ticket was signed with a space behind it", signature.Sorted(append(without(ticket), ticket+" ")...)},
-		{"sorted_by_key", "the values were sorted by their keys; sort the values",
-			signature.Hash(ticket + o.cardID + o.code + o.nonce + o.openID + o.timestamp)},
-		{"sorted_by_key", "the values were sorted by their keys; sort the values",
-			signature.Hash(ticket + o.cardID + o.code + o.openID + o.nonce + o.timestamp)},
+		{"sorted_by_key", byKey, signature.Hash(ticket + o.cardID + o.code + o.nonce + o.openID + o.timestamp)},
+		{"sorted_by_key", byKey, signature.Hash(ticket + o.cardID + o.code + o.openID + o.nonce + o.timestamp)},
 		{"not_sorted", "the values were joined unsorted", signature.Hash(strings.Join(append([]string{ticket}, o.signedValues()...), ""))},
 		{"joined_with_separator", "the values were joined with &; join them with nothing",
 			signature.Hash(strings.Join(slices.Sorted(slices.Values(all)), "&"))},

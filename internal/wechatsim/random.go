@@ -2,7 +2,6 @@ package wechatsim
 
 import (
 	crand "crypto/rand"
-	"encoding/base64"
 	"encoding/binary"
 	"math/rand/v2"
 )
@@ -45,10 +44,4 @@ func (s *Sim) randomString(alphabet string, n int) string {
 		b[i] = alphabet[s.rng.IntN(len(alphabet))]
 	}
 	return string(b)
-}
-
-// sessionKey returns a session_key: base64 of 16 bytes, as WeChat's, with the mark.
-func (s *Sim) sessionKey() string {
-	raw := []byte("simkey" + s.randomString(urlSafe, 10))
-	return base64.StdEncoding.EncodeToString(raw)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
-	"fmt"
 )
 
 const maxCodeLength = 20 // "code: string(20)"
@@ -28,13 +27,7 @@ func openCode(key []byte, sealed string) (string, bool) {
 }
 
 func sealer(key []byte) cipher.AEAD {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		panic(fmt.Sprintf("wechatsim: %v", err)) // the key is always 32 bytes
-	}
-	gcm, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(fmt.Sprintf("wechatsim: %v", err))
-	}
+	block, _ := aes.NewCipher(key) // the key always has 32 bytes
+	gcm, _ := cipher.NewGCM(block)
 	return gcm
 }

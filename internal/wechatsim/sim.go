@@ -1,6 +1,7 @@
 package wechatsim
 
 import (
+	"cmp"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -53,16 +54,13 @@ func New(o Options) *Sim {
 		panic("wechatsim: " + err.Error())
 	}
 	s := &Sim{
-		log: o.Logger, rng: newRand(o.Seed), assumptions: o.Assumptions, bound: !o.Unbound,
+		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), rng: newRand(o.Seed), assumptions: o.Assumptions, bound: !o.Unbound,
 		ipWhitelist: o.IPWhitelist,
 		calls:       newCallLog(), events: push.NewSender(o.PushTimeout), closed: make(chan struct{}),
 		tokens: newBoundedMap[*accessToken](4000), logins: newBoundedMap[*login](200_000),
 		people: map[string]*person{}, openIDs: map[string]*person{},
 		cards: map[string]*card{}, testers: map[string]bool{}, systemCodes: map[string]*walletCard{},
 		qrCodes: map[string]*qrCode{}, submittedForms: map[string]*submittedForm{},
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.faults = newFaultQueue(rand.New(rand.NewPCG(s.rng.Uint64(), 0)))
 	s.sealKey = []byte(s.randomString(urlSafe, 32))

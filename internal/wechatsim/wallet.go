@@ -121,8 +121,7 @@ func (s *Sim) statusOf(w *walletCard) codeStatus {
 // validity returns when the card is valid, by its date_info. A zero end means for
 // ever.
 func (w *walletCard) validity() (begin, end time.Time) {
-	raw, _ := w.card.baseInfo()["date_info"].(map[string]any)
-	info := fields{raw, &readState{allowFractions: true}}
+	info := w.card.dateInfo()
 	const day = 24 * time.Hour
 	switch info.text("type") {
 	case "DATE_TYPE_FIX_TIME_RANGE":

@@ -17,7 +17,7 @@ import (
 // Store keeps the catalogue in the database. It is safe for concurrent use.
 type Store struct{ db *sqldb.DB }
 
-// New returns a Store on db, whose tables must have been migrated.
+// New returns a Store on db. The tables of db must be up to date.
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
 const loadSQL = `select doc, settings, now_ms() - read_at from card where card_id = $1`

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"errors"
 	"time"
 )
@@ -45,13 +46,9 @@ func (s *Sender) AddFault(f Fault) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	left := f.Times
-	if left == 0 {
-		left = 1
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = append(s.faults, &QueuedFault{Fault: f, Left: left})
+	s.faults = append(s.faults, &QueuedFault{Fault: f, Left: cmp.Or(f.Times, 1)})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -61,14 +62,11 @@ type queue struct {
 // NewSender returns a Sender without a callback; Close ends it. timeout bounds one
 // try; 0 is WeChat's 5 s.
 func NewSender(timeout time.Duration) *Sender {
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Sender{client: &http.Client{Transport: transport, CheckRedirect: noRedirect},
-		timeout: timeout, closed: make(chan struct{}), queues: map[string]*queue{}}
+		timeout: cmp.Or(timeout, defaultTimeout), closed: make(chan struct{}), queues: map[string]*queue{}}
 }
 
 // SetCallback changes where later events go; a Callback without a URL ends the
