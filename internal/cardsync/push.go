@@ -1,93 +1,70 @@
-package member
+package cardsync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
+
+	"github.com/addcard/addcard/internal/ledger"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
-// Change is a new total of points, or of fen (分), and the message about it: so
-// much was added, for that reason.
-type Change struct {
-	Total, Add int64
-	Record     string
-	Notify     bool
-}
-
-// Update is what changes on the face of a card: both totals, or neither, and
-// the fields that are not nil.
-type Update struct {
-	CardID, Code   string
-	Bonus, Balance *Change
-	Fields         [3]*string
-	NotifyFields   [3]bool
-}
-
-// A push speaks of everything in the card's ledger but what waits behind it in
-// the outbox. So the totals that WeChat gets never go back, whatever becomes of
-// a push and whenever it is retried, and the last one that waits makes the face
-// equal to the ledger.
-
-// push sends a message that changes what the holder sees.
-func (s *Sender) push(ctx context.Context, m Message, c Card) error {
-	if c.Status != Active {
-		return s.putOff(ctx, m, func(*Card) {})
+// pushTotals sends the card's totals, minus the entries still queued behind the
+// message, so totals never go backwards, whatever is retried, parked or repaired. The
+// last message in the queue makes the face equal to the ledger.
+func (s *Service) pushTotals(ctx context.Context, m outbox.Message, c member.Card) error {
+	if c.Status != member.Active {
+		return s.holdBack(ctx, m, func(*member.Card) {})
 	}
-	if m.Kind == tellFields {
-		return s.pushFields(ctx, m, c)
-	}
-	e, err := s.subject(ctx, m)
-	if errors.Is(err, ErrNotFound) {
-		return s.conclude(ctx, m, nothing) // the ledger went along with a gift
+	entry, err := s.entryOf(ctx, m)
+	if isNotFound(err) {
+		return s.finish(ctx, m, nothing) // the ledger moved with a gift
 	}
 	if err != nil {
 		return err
 	}
-	next, err := s.service.store.Next(ctx, m)
-	last := errors.Is(err, ErrNotFound)
+	next, err := s.store.NextQueued(ctx, m)
+	last := isNotFound(err)
 	switch {
 	case err != nil && !last:
 		return err
-	case !last && !e.notifies() && !next.notifies():
-		return s.conclude(ctx, m, nothing) // what comes next says it too
+	case !last && !entry.Notifies() && !next.Notifies():
+		return s.finish(ctx, m, nothing) // the next push includes this one
 	}
-	u := e.update(c)
+	u := updateFor(c, entry)
 	if !last {
 		u.Bonus.Total, u.Balance.Total = next.Bonus-next.AddBonus, next.Balance-next.AddBalance
 	}
-	switch err := s.update(ctx, m, u, e.notifies()); {
-	case notDelivered(err):
-		return s.doubt(ctx, m, c, err)
+	switch err := s.updateOnce(ctx, m, u, entry.Notifies()); {
+	case outbox.NotDelivered(err):
+		return s.resolveRefusal(ctx, m, c, err)
 	case err != nil:
 		return err
-	case m.Kind == tellTotals:
-		return s.finish(ctx, m, unchanged(c, func(*Card) {}), beginning{})
+	case m.Kind == ledger.KindTotals:
+		return s.finishUnchanged(ctx, m, c)
 	}
-	return s.conclude(ctx, m, func(ctx context.Context, tx Tx) error {
-		return tx.CheckSoon(ctx, m.CardID, m.Code, FirstCheck)
+	return s.finish(ctx, m, func(ctx context.Context, tx Tx) error {
+		return tx.CheckSoon(ctx, m.CardID, m.Code, member.FirstCheck)
 	})
 }
 
-// subject is the entry that a message is about; one about none has none.
-func (s *Sender) subject(ctx context.Context, m Message) (e Entry, err error) {
-	if m.Kind != tellTotals {
-		e, err = s.service.store.Entry(ctx, m.CardID, m.Code, m.Payload)
+// entryOf returns the entry that a message is about; a message about totals alone
+// has none.
+func (s *Service) entryOf(ctx context.Context, m outbox.Message) (ledger.Entry, error) {
+	if m.Kind == ledger.KindTotals {
+		return ledger.Entry{}, nil
 	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		err = fmt.Errorf("look the entry up: %w", err)
+	e, err := s.store.Entry(ctx, m.CardID, m.Code, m.Payload)
+	if err != nil && !isNotFound(err) {
+		err = fmt.Errorf("read the entry: %w", err)
 	}
 	return e, err
 }
 
-// notifies tells whether the holder gets a message about the entry.
-func (e Entry) notifies() bool {
-	return e.AddBonus != 0 && e.NotifyBonus || e.AddBalance != 0 && e.NotifyBalance
-}
-
-// update is what WeChat is told about the entry; of what did not change it
-// learns the total alone.
-func (e Entry) update(c Card) Update {
+// updateFor returns the update about an entry. Of a figure that the entry does not
+// change it has the total alone.
+func updateFor(c member.Card, e ledger.Entry) Update {
 	u := Update{CardID: c.CardID, Code: c.Code, Bonus: &Change{Total: c.Bonus}, Balance: &Change{Total: c.Balance}}
 	if e.AddBonus != 0 {
 		u.Bonus.Add, u.Bonus.Record, u.Bonus.Notify = e.AddBonus, e.RecordBonus, e.NotifyBonus
@@ -98,125 +75,124 @@ func (e Entry) update(c Card) Update {
 	return u
 }
 
-// update makes the call. One that may have been made before is looked into
-// first if its holder would get a second message.
-func (s *Sender) update(ctx context.Context, m Message, u Update, notifies bool) error {
+// updateOnce sends the update. If an earlier call may have notified the holder, the
+// card is read first, and the update is not sent again when its totals are there.
+func (s *Service) updateOnce(ctx context.Context, m outbox.Message, u Update, notifies bool) error {
 	if m.Started && notifies {
-		if face, err := s.wechat.Face(ctx, m.CardID, m.Code); err != nil || face.shows(u) {
+		if info, err := s.wechat.CardInfo(ctx, m.CardID, m.Code); err != nil || shows(info, u) {
 			return err
 		}
 	}
 	return s.wechat.Update(ctx, u)
 }
 
-// shows tells whether the totals are there already. A figure that WeChat does
-// not say proves nothing.
-func (f Face) shows(u Update) bool { return u.Bonus.on(f.Bonus) && u.Balance.on(f.Balance) }
-
-func (c *Change) on(shown *int64) bool {
-	if shown == nil {
-		return c.Add == 0
-	}
-	return *shown == c.Total
+// shows reports whether the face shows the totals of the update.
+func shows(info member.CardInfo, u Update) bool {
+	return u.Bonus.shownAs(info.Bonus) && u.Balance.shownAs(info.Balance)
 }
 
-// pushFields sends the values of now.
-func (s *Sender) pushFields(ctx context.Context, m Message, c Card) error {
+// shownAs reports whether the figure is the total. A figure that WeChat does not say
+// proves nothing.
+func (c *Change) shownAs(figure *int64) bool {
+	if figure == nil {
+		return c.Add == 0
+	}
+	return *figure == c.Total
+}
+
+// pushFields sends the present values of the custom fields that have changed.
+func (s *Service) pushFields(ctx context.Context, m outbox.Message, c member.Card) error {
+	if c.Status != member.Active {
+		return s.holdBack(ctx, m, func(*member.Card) {})
+	}
 	u := Update{CardID: c.CardID, Code: c.Code}
 	for i := range c.Fields {
-		if changed, notify := dueIn(m).field(i); changed {
+		if changed, notify := ledger.Pending(m).Field(i); changed {
 			u.Fields[i], u.NotifyFields[i] = &c.Fields[i], notify
 		}
 	}
 	switch err := s.wechat.Update(ctx, u); {
-	case notDelivered(err):
-		return s.doubt(ctx, m, c, err)
+	case outbox.NotDelivered(err):
+		return s.resolveRefusal(ctx, m, c, err)
 	case err != nil:
 		return err
 	}
-	return s.finish(ctx, m, unchanged(c, func(*Card) {}), beginning{})
+	return s.finishUnchanged(ctx, m, c)
 }
 
-// doubt asks WeChat why a card that we take for active is refused. One that is
-// not active there is activated; one that has left the wallet is noted as that,
-// and the message is owed.
-func (s *Sender) doubt(ctx context.Context, m Message, c Card, refusal error) error {
-	face, err := s.wechat.Face(ctx, m.CardID, m.Code)
+// resolveRefusal reads a card that addcard takes for active and WeChat refused. One
+// that is not active at WeChat is activated; one that has left the wallet is recorded
+// as that, and its pushes are held back.
+func (s *Service) resolveRefusal(ctx context.Context, m outbox.Message, c member.Card, refusal error) error {
+	info, err := s.wechat.CardInfo(ctx, m.CardID, m.Code)
 	if err != nil {
 		return err
 	}
 	seen := c
-	seen.see(face, time.Now())
-	if seen.Status != Active {
-		return s.putOff(ctx, m, func(now *Card) {
+	seen.ApplyInfo(info, time.Now())
+	if seen.Status != member.Active {
+		return s.holdBack(ctx, m, func(now *member.Card) {
 			if now.Life.Version == c.Life.Version {
-				now.see(face, time.Now())
+				now.ApplyInfo(info, time.Now())
 			}
 		})
 	}
-	switch wanted, err := s.wanted(ctx, seen); {
+	switch must, err := s.mustActivate(ctx, seen); {
 	case err != nil:
 		return err
-	case face.Active || !wanted:
+	case info.Active || !must:
 		return refusal
 	}
 	if err := s.wechat.Activate(ctx, Activation{CardID: m.CardID, Code: m.Code, MembershipNumber: m.Code}); err != nil {
 		return err
 	}
-	if err := s.realign(ctx, m, dueTotals); err != nil { // the activation may have set them to nothing
+	if err := s.enqueueRepair(ctx, m, ledger.PendingTotals); err != nil { // the activation may have reset them
 		return err
 	}
-	return errStale
+	return outbox.ErrStale
 }
 
-// putOff ends a message about a card that is not active, and those behind it:
-// they are owed until it is.
-func (s *Sender) putOff(ctx context.Context, m Message, change func(*Card)) error {
-	return s.conclude(ctx, m, func(ctx context.Context, tx Tx) error {
+// holdBack ends a push to a card that is not active, and those behind it: all are
+// pending until it is active.
+func (s *Service) holdBack(ctx context.Context, m outbox.Message, change func(*member.Card)) error {
+	return s.finish(ctx, m, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, m.CardID, m.Code)
 		if err != nil {
 			return err
 		}
 		change(&c)
-		if err := put(ctx, tx, c); err != nil {
+		if err := member.Save(ctx, tx, c); err != nil {
 			return err
 		}
-		if err := recall(ctx, tx, m); err != nil {
+		if err := ledger.WithdrawPushes(ctx, tx, m); err != nil {
 			return err
 		}
-		return tell(ctx, tx, c) // it may be active again
+		return member.EnqueuePending(ctx, tx, c) // it may be active again
 	})
 }
 
-// overwritten is what a message may have overwritten that was sent by who had
-// lost it.
-func (m Message) overwritten() Due {
-	if m.Kind == tellFields {
-		return dueIn(m) & dueFields
+// repair sets right what a push may have overwritten that was sent after its lease
+// had ended.
+func (s *Service) repair(ctx context.Context, m outbox.Message) error {
+	if m.Kind == ledger.KindFields {
+		return s.enqueueRepair(ctx, m, ledger.Pending(m)&ledger.PendingFields)
 	}
-	return dueTotals
+	return s.enqueueRepair(ctx, m, ledger.PendingTotals)
 }
 
-// realign has the face of a message's card set right without a word, behind what
-// waits for it.
-func (s *Sender) realign(ctx context.Context, m Message, due Due) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+// enqueueRepair sends the present values again, without a notification, behind what
+// waits for the card.
+func (s *Service) enqueueRepair(ctx context.Context, m outbox.Message, updates ledger.PendingUpdates) error {
+	ctx, cancel := outbox.RecordContext(ctx)
 	defer cancel()
-	return s.service.write(ctx, func(ctx context.Context, tx Tx) error {
+	return s.write(ctx, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, m.CardID, m.Code)
 		if err != nil {
 			return err
 		}
-		if err := put(ctx, tx, c); err != nil {
+		if err := member.Save(ctx, tx, c); err != nil {
 			return err
 		}
-		return owe(ctx, tx, c, due)
+		return member.AddPending(ctx, tx, c, updates)
 	})
 }
-
-// pushes tells whether a message of this kind changes what the holder sees.
-func pushes(kind string) bool {
-	return kind == tellEntry || kind == repeatEntry || kind == tellFields || kind == tellTotals
-}
-
-func nothing(context.Context, Tx) error { return nil }

@@ -1,114 +1,120 @@
-package member
+package ledger
 
 import (
 	"context"
 	"errors"
 	"strconv"
+
+	"github.com/addcard/addcard/internal/outbox"
 )
 
-// WeChat is told of a card that is active. What happens to one that is not yet,
-// or was deleted, is owed until it is: the entries of its ledger above a seq,
-// and a few facts about its face.
+// PendingUpdates is what WeChat was not sent about a card's face besides entries:
+// for each custom field whether it has changed, and whether to notify the holder
+// of it; and whether the totals have to be set without a notification.
+type PendingUpdates int64
 
-// Due is what is owed about a card's face: for each custom field whether it has
-// changed, and whether the holder is to be notified of it, and whether the
-// totals have to be set right without a word.
-type Due int64
-
-// The lowest three bits are the fields, the next their notices.
+// The lowest three bits are the fields, the next three their notifications.
 const (
-	noticeBits     = 3
-	dueFields  Due = 1<<noticeBits - 1
-	dueNotice  Due = dueFields << noticeBits
-	dueTotals  Due = 1 << (2 * noticeBits)
+	fieldCount                   = 3
+	PendingFields PendingUpdates = 1<<fieldCount - 1
+	PendingTotals PendingUpdates = 1 << (2 * fieldCount)
+	notifications                = PendingFields << fieldCount
 )
 
-// field tells whether a custom field has changed, and whether to notify.
-func (d Due) field(i int) (changed, notify bool) {
-	return d>>i&1 != 0, d>>(i+noticeBits)&1 != 0
+// PendingField returns the updates that say that custom field i (from 0) has
+// changed.
+func PendingField(i int, notify bool) PendingUpdates {
+	p := PendingUpdates(1) << i
+	if notify {
+		p |= p << fieldCount
+	}
+	return p
 }
 
-// The kinds of messages that change what the holder sees.
+// Field reports whether custom field i has changed, and whether to notify the
+// holder of it.
+func (p PendingUpdates) Field(i int) (changed, notify bool) {
+	return p>>i&1 != 0, p>>(i+fieldCount)&1 != 0
+}
+
+// The kinds of messages that change what the holder of a card sees, all of them
+// sent with /card/membercard/updateuser.
 const (
-	tellEntry   = "entry"       // /card/membercard/updateuser about one entry
-	repeatEntry = "entry_again" // the same for one that was parked and is retried
-	tellFields  = "fields"      // about custom fields
-	tellTotals  = "totals"      // sets the totals without a word
+	KindEntry      = "entry"       // one entry
+	KindEntryAgain = "entry_again" // one that was parked and is retried
+	KindFields     = "fields"      // custom fields
+	KindTotals     = "totals"      // sets the totals without a notification
 )
 
-// tell enqueues what is owed about a card that is active. The same transaction
-// must have changed the card before.
-func tell(ctx context.Context, tx Tx, c Card) error {
-	if c.Status != Active {
-		return nil
-	}
-	entries, due, err := tx.Untold(ctx, c.CardID, c.Code)
+// Kinds are the kinds of messages of this package.
+var Kinds = []string{KindEntry, KindEntryAgain, KindFields, KindTotals}
+
+// EnqueuePending enqueues what WeChat was not sent about a card. The card must be
+// active, and the same transaction must have changed it before.
+func EnqueuePending(ctx context.Context, tx Tx, cardID, code string) error {
+	entries, updates, err := tx.DrainPending(ctx, cardID, code)
 	if err != nil {
 		return err
 	}
+	var messages []outbox.Message
 	for _, id := range entries {
-		m := entryMessage(c.CardID, c.Code, id)
-		m.Started = true // it may have been on its way before the card was deleted
+		m := message(cardID, code, id)
+		m.Started = true // it may have been sent before the card was deleted
+		messages = append(messages, m)
+	}
+	if fields := updates & (PendingFields | notifications); fields != 0 {
+		messages = append(messages, outbox.Message{CardID: cardID, Code: code, Kind: KindFields, Payload: strconv.FormatInt(int64(fields), 10)})
+	}
+	if updates&PendingTotals != 0 {
+		messages = append(messages, outbox.Message{CardID: cardID, Code: code, Kind: KindTotals})
+	}
+	for _, m := range messages {
 		if err := tx.Enqueue(ctx, m); err != nil {
 			return err
 		}
 	}
-	if fields := due & (dueFields | dueNotice); fields != 0 {
-		m := Message{CardID: c.CardID, Code: c.Code, Kind: tellFields, Payload: strconv.FormatInt(int64(fields), 10)}
-		if err := tx.Enqueue(ctx, m); err != nil {
-			return err
-		}
-	}
-	if due&dueTotals == 0 {
-		return nil
-	}
-	return tx.Enqueue(ctx, Message{CardID: c.CardID, Code: c.Code, Kind: tellTotals})
+	return nil
 }
 
-// entryMessage has the entry's ID, so that the operator finds one by the other.
-func entryMessage(cardID, code, id string) Message {
-	return Message{ID: id, CardID: cardID, Code: code, Kind: tellEntry, Payload: id}
+// message is about an entry, and has its ID, so that an operator finds one by the
+// other.
+func message(cardID, code, entryID string) outbox.Message {
+	return outbox.Message{ID: entryID, CardID: cardID, Code: code, Kind: KindEntry, Payload: entryID}
 }
 
-// owe notes what is due about a card that was written before, and enqueues it
-// if the card is active.
-func owe(ctx context.Context, tx Tx, c Card, due Due) error {
-	if err := tx.Owe(ctx, c.CardID, c.Code, due); err != nil {
-		return err
-	}
-	return tell(ctx, tx, c)
-}
-
-// recall takes back what waits to be told of a card that is not active, after
-// m, which was on its way, and notes it as owed.
-func recall(ctx context.Context, tx Tx, m Message) error {
-	behind, err := tx.Recall(ctx, m.CardID, m.Code, []string{tellEntry, repeatEntry, tellFields, tellTotals})
+// WithdrawPushes takes back m, which is being sent, and what waits behind it, as
+// its card is not active. All of it is pending then, until the card is active
+// again.
+func WithdrawPushes(ctx context.Context, tx Tx, m outbox.Message) error {
+	behind, err := tx.Withdraw(ctx, m.CardID, m.Code, Kinds)
 	if err != nil {
 		return err
 	}
-	first, due := Entry{}, Due(0)
-	for _, m := range append([]Message{m}, behind...) {
-		switch {
-		case m.Kind == tellEntry && first.Seq == 0:
+	first, pending := Entry{}, PendingUpdates(0)
+	for _, m := range append([]outbox.Message{m}, behind...) {
+		pending |= Pending(m)
+		if m.Kind == KindEntry && first.Seq == 0 {
 			if first, err = tx.Entry(ctx, m.CardID, m.Code, m.Payload); err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
-		case m.Kind == tellFields:
-			due |= dueIn(m)
-		case m.Kind != tellEntry:
-			due |= dueTotals
 		}
 	}
 	if first.Seq > 0 {
-		if err := tx.Untell(ctx, m.CardID, m.Code, first.Seq); err != nil {
+		if err := tx.MarkUnsent(ctx, m.CardID, m.Code, first.Seq); err != nil {
 			return err
 		}
 	}
-	return tx.Owe(ctx, m.CardID, m.Code, due)
+	return tx.AddPending(ctx, m.CardID, m.Code, pending)
 }
 
-// dueIn is what a message about fields carries.
-func dueIn(m Message) Due {
-	n, _ := strconv.ParseInt(m.Payload, 10, 64) // 0 is none
-	return Due(n)
+// Pending returns the updates that a message carries besides an entry.
+func Pending(m outbox.Message) PendingUpdates {
+	switch m.Kind {
+	case KindEntry:
+		return 0
+	case KindFields:
+		n, _ := strconv.ParseInt(m.Payload, 10, 64) // 0 is no field
+		return PendingUpdates(n)
+	}
+	return PendingTotals
 }

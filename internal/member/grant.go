@@ -3,107 +3,79 @@ package member
 import (
 	"context"
 	"slices"
+
+	"github.com/addcard/addcard/internal/ledger"
 )
 
-// Opening is what a card begins with when it becomes active for the first time:
-// points, fen (分), and what its holder reads about them.
-type Opening struct {
+// InitialGrant is what a card begins with when it becomes active for the first
+// time: points, fen (分), and the text that its holder reads about them.
+type InitialGrant struct {
 	Bonus, Balance int64
 	Record         string
 }
 
-// openingRoute is where its entry comes from.
-const openingRoute = "opening"
+// grantRoute is the route of the entry of an initial grant.
+const grantRoute = "opening"
 
-// Activation is what WeChat is asked to activate a card with. An Opening that is
-// zero is not sent.
-type Activation struct {
-	CardID, Code     string
-	MembershipNumber string
-	Opening          Opening
+// Grant is an initial grant to book when a card becomes active.
+type Grant struct {
+	InitialGrant
+	Shown bool // the face shows it already
+	Reset bool // the activation may have set the totals on the face to nothing
 }
 
-// beginning is what has to be booked when a card becomes active.
-type beginning struct {
-	Opening
-	shown bool // its holder sees it already
-	reset bool // the activation may have set the face to nothing
-}
-
-// beginning is what the card begins with, if it is new.
-func (s *Sender) beginning(ctx context.Context, c Card) (b beginning, err error) {
-	begun, err := hasBegun(ctx, s.service.store, c)
-	if err == nil && !begun {
-		b.Opening, err = s.service.cards.Opening(ctx, c.CardID)
+// Grant returns the initial grant of a card that was never active, and a zero Grant
+// for any other.
+func (s *Service) Grant(ctx context.Context, c Card) (g Grant, err error) {
+	before, err := wasActive(ctx, s.store, c)
+	if err == nil && !before {
+		g.InitialGrant, err = s.catalogue.InitialGrant(ctx, c.CardID)
 	}
-	return b, err
+	return g, err
 }
 
-// hasBegun tells whether the card was active before, under this code or, as it
-// may have been given from wallet to wallet, under another: it brings along what
-// it had then.
-func hasBegun(ctx context.Context, r Reader, c Card) (bool, error) {
-	before, err := givers(ctx, r, c)
+// wasActive reports whether the card was active before, under this code or another
+// that it had or got when it was given away: it keeps what it had then.
+func wasActive(ctx context.Context, r Reader, c Card) (bool, error) {
+	before, err := predecessors(ctx, r, c)
 	if err != nil {
 		return false, err
 	}
-	after, err := heirs(ctx, r, c)
+	after, err := successors(ctx, r, c)
 	return slices.ContainsFunc(slices.Concat(before, []Card{c}, after), func(c Card) bool { return !c.ActivatedAt.IsZero() }), err
 }
 
-// start activates the card at WeChat, with what it begins with if it is new.
-func (s *Sender) start(ctx context.Context, c Card) (beginning, error) {
-	b, err := s.beginning(ctx, c)
-	if err != nil {
-		return b, err
-	}
-	a := Activation{CardID: c.CardID, Code: c.Code, MembershipNumber: c.Code}
-	if c.Seq == 0 {
-		a.Opening, b.shown = b.Opening, true
-	}
-	b.reset = c.Seq > 0 && !c.ActivatedAt.IsZero()
-	return b, s.wechat.Activate(ctx, a)
-}
-
-// begun is what a card begins with that is active at WeChat already, perhaps by
-// an activation of ours whose answer was lost.
-func (s *Sender) begun(ctx context.Context, c Card, face Face) (beginning, error) {
-	b, err := s.beginning(ctx, c)
-	b.shown = c.Seq == 0 && face.Bonus != nil && face.Balance != nil && *face.Bonus == b.Bonus && *face.Balance == b.Balance
-	return b, err
-}
-
-// book books it as the first entry of a card that has become active, once.
-func (b beginning) book(ctx context.Context, tx Tx, before, now Card) error {
-	first := before.ActivatedAt.IsZero() && !now.ActivatedAt.IsZero() && b.Opening != (Opening{})
+// Book writes the grant as the first entry of a card that has become active, once.
+func (g Grant) Book(ctx context.Context, tx Tx, before, now Card) error {
+	first := before.ActivatedAt.IsZero() && !now.ActivatedAt.IsZero() && g.InitialGrant != (InitialGrant{})
 	if first {
-		begun, err := hasBegun(ctx, tx, before)
-		if err == nil && !begun {
-			err = b.enter(ctx, tx, now)
+		active, err := wasActive(ctx, tx, before)
+		if err == nil && !active {
+			err = g.add(ctx, tx, now)
 		}
-		if err != nil || !begun {
+		if err != nil || !active {
 			return err
 		}
 	}
-	if first && b.shown || b.reset {
-		return tx.Owe(ctx, now.CardID, now.Code, dueTotals)
+	if first && g.Shown || g.Reset {
+		return tx.AddPending(ctx, now.CardID, now.Code, ledger.PendingTotals)
 	}
 	return nil
 }
 
-// enter writes the entry. A card that was given away before we heard that it was
-// active has its ledger where it is now.
-func (b beginning) enter(ctx context.Context, tx Tx, c Card) error {
+// add writes the entry. The ledger of a card that was given away before its
+// activation was known belongs to the last recipient.
+func (g Grant) add(ctx context.Context, tx Tx, c Card) error {
 	if c.Status == Gifted {
-		after, err := heirs(ctx, tx, c)
+		after, err := successors(ctx, tx, c)
 		if err != nil {
 			return err
 		}
 		if len(after) > 0 {
-			c, b.shown = after[len(after)-1], false
+			c, g.Shown = after[len(after)-1], false
 		}
 	}
-	return add(ctx, tx, c, Booking{
-		AddBonus: b.Bonus, AddBalance: b.Balance, RecordBonus: b.Record, NotifyBonus: true, NotifyBalance: true,
-	}, openingRoute, b.shown)
+	return ledger.Add(ctx, tx, c.CardID, c.Code, ledger.Booking{
+		AddBonus: g.Bonus, AddBalance: g.Balance, RecordBonus: g.Record, NotifyBonus: true, NotifyBalance: true,
+	}, grantRoute, g.Shown)
 }

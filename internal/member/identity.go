@@ -6,61 +6,71 @@ import (
 	"errors"
 
 	"github.com/google/uuid"
+
+	"github.com/addcard/addcard/internal/ledger"
 )
 
-// A member has at most one openid in each app: who it is in the mini-program,
-// which its sessions name and which therefore never moves, and who it is in the
-// Official Account, in whose wallet the cards are.
+// A member has at most one openid in each app: the mini-program's, which its
+// sessions name and which therefore never moves, and the Official Account's, in
+// whose wallet the cards are.
 //
-// The two belong together for one of two reasons. A unionid that WeChat gave
-// for both is strong. A card that was issued to, or proved for, the one and is
-// in the wallet of the other is weak, because a cardExt can be forwarded; it
-// holds until a unionid says otherwise. Then the Official Account's openid goes
-// where it belongs, and its wallet with it.
+// Two facts join them. A unionid that WeChat gave for both is strong. A card that
+// was issued to, or proved for, the one and is in the wallet of the other is weak,
+// because a cardExt can be forwarded: it holds until a unionid contradicts it. Then
+// the Official Account's openid moves to where its unionid belongs, and its wallet
+// moves with it.
 
-// known is who a member is; an identity that is not known is zero.
-type known struct{ mini, official Identity }
+// identities are a member's identities; one that is not known is zero.
+type identities struct{ mini, official Identity }
 
-func (s *Service) known(ctx context.Context, r Reader, memberID string) (k known, err error) {
-	ids, err := r.Identities(ctx, memberID)
-	for _, id := range ids {
+func (s *Service) identitiesOf(ctx context.Context, r Reader, memberID string) (ids identities, err error) {
+	list, err := r.Identities(ctx, memberID)
+	for _, id := range list {
 		if id.AppID == s.apps.MiniProgram {
-			k.mini = id
+			ids.mini = id
 		}
 		if id.AppID == s.apps.Official {
-			k.official = id
+			ids.official = id
 		}
 	}
-	return k, err
+	return ids, err
 }
 
-// differ tells whether both unionids are known and not one.
+// InMiniProgram reports whether the member's openid in the mini-program is known.
+func (s *Service) InMiniProgram(ctx context.Context, r Reader, memberID string) (bool, error) {
+	ids, err := s.identitiesOf(ctx, r, memberID)
+	return ids.mini.OpenID != "", err
+}
+
+// differ reports whether both unionids are known and different.
 func differ(a, b Identity) bool {
 	return a.UnionID != "" && b.UnionID != "" && a.UnionID != b.UnionID
 }
 
-// person returns the member who is who, making one if nobody is. A unionid is
-// remembered, and joins or parts those of whom it says so.
-func (s *Service) person(ctx context.Context, tx people, who Identity) (memberID string, err error) {
+// memberOf returns the member of an identity, and makes one if there is none. A
+// unionid is stored; it may join members, or part them.
+func (s *Service) memberOf(ctx context.Context, tx peopleTx, who Identity) (memberID string, err error) {
 	id, err := tx.Identity(ctx, who.AppID, who.OpenID)
 	if errors.Is(err, ErrNotFound) {
-		id, err = s.newcomer(ctx, tx, who)
+		id, err = s.addIdentity(ctx, tx, who)
 	}
 	if err != nil || who.UnionID == "" || who.UnionID == id.UnionID {
 		return id.MemberID, err
 	}
 	id.UnionID = who.UnionID
-	if err := tx.Exclude(ctx, id.UnionID, id.MemberID); err != nil {
+	if err := tx.LockNames(ctx, id.UnionID, id.MemberID); err != nil {
 		return "", err
 	}
 	if err := tx.SetUnionID(ctx, id.AppID, id.OpenID, id.UnionID); err != nil {
 		return "", err
 	}
-	return s.place(ctx, tx, id)
+	return s.placeByUnionID(ctx, tx, id)
 }
 
-func (s *Service) newcomer(ctx context.Context, tx people, who Identity) (Identity, error) {
-	id, err := s.expected(ctx, tx, who)
+// addIdentity adds an identity to the member that its unionid names, or to a new
+// member.
+func (s *Service) addIdentity(ctx context.Context, tx peopleTx, who Identity) (Identity, error) {
+	id, err := s.withOtherApp(ctx, tx, who)
 	if errors.Is(err, ErrNotFound) {
 		id = Identity{AppID: who.AppID, OpenID: who.OpenID, MemberID: uuid.NewString()}
 		err = tx.AddMember(ctx, id.MemberID)
@@ -70,18 +80,18 @@ func (s *Service) newcomer(ctx context.Context, tx people, who Identity) (Identi
 	}
 	added, err := tx.AddIdentity(ctx, id)
 	if err == nil && !added {
-		err = ErrRaced
+		err = ledger.ErrConflict
 	}
 	return id, err
 }
 
-// expected is who as the member whom the unionid is known of from the other app
-// only, the usual case; else it returns ErrNotFound.
-func (s *Service) expected(ctx context.Context, tx people, who Identity) (Identity, error) {
+// withOtherApp returns the identity as one of the member that has its unionid in
+// the other app only, which is the usual case; else it returns ErrNotFound.
+func (s *Service) withOtherApp(ctx context.Context, tx peopleTx, who Identity) (Identity, error) {
 	if who.UnionID == "" {
 		return Identity{}, ErrNotFound
 	}
-	if err := tx.Exclude(ctx, who.UnionID); err != nil {
+	if err := tx.LockNames(ctx, who.UnionID); err != nil {
 		return Identity{}, err
 	}
 	same, err := tx.ByUnionID(ctx, who.UnionID)
@@ -89,7 +99,7 @@ func (s *Service) expected(ctx context.Context, tx people, who Identity) (Identi
 		return Identity{}, cmp.Or(err, ErrNotFound)
 	}
 	who.MemberID = same[0].MemberID
-	if err := tx.Exclude(ctx, who.MemberID); err != nil {
+	if err := tx.LockNames(ctx, who.MemberID); err != nil {
 		return Identity{}, err
 	}
 	ids, err := tx.Identities(ctx, who.MemberID)
@@ -99,36 +109,36 @@ func (s *Service) expected(ctx context.Context, tx people, who Identity) (Identi
 	return who, err
 }
 
-// place puts an identity whose unionid has just become known where that says
-// it belongs, and returns its member then.
-func (s *Service) place(ctx context.Context, tx people, id Identity) (memberID string, err error) {
-	k, err := s.known(ctx, tx, id.MemberID)
+// placeByUnionID moves an identity whose unionid has just become known to the
+// member that the unionid names, and returns that member.
+func (s *Service) placeByUnionID(ctx context.Context, tx peopleTx, id Identity) (memberID string, err error) {
+	ids, err := s.identitiesOf(ctx, tx, id.MemberID)
 	if err != nil {
 		return "", err
 	}
-	if differ(k.mini, k.official) {
-		alone, err := s.leave(ctx, tx, k.official)
+	if differ(ids.mini, ids.official) {
+		separate, err := s.separate(ctx, tx, ids.official)
 		if err != nil {
 			return "", err
 		}
-		if id.OpenID == k.official.OpenID && id.AppID == k.official.AppID {
-			id.MemberID = alone
+		if id.OpenID == ids.official.OpenID && id.AppID == ids.official.AppID {
+			id.MemberID = separate
 		}
 	}
-	twin, err := s.twin(ctx, tx, id)
+	other, err := s.sameUnionID(ctx, tx, id)
 	switch {
-	case err != nil || twin.MemberID == "" || twin.MemberID == id.MemberID:
+	case err != nil || other.MemberID == "" || other.MemberID == id.MemberID:
 		return id.MemberID, err
 	case id.AppID == s.apps.MiniProgram:
-		return id.MemberID, s.unite(ctx, tx, id, twin)
+		return id.MemberID, s.join(ctx, tx, id, other)
 	}
-	return twin.MemberID, s.unite(ctx, tx, twin, id)
+	return other.MemberID, s.join(ctx, tx, other, id)
 }
 
-// twin finds the identity in the other app that has id's unionid. WeChat gives
-// nobody two openids in one app; if it looks so, they stay two members and an
-// operator is told.
-func (s *Service) twin(ctx context.Context, tx Tx, id Identity) (twin Identity, err error) {
+// sameUnionID returns the identity in the other app that has id's unionid. Two
+// openids of one app with one unionid, which WeChat does not produce, stay two
+// members; the conflict is recorded for the operator.
+func (s *Service) sameUnionID(ctx context.Context, tx Tx, id Identity) (found Identity, err error) {
 	same, err := tx.ByUnionID(ctx, id.UnionID)
 	if err != nil {
 		return Identity{}, err
@@ -138,43 +148,43 @@ func (s *Service) twin(ctx context.Context, tx Tx, id Identity) (twin Identity, 
 		case other == id:
 		case other.AppID == id.AppID:
 			return Identity{}, tx.AddConflict(ctx, id, other.MemberID)
-		case twin.MemberID == "" || other.MemberID == id.MemberID:
-			twin = other
+		case found.MemberID == "" || other.MemberID == id.MemberID:
+			found = other
 		}
 	}
-	return twin, nil
+	return found, nil
 }
 
-// unite brings the two identities of one person together.
-func (s *Service) unite(ctx context.Context, tx people, mini, official Identity) error {
-	k, err := s.known(ctx, tx, mini.MemberID)
+// join makes the two identities of one person one member: the mini-program's.
+func (s *Service) join(ctx context.Context, tx peopleTx, mini, official Identity) error {
+	ids, err := s.identitiesOf(ctx, tx, mini.MemberID)
 	if err != nil {
 		return err
 	}
-	if k.official.OpenID != "" { // for a weak reason: it has not this unionid
-		if _, err := s.leave(ctx, tx, k.official); err != nil {
+	if ids.official.OpenID != "" { // joined by a card: it does not have this unionid
+		if _, err := s.separate(ctx, tx, ids.official); err != nil {
 			return err
 		}
 	}
-	return s.move(ctx, tx, official, mini.MemberID)
+	return s.moveWallet(ctx, tx, official, mini.MemberID)
 }
 
-// leave gives an Official Account's identity a member of its own.
-func (s *Service) leave(ctx context.Context, tx people, official Identity) (memberID string, err error) {
+// separate gives an Official Account's identity a member of its own.
+func (s *Service) separate(ctx context.Context, tx peopleTx, official Identity) (memberID string, err error) {
 	memberID = uuid.NewString()
 	if err := tx.AddMember(ctx, memberID); err != nil {
 		return "", err
 	}
-	return memberID, s.move(ctx, tx, official, memberID)
+	return memberID, s.moveWallet(ctx, tx, official, memberID)
 }
 
-// move gives an Official Account's identity and its wallet to another member.
-// Whoever was known by it alone is that member then.
-func (s *Service) move(ctx context.Context, tx people, official Identity, into string) error {
-	if err := tx.change(); err != nil {
+// moveWallet gives an Official Account's identity and its wallet to another member.
+// A member that had no other identity is deleted.
+func (s *Service) moveWallet(ctx context.Context, tx peopleTx, official Identity, into string) error {
+	if err := tx.mustBeExclusive(); err != nil {
 		return err
 	}
-	left, err := s.known(ctx, tx, official.MemberID)
+	from, err := s.identitiesOf(ctx, tx, official.MemberID)
 	if err != nil {
 		return err
 	}
@@ -184,41 +194,41 @@ func (s *Service) move(ctx context.Context, tx people, official Identity, into s
 	if err := tx.MoveCards(ctx, official.MemberID, official.OpenID, into); err != nil {
 		return err
 	}
-	if left.mini.OpenID != "" {
+	if from.mini.OpenID != "" {
 		return nil
 	}
 	return tx.DeleteMember(ctx, official.MemberID)
 }
 
-// tie joins a member of the mini-program with the person in whose wallet a card
-// is that was issued to, or proved for, the member. It reports false, and
-// changes nothing, when something says that they are two.
-func (s *Service) tie(ctx context.Context, tx people, memberID, openID string) (bool, error) {
-	me, err := s.known(ctx, tx, memberID)
-	if err != nil || me.mini.OpenID == "" || me.official.OpenID != "" {
+// joinByCard joins a member of the mini-program with the person in whose wallet a
+// card is that was issued to, or proved for, the member. It reports false, and
+// changes nothing, when something shows that they are two people.
+func (s *Service) joinByCard(ctx context.Context, tx peopleTx, memberID, openID string) (bool, error) {
+	own, err := s.identitiesOf(ctx, tx, memberID)
+	if err != nil || own.mini.OpenID == "" || own.official.OpenID != "" {
 		return false, err
 	}
 	id, err := tx.Identity(ctx, s.apps.Official, openID)
-	if err != nil || differ(me.mini, id) {
+	if err != nil || differ(own.mini, id) {
 		return false, err
 	}
-	them, err := s.known(ctx, tx, id.MemberID)
-	if err != nil || them.mini.OpenID != "" {
+	other, err := s.identitiesOf(ctx, tx, id.MemberID)
+	if err != nil || other.mini.OpenID != "" {
 		return false, err
 	}
-	return true, s.move(ctx, tx, id, memberID)
+	return true, s.moveWallet(ctx, tx, id, memberID)
 }
 
-// holder returns the member in whose wallet a card is that who took and that
-// was issued to, or proved for, memberID: one person, unless something says
-// that they are two. Then the wallet counts.
-func (s *Service) holder(ctx context.Context, tx people, memberID string, who Identity) (string, error) {
-	theirs, err := s.person(ctx, tx, who)
-	if err != nil || theirs == memberID {
-		return theirs, err
+// holderOf returns the member who holds a card that was issued to, or proved for,
+// memberID and is in the wallet of who: one person, unless something shows that
+// they are two. Then it is the member of the wallet.
+func (s *Service) holderOf(ctx context.Context, tx peopleTx, memberID string, who Identity) (string, error) {
+	owner, err := s.memberOf(ctx, tx, who)
+	if err != nil || owner == memberID {
+		return owner, err
 	}
-	if tied, err := s.tie(ctx, tx, memberID, who.OpenID); tied || err != nil {
+	if joined, err := s.joinByCard(ctx, tx, memberID, who.OpenID); joined || err != nil {
 		return memberID, err
 	}
-	return theirs, nil
+	return owner, nil
 }

@@ -1,4 +1,4 @@
-package member
+package outbox
 
 import (
 	"errors"
@@ -9,46 +9,48 @@ import (
 const (
 	firstWait   = time.Second
 	longestWait = 5 * time.Minute
-	// shortWait is the longest for the first fewFailures that may pass. A
-	// WeChat that fails every fifth call is not one that is down: what met it
-	// several times in a row must not leave a face wrong for minutes.
+	// shortWait is the longest wait after the first fewFailures temporary
+	// failures. A WeChat that fails every fifth call is not down: a message that
+	// meets several failures in a row must not leave a face wrong for minutes.
 	shortWait   = 30 * time.Second
 	fewFailures = 12
-	// accountWait is for refusals that are not about this card: a secret, an
-	// address, a permission. They last until somebody changes something.
+	// accountWait is for refusals of the account as a whole: its secret, its
+	// address, a permission. They last until an operator changes something.
 	accountWait = 10 * time.Minute
-	// maxAttempts parks a message that fails in a way that may pass, after
-	// about six hours.
+	// maxAttempts parks a message after about six hours of temporary failures.
 	maxAttempts = 100
-	// patience parks a message about a card that is in no wallet, or not
-	// usable there, after about half an hour: it may only be not yet.
-	patience = 16
+	// maxNotDelivered parks a message about a card that is in no wallet, or not
+	// usable there, after about half an hour: it may be on its way.
+	maxNotDelivered = 16
 )
 
-// backOff tells how long to wait after a failure, jittered, and whether there
-// is no point in waiting. attempts counts the failures before this one.
-func backOff(attempts int64, cause error) (wait time.Duration, dead bool) {
-	if d, ok := retryAfter(cause); ok {
+// BackOff returns how long to wait, with jitter, before what failed is tried
+// again, and whether it should be parked instead. attempts counts the failures
+// before this one.
+func BackOff(attempts int64, cause error) (wait time.Duration, park bool) {
+	if d, ok := RetryAfter(cause); ok {
 		return d + rand.N(d/20+time.Second), false
 	}
-	if permanent(cause) {
+	if Permanent(cause) {
 		return jitter(accountWait), false
 	}
 	wait = min(firstWait<<min(attempts, 10), longestWait)
-	if temporary(cause) {
+	if Temporary(cause) {
 		if attempts < fewFailures {
 			wait = min(wait, shortWait)
 		}
 		return jitter(wait), attempts+1 >= maxAttempts
 	}
-	return jitter(wait), !notDelivered(cause) || attempts+1 >= patience
+	return jitter(wait), !NotDelivered(cause) || attempts+1 >= maxNotDelivered
 }
 
-// jitter is between half of d and d, so that what failed together does not come
-// back together.
+// jitter returns between half of d and d, so that what failed together does not
+// come back together.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 
-func retryAfter(err error) (time.Duration, bool) {
+// RetryAfter returns how long to wait before what failed is tried again, if err
+// has such a method.
+func RetryAfter(err error) (time.Duration, bool) {
 	var e interface {
 		RetryAfter() (time.Duration, bool)
 	}
@@ -58,18 +60,23 @@ func retryAfter(err error) (time.Duration, bool) {
 	return 0, false
 }
 
-func permanent(err error) bool {
+// Permanent reports whether err has such a method that returns true: the same call
+// fails until an operator changes the account.
+func Permanent(err error) bool {
 	var e interface{ Permanent() bool }
 	return errors.As(err, &e) && e.Permanent()
 }
 
-func notDelivered(err error) bool {
+// NotDelivered reports whether err has such a method that returns true: the code
+// is not in a wallet, or not yet.
+func NotDelivered(err error) bool {
 	var e interface{ NotDelivered() bool }
 	return errors.As(err, &e) && e.NotDelivered()
 }
 
-// temporary is true of what does not say otherwise: a database, a context.
-func temporary(err error) bool {
+// Temporary reports whether the same call may succeed later. An error without
+// such a method, of a database or a context, may.
+func Temporary(err error) bool {
 	var e interface{ Temporary() bool }
 	return !errors.As(err, &e) || e.Temporary()
 }
