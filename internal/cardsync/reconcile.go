@@ -175,7 +175,9 @@ func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error 
 			return err
 		}
 	}
-	return r.write(ctx, func(ctx context.Context, tx Tx) error { return tx.WalletChecked(ctx, id, member.FirstCheck, longestWait) })
+	return r.write(ctx, func(ctx context.Context, tx Tx) error {
+		return tx.WalletChecked(ctx, id, member.FirstCheck, longestWait)
+	})
 }
 
 func (r *Reconciler) checkCard(ctx context.Context, c member.Card) error {

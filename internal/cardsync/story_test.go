@@ -1,15 +1,17 @@
-package member_test
+package cardsync_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/addcard/addcard/internal/cardsync"
 	"slices"
 	"strings"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 )
 
@@ -60,7 +62,7 @@ func (p *play) cardID(cardID string) string {
 // play begins a telling, with a catalogue and a WeChat of its own.
 func (w *world) play(prefix string) *play {
 	own := &world{T: w.T, path: w.path, store: w.store, db: w.db, cards: &catalogue{}, wechat: newWeChat(), outcome: map[string]int{}}
-	own.Service = own.replica(own.store)
+	own.services = own.replica(own.stores())
 	return &play{world: own, prefix: prefix, codes: map[string]string{}, subs: map[string]string{}}
 }
 
@@ -75,7 +77,7 @@ func (p *play) early(rt *rapid.T, steps []step) {
 
 // tell plays the steps with a Sender beside them and returns the picture.
 func (p *play) tell(rt *rapid.T, steps, late []step) string {
-	stop := p.run(p.Service, p.wechat)
+	stop := p.run(p.services, p.wechat)
 	defer stop()
 	for i, do := range slices.Concat(steps, late) {
 		if i == len(steps) {
@@ -89,7 +91,7 @@ func (p *play) tell(rt *rapid.T, steps, late []step) string {
 		}
 	}
 	p.settle()
-	if b, err := p.Backlog(p.Context()); b.Dead > 0 || err != nil {
+	if b, err := p.Backlog(p.Context()); b.Parked > 0 || err != nil {
 		rt.Fatalf("the outbox holds %+v, %v", b, err)
 	}
 	return p.picture(rt)
@@ -110,7 +112,7 @@ func login(person, union string) step {
 
 func issue(person, cardID, name string) step {
 	return func(ctx context.Context, p *play) error {
-		codes, err := p.Codes(ctx, p.subs[person], wanted(p.cardID(cardID)))
+		codes, err := p.Codes(ctx, p.subs[person], []member.CodeRequest{{CardID: p.cardID(cardID)}})
 		if err == nil {
 			p.codes[name] = codes[0].Code
 		}
@@ -122,11 +124,11 @@ func issue(person, cardID, name string) step {
 func credit(cardID, name string, bonus, balance int64) step {
 	return func(ctx context.Context, p *play) error {
 		code := p.code(name)
-		_, _, err := p.AddEntry(ctx, cardID, code, member.Booking{AddBonus: bonus, AddBalance: balance}, p.request("credit "+name))
+		_, _, err := p.AddEntry(ctx, cardID, code, ledger.Booking{AddBonus: bonus, AddBalance: balance}, p.request("credit "+name))
 		if err != nil {
 			return err
 		}
-		return p.store.Write(ctx, func(ctx context.Context, tx member.Tx) error {
+		return p.store.Write(ctx, func(ctx context.Context, tx cardsync.Tx) error {
 			c, err := tx.Card(ctx, cardID, code)
 			if err != nil {
 				return err
@@ -139,10 +141,10 @@ func credit(cardID, name string, bonus, balance int64) step {
 }
 
 // request is one with that key, answered with the entry's ID.
-func (p *play) request(key string) member.Request {
-	return member.Request{
+func (p *play) request(key string) ledger.Request {
+	return ledger.Request{
 		Route: "POST " + p.prefix, Key: key, Payload: key,
-		Answer: func(e member.Entry) ([]byte, error) { return []byte(e.ID), nil },
+		Answer: func(e ledger.Entry) ([]byte, error) { return []byte(e.ID), nil },
 	}
 }
 

@@ -1,4 +1,4 @@
-package member_test
+package cardsync_test
 
 import (
 	"context"
@@ -14,8 +14,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/addcard/addcard/internal/cardsync"
+	cardsyncsql "github.com/addcard/addcard/internal/cardsync/sqlstore"
+	"github.com/addcard/addcard/internal/ledger"
+	ledgersql "github.com/addcard/addcard/internal/ledger/sqlstore"
 	"github.com/addcard/addcard/internal/member"
-	"github.com/addcard/addcard/internal/member/sqlstore"
+	membersql "github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/outbox"
+	outboxsql "github.com/addcard/addcard/internal/outbox/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
@@ -40,7 +46,7 @@ func (c *catalogue) Plan(_ context.Context, cardID string) (member.Plan, error) 
 	return member.Plan(kind), nil
 }
 
-func (c *catalogue) Learn(ctx context.Context, cardID string) (member.Plan, error) {
+func (c *catalogue) FetchPlan(ctx context.Context, cardID string) (member.Plan, error) {
 	c.mu.Lock()
 	err := c.failing
 	if err == nil {
@@ -56,15 +62,15 @@ func (c *catalogue) Learn(ctx context.Context, cardID string) (member.Plan, erro
 	return c.Plan(ctx, cardID)
 }
 
-// Opening is in the name, too: "push-opens" and its like.
-func (c *catalogue) Opening(_ context.Context, cardID string) (member.Opening, error) {
+// InitialGrant is in the name, too: "push-opens" and its like.
+func (c *catalogue) InitialGrant(_ context.Context, cardID string) (member.InitialGrant, error) {
 	if strings.Contains(cardID, "opens") {
 		return opening, nil
 	}
-	return member.Opening{}, nil
+	return member.InitialGrant{}, nil
 }
 
-var opening = member.Opening{Bonus: 100, Balance: 7, Record: "开卡送积分"}
+var opening = member.InitialGrant{Bonus: 100, Balance: 7, Record: "开卡送积分"}
 
 func (c *catalogue) fail(err error) {
 	c.mu.Lock()
@@ -79,7 +85,7 @@ type wechat struct {
 	status    map[string]string // by code: NORMAL is left out, "unknown" is no code, "not said" is empty
 	activated map[string]int    // by code
 	faces     map[string]*face  // by code
-	holders   map[member.Key]string
+	holders   map[cardsync.Key]string
 	busy      map[string]bool
 	calls     []call
 	overlaps  int // calls about a card while another was under way
@@ -102,26 +108,26 @@ type face struct {
 }
 
 func newWeChat() *wechat {
-	return &wechat{status: map[string]string{}, activated: map[string]int{}, faces: map[string]*face{}, holders: map[member.Key]string{}, busy: map[string]bool{}}
+	return &wechat{status: map[string]string{}, activated: map[string]int{}, faces: map[string]*face{}, holders: map[cardsync.Key]string{}, busy: map[string]bool{}}
 }
 
 // Activate sets the figures, as an activation may do every time.
-func (w *wechat) Activate(ctx context.Context, a member.Activation) error {
+func (w *wechat) Activate(ctx context.Context, a cardsync.Activation) error {
 	return w.serve(ctx, "activate", a.Code, func() error {
 		if a.MembershipNumber != a.Code || w.status[a.Code] != "" && w.status[a.Code] != "not said" {
 			return refusal{notDelivered: true}
 		}
 		w.activated[a.Code]++
 		f := w.face(a.Code)
-		f.bonus, f.balance = a.Opening.Bonus, a.Opening.Balance
-		if a.Opening != (member.Opening{}) {
-			f.heard = append(f.heard, fmt.Sprintf("begins %s %d", a.Opening.Record, a.Opening.Bonus))
+		f.bonus, f.balance = a.Grant.Bonus, a.Grant.Balance
+		if a.Grant != (member.InitialGrant{}) {
+			f.heard = append(f.heard, fmt.Sprintf("begins %s %d", a.Grant.Record, a.Grant.Bonus))
 		}
 		return nil
 	})
 }
 
-func (w *wechat) Update(ctx context.Context, u member.Update) error {
+func (w *wechat) Update(ctx context.Context, u cardsync.Update) error {
 	return w.serve(ctx, "update", u.Code, func() error {
 		if w.activated[u.Code] == 0 || w.status[u.Code] != "" && w.status[u.Code] != "not said" {
 			return refusal{notDelivered: true}
@@ -146,7 +152,7 @@ func (w *wechat) Update(ctx context.Context, u member.Update) error {
 	})
 }
 
-func (f *face) hear(what string, c member.Change) {
+func (f *face) hear(what string, c cardsync.Change) {
 	if c.Notify && c.Add != 0 {
 		f.heard = append(f.heard, fmt.Sprintf("%s %+d %d %s", what, c.Add, c.Total, c.Record))
 	}
@@ -180,7 +186,7 @@ func (w *wechat) shown(code string) face {
 	return *w.face(code)
 }
 
-func (w *wechat) Face(ctx context.Context, _, code string) (f member.Face, err error) {
+func (w *wechat) CardInfo(ctx context.Context, _, code string) (f member.CardInfo, err error) {
 	return f, w.serve(ctx, "face", code, func() error {
 		if w.status[code] == "GIFT_SUCC" || w.status[code] == "unknown" {
 			return refusal{notDelivered: true}
@@ -200,17 +206,17 @@ func (w *wechat) Face(ctx context.Context, _, code string) (f member.Face, err e
 	})
 }
 
-// Holder and Held go by who is said to have a code.
+// Holder and CardsOf go by who is said to have a code.
 func (w *wechat) Holder(ctx context.Context, _, code string) (openID, outerStr string, err error) {
 	return openID, "home", w.serve(ctx, "holder", code, func() error {
-		if openID = w.holders[member.Key{CardID: "push", Code: code}]; openID == "" {
+		if openID = w.holders[cardsync.Key{CardID: "push", Code: code}]; openID == "" {
 			return refusal{notDelivered: true}
 		}
 		return nil
 	})
 }
 
-func (w *wechat) Held(ctx context.Context, openID string) (keys []member.Key, err error) {
+func (w *wechat) CardsOf(ctx context.Context, openID string) (keys []cardsync.Key, err error) {
 	return keys, w.serve(ctx, "held", openID, func() error {
 		for key, who := range w.holders {
 			if who == openID && w.status[key.Code] == "" {
@@ -280,14 +286,30 @@ func (w *wechat) set(code, status string) {
 	w.status[code] = status
 }
 
-// world is a member.Service on a real database in a bubble of virtual time, and
-// what is around it.
+// services are the services of one replica.
+type services struct {
+	*memberService
+	*ledgerService
+	*outboxService
+	*cardsyncService
+	on stores
+}
+
+type (
+	memberService   = member.Service
+	ledgerService   = ledger.Service
+	outboxService   = outbox.Service
+	cardsyncService = cardsync.Service
+)
+
+// world is a replica on a real database in a bubble of virtual time, and what is
+// around it.
 type world struct {
-	*member.Service
+	services
 	*testing.T
 	path    string
-	store   member.Store
 	db      *sqldb.DB
+	store   cardsync.Store
 	cards   *catalogue
 	wechat  *wechat
 	mu      sync.Mutex
@@ -330,8 +352,8 @@ func bubble(t *testing.T, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, path: path, cards: &catalogue{}, wechat: newWeChat(), outcome: map[string]int{}}
 		w.db = w.open()
-		w.store = sqlstore.New(w.db)
-		w.Service = w.replica(w.store)
+		w.store = cardsyncsql.New(w.db)
+		w.services = w.replica(w.stores())
 		test(w)
 	})
 }
@@ -351,14 +373,37 @@ func (w *world) open() *sqldb.DB {
 	return db
 }
 
-func (w *world) replica(store member.Store) *member.Service {
-	return member.New(store, member.Apps{MiniProgram: mini, Official: official}, w.cards)
+// stores are the stores of a replica, which a test may wrap.
+type stores struct {
+	outbox  outbox.Store
+	ledger  ledger.Store
+	members member.Store
+	sync    cardsync.Store
 }
 
-// run runs a Sender of s until stop is called, which returns when Run has.
-func (w *world) run(s *member.Service, wechat member.WeChat) (stop func()) {
+func (w *world) stores() stores { return storesOn(w.db) }
+
+func storesOn(db *sqldb.DB) stores {
+	return stores{outboxsql.New(db), ledgersql.New(db), membersql.New(db), cardsyncsql.New(db)}
+}
+
+func (w *world) replica(s stores) (r services) { return newServices(s, w.cards, w.wechat) }
+
+func newServices(s stores, cards member.Catalogue, wechat cardsync.WeChat) (r services) {
+	r.on = s
+	r.outboxService = outbox.New(s.outbox, cardsync.RetryAs)
+	r.ledgerService = ledger.New(s.ledger, r.Wake)
+	r.memberService = member.New(s.members, member.Apps{MiniProgram: mini, Official: official}, cards, r.Wake)
+	r.cardsyncService = cardsync.New(s.sync, r.memberService, cards, wechat)
+	return r
+}
+
+// run runs a Sender of r, which calls wechat, until stop is called, which returns
+// when Run has.
+func (w *world) run(r services, wechat cardsync.WeChat) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	sender := s.NewSender(wechat, slog.New(slog.DiscardHandler), func(kind, outcome string) {
+	handlers := cardsync.New(r.on.sync, r.memberService, w.cards, wechat).Handlers()
+	sender := r.NewSender(handlers, slog.New(slog.DiscardHandler), func(kind, outcome string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.outcome[kind+" "+outcome]++
@@ -366,6 +411,11 @@ func (w *world) run(s *member.Service, wechat member.WeChat) (stop func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); sender.Run(ctx) }()
 	return func() { cancel(); <-done }
+}
+
+// reconciler is a Reconciler of r.
+func (w *world) reconciler(r services, o cardsync.Observer) *cardsync.Reconciler {
+	return r.NewReconciler(w.wechat, r.ledgerService, official, r.Wake, slog.New(slog.DiscardHandler), o)
 }
 
 func (w *world) outcomes(kindAndOutcome string) int {
@@ -394,7 +444,7 @@ func (w *world) settle() {
 // send runs a Sender until nothing waits.
 func (w *world) send() {
 	w.Helper()
-	stop := w.run(w.Service, w.wechat)
+	stop := w.run(w.services, w.wechat)
 	defer stop()
 	w.settle()
 }
@@ -408,8 +458,8 @@ func (w *world) claimed(cardID string) (memberID, code string) {
 
 func (w *world) claimedBy(who, cardID string) (memberID, code string) {
 	w.Helper()
-	memberID = enroll(w, w.Service, mini, who, "")
-	code = codeOf(w, w.Service, memberID, cardID)
+	memberID = enroll(w, w.services, mini, who, "")
+	code = codeOf(w, w.services, memberID, cardID)
 	plan, err := w.cards.Plan(w.Context(), cardID)
 	if err != nil {
 		w.Fatal(err)
@@ -467,4 +517,39 @@ func (w *world) conflicts() (list []string) {
 	}
 	slices.Sort(list)
 	return list
+}
+
+const (
+	mini     = "wxmini"
+	official = "wxofficial"
+)
+
+// refusal is an error of WeChat that says what it means.
+type refusal struct {
+	temporary, permanent, notDelivered bool
+	quota                              time.Duration
+}
+
+func (r refusal) Error() string                     { return "refused" }
+func (r refusal) Temporary() bool                   { return r.temporary }
+func (r refusal) Permanent() bool                   { return r.permanent }
+func (r refusal) NotDelivered() bool                { return r.notDelivered }
+func (r refusal) RetryAfter() (time.Duration, bool) { return r.quota, r.quota > 0 }
+
+func enroll(t testing.TB, s services, appID, openID, unionID string) string {
+	t.Helper()
+	id, err := s.Enroll(t.Context(), appID, openID, unionID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func codeOf(t testing.TB, s services, memberID, cardID string) string {
+	t.Helper()
+	codes, err := s.Codes(t.Context(), memberID, []member.CodeRequest{{CardID: cardID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return codes[0].Code
 }

@@ -1,4 +1,4 @@
-package member_test
+package outbox_test
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 // refusal is an error of WeChat that says what it means.
@@ -45,7 +45,7 @@ func TestBackOff(t *testing.T) {
 			for attempts := range int64(tries) {
 				longest := test.waits[min(int(attempts), len(test.waits)-1)]
 				for range 20 {
-					wait, dead := member.BackOff(attempts, test.cause)
+					wait, dead := outbox.BackOff(attempts, test.cause)
 					if dead != (attempts+1 >= test.deadAt) {
 						t.Fatalf("failure %d: dead %v, want at %d", attempts+1, dead, test.deadAt)
 					}
@@ -67,7 +67,7 @@ func TestBackOff_spreads(t *testing.T) {
 	for name, cause := range map[string]error{"passes": refusal{temporary: true}, "account": refusal{permanent: true}, "quota": refusal{quota: time.Hour}} {
 		seen := map[time.Duration]bool{}
 		for range 50 {
-			wait, _ := member.BackOff(3, cause)
+			wait, _ := outbox.BackOff(3, cause)
 			seen[wait.Round(time.Millisecond)] = true
 		}
 		if len(seen) < 40 {

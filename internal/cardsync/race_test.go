@@ -1,4 +1,4 @@
-package member_test
+package cardsync_test
 
 import (
 	"context"
@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 // during runs do once, in the middle of a call.
@@ -99,7 +101,7 @@ func TestRace_a_late_event_does_not_bring_back_what_a_look_found_deleted(t *test
 	bubble(t, func(w *world) {
 		_, code := w.claimed("push")
 		w.wechat.after = once("activate", context.DeadlineExceeded)
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		time.Sleep(10 * time.Millisecond)
 		w.wechat.set(code, "DELETE") // active, and deleted, when it is looked at
 		w.settle()
@@ -151,7 +153,7 @@ func TestRace_restored_while_its_activation_is_given_up(t *testing.T) {
 		id, code := w.claimed("push")
 		w.hear(member.Event{Name: dropped, CardID: "push", Code: code, At: at(5)})
 		restored := false
-		slow := &meddling{Store: w.store, write: func() error {
+		slow := &meddling{write: func() error {
 			if !restored && len(w.wechat.calls) == 0 {
 				if b, err := w.Backlog(context.Background()); err == nil && b.Waiting > 0 {
 					restored = true
@@ -160,7 +162,7 @@ func TestRace_restored_while_its_activation_is_given_up(t *testing.T) {
 			}
 			return nil
 		}}
-		stop := w.run(w.replica(slow), w.wechat)
+		stop := w.run(w.replica(slow.in(w.stores())), w.wechat)
 		time.Sleep(time.Second)
 		w.settle()
 		stop()
@@ -188,7 +190,7 @@ func TestClaim_of_a_deleted_card_asks_WeChat(t *testing.T) {
 				if c := w.card("push", code); c.Status != want {
 					w.Errorf("got %+v, want %s", c, want)
 				}
-				if b, err := w.Backlog(w.Context()); b != (member.Backlog{}) || err != nil {
+				if b, err := w.Backlog(w.Context()); b != (outbox.Backlog{}) || err != nil {
 					w.Errorf("left: %+v, %v", b, err)
 				}
 			})
@@ -196,26 +198,27 @@ func TestClaim_of_a_deleted_card_asks_WeChat(t *testing.T) {
 	}
 }
 
-// overtaken is a store in which somebody else is always faster.
-type overtaken struct{ member.Store }
+// conflicting is a ledger in which another transaction is always faster.
+type conflicting struct{ ledger.Store }
 
-func (s overtaken) Write(ctx context.Context, fn func(context.Context, member.Tx) error) error {
-	return s.Store.Write(ctx, func(ctx context.Context, tx member.Tx) error { return fn(ctx, overtakenTx{tx}) })
+func (s conflicting) Write(ctx context.Context, fn func(context.Context, ledger.Tx) error) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx ledger.Tx) error { return fn(ctx, conflictingTx{tx}) })
 }
 
-type overtakenTx struct{ member.Tx }
+type conflictingTx struct{ ledger.Tx }
 
-func (overtakenTx) Post(context.Context, string, string, member.Booking, bool) (member.Posting, error) {
-	return member.Posting{}, member.ErrNotFound
+func (conflictingTx) Post(context.Context, string, string, ledger.Booking, bool) (ledger.Posting, error) {
+	return ledger.Posting{}, ledger.ErrNotFound
 }
 
 func TestRace_lost_again_and_again_is_said(t *testing.T) {
 	bubble(t, func(w *world) {
 		_, code := w.claimed("push")
-		s := w.replica(overtaken{w.store})
-		_, _, err := s.AddEntry(w.Context(), "push", code, member.Booking{AddBonus: 1}, member.Request{Route: "r", Key: "k"})
-		if !errors.Is(err, member.ErrRaced) {
-			w.Errorf("got %v, want ErrRaced", err)
+		on := w.stores()
+		on.ledger = conflicting{on.ledger}
+		_, _, err := w.replica(on).AddEntry(w.Context(), "push", code, ledger.Booking{AddBonus: 1}, ledger.Request{Route: "r", Key: "k"})
+		if !errors.Is(err, ledger.ErrConflict) {
+			w.Errorf("got %v, want ErrConflict", err)
 		}
 	})
 }

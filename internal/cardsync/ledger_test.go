@@ -1,4 +1,4 @@
-package member_test
+package cardsync_test
 
 import (
 	"context"
@@ -11,7 +11,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 // shop is a made-up history of one card: what is booked on it, what becomes of
@@ -25,7 +27,7 @@ type shop struct {
 	deleted bool
 
 	bonus, balance int64
-	entries        []member.Entry    // as they must be
+	entries        []ledger.Entry    // as they must be
 	asked          map[string]string // key → the answer it got
 	fields         [3]string
 	heard          []string // what its holder must hear, in order
@@ -44,14 +46,14 @@ func (w *world) shop(rt *rapid.T, run int) *shop {
 // opened runs until the card is active: its opening is the first entry then.
 func (s *shop) opened() {
 	s.send()
-	s.note(member.Booking{AddBonus: opening.Bonus, AddBalance: opening.Balance, RecordBonus: opening.Record})
+	s.note(ledger.Booking{AddBonus: opening.Bonus, AddBalance: opening.Balance, RecordBonus: opening.Record})
 	s.heard = append(s.heard, fmt.Sprintf("begins %s %d", opening.Record, opening.Bonus))
 }
 
 // note puts an entry into the model.
-func (s *shop) note(b member.Booking) {
+func (s *shop) note(b ledger.Booking) {
 	s.bonus, s.balance = s.bonus+b.AddBonus, s.balance+b.AddBalance
-	s.entries = append(s.entries, member.Entry{Booking: b, Seq: int64(len(s.entries) + 1), Bonus: s.bonus, Balance: s.balance})
+	s.entries = append(s.entries, ledger.Entry{Booking: b, Seq: int64(len(s.entries) + 1), Bonus: s.bonus, Balance: s.balance})
 	if b.NotifyBonus && b.AddBonus != 0 {
 		s.heard = append(s.heard, fmt.Sprintf("bonus %+d %d %s", b.AddBonus, s.bonus, b.RecordBonus))
 	}
@@ -63,7 +65,7 @@ func (s *shop) note(b member.Booking) {
 // books books something, perhaps too much, or asks again for what was asked.
 func (s *shop) books() {
 	key := fmt.Sprint("k", rapid.IntRange(0, 12).Draw(s.rt, "key"))
-	b := member.Booking{
+	b := ledger.Booking{
 		AddBonus: rapid.Int64Range(-20, 20).Draw(s.rt, "points"), AddBalance: rapid.SampledFrom([]int64{0, 0, 5, -5}).Draw(s.rt, "fen"),
 		RecordBonus: "why " + key, RecordBalance: "what for " + key,
 		NotifyBonus: rapid.Bool().Draw(s.rt, "notify bonus"), NotifyBalance: rapid.Bool().Draw(s.rt, "notify balance"),
@@ -72,8 +74,8 @@ func (s *shop) books() {
 		b = s.undo(b)
 	}
 	payload := fmt.Sprintf("%+v", b)
-	answer, replayed, err := s.AddEntry(context.Background(), s.cardID, s.code, b, member.Request{
-		Route: s.code, Key: key, Payload: payload, Answer: func(e member.Entry) ([]byte, error) { return []byte(e.ID + " " + payload), nil },
+	answer, replayed, err := s.AddEntry(context.Background(), s.cardID, s.code, b, ledger.Request{
+		Route: s.code, Key: key, Payload: payload, Answer: func(e ledger.Entry) ([]byte, error) { return []byte(e.ID + " " + payload), nil },
 	})
 	before, known := s.asked[key]
 	switch want := s.verdict(b, key, payload); {
@@ -90,7 +92,7 @@ func (s *shop) books() {
 }
 
 // undo is b as the reversal of some entry.
-func (s *shop) undo(b member.Booking) member.Booking {
+func (s *shop) undo(b ledger.Booking) ledger.Booking {
 	e := rapid.SampledFrom(s.entries).Draw(s.rt, "entry")
 	if e.ID == "" { // the opening: its ID is not known here
 		return b
@@ -100,7 +102,7 @@ func (s *shop) undo(b member.Booking) member.Booking {
 }
 
 // effect is b with what it adds.
-func (s *shop) effect(b member.Booking) member.Booking {
+func (s *shop) effect(b ledger.Booking) ledger.Booking {
 	for _, e := range s.entries {
 		if b.Reverses != "" && e.ID == b.Reverses {
 			b.AddBonus, b.AddBalance = -e.AddBonus, -e.AddBalance
@@ -110,26 +112,26 @@ func (s *shop) effect(b member.Booking) member.Booking {
 }
 
 // verdict is what must become of a request.
-func (s *shop) verdict(b member.Booking, key, payload string) error {
+func (s *shop) verdict(b ledger.Booking, key, payload string) error {
 	if before, known := s.asked[key]; known {
 		if _, asked, _ := strings.Cut(before, " "); asked != payload {
-			return member.ErrKeyReused
+			return ledger.ErrKeyReused
 		}
 		return nil
 	}
 	for _, e := range s.entries {
 		if b.Reverses != "" && (e.ID == b.Reverses && e.Reverses != "" || e.Reverses == b.Reverses) {
-			return member.ErrNotReversible
+			return ledger.ErrNotReversible
 		}
 	}
 	b = s.effect(b)
 	switch {
 	case b.AddBonus == 0 && b.AddBalance == 0:
-		return member.ErrNoChange
+		return ledger.ErrNoChange
 	case s.bonus+b.AddBonus < 0:
-		return member.ErrInsufficientBonus
+		return ledger.ErrInsufficientBonus
 	case s.balance+b.AddBalance < 0:
-		return member.ErrInsufficientBalance
+		return ledger.ErrInsufficientBalance
 	}
 	return nil
 }
@@ -203,11 +205,11 @@ func TestLedger_any_history_ends_on_the_face(t *testing.T) {
 }
 
 func (s *shop) live() {
-	stops := []func(){s.run(s.Service, s.wechat), s.run(s.replica(s.store), s.wechat)}
+	stops := []func(){s.run(s.services, s.wechat), s.run(s.replica(s.stores()), s.wechat)}
 	for range rapid.IntRange(1, 14).Draw(s.rt, "happenings") {
 		rapid.SampledFrom([]func(){s.books, s.books, s.books, s.sets, s.drops, s.upsets, s.sleeps, func() {
 			stops[0]()
-			stops[0] = s.run(s.Service, s.wechat)
+			stops[0] = s.run(s.services, s.wechat)
 		}}).Draw(s.rt, "what")()
 	}
 	s.wechat.mu.Lock()
@@ -238,7 +240,7 @@ func (s *shop) check() {
 	}
 	slices.Reverse(list)
 	for i, e := range list {
-		if want := s.entries[i]; e.Seq != want.Seq || e.Bonus != want.Bonus || e.Balance != want.Balance || e.AddBonus != want.AddBonus || e.Push != member.PushSent {
+		if want := s.entries[i]; e.Seq != want.Seq || e.Bonus != want.Bonus || e.Balance != want.Balance || e.AddBonus != want.AddBonus || e.Sent != ledger.SentDone {
 			s.rt.Fatalf("entry %d is %+v, want %+v", i, e, want)
 		}
 	}
@@ -252,7 +254,7 @@ func (s *shop) check() {
 	if wrong, err := s.Unbalanced(context.Background(), 9); len(wrong) != 0 || err != nil {
 		s.rt.Fatalf("%+v do not add up, %v", wrong, err)
 	}
-	if b, err := s.Backlog(context.Background()); b != (member.Backlog{}) || err != nil {
+	if b, err := s.Backlog(context.Background()); b != (outbox.Backlog{}) || err != nil {
 		s.rt.Fatalf("left: %+v, %v", b, err)
 	}
 }

@@ -1,4 +1,4 @@
-package member_test
+package cardsync_test
 
 import (
 	"context"
@@ -10,7 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 // active makes ming's active card and returns its code.
@@ -22,14 +25,14 @@ func (w *world) active(cardID string) string {
 }
 
 // booked books b on a card.
-func (w *world) booked(cardID, code string, b member.Booking) (id string) {
+func (w *world) booked(cardID, code string, b ledger.Booking) (id string) {
 	w.Helper()
 	w.mu.Lock()
 	w.keys++
 	key := fmt.Sprint("key ", w.keys)
 	w.mu.Unlock()
-	answer, _, err := w.AddEntry(context.WithoutCancel(w.Context()), cardID, code, b, member.Request{
-		Route: "POST", Key: key, Answer: func(e member.Entry) ([]byte, error) { return []byte(e.ID), nil },
+	answer, _, err := w.AddEntry(context.WithoutCancel(w.Context()), cardID, code, b, ledger.Request{
+		Route: "POST", Key: key, Answer: func(e ledger.Entry) ([]byte, error) { return []byte(e.ID), nil },
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -37,11 +40,11 @@ func (w *world) booked(cardID, code string, b member.Booking) (id string) {
 	return string(answer)
 }
 
-func points(n int64) member.Booking {
-	return member.Booking{AddBonus: n, RecordBonus: fmt.Sprint("r", n), NotifyBonus: true, NotifyBalance: true}
+func points(n int64) ledger.Booking {
+	return ledger.Booking{AddBonus: n, RecordBonus: fmt.Sprint("r", n), NotifyBonus: true, NotifyBalance: true}
 }
 
-func silent(n int64) member.Booking { return member.Booking{AddBonus: n} }
+func silent(n int64) ledger.Booking { return ledger.Booking{AddBonus: n} }
 
 // sees checks the figures on a card's face, and what its holder was told.
 func (w *world) sees(code string, bonus, balance int64, heard ...string) {
@@ -61,7 +64,7 @@ func (w *world) balanced() {
 	if wrong, err := w.Unbalanced(w.Context(), 9); len(wrong) != 0 || err != nil {
 		w.Errorf("%+v do not add up, %v", wrong, err)
 	}
-	if b, err := w.Backlog(w.Context()); b != (member.Backlog{}) || err != nil {
+	if b, err := w.Backlog(w.Context()); b != (outbox.Backlog{}) || err != nil {
 		w.Errorf("left: %+v, %v", b, err)
 	}
 }
@@ -70,8 +73,8 @@ func TestPush_entries_reach_the_face_in_order(t *testing.T) {
 	bubble(t, func(w *world) {
 		code := w.active("push")
 		w.booked("push", code, points(30))
-		w.booked("push", code, member.Booking{AddBonus: -10, AddBalance: 500, RecordBonus: "spent", RecordBalance: "充值", NotifyBonus: true, NotifyBalance: true})
-		w.booked("push", code, member.Booking{AddBalance: -200, RecordBalance: "quiet", NotifyBonus: true})
+		w.booked("push", code, ledger.Booking{AddBonus: -10, AddBalance: 500, RecordBonus: "spent", RecordBalance: "充值", NotifyBonus: true, NotifyBalance: true})
+		w.booked("push", code, ledger.Booking{AddBalance: -200, RecordBalance: "quiet", NotifyBonus: true})
 		w.send()
 		w.sees(code, 20, 300, "bonus +30 30 r30", "bonus -10 20 spent", "balance +500 500 充值")
 		w.balanced()
@@ -110,13 +113,13 @@ func TestPush_waits_until_the_card_is_active(t *testing.T) {
 		if c := w.card("push", code); c.Status != member.Claimed || c.Bonus != 42 {
 			w.Errorf("got %+v", c)
 		}
-		if list, err := w.Entries(w.Context(), "push", code, 0, 9); err != nil || list[0].Push != member.PushHeld {
+		if list, err := w.Entries(w.Context(), "push", code, 0, 9); err != nil || list[0].Sent != ledger.SentHeld {
 			w.Errorf("entries: %+v, %v", list, err)
 		}
 		w.send()
 		w.sees(code, 42, 0, "bonus +30 30 r30", "bonus +12 42 r12")
 		w.balanced()
-		if list, err := w.Entries(w.Context(), "push", code, 0, 9); err != nil || list[0].Push != member.PushSent || list[1].Push != member.PushSent {
+		if list, err := w.Entries(w.Context(), "push", code, 0, 9); err != nil || list[0].Sent != ledger.SentDone || list[1].Sent != ledger.SentDone {
 			w.Errorf("entries: %+v, %v", list, err)
 		}
 	})
@@ -229,10 +232,10 @@ func TestPush_parked_and_retried(t *testing.T) {
 		w.booked("push", code, points(4))
 		w.send()
 		w.sees(code, 7, 0, "bonus +4 7 r4")
-		if list, err := w.Entries(w.Context(), "push", code, 0, 9); err != nil || list[1].Push != member.PushDead || list[0].Push != member.PushSent {
+		if list, err := w.Entries(w.Context(), "push", code, 0, 9); err != nil || list[1].Sent != ledger.SentParked || list[0].Sent != ledger.SentDone {
 			w.Errorf("entries: %+v, %v", list, err)
 		}
-		list, err := w.Messages(w.Context(), member.MessageDead, member.MessageMark{}, 9)
+		list, err := w.Messages(w.Context(), outbox.Parked, outbox.Mark{}, 9)
 		if err != nil || len(list) != 1 || list[0].ID != id || list[0].Attempts != 1 || list[0].LastError != "refused" {
 			w.Fatalf("the outbox: %+v, %v", list, err)
 		}
@@ -243,7 +246,7 @@ func TestPush_parked_and_retried(t *testing.T) {
 		w.send()
 		w.sees(code, 12, 0, "bonus +4 7 r4", "bonus +3 7 r3", "bonus +5 12 r5")
 		w.balanced()
-		if err := w.Retry(w.Context(), id); !errors.Is(err, member.ErrNoMessage) {
+		if err := w.Retry(w.Context(), id); !errors.Is(err, outbox.ErrNotFound) {
 			w.Errorf("retry of what is done: %v", err)
 		}
 	})
@@ -259,7 +262,7 @@ func TestRetry_of_a_message_that_waits_sends_it_now(t *testing.T) {
 			return nil
 		}
 		id := w.booked("push", code, points(3))
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		defer stop()
 		time.Sleep(time.Minute)
 		began := time.Now()
@@ -281,7 +284,7 @@ type stalled struct {
 	release chan struct{}
 }
 
-func (s *stalled) Update(ctx context.Context, u member.Update) error {
+func (s *stalled) Update(ctx context.Context, u cardsync.Update) error {
 	<-s.release
 	return s.wechat.Update(ctx, u)
 }
@@ -293,9 +296,9 @@ func TestPush_a_late_sender_leaves_the_face_right(t *testing.T) {
 		code := w.active("push")
 		w.booked("push", code, points(3))
 		stopped := &stalled{wechat: w.wechat, release: make(chan struct{})}
-		stopLate := w.run(w.replica(w.store), stopped)
+		stopLate := w.run(w.replica(w.stores()), stopped)
 		synctest.Wait()
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		time.Sleep(20 * time.Second) // the lease ends
 		w.booked("push", code, points(4))
 		w.settle()
@@ -316,7 +319,7 @@ func TestOpening_is_booked_once_with_the_activation(t *testing.T) {
 	bubble(t, func(w *world) {
 		code := w.active("push-opens")
 		list, err := w.Entries(w.Context(), "push-opens", code, 0, 9)
-		if err != nil || len(list) != 1 || list[0].Seq != 1 || list[0].AddBonus != 100 || list[0].Balance != 7 || list[0].RecordBonus != opening.Record || list[0].Push != member.PushSent {
+		if err != nil || len(list) != 1 || list[0].Seq != 1 || list[0].AddBonus != 100 || list[0].Balance != 7 || list[0].RecordBonus != opening.Record || list[0].Sent != ledger.SentDone {
 			w.Fatalf("entries: %+v, %v", list, err)
 		}
 		w.sees(code, 100, 7, "begins 开卡送积分 100")
@@ -390,7 +393,7 @@ func TestGift_brings_the_ledger_along(t *testing.T) {
 		w.hear(member.Event{Name: taken, OpenID: "O2", CardID: "push-opens", Code: "g1", At: at(9), OldCode: code, FriendOpenID: "O1"})
 		w.send()
 		w.sees("g1", 105, 7)
-		if list, err := w.Entries(w.Context(), "push-opens", "g1", 0, 9); len(list) != 2 || list[0].Push != member.PushSent || err != nil {
+		if list, err := w.Entries(w.Context(), "push-opens", "g1", 0, 9); len(list) != 2 || list[0].Sent != ledger.SentDone || err != nil {
 			w.Errorf("the heir's entries: %+v, %v", list, err)
 		}
 		if list, err := w.Entries(w.Context(), "push-opens", code, 0, 9); len(list) != 0 || err != nil {

@@ -1,4 +1,4 @@
-package member_test
+package cardsync_test
 
 import (
 	"context"
@@ -10,8 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
-	"github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 // once is an error of the first call of that name only.
@@ -27,7 +29,7 @@ func once(what string, err error) func(context.Context, call) error {
 func TestSender_activates_what_was_claimed(t *testing.T) {
 	bubble(t, func(w *world) {
 		_, code := w.claimed("push")
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		defer stop()
 		w.settle()
 		if c := w.card("push", code); c.Status != member.Active || c.MembershipNumber != code || c.ActivatedAt.IsZero() {
@@ -94,7 +96,7 @@ func TestSender_parks_what_WeChat_refuses_for_good(t *testing.T) {
 				_, code := w.claimed("push")
 				began := time.Now()
 				w.send()
-				if b, err := w.Backlog(w.Context()); b.Dead != 1 || err != nil {
+				if b, err := w.Backlog(w.Context()); b.Parked != 1 || err != nil {
 					w.Errorf("backlog: %+v, %v", b, err)
 				}
 				if got := len(strings.Fields(w.wechat.made(code))); got != test.calls || time.Since(began) < test.after {
@@ -120,7 +122,7 @@ func TestSender_waits_for_a_gift_that_comes_back(t *testing.T) {
 	bubble(t, func(w *world) {
 		_, code := w.claimed("push")
 		w.wechat.set(code, "GIFTING")
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		defer stop()
 		time.Sleep(40 * time.Minute)
 		w.wechat.set(code, "")
@@ -167,15 +169,15 @@ func TestSender_many_replicas(t *testing.T) {
 			return nil
 		}
 		w.wechat.before, w.wechat.after = fault, fault
-		other := sqlstore.New(w.open())
-		for _, store := range []member.Store{w.store, other, w.store, other} {
-			defer w.run(w.replica(store), w.wechat)()
+		other := storesOn(w.open())
+		for _, s := range []stores{w.stores(), other, w.stores(), other} {
+			defer w.run(w.replica(s), w.wechat)()
 		}
 		const cards = 40
 		var codes []string
 		for i := range cards {
-			id := enroll(w, w.Service, mini, fmt.Sprint("member ", i), "")
-			code := codeOf(w, w.Service, id, "push")
+			id := enroll(w, w.services, mini, fmt.Sprint("member ", i), "")
+			code := codeOf(w, w.services, id, "push")
 			codes = append(codes, code)
 			if _, err := w.Claim(w.Context(), id, []member.Claim{{CardID: "push", Code: code, Plan: member.PlanPush}}); err != nil {
 				w.Fatal(err)
@@ -198,38 +200,87 @@ func TestSender_many_replicas(t *testing.T) {
 	})
 }
 
-// meddling is a store that does something of its own.
+// meddling does something of its own in the stores of a replica.
 type meddling struct {
-	member.Store
-	taken func()       // after Take, before its answer
-	write func() error // instead of Write, if it returns an error
+	leased func()       // after a Lease, before its answer
+	write  func() error // instead of a Write, if it returns an error
 }
 
-func (m *meddling) Take(ctx context.Context, lease string, time time.Duration, n int) ([]member.Message, error) {
-	messages, err := m.Store.Take(ctx, lease, time, n)
-	if len(messages) > 0 && m.taken != nil {
-		m.taken()
+// in returns the stores with m in them.
+func (m *meddling) in(s stores) stores {
+	return stores{meddledOutbox{s.outbox, m}, meddledLedger{s.ledger, m}, meddledMembers{s.members, m}, meddledSync{s.sync, m}}
+}
+
+func (m *meddling) instead() error {
+	if m.write == nil {
+		return nil
+	}
+	return m.write()
+}
+
+type (
+	meddledOutbox struct {
+		outbox.Store
+		m *meddling
+	}
+	meddledLedger struct {
+		ledger.Store
+		m *meddling
+	}
+	meddledMembers struct {
+		member.Store
+		m *meddling
+	}
+	meddledSync struct {
+		cardsync.Store
+		m *meddling
+	}
+)
+
+func (s meddledOutbox) Lease(ctx context.Context, name string, time time.Duration, n int) ([]outbox.Message, error) {
+	messages, err := s.Store.Lease(ctx, name, time, n)
+	if len(messages) > 0 && s.m.leased != nil {
+		s.m.leased()
 	}
 	return messages, err
 }
 
-func (m *meddling) Write(ctx context.Context, fn func(context.Context, member.Tx) error) error {
-	if m.write != nil {
-		if err := m.write(); err != nil {
-			return err
-		}
+func (s meddledOutbox) Write(ctx context.Context, fn func(context.Context, outbox.Tx) error) error {
+	if err := s.m.instead(); err != nil {
+		return err
 	}
-	return m.Store.Write(ctx, fn)
+	return s.Store.Write(ctx, fn)
+}
+
+func (s meddledLedger) Write(ctx context.Context, fn func(context.Context, ledger.Tx) error) error {
+	if err := s.m.instead(); err != nil {
+		return err
+	}
+	return s.Store.Write(ctx, fn)
+}
+
+func (s meddledMembers) Write(ctx context.Context, fn func(context.Context, member.Tx) error) error {
+	if err := s.m.instead(); err != nil {
+		return err
+	}
+	return s.Store.Write(ctx, fn)
+}
+
+func (s meddledSync) Write(ctx context.Context, fn func(context.Context, cardsync.Tx) error) error {
+	if err := s.m.instead(); err != nil {
+		return err
+	}
+	return s.Store.Write(ctx, fn)
 }
 
 func TestSender_that_was_stopped_past_its_lease_does_not_send(t *testing.T) {
 	bubble(t, func(w *world) {
 		_, code := w.claimed("push")
-		paused := &meddling{Store: w.store, taken: func() { time.Sleep(18 * time.Second) }}
-		stopPaused := w.run(w.replica(paused), w.wechat)
+		paused := &meddling{leased: func() { time.Sleep(18 * time.Second) }}
+		stopPaused := w.run(w.replica(paused.in(w.stores())), w.wechat)
 		synctest.Wait()
 		w.wechat.before = func(context.Context, call) error { time.Sleep(4 * time.Second); return nil }
-		stop := w.run(w.Service, w.wechat) // takes over after 15 s and is not done after 18
+		stop := w.run(w.services, w.wechat) // takes over after 15 s and is not done after 18
 		w.settle()
 		if got := w.wechat.made(code); got != "face activate" || w.wechat.overlaps > 0 {
 			w.Errorf("WeChat was called: %s", got)
@@ -247,8 +298,8 @@ func TestSender_keeps_its_lease_during_a_slow_call(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.wechat.before = func(context.Context, call) error { time.Sleep(9 * time.Second); return nil }
 		_, code := w.claimed("push")
-		defer w.run(w.replica(w.store), w.wechat)()
-		defer w.run(w.replica(w.store), w.wechat)()
+		defer w.run(w.replica(w.stores()), w.wechat)()
+		defer w.run(w.replica(w.stores()), w.wechat)()
 		w.settle()
 		if got := w.wechat.made(code); got != "activate" || w.outcomes("activate done") != 1 {
 			w.Errorf("WeChat was called: %s, outcomes %v", got, w.outcome)
@@ -262,9 +313,9 @@ func TestSender_whose_call_outlasts_the_lease_writes_nothing(t *testing.T) {
 		_, code := w.claimed("push")
 		slow := newWeChat() // and deaf: it does not end with its context
 		slow.before = func(context.Context, call) error { time.Sleep(time.Minute); return nil }
-		stopSlow := w.run(w.replica(w.store), slow)
+		stopSlow := w.run(w.replica(w.stores()), slow)
 		synctest.Wait()
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		w.settle()
 		before := w.card("push", code)
 		time.Sleep(2 * time.Minute)
@@ -285,12 +336,12 @@ func TestSender_killed_between_the_effect_and_its_note(t *testing.T) {
 	bubble(t, func(w *world) {
 		_, code := w.claimed("push")
 		killed := errors.New("killed")
-		dying := &meddling{Store: w.store}
+		dying := &meddling{}
 		w.wechat.after = func(context.Context, call) error {
 			dying.write = func() error { return killed }
 			return nil
 		}
-		stop := w.run(w.replica(dying), w.wechat)
+		stop := w.run(w.replica(dying.in(w.stores())), w.wechat)
 		time.Sleep(time.Second)
 		stop()
 		if c := w.card("push", code); c.Status != member.Claimed || w.wechat.activated[code] != 1 {
@@ -321,7 +372,7 @@ func TestSender_learns_the_card_of_an_early_event(t *testing.T) {
 				w.Errorf("delivery %d: %+v, %v", i, b, err)
 			}
 		}
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		time.Sleep(10 * time.Second)
 		if _, err := w.store.Card(w.Context(), "late-1", "s1"); !errors.Is(err, member.ErrNotFound) {
 			w.Errorf("applied without knowing the card: %v", err)
@@ -335,7 +386,7 @@ func TestSender_learns_the_card_of_an_early_event(t *testing.T) {
 		if _, err := w.store.Card(w.Context(), "foreign-1", "f1"); !errors.Is(err, member.ErrNotFound) {
 			w.Errorf("another account's card was applied: %v", err)
 		}
-		if b, err := w.Backlog(w.Context()); b != (member.Backlog{}) || err != nil {
+		if b, err := w.Backlog(w.Context()); b != (outbox.Backlog{}) || err != nil {
 			w.Errorf("left: %+v, %v", b, err)
 		}
 	})
@@ -352,7 +403,7 @@ func TestRun_lets_a_call_under_way_finish(t *testing.T) {
 			}
 		}
 		_, code := w.claimed("push")
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		synctest.Wait() // under way
 		stop()
 		if c := w.card("push", code); c.Status != member.Active || w.outcomes("activate done") != 1 {
@@ -373,7 +424,7 @@ func TestRun_cuts_off_a_call_that_hangs(t *testing.T) {
 			return nil
 		}
 		_, code := w.claimed("push")
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		synctest.Wait() // under way
 		began := time.Now()
 		stop()
@@ -399,7 +450,7 @@ func TestRun_notes_a_call_that_ended_after_the_cut(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.wechat.before = func(context.Context, call) error { time.Sleep(4 * time.Second); return nil }
 		_, code := w.claimed("push")
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		synctest.Wait() // under way
 		stop()
 		if c := w.card("push", code); c.Status != member.Active || w.outcomes("activate done") != 1 {
@@ -410,13 +461,13 @@ func TestRun_notes_a_call_that_ended_after_the_cut(t *testing.T) {
 
 func TestRun_ends_at_once_when_idle_and_when_the_database_is_gone(t *testing.T) {
 	bubble(t, func(w *world) {
-		stop := w.run(w.Service, w.wechat)
+		stop := w.run(w.services, w.wechat)
 		time.Sleep(time.Second)
 		began := time.Now()
 		stop()
-		down := &meddling{Store: w.store, write: func() error { return errors.New("down") }}
+		down := &meddling{write: func() error { return errors.New("down") }}
 		w.claimed("push")
-		stop = w.run(w.replica(down), w.wechat)
+		stop = w.run(w.replica(down.in(w.stores())), w.wechat)
 		time.Sleep(time.Second)
 		stop()
 		if took := time.Since(began); took > 3*time.Second {

@@ -1,4 +1,4 @@
-package member_test
+package cardsync_test
 
 import (
 	"errors"

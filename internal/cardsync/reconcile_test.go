@@ -1,14 +1,15 @@
-package member_test
+package cardsync_test
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 )
 
@@ -18,7 +19,7 @@ func (w *world) reconcile(long time.Duration) (outcomes map[string]int, sums []i
 	w.Helper()
 	var mu sync.Mutex
 	outcomes = map[string]int{}
-	r := w.NewReconciler(w.wechat, slog.New(slog.DiscardHandler), member.Reconciled{
+	r := w.reconciler(w.services, cardsync.Observer{
 		Checked: func(outcome string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -32,7 +33,7 @@ func (w *world) reconcile(long time.Duration) (outcomes map[string]int, sums []i
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	stop := w.run(w.Service, w.wechat)
+	stop := w.run(w.services, w.wechat)
 	go func() { defer close(done); r.Run(ctx) }()
 	time.Sleep(long)
 	w.settle()
@@ -102,7 +103,7 @@ func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 		}
 		w.sees(code, 35, 0, "bonus +30 30 r30")
 
-		w.booked("push", code, member.Booking{AddBonus: 5}) // the operator agrees
+		w.booked("push", code, ledger.Booking{AddBonus: 5}) // the operator agrees
 		if got, _ := w.reconcile(time.Hour); got["equal"] == 0 || got["drift"] != 0 {
 			t.Errorf("then: %v", got)
 		}
@@ -110,7 +111,7 @@ func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 			t.Errorf("still: %+v", d)
 		}
 		w.wechat.changed(code, 1) // from now on it is repaired again
-		w.booked("push", code, member.Booking{AddBalance: 5})
+		w.booked("push", code, ledger.Booking{AddBalance: 5})
 		w.send()
 		w.wechat.changed(code, 2)
 		if got, _ := w.reconcile(time.Hour); got["repaired"] != 1 {
@@ -138,12 +139,12 @@ func TestReconcile_our_own_changes_are_no_drift(t *testing.T) {
 // We were down when the card was taken: its code is found in the wallet.
 func TestReconcile_finds_a_claim_of_a_code_of_ours(t *testing.T) {
 	bubble(t, func(w *world) {
-		id := enroll(w, w.Service, mini, "ming", "")
-		code := codeOf(w, w.Service, id, "push")
+		id := enroll(w, w.services, mini, "ming", "")
+		code := codeOf(w, w.services, id, "push")
 		if got, _ := w.reconcile(15 * time.Minute); got["absent"] != 1 {
 			t.Errorf("before: %v", got)
 		}
-		w.wechat.holders[member.Key{CardID: "push", Code: code}] = "O1"
+		w.wechat.holders[cardsync.Key{CardID: "push", Code: code}] = "O1"
 		if got, _ := w.reconcile(time.Hour); got["found"] != 1 {
 			t.Errorf("outcomes: %v", got)
 		}
@@ -164,13 +165,13 @@ func TestReconcile_finds_a_claim_of_a_code_of_ours(t *testing.T) {
 func TestReconcile_finds_a_card_that_we_never_heard_of(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.hear(member.Event{Name: taken, OpenID: "O1", CardID: "push", Code: "s1", At: at(1)})
-		w.wechat.holders[member.Key{CardID: "push", Code: "s1"}] = "O1"
-		w.wechat.holders[member.Key{CardID: "push", Code: "s2"}] = "O1"
-		w.wechat.holders[member.Key{CardID: "late-2", Code: "s3"}] = "O1"
-		w.wechat.holders[member.Key{CardID: "foreign", Code: "s4"}] = "O1"
+		w.wechat.holders[cardsync.Key{CardID: "push", Code: "s1"}] = "O1"
+		w.wechat.holders[cardsync.Key{CardID: "push", Code: "s2"}] = "O1"
+		w.wechat.holders[cardsync.Key{CardID: "late-2", Code: "s3"}] = "O1"
+		w.wechat.holders[cardsync.Key{CardID: "foreign", Code: "s4"}] = "O1"
 		w.reconcile(time.Hour)
 		owner := w.card("push", "s1").MemberID
-		for _, key := range []member.Key{{CardID: "push", Code: "s2"}, {CardID: "late-2", Code: "s3"}} {
+		for _, key := range []cardsync.Key{{CardID: "push", Code: "s2"}, {CardID: "late-2", Code: "s3"}} {
 			if c := w.card(key.CardID, key.Code); c.Status != member.Active || c.MemberID != owner {
 				t.Errorf("got %+v", c)
 			}
@@ -208,15 +209,15 @@ func TestReconcile_finds_what_became_of_a_card(t *testing.T) {
 // says that it is too much.
 func TestReconcile_keeps_to_its_budget(t *testing.T) {
 	bubble(t, func(w *world) {
-		id := enroll(w, w.Service, mini, "ming", "")
+		id := enroll(w, w.services, mini, "ming", "")
 		for i := range 100 {
-			codeOf(w, w.Service, id, "push-"+strings.Repeat("x", i))
+			codeOf(w, w.services, id, "push-"+strings.Repeat("x", i))
 		}
 		time.Sleep(10 * time.Minute)
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		for range 3 {
-			r := w.replica(w.store).NewReconciler(w.wechat, slog.New(slog.DiscardHandler), member.Reconciled{Checked: func(string) {}, Unbalanced: func(int) {}})
+			r := w.reconciler(w.replica(w.stores()), cardsync.Observer{Checked: func(string) {}, Unbalanced: func(int) {}})
 			running.Go(func() { r.Run(ctx) })
 		}
 		calls := func(long time.Duration) int {
