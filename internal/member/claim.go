@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// ErrNotYours is returned by Claim for a code that is not shown to be the
-// member's: another's, or one we never issued.
+// ErrNotYours is returned by Claim for a code that is not shown to be the member's:
+// one issued to another member, or never issued.
 var ErrNotYours = errors.New("member: the code is not this member's")
 
-// Claim is what a member's phone says it took. What a client sends proves
-// nothing by itself, so either the code was issued to the member, or WeChat has
-// said in whose wallet it is.
+// Claim is what a member's phone says it took. What a client sends proves nothing
+// by itself: either the code was issued to the member, or WeChat has said in which
+// wallet it is.
 type Claim struct {
 	CardID, Code string
 	Plan         Plan
-	Opening      Opening // of a card that activates itself
-	// ProvedOpenID is the Official Account's openid in whose wallet WeChat
-	// says the card is, for a code that we did not issue. Empty: it must have
-	// been issued to the member or proved before.
+	Grant        InitialGrant // of a card that activates itself
+	// ProvedOpenID is the Official Account's openid in whose wallet WeChat says
+	// the code is, for a code that addcard did not issue. When it is empty, the
+	// code must have been issued to the member or proved before.
 	ProvedOpenID string
 }
 
-// ClaimError says which claim of a list an error is about.
+// ClaimError is an error about one claim of a list.
 type ClaimError struct {
 	Index int
 	Err   error
@@ -32,16 +32,16 @@ type ClaimError struct {
 
 func (e *ClaimError) Error() string { return fmt.Sprintf("claim %d: %v", e.Index, e.Err) }
 
-// Unwrap returns the error itself.
+// Unwrap returns the error without the index.
 func (e *ClaimError) Unwrap() error { return e.Err }
 
-// Claim notes that the cards are in the member's wallet, all or none, and
-// returns them as they are then. It may be repeated. A card that was deleted
-// stays so until WeChat, which the Sender asks, says that it is back. Errors:
-// *ClaimError around ErrNotYours; ErrMemberUnknown.
+// Claim records that the cards are in the member's wallet, all or none, and returns
+// them. It may be repeated. A deleted card stays deleted until WeChat, which is
+// asked through the outbox, says that it is back. Errors: *ClaimError around
+// ErrNotYours; ErrMemberUnknown.
 func (s *Service) Claim(ctx context.Context, memberID string, claims []Claim) ([]Card, error) {
 	var cards []Card
-	err := s.writePeople(ctx, func(ctx context.Context, tx people) error {
+	err := s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
 		cards = make([]Card, len(claims))
 		if err := mustExist(ctx, tx, memberID); err != nil {
 			return err
@@ -62,26 +62,28 @@ func (s *Service) Claim(ctx context.Context, memberID string, claims []Claim) ([
 	return cards, nil
 }
 
-func (s *Service) claim(ctx context.Context, tx people, memberID string, claim Claim) (Card, error) {
-	c, err := s.own(ctx, tx, memberID, claim)
+func (s *Service) claim(ctx context.Context, tx peopleTx, memberID string, claim Claim) (Card, error) {
+	c, err := s.claimedCard(ctx, tx, memberID, claim)
 	if err != nil {
 		return Card{}, err
 	}
-	c.take(claimedSometime, time.Now())
-	if err := s.keep(ctx, tx, c, taking{claim.Plan, claim.Opening}, c.Status == Deleted); err != nil {
+	c.markTaken(earliest, time.Now())
+	if err := s.saveTaken(ctx, tx, c, claim.activation(), c.Status == Deleted); err != nil {
 		return Card{}, err
 	}
 	return tx.Card(ctx, c.CardID, c.Code)
 }
 
-// own returns the claimed card as the member's, or ErrNotYours.
-func (s *Service) own(ctx context.Context, tx people, memberID string, claim Claim) (Card, error) {
+func (claim Claim) activation() activation { return activation{claim.Plan, claim.Grant} }
+
+// claimedCard returns the claimed card as the member's, or ErrNotYours.
+func (s *Service) claimedCard(ctx context.Context, tx peopleTx, memberID string, claim Claim) (Card, error) {
 	if erased, err := tx.Erased(ctx, claim.CardID, claim.Code); erased || err != nil {
 		return Card{}, errors.Join(err, ErrNotYours)
 	}
 	proved := claim.ProvedOpenID != ""
 	if proved {
-		if err := s.prove(ctx, tx, memberID, claim.ProvedOpenID); err != nil {
+		if err := s.joinProved(ctx, tx, memberID, claim.ProvedOpenID); err != nil {
 			return Card{}, err
 		}
 	}
@@ -92,7 +94,7 @@ func (s *Service) own(ctx context.Context, tx people, memberID string, claim Cla
 	case errors.Is(err, ErrNotFound), err == nil && c.MemberID != memberID && !proved:
 		return Card{}, ErrNotYours
 	case err == nil && c.MemberID != memberID:
-		err = s.cede(ctx, tx, c.MemberID)
+		err = s.mayMoveFrom(ctx, tx, c.MemberID)
 	}
 	if proved {
 		c.MemberID, c.Life.Wallet = memberID, claim.ProvedOpenID
@@ -100,35 +102,26 @@ func (s *Service) own(ctx context.Context, tx people, memberID string, claim Cla
 	return c, err
 }
 
-// prove joins the member with the person in whose wallet WeChat sees the card,
-// unless something says that they are two.
-func (s *Service) prove(ctx context.Context, tx people, memberID, openID string) error {
-	theirs, err := s.person(ctx, tx, Identity{AppID: s.apps.Official, OpenID: openID})
-	if err != nil || theirs == memberID {
+// joinProved joins the member with the person in whose wallet WeChat says the card
+// is. It returns ErrNotYours when something shows that they are two people.
+func (s *Service) joinProved(ctx context.Context, tx peopleTx, memberID, openID string) error {
+	owner, err := s.memberOf(ctx, tx, Identity{AppID: s.apps.Official, OpenID: openID})
+	if err != nil || owner == memberID {
 		return err
 	}
-	tied, err := s.tie(ctx, tx, memberID, openID)
-	if err == nil && !tied {
+	joined, err := s.joinByCard(ctx, tx, memberID, openID)
+	if err == nil && !joined {
 		err = ErrNotYours
 	}
 	return err
 }
 
-// cede lets a proved code go to the one who proved it, if its present holder is
-// only known from events; a user of the mini-program keeps it.
-func (s *Service) cede(ctx context.Context, tx Tx, holderID string) error {
-	them, err := s.known(ctx, tx, holderID)
-	if err == nil && them.mini.OpenID != "" {
+// mayMoveFrom returns ErrNotYours if a proved code must stay with its holder, a
+// user of the mini-program. A holder who is only known from events loses it.
+func (s *Service) mayMoveFrom(ctx context.Context, tx Tx, holderID string) error {
+	known, err := s.InMiniProgram(ctx, tx, holderID)
+	if err == nil && known {
 		return ErrNotYours
 	}
 	return err
-}
-
-// CardOf returns the member's own card of that code, or ErrNotFound.
-func (s *Service) CardOf(ctx context.Context, memberID, cardID, code string) (Card, error) {
-	c, err := s.store.Card(ctx, cardID, code)
-	if err == nil && c.MemberID != memberID {
-		return Card{}, ErrNotFound
-	}
-	return c, err
 }

@@ -9,45 +9,46 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/addcard/addcard/internal/ledger"
 )
 
-// ErrCodesExhausted is returned when new random codes keep meeting existing
-// ones, which only a broken source of randomness can bring about.
+// ErrCodesExhausted is returned when new random codes keep meeting existing ones,
+// which only a broken source of randomness can cause.
 var ErrCodesExhausted = errors.New("member: no free card code found")
 
-// Code is a card code and the second it was issued at.
+// Code is a card code and the second at which it was issued.
 type Code struct {
 	Code     string
 	IssuedAt time.Time
 }
 
-// Live is what has to be known of a card whose code may be handed out again.
-type Live struct {
+// CurrentCode is the code of a card that a member has now.
+type CurrentCode struct {
 	Code     string
 	Status   Status
 	OuterStr string
 	IssuedAt time.Time
 }
 
-// Want is a card that a code is wanted of, and the channel through which; the
-// channel may be empty.
-type Want struct{ CardID, OuterStr string }
+// CodeRequest asks for a code of a card. OuterStr is the channel; it may be empty.
+type CodeRequest struct{ CardID, OuterStr string }
 
-// Codes returns one live code of this member for each card, in the order of
-// wants, issuing those that are missing: all of them or none. A repeat returns
-// the same codes; concurrent first calls get one and the same. Until the card
-// is taken its channel is the latest that was asked through. It returns
-// ErrMemberUnknown for a member who is not there.
-func (s *Service) Codes(ctx context.Context, memberID string, wants []Want) ([]Code, error) {
-	codes, err := held(ctx, s.store, memberID, wants)
+// Codes returns one current code of this member for each request, in order, and
+// issues those that are missing: all or none. A repeat returns the same codes;
+// concurrent first calls get the same one. Until a card is taken its outer_str is
+// that of the latest request that had one. It returns ErrMemberUnknown for an
+// unknown member.
+func (s *Service) Codes(ctx context.Context, memberID string, requests []CodeRequest) ([]Code, error) {
+	codes, err := currentCodes(ctx, s.store, memberID, requests)
 	if !errors.Is(err, ErrNotFound) {
 		return codes, err
 	}
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
-		codes = make([]Code, len(wants))
-		for _, i := range inOneOrder(wants) {
-			if codes[i], err = issue(ctx, tx, memberID, wants[i]); err != nil {
-				return fmt.Errorf("issue a code of card %s: %w", wants[i].CardID, err)
+		codes = make([]Code, len(requests))
+		for _, i := range lockOrder(requests) {
+			if codes[i], err = issue(ctx, tx, memberID, requests[i]); err != nil {
+				return fmt.Errorf("issue a code of card %s: %w", requests[i].CardID, err)
 			}
 		}
 		return nil
@@ -58,35 +59,35 @@ func (s *Service) Codes(ctx context.Context, memberID string, wants []Want) ([]C
 	return codes, nil
 }
 
-// inOneOrder returns the places of wants by their cards: two lists of the same
-// cards in two orders would lock each other out.
-func inOneOrder(wants []Want) []int {
-	places := make([]int, len(wants))
-	for i := range places {
-		places[i] = i
+// lockOrder returns the indexes of the requests, ordered by card: two lists of the
+// same cards in different orders would deadlock.
+func lockOrder(requests []CodeRequest) []int {
+	order := make([]int, len(requests))
+	for i := range order {
+		order[i] = i
 	}
-	slices.SortFunc(places, func(a, b int) int { return strings.Compare(wants[a].CardID, wants[b].CardID) })
-	return places
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(requests[a].CardID, requests[b].CardID) })
+	return order
 }
 
-// Holds tells whether the member has a live code of the card.
+// Holds reports whether the member has a current code of the card.
 func (s *Service) Holds(ctx context.Context, memberID, cardID string) (bool, error) {
-	_, err := s.store.LiveCard(ctx, memberID, cardID)
+	_, err := s.store.CurrentCode(ctx, memberID, cardID)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// held returns the codes if none of them has to be written.
-func held(ctx context.Context, r Reader, memberID string, wants []Want) ([]Code, error) {
-	codes := make([]Code, len(wants))
-	for i, want := range wants {
-		c, err := r.LiveCard(ctx, memberID, want.CardID)
+// currentCodes returns the codes, or ErrNotFound if one of them must be written.
+func currentCodes(ctx context.Context, r Reader, memberID string, requests []CodeRequest) ([]Code, error) {
+	codes := make([]Code, len(requests))
+	for i, request := range requests {
+		c, err := r.CurrentCode(ctx, memberID, request.CardID)
 		if err != nil {
 			return nil, err
 		}
-		if c.rechannels(want) {
+		if c.changedBy(request) {
 			return nil, ErrNotFound
 		}
 		codes[i] = Code{Code: c.Code, IssuedAt: c.IssuedAt}
@@ -94,24 +95,25 @@ func held(ctx context.Context, r Reader, memberID string, wants []Want) ([]Code,
 	return codes, nil
 }
 
-// rechannels tells whether the wish changes the channel of a card not yet taken.
-func (l Live) rechannels(want Want) bool {
-	return l.Status == Issued && want.OuterStr != "" && want.OuterStr != l.OuterStr
+// changedBy reports whether the request changes the outer_str of a code that is
+// not taken yet.
+func (c CurrentCode) changedBy(r CodeRequest) bool {
+	return c.Status == Issued && r.OuterStr != "" && r.OuterStr != c.OuterStr
 }
 
-// issue makes sure that there is a live code. One statement does it for the
-// usual first call. When that is refused, the member has one already, perhaps
-// from a rival call, or is not there, or the random code is taken and another
-// is drawn.
-func issue(ctx context.Context, tx Tx, memberID string, want Want) (Code, error) {
+// issue makes sure that there is a current code. The usual first call needs one
+// statement. If that changes nothing, the member has a code already, perhaps from
+// a concurrent call, or is unknown, or the random code is taken and another is
+// drawn.
+func issue(ctx context.Context, tx Tx, memberID string, r CodeRequest) (Code, error) {
 	for range 5 {
 		code := newCode()
-		if at, err := tx.AddIssued(ctx, memberID, want, code); err != nil || !at.IsZero() {
+		if at, err := tx.AddIssued(ctx, memberID, r, code); err != nil || !at.IsZero() {
 			return Code{code, at}, err
 		}
-		switch c, err := tx.LiveCard(ctx, memberID, want.CardID); {
-		case err == nil && c.rechannels(want):
-			return Code{c.Code, c.IssuedAt}, rechannel(ctx, tx, memberID, want, c.Code)
+		switch c, err := tx.CurrentCode(ctx, memberID, r.CardID); {
+		case err == nil && c.changedBy(r):
+			return Code{c.Code, c.IssuedAt}, setOuterStr(ctx, tx, memberID, r, c.Code)
 		case err == nil:
 			return Code{c.Code, c.IssuedAt}, nil
 		case !errors.Is(err, ErrNotFound):
@@ -124,27 +126,27 @@ func issue(ctx context.Context, tx Tx, memberID string, want Want) (Code, error)
 	return Code{}, ErrCodesExhausted
 }
 
-// rechannel notes the channel of a card that is not taken yet. Rivals with other
-// wishes take turns.
-func rechannel(ctx context.Context, tx Tx, memberID string, want Want, code string) error {
-	if err := tx.Lock(ctx, want.CardID, code); err != nil {
+// setOuterStr sets the channel of a code that is not taken yet. Concurrent requests
+// through other channels wait for each other.
+func setOuterStr(ctx context.Context, tx Tx, memberID string, r CodeRequest, code string) error {
+	if err := tx.LockCard(ctx, r.CardID, code); err != nil {
 		return err
 	}
-	c, err := tx.Card(ctx, want.CardID, code)
+	c, err := tx.Card(ctx, r.CardID, code)
 	switch {
 	case err != nil:
 		return err
 	case c.Status != Issued || c.MemberID != memberID:
-		return ErrRaced
+		return ledger.ErrConflict
 	}
-	c.OuterStr = want.OuterStr
-	return put(ctx, tx, c)
+	c.OuterStr = r.OuterStr
+	return Save(ctx, tx, c)
 }
 
-// newCode draws a card code: 16 decimal digits, the first not 0, the last a
-// Luhn check digit that catches most slips of the staff who type it in. WeChat
-// takes at most 20 letters and digits. About 50 bits are random: enough next to
-// a session and a rate limit, not a secret by itself.
+// newCode draws a card code: 16 decimal digits, the first not 0, the last a Luhn
+// check digit, which catches most typing mistakes of the staff. WeChat takes at
+// most 20 letters and digits. About 50 bits are random: enough next to a session
+// and a rate limit, but a code is no secret by itself.
 func newCode() string {
 	low := big.NewInt(1e14)
 	n, err := rand.Int(rand.Reader, new(big.Int).Mul(low, big.NewInt(9)))
@@ -155,8 +157,8 @@ func newCode() string {
 	return digits + string('0'+luhn(digits))
 }
 
-// luhn returns the digit that makes the weighted sum of all digits a multiple
-// of ten; the last of digits is doubled, as it will stand beside the check digit.
+// luhn returns the digit that makes the weighted sum of all digits a multiple of
+// ten. The last of digits is doubled: it stands beside the check digit.
 func luhn(digits string) byte {
 	sum := 0
 	for i := range len(digits) {

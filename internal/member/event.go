@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/addcard/addcard/internal/outbox"
 )
 
-// Event is one card event that WeChat pushed to the Official Account. OpenID is
-// the Official Account's.
+// Event is one card event that WeChat pushed to the Official Account. OpenID is the
+// Official Account's.
 type Event struct {
 	DedupeKey    string // equal for every delivery of one event
 	Name         string // user_get_card and so on
@@ -21,46 +23,46 @@ type Event struct {
 
 	OuterStr     string
 	Restored     bool   // IsRestoreMemberCard
-	OldCode      string // of the giver, for a card that was given away
-	FriendOpenID string // of the giver
+	OldCode      string // the giver's code, for a card that was given away
+	FriendOpenID string // the giver's openid
 
 	Fields map[string]string // all that WeChat said, for the record
 }
 
-// The events that move a card through its life, and the one that its figures
-// have changed; all others are only kept.
+// The events that change a card's status, and the one that says that its figures
+// have changed. All other events are only stored.
 const (
 	eventTaken     = "user_get_card"
 	eventDeleted   = "user_del_card"
 	eventSubmitted = "submit_membercard_user_info"
-	eventModified  = "update_member_card" // by us, or by WeChat itself
+	eventModified  = "update_member_card" // by addcard, or by WeChat itself
 )
 
-// moves tells whether the event moves a card through its life.
-func (e Event) moves() bool {
+// changesStatus reports whether the event changes a card's status.
+func (e Event) changesStatus() bool {
 	return e.Name == eventTaken || e.Name == eventDeleted || e.Name == eventSubmitted
 }
 
-// Cards tells what has to happen to a card that was taken.
-type Cards interface {
-	// Plan answers from what is at hand, without asking WeChat, and returns
-	// ErrCardUnknown for a card that is not.
+// Catalogue says what happens to a card that was taken.
+type Catalogue interface {
+	// Plan returns ErrCardUnknown for a card that is not in the catalogue. It does
+	// not call WeChat.
 	Plan(ctx context.Context, cardID string) (Plan, error)
-	// Learn asks WeChat, and returns ErrCardUnknown for a card that the
-	// account does not have.
-	Learn(ctx context.Context, cardID string) (Plan, error)
-	// Opening answers from what is at hand, as Plan does.
-	Opening(ctx context.Context, cardID string) (Opening, error)
+	// FetchPlan calls WeChat for a card that is not in the catalogue, and returns
+	// ErrCardUnknown for a card that the account does not have.
+	FetchPlan(ctx context.Context, cardID string) (Plan, error)
+	// InitialGrant returns what a card begins with. It does not call WeChat.
+	InitialGrant(ctx context.Context, cardID string) (InitialGrant, error)
 }
 
-// ErrCardUnknown is returned by Cards.
+// ErrCardUnknown is returned by a Catalogue.
 var ErrCardUnknown = errors.New("member: card is not in the catalogue")
 
 // Plan says how a card that was taken becomes active.
 type Plan string
 
-// A card activates itself when it is taken, or waits for us, or for the
-// one-click form, or for the operator.
+// A card activates itself when it is taken, or is activated by addcard, when it was
+// claimed or after the one-click form, or by the operator.
 const (
 	PlanAuto   Plan = "auto"
 	PlanPush   Plan = "push"
@@ -68,13 +70,18 @@ const (
 	PlanManual Plan = "manual"
 )
 
-// Receive applies an event once, in one durable transaction, and returns. It
-// asks nobody outside: an event of a card that the catalogue does not know yet
-// is kept, and applied by the Sender when it has asked. Deliveries may come in
-// any order and any number of times with the same end.
+// The kinds of messages of this package.
+const (
+	KindActivate   = "activate"    // /card/membercard/activate
+	KindRefresh    = "look"        // read the card with /card/membercard/userinfo/get and adopt its state
+	KindApplyEvent = "apply_event" // an event of a card that must be fetched into the catalogue first
+)
+
+// Receive applies an event once, in one durable transaction. It calls nobody
+// outside: an event of a card that is not in the catalogue is stored, and applied
+// later by ApplyStored. Deliveries may come in any order and any number of times.
 func (s *Service) Receive(ctx context.Context, e Event) error {
-	err := s.receive(ctx, e)
-	if err != nil {
+	if err := s.receive(ctx, e); err != nil {
 		return fmt.Errorf("receive %s of card %s: %w", e.Name, e.CardID, err)
 	}
 	s.wake()
@@ -82,114 +89,163 @@ func (s *Service) Receive(ctx context.Context, e Event) error {
 }
 
 func (s *Service) receive(ctx context.Context, e Event) (err error) {
-	var plan taking
-	if e.moves() {
-		plan, err = s.taking(ctx, e.CardID)
+	var how activation
+	if e.changesStatus() {
+		how, err = s.activationOf(ctx, e.CardID)
 	}
 	unknown := errors.Is(err, ErrCardUnknown)
 	if err != nil && !unknown {
 		return err
 	}
-	return s.writePeople(ctx, func(ctx context.Context, tx people) error {
+	return s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
 		if erased, err := tx.Erased(ctx, e.CardID, e.Code); erased || err != nil {
-			return err // nothing is kept of somebody who wanted to be forgotten
+			return err // nothing is stored about an erased member
 		}
 		added, err := tx.AddEvent(ctx, e)
 		switch {
 		case err == nil && added && e.Name == eventModified:
-			return suspect(ctx, tx, e)
-		case err != nil || !added || !e.moves():
+			return markModified(ctx, tx, e)
+		case err != nil || !added || !e.changesStatus():
 			return err
 		case unknown:
-			return tx.Enqueue(ctx, Message{CardID: e.CardID, Code: e.Code, Kind: applyEvent, Payload: e.DedupeKey})
+			return tx.Enqueue(ctx, outbox.Message{CardID: e.CardID, Code: e.Code, Kind: KindApplyEvent, Payload: e.DedupeKey})
 		}
-		return s.apply(ctx, tx, e, plan)
+		return s.apply(ctx, tx, e, how)
 	})
 }
 
-// apply notes what an event that moves says of its card.
-func (s *Service) apply(ctx context.Context, tx people, e Event, plan taking) error {
-	c, err := s.inWalletOf(ctx, tx, e.CardID, e.Code, Identity{AppID: s.apps.Official, OpenID: e.OpenID, UnionID: e.UnionID})
+// ApplyStored applies an event that Receive stored because its card was not in the
+// catalogue, after fetching the card, which calls WeChat. An event of another
+// account's card has no effect. finish runs in the same transaction, first.
+func (s *Service) ApplyStored(ctx context.Context, cardID, dedupeKey string, finish func(ctx context.Context, tx Tx) error) error {
+	how, err := s.fetchActivation(ctx, cardID)
+	foreign := errors.Is(err, ErrCardUnknown)
+	if err != nil && !foreign {
+		return err
+	}
+	ctx, cancel := outbox.RecordContext(ctx)
+	defer cancel()
+	return s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
+		if err := finish(ctx, tx); err != nil || foreign {
+			return err
+		}
+		e, err := tx.Event(ctx, dedupeKey)
+		if err != nil {
+			return err
+		}
+		return s.apply(ctx, tx, e, how)
+	})
+}
+
+// RecordFound records that a code is in the wallet of an Official Account's openid,
+// as the lost event would have done. Only WeChat knows when it was taken. It calls
+// WeChat for a card that is not in the catalogue; a card of another account has no
+// effect.
+func (s *Service) RecordFound(ctx context.Context, cardID, code, openID, outerStr string) error {
+	how, err := s.activationOf(ctx, cardID)
+	if errors.Is(err, ErrCardUnknown) {
+		how, err = s.fetchActivation(ctx, cardID)
+	}
+	if errors.Is(err, ErrCardUnknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
+		c, err := s.cardInWalletOf(ctx, tx, cardID, code, Identity{AppID: s.apps.Official, OpenID: openID})
+		if err != nil {
+			return err
+		}
+		c.setOuterStr(outerStr, earliest)
+		c.markTaken(earliest, time.Now())
+		return s.saveTaken(ctx, tx, c, how, true)
+	})
+}
+
+// apply records what an event that changes its card's status says.
+func (s *Service) apply(ctx context.Context, tx peopleTx, e Event, how activation) error {
+	c, err := s.cardInWalletOf(ctx, tx, e.CardID, e.Code, Identity{AppID: s.apps.Official, OpenID: e.OpenID, UnionID: e.UnionID})
 	if err != nil {
 		return err
 	}
 	if e.Name == eventDeleted {
-		c.drop(momentOf(e.At, deletedThen))
-		return put(ctx, tx, c)
+		c.markDeleted(momentOf(e.At, rankDeleted))
+		return Save(ctx, tx, c)
 	}
 	given := e.Name == eventTaken && e.OldCode != "" && e.OldCode != e.Code
 	if given {
 		c.Life.GivenFrom = e.OldCode
 	}
-	// What the card became meanwhile, WeChat has to say.
-	look := given || e.Restored || e.Name == eventSubmitted || c.Status == Deleted
-	c.taken(e)
-	if err := s.keep(ctx, tx, c, plan, look && c.inWallet()); err != nil || !given {
+	// Only WeChat knows the state that the card is in now.
+	refresh := given || e.Restored || e.Name == eventSubmitted || c.Status == Deleted
+	c.applyTaken(e)
+	if err := s.saveTaken(ctx, tx, c, how, refresh && c.InWallet()); err != nil || !given {
 		return err
 	}
-	return s.inherit(ctx, tx, e)
+	return s.receiveGift(ctx, tx, e)
 }
 
-// suspect has the card's figures looked at, unless they have changed by what one
-// of our latest entries says.
-func suspect(ctx context.Context, tx Tx, e Event) error {
+// markModified has the card's figures compared with WeChat's, unless one of the
+// latest entries explains the change.
+func markModified(ctx context.Context, tx Tx, e Event) error {
 	const latest = 20
 	entries, err := tx.Entries(ctx, e.CardID, e.Code, 0, latest)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if e.modified("ModifyBonus", entry.AddBonus) && e.modified("ModifyBalance", entry.AddBalance) {
+		if e.changedBy("ModifyBonus", entry.AddBonus) && e.changedBy("ModifyBalance", entry.AddBalance) {
 			return nil
 		}
 	}
-	return tx.Suspect(ctx, e.CardID, e.Code)
+	return tx.MarkModified(ctx, e.CardID, e.Code)
 }
 
-// modified tells whether the event says that the figure changed by n; what it
-// does not say has not changed.
-func (e Event) modified(figure string, n int64) bool {
+// changedBy reports whether the event says that the figure changed by n. A figure
+// that it does not mention has not changed.
+func (e Event) changedBy(figure string, n int64) bool {
 	by, err := strconv.ParseInt(cmp.Or(e.Fields[figure], "0"), 10, 64)
 	return err == nil && by == n
 }
 
-// taken notes that the card is in the wallet, which a form that was filled in
-// says as well.
-func (c *Card) taken(e Event) {
-	m := momentOf(e.At, takenFirst)
+// applyTaken records that the card is in the wallet, which a submitted form says as
+// well.
+func (c *Card) applyTaken(e Event) {
+	m := momentOf(e.At, rankTaken)
 	if e.Restored {
-		m = momentOf(e.At, restoredLast)
+		m = momentOf(e.At, rankRestored)
 	}
 	c.Life.Submitted = c.Life.Submitted || e.Name == eventSubmitted
-	c.channel(e.OuterStr, m)
-	c.take(m, e.At)
+	c.setOuterStr(e.OuterStr, m)
+	c.markTaken(m, e.At)
 }
 
-// inWalletOf returns the card as who has it in the wallet, now or once, making
-// it if this is the first that is heard of it. Its caller has to put it.
-func (s *Service) inWalletOf(ctx context.Context, tx people, cardID, code string, who Identity) (Card, error) {
+// cardInWalletOf returns the card as held by the person in whose wallet it is, or
+// was, and makes the card if it is not known. The caller must save it.
+func (s *Service) cardInWalletOf(ctx context.Context, tx peopleTx, cardID, code string, who Identity) (Card, error) {
 	c, err := tx.Card(ctx, cardID, code)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		if c, err = newCard(ctx, tx, cardID, code); err == nil {
-			c.MemberID, err = s.person(ctx, tx, who)
+			c.MemberID, err = s.memberOf(ctx, tx, who)
 		}
 	case err == nil:
-		var owner string
-		if owner, err = s.holder(ctx, tx, c.MemberID, who); err == nil {
+		var holder string
+		if holder, err = s.holderOf(ctx, tx, c.MemberID, who); err == nil {
 			c, err = tx.Card(ctx, cardID, code) // it may have moved with the wallet
-			c.MemberID = owner
+			c.MemberID = holder
 		}
 	}
 	c.Life.Wallet = who.OpenID
 	return c, err
 }
 
-// newCard is a card under a code that we did not issue. It may have been given
-// away before we hear that it was taken.
+// newCard returns a card under a code that addcard did not issue. The event of its
+// gift may have come before the event that it was taken.
 func newCard(ctx context.Context, tx Tx, cardID, code string) (Card, error) {
 	c := Card{CardID: cardID, Code: code, Status: Issued}
-	_, err := tx.Heir(ctx, cardID, code)
+	_, err := tx.Successor(ctx, cardID, code)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return c, nil
@@ -199,40 +255,48 @@ func newCard(ctx context.Context, tx Tx, cardID, code string) (Card, error) {
 	return c, err
 }
 
-// taking is what happens to a card that is taken.
-type taking struct {
-	Plan
-	Opening // of a card that activates itself; others begin when we activate them
+// activation says how a card that was taken becomes active, and the initial grant
+// of one that activates itself; others get theirs when addcard activates them.
+type activation struct {
+	plan  Plan
+	grant InitialGrant
 }
 
-func (s *Service) taking(ctx context.Context, cardID string) (t taking, err error) {
-	if t.Plan, err = s.cards.Plan(ctx, cardID); err == nil && t.Plan == PlanAuto {
-		t.Opening, err = s.cards.Opening(ctx, cardID)
+func (s *Service) activationOf(ctx context.Context, cardID string) (a activation, err error) {
+	if a.plan, err = s.catalogue.Plan(ctx, cardID); err == nil && a.plan == PlanAuto {
+		a.grant, err = s.catalogue.InitialGrant(ctx, cardID)
 	}
-	return t, err
+	return a, err
 }
 
-// keep writes the card and enqueues what its state asks for: a look at it, or
-// the activation, and what WeChat was not told.
-func (s *Service) keep(ctx context.Context, tx Tx, c Card, how taking, look bool) error {
+func (s *Service) fetchActivation(ctx context.Context, cardID string) (activation, error) {
+	if _, err := s.catalogue.FetchPlan(ctx, cardID); err != nil {
+		return activation{}, err
+	}
+	return s.activationOf(ctx, cardID)
+}
+
+// saveTaken saves a card that was taken and enqueues what its state asks for: to
+// refresh it from WeChat, or to activate it; and its pending updates.
+func (s *Service) saveTaken(ctx context.Context, tx Tx, c Card, how activation, refresh bool) error {
 	before := c
-	if how.Plan == PlanAuto && c.Life.Held > 0 {
-		c.activate("", c.ClaimedAt)
+	if how.plan == PlanAuto && c.Life.Taken > 0 {
+		c.MarkActive("", c.ClaimedAt)
 	}
-	if err := put(ctx, tx, c); err != nil {
+	if err := Save(ctx, tx, c); err != nil {
 		return err
 	}
-	if err := (beginning{Opening: how.Opening}).book(ctx, tx, before, c); err != nil {
+	if err := (Grant{InitialGrant: how.grant}).Book(ctx, tx, before, c); err != nil {
 		return err
 	}
-	m := Message{CardID: c.CardID, Code: c.Code, Kind: activateCard}
-	if look {
-		m.Kind = lookAtCard
+	m := outbox.Message{CardID: c.CardID, Code: c.Code, Kind: KindActivate}
+	if refresh {
+		m.Kind = KindRefresh
 	}
-	if look || how.Plan == PlanPush && c.Status == Claimed {
+	if refresh || how.plan == PlanPush && c.Status == Claimed {
 		if err := tx.Enqueue(ctx, m); err != nil {
 			return err
 		}
 	}
-	return tell(ctx, tx, c)
+	return EnqueuePending(ctx, tx, c)
 }

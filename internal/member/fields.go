@@ -2,36 +2,42 @@ package member
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/addcard/addcard/internal/ledger"
 )
 
 // MaxField is how many bytes WeChat takes in a custom field.
 const MaxField = 12
 
-// FieldChange is what becomes of the three custom fields on a card's face: nil
-// stays, empty clears. Notify tells the holder of those that change.
+// FieldChange changes the three custom fields on a card's face: nil keeps a field,
+// empty clears it. Notify notifies the holder of those that change.
 type FieldChange struct {
 	Values [3]*string
 	Notify bool
 }
 
-// SetFields changes the custom fields of a card that is held, or was held and
-// may be restored, and returns all three. Errors: ErrCodeUnknown, ErrNotHeld.
+// SetFields changes the custom fields of a card that is held, or was deleted and may
+// be restored, and returns all three. Errors: ledger.ErrCodeUnknown,
+// ledger.ErrNotHeld.
 func (s *Service) SetFields(ctx context.Context, cardID, code string, change FieldChange) (fields [3]string, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
-		c, err := cardThere(ctx, tx, cardID, code)
-		if err != nil {
+		c, err := tx.Card(ctx, cardID, code)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return ledger.ErrCodeUnknown
+		case err != nil:
 			return err
-		}
-		if c.Status == Issued || c.over() {
-			return ErrNotHeld
+		case c.Status == Issued || c.Ended():
+			return ledger.ErrNotHeld
 		}
 		fields = change.apply(c.Fields)
 		c.Fields = fields
-		if err := put(ctx, tx, c); err != nil {
+		if err := Save(ctx, tx, c); err != nil {
 			return err
 		}
-		return owe(ctx, tx, c, change.due())
+		return AddPending(ctx, tx, c, change.pending())
 	})
 	if err != nil {
 		return fields, fmt.Errorf("set fields of card %s: %w", cardID, err)
@@ -49,14 +55,11 @@ func (f FieldChange) apply(fields [3]string) [3]string {
 	return fields
 }
 
-func (f FieldChange) due() (d Due) {
+func (f FieldChange) pending() (p ledger.PendingUpdates) {
 	for i, v := range f.Values {
 		if v != nil {
-			d |= 1 << i
+			p |= ledger.PendingField(i, f.Notify)
 		}
 	}
-	if f.Notify {
-		d |= d << noticeBits
-	}
-	return d
+	return p
 }

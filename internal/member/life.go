@@ -4,48 +4,65 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/addcard/addcard/internal/ledger"
 )
 
-// A moment orders what happened to one card. WeChat's CreateTime has whole
-// seconds, so within one second a card is first taken, then deleted, then
-// restored: any other order needs a second event of the same kind. 0 is never.
+// A moment orders what happened to one card. WeChat's CreateTime has whole seconds.
+// Within one second a card is taken, then deleted, then restored: any other order
+// needs a second event of the same kind. 0 is never.
 //
-// Moments come from WeChat's clock only: ours would order wrongly what happened
-// there around the time of a look.
+// Moments come from WeChat's clock only. The local clock would order wrongly what
+// happened at WeChat while it was asked.
 type moment int64
 
 const (
-	takenFirst = iota
-	deletedThen
-	restoredLast
+	rankTaken = iota
+	rankDeleted
+	rankRestored
 )
 
 func momentOf(t time.Time, rank int64) moment { return moment(t.Unix()*4 + rank) }
 
-// claimedSometime is the moment of a claim by the phone, which comes without
-// WeChat's time: after the issue and before everything WeChat tells.
-const claimedSometime moment = 1
+// earliest is the moment of a claim by the phone, which comes without WeChat's
+// time: after the issue and before every event.
+const earliest moment = 1
 
-// Life is what decides a card's status and holder, whatever the order in which
-// it became known: of each kind of happening only the latest counts.
+// Life decides a card's status and holder, whatever the order in which events
+// arrive: of each kind of event only the latest counts.
 type Life struct {
-	Held      moment // taken or restored, the latest
+	Taken     moment // taken or restored, the latest
 	Deleted   moment
-	Outer     moment // when OuterStr was given
+	OuterSet  moment // when OuterStr was given
 	Submitted bool   // the one-click form was filled in
 	Wallet    string // the Official Account's openid of the holder; empty: not known yet
-	GivenFrom string // the giver's code, of a card that was given
-	Version   int64  // of the row, to notice a change in between; 0: there is no row yet
+	GivenFrom string // the giver's code, of a card that was given away
+	Version   int64  // of the row, to detect a change in between; 0: there is no row yet
 }
 
-// settle derives the status. Gifted and unavailable are the end of a code.
-func (c *Card) settle() {
+// CardInfo is what WeChat says about a member card.
+type CardInfo struct {
+	Active           bool
+	MembershipNumber string
+	Status           string // user_card_status: NORMAL, DELETE, …; empty: not said
+	Bonus, Balance   *int64 // nil: not said
+}
+
+// inWallet reports whether the holder can see the card. One on its way to a friend
+// is still there, and stays if the friend does not take it.
+func (i CardInfo) inWallet() bool {
+	return slices.Contains([]string{"NORMAL", "GIFTING", "GIFT_TIMEOUT"}, i.Status)
+}
+
+// deriveStatus sets the status. Gifted and unavailable are final.
+func (c *Card) deriveStatus() {
 	switch {
-	case c.over():
-	case c.Life.Deleted > c.Life.Held:
+	case c.Ended():
+	case c.Life.Deleted > c.Life.Taken:
 		c.Status = Deleted
-	case c.Life.Held == 0:
+	case c.Life.Taken == 0:
 		c.Status = Issued
 	case !c.ActivatedAt.IsZero():
 		c.Status = Active
@@ -54,90 +71,110 @@ func (c *Card) settle() {
 	}
 }
 
-// take notes that the card is in the wallet since at.
-func (c *Card) take(m moment, at time.Time) {
-	c.Life.Held = max(c.Life.Held, m)
+// markTaken records that the card is in the wallet since at.
+func (c *Card) markTaken(m moment, at time.Time) {
+	c.Life.Taken = max(c.Life.Taken, m)
 	if c.ClaimedAt.IsZero() || at.Before(c.ClaimedAt) {
 		c.ClaimedAt = at
 	}
-	c.settle()
+	c.deriveStatus()
 }
 
-// drop notes that the card was deleted from the wallet.
-func (c *Card) drop(m moment) {
+// markDeleted records that the card was deleted from the wallet.
+func (c *Card) markDeleted(m moment) {
 	c.Life.Deleted = max(c.Life.Deleted, m)
-	c.settle()
+	c.deriveStatus()
 }
 
-// channel keeps the OuterStr of the latest event that had one.
-func (c *Card) channel(outerStr string, m moment) {
-	if outerStr != "" && m >= c.Life.Outer {
-		c.OuterStr, c.Life.Outer = outerStr, m
+// setOuterStr keeps the outer_str of the latest event that had one.
+func (c *Card) setOuterStr(outerStr string, m moment) {
+	if outerStr != "" && m >= c.Life.OuterSet {
+		c.OuterStr, c.Life.OuterSet = outerStr, m
 	}
 }
 
-// activate notes that WeChat has activated the card.
-func (c *Card) activate(number string, at time.Time) {
+// MarkActive records that WeChat has activated the card. An empty number keeps the
+// membership number.
+func (c *Card) MarkActive(number string, at time.Time) {
 	if number != "" {
 		c.MembershipNumber = number
 	}
 	if c.ActivatedAt.IsZero() {
 		c.ActivatedAt = at
 	}
-	c.settle()
+	c.deriveStatus()
 }
 
-// see notes what WeChat says of the card now. That comes after all that is
-// known, and, when that was, only WeChat's clock could tell: so it counts as
-// the first moment after, and whatever happens later counts more.
-func (c *Card) see(f Face, at time.Time) {
+// ApplyInfo records the state that WeChat says the card is in now. WeChat does not
+// say when this state began, so it is ordered just after the latest known event; any
+// later event overrides it.
+func (c *Card) ApplyInfo(info CardInfo, at time.Time) {
 	switch {
-	case f.Status == "DELETE":
-		c.drop(c.Life.Held + 1)
-	case f.Status == "UNAVAILABLE":
+	case info.Status == "DELETE":
+		c.markDeleted(c.Life.Taken + 1)
+	case info.Status == "UNAVAILABLE":
 		c.Status = Unavailable
-	case f.Status == "GIFT_SUCC": // who has it now, WeChat tells in an event
+	case info.Status == "GIFT_SUCC": // WeChat names the recipient in an event
 		c.Status = Gifted
-	case f.inWallet():
-		c.take(max(c.Life.Deleted, claimedSometime), at)
+	case info.inWallet():
+		c.markTaken(max(c.Life.Deleted, earliest), at)
 	}
-	if f.Active {
-		c.activate(f.MembershipNumber, at)
+	if info.Active {
+		c.MarkActive(info.MembershipNumber, at)
 	}
 }
 
-// inWallet tells whether the card is in its holder's wallet.
-func (c *Card) inWallet() bool { return c.Status == Claimed || c.Status == Active }
+// InWallet reports whether the card is in its holder's wallet.
+func (c *Card) InWallet() bool { return c.Status == Claimed || c.Status == Active }
 
-// over tells whether the code is at its end.
-func (c *Card) over() bool { return c.Status == Gifted || c.Status == Unavailable }
+// Ended reports whether the code has reached a final status.
+func (c *Card) Ended() bool { return c.Status == Gifted || c.Status == Unavailable }
 
-// put adds the card, or updates it if nobody else did since it was read.
-func put(ctx context.Context, tx Tx, c Card) error {
+// Save adds the card, or updates it. It returns ledger.ErrConflict if another
+// transaction changed the card since it was read.
+func Save(ctx context.Context, tx Tx, c Card) error {
 	write := tx.UpdateCard
 	if c.Life.Version == 0 {
 		write = tx.AddCard
 	}
 	done, err := write(ctx, c)
 	if err == nil && !done {
-		return ErrRaced
+		return ledger.ErrConflict
 	}
 	return err
 }
 
-// End notes that WeChat has ended a code on the operator's word. A code that
-// nobody has heard of needs no note.
+// AddPending adds to the pending updates of a card that the same transaction has
+// saved, and enqueues all of them if the card is active.
+func AddPending(ctx context.Context, tx Tx, c Card, updates ledger.PendingUpdates) error {
+	if err := tx.AddPending(ctx, c.CardID, c.Code, updates); err != nil {
+		return err
+	}
+	return EnqueuePending(ctx, tx, c)
+}
+
+// EnqueuePending enqueues what WeChat was not sent about a card that the same
+// transaction has saved, if the card is active.
+func EnqueuePending(ctx context.Context, tx Tx, c Card) error {
+	if c.Status != Active {
+		return nil
+	}
+	return ledger.EnqueuePending(ctx, tx, c.CardID, c.Code)
+}
+
+// End records that WeChat has made a code unavailable for the operator. An unknown
+// code needs no record.
 func (s *Service) End(ctx context.Context, cardID, code string) error {
 	err := s.write(ctx, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, cardID, code)
-		if errors.Is(err, ErrNotFound) || err == nil && c.over() {
+		if errors.Is(err, ErrNotFound) || err == nil && c.Ended() {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 		c.Status = Unavailable
-		return put(ctx, tx, c)
+		return Save(ctx, tx, c)
 	})
 	if err != nil {
 		return fmt.Errorf("end a code of card %s: %w", cardID, err)

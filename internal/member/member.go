@@ -1,17 +1,18 @@
 // Package member keeps the people who hold a merchant's cards: who they are in
-// each WeChat app, which card codes they were given, and what became of them.
+// each WeChat app, which card codes they were issued, and the life of each code
+// from issue to deletion or gift. It holds the rules and calls neither WeChat nor
+// SQL: its [Store] is implemented by sqlstore, and every implementation passes
+// membertest. What WeChat must be sent or asked goes into the outbox, in the
+// transaction that makes it necessary; package cardsync does it.
 //
-// A person is one member in both WeChat apps. What joins the two openids is the
-// unionid that WeChat gives for both, or, until one says otherwise, a card whose
-// code was issued to the one and is in the other's wallet; never a comparison of
-// the openids themselves: those are different names for different readers.
+// A person is one member in both WeChat apps. Two things join the openids of the
+// two apps: the unionid that WeChat gives for both, and, until a unionid says
+// otherwise, a card whose code was issued to the one openid and is in the wallet
+// of the other. The openids themselves are never compared: an openid names a
+// person within one app only.
 //
-// Everything may become known in any order and any number of times: logins,
-// what a phone says it took, WeChat's events. The end is the same. What WeChat
-// has to be told or asked waits in an outbox, which a [Sender] carries there.
-//
-// The package holds the rules and knows neither SQL nor WeChat. Its [Store] is
-// implemented by sqlstore, and every implementation passes membertest.
+// Logins, claims by the phone and WeChat's events may arrive in any order and any
+// number of times, and end in the same state.
 package member
 
 import (
@@ -19,33 +20,35 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/addcard/addcard/internal/ledger"
 )
 
 var (
 	// ErrNotFound is returned when no row answers the question: no such
-	// identity, no live card of this kind.
+	// identity, no current code of this card.
 	ErrNotFound = errors.New("member: not found")
-	// ErrMemberUnknown is returned for a member ID that is not, or no longer,
-	// in the database: its session is worth nothing.
+	// ErrMemberUnknown is returned for a member ID that is not, or no longer, in
+	// the database.
 	ErrMemberUnknown = errors.New("member: no such member")
-	// ErrOpenIDUnknown is returned by OpenID while we have not learned who the
-	// member is in that app.
+	// ErrOpenIDUnknown is returned by OpenID while the member's openid in that
+	// app is not known.
 	ErrOpenIDUnknown = errors.New("member: openid in this app is unknown")
 )
 
-// Identity is who a member is in one WeChat app. UnionID is empty while WeChat
-// has given none, as it does for apps outside an Open Platform account.
+// Identity is a person in one WeChat app. UnionID is empty while WeChat has given
+// none, as for apps that belong to no Open Platform account.
 type Identity struct {
 	AppID, OpenID, UnionID string
 	MemberID               string
 }
 
-// Status is where a member's card is in its life.
+// Status is where a code is in its life.
 type Status string
 
-// A code is issued by us, claimed when the card is in the wallet and active
-// when it can be used. A deleted card may come back with the same code; gifted
-// and unavailable are the end of a code.
+// A code is issued by addcard, claimed when the card is in the wallet, and active
+// when it can be used. A deleted card may come back with the same code; gifted and
+// unavailable are final.
 const (
 	Issued      Status = "issued"
 	Claimed     Status = "claimed"
@@ -55,12 +58,12 @@ const (
 	Unavailable Status = "unavailable"
 )
 
-// Card is one code of one card in the hands of one member. Bonus counts
+// Card is a member card: one code of a card, held by one member. Bonus counts
 // points, Balance fen (分). A zero time means that it has not happened.
 //
 // A code belongs to one wallet for ever: a card that is given away gets another
-// code, one that is restored keeps its own. So whoever WeChat names as the
-// holder of a code is its holder, whoever it was issued to.
+// code, a restored one keeps its own. So the holder that WeChat names for a code is
+// its holder, whichever member it was issued to.
 type Card struct {
 	CardID, Code     string
 	MemberID         string
@@ -76,27 +79,27 @@ type Card struct {
 	Life             Life
 }
 
-// Apps are the two WeChat apps that a person meets the merchant in.
+// Apps are the two WeChat apps in which the merchant meets a person.
 type Apps struct{ MiniProgram, Official string }
 
-// Service is the rules. It is safe for concurrent use.
+// Service applies the rules. It is safe for concurrent use.
 type Service struct {
-	store Store
-	apps  Apps
-	cards Cards
-	// phones gives the hashes that a phone number may be stored as.
-	phones func(number string) []string
-	due    chan struct{} // tells the Sender that something may be due
+	store     Store
+	apps      Apps
+	catalogue Catalogue
+	wake      func()
+	// phoneHashes returns the hashes that a phone number may be stored as.
+	phoneHashes func(number string) []string
 }
 
-// New returns a Service on store. cards tells what becomes of a card that was taken.
-func New(store Store, apps Apps, cards Cards) *Service {
-	return &Service{store: store, apps: apps, cards: cards, due: make(chan struct{}, 1)}
+// New returns a Service on store. It calls wake after it has enqueued messages.
+func New(store Store, apps Apps, catalogue Catalogue, wake func()) *Service {
+	return &Service{store: store, apps: apps, catalogue: catalogue, wake: wake}
 }
 
 // Cards lists the member's cards, oldest first. A code that was only issued is
-// left out where the member took the card under another. It returns
-// ErrMemberUnknown for a member who is not there.
+// left out if the member has taken the card under another code. It returns
+// ErrMemberUnknown for an unknown member.
 func (s *Service) Cards(ctx context.Context, memberID string) ([]Card, error) {
 	cards, err := s.store.Cards(ctx, memberID)
 	if err != nil || len(cards) > 0 {
@@ -105,7 +108,7 @@ func (s *Service) Cards(ctx context.Context, memberID string) ([]Card, error) {
 	return nil, mustExist(ctx, s.store, memberID)
 }
 
-// OpenID returns who the member is in the app, or ErrOpenIDUnknown.
+// OpenID returns the member's openid in the app, or ErrOpenIDUnknown.
 func (s *Service) OpenID(ctx context.Context, memberID, appID string) (string, error) {
 	ids, err := s.store.Identities(ctx, memberID)
 	if err != nil {
@@ -119,49 +122,40 @@ func (s *Service) OpenID(ctx context.Context, memberID, appID string) (string, e
 	return "", ErrOpenIDUnknown
 }
 
-// ErrRaced is returned when others got in a transaction's way again and again.
-// Nothing was written, and it may be tried again.
-var ErrRaced = errors.New("member: changed meanwhile")
-
-// write runs fn in a transaction, again when a concurrent one got in its way.
-func (s *Service) write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) (err error) {
-	for range 5 {
-		if err = s.store.Write(ctx, fn); !errors.Is(err, ErrRaced) {
-			return err
-		}
-	}
-	return err
+// write runs fn in a transaction, again when a concurrent one conflicts with it.
+func (s *Service) write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
+	return ledger.RetryConflicts(func() error { return s.store.Write(ctx, fn) })
 }
 
-// people is a transaction in which nobody else changes who is who: which member
-// has an identity, and so whose a card is.
-type people struct {
+// peopleTx is a transaction during which no other one changes which member an
+// identity belongs to, and so who holds a card.
+type peopleTx struct {
 	Tx
-	alone bool // only then may it do so itself
+	exclusive bool
 }
 
-// errNotAlone makes a transaction start over alone.
-var errNotAlone = fmt.Errorf("%w: not alone", ErrRaced)
+// errNotExclusive makes a transaction start again under the exclusive lock.
+var errNotExclusive = fmt.Errorf("%w: the lock on people is shared", ledger.ErrConflict)
 
-// change is called before who is who is changed.
-func (tx people) change() error {
-	if !tx.alone {
-		return errNotAlone
+// mustBeExclusive is called before an identity is given to another member.
+func (tx peopleTx) mustBeExclusive() error {
+	if !tx.exclusive {
+		return errNotExclusive
 	}
 	return nil
 }
 
-// writePeople is write for whoever finds out whose a card is. Few have to change
-// that, so one first looks beside others.
-func (s *Service) writePeople(ctx context.Context, fn func(ctx context.Context, tx people) error) error {
-	alone := false
+// writePeople is write for a transaction that finds out who holds a card. Few of
+// them change that, so the first attempt shares the lock with others.
+func (s *Service) writePeople(ctx context.Context, fn func(ctx context.Context, tx peopleTx) error) error {
+	exclusive := false
 	return s.write(ctx, func(ctx context.Context, tx Tx) error {
-		is, err := tx.LockPeople(ctx, alone)
+		got, err := tx.LockPeople(ctx, exclusive)
 		if err != nil {
 			return err
 		}
-		err = fn(ctx, people{tx, is})
-		alone = alone || errors.Is(err, errNotAlone)
+		err = fn(ctx, peopleTx{tx, got})
+		exclusive = exclusive || errors.Is(err, errNotExclusive)
 		return err
 	})
 }
@@ -172,4 +166,13 @@ func mustExist(ctx context.Context, r Reader, memberID string) error {
 		return ErrMemberUnknown
 	}
 	return err
+}
+
+// CardOf returns the member's own card of that code, or ErrNotFound.
+func (s *Service) CardOf(ctx context.Context, memberID, cardID, code string) (Card, error) {
+	c, err := s.store.Card(ctx, cardID, code)
+	if err == nil && c.MemberID != memberID {
+		return Card{}, ErrNotFound
+	}
+	return c, err
 }

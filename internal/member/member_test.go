@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+
+	"github.com/addcard/addcard/internal/member"
 )
 
 const (
@@ -21,13 +22,15 @@ const (
 // plan is the same for every card.
 type plan member.Plan
 
-func (p plan) Plan(context.Context, string) (member.Plan, error)       { return member.Plan(p), nil }
-func (p plan) Learn(context.Context, string) (member.Plan, error)      { return member.Plan(p), nil }
-func (p plan) Opening(context.Context, string) (member.Opening, error) { return member.Opening{}, nil }
+func (p plan) Plan(context.Context, string) (member.Plan, error)      { return member.Plan(p), nil }
+func (p plan) FetchPlan(context.Context, string) (member.Plan, error) { return member.Plan(p), nil }
+func (p plan) InitialGrant(context.Context, string) (member.InitialGrant, error) {
+	return member.InitialGrant{}, nil
+}
 
 func newService(t testing.TB) (*member.Service, *sqldb.DB) {
 	db := sqldbtest.New(t)
-	return member.New(sqlstore.New(db), member.Apps{MiniProgram: mini, Official: official}, plan(member.PlanPush)), db
+	return member.New(sqlstore.New(db), member.Apps{MiniProgram: mini, Official: official}, plan(member.PlanPush), func() {}), db
 }
 
 func enroll(t testing.TB, s *member.Service, appID, openID, unionID string) string {
@@ -88,79 +91,6 @@ func TestEnroll_joins_apps_by_unionid_only(t *testing.T) {
 	if got, err := s.OpenID(t.Context(), alice, official); got != "A" || err != nil {
 		t.Errorf("OpenID: got %q, %v", got, err)
 	}
-}
-
-// WeChat gives nobody two openids in one app. Should it look so, nobody gets
-// another's cards, and an operator is told.
-func TestEnroll_two_openids_of_one_app_stay_two_members(t *testing.T) {
-	for name, order := range map[string][][3]string{
-		"mini-program":     {{official, "O1", "u1"}, {mini, "ming", "u1"}, {mini, "hong", "u1"}},
-		"Official Account": {{mini, "ming", "u1"}, {official, "O1", "u1"}, {official, "hong", "u1"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				var ids []string
-				for range 2 { // logins are repeated
-					for _, who := range order {
-						ids = append(ids, enroll(w, w.Service, who[0], who[1], who[2]))
-					}
-				}
-				if ids[0] == ids[2] || ids[1] == ids[2] || ids[2] != ids[5] || ids[4] != ids[1] {
-					w.Errorf("members: %v", ids)
-				}
-				if got := w.conflicts(); len(got) != 1 || got[0] != "hong" {
-					w.Errorf("conflicts: %v", got)
-				}
-			})
-		})
-	}
-}
-
-// With a test account the mini-program and the Official Account can be one app.
-func TestReceive_where_both_apps_are_one(t *testing.T) {
-	bubble(t, func(w *world) {
-		s := member.New(w.store, member.Apps{MiniProgram: mini, Official: mini}, w.cards)
-		ming, hong := enroll(w, s, mini, "ming", "u1"), enroll(w, s, mini, "hong", "u2")
-		code := codeOf(w, s, ming, "push")
-		for _, e := range []member.Event{
-			{DedupeKey: "1", Name: taken, CardID: "push", Code: code, OpenID: "ming", UnionID: "u1", At: at(1)},
-			{DedupeKey: "2", Name: taken, CardID: "push", Code: "s1", OpenID: "hong", UnionID: "u2", At: at(1)},
-			{DedupeKey: "3", Name: taken, CardID: "push", Code: "s2", OpenID: "lei", UnionID: "u3", At: at(1)},
-		} {
-			if err := s.Receive(w.Context(), e); err != nil {
-				w.Error(err)
-			}
-		}
-		lei := enroll(w, s, mini, "lei", "u3")
-		for code, want := range map[string]string{code: ming, "s1": hong, "s2": lei} {
-			if c := w.card("push", code); c.MemberID != want {
-				w.Errorf("card %s: got member %s, want %s", code, c.MemberID, want)
-			}
-		}
-	})
-}
-
-// WeChat says that the card is in the member's wallet, but another user of the
-// mini-program was issued the code: the shop has to sort that out.
-func TestClaim_of_a_code_issued_to_another_is_refused_even_with_proof(t *testing.T) {
-	bubble(t, func(w *world) {
-		ming, hong := enroll(w, w.Service, mini, "ming", ""), enroll(w, w.Service, mini, "hong", "")
-		code := codeOf(w, w.Service, hong, "push")
-		claims := []member.Claim{{CardID: "push", Code: "s1", ProvedOpenID: "O1"}, {CardID: "push", Code: code, ProvedOpenID: "O1"}}
-		_, err := w.Claim(w.Context(), ming, claims)
-		if refused := (*member.ClaimError)(nil); !errors.As(err, &refused) || refused.Index != 1 || !errors.Is(err, member.ErrNotYours) {
-			w.Errorf("got %v, want ErrNotYours of the second", err)
-		}
-		if _, err := w.store.Card(w.Context(), "push", "s1"); !errors.Is(err, member.ErrNotFound) {
-			w.Errorf("all or nothing: the first was claimed: %v", err)
-		}
-		if _, err := w.OpenID(w.Context(), ming, official); !errors.Is(err, member.ErrOpenIDUnknown) {
-			w.Errorf("all or nothing: the openid was kept: %v", err)
-		}
-		if _, err := w.Claim(w.Context(), "nobody", claims); !errors.Is(err, member.ErrMemberUnknown) {
-			w.Errorf("a stranger: got %v", err)
-		}
-	})
 }
 
 func TestOpenID_unknown(t *testing.T) {
@@ -270,9 +200,9 @@ func luhnValid(code string) bool {
 	return sum%10 == 0
 }
 
-func wanted(cardIDs ...string) (wants []member.Want) {
+func wanted(cardIDs ...string) (wants []member.CodeRequest) {
 	for _, id := range cardIDs {
-		wants = append(wants, member.Want{CardID: id})
+		wants = append(wants, member.CodeRequest{CardID: id})
 	}
 	return wants
 }
@@ -285,7 +215,7 @@ func TestCodes_keep_the_channel(t *testing.T) {
 	alice := enroll(t, s, mini, "alice", "")
 	ask := func(outerStr string) string {
 		t.Helper()
-		codes, err := s.Codes(t.Context(), alice, []member.Want{{CardID: "c1", OuterStr: outerStr}})
+		codes, err := s.Codes(t.Context(), alice, []member.CodeRequest{{CardID: "c1", OuterStr: outerStr}})
 		if err != nil {
 			t.Fatal(err)
 		}

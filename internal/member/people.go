@@ -9,11 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// ErrNobody is returned to an operator who names a member who is not there.
-var ErrNobody = errors.New("member: there is no such member")
-
-// Person is a member as an operator sees one: who it is in each app, and every
-// card, also the codes that were only issued.
+// Person is a member as an operator sees one: its identities and all its cards,
+// including codes that were only issued.
 type Person struct {
 	ID         string
 	CreatedAt  time.Time
@@ -21,28 +18,28 @@ type Person struct {
 	Cards      []Card // oldest first
 }
 
-// Mark is a place in the list of people, which is newest first; zero is its
-// beginning.
+// Mark is a place in the list of people, which is newest first; the zero Mark is
+// its beginning.
 type Mark struct {
 	CreatedAt time.Time
 	ID        string
 }
 
-// Mark is the place behind p.
+// Mark returns the place behind p.
 func (p Person) Mark() Mark { return Mark{p.CreatedAt, p.ID} }
 
-// People lists up to n members that come after the mark.
+// People lists up to n members after the mark.
 func (s *Service) People(ctx context.Context, after Mark, n int) ([]Person, error) {
 	return s.store.People(ctx, after, n)
 }
 
-// Find lists the members whom key names: a member ID, a card code, a membership
-// number, an openid, a unionid or a phone number, written out in full. Normally
-// that is one; it is never more than n.
+// Find lists up to n members that key names: a member ID, a card code, a membership
+// number, an openid, a unionid or a phone number, written out in full. Usually
+// that is one member.
 func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error) {
 	var phones []string
-	if s.phones != nil {
-		phones = s.phones(key)
+	if s.phoneHashes != nil {
+		phones = s.phoneHashes(key)
 	}
 	ids, err := s.store.Find(ctx, key, phones, n)
 	if err != nil {
@@ -51,7 +48,7 @@ func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error)
 	people := make([]Person, 0, len(ids))
 	for _, id := range ids {
 		p, err := s.store.Person(ctx, id)
-		if errors.Is(err, ErrNotFound) { // gone meanwhile
+		if errors.Is(err, ErrNotFound) { // deleted meanwhile
 			continue
 		}
 		if err != nil {
@@ -62,23 +59,23 @@ func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error)
 	return people, nil
 }
 
-// FindPhones has Find look for phone numbers too: hashes gives what a number
-// may be stored as. It must be called before the Service is used.
-func (s *Service) FindPhones(hashes func(number string) []string) { s.phones = hashes }
+// FindPhones makes Find look for phone numbers too: hashes returns the hashes that
+// a number may be stored as. It must be called before the Service is used.
+func (s *Service) FindPhones(hashes func(number string) []string) { s.phoneHashes = hashes }
 
-// Person returns one member, or ErrNobody.
+// Person returns one member, or ErrMemberUnknown.
 func (s *Service) Person(ctx context.Context, memberID string) (Person, error) {
 	p, err := s.store.Person(ctx, memberID)
 	if errors.Is(err, ErrNotFound) {
-		err = ErrNobody
+		err = ErrMemberUnknown
 	}
 	return p, err
 }
 
-// Everybody calls do for each member, newest first, and stops at the first
-// error. It reads page by page, so a long list holds up nobody and whoever
-// comes while it runs may be missing.
-func (s *Service) Everybody(ctx context.Context, do func(Person) error) error {
+// Each calls do for each member, newest first, and stops at the first error. It
+// reads page by page, so it blocks no other transaction; a member that is added
+// while it runs may be missing.
+func (s *Service) Each(ctx context.Context, do func(Person) error) error {
 	const page = 500
 	for after := (Mark{}); ; {
 		people, err := s.store.People(ctx, after, page)
@@ -97,21 +94,18 @@ func (s *Service) Everybody(ctx context.Context, do func(Person) error) error {
 	}
 }
 
-// Erase deletes what is known of a person: who they are in each app, what
-// WeChat's events said of them, and what waits to be told. Their sessions end.
-// Cards and ledger are kept under a new ID that nothing ties to them, and the
-// codes are at their end (unavailable): whoever comes with one later, even the
-// same person, is somebody new. WeChat is not told, so the card stays in the
-// wallet until its holder deletes it. It returns ErrNobody for a member who
-// is not there.
+// Erase deletes what is known of a person: the identities, what WeChat's events
+// said, and what waits in the outbox. The sessions end. Cards and ledger are kept
+// under a new ID that nothing ties to the person, and the codes become unavailable:
+// a person who comes with one of them later, even the same person, is a new member.
+// WeChat is not called, so the card stays in the wallet until its holder deletes it.
+// It returns ErrMemberUnknown for an unknown member.
 func (s *Service) Erase(ctx context.Context, memberID string) error {
-	err := s.writePeople(ctx, func(ctx context.Context, tx people) error {
-		if err := mustExist(ctx, tx, memberID); errors.Is(err, ErrMemberUnknown) {
-			return ErrNobody
-		} else if err != nil {
+	err := s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
+		if err := mustExist(ctx, tx, memberID); err != nil {
 			return err
 		}
-		if err := tx.change(); err != nil {
+		if err := tx.mustBeExclusive(); err != nil {
 			return err
 		}
 		return tx.Erase(ctx, memberID, uuid.NewString())

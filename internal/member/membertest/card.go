@@ -15,7 +15,7 @@ func codeUnique(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		for i, want := range []bool{true, false} {
-			at, err := tx.AddIssued(ctx, []string{"m1", "m2"}[i], member.Want{CardID: "c1"}, "1000000000000008")
+			at, err := tx.AddIssued(ctx, []string{"m1", "m2"}[i], member.CodeRequest{CardID: "c1"}, "1000000000000008")
 			if err != nil {
 				return err
 			}
@@ -31,7 +31,7 @@ func issuedUnique(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		for i, want := range []bool{true, false} {
-			at, err := tx.AddIssued(ctx, "m1", member.Want{CardID: "c1"}, fmt.Sprint("code", i))
+			at, err := tx.AddIssued(ctx, "m1", member.CodeRequest{CardID: "c1"}, fmt.Sprint("code", i))
 			if err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ func issuedUnique(t *testing.T, s member.Store) {
 				t.Errorf("code %d: issued at %v, want one: %v", i, at, want)
 			}
 		}
-		if at, err := tx.AddIssued(ctx, "nobody", member.Want{CardID: "c1"}, "code9"); !at.IsZero() || err != nil {
+		if at, err := tx.AddIssued(ctx, "nobody", member.CodeRequest{CardID: "c1"}, "code9"); !at.IsZero() || err != nil {
 			t.Errorf("to nobody: issued at %v, %v", at, err)
 		}
 		return nil
@@ -52,14 +52,14 @@ func issuedUnique(t *testing.T, s member.Store) {
 			if added, err := tx.AddCard(ctx, held); !added || err != nil {
 				t.Errorf("%s: added %v, %v", status, added, err)
 			}
-			at, err := tx.AddIssued(ctx, "m1", member.Want{CardID: held.CardID}, "new")
+			at, err := tx.AddIssued(ctx, "m1", member.CodeRequest{CardID: held.CardID}, "new")
 			if err == nil && at.IsZero() != refused {
 				t.Errorf("beside a %s one: issued at %v, want it refused: %v", status, at, refused)
 			}
 			return err
 		})
 	}
-	c, err := s.LiveCard(t.Context(), "m1", "c1")
+	c, err := s.CurrentCode(t.Context(), "m1", "c1")
 	if err != nil || c.Code != "code0" || c.Status != member.Issued || c.IssuedAt.IsZero() {
 		t.Errorf("got %+v, %v", c, err)
 	}
@@ -67,9 +67,9 @@ func issuedUnique(t *testing.T, s member.Store) {
 
 func oneIssue(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
-	svc := member.New(s, member.Apps{MiniProgram: app, Official: official}, plan(member.PlanPush))
+	svc := service(s)
 	codes := each(t, 64, func() (string, error) {
-		c, err := svc.Codes(t.Context(), "m1", []member.Want{{CardID: "c1"}})
+		c, err := svc.Codes(t.Context(), "m1", []member.CodeRequest{{CardID: "c1"}})
 		if err != nil {
 			return "", err
 		}
@@ -89,7 +89,7 @@ func channels(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	svc := service(s)
 	codes := each(t, 64, func() (string, error) {
-		wants := []member.Want{{CardID: "c1"}, {CardID: "c2"}, {CardID: "c3"}}
+		wants := []member.CodeRequest{{CardID: "c1"}, {CardID: "c2"}, {CardID: "c3"}}
 		rand.Shuffle(len(wants), func(i, j int) { wants[i], wants[j] = wants[j], wants[i] })
 		all := map[string]string{}
 		for i := range wants {
@@ -110,7 +110,7 @@ func order(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	for i := range 3 {
 		write(t, s, func(ctx context.Context, tx member.Tx) error {
-			_, err := tx.AddIssued(ctx, "m1", member.Want{CardID: fmt.Sprint("c", i)}, fmt.Sprint("code", i))
+			_, err := tx.AddIssued(ctx, "m1", member.CodeRequest{CardID: fmt.Sprint("c", i)}, fmt.Sprint("code", i))
 			return err
 		})
 	}
@@ -132,7 +132,7 @@ func full(memberID string) member.Card {
 		CardID: "c1", Code: "A1", MemberID: memberID, Status: member.Active,
 		MembershipNumber: "No. 7", Fields: [3]string{"白银", "", "🎂"},
 		OuterStr: "店 42 <&>'\"", IssuedAt: at(1), ClaimedAt: at(22), ActivatedAt: at(333),
-		Life: member.Life{Held: 1 << 40, Deleted: 3, Outer: 7, Submitted: true, Wallet: "oA-_z", GivenFrom: "A0", Version: 1},
+		Life: member.Life{Taken: 1 << 40, Deleted: 3, OuterSet: 7, Submitted: true, Wallet: "oA-_z", GivenFrom: "A0", Version: 1},
 	}
 }
 
@@ -185,7 +185,7 @@ func oneUpdate(t *testing.T, s member.Store) {
 				if err != nil {
 					return err
 				}
-				now.Life.Outer++
+				now.Life.OuterSet++
 				done, err = tx.UpdateCard(ctx, now)
 				return err
 			})
@@ -195,17 +195,17 @@ func oneUpdate(t *testing.T, s member.Store) {
 		}
 		return "", nil
 	})
-	if got := card(t, s, "c1", "A1"); got.Life.Outer != full("m1").Life.Outer+16 {
-		t.Errorf("after 16 increments: got %d", got.Life.Outer)
+	if got := card(t, s, "c1", "A1"); got.Life.OuterSet != full("m1").Life.OuterSet+16 {
+		t.Errorf("after 16 increments: got %d", got.Life.OuterSet)
 	}
 }
 
-func liveCard(t *testing.T, s member.Store) {
+func currentCode(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	statuses := []member.Status{member.Gifted, member.Unavailable, member.Issued, member.Deleted, member.Claimed, member.Active}
 	for i, status := range statuses {
 		add(t, s, member.Card{CardID: "c1", Code: string(status), MemberID: "m1", Status: status})
-		got, err := s.LiveCard(t.Context(), "m1", "c1")
+		got, err := s.CurrentCode(t.Context(), "m1", "c1")
 		if i < 2 {
 			if !errors.Is(err, member.ErrNotFound) {
 				t.Errorf("with %v: got %+v, %v, want ErrNotFound", statuses[:i+1], got, err)
@@ -216,10 +216,10 @@ func liveCard(t *testing.T, s member.Store) {
 			t.Errorf("with %v: got %s, %v, want %s", statuses[:i+1], got.Status, err, status)
 		}
 	}
-	if _, err := s.LiveCard(t.Context(), "m2", "c1"); !errors.Is(err, member.ErrNotFound) {
+	if _, err := s.CurrentCode(t.Context(), "m2", "c1"); !errors.Is(err, member.ErrNotFound) {
 		t.Errorf("another member: got %v, want ErrNotFound", err)
 	}
-	if _, err := s.LiveCard(t.Context(), "m1", "c2"); !errors.Is(err, member.ErrNotFound) {
+	if _, err := s.CurrentCode(t.Context(), "m1", "c2"); !errors.Is(err, member.ErrNotFound) {
 		t.Errorf("another card: got %v, want ErrNotFound", err)
 	}
 }
@@ -243,16 +243,16 @@ func hidden(t *testing.T, s member.Store) {
 	}
 }
 
-func heir(t *testing.T, s member.Store) {
+func successor(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	given := member.Card{CardID: "c1", Code: "new", MemberID: "m1", Status: member.Claimed, Life: member.Life{GivenFrom: "old", Version: 1}}
 	add(t, s, given)
 	add(t, s, member.Card{CardID: "c1", Code: "ungiven", MemberID: "m1", Status: member.Claimed})
-	if got, err := s.Heir(t.Context(), "c1", "old"); got != given || err != nil {
+	if got, err := s.Successor(t.Context(), "c1", "old"); got != given || err != nil {
 		t.Errorf("got %+v, %v, want %+v", got, err, given)
 	}
 	for _, key := range [][2]string{{"c1", "new"}, {"c2", "old"}, {"c1", ""}} {
-		if got, err := s.Heir(t.Context(), key[0], key[1]); !errors.Is(err, member.ErrNotFound) {
+		if got, err := s.Successor(t.Context(), key[0], key[1]); !errors.Is(err, member.ErrNotFound) {
 			t.Errorf("heir of %v: got %+v, %v, want ErrNotFound", key, got, err)
 		}
 	}

@@ -44,7 +44,7 @@ func byUnionID(t *testing.T, s member.Store) {
 }
 
 func oneMember(t *testing.T, s member.Store) {
-	svc := member.New(s, member.Apps{MiniProgram: app, Official: official}, plan(member.PlanPush))
+	svc := service(s)
 	ids := each(t, 64, func() (string, error) { return svc.Enroll(t.Context(), app, "o1", "u1") })
 	if len(ids) != 1 {
 		t.Errorf("got %d members, want 1", len(ids))
@@ -65,7 +65,7 @@ func fromAllSides(t *testing.T, s member.Store) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		codes, err := svc.Codes(t.Context(), id, []member.Want{{CardID: "c2"}})
+		codes, err := svc.Codes(t.Context(), id, []member.CodeRequest{{CardID: "c2"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/addcard/addcard/internal/member"
 )
@@ -28,39 +26,26 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"who comes from all sides at once is one person":  fromAllSides,
 		"a conflict is recorded once":                     conflictOnce,
 
-		"an issued code is unique per card":        codeUnique,
-		"a member has one issued code per card":    issuedUnique,
-		"concurrent first issues let one through":  oneIssue,
-		"concurrent channels take turns":           channels,
-		"cards come oldest first":                  order,
-		"a card comes back as it was added":        cardRoundTrip,
-		"a card is updated by whom it was read":    updateGuard,
-		"concurrent updates of a card: one wins":   oneUpdate,
-		"the live card is the one in the wallet":   liveCard,
-		"a taken card hides a code only issued":    hidden,
-		"a given card is found by its old code":    heir,
-		"an event is added once":                   eventOnce,
-		"an event comes back as it was":            eventRoundTrip,
-		"concurrent deliveries of one event":       oneDelivery,
-		"messages go out in order, one of a kind":  queue,
-		"a message that is undone was never there": undoneMessage,
-		"of a card only the oldest is taken":       oldestOnly,
-		"a postponed message holds its card up":    postponed,
-		"a dead message holds nothing up":          dead,
-		"a released message is as it was":          released,
-		"a lease that ends":                        leaseEnds,
-		"16 workers send everything once":          exclusive,
-		"16 writers enqueue for one card":          enqueuers,
-		"the backlog is counted":                   backlog,
+		"an issued code is unique per card":                  codeUnique,
+		"a member has one issued code per card":              issuedUnique,
+		"concurrent first issues let one through":            oneIssue,
+		"concurrent channels take turns":                     channels,
+		"cards come oldest first":                            order,
+		"a card comes back as it was added":                  cardRoundTrip,
+		"a card is updated by whom it was read":              updateGuard,
+		"concurrent updates of a card: one wins":             oneUpdate,
+		"the current code is that of the card in the wallet": currentCode,
+		"a taken card hides a code only issued":              hidden,
+		"a given card is found by its old code":              successor,
+		"an event is added once":                             eventOnce,
+		"an event comes back as it was":                      eventRoundTrip,
+		"concurrent deliveries of one event":                 oneDelivery,
 
 		"people come newest first, page by page": pages,
 		"people are found by what names them":    found,
 		"nothing is left of who was erased":      erased,
 		"an activate_ticket serves one code":     formOnce,
 	}
-	maps.Copy(tests, ledgerTests)
-	maps.Copy(tests, tellTests)
-	maps.Copy(tests, reconcileTests)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,11 +62,11 @@ const (
 // plan is the same for every card.
 type plan member.Plan
 
-func (p plan) Plan(context.Context, string) (member.Plan, error)  { return member.Plan(p), nil }
-func (p plan) Learn(context.Context, string) (member.Plan, error) { return member.Plan(p), nil }
+func (p plan) Plan(context.Context, string) (member.Plan, error)      { return member.Plan(p), nil }
+func (p plan) FetchPlan(context.Context, string) (member.Plan, error) { return member.Plan(p), nil }
 
-func (p plan) Opening(context.Context, string) (member.Opening, error) {
-	return member.Opening{}, nil
+func (p plan) InitialGrant(context.Context, string) (member.InitialGrant, error) {
+	return member.InitialGrant{}, nil
 }
 
 func missing(t *testing.T, s member.Store) {
@@ -91,8 +76,8 @@ func missing(t *testing.T, s member.Store) {
 	if _, err := s.Card(t.Context(), "c1", "A1"); !errors.Is(err, member.ErrNotFound) {
 		t.Errorf("Card: got %v, want ErrNotFound", err)
 	}
-	if _, err := s.Heir(t.Context(), "c1", "A1"); !errors.Is(err, member.ErrNotFound) {
-		t.Errorf("Heir: got %v, want ErrNotFound", err)
+	if _, err := s.Successor(t.Context(), "c1", "A1"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("Successor: got %v, want ErrNotFound", err)
 	}
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		if _, err := tx.Event(ctx, "k1"); !errors.Is(err, member.ErrNotFound) {
@@ -100,11 +85,8 @@ func missing(t *testing.T, s member.Store) {
 		}
 		return nil
 	})
-	if taken, err := s.Take(t.Context(), "l", time.Hour, 10); len(taken) != 0 || err != nil {
-		t.Errorf("Take: got %v, %v", taken, err)
-	}
-	if _, err := s.LiveCard(t.Context(), "m1", "c1"); !errors.Is(err, member.ErrNotFound) {
-		t.Errorf("LiveCard: got %v, want ErrNotFound", err)
+	if _, err := s.CurrentCode(t.Context(), "m1", "c1"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("CurrentCode: got %v, want ErrNotFound", err)
 	}
 	if ok, err := s.Exists(t.Context(), "m1"); ok || err != nil {
 		t.Errorf("Exists: got %v, %v", ok, err)
@@ -147,6 +129,11 @@ func ownRows(t *testing.T, s member.Store) {
 		}
 		return nil
 	})
+}
+
+// service returns a Service on s.
+func service(s member.Store) *member.Service {
+	return member.New(s, member.Apps{MiniProgram: app, Official: official}, plan(member.PlanPush), func() {})
 }
 
 // enrolled adds members, each with the openid "open-" and its ID.

@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 // held adds a card to a member's wallet.
@@ -101,7 +103,9 @@ func erased(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	held(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1",
 		Fields: [3]string{"gold"}, Life: member.Life{Wallet: "open-m1"}})
-	booked(t, s, member.Booking{AddBonus: 70, AddBalance: 5}, "")
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		return ledger.Add(ctx, tx, "c1", "A1", ledger.Booking{AddBonus: 70, AddBalance: 5}, "", true)
+	})
 	held(t, s, member.Card{CardID: "c1", Code: "A2", MemberID: "m1", Status: member.Gifted})
 	held(t, s, member.Card{CardID: "c1", Code: "B1", MemberID: "m2", Status: member.Active})
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
@@ -112,7 +116,7 @@ func erased(t *testing.T, s member.Store) {
 				return err
 			}
 		}
-		for _, m := range []member.Message{
+		for _, m := range []outbox.Message{
 			{CardID: "c1", Code: "A1", Kind: "look"}, {CardID: "c1", Code: "X", Kind: "apply_event", Payload: "k1"}, {CardID: "c1", Code: "B1", Kind: "look"},
 		} {
 			if err := tx.Enqueue(ctx, m); err != nil {
@@ -125,14 +129,14 @@ func erased(t *testing.T, s member.Store) {
 		if err := tx.AddConflict(ctx, member.Identity{AppID: app, OpenID: "open-m1", MemberID: "m1"}, "m2"); err != nil {
 			return err
 		}
-		return tx.Erase(ctx, "m1", "heir")
+		return tx.Erase(ctx, "m1", "anonymous")
 	})
-	for _, key := range []string{"m1", "open-m1", "A1", "A2", "N1", "heir"} {
+	for _, key := range []string{"m1", "open-m1", "A1", "A2", "N1", "anonymous"} {
 		if ids, err := s.Find(t.Context(), key, nil, 10); len(ids) != 0 || err != nil {
 			t.Errorf("Find(%q): got %v, %v", key, ids, err)
 		}
 	}
-	for _, id := range []string{"m1", "heir"} {
+	for _, id := range []string{"m1", "anonymous"} {
 		if ok, err := s.Exists(t.Context(), id); ok || err != nil {
 			t.Errorf("Exists(%s): got %v, %v", id, ok, err)
 		}
@@ -144,7 +148,7 @@ func erased(t *testing.T, s member.Store) {
 		t.Errorf("People: got %+v, %v", people, err)
 	}
 	c, err := s.Card(t.Context(), "c1", "A1")
-	if err != nil || c.MemberID != "heir" || c.Status != member.Unavailable || c.Bonus != 70 || c.Balance != 5 || c.Life.Wallet != "" || c.Fields[0] != "" {
+	if err != nil || c.MemberID != "anonymous" || c.Status != member.Unavailable || c.Bonus != 70 || c.Balance != 5 || c.Life.Wallet != "" || c.Fields[0] != "" {
 		t.Errorf("the card: got %+v, %v", c, err)
 	}
 	if c, err := s.Card(t.Context(), "c1", "A2"); err != nil || c.Status != member.Gifted {
@@ -170,9 +174,14 @@ func erased(t *testing.T, s member.Store) {
 	if _, code, err := s.FormCode(t.Context(), "t1"); code != "A1" || err != nil {
 		t.Errorf("the used ticket: got %v, %v", code, err)
 	}
-	if taken, err := s.Take(t.Context(), "l", time.Minute, 10); err != nil || len(taken) != 1 || taken[0].Code != "B1" {
-		t.Errorf("what waits: got %+v, %v", taken, err)
-	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		for code, want := range map[string]bool{"A1": false, "X": false, "B1": true} {
+			if got, err := tx.HasWaiting(ctx, "c1", code); got != want || err != nil {
+				t.Errorf("a message waits for %s: got %v, %v", code, got, err)
+			}
+		}
+		return nil
+	})
 }
 
 func formOnce(t *testing.T, s member.Store) {

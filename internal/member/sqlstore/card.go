@@ -3,61 +3,85 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
-const cardColumns = `card_id, code, member_id, status, bonus, balance, seq, membership_number,
-	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at,
-	held_at, deleted_at, outer_at, submitted, wallet, given_from, version`
+// The columns of member_card that a Card is read from: its key, what the ledger
+// writes, what is written here, and the version of the row. The other columns
+// belong to the ledger (ledger, told, due) and to the reconciler.
+var (
+	keyColumns    = sqldb.Columns{"card_id", "code"}
+	ledgerColumns = sqldb.Columns{"bonus", "balance", "seq"}
+	cardColumns   = sqldb.Columns{
+		"member_id", "status", "membership_number", "custom_field1", "custom_field2", "custom_field3", "outer_str",
+		"issued_at", "claimed_at", "activated_at", "held_at", "deleted_at", "outer_at", "submitted", "wallet", "given_from",
+	}
+	// CardColumns is all of them, in the order that ScanCard reads.
+	CardColumns = slices.Concat(keyColumns, ledgerColumns, cardColumns, sqldb.Columns{"version"})
+)
 
-const cardSQL = `select ` + cardColumns + ` from member_card where card_id = $1 and code = $2`
-
-func (r rows) Card(ctx context.Context, cardID, code string) (member.Card, error) {
-	c, err := scanCard(r.q.QueryRow(ctx, cardSQL, cardID, code).Scan)
-	return c, one("look a card up", err)
+// cardFields points to what cardColumns hold.
+func cardFields(c *member.Card) []any {
+	return []any{
+		&c.MemberID, (*string)(&c.Status), &c.MembershipNumber, &c.Fields[0], &c.Fields[1], &c.Fields[2], &c.OuterStr,
+		(*sqldb.Time)(&c.IssuedAt), (*sqldb.Time)(&c.ClaimedAt), (*sqldb.Time)(&c.ActivatedAt),
+		(*int64)(&c.Life.Taken), (*int64)(&c.Life.Deleted), (*int64)(&c.Life.OuterSet),
+		(*sqldb.Bool)(&c.Life.Submitted), &c.Life.Wallet, &c.Life.GivenFrom,
+	}
 }
 
-const heirSQL = `select ` + cardColumns + ` from member_card
-	where card_id = $1 and given_from = $2 and given_from <> '' order by created_at, code limit 1`
-
-func (r rows) Heir(ctx context.Context, cardID, code string) (member.Card, error) {
-	c, err := scanCard(r.q.QueryRow(ctx, heirSQL, cardID, code).Scan)
-	return c, one("look an heir up", err)
+// ScanCard reads CardColumns.
+func ScanCard(scan sqldb.Scan) (c member.Card, err error) {
+	err = scan(slices.Concat([]any{&c.CardID, &c.Code, &c.Bonus, &c.Balance, &c.Seq}, cardFields(&c), []any{&c.Life.Version})...)
+	return c, err
 }
 
-const cardsSQL = `select ` + cardColumns + ` from member_card c where member_id = $1
+var selectCardSQL = `select ` + CardColumns.List("") + ` from member_card `
+
+func (tx Tx) card(ctx context.Context, query string, args ...any) (member.Card, error) {
+	c, err := ScanCard(tx.QueryRow(ctx, query, args...).Scan)
+	return c, sqldb.One("read a card", err, member.ErrNotFound)
+}
+
+var cardSQL = selectCardSQL + `where card_id = $1 and code = $2`
+
+// Card implements member.Reader.
+func (tx Tx) Card(ctx context.Context, cardID, code string) (member.Card, error) {
+	return tx.card(ctx, cardSQL, cardID, code)
+}
+
+var successorSQL = selectCardSQL + `where card_id = $1 and given_from = $2 and given_from <> '' order by created_at, code limit 1`
+
+// Successor implements member.Reader.
+func (tx Tx) Successor(ctx context.Context, cardID, code string) (member.Card, error) {
+	return tx.card(ctx, successorSQL, cardID, code)
+}
+
+var cardsSQL = selectCardSQL + `c where member_id = $1
 	and not (status = 'issued' and exists (select 1 from member_card o
 		where o.member_id = c.member_id and o.card_id = c.card_id and o.status in ('claimed', 'active', 'deleted')))
 	order by created_at, card_id, code`
 
-func (r rows) Cards(ctx context.Context, memberID string) ([]member.Card, error) {
-	rs, err := r.q.Query(ctx, cardsSQL, memberID)
-	return all("list cards", rs, err, scanCard)
+// Cards implements member.Reader.
+func (tx Tx) Cards(ctx context.Context, memberID string) ([]member.Card, error) {
+	return sqldb.All(ctx, tx, "list cards", ScanCard, cardsSQL, memberID)
 }
 
-// No more than is needed: it is asked for each cardExt.
-const liveCardSQL = `select code, status, outer_str, issued_at from member_card
+// It reads no more than is needed: every cardExt asks for it.
+const currentCodeSQL = `select code, status, outer_str, issued_at from member_card
 	where member_id = $1 and card_id = $2 and status in ('issued', 'claimed', 'active', 'deleted')
 	order by case status when 'active' then 0 when 'claimed' then 1 when 'deleted' then 2 else 3 end, created_at desc, code
 	limit 1`
 
-func (r rows) LiveCard(ctx context.Context, memberID, cardID string) (l member.Live, err error) {
-	var issued int64
-	err = r.q.QueryRow(ctx, liveCardSQL, memberID, cardID).Scan(&l.Code, &l.Status, &l.OuterStr, &issued)
-	l.IssuedAt = when(issued)
-	return l, one("look a card up", err)
-}
-
-func scanCard(scan func(...any) error) (c member.Card, err error) {
-	var issued, claimed, activated, submitted int64
-	err = scan(&c.CardID, &c.Code, &c.MemberID, &c.Status, &c.Bonus, &c.Balance, &c.Seq, &c.MembershipNumber,
-		&c.Fields[0], &c.Fields[1], &c.Fields[2], &c.OuterStr, &issued, &claimed, &activated,
-		&c.Life.Held, &c.Life.Deleted, &c.Life.Outer, &submitted, &c.Life.Wallet, &c.Life.GivenFrom, &c.Life.Version)
-	c.Life.Submitted = submitted != 0
-	c.IssuedAt, c.ClaimedAt, c.ActivatedAt = when(issued), when(claimed), when(activated)
-	return c, err
+// CurrentCode implements member.Reader.
+func (tx Tx) CurrentCode(ctx context.Context, memberID, cardID string) (c member.CurrentCode, err error) {
+	err = tx.QueryRow(ctx, currentCodeSQL, memberID, cardID).Scan(&c.Code, &c.Status, &c.OuterStr, (*sqldb.Time)(&c.IssuedAt))
+	return c, sqldb.One("read a member's current code", err, member.ErrNotFound)
 }
 
 const addIssuedSQL = `insert into member_card (card_id, code, ledger, member_id, status, outer_str, created_at, issued_at, check_at)
@@ -66,44 +90,38 @@ const addIssuedSQL = `insert into member_card (card_id, code, ledger, member_id,
 		where c.member_id = $3 and c.card_id = $1 and c.status in ('issued', 'claimed', 'active', 'deleted'))
 	on conflict do nothing returning issued_at`
 
-func (r rows) AddIssued(ctx context.Context, memberID string, want member.Want, code string) (time.Time, error) {
-	var at int64
-	err := one("add a code", r.q.QueryRow(ctx, addIssuedSQL, want.CardID, code, memberID, want.OuterStr, member.FirstCheck.Milliseconds()).Scan(&at))
+// AddIssued implements member.Tx.
+func (tx Tx) AddIssued(ctx context.Context, memberID string, r member.CodeRequest, code string) (at time.Time, err error) {
+	err = tx.QueryRow(ctx, addIssuedSQL, r.CardID, code, memberID, r.OuterStr, member.FirstCheck.Milliseconds()).Scan((*sqldb.Time)(&at))
+	err = sqldb.One("issue a code", err, member.ErrNotFound)
 	if errors.Is(err, member.ErrNotFound) {
 		err = nil
 	}
-	return when(at), err
+	return at, err
 }
 
-const addCardSQL = `insert into member_card (member_id, status, membership_number,
-	custom_field1, custom_field2, custom_field3, outer_str, issued_at, claimed_at, activated_at,
-	held_at, deleted_at, outer_at, submitted, wallet, given_from, card_id, code, ledger, created_at, check_at)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, now_ms(), now_ms() + $19)
-	on conflict do nothing`
+// The placeholders of the key come after those of cardColumns.
+var (
+	key        = func(i int) string { return "$" + strconv.Itoa(len(cardColumns)+i) }
+	addCardSQL = `insert into member_card (` + cardColumns.List("") + `, card_id, code, ledger, created_at, check_at)
+	values (` + cardColumns.Values(1) + `, ` + key(1) + `, ` + key(2) + `, ` + key(2) + `, now_ms(), now_ms() + ` + key(3) + `) on conflict do nothing`
+	updateCardSQL = `update member_card set ` + cardColumns.Set(1) + `, version = version + 1
+	where card_id = ` + key(1) + ` and code = ` + key(2) + ` and version = ` + key(3)
+)
 
-func (r rows) AddCard(ctx context.Context, c member.Card) (bool, error) {
-	return r.changes(ctx, "add a card", addCardSQL, append(values(c), c.CardID, c.Code, member.FirstCheck.Milliseconds())...)
+// AddCard implements member.Tx.
+func (tx Tx) AddCard(ctx context.Context, c member.Card) (bool, error) {
+	return tx.Change(ctx, "add a card", addCardSQL, append(cardFields(&c), c.CardID, c.Code, member.FirstCheck.Milliseconds())...)
 }
 
-const updateCardSQL = `update member_card set member_id = $1, status = $2, membership_number = $3,
-	custom_field1 = $4, custom_field2 = $5, custom_field3 = $6, outer_str = $7, issued_at = $8, claimed_at = $9,
-	activated_at = $10, held_at = $11, deleted_at = $12, outer_at = $13, submitted = $14, wallet = $15, given_from = $16,
-	version = version + 1
-	where card_id = $17 and code = $18 and version = $19`
-
-func (r rows) UpdateCard(ctx context.Context, c member.Card) (bool, error) {
-	return r.changes(ctx, "update a card", updateCardSQL, append(values(c), c.CardID, c.Code, c.Life.Version)...)
+// UpdateCard implements member.Tx.
+func (tx Tx) UpdateCard(ctx context.Context, c member.Card) (bool, error) {
+	return tx.Change(ctx, "update a card", updateCardSQL, append(cardFields(&c), c.CardID, c.Code, c.Life.Version)...)
 }
 
-// values are those of addCardSQL and updateCardSQL that are no key.
-func values(c member.Card) []any {
-	submitted := 0
-	if c.Life.Submitted {
-		submitted = 1
-	}
-	return []any{
-		c.MemberID, string(c.Status), c.MembershipNumber, c.Fields[0], c.Fields[1], c.Fields[2], c.OuterStr,
-		millis(c.IssuedAt), millis(c.ClaimedAt), millis(c.ActivatedAt),
-		int64(c.Life.Held), int64(c.Life.Deleted), int64(c.Life.Outer), submitted, c.Life.Wallet, c.Life.GivenFrom,
-	}
+const markModifiedSQL = `update member_card set modified = 1, check_wait = 0, check_at = 0 where card_id = $1 and code = $2`
+
+// MarkModified implements member.Tx.
+func (tx Tx) MarkModified(ctx context.Context, cardID, code string) error {
+	return tx.Run(ctx, "mark a card as modified", markModifiedSQL, cardID, code)
 }

@@ -6,65 +6,120 @@ import (
 	"hash/fnv"
 
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
-// peopleLock is any number that nothing else in the database locks by.
-const peopleLock = 7325092515
+const existsSQL = `select count(*) from member where member_id = $1 and erased_at = 0`
 
-func (r rows) LockPeople(ctx context.Context, alone bool) (bool, error) {
-	alone, err := r.db.Hold(ctx, r.q, peopleLock, alone)
-	if err != nil {
-		err = fmt.Errorf("lock who is who: %w", err)
-	}
-	return alone, err
+// Exists implements member.Reader.
+func (tx Tx) Exists(ctx context.Context, memberID string) (bool, error) {
+	return tx.Any(ctx, "look for a member", existsSQL, memberID)
 }
 
-func (r rows) Exclude(ctx context.Context, names ...string) error {
+const addMemberSQL = `insert into member (member_id, created_at) values ($1, now_ms())`
+
+// AddMember implements member.PeopleTx.
+func (tx Tx) AddMember(ctx context.Context, memberID string) error {
+	return tx.Run(ctx, "add a member", addMemberSQL, memberID)
+}
+
+// peopleLock is the number of the lock of LockPeople; nothing else uses it.
+const peopleLock = 7325092515
+
+// LockPeople implements member.PeopleTx.
+func (tx Tx) LockPeople(ctx context.Context, exclusive bool) (bool, error) {
+	exclusive, err := tx.DB.Hold(ctx, tx, peopleLock, exclusive)
+	if err != nil {
+		err = fmt.Errorf("lock the people: %w", err)
+	}
+	return exclusive, err
+}
+
+// LockNames implements member.PeopleTx.
+func (tx Tx) LockNames(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		hash := fnv.New64a()
 		_, _ = hash.Write([]byte(name))
-		if _, err := r.db.Hold(ctx, r.q, int64(hash.Sum64()), true); err != nil {
-			return fmt.Errorf("exclude others: %w", err)
+		if _, err := tx.DB.Hold(ctx, tx, int64(hash.Sum64()), true); err != nil {
+			return fmt.Errorf("lock a name: %w", err)
 		}
 	}
 	return nil
 }
 
-const identitySQL = `select app_id, openid, unionid, member_id from identity where app_id = $1 and openid = $2`
+// IdentityColumns are the columns that ScanIdentity reads.
+var IdentityColumns = sqldb.Columns{"app_id", "openid", "unionid", "member_id"}
 
-func (r rows) Identity(ctx context.Context, appID, openID string) (member.Identity, error) {
-	id, err := scanIdentity(r.q.QueryRow(ctx, identitySQL, appID, openID).Scan)
-	return id, one("look an identity up", err)
-}
-
-const identitiesSQL = `select app_id, openid, unionid, member_id from identity where member_id = $1 order by app_id, openid`
-
-func (r rows) Identities(ctx context.Context, memberID string) ([]member.Identity, error) {
-	rs, err := r.q.Query(ctx, identitiesSQL, memberID)
-	return all("list identities", rs, err, scanIdentity)
-}
-
-const byUnionIDSQL = `select app_id, openid, unionid, member_id from identity where unionid = $1 and unionid <> '' order by app_id, openid`
-
-func (r rows) ByUnionID(ctx context.Context, unionID string) ([]member.Identity, error) {
-	rs, err := r.q.Query(ctx, byUnionIDSQL, unionID)
-	return all("look a unionid up", rs, err, scanIdentity)
-}
-
-func scanIdentity(scan func(...any) error) (id member.Identity, err error) {
+// ScanIdentity reads IdentityColumns.
+func ScanIdentity(scan sqldb.Scan) (id member.Identity, err error) {
 	err = scan(&id.AppID, &id.OpenID, &id.UnionID, &id.MemberID)
 	return id, err
+}
+
+var selectIdentitySQL = `select ` + IdentityColumns.List("") + ` from identity `
+
+var identitySQL = selectIdentitySQL + `where app_id = $1 and openid = $2`
+
+// Identity implements member.Reader.
+func (tx Tx) Identity(ctx context.Context, appID, openID string) (member.Identity, error) {
+	id, err := ScanIdentity(tx.QueryRow(ctx, identitySQL, appID, openID).Scan)
+	return id, sqldb.One("read an identity", err, member.ErrNotFound)
+}
+
+var identitiesSQL = selectIdentitySQL + `where member_id = $1 order by app_id, openid`
+
+// Identities implements member.Reader.
+func (tx Tx) Identities(ctx context.Context, memberID string) ([]member.Identity, error) {
+	return sqldb.All(ctx, tx, "list identities", ScanIdentity, identitiesSQL, memberID)
+}
+
+var byUnionIDSQL = selectIdentitySQL + `where unionid = $1 and unionid <> '' order by app_id, openid`
+
+// ByUnionID implements member.Reader.
+func (tx Tx) ByUnionID(ctx context.Context, unionID string) ([]member.Identity, error) {
+	return sqldb.All(ctx, tx, "look for a unionid", ScanIdentity, byUnionIDSQL, unionID)
 }
 
 const addIdentitySQL = `insert into identity (app_id, openid, unionid, member_id, created_at, check_at)
 	values ($1, $2, $3, $4, now_ms(), now_ms() + $5) on conflict do nothing`
 
-func (r rows) AddIdentity(ctx context.Context, id member.Identity) (bool, error) {
-	return r.changes(ctx, "add an identity", addIdentitySQL, id.AppID, id.OpenID, id.UnionID, id.MemberID, member.FirstCheck.Milliseconds())
+// AddIdentity implements member.PeopleTx.
+func (tx Tx) AddIdentity(ctx context.Context, id member.Identity) (bool, error) {
+	return tx.Change(ctx, "add an identity", addIdentitySQL, id.AppID, id.OpenID, id.UnionID, id.MemberID, member.FirstCheck.Milliseconds())
 }
 
 const setUnionIDSQL = `update identity set unionid = $3 where app_id = $1 and openid = $2`
 
-func (r rows) SetUnionID(ctx context.Context, appID, openID, unionID string) error {
-	return r.exec(ctx, "set a unionid", setUnionIDSQL, appID, openID, unionID)
+// SetUnionID implements member.PeopleTx.
+func (tx Tx) SetUnionID(ctx context.Context, appID, openID, unionID string) error {
+	return tx.Run(ctx, "set a unionid", setUnionIDSQL, appID, openID, unionID)
+}
+
+const moveIdentitySQL = `update identity set member_id = $3 where app_id = $1 and openid = $2`
+
+// MoveIdentity implements member.PeopleTx.
+func (tx Tx) MoveIdentity(ctx context.Context, appID, openID, into string) error {
+	return tx.Run(ctx, "move an identity", moveIdentitySQL, appID, openID, into)
+}
+
+const moveCardsSQL = `update member_card set member_id = $3, version = version + 1 where member_id = $1 and wallet = $2`
+
+// MoveCards implements member.PeopleTx.
+func (tx Tx) MoveCards(ctx context.Context, from, wallet, into string) error {
+	return tx.Run(ctx, "move cards", moveCardsSQL, from, wallet, into)
+}
+
+const deleteMemberSQL = `delete from member where member_id = $1`
+
+// DeleteMember implements member.PeopleTx.
+func (tx Tx) DeleteMember(ctx context.Context, memberID string) error {
+	return tx.Run(ctx, "delete a member", deleteMemberSQL, memberID)
+}
+
+const addConflictSQL = `insert into identity_conflict (app_id, openid, member_id, other_member_id, created_at)
+	values ($1, $2, $3, $4, now_ms()) on conflict do nothing`
+
+// AddConflict implements member.PeopleTx.
+func (tx Tx) AddConflict(ctx context.Context, id member.Identity, otherMemberID string) error {
+	return tx.Run(ctx, "record a conflict", addConflictSQL, id.AppID, id.OpenID, id.MemberID, otherMemberID)
 }

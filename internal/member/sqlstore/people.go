@@ -2,96 +2,90 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 const personSQL = `select created_at from member where member_id = $1 and erased_at = 0`
 
 // Person implements member.Store.
-func (s *Store) Person(ctx context.Context, memberID string) (member.Person, error) {
-	p := member.Person{ID: memberID}
-	var created int64
-	if err := one("look a member up", s.q.QueryRow(ctx, personSQL, memberID).Scan(&created)); err != nil {
+func (s *Store) Person(ctx context.Context, memberID string) (p member.Person, err error) {
+	p.ID = memberID
+	err = sqldb.One("read a member", s.QueryRow(ctx, personSQL, memberID).Scan((*sqldb.Time)(&p.CreatedAt)), member.ErrNotFound)
+	if err != nil {
 		return p, err
 	}
-	p.CreatedAt = when(created)
-	var err error
 	if p.Identities, err = s.Identities(ctx, memberID); err != nil {
 		return p, err
 	}
-	p.Cards, err = s.cardsOf(ctx, memberID)
+	p.Cards, err = sqldb.All(ctx, s, "list cards", ScanCard, allCardsSQL, memberID)
 	return p, err
 }
 
-const allCardsSQL = `select ` + cardColumns + ` from member_card where member_id = $1 order by created_at, card_id, code`
-
-func (s *Store) cardsOf(ctx context.Context, memberID string) ([]member.Card, error) {
-	rs, err := s.q.Query(ctx, allCardsSQL, memberID)
-	return all("list cards", rs, err, scanCard)
-}
+var allCardsSQL = selectCardSQL + `where member_id = $1 order by created_at, card_id, code`
 
 const peopleSQL = `select member_id, created_at from member
 	where erased_at = 0 and (created_at, member_id) < ($1, $2) order by created_at desc, member_id desc limit $3`
 
-// A page's identities and cards are read by its ends, so that a long page needs
-// three queries and not two for each member.
-const (
-	pageSQL = ` x join member m on m.member_id = x.member_id
+func scanPerson(scan sqldb.Scan) (p member.Person, err error) {
+	err = scan(&p.ID, (*sqldb.Time)(&p.CreatedAt))
+	return p, err
+}
+
+// The identities and cards of a page are read by the ends of the page: a page needs
+// three queries, however long it is.
+const pageSQL = ` x join member m on m.member_id = x.member_id
 	where m.erased_at = 0 and (m.created_at, m.member_id) >= ($1, $2) and (m.created_at, m.member_id) <= ($3, $4)`
-	peopleIdentitiesSQL = `select x.app_id, x.openid, x.unionid, x.member_id from identity` + pageSQL + ` order by x.app_id, x.openid`
-	peopleCardsSQL      = `select x.card_id, x.code, x.member_id, x.status, x.bonus, x.balance, x.seq, x.membership_number,
-	x.custom_field1, x.custom_field2, x.custom_field3, x.outer_str, x.issued_at, x.claimed_at, x.activated_at,
-	x.held_at, x.deleted_at, x.outer_at, x.submitted, x.wallet, x.given_from, x.version
-	from member_card` + pageSQL + ` order by x.created_at, x.card_id, x.code`
+
+var (
+	pageIdentitiesSQL = `select ` + IdentityColumns.List("x.") + ` from identity` + pageSQL + ` order by x.app_id, x.openid`
+	pageCardsSQL      = `select ` + CardColumns.List("x.") + ` from member_card` + pageSQL + ` order by x.created_at, x.card_id, x.code`
 )
 
 // People implements member.Store.
 func (s *Store) People(ctx context.Context, after member.Mark, n int) ([]member.Person, error) {
-	from := millis(after.CreatedAt)
+	var from any = sqldb.Time(after.CreatedAt)
 	if after == (member.Mark{}) {
-		from = math.MaxInt64
+		from = int64(math.MaxInt64)
 	}
-	rs, err := s.q.Query(ctx, peopleSQL, from, after.ID, n)
-	people, err := all("list members", rs, err, func(scan func(...any) error) (p member.Person, err error) {
-		var created int64
-		err = scan(&p.ID, &created)
-		p.CreatedAt = when(created)
-		return p, err
-	})
+	people, err := sqldb.All(ctx, s, "list members", scanPerson, peopleSQL, from, after.ID, n)
 	if err != nil || len(people) == 0 {
 		return people, err
 	}
 	last, first := people[len(people)-1], people[0]
-	ends := []any{millis(last.CreatedAt), last.ID, millis(first.CreatedAt), first.ID}
-	at := make(map[string]int, len(people))
-	for i, p := range people {
-		at[p.ID] = i
-	}
-	rs, err = s.q.Query(ctx, peopleIdentitiesSQL, ends...)
-	ids, err := all("list identities", rs, err, scanIdentity)
+	ends := []any{sqldb.Time(last.CreatedAt), last.ID, sqldb.Time(first.CreatedAt), first.ID}
+	ids, err := sqldb.All(ctx, s, "list identities", ScanIdentity, pageIdentitiesSQL, ends...)
 	if err != nil {
 		return nil, err
+	}
+	cards, err := sqldb.All(ctx, s, "list cards", ScanCard, pageCardsSQL, ends...)
+	if err != nil {
+		return nil, err
+	}
+	assign(people, ids, cards)
+	return people, nil
+}
+
+// assign gives each person the identities and cards that are theirs. A member who
+// was added since the page was read is not among people.
+func assign(people []member.Person, ids []member.Identity, cards []member.Card) {
+	at := make(map[string]*member.Person, len(people))
+	for i := range people {
+		at[people[i].ID] = &people[i]
 	}
 	for _, id := range ids {
-		if i, ok := at[id.MemberID]; ok { // not of one who came in between
-			people[i].Identities = append(people[i].Identities, id)
+		if p := at[id.MemberID]; p != nil {
+			p.Identities = append(p.Identities, id)
 		}
-	}
-	rs, err = s.q.Query(ctx, peopleCardsSQL, ends...)
-	cards, err := all("list cards", rs, err, scanCard)
-	if err != nil {
-		return nil, err
 	}
 	for _, c := range cards {
-		if i, ok := at[c.MemberID]; ok {
-			people[i].Cards = append(people[i].Cards, c)
+		if p := at[c.MemberID]; p != nil {
+			p.Cards = append(p.Cards, c)
 		}
 	}
-	return people, nil
 }
 
 // Each part has an index of its own.
@@ -106,17 +100,13 @@ const findSQL = `select f.member_id from (
 	) f join member m on m.member_id = f.member_id where m.erased_at = 0
 	order by m.created_at desc, f.member_id limit $4`
 
-// Find implements member.Store. Two hashes of a phone number, by the key in use
-// and the one before it, cost one query; older keys one more for each two.
+// Find implements member.Store. Two hashes of a phone number, by the present key
+// and the one before, cost one query; older keys cost one more for each two.
 func (s *Store) Find(ctx context.Context, key string, phones []string, n int) (ids []string, err error) {
 	for first := true; (first || len(phones) > 0) && len(ids) < n; first = false {
 		var two [2]string
 		phones = phones[copy(two[:], phones):]
-		rs, err := s.q.Query(ctx, findSQL, key, two[0], two[1], n)
-		some, err := all("find members", rs, err, func(scan func(...any) error) (id string, err error) {
-			err = scan(&id)
-			return id, err
-		})
+		some, err := sqldb.All(ctx, s, "find members", sqldb.Text, findSQL, key, two[0], two[1], n)
 		if err != nil {
 			return nil, err
 		}
@@ -132,17 +122,15 @@ func (s *Store) Find(ctx context.Context, key string, phones []string, n int) (i
 const erasedSQL = `select count(*) from member_card c join member m on m.member_id = c.member_id
 	where c.card_id = $1 and c.code = $2 and m.erased_at > 0`
 
-func (r rows) Erased(ctx context.Context, cardID, code string) (bool, error) {
-	var n int
-	if err := r.q.QueryRow(ctx, erasedSQL, cardID, code).Scan(&n); err != nil {
-		return false, fmt.Errorf("look a card up: %w", err)
-	}
-	return n > 0, nil
+// Erased implements member.Reader.
+func (tx Tx) Erased(ctx context.Context, cardID, code string) (bool, error) {
+	return tx.Any(ctx, "look for an erased member", erasedSQL, cardID, code)
 }
 
-// What is deleted of a person, $1, in an order in which each step still finds
-// what it needs. An event keeps its dedupe key, so that a late delivery is
-// still a repeat.
+// eraseSQL deletes what is known of a member, $1, in an order in which each
+// statement still finds what it needs. An event keeps its dedupe key, so that a late
+// delivery is still a repeat, and a form keeps the hash of its ticket, so that the
+// ticket is not used again. TestErase_DecidesAboutEveryColumn lists every column.
 var eraseSQL = []string{
 	`delete from outbox where outbox_id in (select o.outbox_id from event v
 		join outbox o on o.card_id = v.card_id and o.code = v.code and o.kind = 'apply_event' and o.payload = v.dedupe_key
@@ -150,7 +138,6 @@ var eraseSQL = []string{
 	`delete from outbox where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
 	`update event set openid = '', fields = '{}' where openid in (select openid from identity where member_id = $1)`,
 	`update event set openid = '', fields = '{}' where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
-	// The hash of a ticket stays, so that it serves nobody else.
 	`update form set sealed = '', phone = '' where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
 	`delete from identity_conflict where member_id = $1 or other_member_id = $1
 		or openid in (select openid from identity where member_id = $1)`,
@@ -158,23 +145,24 @@ var eraseSQL = []string{
 }
 
 const (
-	addHeirSQL  = `insert into member (member_id, created_at, erased_at) values ($1, now_ms(), now_ms())`
-	bequeathSQL = `update member_card set member_id = $2, status = case status when 'gifted' then 'gifted' else 'unavailable' end,
+	addAnonymousSQL = `insert into member (member_id, created_at, erased_at) values ($1, now_ms(), now_ms())`
+	anonymizeSQL    = `update member_card set member_id = $2, status = case status when 'gifted' then 'gifted' else 'unavailable' end,
 	custom_field1 = '', custom_field2 = '', custom_field3 = '', wallet = '', version = version + 1 where member_id = $1`
 )
 
-func (r rows) Erase(ctx context.Context, memberID, heir string) error {
+// Erase implements member.PeopleTx.
+func (tx Tx) Erase(ctx context.Context, memberID, anonymousID string) error {
 	const what = "erase a member"
-	for _, step := range eraseSQL {
-		if err := r.exec(ctx, what, step, memberID); err != nil {
+	for _, statement := range eraseSQL {
+		if err := tx.Run(ctx, what, statement, memberID); err != nil {
 			return err
 		}
 	}
-	if err := r.exec(ctx, what, addHeirSQL, heir); err != nil {
+	if err := tx.Run(ctx, what, addAnonymousSQL, anonymousID); err != nil {
 		return err
 	}
-	if err := r.exec(ctx, what, bequeathSQL, memberID, heir); err != nil {
+	if err := tx.Run(ctx, what, anonymizeSQL, memberID, anonymousID); err != nil {
 		return err
 	}
-	return r.DeleteMember(ctx, memberID)
+	return tx.DeleteMember(ctx, memberID)
 }

@@ -1,0 +1,259 @@
+// Package cardsynctest is the conformance suite of cardsync.Store: what package
+// cardsync relies on, whatever the database behind it.
+package cardsynctest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/ledger"
+	"github.com/addcard/addcard/internal/member"
+)
+
+// Run runs the suite. open returns a fresh, empty store for each test.
+func Run(t *testing.T, open func(t *testing.T) cardsync.Store) {
+	for name, test := range map[string]func(*testing.T, cardsync.Store){
+		"cards become due to be checked":                 cardsDue,
+		"wallets become due to be checked":               walletsDue,
+		"a check is due after ever longer":               checkedLater,
+		"a drift is recorded only of a modified card":    driftRecorded,
+		"one of many callers starts a job":               jobs,
+		"16 callers at once: one starts the job":         oneStarts,
+		"a changed card is due soon, not at once":        dueSoon,
+		"a transaction changes members and ledgers, too": oneTransaction,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}
+
+const (
+	app      = "wxapp"
+	official = "wxofficial"
+)
+
+func write(t *testing.T, s cardsync.Store, fn func(ctx context.Context, tx cardsync.Tx) error) {
+	t.Helper()
+	if err := s.Write(t.Context(), fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// addMember adds member m1 with the openid open-m1.
+func addMember(t *testing.T, s cardsync.Store) {
+	t.Helper()
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+		if err := tx.AddMember(ctx, "m1"); err != nil {
+			return err
+		}
+		_, err := tx.AddIdentity(ctx, member.Identity{AppID: app, OpenID: "open-m1", MemberID: "m1"})
+		return err
+	})
+}
+
+func addCard(t *testing.T, s cardsync.Store, code string, status member.Status) {
+	t.Helper()
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+		_, err := tx.AddCard(ctx, member.Card{CardID: "c1", Code: code, MemberID: "m1", Status: status})
+		return err
+	})
+}
+
+// holder adds a member and the active card c1/A1 in that member's wallet.
+func holder(t *testing.T, s cardsync.Store) {
+	t.Helper()
+	addMember(t, s)
+	addCard(t, s, "A1", member.Active)
+}
+
+var errUndo = errors.New("undo this")
+
+func oneTransaction(t *testing.T, s cardsync.Store) {
+	holder(t, s)
+	err := s.Write(t.Context(), func(ctx context.Context, tx cardsync.Tx) error {
+		if err := ledger.Add(ctx, tx, "c1", "A1", ledger.Booking{AddBonus: 5}, "", false); err != nil {
+			return err
+		}
+		if err := tx.MarkModified(ctx, "c1", "A1"); err != nil {
+			return err
+		}
+		return errUndo
+	})
+	c, unread := s.Card(t.Context(), "c1", "A1")
+	if !errors.Is(err, errUndo) || unread != nil || c.Bonus != 0 || due(t, s)["A1"] {
+		t.Errorf("got %v, and the card %+v, %v", err, c, unread)
+	}
+}
+
+func due(t *testing.T, s cardsync.Store) map[string]bool {
+	t.Helper()
+	cards, err := s.CardsDue(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := map[string]bool{}
+	for _, c := range cards {
+		codes[c.Code] = true
+	}
+	return codes
+}
+
+func markModified(t *testing.T, s cardsync.Store, code string) {
+	t.Helper()
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error { return tx.MarkModified(ctx, "c1", code) })
+}
+
+func cardsDue(t *testing.T, s cardsync.Store) {
+	addMember(t, s)
+	for _, status := range []member.Status{member.Issued, member.Claimed, member.Active, member.Deleted, member.Gifted, member.Unavailable} {
+		addCard(t, s, string(status), status)
+	}
+	if got := due(t, s); len(got) != 0 {
+		t.Errorf("new cards: %v", got)
+	}
+	for _, status := range []member.Status{member.Issued, member.Claimed, member.Active, member.Deleted, member.Gifted, member.Unavailable} {
+		markModified(t, s, string(status))
+	}
+	if got := due(t, s); len(got) != 4 || got["gifted"] || got["unavailable"] {
+		t.Errorf("got %v, want those that have not ended", got)
+	}
+	if cards, err := s.CardsDue(t.Context(), 2); len(cards) != 2 || err != nil {
+		t.Errorf("two of them: %v, %v", cards, err)
+	}
+}
+
+func walletsDue(t *testing.T, s cardsync.Store) {
+	addMember(t, s)
+	id := member.Identity{AppID: app, OpenID: "open-m1"}
+	if got, err := s.WalletsDue(t.Context(), app, 9); len(got) != 0 || err != nil {
+		t.Errorf("new: %v, %v", got, err)
+	}
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+		return tx.WalletChecked(ctx, id, time.Millisecond, time.Hour)
+	})
+	eventuallyDue(t, func() bool {
+		got, err := s.WalletsDue(t.Context(), app, 9)
+		return err == nil && len(got) == 1 && got[0].OpenID == "open-m1" && got[0].MemberID == "m1"
+	})
+	if got, err := s.WalletsDue(t.Context(), official, 9); len(got) != 0 || err != nil {
+		t.Errorf("another app's: %v, %v", got, err)
+	}
+}
+
+func eventuallyDue(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing became due within 10 s")
+		}
+	}
+}
+
+func checkedLater(t *testing.T, s cardsync.Store) {
+	holder(t, s)
+	check := func(least, most time.Duration) {
+		write(t, s, func(ctx context.Context, tx cardsync.Tx) error { return tx.Checked(ctx, "c1", "A1", least, most) })
+	}
+	check(5*time.Millisecond, time.Hour)
+	eventuallyDue(t, func() bool { return due(t, s)["A1"] })
+	check(5*time.Millisecond, 10*time.Millisecond) // 10
+	eventuallyDue(t, func() bool { return due(t, s)["A1"] })
+	check(time.Millisecond, 10*time.Millisecond) // not 20
+	eventuallyDue(t, func() bool { return due(t, s)["A1"] })
+	check(time.Hour, 2*time.Hour)
+	if got := due(t, s); got["A1"] {
+		t.Error("due at once")
+	}
+}
+
+func dueSoon(t *testing.T, s cardsync.Store) {
+	holder(t, s)
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+		return tx.CheckSoon(ctx, "c1", "A1", time.Millisecond)
+	})
+	eventuallyDue(t, func() bool { return due(t, s)["A1"] })
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error { return tx.CheckSoon(ctx, "c1", "A1", time.Hour) })
+	if !due(t, s)["A1"] {
+		t.Error("what was due is not any more")
+	}
+}
+
+func driftRecorded(t *testing.T, s cardsync.Store) {
+	holder(t, s)
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+		return ledger.Add(ctx, tx, "c1", "A1", ledger.Booking{AddBonus: 5, AddBalance: 6}, "", false)
+	})
+	record := func(bonus int64, want bool) {
+		t.Helper()
+		write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+			got, err := tx.RecordDrift(ctx, "c1", "A1", bonus, 8)
+			if got != want {
+				t.Errorf("recorded: %v, want %v", got, want)
+			}
+			return err
+		})
+	}
+	record(7, false)
+	if d, err := s.DriftOf(t.Context(), "c1", "A1"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("got %+v, %v", d, err)
+	}
+	markModified(t, s, "A1")
+	record(7, true)
+	first, err := s.DriftOf(t.Context(), "c1", "A1")
+	want := cardsync.Drift{CardID: "c1", Code: "A1", Bonus: 5, Balance: 6, FaceBonus: 7, FaceBalance: 8, SeenAt: first.SeenAt}
+	if first != want || first.SeenAt.IsZero() || err != nil {
+		t.Errorf("got %+v, %v, want %+v", first, err, want)
+	}
+	record(9, true)
+	list, err := s.Drifts(t.Context(), 9)
+	if len(list) != 1 || list[0].FaceBonus != 9 || list[0].SeenAt != first.SeenAt || err != nil {
+		t.Errorf("listed: %+v, %v", list, err)
+	}
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error { return tx.ClearDrift(ctx, "c1", "A1") })
+	record(9, false)
+	if list, err := s.Drifts(t.Context(), 9); len(list) != 0 || err != nil {
+		t.Errorf("afterwards: %+v, %v", list, err)
+	}
+}
+
+func jobs(t *testing.T, s cardsync.Store) {
+	for i, want := range []bool{true, false, false} {
+		if got, err := s.StartJob(t.Context(), "job", time.Hour); got != want || err != nil {
+			t.Errorf("call %d: got %v, %v, want %v", i, got, err, want)
+		}
+	}
+	if got, err := s.StartJob(t.Context(), "another", time.Hour); !got || err != nil {
+		t.Errorf("another job: %v, %v", got, err)
+	}
+	eventuallyDue(t, func() bool {
+		got, err := s.StartJob(t.Context(), "job", time.Millisecond)
+		return got && err == nil
+	})
+}
+
+func oneStarts(t *testing.T, s cardsync.Store) {
+	var started atomic.Int64
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			mine, err := s.StartJob(t.Context(), "job", time.Hour)
+			if err != nil {
+				t.Error(err)
+			}
+			if mine {
+				started.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := started.Load(); n != 1 {
+		t.Errorf("%d started the job, want one", n)
+	}
+}

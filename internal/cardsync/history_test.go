@@ -1,0 +1,192 @@
+package cardsync_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// history makes up what happened to three people, who are bound by unionids,
+// and says how it must end. Everything it makes up, WeChat could have done.
+type history struct {
+	rt      *rapid.T
+	second  int
+	copies  []*copyOf
+	early   []step
+	steps   []step
+	wallet  map[string]string
+	issued  map[string]string // person → code
+	touched map[string]bool   // people of whom something is known
+}
+
+// copyOf is one code, and who has it.
+type copyOf struct {
+	name, owner string
+	status      string
+	outer       string
+}
+
+var (
+	miniOf  = map[string]string{"1": "ming", "2": "hong", "3": "lei"}
+	persons = []string{"1", "2", "3"}
+)
+
+func newHistory(rt *rapid.T) *history {
+	h := &history{rt: rt, wallet: map[string]string{}, issued: map[string]string{}, touched: map[string]bool{}}
+	for range rapid.IntRange(2, 7).Draw(rt, "happenings") {
+		h.second += rapid.IntRange(0, 1).Draw(rt, "seconds later")
+		who := rapid.SampledFrom(persons).Draw(rt, "who")
+		rapid.SampledFrom([]func(string){h.asks, h.asks, h.scans, h.drops, h.restores, h.gives}).Draw(rt, "what")(who)
+	}
+	return h
+}
+
+// asks: who logs in and asks for a card, which somebody takes.
+func (h *history) asks(who string) {
+	if h.issued[who] != "" {
+		return
+	}
+	name := "c" + who
+	h.issued[who] = name
+	h.touched[who] = true
+	h.early = append(h.early, login(miniOf[who], "u"+who), issue(miniOf[who], "push", name))
+	if taker := rapid.SampledFrom(append(slices.Clone(persons), who, who)).Draw(h.rt, "taker"); taker != who {
+		h.take(taker, name, "forwarded")
+		h.steps = append(h.steps, claim(miniOf[who], "push", name)) // a liar
+		return
+	}
+	h.take(who, name, "home")
+	if rapid.Bool().Draw(h.rt, "claims") {
+		h.steps = append(h.steps, claim(miniOf[who], "push", name))
+	}
+}
+
+// scans: who takes a card from a QR code, and may post it, as others may.
+func (h *history) scans(who string) {
+	name := fmt.Sprint("s", len(h.copies))
+	h.take(who, name, "qr")
+	if poster := rapid.SampledFrom(append(slices.Clone(persons), who)).Draw(h.rt, "poster"); h.touched[poster] && h.issued[poster] != "" {
+		h.steps = append(h.steps, prove(miniOf[poster], "push", name, "O"+who))
+	}
+}
+
+func (h *history) take(who, name, outer string) *copyOf {
+	c := &copyOf{name: name, owner: who, status: "active", outer: outer}
+	h.copies = append(h.copies, c)
+	h.tell(c, ev{name: taken, outer: outer, union: "u" + who})
+	return c
+}
+
+func (h *history) tell(c *copyOf, e ev) {
+	h.touched[c.owner] = true
+	e.openID, e.cardID, e.code, e.second = "O"+c.owner, "push", c.name, h.second
+	h.steps = append(h.steps, event(e))
+}
+
+func (h *history) drops(who string) {
+	if c := h.one(who, "active"); c != nil {
+		c.status, h.wallet[c.name] = "deleted", "DELETE"
+		h.second++ // WeChat's seconds tell no more
+		h.tell(c, ev{name: dropped})
+	}
+}
+
+func (h *history) restores(who string) {
+	if c := h.one(who, "deleted"); c != nil {
+		c.status = "active"
+		delete(h.wallet, c.name)
+		h.second++
+		h.tell(c, ev{name: taken, restored: true, union: "u" + who})
+	}
+}
+
+func (h *history) gives(who string) {
+	c := h.one(who, "active")
+	if c == nil {
+		return
+	}
+	friend := rapid.SampledFrom(slices.DeleteFunc(slices.Clone(persons), func(p string) bool { return p == who })).Draw(h.rt, "friend")
+	c.status, h.wallet[c.name] = "gifted", "GIFT_SUCC"
+	h.second++
+	h.tell(c, ev{name: gifting, friend: "O" + friend})
+	g := &copyOf{name: fmt.Sprint("g", len(h.copies)), owner: friend, status: "active"}
+	h.copies = append(h.copies, g)
+	h.tell(g, ev{name: taken, oldCode: c.name, friend: "O" + who, union: "u" + friend})
+}
+
+// one is a copy of that status that who has.
+func (h *history) one(who, status string) *copyOf {
+	for _, c := range h.copies {
+		if c.owner == who && c.status == status {
+			return c
+		}
+	}
+	return nil
+}
+
+// want is the picture in the end. Whoever logged in or took a card is known;
+// a forwarded code is no trace of its first owner but the login.
+func (h *history) want() string {
+	p := &picture{}
+	for _, who := range persons {
+		name := "O" + who
+		if h.issued[who] != "" {
+			name = miniOf[who]
+			if h.met(who) {
+				name += "+O" + who
+			}
+		}
+		if h.issued[who] != "" || h.met(who) {
+			p.members = append(p.members, name)
+		}
+		for _, c := range h.copies {
+			if c.owner != who {
+				continue
+			}
+			line := "push/" + c.name + " " + c.status
+			if c.outer != "" {
+				line += " " + c.outer
+			}
+			p.cards = append(p.cards, line+" of "+name)
+		}
+	}
+	return p.String()
+}
+
+// met tells whether who ever had a card.
+func (h *history) met(who string) bool {
+	return slices.ContainsFunc(h.copies, func(c *copyOf) bool { return c.owner == who })
+}
+
+// Any history, heard in any order and with repetitions, ends as it ended.
+func TestLife_any_history_ends_as_it_ended(t *testing.T) {
+	t.Parallel()
+	for i := range 4 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			bubble(t, func(w *world) {
+				run := 0
+				rapid.Check(w, func(rt *rapid.T) {
+					run++
+					w.replay(rt, newHistory(rt), fmt.Sprintf("%d ", run))
+				})
+			})
+		})
+	}
+}
+
+func (w *world) replay(rt *rapid.T, h *history, prefix string) {
+	if len(h.steps) == 0 {
+		rt.Skip("nothing happened")
+	}
+	p := w.play(prefix)
+	steps := rapid.Permutation(repeated(rt, h.steps)).Draw(rt, "order")
+	p.early(rt, h.early)
+	for name, status := range h.wallet {
+		p.wechat.set(p.code(name), status)
+	}
+	if got, want := p.tell(rt, steps, nil), h.want(); got != want {
+		rt.Fatalf("got\n%s\nwant\n%s", got, want)
+	}
+}

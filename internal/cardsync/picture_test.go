@@ -1,0 +1,88 @@
+package cardsync_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"pgregory.net/rapid"
+
+	"github.com/addcard/addcard/internal/member"
+)
+
+// cast is everybody who may be in a story, in both apps.
+var cast = []struct{ app, name string }{
+	{mini, "ming"}, {mini, "hong"}, {mini, "lei"}, {official, "O1"}, {official, "O2"}, {official, "O3"},
+}
+
+// picture is what is known in the end: the cards of each member, as the member
+// sees them, and who is one member.
+type picture struct{ cards, members []string }
+
+func (p *picture) String() string {
+	slices.Sort(p.cards)
+	slices.Sort(p.members)
+	return strings.Join(append(p.cards, strings.Join(p.members, ", ")), "\n")
+}
+
+// picture draws what is in the database.
+func (p *play) picture(rt *rapid.T) string {
+	people := map[string][]string{} // member → names
+	for _, who := range cast {
+		id, err := p.store.Identity(p.Context(), who.app, p.name(who.name))
+		switch {
+		case errors.Is(err, member.ErrNotFound):
+			continue
+		case err != nil:
+			rt.Fatal(err)
+		}
+		people[id.MemberID] = append(people[id.MemberID], who.name)
+	}
+	seen := &picture{}
+	for id, names := range people {
+		who := strings.Join(names, "+")
+		seen.members = append(seen.members, who)
+		held, err := p.store.Cards(p.Context(), id)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, c := range held {
+			seen.cards = append(seen.cards, p.line(c)+" of "+who)
+			p.check(rt, c)
+		}
+	}
+	return seen.String()
+}
+
+func (p *play) line(c member.Card) string {
+	name := strings.TrimPrefix(c.Code, p.prefix)
+	for n, code := range p.codes {
+		if code == c.Code {
+			name = n
+		}
+	}
+	line := fmt.Sprintf("%s/%s %s", strings.TrimSuffix(c.CardID, "-"+p.prefix), name, c.Status)
+	if c.OuterStr != "" {
+		line += " " + c.OuterStr
+	}
+	if c.Bonus != 0 || c.Balance != 0 {
+		line += fmt.Sprintf(" %d points %d fen %s", c.Bonus, c.Balance, c.Fields[1])
+	}
+	return line
+}
+
+// check holds what package member builds on: a card whose wallet is known is
+// held by whoever has that openid.
+func (p *play) check(rt *rapid.T, c member.Card) {
+	if n := p.wechat.activated[c.Code]; n > 1 {
+		rt.Fatalf("card %s was activated %d times", c.Code, n)
+	}
+	if c.Life.Wallet == "" {
+		return
+	}
+	id, err := p.store.Identity(p.Context(), official, c.Life.Wallet)
+	if err != nil || id.MemberID != c.MemberID {
+		rt.Fatalf("card %s is in the wallet of %s, member %s, %v, but held by member %s", c.Code, c.Life.Wallet, id.MemberID, err, c.MemberID)
+	}
+}

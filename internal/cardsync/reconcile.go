@@ -1,0 +1,290 @@
+package cardsync
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/addcard/addcard/internal/ledger"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
+)
+
+const (
+	// checksPerRound and roundInterval are the budget of all replicas together:
+	// 43,200 calls a day. WeChat names no quota for these calls; similar calls have
+	// a million.
+	checksPerRound = 30
+	roundInterval  = time.Minute
+	// walletsPerRound is how much of it may go into wallets, to look for unknown
+	// cards.
+	walletsPerRound = checksPerRound / 3
+	// longestWait is the longest wait between two checks of a card that does not
+	// change, longestIssuedWait that of a code that is not taken.
+	longestWait       = 7 * 24 * time.Hour
+	longestIssuedWait = 4 * longestWait
+	// sumInterval is how often the whole ledger is added up.
+	sumInterval = 24 * time.Hour
+	// maxUnbalanced bounds how many unbalanced cards are counted.
+	maxUnbalanced = 1000
+)
+
+// The outcomes of comparing a card with WeChat, as Observer.Checked gets them.
+const (
+	outcomeEqual     = "equal"
+	outcomeRepaired  = "repaired" // the face will be set right
+	outcomeDrift     = "drift"    // see Drift
+	outcomeRefreshed = "looked"   // the state differs; a message will refresh the card
+	outcomeFound     = "found"    // a claim whose event was lost
+	outcomeAbsent    = "absent"   // it is in no wallet
+	outcomeBusy      = "busy"     // a message waits for the card
+	outcomeChanged   = "changed"  // while it was compared
+)
+
+// Drift is a card whose figures WeChat has changed by itself, by a bonus_rule for
+// instance, so that its face differs from the ledger. Only the operator can tell which
+// is right, so such a card is not repaired.
+type Drift struct {
+	CardID, Code   string
+	Bonus, Balance int64 // of the ledger
+	FaceBonus      int64
+	FaceBalance    int64
+	SeenAt         time.Time
+}
+
+// Drifts lists up to n drifts, the longest known first.
+func (s *Service) Drifts(ctx context.Context, n int) ([]Drift, error) { return s.store.Drifts(ctx, n) }
+
+// DriftOf returns the drift of a card, or member.ErrNotFound if none is known.
+func (s *Service) DriftOf(ctx context.Context, cardID, code string) (Drift, error) {
+	return s.store.DriftOf(ctx, cardID, code)
+}
+
+// Reconciler compares cards with WeChat, a few at a time: those that changed lately
+// often, others rarely. It finds cards whose events were lost and sets faces right
+// without a notification. It never changes a ledger. Any number of replicas may run
+// one; together they keep to one budget of calls.
+type Reconciler struct {
+	*Service
+	wallets  Wallets
+	ledger   *ledger.Service
+	official string // AppID of the Official Account
+	wake     func()
+	log      *slog.Logger
+	observer Observer
+}
+
+// Observer observes a Reconciler. Both functions must be safe for concurrent use.
+type Observer struct {
+	// Checked gets the outcome of each comparison: equal, repaired, drift, looked,
+	// found, absent, busy or changed.
+	Checked func(outcome string)
+	// Unbalanced gets the number of cards whose totals are not the sum of their
+	// ledger; 1000 is that many or more.
+	Unbalanced func(cards int)
+}
+
+// NewReconciler returns a Reconciler of the wallets of the Official Account's AppID.
+// It calls wake after it has enqueued messages.
+func (s *Service) NewReconciler(wallets Wallets, ledger *ledger.Service, official string, wake func(), log *slog.Logger, o Observer) *Reconciler {
+	return &Reconciler{s, wallets, ledger, official, wake, log, o}
+}
+
+// Run reconciles until ctx ends. It blocks, at the end until the call under way is
+// over.
+func (r *Reconciler) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause := roundInterval/4 + rand.N(roundInterval/4)
+		if err := r.runJobs(ctx); err != nil && ctx.Err() == nil {
+			wait, _ := outbox.BackOff(6, err)
+			pause = max(wait, roundInterval)
+			r.log.WarnContext(ctx, "reconcile: round failed; will continue", "in", pause, "error", err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// runJobs does the jobs that are due and that no other replica does.
+func (r *Reconciler) runJobs(ctx context.Context) error {
+	mine, err := r.store.StartJob(ctx, "add up the ledger", sumInterval)
+	if mine && err == nil {
+		err = r.addUp(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if mine, err = r.store.StartJob(ctx, "reconcile", roundInterval); err == nil && mine {
+		err = r.round(ctx)
+	}
+	return err
+}
+
+func (r *Reconciler) addUp(ctx context.Context) error {
+	wrong, err := r.ledger.Unbalanced(ctx, maxUnbalanced)
+	if err != nil {
+		return err
+	}
+	r.observer.Unbalanced(len(wrong))
+	if n := len(wrong); n > 0 {
+		r.log.ErrorContext(ctx, "ledger: totals are not the sum of the entries; run `server check`", "cards", n)
+	}
+	return nil
+}
+
+// round spends the budget on the wallets and cards that are longest due.
+func (r *Reconciler) round(ctx context.Context) error {
+	wallets, err := r.store.WalletsDue(ctx, r.official, walletsPerRound)
+	for _, id := range wallets {
+		if err == nil {
+			err = r.checkWallet(ctx, id)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	cards, err := r.store.CardsDue(ctx, checksPerRound-len(wallets))
+	for _, c := range cards {
+		if err == nil {
+			err = r.checkCard(ctx, c)
+		}
+	}
+	r.wake()
+	return err
+}
+
+// checkWallet looks for cards whose events were lost, under codes that WeChat chose.
+func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error {
+	keys, err := r.wallets.CardsOf(ctx, id.OpenID)
+	if err != nil && !isRefusal(err) {
+		return err
+	}
+	for _, key := range keys {
+		c, err := r.store.Card(ctx, key.CardID, key.Code)
+		switch {
+		case errors.Is(err, member.ErrNotFound), err == nil && c.Status == member.Issued:
+			err = r.members.RecordFound(ctx, key.CardID, key.Code, id.OpenID, "")
+		case err == nil && c.Status == member.Deleted:
+			err = r.enqueueRefresh(ctx, key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return r.write(ctx, func(ctx context.Context, tx Tx) error {
+		return tx.WalletChecked(ctx, id, member.FirstCheck, longestWait)
+	})
+}
+
+func (r *Reconciler) checkCard(ctx context.Context, c member.Card) error {
+	outcome, err := r.compare(ctx, c)
+	if isRefusal(err) {
+		outcome, err = outcomeAbsent, nil
+	}
+	if err != nil {
+		return err
+	}
+	r.observer.Checked(outcome)
+	longest := longestWait
+	if c.Status == member.Issued {
+		longest = longestIssuedWait
+	}
+	return r.write(ctx, func(ctx context.Context, tx Tx) error {
+		return tx.Checked(ctx, c.CardID, c.Code, member.FirstCheck, longest)
+	})
+}
+
+func (r *Reconciler) compare(ctx context.Context, c member.Card) (outcome string, err error) {
+	if c.Status == member.Issued {
+		openID, outerStr, err := r.wallets.Holder(ctx, c.CardID, c.Code)
+		if err != nil || openID == "" {
+			return outcomeAbsent, err
+		}
+		return outcomeFound, r.members.RecordFound(ctx, c.CardID, c.Code, openID, outerStr)
+	}
+	info, err := r.wallets.CardInfo(ctx, c.CardID, c.Code)
+	if err != nil {
+		return "", err
+	}
+	seen := c
+	seen.ApplyInfo(info, time.Now())
+	if seen.Status != c.Status || seen.ActivatedAt.IsZero() != c.ActivatedAt.IsZero() {
+		return outcomeRefreshed, r.enqueueRefresh(ctx, Key{c.CardID, c.Code})
+	}
+	return r.compareTotals(ctx, c, info)
+}
+
+// isRefusal reports whether WeChat refuses the call for this code, now and later.
+func isRefusal(err error) bool {
+	_, quota := outbox.RetryAfter(err)
+	return err != nil && !quota && !outbox.Permanent(err) && !outbox.Temporary(err)
+}
+
+// compareTotals makes the face show what the ledger says, unless a message waits that
+// will, or WeChat has modified the card by itself.
+func (r *Reconciler) compareTotals(ctx context.Context, seen member.Card, info member.CardInfo) (outcome string, err error) {
+	err = r.write(ctx, func(ctx context.Context, tx Tx) error {
+		c, err := tx.Card(ctx, seen.CardID, seen.Code)
+		if err != nil {
+			return err
+		}
+		waiting, err := tx.HasWaiting(ctx, c.CardID, c.Code)
+		switch {
+		case err != nil:
+			return err
+		case c.Life.Version != seen.Life.Version || c.Seq != seen.Seq:
+			outcome = outcomeChanged
+			return nil
+		case waiting:
+			outcome = outcomeBusy
+			return nil
+		case c.Status != member.Active || says(info.Bonus, c.Bonus) && says(info.Balance, c.Balance):
+			outcome = outcomeEqual
+			return tx.ClearDrift(ctx, c.CardID, c.Code)
+		}
+		outcome, err = repairOrRecord(ctx, tx, c, info)
+		return err
+	})
+	if outcome == outcomeDrift || outcome == outcomeRepaired {
+		r.log.WarnContext(ctx, "reconcile: the card's face differs from its ledger", "card_id", seen.CardID, "outcome", outcome)
+	}
+	return outcome, err
+}
+
+// repairOrRecord records the drift of a card that WeChat modified, and repairs the
+// face of any other.
+func repairOrRecord(ctx context.Context, tx Tx, c member.Card, info member.CardInfo) (outcome string, err error) {
+	drift, err := tx.RecordDrift(ctx, c.CardID, c.Code, or(info.Bonus, c.Bonus), or(info.Balance, c.Balance))
+	if err != nil || drift {
+		return outcomeDrift, err
+	}
+	if err := member.Save(ctx, tx, c); err != nil {
+		return outcomeRepaired, err
+	}
+	return outcomeRepaired, member.AddPending(ctx, tx, c, ledger.PendingTotals)
+}
+
+// says reports whether a figure is n, or is not said.
+func says(figure *int64, n int64) bool { return or(figure, n) == n }
+
+// or returns the figure, or n if it is not said.
+func or(figure *int64, n int64) int64 {
+	if figure != nil {
+		return *figure
+	}
+	return n
+}
+
+// enqueueRefresh has the outbox refresh a card.
+func (r *Reconciler) enqueueRefresh(ctx context.Context, key Key) error {
+	return r.write(ctx, func(ctx context.Context, tx Tx) error {
+		if err := tx.Touch(ctx, key.CardID, key.Code); err != nil {
+			return err
+		}
+		return tx.Enqueue(ctx, outbox.Message{CardID: key.CardID, Code: key.Code, Kind: member.KindRefresh})
+	})
+}

@@ -1,0 +1,100 @@
+package cardsync
+
+import (
+	"context"
+
+	"golang.org/x/time/rate"
+
+	"github.com/addcard/addcard/internal/member"
+)
+
+// WeChat is what the outbox handlers call. The methods of an error say what it means:
+//
+//	Temporary() bool                    // the same call may succeed later
+//	Permanent() bool                    // the call fails until an operator changes the account
+//	RetryAfter() (time.Duration, bool)  // the call fails until that time is over
+//	NotDelivered() bool                 // the code is not in a wallet, or not yet
+//
+// An error without them is treated as temporary. The calls return soon after their
+// ctx ends.
+type WeChat interface {
+	// Activate makes the card active.
+	Activate(ctx context.Context, a Activation) error
+	// CardInfo reads the card.
+	CardInfo(ctx context.Context, cardID, code string) (member.CardInfo, error)
+	// Update changes what the holder of an active card sees.
+	Update(ctx context.Context, u Update) error
+}
+
+// Activation is what a card is activated with. A zero Grant is not sent.
+type Activation struct {
+	CardID, Code     string
+	MembershipNumber string
+	Grant            member.InitialGrant
+}
+
+// Update changes the face of a card: both totals, or neither, and the custom fields
+// that are not nil.
+type Update struct {
+	CardID, Code   string
+	Bonus, Balance *Change
+	Fields         [3]*string
+	NotifyFields   [3]bool
+}
+
+// Change is a new total of points, or of fen (分), and the message about it: how much
+// was added, and why.
+type Change struct {
+	Total, Add int64
+	Record     string
+	Notify     bool
+}
+
+// Key names one member card.
+type Key struct{ CardID, Code string }
+
+// Wallets is what the Reconciler calls. Its errors have the methods that those of
+// WeChat have.
+type Wallets interface {
+	// CardInfo reads the card.
+	CardInfo(ctx context.Context, cardID, code string) (member.CardInfo, error)
+	// Holder returns the Official Account's openid in whose wallet a code is, and
+	// the outer_str with which it was taken.
+	Holder(ctx context.Context, cardID, code string) (openID, outerStr string, err error)
+	// CardsOf lists the cards in the wallet of an Official Account's openid.
+	CardsOf(ctx context.Context, openID string) ([]Key, error)
+}
+
+// callsPerSecond bounds the calls that one replica makes for its outbox. WeChat names
+// no limit per second; a shop that credits all members at once must not find out
+// what it is, nor slow down its own logins.
+const callsPerSecond = 200
+
+// limited is WeChat, called at most callsPerSecond times a second.
+type limited struct {
+	wechat  WeChat
+	limiter *rate.Limiter
+}
+
+func limit(w WeChat) limited { return limited{w, rate.NewLimiter(callsPerSecond, callsPerSecond)} }
+
+func (l limited) Activate(ctx context.Context, a Activation) error {
+	if err := l.limiter.Wait(ctx); err != nil {
+		return err
+	}
+	return l.wechat.Activate(ctx, a)
+}
+
+func (l limited) CardInfo(ctx context.Context, cardID, code string) (member.CardInfo, error) {
+	if err := l.limiter.Wait(ctx); err != nil {
+		return member.CardInfo{}, err
+	}
+	return l.wechat.CardInfo(ctx, cardID, code)
+}
+
+func (l limited) Update(ctx context.Context, u Update) error {
+	if err := l.limiter.Wait(ctx); err != nil {
+		return err
+	}
+	return l.wechat.Update(ctx, u)
+}

@@ -1,0 +1,218 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+const (
+	// MaxAdd bounds what one entry adds or takes away.
+	MaxAdd = 1_000_000_000_000
+	// MaxTotal is the largest total: every JSON reader represents it exactly.
+	MaxTotal = 1<<53 - 1
+	// MaxRecord is how many bytes WeChat takes as the text of a change.
+	MaxRecord = 42
+)
+
+// Booking is what an entry adds: points and fen (分), negative to take away, the
+// texts that the holder reads about it, and whether WeChat notifies the holder.
+// One that reverses another entry gets its amounts from that entry.
+type Booking struct {
+	AddBonus, AddBalance       int64
+	RecordBonus, RecordBalance string
+	NotifyBonus, NotifyBalance bool
+	Reverses                   string // the ID of another entry of the card
+}
+
+// Request is the request that an entry is for. Route is method and path; Payload
+// is a hash of the request's body. Answer encodes the answer, which is stored and
+// returned again when the request is repeated.
+type Request struct {
+	ID         string // of the request in the log
+	Route, Key string
+	Payload    string
+	Answer     func(Entry) ([]byte, error)
+}
+
+// Answer is the stored answer to a request, and the hash of the request's body.
+type Answer struct {
+	Payload string
+	Body    []byte
+}
+
+// Posting is an entry whose totals the card already has, in the ledger of that
+// name. MustEnqueue says that all entries before it count as sent, and this one
+// will once it is enqueued.
+type Posting struct {
+	Entry
+	CardID, Code, Ledger string
+	Active               bool
+	MustEnqueue          bool
+}
+
+// AddEntry writes an entry on a card that is held, and returns what Answer made
+// of it. A request that was answered before gets that answer, and replayed is
+// true; one that comes while its first copy is under way waits for it. A refused
+// request is not remembered. The entry is sent to WeChat once the card is active.
+//
+// It returns ErrCodeUnknown, ErrNotHeld, ErrNoChange, ErrInsufficientBonus,
+// ErrInsufficientBalance, ErrTooMuch, ErrEntryUnknown, ErrNotReversible,
+// ErrKeyReused or ErrConflict, wrapped, when nothing was written.
+func (s *Service) AddEntry(ctx context.Context, cardID, code string, b Booking, r Request) (answer []byte, replayed bool, err error) {
+	var refused error
+	err = RetryConflicts(func() error {
+		return s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
+			answer, replayed, refused = addOnce(ctx, tx, cardID, code, b, r)
+			return refused
+		})
+	})
+	if err != nil && refused == nil { // the commit's outcome is unknown: it may have happened
+		if before, found, unread := answered(context.WithoutCancel(ctx), s.store, r); found && unread == nil {
+			return before, true, nil
+		}
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("add an entry to card %s: %w", cardID, err)
+	}
+	s.wake()
+	return answer, replayed, nil
+}
+
+func addOnce(ctx context.Context, tx Tx, cardID, code string, b Booking, r Request) (answer []byte, replayed bool, err error) {
+	if answer, replayed, err = answered(ctx, tx, r); replayed || err != nil {
+		return answer, replayed, err
+	}
+	answer, refused := addFor(ctx, tx, cardID, code, b, r)
+	if !mayBeOwnDoing(refused) {
+		return answer, false, refused
+	}
+	// While this one waited for the row, another copy of the request may have
+	// been answered and have spent what is missing now.
+	if before, found, err := answered(ctx, tx, r); found || err != nil {
+		return before, found, err
+	}
+	return nil, false, refused
+}
+
+// mayBeOwnDoing reports whether another copy of the same request may be the reason
+// for the refusal. Any other error may have ended the transaction.
+func mayBeOwnDoing(refused error) bool {
+	for _, err := range []error{ErrInsufficientBonus, ErrInsufficientBalance, ErrTooMuch, ErrNotReversible} {
+		if errors.Is(refused, err) {
+			return true
+		}
+	}
+	return false
+}
+
+// answered returns the stored answer to a request.
+func answered(ctx context.Context, rows Reader, r Request) (body []byte, found bool, err error) {
+	before, err := rows.Answer(ctx, r.Route, r.Key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, err
+	case before.Payload != r.Payload:
+		return nil, false, ErrKeyReused
+	}
+	return before.Body, true, nil
+}
+
+// addFor writes the entry that a request asks for.
+func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Request) (answer []byte, err error) {
+	if b.Reverses != "" {
+		if b, err = reversal(ctx, tx, cardID, code, b); err != nil {
+			return nil, err
+		}
+	}
+	p, err := post(ctx, tx, cardID, code, b)
+	if err != nil {
+		return nil, err
+	}
+	if answer, err = r.Answer(p.Entry); err != nil {
+		return nil, fmt.Errorf("encode the answer: %w", err)
+	}
+	if err := insert(ctx, tx, p, r, answer); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.MustEnqueue:
+		err = tx.Enqueue(ctx, message(cardID, code, p.ID))
+	case p.Active:
+		err = EnqueuePending(ctx, tx, cardID, code)
+	}
+	return answer, err
+}
+
+// reversal returns b with the opposite of what the reversed entry added.
+func reversal(ctx context.Context, tx Tx, cardID, code string, b Booking) (Booking, error) {
+	e, err := tx.Entry(ctx, cardID, code, b.Reverses)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		if _, err = account(ctx, tx, cardID, code); err == nil {
+			err = ErrEntryUnknown
+		}
+	case err == nil && (e.Reversed || e.Reverses != ""):
+		err = ErrNotReversible
+	}
+	b.AddBonus, b.AddBalance = -e.AddBonus, -e.AddBalance
+	return b, err
+}
+
+// post moves the card's totals, or returns why it cannot.
+func post(ctx context.Context, tx Tx, cardID, code string, b Booking) (Posting, error) {
+	switch {
+	case b.AddBonus == 0 && b.AddBalance == 0:
+		return Posting{}, ErrNoChange
+	case max(b.AddBonus, -b.AddBonus, b.AddBalance, -b.AddBalance) > MaxAdd:
+		return Posting{}, ErrTooMuch
+	}
+	p, err := tx.Post(ctx, cardID, code, b, true)
+	if errors.Is(err, ErrNotFound) {
+		err = refusal(ctx, tx, cardID, code, b)
+	}
+	return p, err
+}
+
+// refusal returns why a card does not take an entry.
+func refusal(ctx context.Context, tx Tx, cardID, code string, b Booking) error {
+	a, err := account(ctx, tx, cardID, code)
+	switch {
+	case err != nil:
+		return err
+	case !a.Held:
+		return ErrNotHeld
+	case a.Bonus+b.AddBonus < 0:
+		return ErrInsufficientBonus
+	case a.Balance+b.AddBalance < 0:
+		return ErrInsufficientBalance
+	case max(a.Bonus+b.AddBonus, a.Balance+b.AddBalance) > MaxTotal:
+		return ErrTooMuch
+	}
+	return ErrConflict // the card would take it now
+}
+
+// insert adds the entry that Post has moved the totals for.
+func insert(ctx context.Context, tx Tx, p Posting, r Request, answer []byte) error {
+	added, err := tx.AddEntry(ctx, p, r, answer)
+	if err == nil && !added {
+		err = ErrConflict
+	}
+	return err
+}
+
+// Add writes an entry that no request asked for; route says where it comes from.
+// The card need not be held. WeChat is sent the entry unless the face shows it
+// already.
+func Add(ctx context.Context, tx Tx, cardID, code string, b Booking, route string, shown bool) error {
+	p, err := tx.Post(ctx, cardID, code, b, false)
+	if err != nil {
+		return err
+	}
+	if err := insert(ctx, tx, p, Request{Route: route}, nil); err != nil || !p.MustEnqueue || shown {
+		return err
+	}
+	return tx.Enqueue(ctx, message(p.CardID, p.Code, p.ID))
+}

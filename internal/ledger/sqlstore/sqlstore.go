@@ -1,0 +1,192 @@
+// Package sqlstore is ledger.Store on SQL: one text for SQLite and PostgreSQL.
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/addcard/addcard/internal/ledger"
+	"github.com/addcard/addcard/internal/outbox"
+	outboxsql "github.com/addcard/addcard/internal/outbox/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb"
+)
+
+// Store keeps the ledger in the database. It is safe for concurrent use.
+type Store struct{ Tx }
+
+// New returns a Store on db, whose tables must have been migrated.
+func New(db *sqldb.DB) *Store { return &Store{NewTx(db, db.Read())} }
+
+// Write implements ledger.Store.
+func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx ledger.Tx) error) error {
+	return s.DB.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error { return fn(ctx, NewTx(s.DB, tx)) })
+}
+
+// Tx is ledger.Tx on a transaction, and ledger.Reader on the read pool.
+type Tx struct{ outboxsql.Tx }
+
+// NewTx returns the Tx that q runs.
+func NewTx(db *sqldb.DB, q sqldb.Querier) Tx {
+	return Tx{outboxsql.Tx{Queries: sqldb.Queries{Querier: q, DB: db}}}
+}
+
+const accountSQL = `select bonus, balance, seq, case when status in ('claimed', 'active', 'deleted') then 1 else 0 end,
+	case when status = 'active' then 1 else 0 end from member_card where card_id = $1 and code = $2`
+
+// Account implements ledger.Reader.
+func (tx Tx) Account(ctx context.Context, cardID, code string) (ledger.Account, error) {
+	a := ledger.Account{CardID: cardID, Code: code}
+	err := tx.QueryRow(ctx, accountSQL, cardID, code).
+		Scan(&a.Bonus, &a.Balance, &a.Seq, (*sqldb.Bool)(&a.Held), (*sqldb.Bool)(&a.Active))
+	return a, sqldb.One("read an account", err, ledger.ErrNotFound)
+}
+
+const answerSQL = `select payload, answer from entry where idempotency_key = $2 and route = $1 and idempotency_key <> ''`
+
+// Answer implements ledger.Reader.
+func (tx Tx) Answer(ctx context.Context, route, key string) (a ledger.Answer, err error) {
+	err = tx.QueryRow(ctx, answerSQL, route, key).Scan(&a.Payload, &a.Body)
+	return a, sqldb.One("look for the answer to a request", err, ledger.ErrNotFound)
+}
+
+// entryColumns are the columns of an entry that are read. requestColumns are the
+// other columns of the table.
+var (
+	entryColumns = sqldb.Columns{
+		"entry_id", "seq", "add_bonus", "bonus", "add_balance", "balance", "record_bonus", "record_balance",
+		"notify_bonus", "notify_balance", "reverses", "created_at",
+	}
+	requestColumns = sqldb.Columns{"card_id", "ledger", "route", "idempotency_key", "payload", "answer", "request_id"}
+)
+
+// entryFields points to what entryColumns hold.
+func entryFields(e *ledger.Entry) []any {
+	return []any{
+		&e.ID, &e.Seq, &e.AddBonus, &e.Bonus, &e.AddBalance, &e.Balance, &e.RecordBonus, &e.RecordBalance,
+		(*sqldb.Bool)(&e.NotifyBonus), (*sqldb.Bool)(&e.NotifyBalance), &e.Reverses, (*sqldb.Time)(&e.CreatedAt),
+	}
+}
+
+const (
+	reversedSQL = `exists (select 1 from entry o where o.reverses = e.entry_id and o.reverses <> '')`
+	ofCardSQL   = ` from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger`
+)
+
+var selectSQL = `select ` + entryColumns.List("e.") + `, case when ` + reversedSQL + ` then 1 else 0 end`
+
+// scanEntry reads selectSQL's columns, and those that come after them into more.
+func scanEntry(scan sqldb.Scan, more ...any) (e ledger.Entry, err error) {
+	err = scan(append(append(entryFields(&e), (*sqldb.Bool)(&e.Reversed)), more...)...)
+	return e, err
+}
+
+var entrySQL = selectSQL + ofCardSQL + ` where c.card_id = $1 and c.code = $2 and e.entry_id = $3`
+
+// Entry implements ledger.Reader.
+func (tx Tx) Entry(ctx context.Context, cardID, code, id string) (ledger.Entry, error) {
+	return tx.entry(ctx, entrySQL, cardID, code, id)
+}
+
+func (tx Tx) entry(ctx context.Context, query string, args ...any) (ledger.Entry, error) {
+	e, err := scanEntry(tx.QueryRow(ctx, query, args...).Scan)
+	return e, sqldb.One("read an entry", err, ledger.ErrNotFound)
+}
+
+var firstFromSQL = selectSQL + ofCardSQL + ` where c.card_id = $1 and c.code = $2 and e.route = $3
+	and not ` + reversedSQL + ` order by e.seq limit 1`
+
+// FirstFrom implements ledger.Reader.
+func (tx Tx) FirstFrom(ctx context.Context, cardID, code, route string) (ledger.Entry, error) {
+	return tx.entry(ctx, firstFromSQL, cardID, code, route)
+}
+
+var entriesSQL = selectSQL + `, case when e.seq > c.told then 'held' else coalesce(o.state, 'sent') end` + ofCardSQL + `
+	left join outbox o on o.outbox_id = e.entry_id
+	where c.card_id = $1 and c.code = $2 and e.seq < $3 order by e.seq desc limit $4`
+
+// Entries implements ledger.Reader.
+func (tx Tx) Entries(ctx context.Context, cardID, code string, before int64, n int) ([]ledger.Entry, error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	return sqldb.All(ctx, tx, "list entries", func(scan sqldb.Scan) (ledger.Entry, error) {
+		var sent ledger.Sent
+		e, err := scanEntry(scan, &sent)
+		e.Sent = sent
+		return e, err
+	}, entriesSQL, cardID, code, before, n)
+}
+
+var nextQueuedSQL = selectSQL + ` from outbox o join entry e on e.entry_id = o.outbox_id
+	where o.card_id = $1 and o.code = $2 and o.seq > $3 and o.state = 'waiting' and o.kind = 'entry' order by o.seq limit 1`
+
+// NextQueued implements ledger.Reader.
+func (tx Tx) NextQueued(ctx context.Context, m outbox.Message) (ledger.Entry, error) {
+	return tx.entry(ctx, nextQueuedSQL, m.CardID, m.Code, m.Seq)
+}
+
+const postSQL = `update member_card set bonus = bonus + $3, balance = balance + $4, seq = seq + 1,
+	told = case when status = 'active' and told = seq then seq + 1 else told end
+	where card_id = $1 and code = $2 and (cast($6 as bigint) = 0 or status in ('claimed', 'active', 'deleted'))
+	and bonus + $3 between 0 and $5 and balance + $4 between 0 and $5
+	returning ledger, seq, bonus, balance, case when status = 'active' then 1 else 0 end, told, now_ms()`
+
+// Post implements ledger.Tx.
+func (tx Tx) Post(ctx context.Context, cardID, code string, b ledger.Booking, ifHeld bool) (ledger.Posting, error) {
+	p := ledger.Posting{CardID: cardID, Code: code, Entry: ledger.Entry{Booking: b, ID: outboxsql.NewID()}}
+	var sent int64
+	err := tx.QueryRow(ctx, postSQL, cardID, code, b.AddBonus, b.AddBalance, int64(ledger.MaxTotal), sqldb.Bool(ifHeld)).
+		Scan(&p.Ledger, &p.Seq, &p.Bonus, &p.Balance, (*sqldb.Bool)(&p.Active), &sent, (*sqldb.Time)(&p.CreatedAt))
+	p.MustEnqueue = sent == p.Seq && p.Seq > 0
+	return p, sqldb.One("move the totals of a card", err, ledger.ErrNotFound)
+}
+
+var addEntrySQL = `insert into entry (` + entryColumns.List("") + `, ` + requestColumns.List("") + `)
+	values (` + append(entryColumns[:len(entryColumns):len(entryColumns)], requestColumns...).Values(1) + `) on conflict do nothing`
+
+// AddEntry implements ledger.Tx.
+func (tx Tx) AddEntry(ctx context.Context, p ledger.Posting, r ledger.Request, answer []byte) (bool, error) {
+	return tx.Change(ctx, "add an entry", addEntrySQL,
+		append(entryFields(&p.Entry), p.CardID, p.Ledger, r.Route, r.Key, r.Payload, string(answer), r.ID)...)
+}
+
+const moveLedgerSQL = `update member_card set ledger = o.ledger, seq = o.seq, bonus = o.bonus, balance = o.balance, told = o.seq
+	from member_card o where member_card.card_id = $1 and member_card.code in ($2, $3)
+	and o.card_id = $1 and o.code = case member_card.code when $2 then $3 else $2 end`
+
+// MoveLedger implements ledger.Tx.
+func (tx Tx) MoveLedger(ctx context.Context, cardID, giver, recipient string) error {
+	return tx.Run(ctx, "move a ledger", moveLedgerSQL, cardID, giver, recipient)
+}
+
+// Page by page, so that no statement runs for long.
+const sumsSQL = `select c.card_id, c.code, c.bonus, c.balance, cast(coalesce(sum(e.add_bonus), 0) as bigint),
+	cast(coalesce(sum(e.add_balance), 0) as bigint), c.seq, count(e.entry_id)
+	from (select card_id, code, ledger, bonus, balance, seq from member_card
+		where (card_id, code) > ($1, $2) order by card_id, code limit $3) c
+	left join entry e on e.card_id = c.card_id and e.ledger = c.ledger
+	group by c.card_id, c.code, c.bonus, c.balance, c.seq order by c.card_id, c.code`
+
+func scanSums(scan sqldb.Scan) (i ledger.Imbalance, err error) {
+	err = scan(&i.CardID, &i.Code, &i.Bonus, &i.Balance, &i.SumBonus, &i.SumBalance, &i.Seq, &i.Entries)
+	return i, err
+}
+
+// Unbalanced implements ledger.Store.
+func (s *Store) Unbalanced(ctx context.Context, n int) (wrong []ledger.Imbalance, err error) {
+	const page = 1000
+	for last := (ledger.Imbalance{}); ; {
+		sums, err := sqldb.All(ctx, s, "add the ledger up", scanSums, sumsSQL, last.CardID, last.Code, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range sums {
+			if i.Bonus != i.SumBonus || i.Balance != i.SumBalance || i.Seq != i.Entries {
+				wrong = append(wrong, i)
+			}
+			last = i
+		}
+		if len(sums) < page || len(wrong) >= n {
+			return wrong[:min(n, len(wrong))], nil
+		}
+	}
+}

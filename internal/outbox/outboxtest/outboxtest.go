@@ -1,0 +1,509 @@
+// Package outboxtest is the conformance suite of outbox.Store: what package outbox
+// relies on, whatever the database behind it.
+package outboxtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/outbox"
+)
+
+// Run runs the suite. open returns a fresh, empty store for each test.
+func Run(t *testing.T, open func(t *testing.T) outbox.Store) {
+	for name, test := range map[string]func(*testing.T, outbox.Store){
+		"messages go out in order, one of a kind":       queue,
+		"a message that is undone was never there":      undoneMessage,
+		"of a card only the oldest is leased":           oldestOnly,
+		"a postponed message holds its card up":         postponed,
+		"a parked message holds nothing up":             parked,
+		"a released message is as it was":               released,
+		"a lease that ends":                             leaseEnds,
+		"16 workers send everything once":               exclusive,
+		"16 writers enqueue for one card":               enqueuers,
+		"the backlog is counted":                        backlog,
+		"messages are withdrawn by kind":                withdrawn,
+		"messages are listed page by page":              messagePages,
+		"a message is made due or discarded":            madeDue,
+		"a message keeps the ID that it was given once": givenID,
+		"a waiting message of a card is found":          hasWaiting,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}
+
+var errUndo = errors.New("undo this")
+
+func write(t *testing.T, s outbox.Store, fn func(ctx context.Context, tx outbox.Tx) error) {
+	t.Helper()
+	if err := s.Write(t.Context(), fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func message(code, payload string) outbox.Message {
+	return outbox.Message{CardID: "c1", Code: code, Kind: "k", Payload: payload}
+}
+
+func enqueue(t *testing.T, s outbox.Store, messages ...outbox.Message) {
+	t.Helper()
+	for _, m := range messages {
+		write(t, s, func(ctx context.Context, tx outbox.Tx) error { return tx.Enqueue(ctx, m) })
+	}
+}
+
+// take returns what was taken, as "code/payload", sorted.
+func take(t *testing.T, s outbox.Store, lease string, n int) (taken []outbox.Message, names []string) {
+	t.Helper()
+	taken, err := s.Lease(t.Context(), lease, time.Hour, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range taken {
+		names = append(names, m.Code+"/"+m.Payload)
+		if m.Lease != lease || m.ID == "" || m.CardID != "c1" || m.Kind != "k" {
+			t.Errorf("taken: %+v", m)
+		}
+	}
+	slices.Sort(names)
+	return taken, names
+}
+
+func wantTaken(t *testing.T, s outbox.Store, want ...string) []outbox.Message {
+	t.Helper()
+	taken, names := take(t, s, "a lease", 10)
+	if !slices.Equal(names, want) {
+		t.Errorf("taken: got %v, want %v", names, want)
+	}
+	return taken
+}
+
+// outcome is one of the four ends of a message that was taken.
+type outcome func(ctx context.Context, tx outbox.Tx, m outbox.Message) (bool, error)
+
+var (
+	finish   outcome = func(ctx context.Context, tx outbox.Tx, m outbox.Message) (bool, error) { return tx.Finish(ctx, m) }
+	release  outcome = func(ctx context.Context, tx outbox.Tx, m outbox.Message) (bool, error) { return tx.Release(ctx, m) }
+	park     outcome = func(ctx context.Context, tx outbox.Tx, m outbox.Message) (bool, error) { return tx.Park(ctx, m, "why") }
+	postpone         = func(wait time.Duration) outcome {
+		return func(ctx context.Context, tx outbox.Tx, m outbox.Message) (bool, error) {
+			return tx.Postpone(ctx, m, wait, "汉字 🎂")
+		}
+	}
+)
+
+func end(t *testing.T, s outbox.Store, do outcome, m outbox.Message, want bool) {
+	t.Helper()
+	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
+		mine, err := do(ctx, tx, m)
+		if mine != want {
+			t.Errorf("%s/%s: got %v, want %v", m.Code, m.Payload, mine, want)
+		}
+		return err
+	})
+}
+
+func queue(t *testing.T, s outbox.Store) {
+	enqueue(t, s, message("A", "1"), message("A", "2"), message("A", "1"), message("B", "1"), message("A", "3"))
+	other := message("A", "2")
+	other.Kind = "another"
+	enqueue(t, s, other)
+	if b, err := s.Backlog(t.Context()); b.Waiting != 5 || err != nil {
+		t.Errorf("got %+v, %v, want 5 waiting: one of each kind and payload of a card", b, err)
+	}
+	for _, want := range []string{"1", "2", "3"} {
+		taken, err := s.Lease(t.Context(), "l", time.Hour, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range taken {
+			if m.Code == "A" && m.Payload != want {
+				t.Errorf("got %s, want %s", m.Payload, want)
+			}
+			if m.Code == "A" {
+				enqueue(t, s, message("A", want)) // one waits, under way: nothing is added
+			}
+			end(t, s, finish, m, true)
+		}
+	}
+	enqueue(t, s, message("A", "1")) // it is gone: it may come again, behind the others
+	taken, err := s.Lease(t.Context(), "l", time.Hour, 10)
+	if err != nil || len(taken) != 1 || taken[0].Kind != "another" {
+		t.Errorf("got %+v, %v, want the last of the others", taken, err)
+	}
+}
+
+func undoneMessage(t *testing.T, s outbox.Store) {
+	err := s.Write(t.Context(), func(ctx context.Context, tx outbox.Tx) error {
+		if err := tx.Enqueue(ctx, message("A", "1")); err != nil {
+			return err
+		}
+		return errUndo
+	})
+	if !errors.Is(err, errUndo) {
+		t.Errorf("got %v", err)
+	}
+	wantTaken(t, s)
+	enqueue(t, s, message("A", "1"))
+	taken := wantTaken(t, s, "A/1")
+	err = s.Write(t.Context(), func(ctx context.Context, tx outbox.Tx) error {
+		if _, err := tx.Finish(ctx, taken[0]); err != nil {
+			return err
+		}
+		return errUndo
+	})
+	if !errors.Is(err, errUndo) {
+		t.Errorf("got %v", err)
+	}
+	end(t, s, finish, taken[0], true)
+}
+
+func oldestOnly(t *testing.T, s outbox.Store) {
+	enqueue(t, s, message("A", "1"), message("A", "2"), message("B", "1"), message("B", "2"), message("C", "1"))
+	if taken, _ := take(t, s, "one", 2); len(taken) != 2 {
+		t.Fatalf("asked for 2, got %+v", taken)
+	}
+	if taken, _ := take(t, s, "another", 10); len(taken) != 1 {
+		t.Fatalf("got %+v, want the oldest of the third card", taken)
+	}
+	if _, names := take(t, s, "a third", 10); names != nil {
+		t.Errorf("got %v while all oldest are under way", names)
+	}
+}
+
+func postponed(t *testing.T, s outbox.Store) {
+	enqueue(t, s, message("A", "1"), message("A", "2"), message("B", "1"))
+	taken := wantTaken(t, s, "A/1", "B/1")
+	for _, m := range taken {
+		if m.Attempts != 0 || m.Started {
+			t.Errorf("first: %+v", m)
+		}
+		end(t, s, map[string]outcome{"A": postpone(time.Hour), "B": postpone(20 * time.Millisecond)}[m.Code], m, true)
+		end(t, s, finish, m, false) // it is nobody's now
+	}
+	m := eventuallyTaken(t, s, "B/1")
+	if m.Attempts != 1 || !m.Started {
+		t.Errorf("after a failure: %+v", m)
+	}
+	wantTaken(t, s) // A waits for an hour, and its second behind it
+}
+
+func parked(t *testing.T, s outbox.Store) {
+	enqueue(t, s, message("A", "1"), message("A", "2"))
+	m := wantTaken(t, s, "A/1")[0]
+	end(t, s, park, m, true)
+	for _, do := range []outcome{finish, release, park, postpone(0)} {
+		end(t, s, do, m, false)
+	}
+	if b, err := s.Backlog(t.Context()); b.Waiting != 1 || b.Parked != 1 || err != nil {
+		t.Errorf("got %+v, %v", b, err)
+	}
+	end(t, s, finish, wantTaken(t, s, "A/2")[0], true)
+	enqueue(t, s, message("A", "1")) // the dead one does not stand for it
+	wantTaken(t, s, "A/1")
+}
+
+func released(t *testing.T, s outbox.Store) {
+	enqueue(t, s, message("A", "1"), message("A", "2"))
+	m := wantTaken(t, s, "A/1")[0]
+	end(t, s, release, m, true)
+	end(t, s, release, m, false)
+	if again := wantTaken(t, s, "A/1")[0]; again.Attempts != 0 || !again.Started {
+		t.Errorf("released and taken again: %+v, want no attempt counted", again)
+	}
+}
+
+func leaseEnds(t *testing.T, s outbox.Store) {
+	enqueue(t, s, message("A", "1"), message("A", "2"))
+	taken, err := s.Lease(t.Context(), "the first", 20*time.Millisecond, 10)
+	if err != nil || len(taken) != 1 {
+		t.Fatalf("got %+v, %v", taken, err)
+	}
+	first := taken[0]
+	second := eventuallyTaken(t, s, "A/1")
+	if !second.Started || second.Attempts != 0 {
+		t.Errorf("taken over: %+v, want Started and no attempt counted", second)
+	}
+	for _, do := range []outcome{finish, release, park, postpone(0)} {
+		end(t, s, do, first, false)
+	}
+	end(t, s, finish, second, true)
+	wantTaken(t, s, "A/2")
+}
+
+// eventuallyTaken waits until a message can be taken.
+func eventuallyTaken(t *testing.T, s outbox.Store, want string) outbox.Message {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if taken, names := take(t, s, "the next", 10); len(taken) > 0 {
+			if len(taken) != 1 || names[0] != want {
+				t.Fatalf("taken: got %v, want %s", names, want)
+			}
+			return taken[0]
+		}
+	}
+	t.Fatalf("%s could not be taken within 10 s", want)
+	return outbox.Message{}
+}
+
+func exclusive(t *testing.T, s outbox.Store) {
+	const cards, each, workers = 12, 4, 16
+	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
+		for i := range cards * each {
+			if err := tx.Enqueue(ctx, message(fmt.Sprint(i%cards), fmt.Sprint(i/cards))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var mu sync.Mutex
+	sent := map[string][]string{} // card → payloads
+	busy := map[string]bool{}
+	left := cards * each
+	work := func(lease string) error {
+		for {
+			taken, err := s.Lease(t.Context(), lease, time.Hour, 3)
+			if err != nil {
+				return err
+			}
+			for _, m := range taken {
+				mu.Lock()
+				if busy[m.Code] {
+					t.Errorf("two messages of card %s are under way", m.Code)
+				}
+				busy[m.Code] = true
+				sent[m.Code] = append(sent[m.Code], m.Payload)
+				mu.Unlock()
+				err := s.Write(t.Context(), func(ctx context.Context, tx outbox.Tx) error {
+					mu.Lock()
+					busy[m.Code] = false // before the commit lets the next one go
+					mu.Unlock()
+					mine, err := tx.Finish(ctx, m)
+					if !mine {
+						t.Errorf("%+v was taken by somebody else", m)
+					}
+					return err
+				})
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				left--
+				mu.Unlock()
+			}
+			mu.Lock()
+			done := left <= 0
+			mu.Unlock()
+			if done || t.Failed() {
+				return nil
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() {
+			if err := work(fmt.Sprint("worker ", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range cards {
+		if got := sent[fmt.Sprint(i)]; !slices.Equal(got, []string{"0", "1", "2", "3"}) {
+			t.Errorf("card %d: sent %v", i, got)
+		}
+	}
+}
+
+func enqueuers(t *testing.T, s outbox.Store) {
+	payloads := make(chan string, 16)
+	for i := range cap(payloads) {
+		payloads <- fmt.Sprint(i / 2) // each twice
+	}
+	var wg sync.WaitGroup
+	for range cap(payloads) {
+		wg.Go(func() {
+			m := message("A", <-payloads)
+			if err := s.Write(t.Context(), func(ctx context.Context, tx outbox.Tx) error { return tx.Enqueue(ctx, m) }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[string]bool{}
+	for range cap(payloads) / 2 {
+		taken, names := take(t, s, "l", 10)
+		if len(taken) != 1 || seen[names[0]] {
+			t.Fatalf("got %v after %v, want one other", names, seen)
+		}
+		seen[names[0]] = true
+		end(t, s, finish, taken[0], true)
+	}
+	wantTaken(t, s)
+}
+
+func backlog(t *testing.T, s outbox.Store) {
+	if b, err := s.Backlog(t.Context()); b != (outbox.Backlog{}) || err != nil {
+		t.Errorf("empty: got %+v, %v", b, err)
+	}
+	enqueue(t, s, message("A", "1"), message("B", "1"), message("C", "1"))
+	for _, m := range wantTaken(t, s, "A/1", "B/1", "C/1") {
+		switch m.Code {
+		case "A":
+			end(t, s, park, m, true)
+		case "B":
+			end(t, s, postpone(time.Hour), m, true)
+		}
+	}
+	before, err := s.Backlog(t.Context())
+	if before.Waiting != 2 || before.Parked != 1 || err != nil {
+		t.Errorf("got %+v, %v, want one postponed and one under way, and one dead", before, err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if b, err := s.Backlog(t.Context()); err != nil || b.Oldest > before.Oldest {
+			return
+		}
+	}
+	t.Error("the oldest message grows no older")
+}
+func withdrawn(t *testing.T, s outbox.Store) {
+	other := message("A", "4")
+	other.Kind = "other"
+	third := message("A", "3")
+	third.Kind = "third"
+	enqueue(t, s, message("A", "1"), message("A", "2"), message("B", "1"), third, other)
+	end(t, s, park, wantTakenOne(t, s, "A"), true)
+	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
+		got, err := tx.Withdraw(ctx, "c1", "A", []string{"other", "k", "none"})
+		if len(got) != 2 || got[0].Payload != "2" || got[1].Payload != "4" || got[1].Kind != "other" || got[0].Code != "A" {
+			t.Errorf("got %+v", got)
+		}
+		return err
+	})
+	if b, err := s.Backlog(t.Context()); b.Waiting != 2 || b.Parked != 1 || err != nil {
+		t.Errorf("left: %+v, %v", b, err)
+	}
+}
+
+// wantTakenOne takes until it gets a message of that card, and keeps the others.
+func wantTakenOne(t *testing.T, s outbox.Store, code string) outbox.Message {
+	t.Helper()
+	taken, _ := take(t, s, "l", 10)
+	for _, m := range taken {
+		if m.Code == code {
+			return m
+		}
+	}
+	t.Fatalf("none of %+v", taken)
+	return outbox.Message{}
+}
+
+func messagePages(t *testing.T, s outbox.Store) {
+	for i := range 7 {
+		enqueue(t, s, message(fmt.Sprint("C", i), fmt.Sprint(i)))
+	}
+	taken, _ := take(t, s, "l", 3)
+	for _, m := range taken[:2] {
+		end(t, s, park, m, true)
+	}
+	end(t, s, postpone(time.Hour), taken[2], true)
+	for state, want := range map[string]int{"": 7, outbox.Parked: 2, outbox.Waiting: 5} {
+		for size := 1; size <= 8; size++ {
+			var got []outbox.Stored
+			for after := (outbox.Mark{}); ; {
+				page, err := s.Messages(t.Context(), state, after, size)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, page...)
+				if len(page) < size {
+					break
+				}
+				after = page[size-1].Mark()
+			}
+			if len(got) != want {
+				t.Errorf("%q, pages of %d: %d messages, want %d", state, size, len(got), want)
+			}
+			for i, q := range got {
+				if wants := q.State == outbox.Waiting; state == "" && wants != (i >= 2) {
+					t.Errorf("message %d: %+v, want the parked first", i, q)
+				}
+				if q.State == outbox.Parked && (q.LastError != "why" || q.Attempts != 1) {
+					t.Errorf("parked: %+v", q)
+				}
+				if q.CreatedAt.IsZero() || q.ID == "" || q.Kind != "k" {
+					t.Errorf("message: %+v", q)
+				}
+			}
+		}
+	}
+}
+
+func madeDue(t *testing.T, s outbox.Store) {
+	enqueue(t, s, message("A", "1"))
+	end(t, s, postpone(time.Hour), wantTaken(t, s, "A/1")[0], true)
+	list, err := s.Messages(t.Context(), "", outbox.Mark{}, 9)
+	if err != nil || len(list) != 1 || list[0].DueAt.Before(list[0].CreatedAt.Add(time.Hour)) {
+		t.Fatalf("got %+v, %v", list, err)
+	}
+	id := list[0].ID
+	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
+		return errors.Join(tx.Discard(ctx, id), tx.MakeDue(ctx, id)) // it is not parked: it stays
+	})
+	m := wantTaken(t, s, "A/1")[0]
+	end(t, s, park, m, true)
+	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
+		if q, err := tx.Message(ctx, id); q.State != outbox.Parked || q.Payload != "1" || q.Code != "A" || err != nil {
+			t.Errorf("parked: %+v, %v", q, err)
+		}
+		if err := errors.Join(tx.MakeDue(ctx, id), tx.Discard(ctx, id)); err != nil {
+			return err
+		}
+		if _, err := tx.Message(ctx, id); !errors.Is(err, outbox.ErrNotFound) {
+			t.Errorf("discarded: %v", err)
+		}
+		return nil
+	})
+}
+
+func givenID(t *testing.T, s outbox.Store) {
+	m := message("A", "1")
+	m.ID = "an-id"
+	enqueue(t, s, m, m)
+	if taken := wantTaken(t, s, "A/1"); taken[0].ID != "an-id" || taken[0].Seq == 0 || taken[0].Started {
+		t.Errorf("got %+v", taken)
+	}
+	started := message("B", "1")
+	started.Started = true
+	enqueue(t, s, started)
+	if taken := wantTaken(t, s, "B/1"); !taken[0].Started {
+		t.Errorf("got %+v, want it started", taken)
+	}
+}
+
+func hasWaiting(t *testing.T, s outbox.Store) {
+	wait := func(code string) (got bool) {
+		t.Helper()
+		write(t, s, func(ctx context.Context, tx outbox.Tx) (err error) {
+			got, err = tx.HasWaiting(ctx, "c1", code)
+			return err
+		})
+		return got
+	}
+	enqueue(t, s, message("A", "1"))
+	if !wait("A") || wait("B") {
+		t.Error("one message waits, for A")
+	}
+	end(t, s, park, wantTaken(t, s, "A/1")[0], true)
+	if wait("A") {
+		t.Error("what is parked waits")
+	}
+}
