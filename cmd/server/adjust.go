@@ -14,7 +14,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
-	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/ledger"
 )
 
 type memberAdjustCmd struct {
@@ -29,8 +29,8 @@ type memberAdjustCmd struct {
 	Key           string `help:"Idempotency key: all calls with the same key add one entry. Random by default."`
 }
 
-func (c *memberAdjustCmd) booking() member.Booking {
-	return member.Booking{
+func (c *memberAdjustCmd) booking() ledger.Booking {
+	return ledger.Booking{
 		AddBonus: c.Bonus, AddBalance: c.Balance, RecordBonus: c.Record, RecordBalance: c.BalanceRecord,
 		NotifyBonus: !c.Silent, NotifyBalance: !c.Silent, Reverses: c.Reverses,
 	}
@@ -39,8 +39,8 @@ func (c *memberAdjustCmd) booking() member.Booking {
 func (c *memberAdjustCmd) check() error {
 	changes := c.Bonus != 0 || c.Balance != 0
 	for name, text := range map[string]string{"--record": c.Record, "--balance-record": c.BalanceRecord} {
-		if len(text) > member.MaxRecord || strings.ContainsFunc(text, unicode.IsControl) {
-			return command.Usagef("%s: at most %d bytes, 14 汉字, without control characters", name, member.MaxRecord)
+		if len(text) > ledger.MaxRecord || strings.ContainsFunc(text, unicode.IsControl) {
+			return command.Usagef("%s: at most %d bytes, 14 汉字, without control characters", name, ledger.MaxRecord)
 		}
 	}
 	switch {
@@ -48,8 +48,8 @@ func (c *memberAdjustCmd) check() error {
 		return command.Usagef("--reverses cannot be combined with amounts")
 	case c.Reverses == "" && !changes:
 		return command.Usagef("--bonus, --balance or --reverses is required")
-	case max(c.Bonus, -c.Bonus, c.Balance, -c.Balance) > member.MaxAdd:
-		return command.Usagef("--bonus, --balance: must be between -%[1]d and %[1]d", int64(member.MaxAdd))
+	case max(c.Bonus, -c.Bonus, c.Balance, -c.Balance) > ledger.MaxAdd:
+		return command.Usagef("--bonus, --balance: must be between -%[1]d and %[1]d", int64(ledger.MaxAdd))
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.S
 		key = uuid.NewString()
 	}
 	return g.withCore(ctx, streams, func(core *app.Core) error {
-		answer, replayed, err := core.Members.AddEntry(ctx, c.CardID, c.Code, booking, member.Request{
+		answer, replayed, err := core.Ledger.AddEntry(ctx, c.CardID, c.Code, booking, ledger.Request{
 			ID: "server member adjust", Route: "server member adjust " + c.CardID + " " + c.Code, Key: key,
 			Payload: hex.EncodeToString(hash[:]), Answer: entryText,
 		})
@@ -85,7 +85,7 @@ func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.S
 }
 
 // entryText returns what is printed about an entry and stored with it.
-func entryText(e member.Entry) ([]byte, error) {
+func entryText(e ledger.Entry) ([]byte, error) {
 	return fmt.Appendf(nil, "entry %s  no. %d\n  bonus    %+d  now %d\n  balance  %s  now %s\n",
 		e.ID, e.Seq, e.AddBonus, e.Bonus, signedYuan(e.AddBalance), yuan(e.Balance)), nil
 }
@@ -93,14 +93,14 @@ func entryText(e member.Entry) ([]byte, error) {
 // entryError returns an error with a message for the command line.
 func entryError(err error) error {
 	for cause, message := range map[error]string{
-		member.ErrCodeUnknown:         "the card has no such code",
-		member.ErrNotHeld:             "the card has no holder: it was not claimed yet, was given away, or was made unavailable",
-		member.ErrInsufficientBonus:   "insufficient bonus; nothing was written",
-		member.ErrInsufficientBalance: "insufficient balance; nothing was written",
-		member.ErrTooMuch:             "the total would be too large; nothing was written",
-		member.ErrEntryUnknown:        "the card has no such entry to reverse",
-		member.ErrNotReversible:       "the entry is a reversal, or was reversed before",
-		member.ErrKeyReused:           "the key was used for another entry; nothing was written",
+		ledger.ErrCodeUnknown:         "the card has no such code",
+		ledger.ErrNotHeld:             "the card has no holder: it was not claimed yet, was given away, or was made unavailable",
+		ledger.ErrInsufficientBonus:   "insufficient bonus; nothing was written",
+		ledger.ErrInsufficientBalance: "insufficient balance; nothing was written",
+		ledger.ErrTooMuch:             "the total would be too large; nothing was written",
+		ledger.ErrEntryUnknown:        "the card has no such entry to reverse",
+		ledger.ErrNotReversible:       "the entry is a reversal, or was reversed before",
+		ledger.ErrKeyReused:           "the key was used for another entry; nothing was written",
 	} {
 		if errors.Is(err, cause) {
 			return errors.New(message)

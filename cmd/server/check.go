@@ -9,7 +9,6 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
-	"github.com/addcard/addcard/internal/member"
 )
 
 type checkCmd struct {
@@ -51,7 +50,7 @@ type driftingCard struct {
 
 func (c checkCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCore(ctx, streams, func(core *app.Core) error {
-		result, err := check(ctx, core.Members)
+		result, err := check(ctx, core)
 		if err != nil {
 			return err
 		}
@@ -67,8 +66,8 @@ func (c checkCmd) Run(ctx context.Context, g *globals, streams command.Streams) 
 	})
 }
 
-func check(ctx context.Context, members *member.Service) (result checkResult, err error) {
-	unbalanced, err := members.Unbalanced(ctx, maxListed)
+func check(ctx context.Context, core *app.Core) (result checkResult, err error) {
+	unbalanced, err := core.Ledger.Unbalanced(ctx, maxListed)
 	if err != nil {
 		return result, err
 	}
@@ -76,7 +75,7 @@ func check(ctx context.Context, members *member.Service) (result checkResult, er
 	for i, u := range unbalanced {
 		result.Unbalanced[i] = unbalancedCard(u)
 	}
-	drifts, err := members.Drifts(ctx, maxListed)
+	drifts, err := core.CardSync.Drifts(ctx, maxListed)
 	if err != nil {
 		return result, err
 	}
@@ -84,8 +83,8 @@ func check(ctx context.Context, members *member.Service) (result checkResult, er
 	for i, d := range drifts {
 		result.Drifts[i] = driftingCard(d)
 	}
-	b, err := members.Backlog(ctx)
-	result.Dead, result.Waiting, result.OldestS = b.Dead, b.Waiting, int64(b.Oldest/time.Second)
+	b, err := core.Outbox.Backlog(ctx)
+	result.Dead, result.Waiting, result.OldestS = b.Parked, b.Waiting, int64(b.Oldest/time.Second)
 	return result, err
 }
 

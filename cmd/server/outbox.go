@@ -8,7 +8,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
-	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 type outboxCmd struct {
@@ -43,7 +43,7 @@ func (c outboxListCmd) Run(ctx context.Context, g *globals, streams command.Stre
 		c.State = ""
 	}
 	return g.withCore(ctx, streams, func(core *app.Core) error {
-		list, err := core.Members.Messages(ctx, c.State, member.MessageMark{}, c.Limit)
+		list, err := core.Outbox.Messages(ctx, c.State, outbox.Mark{}, c.Limit)
 		if err != nil {
 			return err
 		}
@@ -78,14 +78,14 @@ func (c outboxRetryCmd) Run(ctx context.Context, g *globals, streams command.Str
 		ids := c.IDs
 		if c.Dead {
 			var err error
-			if ids, err = deadMessages(ctx, core.Members); err != nil {
+			if ids, err = deadMessages(ctx, core.Outbox); err != nil {
 				return err
 			}
 		}
 		var failed error
 		for _, id := range ids {
-			switch err := core.Members.Retry(ctx, id); {
-			case errors.Is(err, member.ErrNoMessage):
+			switch err := core.Outbox.Retry(ctx, id); {
+			case errors.Is(err, outbox.ErrNotFound):
 				failed = errors.Join(failed, fmt.Errorf("%s: there is no such message; it may have been sent meanwhile", id))
 			case err != nil:
 				return err
@@ -101,10 +101,10 @@ func (c outboxRetryCmd) Run(ctx context.Context, g *globals, streams command.Str
 
 // deadMessages returns the ids of all messages that are dead now. They are listed
 // before the first is retried, because a retried one may become dead again.
-func deadMessages(ctx context.Context, members *member.Service) (ids []string, err error) {
+func deadMessages(ctx context.Context, o *outbox.Service) (ids []string, err error) {
 	const page = 500
-	for after := (member.MessageMark{}); ; {
-		list, err := members.Messages(ctx, member.MessageDead, after, page)
+	for after := (outbox.Mark{}); ; {
+		list, err := o.Messages(ctx, outbox.Parked, after, page)
 		if err != nil {
 			return nil, err
 		}

@@ -83,12 +83,12 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 		InFlight: make(chan struct{}, maxInFlight), Observe: timeRequests(c.metrics),
 	}
 	publicServer = public.New(public.Services{
-		Sessions: c.Sessions, Members: c.Members, Ledger: c.Members, Catalogue: c.Catalogue, CardLists: c.CardLists,
+		Sessions: c.Sessions, Members: c.Members, Ledger: c.Ledger, Catalogue: c.Catalogue, CardLists: c.CardLists,
 		OpenCards: c.OpenCards, Pages: c.Pages, Pushes: c.pushes,
 	}, public.Options{Common: common, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress})
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Forms, Fields: c.Members,
-		Ledger: c.Members, Outbox: c.Members, Tickets: c.tickets,
+		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
 	}, admin.Options{Common: common, Metrics: c.metrics, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken)})
 	return publicServer, adminServer
 }

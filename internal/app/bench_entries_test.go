@@ -12,8 +12,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
@@ -105,15 +107,15 @@ func bare(b *testing.B, url string, cards int) member.Store {
 
 // statements runs the statements of one entry.
 func statements(ctx context.Context, tx member.Tx, code string) error {
-	r := member.Request{ID: uuid.NewString(), Route: "POST /v1/cards/c1/codes/" + code + "/entries", Key: uuid.NewString(),
+	r := ledger.Request{ID: uuid.NewString(), Route: "POST /v1/cards/c1/codes/" + code + "/entries", Key: uuid.NewString(),
 		Payload: uuid.NewString()}
 	_, _ = tx.Answer(ctx, r.Route, r.Key)
-	p, err := tx.Post(ctx, "c1", code, member.Booking{AddBonus: 1, NotifyBonus: true, NotifyBalance: true}, true)
+	p, err := tx.Post(ctx, "c1", code, ledger.Booking{AddBonus: 1, NotifyBonus: true, NotifyBalance: true}, true)
 	if err != nil {
 		return err
 	}
 	if _, err := tx.AddEntry(ctx, p, r, bytes.Repeat([]byte("a"), 240)); err != nil {
 		return err
 	}
-	return tx.Enqueue(ctx, member.Message{ID: p.ID, CardID: "c1", Code: code, Kind: "entry", Payload: p.ID})
+	return tx.Enqueue(ctx, outbox.Message{ID: p.ID, CardID: "c1", Code: code, Kind: "entry", Payload: p.ID})
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
-	"github.com/addcard/addcard/internal/member"
-	membersql "github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/cardsync"
+	cardsyncsql "github.com/addcard/addcard/internal/cardsync/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 	"github.com/addcard/addcard/internal/testing/apptest"
@@ -73,7 +73,7 @@ type shop struct {
 	*apptest.Server
 	b       *testing.B
 	db      *sqldb.DB
-	store   *membersql.Store
+	store   *cardsyncsql.Store
 	members int
 	sample  []sampled
 	next    atomic.Int64
@@ -99,7 +99,7 @@ func newShop(b *testing.B, members int, url string) *shop {
 	b.Cleanup(front.Close)
 	w.Env["WECHAT_API_URL"] = front.URL
 	s := &shop{b: b, db: sqldbtest.Open(b, url), members: members}
-	s.store = membersql.New(s.db)
+	s.store = cardsyncsql.New(s.db)
 	o := seed.Options{Members: members, Entries: 10 * members, Seed: 1, CardID: seededCard, MiniProgram: "wx00000000000000a1",
 		Official: "wx00000000000000b2"}
 	if err := seed.Fill(b.Context(), s.db, o); err != nil {
@@ -240,8 +240,8 @@ var scaled = []struct {
 		if err != nil || len(due) != 1 {
 			return fmt.Errorf("%d cards are due, %w", len(due), err)
 		}
-		return s.store.Write(s.b.Context(), func(ctx context.Context, tx member.Tx) error {
-			if _, err := tx.Waits(ctx, due[0].CardID, due[0].Code); err != nil {
+		return s.store.Write(s.b.Context(), func(ctx context.Context, tx cardsync.Tx) error {
+			if _, err := tx.HasWaiting(ctx, due[0].CardID, due[0].Code); err != nil {
 				return err
 			}
 			return tx.Checked(ctx, due[0].CardID, due[0].Code, time.Minute, time.Hour)

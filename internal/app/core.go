@@ -15,13 +15,19 @@ import (
 	cardsql "github.com/addcard/addcard/internal/card/sqlstore"
 	"github.com/addcard/addcard/internal/cardext"
 	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/cardsync"
+	cardsyncsql "github.com/addcard/addcard/internal/cardsync/sqlstore"
 	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/datakey"
 	"github.com/addcard/addcard/internal/doctor"
 	"github.com/addcard/addcard/internal/jssdk"
+	"github.com/addcard/addcard/internal/ledger"
+	ledgersql "github.com/addcard/addcard/internal/ledger/sqlstore"
 	"github.com/addcard/addcard/internal/member"
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/outbox"
+	outboxsql "github.com/addcard/addcard/internal/outbox/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/ticket/redisstore"
@@ -35,6 +41,9 @@ import (
 type Core struct {
 	Sessions  *auth.Service
 	Members   *member.Service
+	Ledger    *ledger.Service
+	Outbox    *outbox.Service
+	CardSync  *cardsync.Service
 	Catalogue *card.Catalogue
 	Operator  *card.Operator
 	OpenCards *opencard.Service
@@ -44,8 +53,8 @@ type Core struct {
 
 	official   *wechat.App
 	mini       *wechat.App
-	sender     *member.Sender
-	reconciler *member.Reconciler
+	sender     *outbox.Sender
+	reconciler *cardsync.Reconciler
 	pushes     *pushes
 	db         *sqldb.DB
 	clock      *wechat.Clock
@@ -75,14 +84,8 @@ func (c *Core) connect(ctx context.Context, cfg config.Config, log *slog.Logger)
 	if err := c.connectWeChat(cfg, log); err != nil {
 		return err
 	}
-	client := c.tickets.client
-	c.Catalogue = card.New(account{client}, cardsql.New(c.db), log)
-	apps := member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}
-	c.Members = member.New(membersql.New(c.db), apps, plans{c.Catalogue})
-	c.Operator = card.NewOperator(c.Catalogue, account{client}, c.Members.End, log)
-	c.sender = c.Members.NewSender(memberCards{client}, log, countSent(c.metrics))
-	c.reconciler = c.Members.NewReconciler(memberCards{client}, log, measureReconciled(c.metrics))
-	c.metrics.MustRegister(backlog{c.Members})
+	c.Catalogue = card.New(account{c.tickets.client}, cardsql.New(c.db), log)
+	c.connectMembers(cfg, log)
 	if err := c.connectCards(cfg); err != nil {
 		return err
 	}
@@ -90,6 +93,21 @@ func (c *Core) connect(ctx context.Context, cfg config.Config, log *slog.Logger)
 		return err
 	}
 	return c.connectSessions(ctx, cfg, log)
+}
+
+// connectMembers connects what is kept of member cards, and what keeps it in step
+// with WeChat.
+func (c *Core) connectMembers(cfg config.Config, log *slog.Logger) {
+	client := c.tickets.client
+	c.Outbox = outbox.New(outboxsql.New(c.db), cardsync.RetryAs)
+	c.Ledger = ledger.New(ledgersql.New(c.db), c.Outbox.Wake)
+	apps := member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}
+	c.Members = member.New(membersql.New(c.db), apps, plans{c.Catalogue}, c.Outbox.Wake)
+	c.CardSync = cardsync.New(cardsyncsql.New(c.db), c.Members, plans{c.Catalogue}, memberCards{client})
+	c.Operator = card.NewOperator(c.Catalogue, account{client}, c.Members.End, log)
+	c.sender = c.Outbox.NewSender(c.CardSync.Handlers(), log, countSent(c.metrics))
+	c.reconciler = c.CardSync.NewReconciler(memberCards{client}, c.Ledger, cfg.OfficialAppID, c.Outbox.Wake, log, measureReconciled(c.metrics))
+	c.metrics.MustRegister(backlog{c.Outbox, c.CardSync})
 }
 
 // connectWeChat makes the clients of WeChat's API and the credentials that the
@@ -208,7 +226,7 @@ func Deployment(cfg config.Config) func(context.Context) (*doctor.Deployment, er
 			return nil, err
 		}
 		return &doctor.Deployment{
-			Database: c.db, Clock: c.clock, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Members,
+			Database: c.db, Clock: c.clock, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
 			Official: examined{account{c.tickets.client}, c.official}, MiniProgram: c.mini, Close: c.Close,
 		}, nil
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/wechat"
 )
@@ -44,7 +45,7 @@ func countSent(r *prometheus.Registry) func(kind, outcome string) {
 }
 
 // measureReconciled returns the functions that count what the Reconciler finds.
-func measureReconciled(r *prometheus.Registry) member.Reconciled {
+func measureReconciled(r *prometheus.Registry) cardsync.Observer {
 	checked := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
 		Name: "addcard_reconciled_total",
 		Help: "Cards compared with WeChat by outcome: equal, repaired, drift, looked, found, absent, busy, changed.",
@@ -54,14 +55,17 @@ func measureReconciled(r *prometheus.Registry) member.Reconciled {
 		Help: "Cards whose totals are not the sum of their ledger, when this replica last added it up. " +
 			"Anything but 0 is an alarm.",
 	})
-	return member.Reconciled{
+	return cardsync.Observer{
 		Checked:    func(outcome string) { checked.WithLabelValues(outcome).Inc() },
 		Unbalanced: func(cards int) { unbalanced.Set(float64(cards)) },
 	}
 }
 
 // backlog measures the outbox at each scrape.
-type backlog struct{ members *member.Service }
+type backlog struct {
+	outbox *outbox.Service
+	cards  *cardsync.Service
+}
 
 var (
 	outboxMessages = prometheus.NewDesc("addcard_outbox_messages", "Messages in the outbox by state.", []string{"state"}, nil)
@@ -81,15 +85,15 @@ func (backlog) Describe(out chan<- *prometheus.Desc) {
 func (b backlog) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	n, err := b.members.Backlog(ctx)
+	n, err := b.outbox.Backlog(ctx)
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(outboxMessages, err)
 		return
 	}
 	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Waiting), "waiting")
-	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Dead), "dead")
+	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Parked), "dead")
 	out <- prometheus.MustNewConstMetric(outboxOldest, prometheus.GaugeValue, n.Oldest.Seconds())
-	drifts, err := b.members.Drifts(ctx, 1000)
+	drifts, err := b.cards.Drifts(ctx, 1000)
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(driftingCards, err)
 		return

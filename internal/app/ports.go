@@ -9,6 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/wechat"
 )
@@ -175,25 +176,25 @@ func (c codes) Holder(ctx context.Context, cardID, code string) (string, error) 
 	return state.OpenID, err
 }
 
-// memberCards implements what package member needs of a member card at WeChat.
+// memberCards implements what package cardsync needs of member cards at WeChat.
 type memberCards struct{ client *wechat.Client }
 
-func (m memberCards) Activate(ctx context.Context, a member.Activation) error {
-	out := wechat.Activation{CardID: a.CardID, Code: a.Code, MembershipNumber: a.MembershipNumber, InitBonusRecord: a.Opening.Record}
-	if a.Opening.Bonus != 0 || a.Opening.Balance != 0 {
-		out.InitBonus, out.InitBalance = &a.Opening.Bonus, &a.Opening.Balance
+func (m memberCards) Activate(ctx context.Context, a cardsync.Activation) error {
+	out := wechat.Activation{CardID: a.CardID, Code: a.Code, MembershipNumber: a.MembershipNumber, InitBonusRecord: a.Grant.Record}
+	if a.Grant.Bonus != 0 || a.Grant.Balance != 0 {
+		out.InitBonus, out.InitBalance = &a.Grant.Bonus, &a.Grant.Balance
 	}
 	return delivery(m.client.Activate(ctx, out))
 }
 
-func (m memberCards) Face(ctx context.Context, cardID, code string) (member.Face, error) {
+func (m memberCards) CardInfo(ctx context.Context, cardID, code string) (member.CardInfo, error) {
 	info, err := m.client.UserInfo(ctx, cardID, code)
-	return member.Face{
+	return member.CardInfo{
 		Active: info.HasActive, MembershipNumber: info.MembershipNumber, Status: info.Status, Bonus: info.Bonus, Balance: info.Balance,
 	}, delivery(err)
 }
 
-func (m memberCards) Update(ctx context.Context, u member.Update) error {
+func (m memberCards) Update(ctx context.Context, u cardsync.Update) error {
 	out := wechat.Update{CardID: u.CardID, Code: u.Code, Bonus: (*wechat.Change)(u.Bonus), Balance: (*wechat.Change)(u.Balance)}
 	for i, value := range u.Fields {
 		if value != nil {
@@ -212,11 +213,11 @@ func (m memberCards) Holder(ctx context.Context, cardID, code string) (openID, o
 	return state.OpenID, state.OuterStr, delivery(err)
 }
 
-func (m memberCards) Held(ctx context.Context, openID string) ([]member.Key, error) {
+func (m memberCards) CardsOf(ctx context.Context, openID string) ([]cardsync.Key, error) {
 	list, err := m.client.CardList(ctx, openID, "")
-	keys := make([]member.Key, len(list))
-	for i, held := range list {
-		keys[i] = member.Key(held)
+	keys := make([]cardsync.Key, len(list))
+	for i, key := range list {
+		keys[i] = cardsync.Key(key)
 	}
 	return keys, err
 }
@@ -243,11 +244,11 @@ func (p plans) Plan(ctx context.Context, cardID string) (member.Plan, error) {
 	return planOf(p.catalogue.Cached(ctx, cardID))
 }
 
-func (p plans) Learn(ctx context.Context, cardID string) (member.Plan, error) {
+func (p plans) FetchPlan(ctx context.Context, cardID string) (member.Plan, error) {
 	return planOf(p.catalogue.GetUnlimited(ctx, cardID))
 }
 
-func (p plans) Opening(ctx context.Context, cardID string) (member.Opening, error) {
+func (p plans) InitialGrant(ctx context.Context, cardID string) (member.InitialGrant, error) {
 	c, err := p.catalogue.Load(ctx, cardID) // not from memory: the initial grant is booked once and never corrected
 	if errors.Is(err, card.ErrNotFound) {
 		err = member.ErrCardUnknown

@@ -50,7 +50,7 @@ type Catalogue interface {
 
 // Members is what the Service needs of package member.
 type Members interface {
-	Codes(ctx context.Context, memberID string, wants []member.Want) ([]member.Code, error)
+	Codes(ctx context.Context, memberID string, wants []member.CodeRequest) ([]member.Code, error)
 	Holds(ctx context.Context, memberID, cardID string) (bool, error)
 	OpenID(ctx context.Context, memberID, appID string) (string, error)
 }
@@ -146,10 +146,10 @@ func (s *Service) claimable(ctx context.Context, memberID, cardID string) (card.
 
 // addCodes adds the member's codes to the params of the cards that take one.
 func (s *Service) addCodes(ctx context.Context, memberID string, cards []card.Card, params []cardext.Params) error {
-	var requests []member.Want
+	var requests []member.CodeRequest
 	for i, c := range cards {
 		if c.TakesCode() {
-			requests = append(requests, member.Want{CardID: c.ID, OuterStr: params[i].OuterStr})
+			requests = append(requests, member.CodeRequest{CardID: c.ID, OuterStr: params[i].OuterStr})
 		}
 	}
 	if requests == nil {

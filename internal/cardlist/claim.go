@@ -63,7 +63,7 @@ func (s *Service) provenClaim(ctx context.Context, memberID string, a Added) (me
 	if err != nil {
 		return member.Claim{}, err
 	}
-	claim := member.Claim{CardID: a.CardID, Plan: PlanOf(c), Opening: InitialGrantOf(c)}
+	claim := member.Claim{CardID: a.CardID, Plan: PlanOf(c), Grant: InitialGrantOf(c)}
 	if claim.Code, err = s.Codes.DecryptCode(ctx, a.Code); err != nil {
 		return member.Claim{}, fmt.Errorf("decrypt the code: %w", err)
 	}
@@ -81,8 +81,8 @@ func (s *Service) provenClaim(ctx context.Context, memberID string, a Added) (me
 }
 
 // InitialGrantOf returns the initial grant of a card.
-func InitialGrantOf(c card.Card) member.Opening {
-	return member.Opening{Bonus: c.Settings.InitBonus, Balance: c.Settings.InitBalance, Record: c.Settings.InitBonusRecord}
+func InitialGrantOf(c card.Card) member.InitialGrant {
+	return member.InitialGrant{Bonus: c.Settings.InitBonus, Balance: c.Settings.InitBalance, Record: c.Settings.InitBonusRecord}
 }
 
 // PlanOf returns how a claimed card becomes active.

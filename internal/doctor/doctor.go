@@ -13,6 +13,7 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/wechat"
 )
 
@@ -51,7 +52,7 @@ type Deployment struct {
 		People(ctx context.Context, after member.Mark, n int) ([]member.Person, error)
 	}
 	Outbox interface {
-		Backlog(ctx context.Context) (member.Backlog, error)
+		Backlog(ctx context.Context) (outbox.Backlog, error)
 	}
 	// Close releases the deployment; it is called when the checks are done.
 	Close func() error

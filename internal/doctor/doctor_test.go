@@ -13,6 +13,7 @@ import (
 	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/doctor"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/wechat"
 )
 
@@ -25,7 +26,7 @@ type deployment struct {
 	cards  map[string]card.Card // at WeChat
 	quota  wechat.Quota
 	people []member.Person
-	outbox member.Backlog
+	outbox outbox.Backlog
 	closed bool
 }
 
@@ -35,7 +36,7 @@ func (d *deployment) Offset() time.Duration                               { retu
 func (d *deployment) Reachable(context.Context) error                     { return d.storeErr }
 func (d *deployment) Ticket(context.Context) (string, error)              { return "ticket", d.ticketErr }
 func (d *deployment) List(context.Context) ([]card.Card, error)           { return d.stored, nil }
-func (d *deployment) Backlog(context.Context) (member.Backlog, error)     { return d.outbox, nil }
+func (d *deployment) Backlog(context.Context) (outbox.Backlog, error)     { return d.outbox, nil }
 func (d *deployment) Quota(context.Context, string) (wechat.Quota, error) { return d.quota, nil }
 func (d *deployment) CardIDs(context.Context, int) ([]string, int, error) {
 	return nil, len(d.cards), nil
@@ -128,9 +129,9 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 		"quota is fine": {deployment{quota: wechat.Quota{DailyLimit: 100, Used: 90, Left: 10}}, "quota", "ok", "90 of 100 used", ""},
 		"no unionids":   {deployment{people: make([]member.Person, 2)}, "unionid", "warning", "none of the newest 2", "微信开放平台"},
 		"unionids":      {deployment{people: []member.Person{linked, {}}}, "unionid", "ok", "1 of the newest 2", ""},
-		"dead messages": {deployment{outbox: member.Backlog{Dead: 2}}, "outbox", "warning", "2 messages", "--state dead"},
+		"dead messages": {deployment{outbox: outbox.Backlog{Parked: 2}}, "outbox", "warning", "2 messages", "--state dead"},
 		"old messages": {
-			deployment{outbox: member.Backlog{Waiting: 3, Oldest: 2 * time.Hour}},
+			deployment{outbox: outbox.Backlog{Waiting: 3, Oldest: 2 * time.Hour}},
 			"outbox", "warning", "3 messages wait", "server outbox list",
 		},
 	} {

@@ -89,8 +89,8 @@ func (d *doctor) outbox(ctx context.Context) Finding {
 	switch {
 	case err != nil:
 		return unreadable(err)
-	case b.Dead > 0:
-		return warning("server outbox list --state dead", "WeChat refused %d messages for good", b.Dead)
+	case b.Parked > 0:
+		return warning("server outbox list --state dead", "WeChat refused %d messages for good", b.Parked)
 	case b.Oldest > time.Hour:
 		return warning("server outbox list", "%d messages wait for WeChat, the oldest for %v", b.Waiting, b.Oldest.Round(time.Minute))
 	}

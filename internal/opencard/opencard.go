@@ -65,7 +65,7 @@ type Members interface {
 	CardOf(ctx context.Context, memberID, cardID, code string) (member.Card, error)
 	Submitted(ctx context.Context, ticketHash, cardID, code string) (bool, error)
 	Submit(ctx context.Context, memberID string, claim member.Claim, form member.Form) (member.Card, error)
-	Settled(ctx context.Context, cardID, code string, patience time.Duration) (member.Card, error)
+	AwaitActivation(ctx context.Context, cardID, code string, patience time.Duration) (member.Card, error)
 }
 
 // Codes finds the wallet that holds a code; see package cardlist.

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 )
 
@@ -50,15 +51,15 @@ func (in *entryInput) Resolve(huma.Context) []error {
 		bad("add_bonus", "an entry that changes nothing is refused")
 	}
 	for name, text := range map[string]string{"record_bonus": b.RecordBonus, "record_balance": b.RecordBalance} {
-		if message := web.CheckText(text, member.MaxRecord); message != "" {
+		if message := web.CheckText(text, ledger.MaxRecord); message != "" {
 			bad(name, message)
 		}
 	}
 	return errs
 }
 
-func (b bookingBody) booking() member.Booking {
-	return member.Booking{
+func (b bookingBody) booking() ledger.Booking {
+	return ledger.Booking{
 		AddBonus: b.AddBonus, AddBalance: b.AddBalance, RecordBonus: b.RecordBonus, RecordBalance: b.RecordBalance,
 		NotifyBonus: *b.NotifyBonus, NotifyBalance: *b.NotifyBalance, Reverses: b.Reverses,
 	}
@@ -118,15 +119,15 @@ func (a *api) addEntry(ctx context.Context, in *entryInput) (*entryOutput, error
 		return nil, err
 	}
 	hash := sha256.Sum256(payload)
-	body, replayed, err := a.Ledger.AddEntry(ctx, in.CardID, in.Code, in.Body.booking(), member.Request{
+	body, replayed, err := a.Ledger.AddEntry(ctx, in.CardID, in.Code, in.Body.booking(), ledger.Request{
 		ID: web.RequestID(ctx), Key: in.Key, Payload: hex.EncodeToString(hash[:]),
 		Route:  fmt.Sprintf("%s /v1/cards/%s/codes/%s/entries", http.MethodPost, in.CardID, in.Code),
-		Answer: func(e member.Entry) ([]byte, error) { return web.Marshal(entryAnswer{web.EntryOf(e)}) },
+		Answer: func(e ledger.Entry) ([]byte, error) { return web.Marshal(entryAnswer{web.EntryOf(e)}) },
 	})
 	switch {
-	case errors.Is(err, member.ErrEntryUnknown):
+	case errors.Is(err, ledger.ErrEntryUnknown):
 		return nil, web.InputErrors{{Location: "body.reverses", Message: "no entry of this card"}}
-	case errors.Is(err, member.ErrTooMuch):
+	case errors.Is(err, ledger.ErrTooMuch):
 		return nil, web.InputErrors{{Location: "body", Message: "the total would be too large"}}
 	case err != nil:
 		return nil, err
@@ -167,7 +168,7 @@ func (a *api) entries(ctx context.Context, in *web.EntriesInput) (*adminEntriesO
 	if err != nil {
 		return nil, err
 	}
-	switch d, err := a.Ledger.DriftOf(ctx, in.CardID, in.Code); {
+	switch d, err := a.Drifts.DriftOf(ctx, in.CardID, in.Code); {
 	case err == nil:
 		out.Body.Drift = &drift{d.FaceBonus, d.FaceBalance, d.SeenAt}
 	case !errors.Is(err, member.ErrNotFound):
@@ -175,7 +176,7 @@ func (a *api) entries(ctx context.Context, in *web.EntriesInput) (*adminEntriesO
 	}
 	out.Body.Entries, out.Body.NextCursor = make([]adminEntry, len(list)), next
 	for i, e := range list {
-		out.Body.Entries[i] = adminEntry{web.EntryOf(e), e.Reverses, e.Reversed, string(e.Push)}
+		out.Body.Entries[i] = adminEntry{web.EntryOf(e), e.Reverses, e.Reversed, string(e.Sent)}
 	}
 	return &out, nil
 }

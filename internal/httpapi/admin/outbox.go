@@ -8,14 +8,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
-	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 type outboxInput struct {
 	State string `query:"state" enum:"waiting,dead" doc:"Without it both, the dead first."`
 	web.PageInput
 
-	after member.MessageMark
+	after outbox.Mark
 }
 
 // Resolve reads the cursor.
@@ -69,7 +69,7 @@ func (a *api) outbox(ctx context.Context, in *outboxInput) (*outboxOutput, error
 		return nil, err
 	}
 	var out outboxOutput
-	list, out.Body.NextCursor = web.Page(in.PageInput, list, func(q member.Queued) []string {
+	list, out.Body.NextCursor = web.Page(in.PageInput, list, func(q outbox.Stored) []string {
 		return []string{q.State, web.FormatTime(q.CreatedAt), q.ID}
 	})
 	out.Body.Messages = make([]queued, len(list))

@@ -8,8 +8,11 @@ import (
 
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 // Services are the capabilities behind the routes.
@@ -21,6 +24,7 @@ type Services struct {
 	Forms        Forms
 	Fields       Fields
 	Ledger       Ledger
+	Drifts       Drifts
 	Outbox       Outbox
 	Tickets      Tickets
 }
@@ -77,13 +81,18 @@ type Fields interface {
 // Ledger writes and reads the ledgers of member cards.
 type Ledger interface {
 	web.EntryLister
-	AddEntry(ctx context.Context, cardID, code string, b member.Booking, r member.Request) (answer []byte, replayed bool, err error)
-	DriftOf(ctx context.Context, cardID, code string) (member.Drift, error)
+	AddEntry(ctx context.Context, cardID, code string, b ledger.Booking, r ledger.Request) (answer []byte, replayed bool, err error)
+}
+
+// Drifts finds cards whose faces show figures that WeChat has changed by itself; see
+// package cardsync.
+type Drifts interface {
+	DriftOf(ctx context.Context, cardID, code string) (cardsync.Drift, error)
 }
 
 // Outbox lists the messages to WeChat and retries them.
 type Outbox interface {
-	Messages(ctx context.Context, state string, after member.MessageMark, n int) ([]member.Queued, error)
+	Messages(ctx context.Context, state string, after outbox.Mark, n int) ([]outbox.Stored, error)
 	Retry(ctx context.Context, id string) error
 }
 

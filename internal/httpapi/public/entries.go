@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 )
 
@@ -29,7 +30,7 @@ func (a *api) entryRoutes() {
 func (a *api) myEntries(ctx context.Context, in *web.EntriesInput) (*entriesOutput, error) {
 	if _, err := a.Members.CardOf(ctx, sessionOf(ctx).MemberID, in.CardID, in.Code); err != nil {
 		if errors.Is(err, member.ErrNotFound) {
-			err = member.ErrCodeUnknown
+			err = ledger.ErrCodeUnknown
 		}
 		return nil, err
 	}

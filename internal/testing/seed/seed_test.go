@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	ledgersql "github.com/addcard/addcard/internal/ledger/sqlstore"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
@@ -23,7 +24,7 @@ func TestFill_makes_members_that_keep_every_rule(t *testing.T) {
 			t.Fatal(err)
 		}
 		store := sqlstore.New(db)
-		if wrong, err := store.Unbalanced(t.Context(), 10); len(wrong) > 0 || err != nil {
+		if wrong, err := ledgersql.New(db).Unbalanced(t.Context(), 10); len(wrong) > 0 || err != nil {
 			t.Errorf("the ledger: %+v, %v", wrong, err)
 		}
 		for what, want := range map[string]int{

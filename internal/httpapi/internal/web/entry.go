@@ -7,7 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/ledger"
 )
 
 // Entry is one line of a ledger as both APIs show it.
@@ -24,7 +24,7 @@ type Entry struct {
 }
 
 // EntryOf returns e without what only the operator sees.
-func EntryOf(e member.Entry) Entry {
+func EntryOf(e ledger.Entry) Entry {
 	return Entry{e.ID, e.Seq, e.AddBonus, e.Bonus, e.AddBalance, e.Balance, e.RecordBonus, e.RecordBalance, e.CreatedAt}
 }
 
@@ -49,13 +49,13 @@ func (in *EntriesInput) Resolve(huma.Context) []error {
 // EntryLister reads a ledger. Entries returns up to n entries with a seq below
 // before, or the newest if that is 0; the newest come first.
 type EntryLister interface {
-	Entries(ctx context.Context, cardID, code string, before int64, n int) ([]member.Entry, error)
+	Entries(ctx context.Context, cardID, code string, before int64, n int) ([]ledger.Entry, error)
 }
 
 // Read returns the page of the ledger that in asks for, and the cursor of the
 // next page, which is empty on the last.
-func (in *EntriesInput) Read(ctx context.Context, ledger EntryLister) (list []member.Entry, next string, err error) {
-	list, err = ledger.Entries(ctx, in.CardID, in.Code, in.before, in.Limit+1)
-	list, next = Page(in.PageInput, list, func(e member.Entry) []string { return []string{strconv.FormatInt(e.Seq, 10)} })
+func (in *EntriesInput) Read(ctx context.Context, l EntryLister) (list []ledger.Entry, next string, err error) {
+	list, err = l.Entries(ctx, in.CardID, in.Code, in.before, in.Limit+1)
+	list, next = Page(in.PageInput, list, func(e ledger.Entry) []string { return []string{strconv.FormatInt(e.Seq, 10)} })
 	return list, next, err
 }

@@ -11,8 +11,10 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/jssdk"
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/wechat"
@@ -33,16 +35,15 @@ var errorTable = []struct {
 	{err: auth.ErrCodeFormat, problem: InvalidInput},
 	// A session outlives its member; an operator names one by ID.
 	{err: member.ErrMemberUnknown, problem: SessionInvalid, admin: MemberNotFound},
-	{err: member.ErrNobody, problem: MemberNotFound},
 	{err: member.ErrOpenIDUnknown, problem: OpenIDUnknown},
-	{err: member.ErrCodeUnknown, problem: CodeNotFound},
-	{err: member.ErrNotHeld, problem: CardNotHeld},
-	{err: member.ErrInsufficientBonus, problem: InsufficientBonus},
-	{err: member.ErrInsufficientBalance, problem: InsufficientBalance},
-	{err: member.ErrNotReversible, problem: EntryNotReversible},
-	{err: member.ErrKeyReused, problem: KeyReused},
-	{err: member.ErrNoMessage, problem: MessageNotFound},
-	{err: member.ErrRaced, problem: Unavailable},
+	{err: ledger.ErrCodeUnknown, problem: CodeNotFound},
+	{err: ledger.ErrNotHeld, problem: CardNotHeld},
+	{err: ledger.ErrInsufficientBonus, problem: InsufficientBonus},
+	{err: ledger.ErrInsufficientBalance, problem: InsufficientBalance},
+	{err: ledger.ErrNotReversible, problem: EntryNotReversible},
+	{err: ledger.ErrKeyReused, problem: KeyReused},
+	{err: outbox.ErrNotFound, problem: MessageNotFound},
+	{err: ledger.ErrConflict, problem: Unavailable},
 	{err: cardlist.ErrNotYours, problem: CodeNotYours},
 	{err: cardlist.ErrCodeInvalid, problem: InvalidInput},
 	{err: opencard.ErrTicket, problem: ActivateTicketWrong},
