@@ -78,7 +78,8 @@ func deployment(t *testing.T) []string {
 func (s *stage) play(p page) {
 	s.t.Helper()
 	if strings.Contains(p.text, "--write-env") { // the page brings its own configuration
-		const unset = "unset MINIPROGRAM_APP_ID MINIPROGRAM_APP_SECRET OFFICIAL_APP_ID OFFICIAL_APP_SECRET WECHAT_API_URL LISTEN_ADDR ADMIN_LISTEN_ADDR SHUTDOWN_GRACE"
+		const unset = "unset MINIPROGRAM_APP_ID MINIPROGRAM_APP_SECRET OFFICIAL_APP_ID OFFICIAL_APP_SECRET " +
+			"WECHAT_API_URL LISTEN_ADDR ADMIN_LISTEN_ADDR SHUTDOWN_GRACE"
 		if _, _, err := s.shell.run(unset, 0); err != nil {
 			s.t.Fatal(err)
 		}

@@ -40,7 +40,9 @@ INSTALL=0 PATH="$1" scripts/test.sh`
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("exit: %v, want 1", err)
 	}
-	for _, want := range []string{"missing: Go ", "missing: Debian package curl\n", "missing: Debian package redis-server\n", "apt-get install "} {
+	for _, want := range []string{
+		"missing: Go ", "missing: Debian package curl\n", "missing: Debian package redis-server\n", "apt-get install ",
+	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the output lacks %q", want)
 		}
