@@ -29,18 +29,23 @@ import (
 // Packages are named without the module's path and internal/, modules without
 // their host and version. A row allows no more than the package imports.
 const table = `
-cmd/internal/command          app | alecthomas/kong
-cmd/internal/commandtest      | rogpeppe/go-internal
-cmd/sandbox                   app cmd/internal/command sqldb testing/seed wechatsim
-cmd/server                    app card cardext cmd/internal/command member ticket/redisstore | alecthomas/kong google/uuid tailscale/hujson
+cmd/internal/command          config | alecthomas/kong
+cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
+cmd/sandbox                   app cmd/internal/command config sqldb testing/seed wechatsim wechatsim/push
+cmd/server                    app card cardext cmd/internal/command config doctor ledger member outbox ticket/redisstore
+                              | alecthomas/kong google/uuid tailscale/hujson
 
-app                           auth auth/sqlstore card card/sqlstore cardext cardlist datakey httpapi/admin httpapi/public jssdk
-                              member member/sqlstore opencard sqldb ticket ticket/redisstore ticket/sqlstore wechat wechat/push
-                              | caarlos0/env prometheus/client_golang
-httpapi/admin                 card cardext httpapi/internal/web member | danielgtaylor/huma gin-gonic/gin go-json-experiment/json
-                              prometheus/client_golang
-httpapi/public                auth card cardlist httpapi/internal/web jssdk member opencard | danielgtaylor/huma gin-gonic/gin x/time
-httpapi/internal/web          auth card cardlist jssdk member opencard sqldb ticket wechat
+app                           auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore config datakey doctor
+                              httpapi/admin httpapi/public jssdk ledger ledger/sqlstore member member/sqlstore opencard
+                              outbox outbox/sqlstore sqldb ticket ticket/redisstore ticket/sqlstore wechat wechat/push
+                              | prometheus/client_golang
+config                        auth sqldb ticket/redisstore | caarlos0/env
+doctor                        card config member outbox wechat
+httpapi/admin                 card cardext cardsync httpapi/internal/web ledger member outbox
+                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang
+httpapi/public                auth card cardlist httpapi/internal/web jssdk ledger member opencard
+                              | danielgtaylor/huma gin-gonic/gin x/time
+httpapi/internal/web          auth card cardlist jssdk ledger member opencard outbox sqldb ticket wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui
 
 auth                          | go-json-experiment/json golang-jwt/jwt google/uuid
@@ -50,12 +55,21 @@ card                          | go-json-experiment/json qr x/sync
 card/sqlstore                 card sqldb | database/sql
 cardext
 cardlist                      card cardext member
+cardsync                      ledger member outbox | x/time
+cardsync/cardsynctest         cardsync ledger member
+cardsync/sqlstore             cardsync member member/sqlstore sqldb
 datakey
 jssdk
-member                        | google/uuid x/time
-member/membertest             member
-member/sqlstore               member sqldb | database/sql google/uuid
+ledger                        outbox
+ledger/ledgertest             ledger member outbox
+ledger/sqlstore               ledger outbox outbox/sqlstore sqldb
+member                        ledger outbox | google/uuid
+member/membertest             ledger member outbox
+member/sqlstore               ledger/sqlstore member sqldb
 opencard                      card cardlist member | x/sync
+outbox                        | google/uuid
+outbox/outboxtest             outbox
+outbox/sqlstore               outbox sqldb | google/uuid
 sqldb                         | database/sql jackc/pgx pressly/goose sqlite
 sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
 ticket
@@ -64,16 +78,20 @@ ticket/sqlstore               sqldb ticket | database/sql
 ticket/tickettest             ticket
 wechat                        | go-json-experiment/json
 wechat/push
-wechatsim
+wechatsim                     wechatsim/push wechatsim/signature
+wechatsim/push                wechatsim/signature
+wechatsim/signature
 
-testing/apptest               app wechatsim
+testing/apptest               app config wechatsim wechatsim/push
 testing/arch
 testing/crash
 testing/docs
 testing/fleet
+testing/golden                | rogpeppe/go-internal
 testing/plan                  sqldb sqldb/sqldbtest testing/seed
-testing/postgres
-testing/redis
+testing/postgres              testing/process
+testing/process
+testing/redis                 testing/process
 testing/seed                  member sqldb | google/uuid
 testing/server
 `
