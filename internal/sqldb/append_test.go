@@ -14,15 +14,9 @@ func TestMigrate_makes_the_ledger_append_only(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		db := open(t)
-		err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
-			_, err := tx.Exec(ctx, `insert into entry (entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance,
+		sqldbtest.Exec(t, db, `insert into entry (entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance,
 			record_bonus, record_balance, notify_bonus, notify_balance, reverses, route, idempotency_key, payload, answer, request_id, created_at)
 			values ('e1', 'c1', 'A1', 1, 5, 5, 0, 0, '', '', 1, 1, '', '', '', '', '', '', 1)`)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
 		for _, query := range []string{"update entry set bonus = 6", "delete from entry"} {
 			err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
 				_, err := tx.Exec(ctx, query)

@@ -41,20 +41,9 @@ func TestPostgres_migrate_by_several_at_once_then_again(t *testing.T) {
 func TestPostgres_refuses_a_newer_schema(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
-	exec(t, db, "insert into goose_db_version (version_id, is_applied) values (99999, true)")
+	sqldbtest.Exec(t, db, "insert into goose_db_version (version_id, is_applied) values (99999, true)")
 	if _, err := db.Migrate(t.Context()); !errors.Is(err, sqldb.ErrNewerSchema) {
 		t.Errorf("got %v, want ErrNewerSchema", err)
-	}
-}
-
-func exec(t *testing.T, db *sqldb.DB, query string, args ...any) {
-	t.Helper()
-	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
-		_, err := tx.Exec(ctx, query, args...)
-		return err
-	})
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
 	}
 }
 
@@ -62,8 +51,8 @@ func exec(t *testing.T, db *sqldb.DB, query string, args ...any) {
 func TestPostgres_deadlocks_are_begun_anew(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
-	exec(t, db, "create table n (id text primary key, n bigint not null)")
-	exec(t, db, "insert into n values ('a', 0), ('b', 0)")
+	sqldbtest.Exec(t, db, "create table n (id text primary key, n bigint not null)")
+	sqldbtest.Exec(t, db, "insert into n values ('a', 0), ('b', 0)")
 	var holding, done sync.WaitGroup
 	var begun atomic.Int64
 	holding.Add(2)
@@ -156,19 +145,19 @@ func TestMigrate_keeps_what_earlier_schemas_held(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range 100 {
-				exec(t, db, "insert into member (member_id, created_at) values ($1, 5)", fmt.Sprint("m", i))
-				exec(t, db, "insert into identity (app_id, openid, unionid, member_id, created_at) values ('wx', $1, '', $2, 5)", fmt.Sprint("o", i), fmt.Sprint("m", i))
-				exec(t, db, "insert into member_card (card_id, code, member_id, status, bonus, created_at) values ('c', $1, $2, 'active', 7, 5)", fmt.Sprint(i), fmt.Sprint("m", i))
+				sqldbtest.Exec(t, db, "insert into member (member_id, created_at) values ($1, 5)", fmt.Sprint("m", i))
+				sqldbtest.Exec(t, db, "insert into identity (app_id, openid, unionid, member_id, created_at) values ('wx', $1, '', $2, 5)", fmt.Sprint("o", i), fmt.Sprint("m", i))
+				sqldbtest.Exec(t, db, "insert into member_card (card_id, code, member_id, status, bonus, created_at) values ('c', $1, $2, 'active', 7, 5)", fmt.Sprint(i), fmt.Sprint("m", i))
 			}
 			if err := db.MigrateTo(t.Context(), 7); err != nil {
 				t.Fatal(err)
 			}
 			for i := range 100 {
-				exec(t, db, `insert into entry (entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance, record_bonus, record_balance,
+				sqldbtest.Exec(t, db, `insert into entry (entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance, record_bonus, record_balance,
 					notify_bonus, notify_balance, reverses, route, idempotency_key, payload, answer, request_id, created_at)
 					values ($1, 'c', $2, 1, 7, 7, 0, 0, '', '', 1, 1, '', '', '', '', '', '', 5)`, fmt.Sprint("e", i), fmt.Sprint(i))
-				exec(t, db, "update member_card set seq = 1, told = 1, fields_due = 5 where code = $1", fmt.Sprint(i))
-				exec(t, db, "insert into outbox (outbox_id, card_id, code, seq, kind, due_at, created_at) values ($1, 'c', $2, 1, 'entry', 5, 5)", fmt.Sprint("e", i), fmt.Sprint(i))
+				sqldbtest.Exec(t, db, "update member_card set seq = 1, told = 1, fields_due = 5 where code = $1", fmt.Sprint(i))
+				sqldbtest.Exec(t, db, "insert into outbox (outbox_id, card_id, code, seq, kind, due_at, created_at) values ($1, 'c', $2, 1, 'entry', 5, 5)", fmt.Sprint("e", i), fmt.Sprint(i))
 			}
 			if steps, err := db.Migrate(t.Context()); err != nil || steps < 5 {
 				t.Fatalf("%d steps, %v", steps, err)

@@ -213,13 +213,7 @@ func TestMigrate_by_several_at_once_then_again(t *testing.T) {
 func TestMigrate_refuses_a_newer_schema(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
-	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
-		_, err := tx.Exec(ctx, "insert into goose_db_version (version_id, is_applied) values (99999, 1)")
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	sqldbtest.Exec(t, db, "insert into goose_db_version (version_id, is_applied) values (99999, 1)")
 	if _, err := db.Migrate(t.Context()); !errors.Is(err, sqldb.ErrNewerSchema) {
 		t.Errorf("got %v, want ErrNewerSchema", err)
 	}
@@ -294,7 +288,7 @@ func BenchmarkWrite(b *testing.B) {
 func TestDown_of_a_full_disk(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
-	exec(t, db, "pragma max_page_count = 1") // SQLite raises it to the current size
+	sqldbtest.Exec(t, db, "pragma max_page_count = 1") // SQLite raises it to the current size
 	var err error
 	for i := 0; err == nil && i < 10_000; i++ {
 		err = db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, fmt.Sprint("m", i)) })

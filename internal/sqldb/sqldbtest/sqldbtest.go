@@ -2,6 +2,7 @@
 package sqldbtest
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -31,4 +32,16 @@ func Open(t testing.TB, url string) *sqldb.DB {
 		t.Fatal(err)
 	}
 	return db
+}
+
+// Exec runs one statement in a transaction of its own.
+func Exec(t testing.TB, db *sqldb.DB, query string, args ...any) {
+	t.Helper()
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, query, args...)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
 }

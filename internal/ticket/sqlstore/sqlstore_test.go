@@ -52,19 +52,9 @@ func harness(t *testing.T, open func(t *testing.T) *sqldb.DB, wrap func(ticket.S
 		Store: wrap(sqlstore.New(db)),
 		Dead:  wrap(sqlstore.New(gone)),
 		Corrupt: func(t *testing.T, key string) {
-			write(t, db, `insert into ticket (name, value, value_fence, owner, fence, granted_at, lease_ends_at) values ($1, 'junk', 1, '', 1, 0, 0)`, key)
+			sqldbtest.Exec(t, db, `insert into ticket (name, value, value_fence, owner, fence, granted_at, lease_ends_at)
+				values ($1, 'junk', 1, '', 1, 0, 0)`, key)
 		},
-	}
-}
-
-func write(t *testing.T, db *sqldb.DB, query string, args ...any) {
-	t.Helper()
-	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
-		_, err := tx.Exec(ctx, query, args...)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
