@@ -156,7 +156,7 @@ func (s *shop) pick() {
 	}
 }
 
-func (s *shop) anybody() sampled { return s.sample[int(s.next.Add(1))%len(s.sample)] }
+func (s *shop) nextMember() sampled { return s.sample[int(s.next.Add(1))%len(s.sample)] }
 
 // session returns a new session token of the member, as a login does.
 func session(memberID string) string {
@@ -205,12 +205,12 @@ var scaled = []struct {
 	once func(s *shop) error
 }{
 	{"card-ext", func(s *shop) error {
-		return s.do(http.MethodPost, s.Public+"/v1/card-ext", session(s.anybody().id), `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
+		return s.do(http.MethodPost, s.Public+"/v1/card-ext", session(s.nextMember().id), `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
 	}},
 	// A code that was read stays in memory until the next write: here one of eight
 	// requests ends a session.
 	{"card-ext, others write", func(s *shop) error {
-		token := session(s.anybody().id)
+		token := session(s.nextMember().id)
 		err := s.do(http.MethodPost, s.Public+"/v1/card-ext", token, `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
 		if err != nil || s.next.Load()%8 > 0 {
 			return err
@@ -218,18 +218,18 @@ var scaled = []struct {
 		return s.do(http.MethodDelete, s.Public+"/v1/session", token, "", http.StatusNoContent)
 	}},
 	{"me", func(s *shop) error {
-		return s.do(http.MethodGet, s.Public+"/v1/me", session(s.anybody().id), "", http.StatusOK)
+		return s.do(http.MethodGet, s.Public+"/v1/me", session(s.nextMember().id), "", http.StatusOK)
 	}},
 	{"my entries", func(s *shop) error {
-		who := s.anybody()
+		who := s.nextMember()
 		return s.do(http.MethodGet, s.Public+"/v1/me/cards/"+seededCard+"/codes/"+who.code+"/entries", session(who.id), "", http.StatusOK)
 	}},
 	{"entry", func(s *shop) error {
-		return s.do(http.MethodPost, s.Admin+apptest.EntriesPath(seededCard, s.anybody().code), apptest.AdminToken, `{"add_bonus":1}`,
+		return s.do(http.MethodPost, s.Admin+apptest.EntriesPath(seededCard, s.nextMember().code), apptest.AdminToken, `{"add_bonus":1}`,
 			http.StatusCreated)
 	}},
 	{"find", func(s *shop) error {
-		return s.do(http.MethodGet, s.Admin+"/v1/members?query="+s.anybody().code, apptest.AdminToken, "", http.StatusOK)
+		return s.do(http.MethodGet, s.Admin+"/v1/members?query="+s.nextMember().code, apptest.AdminToken, "", http.StatusOK)
 	}},
 	{"list of 50", func(s *shop) error {
 		return s.do(http.MethodGet, s.Admin+"/v1/members?limit=50&cursor="+s.cursors[int(s.next.Add(1))%len(s.cursors)], apptest.AdminToken, "",

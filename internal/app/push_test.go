@@ -73,7 +73,7 @@ func TestPush_survives_what_WeChat_does(t *testing.T) {
 
 // The initial grant is booked once, sent with the activation, and not booked
 // again for a card that is deleted and restored.
-func TestOpening_bonus_comes_with_the_activation(t *testing.T) {
+func TestInitialGrant_comes_with_the_activation(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card(apptest.WithBalance)

@@ -52,6 +52,7 @@ func New(s Services, o Options) *http.Server {
 	a.describeImageRoute()
 	a.explainRoute()
 	a.cardRoutes()
+	a.cardSettingRoutes()
 	a.distributionRoutes()
 	a.memberRoutes()
 	a.ledgerRoutes()

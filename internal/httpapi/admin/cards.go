@@ -178,6 +178,9 @@ func (a *api) cardRoutes() {
 	}, func(ctx context.Context, in *web.CardPath) (*web.Nothing, error) {
 		return nil, a.Cards.Delete(ctx, in.CardID)
 	})
+}
+
+func (a *api) cardSettingRoutes() {
 	cardRoute(a, huma.Operation{
 		OperationID: "stock", Method: http.MethodPost, Path: "/v1/cards/{card_id}/stock", Summary: "Change the stock of a card",
 		DefaultStatus: http.StatusNoContent, Errors: []int{400, 404, 413, 415},
@@ -205,9 +208,6 @@ func (a *api) cardRoutes() {
 func (a *api) listCards(ctx context.Context, _ *web.Nothing) (*cardsOutput, error) {
 	cards, err := a.Cards.List(ctx)
 	var out cardsOutput
-	out.Body.Cards = make([]operatorCard, len(cards))
-	for i, c := range cards {
-		out.Body.Cards[i] = operatorCardOf(c)
-	}
+	out.Body.Cards = web.List(cards, operatorCardOf)
 	return &out, err
 }

@@ -174,9 +174,9 @@ func (a *api) entries(ctx context.Context, in *web.EntriesInput) (*adminEntriesO
 	case !errors.Is(err, member.ErrNotFound):
 		return nil, err
 	}
-	out.Body.Entries, out.Body.NextCursor = make([]adminEntry, len(list)), next
-	for i, e := range list {
-		out.Body.Entries[i] = adminEntry{web.EntryOf(e), e.Reverses, e.Reversed, string(e.Sent)}
-	}
+	out.Body.NextCursor = next
+	out.Body.Entries = web.List(list, func(e ledger.Entry) adminEntry {
+		return adminEntry{web.EntryOf(e), e.Reverses, e.Reversed, string(e.Sent)}
+	})
 	return &out, nil
 }

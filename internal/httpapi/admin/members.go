@@ -26,16 +26,15 @@ type identity struct {
 }
 
 func personOf(p member.Person) Person {
-	out := Person{ID: p.ID, CreatedAt: p.CreatedAt, Identities: make([]identity, len(p.Identities)),
-		Cards: make([]web.MemberCard, len(p.Cards))}
-	for i, id := range p.Identities {
-		out.Identities[i] = identity{id.AppID, id.OpenID, id.UnionID}
+	return Person{
+		ID: p.ID, CreatedAt: p.CreatedAt,
+		Identities: web.List(p.Identities, func(id member.Identity) identity { return identity{id.AppID, id.OpenID, id.UnionID} }),
+		Cards: web.List(p.Cards, func(c member.Card) web.MemberCard {
+			card := web.MemberCardOf(c)
+			card.Code = c.Code
+			return card
+		}),
 	}
-	for i, c := range p.Cards {
-		out.Cards[i] = web.MemberCardOf(c)
-		out.Cards[i].Code = c.Code
-	}
-	return out
 }
 
 type membersInput struct {
@@ -139,9 +138,6 @@ func (a *api) listMembers(ctx context.Context, in *membersInput) (*membersOutput
 	people, out.Body.NextCursor = web.Page(in.PageInput, people, func(p member.Person) []string {
 		return []string{web.FormatTime(p.CreatedAt), p.ID}
 	})
-	out.Body.Members = make([]Person, len(people))
-	for i, p := range people {
-		out.Body.Members[i] = personOf(p)
-	}
+	out.Body.Members = web.List(people, personOf)
 	return &out, nil
 }

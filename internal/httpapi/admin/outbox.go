@@ -72,9 +72,8 @@ func (a *api) outbox(ctx context.Context, in *outboxInput) (*outboxOutput, error
 	list, out.Body.NextCursor = web.Page(in.PageInput, list, func(q outbox.Stored) []string {
 		return []string{q.State, web.FormatTime(q.CreatedAt), q.ID}
 	})
-	out.Body.Messages = make([]queued, len(list))
-	for i, q := range list {
-		out.Body.Messages[i] = queued{q.ID, q.Kind, q.State, q.CardID, q.Code, q.Attempts, q.LastError, q.CreatedAt, q.DueAt}
-	}
+	out.Body.Messages = web.List(list, func(q outbox.Stored) queued {
+		return queued{q.ID, q.Kind, q.State, q.CardID, q.Code, q.Attempts, q.LastError, q.CreatedAt, q.DueAt}
+	})
 	return &out, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
-	"github.com/addcard/addcard/internal/member"
 )
 
 type cardExtInput struct {
@@ -89,11 +88,8 @@ func (a *api) cardRoutes() {
 }
 
 func (a *api) cardExt(ctx context.Context, in *cardExtInput) (*cardExtOutput, error) {
-	wants := make([]cardlist.Request, len(in.Body.Cards))
-	for i, w := range in.Body.Cards {
-		wants[i] = cardlist.Request{CardID: w.CardID, OuterStr: w.OuterStr}
-	}
-	items, err := a.CardLists.Make(ctx, sessionOf(ctx).MemberID, wants)
+	requests := web.List(in.Body.Cards, func(w wantedCard) cardlist.Request { return cardlist.Request(w) })
+	items, err := a.CardLists.Make(ctx, sessionOf(ctx).MemberID, requests)
 	if item := (*cardlist.ItemError)(nil); errors.As(err, &item) {
 		err = web.AtField(item.Err, "cards", item.Index, "card_id")
 	}
@@ -101,10 +97,7 @@ func (a *api) cardExt(ctx context.Context, in *cardExtInput) (*cardExtOutput, er
 		return nil, err
 	}
 	var out cardExtOutput
-	out.Body.CardList = make([]signedCard, len(items))
-	for i, item := range items {
-		out.Body.CardList[i] = signedCard(item)
-	}
+	out.Body.CardList = web.List(items, func(i cardlist.Item) signedCard { return signedCard(i) })
 	return &out, nil
 }
 
@@ -125,12 +118,4 @@ func (a *api) face(ctx context.Context, in *web.CardPath) (*faceOutput, error) {
 		}
 	}
 	return &out, nil
-}
-
-func memberCards(cards []member.Card) []web.MemberCard {
-	out := make([]web.MemberCard, len(cards))
-	for i, c := range cards {
-		out[i] = web.MemberCardOf(c)
-	}
-	return out
 }

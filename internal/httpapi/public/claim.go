@@ -74,6 +74,6 @@ func (a *api) claim(ctx context.Context, in *claimInput) (*claimOutput, error) {
 		return nil, err
 	}
 	var out claimOutput
-	out.Body.Cards = memberCards(cards)
+	out.Body.Cards = web.List(cards, web.MemberCardOf)
 	return &out, nil
 }

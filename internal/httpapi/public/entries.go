@@ -36,9 +36,6 @@ func (a *api) myEntries(ctx context.Context, in *web.EntriesInput) (*entriesOutp
 	}
 	var out entriesOutput
 	list, next, err := in.Read(ctx, a.Ledger)
-	out.Body.Entries, out.Body.NextCursor = make([]web.Entry, len(list)), next
-	for i, e := range list {
-		out.Body.Entries[i] = web.EntryOf(e)
-	}
+	out.Body.Entries, out.Body.NextCursor = web.List(list, web.EntryOf), next
 	return &out, err
 }

@@ -70,7 +70,7 @@ func (a *api) login(ctx context.Context, in *loginInput) (*loginOutput, error) {
 
 func (a *api) account(ctx context.Context, memberID string) (account, error) {
 	cards, err := a.Members.Cards(ctx, memberID)
-	return account{ID: memberID, Cards: memberCards(cards)}, err
+	return account{ID: memberID, Cards: web.List(cards, web.MemberCardOf)}, err
 }
 
 type sessionKey struct{}

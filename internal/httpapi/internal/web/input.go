@@ -14,8 +14,8 @@ type CardPath struct {
 
 // CodePath names one code of one card.
 type CodePath struct {
-	CardID string `path:"card_id" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
-	Code   string `path:"code" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
+	CardPath
+	Code string `path:"code" minLength:"1" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$"`
 }
 
 // MaxOuterStr is the longest outer_str that WeChat accepts, in bytes.

@@ -17,6 +17,16 @@ var strictJSON = huma.Format{
 	Unmarshal: func(data []byte, v any) error { return json.Unmarshal(data, v) },
 }
 
+// List converts a list for an answer. It is never nil, which would be null in
+// JSON.
+func List[T, U any](list []T, convert func(T) U) []U {
+	out := make([]U, len(list))
+	for i, v := range list {
+		out[i] = convert(v)
+	}
+	return out
+}
+
 // Marshal encodes v as the JSON routes do.
 func Marshal(v any) ([]byte, error) {
 	var b bytes.Buffer

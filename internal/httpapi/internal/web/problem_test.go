@@ -32,8 +32,7 @@ func TestProblem_of_each_kind_of_error(t *testing.T) {
 		err           error
 		public, admin string
 	}{
-		"a session whose member is gone": {member.ErrMemberUnknown, "401 session_invalid", "404 member_not_found"},
-		"no such member":                 {member.ErrMemberUnknown, "404 member_not_found", "404 member_not_found"},
+		"no such member":                 {member.ErrMemberUnknown, "401 session_invalid", "404 member_not_found"},
 		"a session":                      {auth.ErrSession, "401 session_invalid", "401 session_invalid"},
 		"a card":                         {card.ErrNotFound, "404 card_not_found", "404 card_not_found"},
 		"the database is busy":           {sqldb.ErrBusy, "503 unavailable", "503 unavailable"},
