@@ -1,4 +1,4 @@
-package cardsync_test
+package member_test
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/addcard/addcard/internal/testing/world"
 )
 
 // history makes up what happened to three people, who are bound by unionids,
@@ -75,7 +77,7 @@ func (h *history) scans(who string) {
 func (h *history) take(who, name, outer string) *copyOf {
 	c := &copyOf{name: name, owner: who, status: "active", outer: outer}
 	h.copies = append(h.copies, c)
-	h.tell(c, ev{name: taken, outer: outer, union: "u" + who})
+	h.tell(c, ev{name: world.Taken, outer: outer, union: "u" + who})
 	return c
 }
 
@@ -89,7 +91,7 @@ func (h *history) drops(who string) {
 	if c := h.one(who, "active"); c != nil {
 		c.status, h.wallet[c.name] = "deleted", "DELETE"
 		h.second++ // WeChat's seconds tell no more
-		h.tell(c, ev{name: dropped})
+		h.tell(c, ev{name: world.Deleted})
 	}
 }
 
@@ -98,7 +100,7 @@ func (h *history) restores(who string) {
 		c.status = "active"
 		delete(h.wallet, c.name)
 		h.second++
-		h.tell(c, ev{name: taken, restored: true, union: "u" + who})
+		h.tell(c, ev{name: world.Taken, restored: true, union: "u" + who})
 	}
 }
 
@@ -110,10 +112,10 @@ func (h *history) gives(who string) {
 	friend := rapid.SampledFrom(slices.DeleteFunc(slices.Clone(persons), func(p string) bool { return p == who })).Draw(h.rt, "friend")
 	c.status, h.wallet[c.name] = "gifted", "GIFT_SUCC"
 	h.second++
-	h.tell(c, ev{name: gifting, friend: "O" + friend})
+	h.tell(c, ev{name: world.Gifting, friend: "O" + friend})
 	g := &copyOf{name: fmt.Sprint("g", len(h.copies)), owner: friend, status: "active"}
 	h.copies = append(h.copies, g)
-	h.tell(g, ev{name: taken, oldCode: c.name, friend: "O" + who, union: "u" + friend})
+	h.tell(g, ev{name: world.Taken, oldCode: c.name, friend: "O" + who, union: "u" + friend})
 }
 
 // one is a copy of that status that who has.
@@ -165,28 +167,29 @@ func TestLife_any_history_ends_as_it_ended(t *testing.T) {
 	t.Parallel()
 	for i := range 4 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			bubble(t, func(w *world) {
+			world.Run(t, func(w *world.World) {
 				run := 0
 				rapid.Check(w, func(rt *rapid.T) {
 					run++
-					w.replay(rt, newHistory(rt), fmt.Sprintf("%d ", run))
+					replay(w, rt, newHistory(rt), fmt.Sprintf("%d ", run))
 				})
 			})
 		})
 	}
 }
 
-func (w *world) replay(rt *rapid.T, h *history, prefix string) {
+// replay runs a history and compares its end with what it says.
+func replay(w *world.World, rt *rapid.T, h *history, prefix string) {
 	if len(h.steps) == 0 {
 		rt.Skip("nothing happened")
 	}
-	p := w.play(prefix)
+	p := newRun(w, prefix)
 	steps := rapid.Permutation(repeated(rt, h.steps)).Draw(rt, "order")
-	p.early(rt, h.early)
+	p.runEarly(rt, h.early)
 	for name, status := range h.wallet {
-		p.wechat.set(p.code(name), status)
+		p.WeChat.SetStatus(p.code(name), status)
 	}
-	if got, want := p.tell(rt, steps, nil), h.want(); got != want {
+	if got, want := p.run(rt, steps, nil), h.want(); got != want {
 		rt.Fatalf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package cardsync_test
+package member_test
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/addcard/addcard/internal/testing/world"
 )
 
 // What cannot end the same in any order is left out of these stories, and is
@@ -23,7 +25,7 @@ var stories = map[string]story{
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
 			claim("ming", "push", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1, outer: "home"}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1, outer: "home"}),
 			event(ev{name: "user_view_card", openID: "O1", cardID: "push", code: "c1", second: 2}),
 		},
 		want: `
@@ -34,7 +36,7 @@ ming+O1`,
 		early: []step{login("ming", ""), issue("ming", "auto", "c1")},
 		steps: []step{
 			claim("ming", "auto", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "auto", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "auto", code: "c1", second: 1}),
 		},
 		want: `
 auto/c1 active of ming+O1
@@ -44,7 +46,7 @@ ming+O1`,
 		early: []step{login("ming", ""), issue("ming", "manual", "c1")},
 		steps: []step{
 			claim("ming", "manual", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "manual", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "manual", code: "c1", second: 1}),
 		},
 		want: `
 manual/c1 claimed of ming+O1
@@ -54,8 +56,8 @@ ming+O1`,
 		steps: []step{
 			submit("ming", "form", "s1", "O1"),
 			submit("ming", "form", "s1", "O1"),
-			event(ev{name: taken, openID: "O1", cardID: "form", code: "s1", second: 1, outer: "door"}),
-			event(ev{name: submitted, openID: "O1", cardID: "form", code: "s1", second: 2}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "form", code: "s1", second: 1, outer: "door"}),
+			event(ev{name: world.Submitted, openID: "O1", cardID: "form", code: "s1", second: 2}),
 		},
 		want: `
 form/s1 active door of ming+O1
@@ -64,10 +66,10 @@ ming+O1`,
 	"a form to fill in": {
 		steps: []step{
 			login("ming", "u1"),
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "form", code: "s1", second: 1}),
-			event(ev{name: submitted, openID: "O1", cardID: "form", code: "s1", second: 2}),
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "form-2", code: "s2", second: 3}),
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "form-2", code: "s2", second: 9, restored: true}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "form", code: "s1", second: 1}),
+			event(ev{name: world.Submitted, openID: "O1", cardID: "form", code: "s1", second: 2}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "form-2", code: "s2", second: 3}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "form-2", code: "s2", second: 9, restored: true}),
 		},
 		want: `
 form-2/s2 claimed of ming+O1
@@ -78,8 +80,8 @@ ming+O1`,
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
 			claim("ming", "push", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1, outer: "home"}),
-			event(ev{name: dropped, openID: "O1", cardID: "push", code: "c1", second: 5}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1, outer: "home"}),
+			event(ev{name: world.Deleted, openID: "O1", cardID: "push", code: "c1", second: 5}),
 		},
 		wallet: map[string]string{"c1": "DELETE"},
 		want: `
@@ -90,8 +92,8 @@ ming+O1`,
 	"taken and deleted in one second": {
 		early: []step{login("ming", ""), issue("ming", "manual", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "manual", code: "c1", second: 5}),
-			event(ev{name: dropped, openID: "O1", cardID: "manual", code: "c1", second: 5}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "manual", code: "c1", second: 5}),
+			event(ev{name: world.Deleted, openID: "O1", cardID: "manual", code: "c1", second: 5}),
 		},
 		want: `
 manual/c1 deleted of ming+O1
@@ -101,9 +103,9 @@ ming+O1`,
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
 			claim("ming", "push", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1, outer: "home"}),
-			event(ev{name: dropped, openID: "O1", cardID: "push", code: "c1", second: 5}),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 5, restored: true}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1, outer: "home"}),
+			event(ev{name: world.Deleted, openID: "O1", cardID: "push", code: "c1", second: 5}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 5, restored: true}),
 		},
 		wallet: map[string]string{"c1": "not said"},
 		want: `
@@ -112,11 +114,11 @@ ming+O1`,
 	},
 	"deleted, restored and taken again through another channel": {
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 1, outer: "home"}),
-			event(ev{name: dropped, openID: "O1", cardID: "push", code: "s1", second: 5}),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 6, restored: true, outer: "qr"}),
-			event(ev{name: dropped, openID: "O1", cardID: "push", code: "s1", second: 7}),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 8, restored: true}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 1, outer: "home"}),
+			event(ev{name: world.Deleted, openID: "O1", cardID: "push", code: "s1", second: 5}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 6, restored: true, outer: "qr"}),
+			event(ev{name: world.Deleted, openID: "O1", cardID: "push", code: "s1", second: 7}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 8, restored: true}),
 		},
 		wallet: map[string]string{"s1": "not said"},
 		want: `
@@ -127,8 +129,8 @@ O1`,
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
 			claim("ming", "push", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
-			event(ev{name: dropped, openID: "O1", cardID: "push", code: "c1", second: 5}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Deleted, openID: "O1", cardID: "push", code: "c1", second: 5}),
 		},
 		late: []step{claim("ming", "push", "c1"), claim("ming", "push", "c1")},
 		want: `
@@ -139,8 +141,8 @@ ming+O1`,
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
 			claim("ming", "push", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 7, restored: true}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 7, restored: true}),
 		},
 		wallet: map[string]string{"c1": "UNAVAILABLE"},
 		want: `
@@ -151,10 +153,10 @@ ming+O1`,
 		early: []step{login("ming", ""), issue("ming", "late-1", "c1")},
 		steps: []step{
 			claim("ming", "late-1", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "late-1", code: "c1", second: 1, outer: "home"}),
-			event(ev{name: taken, openID: "O1", cardID: "late-2", code: "s1", second: 1}),
-			event(ev{name: dropped, openID: "O1", cardID: "late-2", code: "s1", second: 2}),
-			event(ev{name: taken, openID: "O3", cardID: "foreign", code: "f1", second: 2}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "late-1", code: "c1", second: 1, outer: "home"}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "late-2", code: "s1", second: 1}),
+			event(ev{name: world.Deleted, openID: "O1", cardID: "late-2", code: "s1", second: 2}),
+			event(ev{name: world.Taken, openID: "O3", cardID: "foreign", code: "f1", second: 2}),
 		},
 		wallet: map[string]string{"s1": "DELETE"},
 		want: `
@@ -167,9 +169,9 @@ ming+O1`,
 
 	"met in the shop, joined by unionid": {
 		steps: []step{
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "push-2", code: "s1", second: 1, outer: "qr"}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "push-2", code: "s1", second: 1, outer: "qr"}),
 			login("ming", "u1"),
-			event(ev{name: submitted, openID: "O1", cardID: "push-2", code: "s1", second: 2}),
+			event(ev{name: world.Submitted, openID: "O1", cardID: "push-2", code: "s1", second: 2}),
 		},
 		want: `
 push-2/s1 active qr of ming+O1
@@ -178,8 +180,8 @@ ming+O1`,
 	"met in the shop, joined by a code": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push-2", code: "s1", second: 1}),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 2}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push-2", code: "s1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 2}),
 			claim("ming", "push", "c1"),
 		},
 		want: `
@@ -190,8 +192,8 @@ ming+O1`,
 	"the unionid comes late, with a login and with the second card": {
 		early: []step{login("ming", "")},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "push-2", code: "s2", second: 2}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "push-2", code: "s2", second: 2}),
 			login("ming", "u1"),
 		},
 		want: `
@@ -203,8 +205,8 @@ ming+O1`,
 		early: []step{login("ming", "")},
 		steps: []step{
 			prove("ming", "push", "s1", "O1"),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 1, outer: "qr"}),
-			event(ev{name: taken, openID: "O1", cardID: "push-2", code: "s2", second: 2}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 1, outer: "qr"}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push-2", code: "s2", second: 2}),
 		},
 		want: `
 push-2/s2 active of ming+O1
@@ -215,9 +217,9 @@ ming+O1`,
 		early: []step{login("ming", "u1")},
 		steps: []step{
 			prove("ming", "push", "s1", "O1"),
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "push", code: "s1", second: 1}),
-			event(ev{name: dropped, openID: "O1", cardID: "push", code: "s1", second: 5}),
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "push", code: "s1", second: 6, restored: true}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "push", code: "s1", second: 1}),
+			event(ev{name: world.Deleted, openID: "O1", cardID: "push", code: "s1", second: 5}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "push", code: "s1", second: 6, restored: true}),
 		},
 		want: `
 push/s1 active of ming+O1
@@ -226,7 +228,7 @@ ming+O1`,
 	"the issued code of another is refused": {
 		early: []step{login("ming", ""), login("hong", ""), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
 			claim("ming", "push", "c1"),
 			refused("hong", "push", "c1", ""),
 			refused("hong", "push", "never issued", ""),
@@ -236,10 +238,10 @@ push/c1 active of ming+O1
 hong, ming+O1`,
 	},
 	"the code of somebody in the shop is refused": {
-		early: []step{login("ming", ""), event(ev{name: taken, openID: "O2", cardID: "push", code: "s1", second: 1})},
+		early: []step{login("ming", ""), event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "s1", second: 1})},
 		steps: []step{
 			refused("ming", "push", "s1", ""),
-			event(ev{name: taken, openID: "O2", cardID: "push-2", code: "s2", second: 2}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push-2", code: "s2", second: 2}),
 		},
 		want: `
 push-2/s2 active of O2
@@ -247,11 +249,11 @@ push/s1 active of O2
 O2, ming`,
 	},
 	"the system code of a user is refused": {
-		early: []step{login("ming", ""), login("hong", "u2"), event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "s1", second: 1})},
+		early: []step{login("ming", ""), login("hong", "u2"), event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "s1", second: 1})},
 		steps: []step{
 			refused("ming", "push", "s1", "O2"),
 			prove("hong", "push", "s1", "O2"),
-			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push-2", code: "s2", second: 2}),
+			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push-2", code: "s2", second: 2}),
 			refused("ming", "push-2", "s2", "O2"),
 		},
 		want: `
@@ -265,8 +267,8 @@ hong+O2, ming`,
 		steps: []step{
 			prove("ming", "push", "s1", "O2"),
 			prove("hong", "push", "s1", "O2"),
-			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "s1", second: 1}),
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "push-2", code: "s2", second: 1}),
+			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "s1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "push-2", code: "s2", second: 1}),
 		},
 		want: `
 push-2/s2 active of ming+O1
@@ -276,8 +278,8 @@ hong+O2, ming+O1`,
 	"a forwarded cardExt": {
 		early: []step{login("ming", "u1"), login("hong", "u2"), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "push-2", code: "s1", second: 2}),
+			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "push-2", code: "s1", second: 2}),
 			claim("ming", "push", "c1"),
 			claim("hong", "push", "c1"),
 		},
@@ -290,11 +292,11 @@ hong+O2, ming+O1`,
 	"a forwarded cardExt, its form and its deletion": {
 		early: []step{login("ming", "u1"), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
-			event(ev{name: submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
-			event(ev{name: dropped, openID: "O2", cardID: "push", code: "c1", second: 3}),
+			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
+			event(ev{name: world.Deleted, openID: "O2", cardID: "push", code: "c1", second: 3}),
 			claim("ming", "push", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "push-2", code: "s1", union: "u1", second: 2}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push-2", code: "s1", union: "u1", second: 2}),
 		},
 		wallet: map[string]string{"c1": "DELETE"},
 		want: `
@@ -305,8 +307,8 @@ O2, ming+O1`,
 	"a forwarded cardExt, taken by somebody with another unionid": {
 		early: []step{login("ming", "u1"), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
-			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
+			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
 		},
 		want: `
 push/c1 active of O2
@@ -315,8 +317,8 @@ O2, ming`,
 	"a forwarded cardExt, taken by somebody without one": {
 		early: []step{login("ming", "u1"), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
-			event(ev{name: taken, openID: "O1", cardID: "push-2", code: "s1", union: "u1", second: 2}),
+			event(ev{name: world.Submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push-2", code: "s1", union: "u1", second: 2}),
 		},
 		want: `
 push-2/s1 active of ming+O1
@@ -325,12 +327,12 @@ O2, ming+O1`,
 	},
 	"a forwarded cardExt, of a member who is known": {
 		early: []step{
-			login("ming", ""), issue("ming", "push", "c1"), event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
+			login("ming", ""), issue("ming", "push", "c1"), event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
 			issue("ming", "push-2", "c2"),
 		},
 		steps: []step{
 			claim("ming", "push-2", "c2"),
-			event(ev{name: taken, openID: "O2", cardID: "push-2", code: "c2", second: 2}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push-2", code: "c2", second: 2}),
 		},
 		want: `
 push-2/c2 active of O2
@@ -340,8 +342,8 @@ O2, ming+O1`,
 	"a forwarded cardExt, and the member's unionid comes late": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "push-2", code: "s1", second: 2}),
+			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "push-2", code: "s1", second: 2}),
 			claim("ming", "push", "c1"),
 			login("ming", "u1"),
 		},
@@ -353,7 +355,7 @@ O2, ming+O1`,
 	"a forwarded cardExt, and the friend's login comes late": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "c1", second: 1}),
 			claim("ming", "push", "c1"),
 			login("hong", "u2"),
 		},
@@ -364,8 +366,8 @@ hong+O2, ming`,
 	"a code issued, and another of that card taken": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 2}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 2}),
 			claim("ming", "push", "c1"),
 		},
 		want: `
@@ -376,7 +378,7 @@ ming+O1`,
 	"a code issued and not taken, another of that card taken": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", union: "u1", cardID: "push", code: "s1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", union: "u1", cardID: "push", code: "s1", second: 1}),
 			login("ming", "u1"),
 		},
 		want: `
@@ -385,9 +387,9 @@ ming+O1`,
 	},
 	"two people, the same second": {
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
-			event(ev{name: taken, openID: "O1", cardID: "push-2", code: "s2", second: 1}),
-			event(ev{name: taken, openID: "O2", cardID: "push", code: "s3", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push-2", code: "s2", second: 1}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "s3", second: 1}),
 		},
 		want: `
 push-2/s2 active of O1
@@ -402,9 +404,9 @@ O1, O2`,
 		early: []step{login("ming", ""), issue("ming", "push", "c1"), claim("ming", "push", "c1"), credit("push", "c1", 30, 500)},
 		steps: []step{
 			claim("ming", "push", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1, outer: "home"}),
-			event(ev{name: gifting, openID: "O1", cardID: "push", code: "c1", second: 3, friend: "O2"}),
-			event(ev{name: taken, openID: "O2", cardID: "push", code: "g1", second: 4, oldCode: "c1", friend: "O1"}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1, outer: "home"}),
+			event(ev{name: world.Gifting, openID: "O1", cardID: "push", code: "c1", second: 3, friend: "O2"}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "g1", second: 4, oldCode: "c1", friend: "O1"}),
 		},
 		wallet: map[string]string{"c1": "GIFT_SUCC"},
 		want: `
@@ -415,8 +417,8 @@ O2, ming+O1`,
 	"given to a friend who had asked for a card": {
 		early: []step{login("ming", ""), login("hong", "u2"), issue("ming", "push", "c1"), issue("hong", "push", "c2"), claim("ming", "push", "c1"), credit("push", "c1", 30, 500)},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
-			event(ev{name: taken, openID: "O2", union: "u2", cardID: "push", code: "g1", second: 4, oldCode: "c1", friend: "O1"}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "g1", second: 4, oldCode: "c1", friend: "O1"}),
 			prove("hong", "push", "g1", "O2"),
 		},
 		wallet: map[string]string{"c1": "GIFT_SUCC"},
@@ -427,9 +429,9 @@ hong+O2, ming+O1`,
 	},
 	"given to a friend who deletes it": {
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
-			event(ev{name: taken, openID: "O2", cardID: "push", code: "g1", second: 4, oldCode: "s1", friend: "O1"}),
-			event(ev{name: dropped, openID: "O2", cardID: "push", code: "g1", second: 9}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "g1", second: 4, oldCode: "s1", friend: "O1"}),
+			event(ev{name: world.Deleted, openID: "O2", cardID: "push", code: "g1", second: 9}),
 		},
 		wallet: map[string]string{"s1": "GIFT_SUCC", "g1": "DELETE"},
 		want: `
@@ -439,10 +441,10 @@ O1, O2`,
 	},
 	"given to a friend who deletes and restores it": {
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 1, outer: "qr"}),
-			event(ev{name: taken, openID: "O2", cardID: "push", code: "g1", second: 4, oldCode: "s1", friend: "O1"}),
-			event(ev{name: dropped, openID: "O2", cardID: "push", code: "g1", second: 9}),
-			event(ev{name: taken, openID: "O2", cardID: "push", code: "g1", second: 9, oldCode: "s1", friend: "O1", restored: true}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 1, outer: "qr"}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "g1", second: 4, oldCode: "s1", friend: "O1"}),
+			event(ev{name: world.Deleted, openID: "O2", cardID: "push", code: "g1", second: 9}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "g1", second: 9, oldCode: "s1", friend: "O1", restored: true}),
 		},
 		wallet: map[string]string{"s1": "GIFT_SUCC"},
 		want: `
@@ -452,8 +454,8 @@ O1, O2`,
 	},
 	"given by somebody who is not named": {
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
-			event(ev{name: taken, openID: "O2", cardID: "push", code: "g1", second: 4, oldCode: "s1"}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "g1", second: 4, oldCode: "s1"}),
 		},
 		wallet: map[string]string{"s1": "GIFT_SUCC"},
 		want: `
@@ -462,31 +464,31 @@ push/s1 gifted of O1
 O1, O2`,
 	},
 	"given on and on, with what it begins with": {
-		early: []step{login("ming", ""), issue("ming", "push-opens", "c1")},
+		early: []step{login("ming", ""), issue("ming", "push-grant", "c1")},
 		steps: []step{
-			claim("ming", "push-opens", "c1"),
-			event(ev{name: taken, openID: "O1", cardID: "push-opens", code: "c1", second: 1}),
-			event(ev{name: taken, openID: "O2", cardID: "push-opens", code: "g1", second: 2, oldCode: "c1", friend: "O1"}),
-			event(ev{name: taken, openID: "O3", cardID: "push-opens", code: "g2", second: 3, oldCode: "g1", friend: "O2"}),
-			event(ev{name: taken, openID: "O2", cardID: "push-opens", code: "g3", second: 4, oldCode: "g2", friend: "O3"}),
-			event(ev{name: dropped, openID: "O2", cardID: "push-opens", code: "g3", second: 5}),
-			event(ev{name: taken, openID: "O2", cardID: "push-opens", code: "g3", second: 6, restored: true}),
+			claim("ming", "push-grant", "c1"),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push-grant", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push-grant", code: "g1", second: 2, oldCode: "c1", friend: "O1"}),
+			event(ev{name: world.Taken, openID: "O3", cardID: "push-grant", code: "g2", second: 3, oldCode: "g1", friend: "O2"}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push-grant", code: "g3", second: 4, oldCode: "g2", friend: "O3"}),
+			event(ev{name: world.Deleted, openID: "O2", cardID: "push-grant", code: "g3", second: 5}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push-grant", code: "g3", second: 6, restored: true}),
 		},
 		wallet: map[string]string{"g1": "GIFT_SUCC", "g2": "GIFT_SUCC"},
 		want: `
-push-opens/c1 gifted of ming+O1
-push-opens/g1 gifted of O2
-push-opens/g2 gifted of O3
-push-opens/g3 active 100 points 7 fen  of O2
+push-grant/c1 gifted of ming+O1
+push-grant/g1 gifted of O2
+push-grant/g2 gifted of O3
+push-grant/g3 active 100 points 7 fen  of O2
 O2, O3, ming+O1`,
 	},
 	"given on, and back to the first": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1"), claim("ming", "push", "c1"), credit("push", "c1", 30, 500)},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
-			event(ev{name: taken, openID: "O2", cardID: "push", code: "g1", second: 2, oldCode: "c1", friend: "O1"}),
-			event(ev{name: taken, openID: "O3", cardID: "push", code: "g2", second: 3, oldCode: "g1", friend: "O2"}),
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "g3", second: 4, oldCode: "g2", friend: "O3"}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "g1", second: 2, oldCode: "c1", friend: "O1"}),
+			event(ev{name: world.Taken, openID: "O3", cardID: "push", code: "g2", second: 3, oldCode: "g1", friend: "O2"}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "g3", second: 4, oldCode: "g2", friend: "O3"}),
 		},
 		wallet: map[string]string{"c1": "GIFT_SUCC", "g1": "GIFT_SUCC", "g2": "GIFT_SUCC"},
 		want: `
@@ -499,9 +501,9 @@ O2, O3, ming+O1`,
 	"a gift that came back": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1"), claim("ming", "push", "c1"), credit("push", "c1", 30, 500)},
 		steps: []step{
-			event(ev{name: taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
-			event(ev{name: gifting, openID: "O1", cardID: "push", code: "c1", second: 3, friend: "O2"}),
-			event(ev{name: gifting, openID: "O1", cardID: "push", code: "c1", second: 8, friend: "O2", outer: "IsReturnBack"}),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Gifting, openID: "O1", cardID: "push", code: "c1", second: 3, friend: "O2"}),
+			event(ev{name: world.Gifting, openID: "O1", cardID: "push", code: "c1", second: 8, friend: "O2", outer: "IsReturnBack"}),
 		},
 		want: `
 push/c1 active 30 points 500 fen gold of ming+O1
@@ -515,17 +517,17 @@ func TestLife_any_order_with_duplicates_ends_the_same(t *testing.T) {
 	t.Parallel()
 	for name, st := range stories {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
+			world.Run(t, func(w *world.World) {
 				run := 0
 				rapid.Check(w, func(rt *rapid.T) {
 					run++
-					p := w.play(fmt.Sprintf("%d ", run))
+					p := newRun(w, fmt.Sprintf("%d ", run))
 					steps := rapid.Permutation(repeated(rt, st.steps)).Draw(rt, "order")
-					p.early(rt, st.early)
+					p.runEarly(rt, st.early)
 					for name, status := range st.wallet {
-						p.wechat.set(p.code(name), status)
+						p.WeChat.SetStatus(p.code(name), status)
 					}
-					if got, want := p.tell(rt, steps, st.late), strings.TrimSpace(st.want); got != want {
+					if got, want := p.run(rt, steps, st.late), strings.TrimSpace(st.want); got != want {
 						rt.Fatalf("got\n%s\nwant\n%s", got, want)
 					}
 				})
