@@ -33,7 +33,7 @@ func TestSender_activates_what_was_claimed(t *testing.T) {
 	})
 }
 
-// 45061 and its like come on the first call after a card was taken.
+// Errors such as 45061 come on the first call after a card was taken.
 func TestSender_tries_again_what_passes(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.Before = world.FailOnce("activate", world.Refusal{IsTemporary: true})
@@ -66,7 +66,7 @@ func TestSender_an_answer_that_was_lost_is_not_repeated_blindly(t *testing.T) {
 	})
 }
 
-// A card on its way to a friend can come back long after others are given up.
+// A card on its way to a friend can come back long after other messages are parked.
 func TestSender_waits_for_a_gift_that_comes_back(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
@@ -100,7 +100,7 @@ func TestOpening_is_booked_once_with_the_activation(t *testing.T) {
 		w.SendAll()
 		w.ReceiveEvent(member.Event{Name: world.Deleted, CardID: "push-grant", Code: code, At: world.At(5)})
 		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push-grant", Code: code, At: world.At(6), Restored: true})
-		w.WeChat.Activated[code] = 0 // and has to be activated anew, which forgets the figures
+		w.WeChat.Activated[code] = 0 // activating it again resets the totals
 		w.SendAll()
 		if c := w.Card("push-grant", code); c.Bonus != 105 || c.Balance != 7 || c.Seq != 2 {
 			w.Errorf("restored: %+v", c)

@@ -22,7 +22,7 @@ func (idle) CardInfo(context.Context, string, string) (member.CardInfo, error) {
 	return member.CardInfo{Active: true, Status: "NORMAL"}, nil
 }
 
-// BenchmarkSender is one activation: taken, sent, noted, durably.
+// BenchmarkSender measures one activation: leased, sent and recorded durably.
 func BenchmarkSender(b *testing.B) {
 	s := world.NewServices(world.StoresOn(sqldbtest.New(b)), &world.Catalogue{}, idle{})
 	for i := range b.N {
@@ -40,7 +40,7 @@ func BenchmarkSender(b *testing.B) {
 	sender.Run(ctx)
 }
 
-// BenchmarkReceive is one event of a card never heard of, one caller.
+// BenchmarkReceive measures one event about an unknown code, with one caller.
 func BenchmarkReceive(b *testing.B) {
 	s := world.NewServices(world.StoresOn(sqldbtest.New(b)), &world.Catalogue{}, idle{})
 	for i := range b.N {
@@ -48,7 +48,7 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// BenchmarkReceive_many is the same, by 32 callers: they share the disk's flushes.
+// BenchmarkReceive_many measures the same with 32 callers, who share disk flushes.
 func BenchmarkReceive_many(b *testing.B) {
 	s := world.NewServices(world.StoresOn(sqldbtest.New(b)), &world.Catalogue{}, idle{})
 	var n atomic.Int64

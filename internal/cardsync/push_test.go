@@ -30,8 +30,8 @@ func TestPush_entries_reach_the_face_in_order(t *testing.T) {
 	})
 }
 
-// Entries that notify nobody are sent together. Before one that notifies the
-// face is set, so that it shows whether that one was told.
+// Entries without a notification are sent together. The face is set before an entry
+// that notifies, so that the face shows whether that entry was sent.
 func TestPush_coalesces_what_notifies_nobody(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -71,7 +71,7 @@ func TestPush_waits_until_the_card_is_active(t *testing.T) {
 	})
 }
 
-// What is booked on a deleted card is sent when it is restored, in order.
+// Entries of a deleted card are sent in order when it is restored.
 func TestPush_waits_for_the_restore(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -92,7 +92,7 @@ func TestPush_waits_for_the_restore(t *testing.T) {
 	})
 }
 
-// The event of the deletion was lost: WeChat's refusal is looked into.
+// The event of the deletion was lost: after WeChat's refusal the card is checked.
 func TestPush_finds_out_why_it_is_refused(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -127,7 +127,7 @@ func TestFields_of_a_card_that_is_not_active_any_more(t *testing.T) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(3))
 		w.SendAll()
-		w.WeChat.Activated[code] = 0 // and activating it anew forgets the figures
+		w.WeChat.Activated[code] = 0 // activating it again resets the totals
 		level := "黄金"
 		if _, err := w.SetFields(w.Context(), "push", code, member.FieldChange{Values: [3]*string{&level}}); err != nil {
 			t.Fatal(err)
@@ -141,8 +141,8 @@ func TestFields_of_a_card_that_is_not_active_any_more(t *testing.T) {
 	})
 }
 
-// After a lost answer WeChat is asked, so nobody gets a message twice; after a
-// refusal that passes it goes out again.
+// After a lost answer WeChat is asked, so that no holder gets a message twice; after a
+// temporary refusal the message is sent again.
 func TestPush_tells_once_what_may_have_been_told(t *testing.T) {
 	for name, set := range map[string]func(w *world.WeChat){
 		"the answer is lost":  func(w *world.WeChat) { w.After = world.FailOnce("update", context.DeadlineExceeded) },
@@ -163,8 +163,7 @@ func TestPush_tells_once_what_may_have_been_told(t *testing.T) {
 	}
 }
 
-// What WeChat refuses for good holds nothing up; retried, it does not bring the
-// old totals back.
+// A parked push holds no later one up. Retried, it does not bring the old totals back.
 func TestPush_parked_and_retried(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -198,7 +197,7 @@ func TestPush_parked_and_retried(t *testing.T) {
 	})
 }
 
-// stalled is WeChat for a worker that is stopped before a call, whatever its
+// stalled is a WeChat with updates that block until release is closed, whatever their
 // deadline.
 type stalled struct {
 	*world.WeChat
@@ -210,8 +209,8 @@ func (s *stalled) Update(ctx context.Context, u cardsync.Update) error {
 	return s.WeChat.Update(ctx, u)
 }
 
-// A worker that was stopped longer than its lease sends an old total after a
-// newer one: the face is right in the end.
+// A Sender that was stopped longer than its lease sends an old total after a newer one.
+// The face is right in the end.
 func TestPush_a_late_sender_leaves_the_face_right(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -236,7 +235,7 @@ func TestPush_a_late_sender_leaves_the_face_right(t *testing.T) {
 	})
 }
 
-// What was booked before the card was active comes first.
+// Entries from before the activation come first.
 func TestOpening_after_other_entries(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push-grant")
@@ -287,7 +286,7 @@ func TestFields_reach_the_face(t *testing.T) {
 	})
 }
 
-// A value that changes while the old one is on its way is the last word.
+// A value that changes while the old one is being sent is sent after it.
 func TestFields_changed_while_they_are_sent(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")

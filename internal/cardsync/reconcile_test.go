@@ -14,8 +14,8 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// reconcile runs a Reconciler, and a Sender beside it, for that long and returns
-// the outcomes.
+// reconcile runs a Reconciler and a Sender for that long and returns how often which
+// outcome was observed, and the numbers of unbalanced cards.
 func reconcile(w *world.World, long time.Duration) (outcomes map[string]int, sums []int) {
 	w.Helper()
 	var mu sync.Mutex
@@ -50,7 +50,7 @@ func TestReconcile_a_face_that_differs_is_set_right_without_a_word(t *testing.T)
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(30))
 		w.SendAll()
-		w.WeChat.SetBonus(code, 7) // nobody said why
+		w.WeChat.SetBonus(code, 7) // without an event
 		got, sums := reconcile(w, 30*time.Minute)
 		if got["repaired"] != 1 || got["equal"] == 0 || len(sums) != 1 || sums[0] != 0 {
 			t.Errorf("outcomes: %v, sums %v", got, sums)
@@ -63,7 +63,7 @@ func TestReconcile_a_face_that_differs_is_set_right_without_a_word(t *testing.T)
 	})
 }
 
-// While something waits for WeChat a difference is no wonder.
+// While a push is pending, a difference is expected.
 func TestReconcile_leaves_alone_what_is_on_its_way(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -82,7 +82,7 @@ func TestReconcile_leaves_alone_what_is_on_its_way(t *testing.T) {
 	})
 }
 
-// WeChat says that it has changed the figures itself: that is the operator's.
+// An event says that WeChat changed the totals itself: the operator has to decide.
 func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -122,7 +122,7 @@ func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 	})
 }
 
-// Events that say what we did ourselves raise no suspicion.
+// Events about our own pushes are no sign of drift.
 func TestReconcile_our_own_changes_are_no_drift(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -161,8 +161,7 @@ func TestReconcile_finds_a_claim_of_a_code_of_ours(t *testing.T) {
 	})
 }
 
-// A code of WeChat's own that we never heard of is in the wallet of somebody
-// whom we know.
+// A code of WeChat's own, without an event, is in the wallet of a known member.
 func TestReconcile_finds_a_card_that_we_never_heard_of(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.ReceiveEvent(member.Event{Name: world.Taken, OpenID: "O1", CardID: "push", Code: "s1", At: world.At(1)})
@@ -184,7 +183,7 @@ func TestReconcile_finds_a_card_that_we_never_heard_of(t *testing.T) {
 	})
 }
 
-// Deleted and restored behind our back.
+// The card is deleted and restored without events.
 func TestReconcile_finds_what_became_of_a_card(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -206,8 +205,8 @@ func TestReconcile_finds_what_became_of_a_card(t *testing.T) {
 	})
 }
 
-// The fleet keeps to one budget, asks ever more rarely, and stops when WeChat
-// says that it is too much.
+// All replicas share one budget, ask ever more rarely, and stop when WeChat says that
+// the quota is used up.
 func TestReconcile_keeps_to_its_budget(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		id := world.Enroll(w, w.Members, world.Mini, "ming", "")

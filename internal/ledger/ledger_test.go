@@ -149,7 +149,7 @@ func (s *shop) sets() {
 	}
 }
 
-// drops deletes the card, whose event may be lost, or restores it.
+// drops deletes the card or restores it. The event of a deletion may be lost.
 func (s *shop) drops() {
 	s.second += 2 // a deletion found at WeChat is ordered just after the latest known event
 	e := member.Event{Name: world.Deleted, CardID: s.cardID, Code: s.code, At: world.At(s.second), OpenID: "O of " + s.code}
@@ -255,6 +255,6 @@ func (s *shop) check() {
 		s.rt.Fatalf("%+v do not add up, %v", wrong, err)
 	}
 	if b, err := s.Backlog(context.Background()); b != (outbox.Backlog{}) || err != nil {
-		s.rt.Fatalf("left: %+v, %v", b, err)
+		s.rt.Fatalf("the outbox holds %+v, %v", b, err)
 	}
 }

@@ -23,19 +23,19 @@ func TestSender_learns_the_card_of_an_early_event(t *testing.T) {
 		stop := w.StartSender(w.Services, w.WeChat)
 		time.Sleep(10 * time.Second)
 		if _, err := w.Store.Card(w.Context(), "late-1", "s1"); !errors.Is(err, member.ErrNotFound) {
-			w.Errorf("applied without knowing the card: %v", err)
+			w.Errorf("applied before the card was fetched: %v", err)
 		}
 		w.Catalogue.FailFetch(nil)
 		w.WaitSent()
 		stop()
 		if c := w.Card("late-1", "s1"); c.Status != member.Active || c.ClaimedAt != world.At(1) || w.WeChat.Activated["s1"] != 1 {
-			w.Errorf("learned: %+v", c)
+			w.Errorf("once fetched: %+v", c)
 		}
 		if _, err := w.Store.Card(w.Context(), "foreign-1", "f1"); !errors.Is(err, member.ErrNotFound) {
 			w.Errorf("another account's card was applied: %v", err)
 		}
 		if b, err := w.Backlog(w.Context()); b != (outbox.Backlog{}) || err != nil {
-			w.Errorf("left: %+v, %v", b, err)
+			w.Errorf("the outbox holds %+v, %v", b, err)
 		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// A card that was given away brings what it had, and no second beginning.
+// A given card brings its ledger along and gets no second initial grant.
 func TestGift_brings_the_ledger_along(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push-grant")
@@ -20,31 +20,31 @@ func TestGift_brings_the_ledger_along(t *testing.T) {
 		w.SendAll()
 		w.WantFace("g1", 105, 7)
 		if list, err := w.Entries(w.Context(), "push-grant", "g1", 0, 9); len(list) != 2 || list[0].Sent != ledger.SentDone || err != nil {
-			w.Errorf("the heir's entries: %+v, %v", list, err)
+			w.Errorf("the successor's entries: %+v, %v", list, err)
 		}
 		if list, err := w.Entries(w.Context(), "push-grant", code, 0, 9); len(list) != 0 || err != nil {
-			w.Errorf("the giver's entries: %+v, %v", list, err)
+			w.Errorf("the predecessor's entries: %+v, %v", list, err)
 		}
 		w.WantBalanced()
 	})
 }
 
-// Whatever is heard first, what a card begins with is booked once, and is where
-// the card is.
+// Whatever event comes first, the initial grant is added once, and is on the last of
+// the codes.
 func TestOpening_of_a_card_that_was_given_away(t *testing.T) {
 	take := member.Event{Name: world.Taken, OpenID: "O1", CardID: "auto-grant", Code: "s1", At: world.At(1)}
 	give := member.Event{Name: world.Taken, OpenID: "O2", CardID: "auto-grant", Code: "g1", At: world.At(2), OldCode: "s1", FriendOpenID: "O1"}
 	again := member.Event{Name: world.Taken, OpenID: "O2", CardID: "auto-grant", Code: "g1", At: world.At(4), OldCode: "s1", FriendOpenID: "O1", Restored: true}
 	plain := member.Event{Name: world.Taken, OpenID: "O2", CardID: "auto-grant", Code: "g1", At: world.At(3), Restored: true}
-	for name, heard := range map[string][]member.Event{
+	for name, events := range map[string][]member.Event{
 		"in order": {take, give, again}, "the gift first": {give, take, plain}, "repeated": {give, take, give, take},
-		"as two cards": {plain, take, give, again}, "the heir first": {plain, give, again, take},
+		"as two cards": {plain, take, give, again}, "the successor first": {plain, give, again, take},
 	} {
 		t.Run(name, func(t *testing.T) {
 			world.Run(t, func(w *world.World) {
 				w.WeChat.Activated["s1"], w.WeChat.Activated["g1"] = 1, 1
 				w.WeChat.SetStatus("s1", "GIFT_SUCC")
-				for _, e := range heard {
+				for _, e := range events {
 					w.ReceiveEvent(e)
 				}
 				w.SendAll()
@@ -52,7 +52,7 @@ func TestOpening_of_a_card_that_was_given_away(t *testing.T) {
 					w.Errorf("the face: %+v", f)
 				}
 				if c := w.Card("auto-grant", "s1"); c.Status != member.Gifted || c.Bonus != 0 || c.Balance != 0 {
-					w.Errorf("the giver: %+v", c)
+					w.Errorf("the predecessor: %+v", c)
 				}
 				w.WantBalanced()
 			})
@@ -60,7 +60,7 @@ func TestOpening_of_a_card_that_was_given_away(t *testing.T) {
 	}
 }
 
-// The giver's card was being activated when it was given away.
+// The card is given away while the predecessor code is being activated.
 func TestOpening_of_a_card_that_is_given_away_meanwhile(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push-grant")
@@ -72,16 +72,16 @@ func TestOpening_of_a_card_that_is_given_away_meanwhile(t *testing.T) {
 		}
 		w.SendAll()
 		if c := w.Card("push-grant", code); c.Status != member.Gifted || c.Bonus != 0 || c.Balance != 0 {
-			w.Errorf("the giver: %+v", c)
+			w.Errorf("the predecessor: %+v", c)
 		}
 		if c, f := w.Card("push-grant", "g1"), w.WeChat.Face("g1"); c.Bonus != 100 || c.Balance != 7 || f.Bonus != 100 || f.Balance != 7 {
-			w.Errorf("the heir: %+v, face %+v", c, f)
+			w.Errorf("the successor: %+v, face %+v", c, f)
 		}
 		w.WantBalanced()
 	})
 }
 
-// The heir's card was known, and credited, before we heard that it was given.
+// The successor code had entries before the event said that it was a gift.
 func TestGift_to_one_who_has_a_ledger(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
@@ -94,7 +94,7 @@ func TestGift_to_one_who_has_a_ledger(t *testing.T) {
 		w.SendAll()
 		w.WantFace("g1", 7, 0, "bonus +2 2 r2")
 		if c := w.Card("push", code); c.Status != member.Gifted || c.Bonus != 0 || c.Seq != 2 {
-			w.Errorf("the giver: %+v", c)
+			w.Errorf("the predecessor: %+v", c)
 		}
 		w.WantBalanced()
 	})

@@ -11,15 +11,13 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// What cannot end the same in any order is left out of these stories, and is
-// out of reach: where WeChat gives no unionid (the account and the mini-program
-// are not bound to one Open Platform account), a cardExt that its member
-// forwarded and a friend's phone took looks exactly like one that its member
-// took. If the member's own Official Account openid is known by then, the
-// friend stays another person; if not, the friend is taken for the member. The
-// same goes for whoever first posts a system code that is not in their wallet.
-// A unionid that comes later, from either side, puts both right: those orders
-// are here.
+// These stories leave out what cannot end the same in every order. Without unionids
+// (the account and the mini-program are not bound to one Open Platform account), a
+// cardExt that its member forwarded and a friend used looks exactly like one that its
+// member used. If the member's own Official Account openid is known by then, the
+// friend stays another person; if not, the friend is mistaken for the member. The same
+// holds for the first person to post a system code that is not in their wallet. A
+// unionid that comes later, from either side, corrects both; those orders are here.
 var stories = map[string]story{
 	"taken through the mini-program": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
@@ -42,7 +40,7 @@ ming+O1`,
 auto/c1 active of ming+O1
 ming+O1`,
 	},
-	"taken, and activated by nobody": {
+	"taken, and never activated": {
 		early: []step{login("ming", ""), issue("ming", "manual", "c1")},
 		steps: []step{
 			claim("ming", "manual", "c1"),
@@ -88,7 +86,7 @@ ming+O1`,
 push/c1 deleted home of ming+O1
 ming+O1`,
 	},
-	// Nothing is asked about a manual card: what is heard has to do.
+	// WeChat is not asked about a manual card, so the events alone decide.
 	"taken and deleted in one second": {
 		early: []step{login("ming", ""), issue("ming", "manual", "c1")},
 		steps: []step{
@@ -125,7 +123,7 @@ ming+O1`,
 push/s1 active qr of O1
 O1`,
 	},
-	"restored, which only the phone told": {
+	"restored, which only the phone says": {
 		early: []step{login("ming", ""), issue("ming", "push", "c1")},
 		steps: []step{
 			claim("ming", "push", "c1"),
@@ -149,7 +147,7 @@ ming+O1`,
 push/c1 unavailable of ming+O1
 ming+O1`,
 	},
-	"of a card that is learned late": {
+	"of a card that is fetched late": {
 		early: []step{login("ming", ""), issue("ming", "late-1", "c1")},
 		steps: []step{
 			claim("ming", "late-1", "c1"),
@@ -165,7 +163,7 @@ late-2/s1 deleted of ming+O1
 ming+O1`,
 	},
 
-	// Who is who.
+	// Which openids are one member.
 
 	"met in the shop, joined by unionid": {
 		steps: []step{
@@ -237,7 +235,7 @@ ming+O1`,
 push/c1 active of ming+O1
 hong, ming+O1`,
 	},
-	"the code of somebody in the shop is refused": {
+	"the code of a person met in the shop is refused": {
 		early: []step{login("ming", ""), event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "s1", second: 1})},
 		steps: []step{
 			refused("ming", "push", "s1", ""),
@@ -261,7 +259,7 @@ push-2/s2 active of hong+O2
 push/s1 active of hong+O2
 hong+O2, ming`,
 	},
-	// ming may be first to post it, and have it until WeChat says whose it is.
+	// ming may be the first to post it, and has it until WeChat says that it is hong's.
 	"the system code of another, claimed before the event": {
 		early: []step{login("ming", "u1"), login("hong", "u2")},
 		steps: []step{
@@ -288,7 +286,7 @@ push-2/s1 active of ming+O1
 push/c1 active of hong+O2
 hong+O2, ming+O1`,
 	},
-	// Only user_get_card has a UnionId: what else is heard first tells less.
+	// Only user_get_card has a UnionId, so any other event that comes first says less.
 	"a forwarded cardExt, its form and its deletion": {
 		early: []step{login("ming", "u1"), issue("ming", "push", "c1")},
 		steps: []step{
@@ -304,7 +302,7 @@ push-2/s1 active of ming+O1
 push/c1 deleted of O2
 O2, ming+O1`,
 	},
-	"a forwarded cardExt, taken by somebody with another unionid": {
+	"a forwarded cardExt, taken by a person with another unionid": {
 		early: []step{login("ming", "u1"), issue("ming", "push", "c1")},
 		steps: []step{
 			event(ev{name: world.Submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
@@ -314,7 +312,7 @@ O2, ming+O1`,
 push/c1 active of O2
 O2, ming`,
 	},
-	"a forwarded cardExt, taken by somebody without one": {
+	"a forwarded cardExt, taken by a person without one": {
 		early: []step{login("ming", "u1"), issue("ming", "push", "c1")},
 		steps: []step{
 			event(ev{name: world.Submitted, openID: "O2", cardID: "push", code: "c1", second: 2}),
@@ -452,7 +450,7 @@ push/g1 active of O2
 push/s1 gifted qr of O1
 O1, O2`,
 	},
-	"given by somebody who is not named": {
+	"given by a person who is not named": {
 		steps: []step{
 			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "s1", second: 1}),
 			event(ev{name: world.Taken, openID: "O2", cardID: "push", code: "g1", second: 4, oldCode: "s1"}),
@@ -463,7 +461,7 @@ push/g1 active of O2
 push/s1 gifted of O1
 O1, O2`,
 	},
-	"given on and on, with what it begins with": {
+	"given on and on, with its initial grant": {
 		early: []step{login("ming", ""), issue("ming", "push-grant", "c1")},
 		steps: []step{
 			claim("ming", "push-grant", "c1"),
@@ -511,8 +509,8 @@ ming+O1`,
 	},
 }
 
-// Whatever the order in which claims and events become known, and however
-// often, the wallets end the same, and so do the members.
+// Whatever the order in which claims and events arrive, and however often, the wallets
+// and the members end the same.
 func TestLife_any_order_with_duplicates_ends_the_same(t *testing.T) {
 	t.Parallel()
 	for name, st := range stories {
@@ -536,7 +534,7 @@ func TestLife_any_order_with_duplicates_ends_the_same(t *testing.T) {
 	}
 }
 
-// repeated has some of the steps more than once, or all of them three times.
+// repeated returns the steps with some of them repeated, or all of them three times.
 func repeated(rt *rapid.T, steps []step) []step {
 	if rapid.IntRange(0, 3).Draw(rt, "three deliveries") == 0 {
 		return slices.Concat(steps, steps, steps)

@@ -120,10 +120,10 @@ func TestCodes_batch_in_order(t *testing.T) {
 func TestCodes_of_a_stranger(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	if _, err := s.Codes(t.Context(), "nobody", wanted("c1")); !errors.Is(err, member.ErrMemberUnknown) {
+	if _, err := s.Codes(t.Context(), "unknown", wanted("c1")); !errors.Is(err, member.ErrMemberUnknown) {
 		t.Errorf("Codes: got %v, want ErrMemberUnknown", err)
 	}
-	if _, err := s.Cards(t.Context(), "nobody"); !errors.Is(err, member.ErrMemberUnknown) {
+	if _, err := s.Cards(t.Context(), "unknown"); !errors.Is(err, member.ErrMemberUnknown) {
 		t.Errorf("Cards: got %v, want ErrMemberUnknown", err)
 	}
 }

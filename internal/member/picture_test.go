@@ -12,13 +12,13 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// cast is everybody who may be in a story, in both apps.
+// cast lists the openids that may be in a story, in both apps.
 var cast = []struct{ app, name string }{
 	{world.Mini, "ming"}, {world.Mini, "hong"}, {world.Mini, "lei"}, {world.Official, "O1"}, {world.Official, "O2"}, {world.Official, "O3"},
 }
 
-// picture is what is known in the end: the cards of each member, as the member
-// sees them, and who is one member.
+// picture is the result of a run: the cards of each member, as the member sees them,
+// and which openids are one member.
 type picture struct{ cards, members []string }
 
 func (p *picture) String() string {
@@ -27,7 +27,7 @@ func (p *picture) String() string {
 	return strings.Join(append(p.cards, strings.Join(p.members, ", ")), "\n")
 }
 
-// picture draws what is in the database.
+// picture returns what is in the database.
 func (p *storyRun) picture(rt *rapid.T) string {
 	people := map[string][]string{} // member → names
 	for _, who := range cast {
@@ -73,8 +73,8 @@ func (p *storyRun) line(c member.Card) string {
 	return line
 }
 
-// check holds what package member builds on: a card whose wallet is known is
-// held by whoever has that openid.
+// check checks what package member relies on: no card is activated twice, and a card
+// with a known wallet is held by the member who has that openid.
 func (p *storyRun) check(rt *rapid.T, c member.Card) {
 	if n := p.WeChat.Activated[c.Code]; n > 1 {
 		rt.Fatalf("card %s was activated %d times", c.Code, n)

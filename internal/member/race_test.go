@@ -18,7 +18,7 @@ func TestRace_deleted_while_it_is_activated(t *testing.T) {
 		})
 		w.SendAll()
 		if c := w.Card("push", code); c.Status != member.Deleted || c.ActivatedAt.IsZero() {
-			w.Errorf("got %+v, want deleted, and known to be activated", c)
+			w.Errorf("got %+v, want deleted, with the time of its activation", c)
 		}
 		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, At: world.At(6), Restored: true})
 		w.SendAll()
@@ -28,7 +28,7 @@ func TestRace_deleted_while_it_is_activated(t *testing.T) {
 	})
 }
 
-// The look saw the card in the wallet, the event came later: the event counts.
+// The check saw the card in the wallet and the event came after it: the event counts.
 func TestRace_deleted_while_it_is_looked_at(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
@@ -46,7 +46,7 @@ func TestRace_deleted_while_it_is_looked_at(t *testing.T) {
 	})
 }
 
-// The look activated the card, and it was deleted before the answer came.
+// The check activated the card, which was deleted before the answer came.
 func TestRace_deleted_while_a_look_activates_it(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
@@ -64,8 +64,8 @@ func TestRace_deleted_while_a_look_activates_it(t *testing.T) {
 	})
 }
 
-// A look that says deleted is not newer than what happens after it, although
-// our clock is ahead of WeChat's.
+// A check that finds a card deleted does not count as newer than a later event,
+// although the local clock is ahead of WeChat's.
 func TestRace_restored_after_a_look_found_it_deleted(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		at := func(second int) time.Time { return time.Now().Add(time.Duration(second)*time.Second - time.Hour) }
@@ -73,7 +73,7 @@ func TestRace_restored_after_a_look_found_it_deleted(t *testing.T) {
 		w.WeChat.SetStatus(code, "DELETE") // its event is late
 		w.SendAll()
 		if c := w.Card("push", code); c.Status != member.Deleted {
-			w.Fatalf("got %+v, want that the look finds it deleted", c)
+			w.Fatalf("got %+v, want that the check finds it deleted", c)
 		}
 		w.WeChat.SetStatus(code, "not said")
 		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, At: at(6), Restored: true})
@@ -85,18 +85,18 @@ func TestRace_restored_after_a_look_found_it_deleted(t *testing.T) {
 	})
 }
 
-// The look knew more than an event that is older and comes after it.
+// An event that is older than a check, and arrives after it, changes nothing.
 func TestRace_a_late_event_does_not_bring_back_what_a_look_found_deleted(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		w.WeChat.After = world.FailOnce("activate", context.DeadlineExceeded)
 		stop := w.StartSender(w.Services, w.WeChat)
 		time.Sleep(10 * time.Millisecond)
-		w.WeChat.SetStatus(code, "DELETE") // active, and deleted, when it is looked at
+		w.WeChat.SetStatus(code, "DELETE") // the check finds it active and deleted
 		w.WaitSent()
 		stop()
 		if c := w.Card("push", code); c.Status != member.Deleted || c.ActivatedAt.IsZero() {
-			w.Fatalf("got %+v, want that the look finds it deleted", c)
+			w.Fatalf("got %+v, want that the check finds it deleted", c)
 		}
 		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, At: world.At(1)})
 		w.SendAll()
@@ -106,7 +106,8 @@ func TestRace_a_late_event_does_not_bring_back_what_a_look_found_deleted(t *test
 	})
 }
 
-// A restored card may have lost its activation, and its deletion be heard later.
+// A restored card may have lost its activation, and the event of its deletion may come
+// later.
 func TestRace_restored_without_its_activation(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
@@ -135,8 +136,8 @@ func TestReceive_a_delivery_that_is_repeated_has_no_effect(t *testing.T) {
 	})
 }
 
-// The message to activate found the card deleted; before it is done with, the
-// card is back and would be activated by a message of that kind.
+// The activation message finds the card deleted. Before the message is removed, the
+// card is restored, and would need a message of the same kind.
 func TestRace_restored_while_its_activation_is_given_up(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		id, code := w.ClaimCard("push")
@@ -161,8 +162,7 @@ func TestRace_restored_while_its_activation_is_given_up(t *testing.T) {
 	})
 }
 
-// A phone says again what it took, of a card that was deleted: only WeChat
-// knows whether it is back.
+// A phone claims a deleted card again. Whether it was restored must be asked at WeChat.
 func TestClaim_of_a_deleted_card_asks_WeChat(t *testing.T) {
 	for status, want := range map[string]member.Status{"": member.Active, "DELETE": member.Deleted, "UNAVAILABLE": member.Unavailable, "unknown": member.Deleted} {
 		t.Run("WeChat says "+status, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestClaim_of_a_deleted_card_asks_WeChat(t *testing.T) {
 					w.Errorf("got %+v, want %s", c, want)
 				}
 				if b, err := w.Backlog(w.Context()); b != (outbox.Backlog{}) || err != nil {
-					w.Errorf("left: %+v, %v", b, err)
+					w.Errorf("the outbox holds %+v, %v", b, err)
 				}
 			})
 		})

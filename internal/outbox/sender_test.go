@@ -15,7 +15,8 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// Not in a wallet, or not yet: half an hour decides.
+// A code that is not in a wallet may still arrive there, so its message is retried
+// for up to half an hour.
 func TestSender_parks_what_WeChat_refuses_for_good(t *testing.T) {
 	for name, test := range map[string]struct {
 		refusal world.Refusal
@@ -35,13 +36,13 @@ func TestSender_parks_what_WeChat_refuses_for_good(t *testing.T) {
 					w.Errorf("backlog: %+v, %v", b, err)
 				}
 				if got := len(strings.Fields(w.WeChat.Calls(code))); got != test.calls || time.Since(began) < test.after {
-					w.Errorf("dead after %d calls and %v, want %d and over %v", got, time.Since(began), test.calls, test.after)
+					w.Errorf("parked after %d calls and %v, want %d and over %v", got, time.Since(began), test.calls, test.after)
 				}
 				if w.Outcomes()["activate dead"] != 1 {
 					w.Errorf("outcomes: %v", w.Outcomes())
 				}
 
-				w.WeChat.Before = nil // and it holds nothing up
+				w.WeChat.Before = nil // a parked message holds no later one up
 				w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, At: time.Now(), Restored: true})
 				w.SendAll()
 				if c := w.Card("push", code); c.Status != member.Active {
@@ -68,9 +69,9 @@ func TestSender_survives_a_panic(t *testing.T) {
 	})
 }
 
-// Four replicas on two handles, a fifth of the calls failing before or after
-// their effect: each card is activated once, and never are two calls about one
-// card under way.
+// With four replicas on two database handles, and a fifth of the calls failing before
+// or after their effect, each card is activated once, and no two calls about one card
+// overlap.
 func TestSender_many_replicas(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		var mu sync.Mutex
@@ -137,7 +138,7 @@ func TestSender_that_was_stopped_past_its_lease_does_not_send(t *testing.T) {
 	})
 }
 
-// A call may take its time: nobody else takes over.
+// A slow call keeps its lease: no other Sender takes over.
 func TestSender_keeps_its_lease_during_a_slow_call(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(9 * time.Second); return nil }
@@ -151,11 +152,11 @@ func TestSender_keeps_its_lease_during_a_slow_call(t *testing.T) {
 	})
 }
 
-// Whoever is slow at WeChat has lost its lease when the answer is there.
+// A Sender that lost its lease during a call records nothing when the answer comes.
 func TestSender_whose_call_outlasts_the_lease_writes_nothing(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
-		slow := world.NewWeChat() // and deaf: it does not end with its context
+		slow := world.NewWeChat() // it ignores the end of its context
 		slow.Before = func(context.Context, world.Call) error { time.Sleep(time.Minute); return nil }
 		stopSlow := w.StartSender(w.Replica(world.StoresOn(w.DB)), slow)
 		synctest.Wait()
@@ -174,8 +175,8 @@ func TestSender_whose_call_outlasts_the_lease_writes_nothing(t *testing.T) {
 	})
 }
 
-// A process that dies between the call and the note of it leaves the message
-// behind; who finds it looks before it activates again.
+// A process that dies after a call and before its outcome is recorded leaves the
+// message behind. The next Sender checks the card before it activates it again.
 func TestSender_killed_between_the_effect_and_its_note(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
@@ -226,8 +227,8 @@ func TestRun_lets_a_call_under_way_finish(t *testing.T) {
 	})
 }
 
-// A deployment does not wait for WeChat: what is cut off is given back, and the
-// next replica looks first.
+// A deployment does not wait for WeChat: an interrupted message is released, and the
+// next replica checks the card first.
 func TestRun_cuts_off_a_call_that_hangs(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.After = func(ctx context.Context, c world.Call) error {
@@ -251,7 +252,7 @@ func TestRun_cuts_off_a_call_that_hangs(t *testing.T) {
 		began = time.Now()
 		w.SendAll()
 		if took := time.Since(began); took > 2*time.Second {
-			w.Errorf("sent by the next after %v: the lease was not given back", took)
+			w.Errorf("sent by the next after %v: the lease was not released", took)
 		}
 		if got := w.WeChat.Calls(code); got != "activate info" {
 			w.Errorf("WeChat was called: %s", got)
@@ -259,7 +260,7 @@ func TestRun_cuts_off_a_call_that_hangs(t *testing.T) {
 	})
 }
 
-// What was done when the time was over is written down all the same.
+// The outcome of a call that ended after the deadline is recorded all the same.
 func TestRun_notes_a_call_that_ended_after_the_cut(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(4 * time.Second); return nil }

@@ -16,7 +16,7 @@ import (
 // WeChat would refuse. Its maps may be changed while no call is made.
 type WeChat struct {
 	Activated map[string]int          // how often a code was activated; 0: it is not active
-	Holders   map[cardsync.Key]string // the openids in whose wallets cards are
+	Holders   map[cardsync.Key]string // the openid that has the card in its wallet
 	Overlaps  int                     // calls that began while another about the same code was under way
 	// Before and After are called before and after a call has its effect; an error
 	// of theirs is the answer. Intercept changes them during calls.
