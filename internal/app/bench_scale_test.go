@@ -205,7 +205,8 @@ var scaled = []struct {
 	once func(s *shop) error
 }{
 	{"card-ext", func(s *shop) error {
-		return s.do(http.MethodPost, s.Public+"/v1/card-ext", session(s.nextMember().id), `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
+		token := session(s.nextMember().id)
+		return s.do(http.MethodPost, s.Public+"/v1/card-ext", token, `{"cards":[{"card_id":"`+seededCard+`"}]}`, http.StatusOK)
 	}},
 	// A code that was read stays in memory until the next write: here one of eight
 	// requests ends a session.

@@ -45,7 +45,7 @@ func (p *pushes) Echo(query url.Values) (string, bool) {
 // Receive implements public.Pushes.
 func (p *pushes) Receive(ctx context.Context, query url.Values, body []byte) (bool, error) {
 	e, err := p.receiver.Open(query, body)
-	var unusable *push.Unusable
+	var unusable *push.UnusableError
 	switch {
 	case errors.As(err, &unusable):
 		p.seen.WithLabelValues(unusable.Reason).Inc()

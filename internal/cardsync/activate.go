@@ -8,21 +8,25 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 )
 
-// gifting postpones an activation while the card is on its way to a friend, which
-// takes a day at most and in which WeChat refuses it.
-type gifting struct{}
+// waitError postpones a message.
+type waitError struct {
+	why  string
+	wait time.Duration
+}
 
-func (gifting) Error() string                     { return "cardsync: the card is being given away" }
-func (gifting) RetryAfter() (time.Duration, bool) { return 10 * time.Minute, true }
+func (e waitError) Error() string                     { return "cardsync: " + e.why }
+func (e waitError) RetryAfter() (time.Duration, bool) { return e.wait, true }
 
-// reportExpected postpones, once, the activation of a card from the open-card
-// component whose holder is not known in the mini-program. The mini-program reports
-// the card a moment after WeChat's event, and can only be shown to hold it while it
-// is not active.
-type reportExpected struct{}
-
-func (reportExpected) Error() string                     { return "cardsync: the mini-program may report the card" }
-func (reportExpected) RetryAfter() (time.Duration, bool) { return 20 * time.Second, true }
+var (
+	// errGifting postpones an activation while the card is on its way to a friend,
+	// which takes a day at most. WeChat refuses to activate it then.
+	errGifting = waitError{"the card is being given away", 10 * time.Minute}
+	// errReportExpected postpones, once, the activation of a card from the open-card
+	// component if its holder is not known in the mini-program. The mini-program
+	// reports the card a moment after WeChat's event, and can only prove to hold it
+	// while the card is not active.
+	errReportExpected = waitError{"the mini-program may report the card", 20 * time.Second}
+)
 
 // activate makes a claimed card active. A message that was leased before may have
 // had its effect, and a second activation would reset the card's totals, so the card
@@ -68,9 +72,9 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 	case info.Active:
 		grant, err = s.grantOfActive(ctx, c, info)
 	case must && info.Status == "GIFTING":
-		err = gifting{}
+		err = errGifting
 	case must && m.Attempts == 0 && s.awaitsReport(ctx, c):
-		err = reportExpected{}
+		err = errReportExpected
 	case must:
 		info.Active, info.MembershipNumber = true, m.Code
 		grant, err = s.activateWithGrant(ctx, c)

@@ -44,6 +44,33 @@ func (q Queries) Any(ctx context.Context, what, query string, args ...any) (bool
 	return n > 0, nil
 }
 
+// Change runs one statement in a transaction of its own, and reports whether it
+// changed a row.
+func (db *DB) Change(ctx context.Context, what, query string, args ...any) (changed bool, err error) {
+	err = db.Write(ctx, func(ctx context.Context, tx Querier) error {
+		changed, err = Queries{tx, db}.Change(ctx, what, query, args...)
+		return err
+	})
+	return changed && err == nil, err
+}
+
+// Try runs, in a transaction of its own, one statement that returns a number if
+// its condition holds and no row otherwise, and reports whether it held.
+func (db *DB) Try(ctx context.Context, what, query string, args ...any) (held bool, err error) {
+	err = db.Write(ctx, func(ctx context.Context, tx Querier) error {
+		var n int64
+		err := tx.QueryRow(ctx, query, args...).Scan(&n)
+		if held = err == nil; errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return held, nil
+}
+
 // Scan reads the columns of one row into dest, as [sql.Rows.Scan] does.
 type Scan func(dest ...any) error
 

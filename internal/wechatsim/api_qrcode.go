@@ -93,7 +93,7 @@ func (s *Sim) readQRCode(url string, p *person) (*offer, error) {
 
 // createShelf is POST /card/landingpage/create ("Create shelf").
 func (s *Sim) createShelf(c *call) (object, error) {
-	c.body.required("banner", "page_title", "scene", "card_list")
+	_ = c.body.required("banner", "page_title", "scene", "card_list") // c.body.err returns it
 	c.body.text("page_title")
 	c.body.boolean("can_share")
 	scenes := []string{"SCENE_NEAR_BY", "SCENE_MENU", "SCENE_QRCODE", "SCENE_ARTICLE", "SCENE_H5", "SCENE_IVR", "SCENE_CARD_CUSTOM_CELL"}
@@ -124,7 +124,7 @@ func (s *Sim) checkShelfItem(item fields) error {
 	if err != nil {
 		return err
 	}
-	item.required("thumb_url")
+	_ = item.required("thumb_url")
 	item.checkImageURL("thumb_url")
 	if found.isRealTime() {
 		return refuse(40150, "a custom-code card can be on a shelf only in deposit mode")

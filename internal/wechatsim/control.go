@@ -115,7 +115,7 @@ func (s *Sim) serveControl(c control) http.HandlerFunc {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		out, err := c.serve(s, r)
 		var failed *controlError
-		var rejected *Rejection
+		var rejected *RejectionError
 		switch {
 		case err == nil:
 			respond(w, http.StatusOK, out)

@@ -17,7 +17,7 @@ type AddedCard struct {
 
 // AddCard calls wx.addCard on the phone of user with the argument exactly as the
 // server made it, {"cardList":[{"cardId","cardExt"}]}. It adds all cards or none.
-// The error is a *[Rejection], or says that the user name is invalid.
+// The error is a *[RejectionError], or says that the user name is invalid.
 func (s *Sim) AddCard(user string, argument []byte) ([]AddedCard, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *Sim) phoneAddCard(r *http.Request) (any, error) {
 	return object{"errMsg": "addCard:ok", "cardList": added}, nil
 }
 
-func (s *Sim) readCardList(argument []byte) ([]*offer, *Rejection) {
+func (s *Sim) readCardList(argument []byte) ([]*offer, *RejectionError) {
 	tree, err := parseJSON(argument)
 	if err != nil {
 		return nil, reject(saysParameter, "argument_malformed", "wx.addCard's argument is %v", err)
@@ -92,7 +92,7 @@ func newBatch() *batch {
 	return &batch{nonces: map[string]bool{}, codes: map[string]bool{}, claimed: map[*card]int64{}, restored: map[*walletCard]bool{}}
 }
 
-func (s *Sim) accept(b *batch, p *person, o *offer) *Rejection {
+func (s *Sim) accept(b *batch, p *person, o *offer) *RejectionError {
 	if r := s.checkOffer(o, p); r != nil {
 		return r
 	}
@@ -114,7 +114,7 @@ func (o *offer) nonceKey() string {
 	return o.nonce + " " + o.timestamp
 }
 
-func (b *batch) checkNonce(o *offer) *Rejection {
+func (b *batch) checkNonce(o *offer) *RejectionError {
 	key := o.nonceKey()
 	if key == "" {
 		return nil
@@ -127,7 +127,7 @@ func (b *batch) checkNonce(o *offer) *Rejection {
 }
 
 // checkAvailable checks stock, get_limit and the code.
-func (s *Sim) checkAvailable(b *batch, p *person, o *offer) *Rejection {
+func (s *Sim) checkAvailable(b *batch, p *person, o *offer) *RejectionError {
 	c := o.card
 	if r := s.checkClaimable(c, p); r != nil {
 		return r
@@ -154,7 +154,7 @@ func (s *Sim) checkAvailable(b *batch, p *person, o *offer) *Rejection {
 	return nil
 }
 
-func (s *Sim) checkClaimable(c *card, p *person) *Rejection {
+func (s *Sim) checkClaimable(c *card, p *person) *RejectionError {
 	switch {
 	case c.status == verifyOK, c.status == notVerified && s.isTester(p):
 		return nil

@@ -12,7 +12,7 @@ import (
 )
 
 // The three messages with which a phone refuses a card, from the official article on
-// card signature errors. The details are in Rejection, for the developer.
+// card signature errors. The details are in RejectionError, for the developer.
 const (
 	saysSignature = "签名错误"
 	saysParameter = "参数错误"
@@ -24,9 +24,9 @@ var (
 	codeFormat    = regexp.MustCompile(`^[0-9A-Za-z]+$`)
 )
 
-// Rejection explains to a developer why the phone only shows 签名错误, 参数错误 or
+// RejectionError explains to a developer why the phone only shows 签名错误, 参数错误 or
 // 已领完.
-type Rejection struct {
+type RejectionError struct {
 	Says         string   `json:"-"`
 	Item         int      `json:"item"` // index in cardList
 	CardID       string   `json:"card_id,omitempty"`
@@ -35,10 +35,10 @@ type Rejection struct {
 	SortedValues []string `json:"sorted_values,omitempty"` // the values to sign, in order; the ticket is masked
 }
 
-func (r *Rejection) Error() string { return "addCard:fail " + r.Says + " (" + r.Cause + ")" }
+func (r *RejectionError) Error() string { return "addCard:fail " + r.Says + " (" + r.Cause + ")" }
 
-func reject(says, cause, why string, args ...any) *Rejection {
-	return &Rejection{Says: says, Cause: cause, Explanation: fmt.Sprintf(why, args...)}
+func reject(says, cause, why string, args ...any) *RejectionError {
+	return &RejectionError{Says: says, Cause: cause, Explanation: fmt.Sprintf(why, args...)}
 }
 
 // offer is one card that is offered to a phone: an item of a cardList, or a card
@@ -58,7 +58,7 @@ type offer struct {
 }
 
 // readOffer reads one item of a cardList; every byte of cardExt is checked.
-func (s *Sim) readOffer(raw any) (*offer, *Rejection) {
+func (s *Sim) readOffer(raw any) (*offer, *RejectionError) {
 	item, ok := raw.(map[string]any)
 	if !ok {
 		return nil, reject(saysParameter, "item_not_object", "a cardList item is {cardId, cardExt}")
@@ -98,7 +98,7 @@ func kindOf(v any) string {
 }
 
 // readExt reads the JSON text of cardExt.
-func (s *Sim) readExt(o *offer) *Rejection {
+func (s *Sim) readExt(o *offer) *RejectionError {
 	tree, err := parseJSON([]byte(o.ext))
 	if err != nil {
 		return reject(saysParameter, "card_ext_malformed", "the text of cardExt is %v", err)
@@ -116,7 +116,7 @@ func (s *Sim) readExt(o *offer) *Rejection {
 	return o.readFields(ext)
 }
 
-func (o *offer) readFields(ext map[string]any) *Rejection {
+func (o *offer) readFields(ext map[string]any) *RejectionError {
 	texts := map[string]*string{"code": &o.code, "openid": &o.openID, "nonce_str": &o.nonce,
 		"outer_str": &o.outerStr, "signature": &o.signature}
 	for key, value := range ext {
@@ -142,7 +142,7 @@ func (o *offer) readFields(ext map[string]any) *Rejection {
 	return nil
 }
 
-func (s *Sim) readTimestamp(o *offer, ext map[string]any) *Rejection {
+func (s *Sim) readTimestamp(o *offer, ext map[string]any) *RejectionError {
 	var kind string
 	switch value := ext["timestamp"].(type) {
 	case nil:
@@ -160,7 +160,7 @@ func (s *Sim) readTimestamp(o *offer, ext map[string]any) *Rejection {
 	return s.checkTimestamp(o.timestamp)
 }
 
-func (s *Sim) checkTimestamp(text string) *Rejection {
+func (s *Sim) checkTimestamp(text string) *RejectionError {
 	if !secondsFormat.MatchString(text) {
 		return reject(saysParameter, "timestamp_format", "timestamp must be decimal seconds")
 	}
@@ -175,7 +175,7 @@ func (s *Sim) checkTimestamp(text string) *Rejection {
 	return nil
 }
 
-func (o *offer) readBegin(value any) *Rejection {
+func (o *offer) readBegin(value any) *RejectionError {
 	n, _ := value.(json.Number)
 	seconds, err := n.Int64()
 	if err != nil || seconds <= 0 {
@@ -186,7 +186,7 @@ func (o *offer) readBegin(value any) *Rejection {
 }
 
 // checkOffer checks cardExt against the attributes of the card and the person.
-func (s *Sim) checkOffer(o *offer, p *person) *Rejection {
+func (s *Sim) checkOffer(o *offer, p *person) *RejectionError {
 	switch {
 	case o.present["nonce_str"] && (o.nonce == "" || len(o.nonce) > 32):
 		return reject(saysParameter, "nonce_length", "nonce_str must be 1 to 32 characters")
@@ -203,7 +203,7 @@ func (s *Sim) checkOffer(o *offer, p *person) *Rejection {
 	return s.checkOpenID(o, p)
 }
 
-func (o *offer) checkCode() *Rejection {
+func (o *offer) checkCode() *RejectionError {
 	switch {
 	case o.present["code"] && o.card.isDeposit():
 		return reject(saysParameter, "code_unwanted", "a deposit card takes its codes from the deposit; cardExt must not hold code")
@@ -219,7 +219,7 @@ func (o *offer) checkCode() *Rejection {
 	return nil
 }
 
-func (s *Sim) checkOpenID(o *offer, p *person) *Rejection {
+func (s *Sim) checkOpenID(o *offer, p *person) *RejectionError {
 	bind := o.card.baseFlag("bind_openid")
 	right, other := p.openID, p.miniOpenID
 	if s.assumptions.CardExtOpenID == "miniprogram" {
@@ -250,7 +250,7 @@ func (o *offer) signedValues() []string {
 }
 
 // checkSignature computes the signature with every ticket that is valid now.
-func (s *Sim) checkSignature(o *offer) *Rejection {
+func (s *Sim) checkSignature(o *offer) *RejectionError {
 	now := s.Now()
 	for _, t := range s.official.tickets["wx_card"] {
 		if now.Before(t.until) && signature.Sorted(append(o.signedValues(), t.value)...) == o.signature {

@@ -10,7 +10,7 @@ import (
 
 // diagnose explains a wrong signature by trying the mistakes that developers are
 // known to make.
-func (s *Sim) diagnose(o *offer, now time.Time) *Rejection {
+func (s *Sim) diagnose(o *offer, now time.Time) *RejectionError {
 	if o.signature == "" {
 		return reject(saysSignature, "signature_missing", "cardExt has no signature")
 	}
@@ -33,7 +33,7 @@ func (s *Sim) diagnose(o *offer, now time.Time) *Rejection {
 }
 
 // wrongTicket tries the right values with other tickets.
-func (s *Sim) wrongTicket(o *offer, now time.Time) *Rejection {
+func (s *Sim) wrongTicket(o *offer, now time.Time) *RejectionError {
 	by := func(list []*ticket) bool {
 		for _, t := range list {
 			if signature.Sorted(append(o.signedValues(), t.value)...) == o.signature {
@@ -54,7 +54,7 @@ func (s *Sim) wrongTicket(o *offer, now time.Time) *Rejection {
 }
 
 // wrongValues tries the mistakes with the right ticket.
-func (o *offer) wrongValues(ticket string) *Rejection {
+func (o *offer) wrongValues(ticket string) *RejectionError {
 	all := append(o.signedValues(), ticket)
 	without := func(drop string) []string {
 		var kept []string

@@ -44,29 +44,10 @@ const sinceSQL = `select seq, jti, expires_at from revoked_session where seq > $
 
 // Since implements auth.Store.
 func (s *Store) Since(ctx context.Context, seq int64) ([]auth.Revoked, error) {
-	page, err := s.since(ctx, seq)
-	if err != nil {
-		return nil, fmt.Errorf("list logouts: %w", err)
-	}
-	return page, nil
-}
-
-func (s *Store) since(ctx context.Context, seq int64) (page []auth.Revoked, err error) {
-	rows, err := s.db.Read().Query(ctx, sinceSQL, seq)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var r auth.Revoked
-		var expiresAt int64
-		if err := rows.Scan(&r.Seq, &r.JTI, &expiresAt); err != nil {
-			return nil, err
-		}
-		r.ExpiresAt = time.UnixMilli(expiresAt).UTC()
-		page = append(page, r)
-	}
-	return page, rows.Err()
+	return sqldb.All(ctx, s.db.Read(), "list logouts", func(scan sqldb.Scan) (r auth.Revoked, err error) {
+		err = scan(&r.Seq, &r.JTI, (*sqldb.Time)(&r.ExpiresAt))
+		return r, err
+	}, sinceSQL, seq)
 }
 
 const purgeSQL = `delete from revoked_session where seq in
@@ -74,12 +55,6 @@ const purgeSQL = `delete from revoked_session where seq in
 
 // Purge implements auth.Store.
 func (s *Store) Purge(ctx context.Context, before time.Time) error {
-	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		_, err := tx.Exec(ctx, purgeSQL, before.UnixMilli())
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("purge logouts: %w", err)
-	}
-	return nil
+	_, err := s.db.Change(ctx, "purge logouts", purgeSQL, before.UnixMilli())
+	return err
 }

@@ -49,7 +49,8 @@ func (s *Store) Save(ctx context.Context, c card.Card) error {
 	if err != nil {
 		return fmt.Errorf("save card %s: %w", c.ID, err)
 	}
-	return s.exec(ctx, "save card "+c.ID, saveSQL, c.ID, string(doc))
+	_, err = s.db.Change(ctx, "save card "+c.ID, saveSQL, c.ID, string(doc))
+	return err
 }
 
 const (
@@ -76,12 +77,7 @@ func (s *Store) Configure(ctx context.Context, cardID string, change func(*card.
 			if err != nil {
 				return err
 			}
-			res, err := tx.Exec(ctx, configureSQL, cardID, string(after), string(before))
-			if err != nil {
-				return err
-			}
-			n, err := res.RowsAffected()
-			done = n > 0
+			done, err = sqldb.Queries{Querier: tx}.Change(ctx, "write", configureSQL, cardID, string(after), string(before))
 			return err
 		})
 		if errors.Is(err, sql.ErrNoRows) {
@@ -105,20 +101,7 @@ const idsSQL = `select card_id from card order by card_id`
 
 // IDs implements card.Store.
 func (s *Store) IDs(ctx context.Context) ([]string, error) {
-	rows, err := s.db.Read().Query(ctx, idsSQL)
-	if err != nil {
-		return nil, fmt.Errorf("list the catalogue: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("list the catalogue: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return sqldb.All(ctx, s.db.Read(), "list the catalogue", sqldb.Text, idsSQL)
 }
 
 const allowSQL = `insert into allowance (name, slot, used) values ($1, now_ms() / 60000, 1)
@@ -129,7 +112,7 @@ const allowSQL = `insert into allowance (name, slot, used) values ($1, now_ms() 
 
 // Allow implements card.Store.
 func (s *Store) Allow(ctx context.Context, name string, limit int) (bool, error) {
-	return s.guarded(ctx, "count "+name, allowSQL, name, limit)
+	return s.db.Try(ctx, "count "+name, allowSQL, name, limit)
 }
 
 const takeSQL = `insert into schedule (name, taken_at) values ($1, now_ms())
@@ -139,7 +122,7 @@ const takeSQL = `insert into schedule (name, taken_at) values ($1, now_ms())
 
 // AcquireJob implements card.Store.
 func (s *Store) AcquireJob(ctx context.Context, job string, notWithin time.Duration) (bool, error) {
-	return s.guarded(ctx, "acquire job "+job, takeSQL, job, notWithin.Milliseconds())
+	return s.db.Try(ctx, "acquire job "+job, takeSQL, job, notWithin.Milliseconds())
 }
 
 const attemptSQL = `insert into card_attempt (definition, had, begun_at) values ($1, $2, now_ms())
@@ -168,34 +151,6 @@ const settleSQL = `delete from card_attempt where definition = $1`
 
 // EndCreation implements card.Store.
 func (s *Store) EndCreation(ctx context.Context, definition string) error {
-	return s.exec(ctx, "end a card's creation", settleSQL, definition)
-}
-
-// guarded runs a statement that returns one number if its condition holds, and
-// reports whether it did.
-func (s *Store) guarded(ctx context.Context, what, query string, args ...any) (passed bool, err error) {
-	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		var n int64
-		err := tx.QueryRow(ctx, query, args...).Scan(&n)
-		passed = err == nil
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", what, err)
-	}
-	return passed, nil
-}
-
-func (s *Store) exec(ctx context.Context, what, query string, args ...any) error {
-	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		_, err := tx.Exec(ctx, query, args...)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
+	_, err := s.db.Change(ctx, "end a card's creation", settleSQL, definition)
+	return err
 }

@@ -3,7 +3,6 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/addcard/addcard/internal/cardsync"
@@ -93,16 +92,7 @@ func (s *Store) StartJob(ctx context.Context, job string, every time.Duration) (
 	if err != nil || started {
 		return false, err
 	}
-	err = s.DB.Write(ctx, func(ctx context.Context, q sqldb.Querier) error {
-		var at int64
-		err := sqldb.One("start a job", q.QueryRow(ctx, startJobSQL, job, every.Milliseconds()).Scan(&at), member.ErrNotFound)
-		mine = err == nil
-		if errors.Is(err, member.ErrNotFound) {
-			err = nil
-		}
-		return err
-	})
-	return mine, err
+	return s.DB.Try(ctx, "start a job", startJobSQL, job, every.Milliseconds())
 }
 
 const selectDriftSQL = `select card_id, code, bonus, balance, face_bonus, face_balance, face_at from member_card `

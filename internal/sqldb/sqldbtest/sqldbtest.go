@@ -2,7 +2,6 @@
 package sqldbtest
 
 import (
-	"context"
 	"path/filepath"
 	"testing"
 
@@ -37,11 +36,7 @@ func Open(t testing.TB, url string) *sqldb.DB {
 // Exec runs one statement in a transaction of its own.
 func Exec(t testing.TB, db *sqldb.DB, query string, args ...any) {
 	t.Helper()
-	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
-		_, err := tx.Exec(ctx, query, args...)
-		return err
-	})
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
+	if _, err := db.Change(t.Context(), query, query, args...); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -100,15 +100,12 @@ where name = $1 and owner = $2 and owner <> '' and fence = $3`
 
 // Save implements [ticket.Store].
 func (s *Store) Save(ctx context.Context, lease ticket.Lease, v ticket.FetchedValue) error {
-	n, err := s.exec(ctx, saveSQL, lease.Key, lease.Owner, lease.Fence,
+	saved, err := s.db.Change(ctx, "save ticket "+lease.Key, saveSQL, lease.Key, lease.Owner, lease.Fence,
 		v.Value, v.Fence, v.Lifetime.Milliseconds(), (v.Start + v.Lifetime).Milliseconds())
-	if err != nil {
-		return fmt.Errorf("save ticket %s: %w", lease.Key, err)
+	if err == nil && !saved {
+		err = ticket.ErrLeaseLost
 	}
-	if n == 0 {
-		return ticket.ErrLeaseLost
-	}
-	return nil
+	return err
 }
 
 const releaseSQL = `
@@ -118,33 +115,17 @@ where name = $1 and owner = $2 and owner <> '' and fence = $3`
 
 // Release implements [ticket.Store].
 func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
-	if _, err := s.exec(ctx, releaseSQL, lease.Key, lease.Owner, lease.Fence, after.Milliseconds(), lease.Failures); err != nil {
-		return fmt.Errorf("release the lease of ticket %s: %w", lease.Key, err)
-	}
-	return nil
+	_, err := s.db.Change(ctx, "release the lease of ticket "+lease.Key, releaseSQL,
+		lease.Key, lease.Owner, lease.Fence, after.Milliseconds(), lease.Failures)
+	return err
 }
 
 const invalidateSQL = `update ticket set rejected = 1 where name = $1 and value_fence = $2`
 
 // Invalidate implements [ticket.Store].
 func (s *Store) Invalidate(ctx context.Context, key string, fence int64) error {
-	if _, err := s.exec(ctx, invalidateSQL, key, fence); err != nil {
-		return fmt.Errorf("invalidate ticket %s: %w", key, err)
-	}
-	return nil
-}
-
-// exec runs one statement durably and returns how many rows it changed.
-func (s *Store) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
-	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		res, err := tx.Exec(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		n, err = res.RowsAffected()
-		return err
-	})
-	return n, err
+	_, err := s.db.Change(ctx, "invalidate ticket "+key, invalidateSQL, key, fence)
+	return err
 }
 
 func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

@@ -41,10 +41,10 @@ var errXML = errors.New("push: not the XML that WeChat writes")
 
 // parse reads one message token by token: encoding/xml alone accepts a second root, the
 // last of two equal names, foreign prefixes, and text that a comment or an element
-// interrupts. The error is an *Unusable.
+// interrupts. The error is an *UnusableError.
 func parse(body []byte) (document, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(body, space), []byte("<")) {
-		return nil, &Unusable{Reason: NotXML}
+		return nil, &UnusableError{Reason: NotXML}
 	}
 	p := parser{body: body, tokens: xml.NewDecoder(bytes.NewReader(body)), doc: document{}}
 	for {
@@ -52,7 +52,7 @@ func parse(body []byte) (document, error) {
 		case errors.Is(err, io.EOF) && p.closed:
 			return p.doc, nil
 		case err != nil:
-			return nil, &Unusable{Reason: BrokenXML}
+			return nil, &UnusableError{Reason: BrokenXML}
 		}
 	}
 }

@@ -87,25 +87,25 @@ func (e Event) DedupeKey() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// event returns the card event of the document; the error is an *Unusable.
+// event returns the card event of the document; the error is an *UnusableError.
 func (d document) event(originalID string) (Event, error) {
 	switch {
 	case originalID != "" && d["ToUserName"] != originalID:
-		return Event{}, &Unusable{Reason: OtherAccount}
+		return Event{}, &UnusableError{Reason: OtherAccount}
 	case d["MsgType"] != "event":
-		return Event{}, &Unusable{Reason: NotAnEvent}
+		return Event{}, &UnusableError{Reason: NotAnEvent}
 	case !slices.Contains(Names(), d["Event"]):
-		return Event{}, &Unusable{Reason: UnknownEvent}
+		return Event{}, &UnusableError{Reason: UnknownEvent}
 	}
 	for _, name := range required(d["Event"]) {
 		if d[name] == "" {
-			return Event{}, &Unusable{Reason: MissingField, Field: name}
+			return Event{}, &UnusableError{Reason: MissingField, Field: name}
 		}
 	}
 	f := fields{doc: d}
 	e := f.event()
 	if f.invalid != "" {
-		return Event{}, &Unusable{Reason: BadField, Field: f.invalid}
+		return Event{}, &UnusableError{Reason: BadField, Field: f.invalid}
 	}
 	return e, nil
 }

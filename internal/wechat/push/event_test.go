@@ -139,7 +139,7 @@ func TestOpen_names_what_an_event_lacks(t *testing.T) {
 		}
 		for _, name := range needed {
 			both(t, s.name, s.write(false, name), func(_ push.Event, err error) {
-				var useless *push.Unusable
+				var useless *push.UnusableError
 				if !errors.As(err, &useless) || useless.Reason != push.MissingField || useless.Field != name {
 					t.Errorf("%s without %s: %v", s.name, name, err)
 				}
@@ -169,7 +169,7 @@ func TestOpen_takes_no_other_number_than_plain_digits(t *testing.T) {
 	} {
 		for _, value := range values {
 			both(t, name, element(name, value), func(_ push.Event, err error) {
-				var useless *push.Unusable
+				var useless *push.UnusableError
 				if !errors.As(err, &useless) || useless.Reason != push.BadField || useless.Field != name {
 					t.Errorf("%s %q: %v", name, value, err)
 				}
@@ -192,7 +192,7 @@ func TestOpen_takes_no_identifier_that_none_is(t *testing.T) {
 			}
 			text = strings.Replace(text, "</xml>", "<"+name+"><![CDATA["+value+"]]></"+name+"></xml>", 1)
 			both(t, name, text, func(_ push.Event, err error) {
-				var useless *push.Unusable
+				var useless *push.UnusableError
 				if !errors.As(err, &useless) || useless.Reason != push.BadField || useless.Field != name {
 					t.Errorf("%s %q: %v", name, value, err)
 				}

@@ -20,7 +20,7 @@ func ExampleReceiver_Open() {
 		"<CardId><![CDATA[pCard]]></CardId><UserCardCode><![CDATA[4929123456781234]]></UserCardCode></xml>")
 
 	event, err := r.Open(query, body)
-	var unusable *push.Unusable
+	var unusable *push.UnusableError
 	switch {
 	case errors.Is(err, push.ErrForged):
 		fmt.Println("403")

@@ -41,7 +41,7 @@ func FuzzOpen(f *testing.F) {
 }
 
 // FuzzOpen_sealed: authentic content is an event with the same values as encoding/xml
-// reads, or an Unusable.
+// reads, or an UnusableError.
 func FuzzOpen_sealed(f *testing.F) {
 	for _, s := range samples() {
 		f.Add([]byte(s.write(true)))
@@ -57,20 +57,25 @@ func FuzzOpen_sealed(f *testing.F) {
 		}
 		e, err := safe(sealed(string(inner)).encrypt()).to(r)
 		if err != nil {
-			var useless *push.Unusable
+			var useless *push.UnusableError
 			if !errors.As(err, &useless) {
 				t.Errorf("%v", err)
 			}
 			return
 		}
-		var other struct{ ToUserName, FromUserName, Event, CardId, UserCardCode, UnionId string }
+		var other struct {
+			ToUserName, FromUserName, Event, UserCardCode string
+
+			CardID  string `xml:"CardId"`
+			UnionID string `xml:"UnionId"`
+		}
 		if err := xml.Unmarshal(inner, &other); err != nil {
 			t.Fatalf("no XML: %v", err)
 		}
 		for name, pair := range map[string][2]string{"ToUserName": {e.ToUserName, other.ToUserName},
 			"FromUserName": {e.FromUserName, other.FromUserName},
-			"Event":        {e.Name, other.Event}, "CardId": {e.CardID, other.CardId}, "UserCardCode": {e.UserCardCode, other.UserCardCode},
-			"UnionId": {e.UnionID, other.UnionId}} {
+			"Event":        {e.Name, other.Event}, "CardId": {e.CardID, other.CardID}, "UserCardCode": {e.UserCardCode, other.UserCardCode},
+			"UnionId": {e.UnionID, other.UnionID}} {
 			if pair[0] != strings.Trim(pair[1], " \t\r\n") {
 				t.Errorf("%s is %q here and %q there", name, pair[0], pair[1])
 			}

@@ -20,7 +20,7 @@
 // [ErrForged] means that a push was not proved to come from WeChat; the answer is 403
 // with an empty body. The error does not say which check failed, unless the signature
 // was right and the clock or the mode is wrong ([ErrStale], [ErrMode]), which is for
-// the operator's log. [Unusable] means that WeChat did send the push and this package
+// the operator's log. [UnusableError] means that WeChat did send the push and this package
 // has no use for it: a person's message, another event, unexpected XML. The answer is
 // "success", or WeChat would send it twice more.
 //
@@ -151,7 +151,7 @@ func (r *Receiver) Echo(query url.Values) (echostr string, err error) {
 
 // Open returns the card event in a POST; query is that of its URL, and body has at most
 // [MaxBody] bytes. The error is [ErrForged] (or [ErrStale] or [ErrMode], which wrap
-// it) or an *[Unusable]. A repeated push opens again: [Event.DedupeKey] identifies
+// it) or an *[UnusableError]. A repeated push opens again: [Event.DedupeKey] identifies
 // repetitions.
 func (r *Receiver) Open(query url.Values, body []byte) (Event, error) {
 	q, err := parseQuery(query)

@@ -20,9 +20,9 @@ func isGetCard(t *testing.T, e push.Event, err error) {
 
 func reason(t *testing.T, err error) string {
 	t.Helper()
-	var useless *push.Unusable
+	var useless *push.UnusableError
 	if !errors.As(err, &useless) {
-		t.Errorf("%v, want an Unusable", err)
+		t.Errorf("%v, want an UnusableError", err)
 		return ""
 	}
 	return useless.Reason

@@ -21,14 +21,14 @@ const (
 	BadField = "bad_field"
 )
 
-// Unusable is an authentic push that has no effect. The answer to it is "success".
-type Unusable struct {
+// UnusableError is an authentic push that has no effect. The answer to it is "success".
+type UnusableError struct {
 	Reason string // one of the constants of this package
 	Field  string // the name of the element, for MissingField and BadField
 }
 
 // Error returns the reason and the name of the element, but no content of the push.
-func (u *Unusable) Error() string {
+func (u *UnusableError) Error() string {
 	if u.Field == "" {
 		return "push: unusable: " + u.Reason
 	}

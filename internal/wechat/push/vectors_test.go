@@ -184,7 +184,7 @@ func TestOpen_knows_the_published_push_for_one_without_use(t *testing.T) {
 	query.Set("msg_signature", decode[string](t, v.Expected))
 	r := in.receiver(t, push.Options{AESKey: strings.Repeat("A", 43), AppID: "wxba5fad812f8e6fb9"})
 	_, err := r.Open(query, []byte("<xml><Encrypt><![CDATA["+in.Encrypt+"]]></Encrypt></xml>"))
-	var useless *push.Unusable
+	var useless *push.UnusableError
 	if !errors.As(err, &useless) || useless.Reason != push.NotXML {
 		t.Error(err)
 	}
