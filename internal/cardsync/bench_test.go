@@ -3,13 +3,14 @@ package cardsync_test
 import (
 	"context"
 	"fmt"
-	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 	"log/slog"
 	"sync/atomic"
 	"testing"
 
 	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+	"github.com/addcard/addcard/internal/testing/world"
 )
 
 // idle is a WeChat that costs nothing.
@@ -21,11 +22,11 @@ func (idle) CardInfo(context.Context, string, string) (member.CardInfo, error) {
 	return member.CardInfo{Active: true, Status: "NORMAL"}, nil
 }
 
-// BenchmarkSender is one activation: taken, sent, noted, durably.
+// BenchmarkSender measures one activation: leased, sent and recorded durably.
 func BenchmarkSender(b *testing.B) {
-	s := newServices(storesOn(sqldbtest.New(b)), &catalogue{}, idle{})
+	s := world.NewServices(world.StoresOn(sqldbtest.New(b)), &world.Catalogue{}, idle{})
 	for i := range b.N {
-		hear(b, s, i)
+		receive(b, s, i)
 	}
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
@@ -39,29 +40,29 @@ func BenchmarkSender(b *testing.B) {
 	sender.Run(ctx)
 }
 
-// BenchmarkReceive is one event of a card never heard of, one caller.
+// BenchmarkReceive measures one event about an unknown code, with one caller.
 func BenchmarkReceive(b *testing.B) {
-	s := newServices(storesOn(sqldbtest.New(b)), &catalogue{}, idle{})
+	s := world.NewServices(world.StoresOn(sqldbtest.New(b)), &world.Catalogue{}, idle{})
 	for i := range b.N {
-		hear(b, s, i)
+		receive(b, s, i)
 	}
 }
 
-// BenchmarkReceive_many is the same, by 32 callers: they share the disk's flushes.
+// BenchmarkReceive_many measures the same with 32 callers, who share disk flushes.
 func BenchmarkReceive_many(b *testing.B) {
-	s := newServices(storesOn(sqldbtest.New(b)), &catalogue{}, idle{})
+	s := world.NewServices(world.StoresOn(sqldbtest.New(b)), &world.Catalogue{}, idle{})
 	var n atomic.Int64
 	b.SetParallelism(16)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			hear(b, s, int(n.Add(1)))
+			receive(b, s, int(n.Add(1)))
 		}
 	})
 }
 
-func hear(b *testing.B, s services, i int) {
+func receive(b *testing.B, s world.Services, i int) {
 	err := s.Receive(b.Context(), member.Event{
-		DedupeKey: fmt.Sprint(i), Name: taken, CardID: "push", Code: fmt.Sprint("code", i), OpenID: fmt.Sprint("O", i), At: at(i),
+		DedupeKey: fmt.Sprint(i), Name: world.Taken, CardID: "push", Code: fmt.Sprint("code", i), OpenID: fmt.Sprint("O", i), At: world.At(i),
 	})
 	if err != nil {
 		b.Error(err)

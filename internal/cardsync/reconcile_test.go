@@ -11,15 +11,16 @@ import (
 	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// reconcile runs a Reconciler, and a Sender beside it, for that long and returns
-// the outcomes.
-func (w *world) reconcile(long time.Duration) (outcomes map[string]int, sums []int) {
+// reconcile runs a Reconciler and a Sender for that long and returns how often which
+// outcome was observed, and the numbers of unbalanced cards.
+func reconcile(w *world.World, long time.Duration) (outcomes map[string]int, sums []int) {
 	w.Helper()
 	var mu sync.Mutex
 	outcomes = map[string]int{}
-	r := w.reconciler(w.services, cardsync.Observer{
+	r := w.Reconciler(w.Services, cardsync.Observer{
 		Checked: func(outcome string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -33,10 +34,10 @@ func (w *world) reconcile(long time.Duration) (outcomes map[string]int, sums []i
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	stop := w.run(w.services, w.wechat)
+	stop := w.StartSender(w.Services, w.WeChat)
 	go func() { defer close(done); r.Run(ctx) }()
 	time.Sleep(long)
-	w.settle()
+	w.WaitSent()
 	cancel()
 	<-done
 	stop()
@@ -45,52 +46,52 @@ func (w *world) reconcile(long time.Duration) (outcomes map[string]int, sums []i
 }
 
 func TestReconcile_a_face_that_differs_is_set_right_without_a_word(t *testing.T) {
-	bubble(t, func(w *world) {
-		code := w.active("push")
-		w.booked("push", code, points(30))
-		w.send()
-		w.wechat.changed(code, 7) // nobody said why
-		got, sums := w.reconcile(30 * time.Minute)
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.MustAddEntry("push", code, world.Points(30))
+		w.SendAll()
+		w.WeChat.SetBonus(code, 7) // without an event
+		got, sums := reconcile(w, 30*time.Minute)
 		if got["repaired"] != 1 || got["equal"] == 0 || len(sums) != 1 || sums[0] != 0 {
 			t.Errorf("outcomes: %v, sums %v", got, sums)
 		}
-		w.sees(code, 30, 0, "bonus +30 30 r30")
-		if c := w.card("push", code); c.Bonus != 30 || c.Seq != 1 {
+		w.WantFace(code, 30, 0, "bonus +30 30 r30")
+		if c := w.Card("push", code); c.Bonus != 30 || c.Seq != 1 {
 			t.Errorf("the ledger: %+v", c)
 		}
-		w.balanced()
+		w.WantBalanced()
 	})
 }
 
-// While something waits for WeChat a difference is no wonder.
+// While a push is pending, a difference is expected.
 func TestReconcile_leaves_alone_what_is_on_its_way(t *testing.T) {
-	bubble(t, func(w *world) {
-		code := w.active("push")
-		w.wechat.before = func(_ context.Context, c call) error {
-			if c.what == "update" && c.n < 8 {
-				return refusal{quota: 5 * time.Minute}
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.WeChat.Before = func(_ context.Context, c world.Call) error {
+			if c.Name == "update" && c.Attempt < 8 {
+				return world.Refusal{RetryIn: 5 * time.Minute}
 			}
 			return nil
 		}
-		w.booked("push", code, points(30))
-		got, _ := w.reconcile(time.Hour)
+		w.MustAddEntry("push", code, world.Points(30))
+		got, _ := reconcile(w, time.Hour)
 		if got["busy"] == 0 || got["repaired"] != 0 {
 			t.Errorf("outcomes: %v", got)
 		}
-		w.sees(code, 30, 0, "bonus +30 30 r30")
+		w.WantFace(code, 30, 0, "bonus +30 30 r30")
 	})
 }
 
-// WeChat says that it has changed the figures itself: that is the operator's.
+// An event says that WeChat changed the totals itself: the operator has to decide.
 func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
-	bubble(t, func(w *world) {
-		code := w.active("push")
-		w.booked("push", code, points(30))
-		w.send()
-		w.hear(member.Event{DedupeKey: "ours", Name: "update_member_card", CardID: "push", Code: code, At: at(3), Fields: map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}})
-		w.wechat.changed(code, 35)
-		w.hear(member.Event{DedupeKey: "theirs", Name: "update_member_card", CardID: "push", Code: code, At: at(4), Fields: map[string]string{"ModifyBonus": "5"}})
-		got, _ := w.reconcile(time.Hour)
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.MustAddEntry("push", code, world.Points(30))
+		w.SendAll()
+		w.ReceiveEvent(member.Event{DedupeKey: "ours", Name: "update_member_card", CardID: "push", Code: code, At: world.At(3), Fields: map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}})
+		w.WeChat.SetBonus(code, 35)
+		w.ReceiveEvent(member.Event{DedupeKey: "theirs", Name: "update_member_card", CardID: "push", Code: code, At: world.At(4), Fields: map[string]string{"ModifyBonus": "5"}})
+		got, _ := reconcile(w, time.Hour)
 		if got["drift"] == 0 || got["repaired"] != 0 {
 			t.Errorf("outcomes: %v", got)
 		}
@@ -101,129 +102,128 @@ func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 		if list, err := w.Drifts(w.Context(), 9); len(list) != 1 || list[0] != d || err != nil {
 			t.Errorf("drifts: %+v, %v", list, err)
 		}
-		w.sees(code, 35, 0, "bonus +30 30 r30")
+		w.WantFace(code, 35, 0, "bonus +30 30 r30")
 
-		w.booked("push", code, ledger.Booking{AddBonus: 5}) // the operator agrees
-		if got, _ := w.reconcile(time.Hour); got["equal"] == 0 || got["drift"] != 0 {
+		w.MustAddEntry("push", code, ledger.Booking{AddBonus: 5}) // the operator agrees
+		if got, _ := reconcile(w, time.Hour); got["equal"] == 0 || got["drift"] != 0 {
 			t.Errorf("then: %v", got)
 		}
 		if d, err := w.DriftOf(w.Context(), "push", code); err == nil {
 			t.Errorf("still: %+v", d)
 		}
-		w.wechat.changed(code, 1) // from now on it is repaired again
-		w.booked("push", code, ledger.Booking{AddBalance: 5})
-		w.send()
-		w.wechat.changed(code, 2)
-		if got, _ := w.reconcile(time.Hour); got["repaired"] != 1 {
+		w.WeChat.SetBonus(code, 1) // from now on it is repaired again
+		w.MustAddEntry("push", code, ledger.Booking{AddBalance: 5})
+		w.SendAll()
+		w.WeChat.SetBonus(code, 2)
+		if got, _ := reconcile(w, time.Hour); got["repaired"] != 1 {
 			t.Errorf("later: %v", got)
 		}
-		w.sees(code, 35, 5, "bonus +30 30 r30")
+		w.WantFace(code, 35, 5, "bonus +30 30 r30")
 	})
 }
 
-// Events that say what we did ourselves raise no suspicion.
+// Events about our own pushes are no sign of drift.
 func TestReconcile_our_own_changes_are_no_drift(t *testing.T) {
-	bubble(t, func(w *world) {
-		code := w.active("push")
-		w.booked("push", code, points(30))
-		w.send()
-		w.hear(member.Event{DedupeKey: "ours", Name: "update_member_card", CardID: "push", Code: code, At: at(3), Fields: map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}})
-		w.wechat.changed(code, 1)
-		if got, _ := w.reconcile(time.Hour); got["repaired"] != 1 || got["drift"] != 0 {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.MustAddEntry("push", code, world.Points(30))
+		w.SendAll()
+		w.ReceiveEvent(member.Event{DedupeKey: "ours", Name: "update_member_card", CardID: "push", Code: code, At: world.At(3), Fields: map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}})
+		w.WeChat.SetBonus(code, 1)
+		if got, _ := reconcile(w, time.Hour); got["repaired"] != 1 || got["drift"] != 0 {
 			t.Errorf("outcomes: %v", got)
 		}
-		w.sees(code, 30, 0, "bonus +30 30 r30")
+		w.WantFace(code, 30, 0, "bonus +30 30 r30")
 	})
 }
 
 // We were down when the card was taken: its code is found in the wallet.
 func TestReconcile_finds_a_claim_of_a_code_of_ours(t *testing.T) {
-	bubble(t, func(w *world) {
-		id := enroll(w, w.services, mini, "ming", "")
-		code := codeOf(w, w.services, id, "push")
-		if got, _ := w.reconcile(15 * time.Minute); got["absent"] != 1 {
+	world.Run(t, func(w *world.World) {
+		id := world.Enroll(w, w.Members, world.Mini, "ming", "")
+		code := world.IssueCode(w, w.Members, id, "push")
+		if got, _ := reconcile(w, 15*time.Minute); got["absent"] != 1 {
 			t.Errorf("before: %v", got)
 		}
-		w.wechat.holders[cardsync.Key{CardID: "push", Code: code}] = "O1"
-		if got, _ := w.reconcile(time.Hour); got["found"] != 1 {
+		w.WeChat.Holders[cardsync.Key{CardID: "push", Code: code}] = "O1"
+		if got, _ := reconcile(w, time.Hour); got["found"] != 1 {
 			t.Errorf("outcomes: %v", got)
 		}
-		c := w.card("push", code)
+		c := w.Card("push", code)
 		if c.Status != member.Active || c.MemberID != id || c.Life.Wallet != "O1" || c.OuterStr != "home" {
 			t.Errorf("got %+v", c)
 		}
-		w.hear(member.Event{Name: taken, CardID: "push", Code: code, At: at(1), OuterStr: "shop"}) // late
-		if c := w.card("push", code); c.Status != member.Active || c.OuterStr != "shop" {
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, At: world.At(1), OuterStr: "shop"}) // late
+		if c := w.Card("push", code); c.Status != member.Active || c.OuterStr != "shop" {
 			t.Errorf("after the event: %+v", c)
 		}
-		w.balanced()
+		w.WantBalanced()
 	})
 }
 
-// A code of WeChat's own that we never heard of is in the wallet of somebody
-// whom we know.
+// A code of WeChat's own, without an event, is in the wallet of a known member.
 func TestReconcile_finds_a_card_that_we_never_heard_of(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.hear(member.Event{Name: taken, OpenID: "O1", CardID: "push", Code: "s1", At: at(1)})
-		w.wechat.holders[cardsync.Key{CardID: "push", Code: "s1"}] = "O1"
-		w.wechat.holders[cardsync.Key{CardID: "push", Code: "s2"}] = "O1"
-		w.wechat.holders[cardsync.Key{CardID: "late-2", Code: "s3"}] = "O1"
-		w.wechat.holders[cardsync.Key{CardID: "foreign", Code: "s4"}] = "O1"
-		w.reconcile(time.Hour)
-		owner := w.card("push", "s1").MemberID
+	world.Run(t, func(w *world.World) {
+		w.ReceiveEvent(member.Event{Name: world.Taken, OpenID: "O1", CardID: "push", Code: "s1", At: world.At(1)})
+		w.WeChat.Holders[cardsync.Key{CardID: "push", Code: "s1"}] = "O1"
+		w.WeChat.Holders[cardsync.Key{CardID: "push", Code: "s2"}] = "O1"
+		w.WeChat.Holders[cardsync.Key{CardID: "late-2", Code: "s3"}] = "O1"
+		w.WeChat.Holders[cardsync.Key{CardID: "foreign", Code: "s4"}] = "O1"
+		reconcile(w, time.Hour)
+		owner := w.Card("push", "s1").MemberID
 		for _, key := range []cardsync.Key{{CardID: "push", Code: "s2"}, {CardID: "late-2", Code: "s3"}} {
-			if c := w.card(key.CardID, key.Code); c.Status != member.Active || c.MemberID != owner {
+			if c := w.Card(key.CardID, key.Code); c.Status != member.Active || c.MemberID != owner {
 				t.Errorf("got %+v", c)
 			}
 		}
-		if _, err := w.store.Card(w.Context(), "foreign", "s4"); err == nil {
+		if _, err := w.Store.Card(w.Context(), "foreign", "s4"); err == nil {
 			t.Error("another account's card was taken over")
 		}
-		w.balanced()
+		w.WantBalanced()
 	})
 }
 
-// Deleted and restored behind our back.
+// The card is deleted and restored without events.
 func TestReconcile_finds_what_became_of_a_card(t *testing.T) {
-	bubble(t, func(w *world) {
-		code := w.active("push")
-		w.wechat.set(code, "DELETE")
-		if got, _ := w.reconcile(time.Hour); got["looked"] == 0 {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.WeChat.SetStatus(code, "DELETE")
+		if got, _ := reconcile(w, time.Hour); got["looked"] == 0 {
 			t.Errorf("outcomes: %v", got)
 		}
-		if c := w.card("push", code); c.Status != member.Deleted {
+		if c := w.Card("push", code); c.Status != member.Deleted {
 			t.Errorf("got %+v", c)
 		}
-		w.booked("push", code, points(3))
-		w.wechat.set(code, "")
-		w.reconcile(3 * time.Hour)
-		if c := w.card("push", code); c.Status != member.Active {
+		w.MustAddEntry("push", code, world.Points(3))
+		w.WeChat.SetStatus(code, "")
+		reconcile(w, 3*time.Hour)
+		if c := w.Card("push", code); c.Status != member.Active {
 			t.Errorf("restored: %+v", c)
 		}
-		w.sees(code, 3, 0, "bonus +3 3 r3")
-		w.balanced()
+		w.WantFace(code, 3, 0, "bonus +3 3 r3")
+		w.WantBalanced()
 	})
 }
 
-// The fleet keeps to one budget, asks ever more rarely, and stops when WeChat
-// says that it is too much.
+// All replicas share one budget, ask ever more rarely, and stop when WeChat says that
+// the quota is used up.
 func TestReconcile_keeps_to_its_budget(t *testing.T) {
-	bubble(t, func(w *world) {
-		id := enroll(w, w.services, mini, "ming", "")
+	world.Run(t, func(w *world.World) {
+		id := world.Enroll(w, w.Members, world.Mini, "ming", "")
 		for i := range 100 {
-			codeOf(w, w.services, id, "push-"+strings.Repeat("x", i))
+			world.IssueCode(w, w.Members, id, "push-"+strings.Repeat("x", i))
 		}
 		time.Sleep(10 * time.Minute)
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		for range 3 {
-			r := w.reconciler(w.replica(w.stores()), cardsync.Observer{Checked: func(string) {}, Unbalanced: func(int) {}})
+			r := w.Reconciler(w.Replica(world.StoresOn(w.DB)), cardsync.Observer{Checked: func(string) {}, Unbalanced: func(int) {}})
 			running.Go(func() { r.Run(ctx) })
 		}
 		calls := func(long time.Duration) int {
-			before := w.wechat.count()
+			before := w.WeChat.CallCount()
 			time.Sleep(long)
-			return w.wechat.count() - before
+			return w.WeChat.CallCount() - before
 		}
 		if n := calls(90 * time.Second); n < 30 || n > 60 {
 			t.Errorf("%d calls in a minute and a half", n)
@@ -235,9 +235,7 @@ func TestReconcile_keeps_to_its_budget(t *testing.T) {
 		if n := calls(time.Hour); n > first/2 {
 			t.Errorf("%d calls in an hour, %d in the next", first, n)
 		}
-		w.wechat.mu.Lock()
-		w.wechat.before = func(context.Context, call) error { return refusal{quota: time.Hour} }
-		w.wechat.mu.Unlock()
+		w.WeChat.Intercept(func(context.Context, world.Call) error { return world.Refusal{RetryIn: time.Hour} }, nil)
 		if n := calls(3 * time.Hour); n > 3*3 {
 			t.Errorf("%d calls in three hours without a quota", n)
 		}

@@ -7,16 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
-
-	"github.com/addcard/addcard/internal/member"
-)
-
-const (
-	mini     = "wxmini"
-	official = "wxofficial"
+	"github.com/addcard/addcard/internal/testing/world"
 )
 
 // plan is the same for every card.
@@ -30,25 +25,7 @@ func (p plan) InitialGrant(context.Context, string) (member.InitialGrant, error)
 
 func newService(t testing.TB) (*member.Service, *sqldb.DB) {
 	db := sqldbtest.New(t)
-	return member.New(sqlstore.New(db), member.Apps{MiniProgram: mini, Official: official}, plan(member.PlanPush), func() {}), db
-}
-
-func enroll(t testing.TB, s *member.Service, appID, openID, unionID string) string {
-	t.Helper()
-	id, err := s.Enroll(t.Context(), appID, openID, unionID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
-func codeOf(t testing.TB, s *member.Service, memberID, cardID string) string {
-	t.Helper()
-	codes, err := s.Codes(t.Context(), memberID, wanted(cardID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return codes[0].Code
+	return member.New(sqlstore.New(db), member.Apps{MiniProgram: world.Mini, Official: world.Official}, plan(member.PlanPush), func() {}), db
 }
 
 func setStatus(t testing.TB, db *sqldb.DB, code string, status member.Status) {
@@ -65,14 +42,14 @@ func setStatus(t testing.TB, db *sqldb.DB, code string, status member.Status) {
 func TestEnroll(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	alice := enroll(t, s, mini, "alice", "")
-	if got := enroll(t, s, mini, "alice", ""); got != alice {
+	alice := world.Enroll(t, s, world.Mini, "alice", "")
+	if got := world.Enroll(t, s, world.Mini, "alice", ""); got != alice {
 		t.Errorf("second login: got %s, want %s", got, alice)
 	}
-	if got := enroll(t, s, mini, "bob", ""); got == alice {
+	if got := world.Enroll(t, s, world.Mini, "bob", ""); got == alice {
 		t.Error("bob became alice")
 	}
-	if got := enroll(t, s, official, "alice", ""); got == alice {
+	if got := world.Enroll(t, s, world.Official, "alice", ""); got == alice {
 		t.Error("the same openid in another app was taken for the same person")
 	}
 }
@@ -80,15 +57,15 @@ func TestEnroll(t *testing.T) {
 func TestEnroll_joins_apps_by_unionid_only(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	alice := enroll(t, s, mini, "alice", "")
-	enroll(t, s, mini, "alice", "union-a") // WeChat began to give it
-	if got := enroll(t, s, official, "A", "union-a"); got != alice {
+	alice := world.Enroll(t, s, world.Mini, "alice", "")
+	world.Enroll(t, s, world.Mini, "alice", "union-a") // WeChat began to give it
+	if got := world.Enroll(t, s, world.Official, "A", "union-a"); got != alice {
 		t.Errorf("same unionid: got %s, want %s", got, alice)
 	}
-	if got := enroll(t, s, mini, "alice2", "union-a"); got == alice {
+	if got := world.Enroll(t, s, world.Mini, "alice2", "union-a"); got == alice {
 		t.Error("two openids of one app became one member")
 	}
-	if got, err := s.OpenID(t.Context(), alice, official); got != "A" || err != nil {
+	if got, err := s.OpenID(t.Context(), alice, world.Official); got != "A" || err != nil {
 		t.Errorf("OpenID: got %q, %v", got, err)
 	}
 }
@@ -96,8 +73,8 @@ func TestEnroll_joins_apps_by_unionid_only(t *testing.T) {
 func TestOpenID_unknown(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	alice := enroll(t, s, mini, "alice", "")
-	if _, err := s.OpenID(t.Context(), alice, official); !errors.Is(err, member.ErrOpenIDUnknown) {
+	alice := world.Enroll(t, s, world.Mini, "alice", "")
+	if _, err := s.OpenID(t.Context(), alice, world.Official); !errors.Is(err, member.ErrOpenIDUnknown) {
 		t.Errorf("got %v, want ErrOpenIDUnknown", err)
 	}
 }
@@ -111,10 +88,10 @@ func TestCodes_repeat_and_replace(t *testing.T) {
 		t.Run(string(status), func(t *testing.T) {
 			t.Parallel()
 			s, db := newService(t)
-			alice := enroll(t, s, mini, "alice", "")
-			first := codeOf(t, s, alice, "c1")
+			alice := world.Enroll(t, s, world.Mini, "alice", "")
+			first := world.IssueCode(t, s, alice, "c1")
 			setStatus(t, db, first, status)
-			if got := codeOf(t, s, alice, "c1"); (got == first) != same {
+			if got := world.IssueCode(t, s, alice, "c1"); (got == first) != same {
 				t.Errorf("got the same code: %v, want %v", got == first, same)
 			}
 		})
@@ -124,8 +101,8 @@ func TestCodes_repeat_and_replace(t *testing.T) {
 func TestCodes_batch_in_order(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	alice := enroll(t, s, mini, "alice", "")
-	second := codeOf(t, s, alice, "c2")
+	alice := world.Enroll(t, s, world.Mini, "alice", "")
+	second := world.IssueCode(t, s, alice, "c2")
 	codes, err := s.Codes(t.Context(), alice, wanted("c1", "c2", "c3"))
 	if err != nil || len(codes) != 3 {
 		t.Fatalf("got %v, %v", codes, err)
@@ -143,10 +120,10 @@ func TestCodes_batch_in_order(t *testing.T) {
 func TestCodes_of_a_stranger(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	if _, err := s.Codes(t.Context(), "nobody", wanted("c1")); !errors.Is(err, member.ErrMemberUnknown) {
+	if _, err := s.Codes(t.Context(), "unknown", wanted("c1")); !errors.Is(err, member.ErrMemberUnknown) {
 		t.Errorf("Codes: got %v, want ErrMemberUnknown", err)
 	}
-	if _, err := s.Cards(t.Context(), "nobody"); !errors.Is(err, member.ErrMemberUnknown) {
+	if _, err := s.Cards(t.Context(), "unknown"); !errors.Is(err, member.ErrMemberUnknown) {
 		t.Errorf("Cards: got %v, want ErrMemberUnknown", err)
 	}
 }
@@ -162,7 +139,7 @@ func TestCodes_form(t *testing.T) {
 	for i := range 400 {
 		cards = append(cards, "c"+strconv.Itoa(i))
 	}
-	codes, err := s.Codes(t.Context(), enroll(t, s, mini, "alice", ""), wanted(cards...))
+	codes, err := s.Codes(t.Context(), world.Enroll(t, s, world.Mini, "alice", ""), wanted(cards...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +189,7 @@ func wanted(cardIDs ...string) (wants []member.CodeRequest) {
 func TestCodes_keep_the_channel(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	alice := enroll(t, s, mini, "alice", "")
+	alice := world.Enroll(t, s, world.Mini, "alice", "")
 	ask := func(outerStr string) string {
 		t.Helper()
 		codes, err := s.Codes(t.Context(), alice, []member.CodeRequest{{CardID: "c1", OuterStr: outerStr}})

@@ -96,6 +96,7 @@ testing/process
 testing/redis                 testing/process
 testing/seed                  member sqldb | google/uuid
 testing/server
+testing/world                 cardsync cardsync/sqlstore ledger ledger/sqlstore member member/sqlstore outbox outbox/sqlstore sqldb
 `
 
 // restricted are the packages of the standard library that need a permission.

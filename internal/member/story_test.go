@@ -1,73 +1,72 @@
-package cardsync_test
+package member_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/addcard/addcard/internal/cardsync"
 	"slices"
 	"strings"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// story is what happened. Its steps become known in any order, three times if
-// need be; the early ones come before, as a login comes before its card is
-// asked for, and the late ones after.
+// story is what happened. Its steps become known in any order, up to three times;
+// the early ones come before, as a login comes before the request for a card, and
+// the late ones after.
 type story struct {
 	early, steps, late []step
-	// wallet is what WeChat says of the codes in the end; NORMAL is left out.
+	// wallet is the status of each code in the end; NORMAL is left out.
 	wallet map[string]string
 	want   string // the picture
 }
 
 // step makes one thing known. Names of people and codes are the story's own.
-type step func(ctx context.Context, p *play) error
+type step func(ctx context.Context, p *storyRun) error
 
-// play is one telling of a story. Tellings share a database and are kept apart
-// by the prefix before every name.
-type play struct {
-	*world
+// storyRun is one run of a story. The runs share a database; the prefix before
+// every name keeps them apart.
+type storyRun struct {
+	*world.World
 	prefix string
 	codes  map[string]string // issued at random; by name
 	subs   map[string]string // the member that sessions name; by person
 }
 
-func (p *play) name(name string) string {
+// newRun returns a run with a catalogue and a WeChat of its own.
+func newRun(w *world.World, prefix string) *storyRun {
+	return &storyRun{World: w.Fork(), prefix: prefix, codes: map[string]string{}, subs: map[string]string{}}
+}
+
+func (p *storyRun) name(name string) string {
 	if name == "" {
 		return ""
 	}
 	return p.prefix + name
 }
 
-func (p *play) code(name string) string {
+func (p *storyRun) code(name string) string {
 	if code, ok := p.codes[name]; ok {
 		return code
 	}
 	return p.name(name)
 }
 
-// cardID keeps the tellings' late cards apart: each is learned once.
-func (p *play) cardID(cardID string) string {
+// cardID keeps the late cards of the runs apart: each is fetched once.
+func (p *storyRun) cardID(cardID string) string {
 	if strings.HasPrefix(cardID, "late") {
 		return cardID + "-" + p.prefix
 	}
 	return cardID
 }
 
-// play begins a telling, with a catalogue and a WeChat of its own.
-func (w *world) play(prefix string) *play {
-	own := &world{T: w.T, path: w.path, store: w.store, db: w.db, cards: &catalogue{}, wechat: newWeChat(), outcome: map[string]int{}}
-	own.services = own.replica(own.stores())
-	return &play{world: own, prefix: prefix, codes: map[string]string{}, subs: map[string]string{}}
-}
-
-// early plays what comes before all else.
-func (p *play) early(rt *rapid.T, steps []step) {
+// runEarly runs the steps that come before all others.
+func (p *storyRun) runEarly(rt *rapid.T, steps []step) {
 	for i, do := range steps {
 		if err := do(p.Context(), p); err != nil {
 			rt.Fatalf("early step %d: %v", i, err)
@@ -75,13 +74,13 @@ func (p *play) early(rt *rapid.T, steps []step) {
 	}
 }
 
-// tell plays the steps with a Sender beside them and returns the picture.
-func (p *play) tell(rt *rapid.T, steps, late []step) string {
-	stop := p.run(p.services, p.wechat)
+// run runs the steps and a Sender at the same time and returns the picture.
+func (p *storyRun) run(rt *rapid.T, steps, late []step) string {
+	stop := p.StartSender(p.Services, p.WeChat)
 	defer stop()
 	for i, do := range slices.Concat(steps, late) {
 		if i == len(steps) {
-			p.settle() // what is late comes when the rest is known
+			p.WaitSent() // what is late comes when the rest is known
 		}
 		if err := do(p.Context(), p); err != nil {
 			rt.Fatalf("step %d: %v", i, err)
@@ -90,18 +89,18 @@ func (p *play) tell(rt *rapid.T, steps, late []step) string {
 			time.Sleep(time.Second)
 		}
 	}
-	p.settle()
+	p.WaitSent()
 	if b, err := p.Backlog(p.Context()); b.Parked > 0 || err != nil {
 		rt.Fatalf("the outbox holds %+v, %v", b, err)
 	}
 	return p.picture(rt)
 }
 
-// login comes with the unionid of the name, unless that is empty. The session
-// names the same member every time.
+// login is a login, with a unionid unless union is empty. It must be of the same
+// member every time.
 func login(person, union string) step {
-	return func(ctx context.Context, p *play) error {
-		id, err := p.Enroll(ctx, mini, p.name(person), p.name(union))
+	return func(ctx context.Context, p *storyRun) error {
+		id, err := p.Enroll(ctx, world.Mini, p.name(person), p.name(union))
 		if before := p.subs[person]; err == nil && before != "" && before != id {
 			return fmt.Errorf("%s was member %s and is now %s", person, before, id)
 		}
@@ -110,8 +109,9 @@ func login(person, union string) step {
 	}
 }
 
+// issue issues a code, which is called name from then on.
 func issue(person, cardID, name string) step {
-	return func(ctx context.Context, p *play) error {
+	return func(ctx context.Context, p *storyRun) error {
 		codes, err := p.Codes(ctx, p.subs[person], []member.CodeRequest{{CardID: p.cardID(cardID)}})
 		if err == nil {
 			p.codes[name] = codes[0].Code
@@ -120,15 +120,15 @@ func issue(person, cardID, name string) step {
 	}
 }
 
-// credit puts points and fen on a card, once.
+// credit adds an entry to a card and sets its second field, once.
 func credit(cardID, name string, bonus, balance int64) step {
-	return func(ctx context.Context, p *play) error {
+	return func(ctx context.Context, p *storyRun) error {
 		code := p.code(name)
 		_, _, err := p.AddEntry(ctx, cardID, code, ledger.Booking{AddBonus: bonus, AddBalance: balance}, p.request("credit "+name))
 		if err != nil {
 			return err
 		}
-		return p.store.Write(ctx, func(ctx context.Context, tx cardsync.Tx) error {
+		return p.Store.Write(ctx, func(ctx context.Context, tx cardsync.Tx) error {
 			c, err := tx.Card(ctx, cardID, code)
 			if err != nil {
 				return err
@@ -140,22 +140,22 @@ func credit(cardID, name string, bonus, balance int64) step {
 	}
 }
 
-// request is one with that key, answered with the entry's ID.
-func (p *play) request(key string) ledger.Request {
+// request returns a request with that key; its answer is the entry's ID.
+func (p *storyRun) request(key string) ledger.Request {
 	return ledger.Request{
 		Route: "POST " + p.prefix, Key: key, Payload: key,
 		Answer: func(e ledger.Entry) ([]byte, error) { return []byte(e.ID), nil },
 	}
 }
 
-// claim is what a phone posts. It may be refused, where the card is in another
+// claim is a claim that a phone posts. It may be refused: the card can be in another
 // wallet by then.
 func claim(person, cardID, name string) step { return prove(person, cardID, name, "") }
 
-// prove is claim for a code that we did not issue: unless the card is the
-// member's already, WeChat is asked in whose wallet it is.
+// prove is a claim of a code that we did not issue. Unless the member has the card
+// already, it comes with the openid that WeChat says has the code in its wallet.
 func prove(person, cardID, name, wallet string) step {
-	return func(ctx context.Context, p *play) error {
+	return func(ctx context.Context, p *storyRun) error {
 		if err := p.claim(ctx, person, cardID, name, wallet); !errors.Is(err, member.ErrNotYours) {
 			return err
 		}
@@ -163,9 +163,9 @@ func prove(person, cardID, name, wallet string) step {
 	}
 }
 
-// refused is a claim that must not succeed, whatever is known.
+// refused is a claim that must always be refused.
 func refused(person, cardID, name, wallet string) step {
-	return func(ctx context.Context, p *play) error {
+	return func(ctx context.Context, p *storyRun) error {
 		if err := p.claim(ctx, person, cardID, name, wallet); !errors.Is(err, member.ErrNotYours) {
 			return fmt.Errorf("%s claims %s: not refused as ErrNotYours: %w", person, name, errors.Join(err))
 		}
@@ -173,7 +173,7 @@ func refused(person, cardID, name, wallet string) step {
 	}
 }
 
-func (p *play) claim(ctx context.Context, person, cardID, name, wallet string) error {
+func (p *storyRun) claim(ctx context.Context, person, cardID, name, wallet string) error {
 	if _, ok := p.subs[person]; !ok {
 		if err := login(person, "")(ctx, p); err != nil {
 			return err
@@ -192,9 +192,9 @@ func (p *play) claim(ctx context.Context, person, cardID, name, wallet string) e
 	return err
 }
 
-// submit is what a phone posts when it comes back from the open-card component.
+// submit is a form that a phone posts when it returns from the open-card component.
 func submit(person, cardID, name, wallet string) step {
-	return func(ctx context.Context, p *play) error {
+	return func(ctx context.Context, p *storyRun) error {
 		if _, ok := p.subs[person]; !ok {
 			if err := login(person, "")(ctx, p); err != nil {
 				return err
@@ -209,6 +209,7 @@ func submit(person, cardID, name, wallet string) step {
 	}
 }
 
+// ev is an event in the names of the story.
 type ev struct {
 	name, openID, union, cardID, code string
 	second                            int
@@ -216,11 +217,12 @@ type ev struct {
 	restored                          bool
 }
 
+// event is the receipt of an event.
 func event(e ev) step {
-	return func(ctx context.Context, p *play) error {
+	return func(ctx context.Context, p *storyRun) error {
 		full := member.Event{
 			DedupeKey: fmt.Sprintf("%s%+v", p.prefix, e), Name: e.name, CardID: p.cardID(e.cardID), Code: p.code(e.code),
-			OpenID: p.name(e.openID), UnionID: p.name(e.union), At: at(e.second), OuterStr: e.outer,
+			OpenID: p.name(e.openID), UnionID: p.name(e.union), At: world.At(e.second), OuterStr: e.outer,
 			Restored: e.restored, FriendOpenID: p.name(e.friend),
 		}
 		if e.oldCode != "" {
@@ -229,14 +231,3 @@ func event(e ev) step {
 		return p.Receive(ctx, full)
 	}
 }
-
-var begin = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
-
-func at(second int) time.Time { return begin.Add(time.Duration(second) * time.Second) }
-
-const (
-	taken     = "user_get_card"
-	dropped   = "user_del_card"
-	submitted = "submit_membercard_user_info"
-	gifting   = "user_gifting_card"
-)

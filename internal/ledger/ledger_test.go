@@ -1,4 +1,4 @@
-package cardsync_test
+package ledger_test
 
 import (
 	"context"
@@ -14,12 +14,13 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// shop is a made-up history of one card: what is booked on it, what becomes of
-// it, and what WeChat does meanwhile; and the model of how it must be.
+// shop is a random history of one card: its entries, the events about it and the
+// faults of WeChat; and a model of the card.
 type shop struct {
-	*world
+	*world.World
 	rt      *rapid.T
 	cardID  string
 	code    string
@@ -30,40 +31,41 @@ type shop struct {
 	entries        []ledger.Entry    // as they must be
 	asked          map[string]string // key → the answer it got
 	fields         [3]string
-	heard          []string // what its holder must hear, in order
+	messages       []string // that its holder must get, in order
 }
 
-func (w *world) shop(rt *rapid.T, run int) *shop {
-	own := w.play(fmt.Sprint(run, " ")).world
-	s := &shop{world: own, rt: rt, asked: map[string]string{}, cardID: rapid.SampledFrom([]string{"push", "push-opens"}).Draw(rt, "card")}
-	_, s.code = own.claimedBy(fmt.Sprint("ming ", run), s.cardID)
-	if s.cardID == "push-opens" {
-		s.opened()
+// newShop returns a shop with a catalogue and a WeChat of its own.
+func newShop(w *world.World, rt *rapid.T, run int) *shop {
+	own := w.Fork()
+	s := &shop{World: own, rt: rt, asked: map[string]string{}, cardID: rapid.SampledFrom([]string{"push", "push-grant"}).Draw(rt, "card")}
+	_, s.code = own.ClaimCardAs(fmt.Sprint("ming ", run), s.cardID)
+	if s.cardID == "push-grant" {
+		s.activate()
 	}
 	return s
 }
 
-// opened runs until the card is active: its opening is the first entry then.
-func (s *shop) opened() {
-	s.send()
-	s.note(ledger.Booking{AddBonus: opening.Bonus, AddBalance: opening.Balance, RecordBonus: opening.Record})
-	s.heard = append(s.heard, fmt.Sprintf("begins %s %d", opening.Record, opening.Bonus))
+// activate runs until the card is active. Its initial grant is the first entry then.
+func (s *shop) activate() {
+	s.SendAll()
+	s.expect(ledger.Booking{AddBonus: world.InitialGrant.Bonus, AddBalance: world.InitialGrant.Balance, RecordBonus: world.InitialGrant.Record})
+	s.messages = append(s.messages, fmt.Sprintf("initial %s %d", world.InitialGrant.Record, world.InitialGrant.Bonus))
 }
 
-// note puts an entry into the model.
-func (s *shop) note(b ledger.Booking) {
+// expect adds an entry to the model.
+func (s *shop) expect(b ledger.Booking) {
 	s.bonus, s.balance = s.bonus+b.AddBonus, s.balance+b.AddBalance
 	s.entries = append(s.entries, ledger.Entry{Booking: b, Seq: int64(len(s.entries) + 1), Bonus: s.bonus, Balance: s.balance})
 	if b.NotifyBonus && b.AddBonus != 0 {
-		s.heard = append(s.heard, fmt.Sprintf("bonus %+d %d %s", b.AddBonus, s.bonus, b.RecordBonus))
+		s.messages = append(s.messages, fmt.Sprintf("bonus %+d %d %s", b.AddBonus, s.bonus, b.RecordBonus))
 	}
 	if b.NotifyBalance && b.AddBalance != 0 {
-		s.heard = append(s.heard, fmt.Sprintf("balance %+d %d %s", b.AddBalance, s.balance, b.RecordBalance))
+		s.messages = append(s.messages, fmt.Sprintf("balance %+d %d %s", b.AddBalance, s.balance, b.RecordBalance))
 	}
 }
 
-// books books something, perhaps too much, or asks again for what was asked.
-func (s *shop) books() {
+// addsEntry adds an entry, which may take too much, or repeats an earlier request.
+func (s *shop) addsEntry() {
 	key := fmt.Sprint("k", rapid.IntRange(0, 12).Draw(s.rt, "key"))
 	b := ledger.Booking{
 		AddBonus: rapid.Int64Range(-20, 20).Draw(s.rt, "points"), AddBalance: rapid.SampledFrom([]int64{0, 0, 5, -5}).Draw(s.rt, "fen"),
@@ -86,22 +88,22 @@ func (s *shop) books() {
 		s.rt.Fatalf("%s again: got %s, replayed %v, want %s", key, answer, replayed, before)
 	case !known:
 		s.asked[key] = string(answer)
-		s.note(s.effect(b))
+		s.expect(s.effect(b))
 		s.entries[len(s.entries)-1].ID, _, _ = strings.Cut(string(answer), " ")
 	}
 }
 
-// undo is b as the reversal of some entry.
+// undo returns b as the reversal of some entry.
 func (s *shop) undo(b ledger.Booking) ledger.Booking {
 	e := rapid.SampledFrom(s.entries).Draw(s.rt, "entry")
-	if e.ID == "" { // the opening: its ID is not known here
+	if e.ID == "" { // the initial grant: the model has no ID of it
 		return b
 	}
 	b.AddBonus, b.AddBalance, b.Reverses = 0, 0, e.ID
 	return b
 }
 
-// effect is b with what it adds.
+// effect returns b with the amounts it adds.
 func (s *shop) effect(b ledger.Booking) ledger.Booking {
 	for _, e := range s.entries {
 		if b.Reverses != "" && e.ID == b.Reverses {
@@ -111,7 +113,7 @@ func (s *shop) effect(b ledger.Booking) ledger.Booking {
 	return b
 }
 
-// verdict is what must become of a request.
+// verdict returns the error that a request must end with.
 func (s *shop) verdict(b ledger.Booking, key, payload string) error {
 	if before, known := s.asked[key]; known {
 		if _, asked, _ := strings.Cut(before, " "); asked != payload {
@@ -147,78 +149,76 @@ func (s *shop) sets() {
 	}
 }
 
-// drops deletes the card, whose event may be lost, or restores it.
+// drops deletes the card or restores it. The event of a deletion may be lost.
 func (s *shop) drops() {
-	s.second += 2 // a look finds a deletion right after the last that is known
-	e := member.Event{Name: dropped, CardID: s.cardID, Code: s.code, At: at(s.second), OpenID: "O of " + s.code}
+	s.second += 2 // a deletion found at WeChat is ordered just after the latest known event
+	e := member.Event{Name: world.Deleted, CardID: s.cardID, Code: s.code, At: world.At(s.second), OpenID: "O of " + s.code}
 	if s.deleted {
-		e.Name, e.Restored = taken, true
+		e.Name, e.Restored = world.Taken, true
 	}
 	s.deleted = !s.deleted
-	s.wechat.set(s.code, map[bool]string{true: "DELETE", false: ""}[s.deleted])
-	if !s.deleted || rapid.Bool().Draw(s.rt, "heard") {
-		s.hear(e)
+	s.WeChat.SetStatus(s.code, map[bool]string{true: "DELETE", false: ""}[s.deleted])
+	if !s.deleted || rapid.Bool().Draw(s.rt, "delivered") {
+		s.ReceiveEvent(e)
 	}
 }
 
-// upsets decides what WeChat does with the next calls.
+// upsets decides how WeChat fails the next calls.
 func (s *shop) upsets() {
 	fault := rapid.SampledFrom([]string{"none", "lost", "unanswered", "busy"}).Draw(s.rt, "fault")
 	left := rapid.IntRange(1, 3).Draw(s.rt, "how often")
-	hit := func(err error) func(context.Context, call) error {
-		return func(context.Context, call) error {
+	hit := func(err error) func(context.Context, world.Call) error {
+		return func(context.Context, world.Call) error {
 			if left--; left < 0 {
 				return nil
 			}
 			return err
 		}
 	}
-	s.wechat.mu.Lock()
-	defer s.wechat.mu.Unlock()
-	s.wechat.before, s.wechat.after = nil, nil
 	switch fault {
 	case "lost":
-		s.wechat.before = hit(context.DeadlineExceeded)
+		s.WeChat.Intercept(hit(context.DeadlineExceeded), nil)
 	case "unanswered":
-		s.wechat.after = hit(context.DeadlineExceeded)
+		s.WeChat.Intercept(nil, hit(context.DeadlineExceeded))
 	case "busy":
-		s.wechat.before = hit(refusal{temporary: true})
+		s.WeChat.Intercept(hit(world.Refusal{IsTemporary: true}), nil)
+	default:
+		s.WeChat.Intercept(nil, nil)
 	}
 }
 
-// Any history of bookings and of the card's life, whatever WeChat does
-// meanwhile: the ledger is the model's, the face is the ledger's, and the holder
-// has heard of each entry once, in order, with the total after it.
+// After any history, whatever WeChat does meanwhile, the ledger equals the model, the
+// face equals the ledger, and the holder got one message for each entry, in order,
+// with the total after it.
 func TestLedger_any_history_ends_on_the_face(t *testing.T) {
 	t.Parallel()
 	for i := range 4 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			bubble(t, func(w *world) {
+			world.Run(t, func(w *world.World) {
 				run := 0
 				rapid.Check(w, func(rt *rapid.T) {
 					run++
-					w.shop(rt, run).live()
+					newShop(w, rt, run).run()
 				})
 			})
 		})
 	}
 }
 
-func (s *shop) live() {
-	stops := []func(){s.run(s.services, s.wechat), s.run(s.replica(s.stores()), s.wechat)}
+// run makes up the history and compares its end with the model.
+func (s *shop) run() {
+	stops := []func(){s.StartSender(s.Services, s.WeChat), s.StartSender(s.Replica(world.StoresOn(s.DB)), s.WeChat)}
 	for range rapid.IntRange(1, 14).Draw(s.rt, "happenings") {
-		rapid.SampledFrom([]func(){s.books, s.books, s.books, s.sets, s.drops, s.upsets, s.sleeps, func() {
+		rapid.SampledFrom([]func(){s.addsEntry, s.addsEntry, s.addsEntry, s.sets, s.drops, s.upsets, s.sleeps, func() {
 			stops[0]()
-			stops[0] = s.run(s.services, s.wechat)
+			stops[0] = s.StartSender(s.Services, s.WeChat)
 		}}).Draw(s.rt, "what")()
 	}
-	s.wechat.mu.Lock()
-	s.wechat.before, s.wechat.after = nil, nil
-	s.wechat.mu.Unlock()
+	s.WeChat.Intercept(nil, nil)
 	if s.deleted {
 		s.drops()
 	}
-	s.settle()
+	s.WaitSent()
 	for _, stop := range stops {
 		stop()
 	}
@@ -230,7 +230,7 @@ func (s *shop) sleeps() {
 }
 
 func (s *shop) check() {
-	c := s.card(s.cardID, s.code)
+	c := s.Card(s.cardID, s.code)
 	if c.Bonus != s.bonus || c.Balance != s.balance || c.Seq != int64(len(s.entries)) || c.Fields != s.fields || c.Status != member.Active {
 		s.rt.Fatalf("the card is %+v\nwant %d and %d after %d entries, %v", c, s.bonus, s.balance, len(s.entries), s.fields)
 	}
@@ -244,17 +244,17 @@ func (s *shop) check() {
 			s.rt.Fatalf("entry %d is %+v, want %+v", i, e, want)
 		}
 	}
-	f := s.wechat.shown(s.code)
-	if f.bonus != s.bonus || f.balance != s.balance || f.fields != s.fields {
+	f := s.WeChat.Face(s.code)
+	if f.Bonus != s.bonus || f.Balance != s.balance || f.Fields != s.fields {
 		s.rt.Fatalf("the face is %+v, want %d, %d, %v", f, s.bonus, s.balance, s.fields)
 	}
-	if !slices.Equal(f.heard, s.heard) {
-		s.rt.Fatalf("the holder heard\n %s\nwant\n %s", strings.Join(f.heard, "\n "), strings.Join(s.heard, "\n "))
+	if !slices.Equal(f.Messages, s.messages) {
+		s.rt.Fatalf("the holder got the messages\n %s\nwant\n %s", strings.Join(f.Messages, "\n "), strings.Join(s.messages, "\n "))
 	}
 	if wrong, err := s.Unbalanced(context.Background(), 9); len(wrong) != 0 || err != nil {
 		s.rt.Fatalf("%+v do not add up, %v", wrong, err)
 	}
 	if b, err := s.Backlog(context.Background()); b != (outbox.Backlog{}) || err != nil {
-		s.rt.Fatalf("left: %+v, %v", b, err)
+		s.rt.Fatalf("the outbox holds %+v, %v", b, err)
 	}
 }

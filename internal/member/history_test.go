@@ -1,4 +1,4 @@
-package cardsync_test
+package member_test
 
 import (
 	"fmt"
@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// history makes up what happened to three people, who are bound by unionids,
-// and says how it must end. Everything it makes up, WeChat could have done.
+// history is a random history of three people, who have unionids, and how it must end.
+// All that happens in it could happen at WeChat.
 type history struct {
 	rt      *rapid.T
 	second  int
@@ -18,10 +20,10 @@ type history struct {
 	steps   []step
 	wallet  map[string]string
 	issued  map[string]string // person → code
-	touched map[string]bool   // people of whom something is known
+	touched map[string]bool   // people who logged in or had a card
 }
 
-// copyOf is one code, and who has it.
+// copyOf is one code, and the person who has it.
 type copyOf struct {
 	name, owner string
 	status      string
@@ -43,7 +45,7 @@ func newHistory(rt *rapid.T) *history {
 	return h
 }
 
-// asks: who logs in and asks for a card, which somebody takes.
+// asks: who logs in and asks for a card; one of the people takes it.
 func (h *history) asks(who string) {
 	if h.issued[who] != "" {
 		return
@@ -54,7 +56,7 @@ func (h *history) asks(who string) {
 	h.early = append(h.early, login(miniOf[who], "u"+who), issue(miniOf[who], "push", name))
 	if taker := rapid.SampledFrom(append(slices.Clone(persons), who, who)).Draw(h.rt, "taker"); taker != who {
 		h.take(taker, name, "forwarded")
-		h.steps = append(h.steps, claim(miniOf[who], "push", name)) // a liar
+		h.steps = append(h.steps, claim(miniOf[who], "push", name)) // a false claim, if the taker is another
 		return
 	}
 	h.take(who, name, "home")
@@ -63,7 +65,7 @@ func (h *history) asks(who string) {
 	}
 }
 
-// scans: who takes a card from a QR code, and may post it, as others may.
+// scans: who takes a card from a QR code; any of the people may post its code.
 func (h *history) scans(who string) {
 	name := fmt.Sprint("s", len(h.copies))
 	h.take(who, name, "qr")
@@ -75,7 +77,7 @@ func (h *history) scans(who string) {
 func (h *history) take(who, name, outer string) *copyOf {
 	c := &copyOf{name: name, owner: who, status: "active", outer: outer}
 	h.copies = append(h.copies, c)
-	h.tell(c, ev{name: taken, outer: outer, union: "u" + who})
+	h.tell(c, ev{name: world.Taken, outer: outer, union: "u" + who})
 	return c
 }
 
@@ -88,8 +90,8 @@ func (h *history) tell(c *copyOf, e ev) {
 func (h *history) drops(who string) {
 	if c := h.one(who, "active"); c != nil {
 		c.status, h.wallet[c.name] = "deleted", "DELETE"
-		h.second++ // WeChat's seconds tell no more
-		h.tell(c, ev{name: dropped})
+		h.second++ // within one second the order would be unknown
+		h.tell(c, ev{name: world.Deleted})
 	}
 }
 
@@ -98,7 +100,7 @@ func (h *history) restores(who string) {
 		c.status = "active"
 		delete(h.wallet, c.name)
 		h.second++
-		h.tell(c, ev{name: taken, restored: true, union: "u" + who})
+		h.tell(c, ev{name: world.Taken, restored: true, union: "u" + who})
 	}
 }
 
@@ -110,13 +112,13 @@ func (h *history) gives(who string) {
 	friend := rapid.SampledFrom(slices.DeleteFunc(slices.Clone(persons), func(p string) bool { return p == who })).Draw(h.rt, "friend")
 	c.status, h.wallet[c.name] = "gifted", "GIFT_SUCC"
 	h.second++
-	h.tell(c, ev{name: gifting, friend: "O" + friend})
+	h.tell(c, ev{name: world.Gifting, friend: "O" + friend})
 	g := &copyOf{name: fmt.Sprint("g", len(h.copies)), owner: friend, status: "active"}
 	h.copies = append(h.copies, g)
-	h.tell(g, ev{name: taken, oldCode: c.name, friend: "O" + who, union: "u" + friend})
+	h.tell(g, ev{name: world.Taken, oldCode: c.name, friend: "O" + who, union: "u" + friend})
 }
 
-// one is a copy of that status that who has.
+// one returns a copy of that status that who has, or nil.
 func (h *history) one(who, status string) *copyOf {
 	for _, c := range h.copies {
 		if c.owner == who && c.status == status {
@@ -126,8 +128,8 @@ func (h *history) one(who, status string) *copyOf {
 	return nil
 }
 
-// want is the picture in the end. Whoever logged in or took a card is known;
-// a forwarded code is no trace of its first owner but the login.
+// want returns the picture in the end. It has every person who logged in or took a
+// card. A forwarded code leaves of its first owner only the login.
 func (h *history) want() string {
 	p := &picture{}
 	for _, who := range persons {
@@ -155,38 +157,39 @@ func (h *history) want() string {
 	return p.String()
 }
 
-// met tells whether who ever had a card.
+// met reports whether who ever had a card.
 func (h *history) met(who string) bool {
 	return slices.ContainsFunc(h.copies, func(c *copyOf) bool { return c.owner == who })
 }
 
-// Any history, heard in any order and with repetitions, ends as it ended.
+// Any history ends the same if its events arrive in any order and repeatedly.
 func TestLife_any_history_ends_as_it_ended(t *testing.T) {
 	t.Parallel()
 	for i := range 4 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			bubble(t, func(w *world) {
+			world.Run(t, func(w *world.World) {
 				run := 0
 				rapid.Check(w, func(rt *rapid.T) {
 					run++
-					w.replay(rt, newHistory(rt), fmt.Sprintf("%d ", run))
+					replay(w, rt, newHistory(rt), fmt.Sprintf("%d ", run))
 				})
 			})
 		})
 	}
 }
 
-func (w *world) replay(rt *rapid.T, h *history, prefix string) {
+// replay runs a history and compares the result with h.want.
+func replay(w *world.World, rt *rapid.T, h *history, prefix string) {
 	if len(h.steps) == 0 {
 		rt.Skip("nothing happened")
 	}
-	p := w.play(prefix)
+	p := newRun(w, prefix)
 	steps := rapid.Permutation(repeated(rt, h.steps)).Draw(rt, "order")
-	p.early(rt, h.early)
+	p.runEarly(rt, h.early)
 	for name, status := range h.wallet {
-		p.wechat.set(p.code(name), status)
+		p.WeChat.SetStatus(p.code(name), status)
 	}
-	if got, want := p.tell(rt, steps, nil), h.want(); got != want {
+	if got, want := p.run(rt, steps, nil), h.want(); got != want {
 		rt.Fatalf("got\n%s\nwant\n%s", got, want)
 	}
 }

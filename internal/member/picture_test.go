@@ -1,4 +1,4 @@
-package cardsync_test
+package member_test
 
 import (
 	"errors"
@@ -9,15 +9,16 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// cast is everybody who may be in a story, in both apps.
+// cast lists the openids that may be in a story, in both apps.
 var cast = []struct{ app, name string }{
-	{mini, "ming"}, {mini, "hong"}, {mini, "lei"}, {official, "O1"}, {official, "O2"}, {official, "O3"},
+	{world.Mini, "ming"}, {world.Mini, "hong"}, {world.Mini, "lei"}, {world.Official, "O1"}, {world.Official, "O2"}, {world.Official, "O3"},
 }
 
-// picture is what is known in the end: the cards of each member, as the member
-// sees them, and who is one member.
+// picture is the result of a run: the cards of each member, as the member sees them,
+// and which openids are one member.
 type picture struct{ cards, members []string }
 
 func (p *picture) String() string {
@@ -26,11 +27,11 @@ func (p *picture) String() string {
 	return strings.Join(append(p.cards, strings.Join(p.members, ", ")), "\n")
 }
 
-// picture draws what is in the database.
-func (p *play) picture(rt *rapid.T) string {
+// picture returns what is in the database.
+func (p *storyRun) picture(rt *rapid.T) string {
 	people := map[string][]string{} // member → names
 	for _, who := range cast {
-		id, err := p.store.Identity(p.Context(), who.app, p.name(who.name))
+		id, err := p.Store.Identity(p.Context(), who.app, p.name(who.name))
 		switch {
 		case errors.Is(err, member.ErrNotFound):
 			continue
@@ -43,7 +44,7 @@ func (p *play) picture(rt *rapid.T) string {
 	for id, names := range people {
 		who := strings.Join(names, "+")
 		seen.members = append(seen.members, who)
-		held, err := p.store.Cards(p.Context(), id)
+		held, err := p.Store.Cards(p.Context(), id)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -55,7 +56,7 @@ func (p *play) picture(rt *rapid.T) string {
 	return seen.String()
 }
 
-func (p *play) line(c member.Card) string {
+func (p *storyRun) line(c member.Card) string {
 	name := strings.TrimPrefix(c.Code, p.prefix)
 	for n, code := range p.codes {
 		if code == c.Code {
@@ -72,16 +73,16 @@ func (p *play) line(c member.Card) string {
 	return line
 }
 
-// check holds what package member builds on: a card whose wallet is known is
-// held by whoever has that openid.
-func (p *play) check(rt *rapid.T, c member.Card) {
-	if n := p.wechat.activated[c.Code]; n > 1 {
+// check checks what package member relies on: no card is activated twice, and a card
+// with a known wallet is held by the member who has that openid.
+func (p *storyRun) check(rt *rapid.T, c member.Card) {
+	if n := p.WeChat.Activated[c.Code]; n > 1 {
 		rt.Fatalf("card %s was activated %d times", c.Code, n)
 	}
 	if c.Life.Wallet == "" {
 		return
 	}
-	id, err := p.store.Identity(p.Context(), official, c.Life.Wallet)
+	id, err := p.Store.Identity(p.Context(), world.Official, c.Life.Wallet)
 	if err != nil || id.MemberID != c.MemberID {
 		rt.Fatalf("card %s is in the wallet of %s, member %s, %v, but held by member %s", c.Code, c.Life.Wallet, id.MemberID, err, c.MemberID)
 	}

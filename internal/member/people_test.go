@@ -1,0 +1,156 @@
+package member_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/testing/world"
+)
+
+// WeChat gives a person one openid in each app. If it seems to give two, neither
+// gets the other's cards, and the conflict is recorded for the operator.
+func TestEnroll_two_openids_of_one_app_stay_two_members(t *testing.T) {
+	for name, order := range map[string][][3]string{
+		"mini-program":     {{world.Official, "O1", "u1"}, {world.Mini, "ming", "u1"}, {world.Mini, "hong", "u1"}},
+		"Official Account": {{world.Mini, "ming", "u1"}, {world.Official, "O1", "u1"}, {world.Official, "hong", "u1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				var ids []string
+				for range 2 { // logins are repeated
+					for _, who := range order {
+						ids = append(ids, world.Enroll(w, w.Members, who[0], who[1], who[2]))
+					}
+				}
+				if ids[0] == ids[2] || ids[1] == ids[2] || ids[2] != ids[5] || ids[4] != ids[1] {
+					w.Errorf("members: %v", ids)
+				}
+				if got := conflicts(w); len(got) != 1 || got[0] != "hong" {
+					w.Errorf("conflicts: %v", got)
+				}
+			})
+		})
+	}
+}
+
+// With a test account the mini-program and the Official Account can be one app.
+func TestReceive_where_both_apps_are_one(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		s := w.Services
+		s.Members = member.New(s.Stores.Members, member.Apps{MiniProgram: world.Mini, Official: world.Mini}, w.Catalogue, s.Wake)
+		ming, hong := world.Enroll(w, s.Members, world.Mini, "ming", "u1"), world.Enroll(w, s.Members, world.Mini, "hong", "u2")
+		code := world.IssueCode(w, s.Members, ming, "push")
+		for _, e := range []member.Event{
+			{DedupeKey: "1", Name: world.Taken, CardID: "push", Code: code, OpenID: "ming", UnionID: "u1", At: world.At(1)},
+			{DedupeKey: "2", Name: world.Taken, CardID: "push", Code: "s1", OpenID: "hong", UnionID: "u2", At: world.At(1)},
+			{DedupeKey: "3", Name: world.Taken, CardID: "push", Code: "s2", OpenID: "lei", UnionID: "u3", At: world.At(1)},
+		} {
+			if err := s.Receive(w.Context(), e); err != nil {
+				w.Error(err)
+			}
+		}
+		lei := world.Enroll(w, s.Members, world.Mini, "lei", "u3")
+		for code, want := range map[string]string{code: ming, "s1": hong, "s2": lei} {
+			if c := w.Card("push", code); c.MemberID != want {
+				w.Errorf("card %s: got member %s, want %s", code, c.MemberID, want)
+			}
+		}
+	})
+}
+
+// WeChat says that the card is in the member's wallet, but the code was issued to
+// another user of the mini-program: the operator has to decide.
+func TestClaim_of_a_code_issued_to_another_is_refused_even_with_proof(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		ming, hong := world.Enroll(w, w.Members, world.Mini, "ming", ""), world.Enroll(w, w.Members, world.Mini, "hong", "")
+		code := world.IssueCode(w, w.Members, hong, "push")
+		claims := []member.Claim{{CardID: "push", Code: "s1", ProvedOpenID: "O1"}, {CardID: "push", Code: code, ProvedOpenID: "O1"}}
+		_, err := w.Claim(w.Context(), ming, claims)
+		if refused := (*member.ClaimError)(nil); !errors.As(err, &refused) || refused.Index != 1 || !errors.Is(err, member.ErrNotYours) {
+			w.Errorf("got %v, want ErrNotYours of the second", err)
+		}
+		if _, err := w.Store.Card(w.Context(), "push", "s1"); !errors.Is(err, member.ErrNotFound) {
+			w.Errorf("all or nothing: the first was claimed: %v", err)
+		}
+		if _, err := w.OpenID(w.Context(), ming, world.Official); !errors.Is(err, member.ErrOpenIDUnknown) {
+			w.Errorf("all or nothing: the openid was kept: %v", err)
+		}
+		if _, err := w.Claim(w.Context(), "unknown", claims); !errors.Is(err, member.ErrMemberUnknown) {
+			w.Errorf("an unknown member: got %v", err)
+		}
+	})
+}
+
+func TestErase_whoever_comes_later_is_somebody_new(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		was, code := w.ClaimCard("push")
+		w.ReceiveEvent(member.Event{Name: "user_get_card", CardID: "push", Code: code, UnionID: "U1", At: time.Now()})
+		w.SendAll()
+		if err := w.Erase(w.Context(), was); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Cards(w.Context(), was); !errors.Is(err, member.ErrMemberUnknown) {
+			t.Errorf("the old session: got %v, want ErrMemberUnknown", err)
+		}
+		if err := w.Erase(w.Context(), was); !errors.Is(err, member.ErrMemberUnknown) {
+			t.Errorf("once more: got %v, want ErrMemberUnknown", err)
+		}
+		before := w.Card("push", code)
+
+		// WeChat still sends events about the card, and the person logs in again.
+		for _, name := range []string{"user_del_card", "user_get_card", "submit_membercard_user_info", "user_view_card"} {
+			w.ReceiveEvent(member.Event{Name: name, CardID: "push", Code: code, UnionID: "U1", Restored: name == "user_get_card", At: time.Now().Add(time.Minute)})
+		}
+		w.SendAll()
+		now := world.Enroll(w, w.Members, world.Mini, "ming", "U1")
+		if now == was {
+			t.Error("the same member as before")
+		}
+		_, err := w.Claim(w.Context(), now, []member.Claim{{CardID: "push", Code: code, Plan: member.PlanPush, ProvedOpenID: "O1"}})
+		if !errors.Is(err, member.ErrNotYours) {
+			t.Errorf("a claim of the old code: got %v, want ErrNotYours", err)
+		}
+		if after := w.Card("push", code); after != before || after.Status != member.Unavailable || after.MemberID == was {
+			t.Errorf("the card was %+v, is %+v", before, after)
+		}
+		if fresh := world.IssueCode(w, w.Members, now, "push"); fresh == code {
+			t.Error("the old code was issued again")
+		}
+		people, err := w.Find(w.Context(), "O1", 10)
+		if len(people) != 0 || err != nil {
+			t.Errorf("the wallet's openid is known again: %+v, %v", people, err)
+		}
+		if people, err = w.Find(w.Context(), now, 10); len(people) != 1 || err != nil || people[0].ID != now || len(people[0].Cards) != 1 {
+			t.Errorf("got %+v, %v", people, err)
+		}
+	})
+}
+
+// conflicts lists the openids that identity conflicts were recorded about.
+func conflicts(w *world.World) (list []string) {
+	w.Helper()
+	rows, err := w.DB.Read().Query(w.Context(), "select app_id, openid, member_id <> '' and member_id <> other_member_id from identity_conflict")
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var app, openID string
+		var two bool
+		if err := rows.Scan(&app, &openID, &two); err != nil {
+			w.Fatal(err)
+		}
+		if !two {
+			w.Errorf("the conflict about %s does not say between whom", openID)
+		}
+		list = append(list, openID)
+	}
+	if err := rows.Err(); err != nil {
+		w.Fatal(err)
+	}
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,317 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/testing/world"
+)
+
+// A code that is not in a wallet may still arrive there, so its message is retried
+// for up to half an hour.
+func TestSender_parks_what_WeChat_refuses_for_good(t *testing.T) {
+	for name, test := range map[string]struct {
+		refusal world.Refusal
+		calls   int
+		after   time.Duration
+	}{
+		"refused":       {world.Refusal{}, 1, 0},
+		"not delivered": {world.Refusal{IsNotDelivered: true}, 16, 15 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				w.WeChat.Before = func(context.Context, world.Call) error { return test.refusal }
+				_, code := w.ClaimCard("push")
+				began := time.Now()
+				w.SendAll()
+				if b, err := w.Backlog(w.Context()); b.Parked != 1 || err != nil {
+					w.Errorf("backlog: %+v, %v", b, err)
+				}
+				if got := len(strings.Fields(w.WeChat.Calls(code))); got != test.calls || time.Since(began) < test.after {
+					w.Errorf("parked after %d calls and %v, want %d and over %v", got, time.Since(began), test.calls, test.after)
+				}
+				if w.Outcomes()["activate dead"] != 1 {
+					w.Errorf("outcomes: %v", w.Outcomes())
+				}
+
+				w.WeChat.Before = nil // a parked message holds no later one up
+				w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, At: time.Now(), Restored: true})
+				w.SendAll()
+				if c := w.Card("push", code); c.Status != member.Active {
+					w.Errorf("afterwards: %+v", c)
+				}
+			})
+		})
+	}
+}
+
+func TestSender_survives_a_panic(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		w.WeChat.Before = func(_ context.Context, c world.Call) error {
+			if c.Attempt == 1 && c.Name == "activate" {
+				panic("a bug")
+			}
+			return nil
+		}
+		_, code := w.ClaimCard("push")
+		w.SendAll()
+		if c := w.Card("push", code); c.Status != member.Active || w.WeChat.Activated[code] != 1 {
+			w.Errorf("got %+v", c)
+		}
+	})
+}
+
+// With four replicas on two database handles, and a fifth of the calls failing before
+// or after their effect, each card is activated once, and no two calls about one card
+// overlap.
+func TestSender_many_replicas(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		var mu sync.Mutex
+		random := rand.New(rand.NewPCG(1, 2))
+		fault := func(context.Context, world.Call) error {
+			mu.Lock()
+			took, fails := time.Duration(random.IntN(1000))*time.Millisecond, random.IntN(10) == 0
+			mu.Unlock()
+			time.Sleep(took)
+			if fails {
+				return world.Refusal{IsTemporary: true}
+			}
+			return nil
+		}
+		w.WeChat.Before, w.WeChat.After = fault, fault
+		other := world.StoresOn(w.OpenDB())
+		for _, s := range []world.Stores{world.StoresOn(w.DB), other, world.StoresOn(w.DB), other} {
+			defer w.StartSender(w.Replica(s), w.WeChat)()
+		}
+		const cards = 40
+		var codes []string
+		for i := range cards {
+			id := world.Enroll(w, w.Members, world.Mini, fmt.Sprint("member ", i), "")
+			code := world.IssueCode(w, w.Members, id, "push")
+			codes = append(codes, code)
+			if _, err := w.Claim(w.Context(), id, []member.Claim{{CardID: "push", Code: code, Plan: member.PlanPush}}); err != nil {
+				w.Fatal(err)
+			}
+			w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, OpenID: fmt.Sprint("O", i), At: world.At(1)})
+			w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, OpenID: fmt.Sprint("O", i), At: world.At(9), Restored: true})
+		}
+		w.WaitSent()
+		for _, code := range codes {
+			if c := w.Card("push", code); c.Status != member.Active || w.WeChat.Activated[code] != 1 {
+				w.Errorf("%s: activated %d times (%s), %+v", code, w.WeChat.Activated[code], w.WeChat.Calls(code), c)
+			}
+		}
+		if w.WeChat.Overlaps > 0 {
+			w.Errorf("%d calls about a card began while another was under way", w.WeChat.Overlaps)
+		}
+		if w.Outcomes()["activate postponed"] == 0 {
+			w.Error("no fault happened")
+		}
+	})
+}
+
+func TestSender_that_was_stopped_past_its_lease_does_not_send(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		_, code := w.ClaimCard("push")
+		paused := &world.StoreHooks{AfterLease: func() { time.Sleep(18 * time.Second) }}
+		stopPaused := w.StartSender(w.Replica(paused.Wrap(world.StoresOn(w.DB))), w.WeChat)
+		synctest.Wait()
+		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(4 * time.Second); return nil }
+		stop := w.StartSender(w.Services, w.WeChat) // takes over after 15 s and is not done after 18
+		w.WaitSent()
+		if got := w.WeChat.Calls(code); got != "info activate" || w.WeChat.Overlaps > 0 {
+			w.Errorf("WeChat was called: %s", got)
+		}
+		if w.Outcomes()["activate lost"] != 1 || w.Outcomes()["activate done"] != 1 {
+			w.Errorf("outcomes: %v", w.Outcomes())
+		}
+		stop()
+		stopPaused()
+	})
+}
+
+// A slow call keeps its lease: no other Sender takes over.
+func TestSender_keeps_its_lease_during_a_slow_call(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(9 * time.Second); return nil }
+		_, code := w.ClaimCard("push")
+		defer w.StartSender(w.Replica(world.StoresOn(w.DB)), w.WeChat)()
+		defer w.StartSender(w.Replica(world.StoresOn(w.DB)), w.WeChat)()
+		w.WaitSent()
+		if got := w.WeChat.Calls(code); got != "activate" || w.Outcomes()["activate done"] != 1 {
+			w.Errorf("WeChat was called: %s, outcomes %v", got, w.Outcomes())
+		}
+	})
+}
+
+// A Sender that lost its lease during a call records nothing when the answer comes.
+func TestSender_whose_call_outlasts_the_lease_writes_nothing(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		_, code := w.ClaimCard("push")
+		slow := world.NewWeChat() // it ignores the end of its context
+		slow.Before = func(context.Context, world.Call) error { time.Sleep(time.Minute); return nil }
+		stopSlow := w.StartSender(w.Replica(world.StoresOn(w.DB)), slow)
+		synctest.Wait()
+		stop := w.StartSender(w.Services, w.WeChat)
+		w.WaitSent()
+		before := w.Card("push", code)
+		time.Sleep(2 * time.Minute)
+		if after := w.Card("push", code); after != before || after.Status != member.Active {
+			w.Errorf("got %+v, want %+v", after, before)
+		}
+		if w.Outcomes()["activate lost"] == 0 || w.Outcomes()["activate done"] != 1 {
+			w.Errorf("outcomes: %v", w.Outcomes())
+		}
+		stop()
+		stopSlow()
+	})
+}
+
+// A process that dies after a call and before its outcome is recorded leaves the
+// message behind. The next Sender checks the card before it activates it again.
+func TestSender_killed_between_the_effect_and_its_note(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		_, code := w.ClaimCard("push")
+		killed := errors.New("killed")
+		dying := &world.StoreHooks{}
+		w.WeChat.After = func(context.Context, world.Call) error {
+			dying.BeforeWrite = func() error { return killed }
+			return nil
+		}
+		stop := w.StartSender(w.Replica(dying.Wrap(world.StoresOn(w.DB))), w.WeChat)
+		time.Sleep(time.Second)
+		stop()
+		if c := w.Card("push", code); c.Status != member.Claimed || w.WeChat.Activated[code] != 1 {
+			w.Fatalf("after the kill: %+v, activated %d times", c, w.WeChat.Activated[code])
+		}
+		w.WeChat.After = nil
+		began := time.Now()
+		w.SendAll()
+		if c := w.Card("push", code); c.Status != member.Active || c.MembershipNumber != code {
+			w.Errorf("got %+v", c)
+		}
+		if got := w.WeChat.Calls(code); got != "activate info" || w.WeChat.Activated[code] != 1 {
+			w.Errorf("WeChat was called: %s, activated %d times", got, w.WeChat.Activated[code])
+		}
+		if took := time.Since(began); took > 16*time.Second {
+			w.Errorf("found after %v", took)
+		}
+	})
+}
+
+func TestRun_lets_a_call_under_way_finish(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		w.WeChat.Before = func(ctx context.Context, _ world.Call) error {
+			select {
+			case <-time.After(2 * time.Second):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		_, code := w.ClaimCard("push")
+		stop := w.StartSender(w.Services, w.WeChat)
+		synctest.Wait() // under way
+		stop()
+		if c := w.Card("push", code); c.Status != member.Active || w.Outcomes()["activate done"] != 1 {
+			w.Errorf("got %+v, outcomes %v", c, w.Outcomes())
+		}
+	})
+}
+
+// A deployment does not wait for WeChat: an interrupted message is released, and the
+// next replica checks the card first.
+func TestRun_cuts_off_a_call_that_hangs(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		w.WeChat.After = func(ctx context.Context, c world.Call) error {
+			if c.Name == "activate" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}
+		_, code := w.ClaimCard("push")
+		stop := w.StartSender(w.Services, w.WeChat)
+		synctest.Wait() // under way
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took > 4*time.Second {
+			w.Errorf("Run returned after %v", took)
+		}
+		if w.Outcomes()["activate released"] != 1 {
+			w.Errorf("outcomes: %v", w.Outcomes())
+		}
+		began = time.Now()
+		w.SendAll()
+		if took := time.Since(began); took > 2*time.Second {
+			w.Errorf("sent by the next after %v: the lease was not released", took)
+		}
+		if got := w.WeChat.Calls(code); got != "activate info" {
+			w.Errorf("WeChat was called: %s", got)
+		}
+	})
+}
+
+// The outcome of a call that ended after the deadline is recorded all the same.
+func TestRun_notes_a_call_that_ended_after_the_cut(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(4 * time.Second); return nil }
+		_, code := w.ClaimCard("push")
+		stop := w.StartSender(w.Services, w.WeChat)
+		synctest.Wait() // under way
+		stop()
+		if c := w.Card("push", code); c.Status != member.Active || w.Outcomes()["activate done"] != 1 {
+			w.Errorf("got %+v, outcomes %v", c, w.Outcomes())
+		}
+	})
+}
+
+func TestRun_ends_at_once_when_idle_and_when_the_database_is_gone(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		stop := w.StartSender(w.Services, w.WeChat)
+		time.Sleep(time.Second)
+		began := time.Now()
+		stop()
+		down := &world.StoreHooks{BeforeWrite: func() error { return errors.New("down") }}
+		w.ClaimCard("push")
+		stop = w.StartSender(w.Replica(down.Wrap(world.StoresOn(w.DB))), w.WeChat)
+		time.Sleep(time.Second)
+		stop()
+		if took := time.Since(began); took > 3*time.Second {
+			w.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestRetry_of_a_message_that_waits_sends_it_now(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.WeChat.Before = func(_ context.Context, c world.Call) error {
+			if c.Name == "update" && c.Attempt == 1 {
+				return world.Refusal{RetryIn: 3 * time.Hour}
+			}
+			return nil
+		}
+		id := w.MustAddEntry("push", code, world.Points(3))
+		stop := w.StartSender(w.Services, w.WeChat)
+		defer stop()
+		time.Sleep(time.Minute)
+		began := time.Now()
+		if err := w.Retry(w.Context(), id); err != nil {
+			w.Fatal(err)
+		}
+		w.WaitSent()
+		if time.Since(began) > time.Minute {
+			w.Errorf("took %v", time.Since(began))
+		}
+		w.WantFace(code, 3, 0, "bonus +3 3 r3")
+	})
+}
