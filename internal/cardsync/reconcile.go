@@ -37,7 +37,7 @@ const (
 	outcomeRepaired  = "repaired" // the face will be set right
 	outcomeDrift     = "drift"    // see Drift
 	outcomeRefreshed = "looked"   // the state differs; a message will refresh the card
-	outcomeFound     = "found"    // a claim whose event was lost
+	outcomeFound     = "found"    // a claim without its event
 	outcomeAbsent    = "absent"   // it is in no wallet
 	outcomeBusy      = "busy"     // a message waits for the card
 	outcomeChanged   = "changed"  // while it was compared
@@ -63,7 +63,7 @@ func (s *Service) DriftOf(ctx context.Context, cardID, code string) (Drift, erro
 }
 
 // Reconciler compares cards with WeChat, a few at a time: often those that changed
-// lately, others rarely. It finds cards whose events were lost, and repairs faces
+// lately, others rarely. It finds cards after a lost event, and repairs faces
 // without a notification. It never changes a ledger, except for the initial grant
 // of a card that it finds. Each replica may run a Reconciler; together they keep to
 // one budget of calls.
@@ -83,7 +83,7 @@ type Observer struct {
 	// Checked gets the outcome of each comparison: equal, repaired, drift, looked,
 	// found, absent, busy or changed.
 	Checked func(outcome string)
-	// Unbalanced gets the number of cards whose totals are not the sum of their
+	// Unbalanced gets the number of cards with totals that are not the sum of their
 	// ledger. 1000 means 1000 or more.
 	Unbalanced func(cards int)
 }
@@ -158,7 +158,7 @@ func (r *Reconciler) round(ctx context.Context) error {
 	return err
 }
 
-// checkWallet looks for cards whose events were lost, under codes that WeChat chose.
+// checkWallet looks for cards after a lost event, under codes that WeChat chose.
 func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error {
 	keys, err := r.wallets.CardsOf(ctx, id.OpenID)
 	if err != nil && !isRefusal(err) {

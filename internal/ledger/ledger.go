@@ -118,7 +118,7 @@ type Store interface {
 	// fn may run more than once, so each run must set anew whatever it sets
 	// outside the transaction.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
-	// Unbalanced lists up to n cards whose totals are not the sum of their
+	// Unbalanced lists up to n cards with totals that are not the sum of their
 	// entries.
 	Unbalanced(ctx context.Context, n int) ([]Imbalance, error)
 }
@@ -152,7 +152,7 @@ func account(ctx context.Context, r Reader, cardID, code string) (Account, error
 	return a, err
 }
 
-// Imbalance is a card whose totals are not the sum of its entries.
+// Imbalance is a card with totals that are not the sum of its entries.
 type Imbalance struct {
 	CardID, Code   string
 	Bonus, Balance int64 // of the card
@@ -161,7 +161,7 @@ type Imbalance struct {
 	Seq, Entries   int64
 }
 
-// Unbalanced lists up to n cards whose totals or number of entries differ from
+// Unbalanced lists up to n cards with totals or a number of entries that differ from
 // those of their ledger. It reads the whole ledger. There is such a card only after
 // a mistake of addcard or a manual change of the database.
 func (s *Service) Unbalanced(ctx context.Context, n int) ([]Imbalance, error) {

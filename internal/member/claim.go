@@ -18,9 +18,9 @@ type Claim struct {
 	CardID, Code string
 	Plan         Plan
 	Grant        InitialGrant // of a card that activates itself
-	// ProvedOpenID is the Official Account's openid in whose wallet WeChat says
-	// the code is, for a code that addcard did not issue. When it is empty, the
-	// code must have been issued to the member or proved before.
+	// ProvedOpenID is the Official Account's openid that WeChat names as the holder
+	// of a code that addcard did not issue. When it is empty, the code must have
+	// been issued to the member or proved before.
 	ProvedOpenID string
 }
 
@@ -102,8 +102,8 @@ func (s *Service) claimedCard(ctx context.Context, tx peopleTx, memberID string,
 	return c, err
 }
 
-// joinProved joins the member with the person in whose wallet WeChat says the card
-// is. It returns ErrNotYours when something shows that they are two people.
+// joinProved joins the member with the person who holds the card, as WeChat says.
+// It returns ErrNotYours when something shows that they are two people.
 func (s *Service) joinProved(ctx context.Context, tx peopleTx, memberID, openID string) error {
 	owner, err := s.memberOf(ctx, tx, Identity{AppID: s.apps.Official, OpenID: openID})
 	if err != nil || owner == memberID {

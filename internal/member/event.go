@@ -225,8 +225,8 @@ func (c *Card) applyTaken(e Event) {
 	c.markTaken(m, e.At)
 }
 
-// cardInWalletOf returns the card as held by the person in whose wallet it is, or
-// was, and makes the card if it is not known. The caller must save it.
+// cardInWalletOf returns the card as held by who, in the wallet of that person, and
+// makes the card if it is not known. The caller must save it.
 func (s *Service) cardInWalletOf(ctx context.Context, tx peopleTx, cardID, code string, who Identity) (Card, error) {
 	c, err := tx.Card(ctx, cardID, code)
 	switch {

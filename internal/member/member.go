@@ -8,9 +8,9 @@
 // A person is one member in both WeChat apps, the mini-program and the Official
 // Account, but has a different openid in each. Two facts join the two openids:
 // WeChat gives the same unionid for both; or, until a unionid says otherwise, a
-// card whose code was issued to the one is in the wallet of the other. The openids
-// themselves are never compared, because an openid has a meaning in its own app
-// only.
+// card with a code that was issued to the one is in the wallet of the other. The
+// openids themselves are never compared, because an openid has a meaning in its own
+// app only.
 //
 // Logins, claims by the phone and WeChat's events may arrive in any order and any
 // number of times; the final state is the same.

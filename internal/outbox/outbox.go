@@ -7,7 +7,7 @@
 // stored. A [Sender] leases the oldest message of a card, so that no other replica
 // sends it, and hands it to the handler of its kind. The handler calls WeChat and
 // removes the message, with [Finish], in the transaction that records the outcome.
-// A message whose handler fails is postponed: it is retried after a growing
+// If the handler fails, the message is postponed: it is retried after a growing
 // back-off, and until then holds up the messages of its card behind it. A message
 // that WeChat refuses for good is parked until an operator retries it; it holds up
 // nothing.
