@@ -90,7 +90,9 @@ type Observer struct {
 
 // NewReconciler returns a Reconciler for the cards in wallets; official is the
 // AppID of the Official Account. It calls wake after it has enqueued messages.
-func (s *Service) NewReconciler(wallets Wallets, ledger *ledger.Service, official string, wake func(), log *slog.Logger, o Observer) *Reconciler {
+func (s *Service) NewReconciler(
+	wallets Wallets, ledger *ledger.Service, official string, wake func(), log *slog.Logger, o Observer,
+) *Reconciler {
 	return &Reconciler{s, wallets, ledger, official, wake, log, o}
 }
 

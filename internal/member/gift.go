@@ -107,7 +107,9 @@ func grantOnce(ctx context.Context, tx Tx, giver Card, after []Card) error {
 	if err != nil {
 		return err
 	}
-	b := ledger.Booking{AddBonus: -min(first.AddBonus, recipient.Bonus), AddBalance: -min(first.AddBalance, recipient.Balance), Reverses: first.ID}
+	b := ledger.Booking{
+		AddBonus: -min(first.AddBonus, recipient.Bonus), AddBalance: -min(first.AddBalance, recipient.Balance), Reverses: first.ID,
+	}
 	if b.AddBonus == 0 && b.AddBalance == 0 {
 		return nil
 	}

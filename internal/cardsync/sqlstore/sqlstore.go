@@ -45,11 +45,13 @@ func (s *Store) WalletsDue(ctx context.Context, appID string, n int) ([]member.I
 // The wait doubles within its bounds, $1 and $2.
 const (
 	nextWait         = `case when check_wait * 2 < $1 then $1 when check_wait * 2 > $2 then $2 else check_wait * 2 end`
-	checkedSQL       = `update member_card set check_wait = ` + nextWait + `, check_at = now_ms() + ` + nextWait + ` where card_id = $3 and code = $4`
-	walletCheckedSQL = `update identity set check_wait = ` + nextWait + `, check_at = now_ms() + ` + nextWait + ` where app_id = $3 and openid = $4`
-	checkSoonSQL     = `update member_card set check_wait = 0, check_at = now_ms() + $1 where card_id = $2 and code = $3 and check_at > now_ms() + $1`
-	clearDriftSQL    = `update member_card set modified = 0, face_at = 0 where card_id = $1 and code = $2 and (modified <> 0 or face_at <> 0)`
-	recordDriftSQL   = `update member_card set face_bonus = $3, face_balance = $4, face_at = case face_at when 0 then now_ms() else face_at end
+	setNextSQL       = ` set check_wait = ` + nextWait + `, check_at = now_ms() + ` + nextWait
+	checkedSQL       = `update member_card` + setNextSQL + ` where card_id = $3 and code = $4`
+	walletCheckedSQL = `update identity` + setNextSQL + ` where app_id = $3 and openid = $4`
+	checkSoonSQL     = `update member_card set check_wait = 0, check_at = now_ms() + $1
+	where card_id = $2 and code = $3 and check_at > now_ms() + $1`
+	clearDriftSQL  = `update member_card set modified = 0, face_at = 0 where card_id = $1 and code = $2 and (modified <> 0 or face_at <> 0)`
+	recordDriftSQL = `update member_card set face_bonus = $3, face_balance = $4, face_at = case face_at when 0 then now_ms() else face_at end
 	where card_id = $1 and code = $2 and modified = 1`
 )
 

@@ -192,7 +192,12 @@ func service(s stores) *ledger.Service { return ledger.New(s.Store, func() {}) }
 
 // request is one that is answered with the entry's number.
 func request(key string) ledger.Request {
-	return ledger.Request{Route: "POST /x", Key: key, Payload: key, Answer: func(e ledger.Entry) ([]byte, error) { return fmt.Append(nil, e.Seq), nil }}
+	return ledger.Request{
+		Route:   "POST /x",
+		Key:     key,
+		Payload: key,
+		Answer:  func(e ledger.Entry) ([]byte, error) { return fmt.Append(nil, e.Seq), nil },
+	}
 }
 
 func entryRoundTrip(t *testing.T, s stores) {
@@ -372,7 +377,13 @@ func bookers(t *testing.T, s stores) {
 	svc := service(s)
 	var key atomic.Int64
 	seqs := each(t, 64, func() (string, error) {
-		got, replayed, err := svc.AddEntry(t.Context(), "c1", "A1", ledger.Booking{AddBonus: 1, AddBalance: 2}, request(fmt.Sprint("k", key.Add(1))))
+		got, replayed, err := svc.AddEntry(
+			t.Context(),
+			"c1",
+			"A1",
+			ledger.Booking{AddBonus: 1, AddBalance: 2},
+			request(fmt.Sprint("k", key.Add(1))),
+		)
 		if replayed {
 			t.Error("a new request was replayed")
 		}
@@ -458,7 +469,8 @@ func unbalanced(t *testing.T, s stores) {
 		return err
 	})
 	wrong, err := s.Unbalanced(t.Context(), 9)
-	if want := (ledger.Imbalance{CardID: "c1", Code: "A1", Bonus: 6, SumBonus: 5, Seq: 2, Entries: 1}); len(wrong) != 1 || wrong[0] != want || err != nil {
+	if want := (ledger.Imbalance{CardID: "c1", Code: "A1", Bonus: 6, SumBonus: 5, Seq: 2, Entries: 1}); len(wrong) != 1 || wrong[0] != want ||
+		err != nil {
 		t.Errorf("got %+v, %v, want %+v", wrong, err, want)
 	}
 }
@@ -467,7 +479,10 @@ func unbalancedAmongMany(t *testing.T, s stores) {
 	holder(t, s)
 	err := s.members.Write(t.Context(), func(ctx context.Context, tx member.Tx) error {
 		for i := range 1100 {
-			if _, err := tx.AddCard(ctx, member.Card{CardID: "c1", Code: fmt.Sprintf("B%04d", i), MemberID: "m1", Status: member.Active}); err != nil {
+			if _, err := tx.AddCard(
+				ctx,
+				member.Card{CardID: "c1", Code: fmt.Sprintf("B%04d", i), MemberID: "m1", Status: member.Active},
+			); err != nil {
 				return err
 			}
 		}

@@ -104,7 +104,8 @@ func (tx Tx) AddIssued(ctx context.Context, memberID string, r member.CodeReques
 var (
 	key        = func(i int) string { return "$" + strconv.Itoa(len(cardColumns)+i) }
 	addCardSQL = `insert into member_card (` + cardColumns.List("") + `, card_id, code, ledger, created_at, check_at)
-	values (` + cardColumns.Values(1) + `, ` + key(1) + `, ` + key(2) + `, ` + key(2) + `, now_ms(), now_ms() + ` + key(3) + `) on conflict do nothing`
+	values (` + cardColumns.Values(1) + `, ` + key(1) + `, ` + key(2) + `, ` + key(2) + `, now_ms(), now_ms() + ` + key(3) + `)
+	on conflict do nothing`
 	updateCardSQL = `update member_card set ` + cardColumns.Set(1) + `, version = version + 1
 	where card_id = ` + key(1) + ` and code = ` + key(2) + ` and version = ` + key(3)
 )
