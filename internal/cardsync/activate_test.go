@@ -36,7 +36,7 @@ func TestSender_activates_what_was_claimed(t *testing.T) {
 // Errors such as 45061 come on the first call after a card was taken.
 func TestSender_tries_again_what_passes(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		w.WeChat.Before = world.FailOnce("activate", world.Refusal{IsTemporary: true})
+		w.WeChat.Before = world.FailOnce("activate", world.RefusalError{IsTemporary: true})
 		_, code := w.ClaimCard("push")
 		began := time.Now()
 		w.SendAll()
@@ -89,7 +89,8 @@ func TestOpening_is_booked_once_with_the_activation(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push-grant")
 		list, err := w.Entries(w.Context(), "push-grant", code, 0, 9)
-		if err != nil || len(list) != 1 || list[0].Seq != 1 || list[0].AddBonus != 100 || list[0].Balance != 7 || list[0].RecordBonus != world.InitialGrant.Record || list[0].Sent != ledger.SentDone {
+		if err != nil || len(list) != 1 || list[0].Seq != 1 || list[0].AddBonus != 100 || list[0].Balance != 7 ||
+			list[0].RecordBonus != world.InitialGrant.Record || list[0].Sent != ledger.SentDone {
 			w.Fatalf("entries: %+v, %v", list, err)
 		}
 		w.WantFace(code, 100, 7, "initial 开卡送积分 100")

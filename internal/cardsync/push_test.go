@@ -19,7 +19,9 @@ func TestPush_entries_reach_the_face_in_order(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(30))
-		w.MustAddEntry("push", code, ledger.Booking{AddBonus: -10, AddBalance: 500, RecordBonus: "spent", RecordBalance: "充值", NotifyBonus: true, NotifyBalance: true})
+		w.MustAddEntry("push", code, ledger.Booking{
+			AddBonus: -10, AddBalance: 500, RecordBonus: "spent", RecordBalance: "充值", NotifyBonus: true, NotifyBalance: true,
+		})
 		w.MustAddEntry("push", code, ledger.Booking{AddBalance: -200, RecordBalance: "quiet", NotifyBonus: true})
 		w.SendAll()
 		w.WantFace(code, 20, 300, "bonus +30 30 r30", "bonus -10 20 spent", "balance +500 500 充值")
@@ -65,7 +67,8 @@ func TestPush_waits_until_the_card_is_active(t *testing.T) {
 		w.SendAll()
 		w.WantFace(code, 42, 0, "bonus +30 30 r30", "bonus +12 42 r12")
 		w.WantBalanced()
-		if list, err := w.Entries(w.Context(), "push", code, 0, 9); err != nil || list[0].Sent != ledger.SentDone || list[1].Sent != ledger.SentDone {
+		list, err := w.Entries(w.Context(), "push", code, 0, 9)
+		if err != nil || list[0].Sent != ledger.SentDone || list[1].Sent != ledger.SentDone {
 			w.Errorf("entries: %+v, %v", list, err)
 		}
 	})
@@ -147,7 +150,7 @@ func TestPush_tells_once_what_may_have_been_told(t *testing.T) {
 	for name, set := range map[string]func(w *world.WeChat){
 		"the answer is lost":  func(w *world.WeChat) { w.After = world.FailOnce("update", context.DeadlineExceeded) },
 		"the request is lost": func(w *world.WeChat) { w.Before = world.FailOnce("update", context.DeadlineExceeded) },
-		"refused for now":     func(w *world.WeChat) { w.Before = world.FailOnce("update", world.Refusal{IsTemporary: true}) },
+		"refused for now":     func(w *world.WeChat) { w.Before = world.FailOnce("update", world.RefusalError{IsTemporary: true}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			world.Run(t, func(w *world.World) {
@@ -169,7 +172,7 @@ func TestPush_parked_and_retried(t *testing.T) {
 		code := w.ActivateCard("push")
 		w.WeChat.Before = func(_ context.Context, c world.Call) error {
 			if c.Name == "update" && c.Attempt == 1 {
-				return world.Refusal{}
+				return world.RefusalError{}
 			}
 			return nil
 		}
@@ -177,8 +180,9 @@ func TestPush_parked_and_retried(t *testing.T) {
 		w.MustAddEntry("push", code, world.Points(4))
 		w.SendAll()
 		w.WantFace(code, 7, 0, "bonus +4 7 r4")
-		if list, err := w.Entries(w.Context(), "push", code, 0, 9); err != nil || list[1].Sent != ledger.SentParked || list[0].Sent != ledger.SentDone {
-			w.Errorf("entries: %+v, %v", list, err)
+		entries, err := w.Entries(w.Context(), "push", code, 0, 9)
+		if err != nil || entries[1].Sent != ledger.SentParked || entries[0].Sent != ledger.SentDone {
+			w.Errorf("entries: %+v, %v", entries, err)
 		}
 		list, err := w.Messages(w.Context(), outbox.Parked, outbox.Mark{}, 9)
 		if err != nil || len(list) != 1 || list[0].ID != id || list[0].Attempts != 1 || list[0].LastError != "refused" {
@@ -267,7 +271,7 @@ func TestFields_reach_the_face(t *testing.T) {
 			t.Errorf("the face: %+v", f)
 		}
 		set(true, "黄金", "-", "")
-		w.WeChat.Before = world.FailOnce("update", world.Refusal{IsTemporary: true})
+		w.WeChat.Before = world.FailOnce("update", world.RefusalError{IsTemporary: true})
 		w.SendAll()
 		if f := w.WeChat.Face(code); f.Fields != [3]string{"黄金", "", ""} || !slices.Equal(f.Messages, []string{"field1 黄金", "field3 "}) {
 			t.Errorf("the face: %+v", f)

@@ -69,7 +69,7 @@ func TestReconcile_leaves_alone_what_is_on_its_way(t *testing.T) {
 		code := w.ActivateCard("push")
 		w.WeChat.Before = func(_ context.Context, c world.Call) error {
 			if c.Name == "update" && c.Attempt < 8 {
-				return world.Refusal{RetryIn: 5 * time.Minute}
+				return world.RefusalError{RetryIn: 5 * time.Minute}
 			}
 			return nil
 		}
@@ -88,9 +88,9 @@ func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(30))
 		w.SendAll()
-		w.ReceiveEvent(member.Event{DedupeKey: "ours", Name: "update_member_card", CardID: "push", Code: code, At: world.At(3), Fields: map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}})
+		w.ReceiveEvent(modified(code, "ours", 3, map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}))
 		w.WeChat.SetBonus(code, 35)
-		w.ReceiveEvent(member.Event{DedupeKey: "theirs", Name: "update_member_card", CardID: "push", Code: code, At: world.At(4), Fields: map[string]string{"ModifyBonus": "5"}})
+		w.ReceiveEvent(modified(code, "theirs", 4, map[string]string{"ModifyBonus": "5"}))
 		got, _ := reconcile(w, time.Hour)
 		if got["drift"] == 0 || got["repaired"] != 0 {
 			t.Errorf("outcomes: %v", got)
@@ -122,13 +122,18 @@ func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 	})
 }
 
+// modified returns the event that the totals of a card changed at WeChat.
+func modified(code, key string, second int, fields map[string]string) member.Event {
+	return member.Event{DedupeKey: key, Name: "update_member_card", CardID: "push", Code: code, At: world.At(second), Fields: fields}
+}
+
 // Events about our own pushes are no sign of drift.
 func TestReconcile_our_own_changes_are_no_drift(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(30))
 		w.SendAll()
-		w.ReceiveEvent(member.Event{DedupeKey: "ours", Name: "update_member_card", CardID: "push", Code: code, At: world.At(3), Fields: map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}})
+		w.ReceiveEvent(modified(code, "ours", 3, map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"}))
 		w.WeChat.SetBonus(code, 1)
 		if got, _ := reconcile(w, time.Hour); got["repaired"] != 1 || got["drift"] != 0 {
 			t.Errorf("outcomes: %v", got)
@@ -235,7 +240,7 @@ func TestReconcile_keeps_to_its_budget(t *testing.T) {
 		if n := calls(time.Hour); n > first/2 {
 			t.Errorf("%d calls in an hour, %d in the next", first, n)
 		}
-		w.WeChat.Intercept(func(context.Context, world.Call) error { return world.Refusal{RetryIn: time.Hour} }, nil)
+		w.WeChat.Intercept(func(context.Context, world.Call) error { return world.RefusalError{RetryIn: time.Hour} }, nil)
 		if n := calls(3 * time.Hour); n > 3*3 {
 			t.Errorf("%d calls in three hours without a quota", n)
 		}

@@ -48,8 +48,9 @@ func newShop(w *world.World, rt *rapid.T, run int) *shop {
 // activate runs until the card is active. Its initial grant is the first entry then.
 func (s *shop) activate() {
 	s.SendAll()
-	s.expect(ledger.Booking{AddBonus: world.InitialGrant.Bonus, AddBalance: world.InitialGrant.Balance, RecordBonus: world.InitialGrant.Record})
-	s.messages = append(s.messages, fmt.Sprintf("initial %s %d", world.InitialGrant.Record, world.InitialGrant.Bonus))
+	grant := world.InitialGrant
+	s.expect(ledger.Booking{AddBonus: grant.Bonus, AddBalance: grant.Balance, RecordBonus: grant.Record})
+	s.messages = append(s.messages, fmt.Sprintf("initial %s %d", grant.Record, grant.Bonus))
 }
 
 // expect adds an entry to the model.
@@ -181,7 +182,7 @@ func (s *shop) upsets() {
 	case "unanswered":
 		s.WeChat.Intercept(nil, hit(context.DeadlineExceeded))
 	case "busy":
-		s.WeChat.Intercept(hit(world.Refusal{IsTemporary: true}), nil)
+		s.WeChat.Intercept(hit(world.RefusalError{IsTemporary: true}), nil)
 	default:
 		s.WeChat.Intercept(nil, nil)
 	}
@@ -240,7 +241,8 @@ func (s *shop) check() {
 	}
 	slices.Reverse(list)
 	for i, e := range list {
-		if want := s.entries[i]; e.Seq != want.Seq || e.Bonus != want.Bonus || e.Balance != want.Balance || e.AddBonus != want.AddBonus || e.Sent != ledger.SentDone {
+		want := s.entries[i]
+		if e.Seq != want.Seq || e.Bonus != want.Bonus || e.Balance != want.Balance || e.AddBonus != want.AddBonus || e.Sent != ledger.SentDone {
 			s.rt.Fatalf("entry %d is %+v, want %+v", i, e, want)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestSender_learns_the_card_of_an_early_event(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		w.Catalogue.FailFetch(world.Refusal{IsTemporary: true})
+		w.Catalogue.FailFetch(world.RefusalError{IsTemporary: true})
 		for i := range 3 { // three deliveries
 			w.ReceiveEvent(member.Event{DedupeKey: "same", Name: world.Taken, CardID: "late-1", Code: "s1", At: world.At(1)})
 			w.ReceiveEvent(member.Event{DedupeKey: "foreign", Name: world.Taken, CardID: "foreign-1", Code: "f1", At: world.At(1)})

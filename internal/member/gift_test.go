@@ -16,7 +16,9 @@ func TestGift_brings_the_ledger_along(t *testing.T) {
 		w.MustAddEntry("push-grant", code, world.Points(5))
 		w.SendAll()
 		w.WeChat.SetStatus(code, "GIFT_SUCC")
-		w.ReceiveEvent(member.Event{Name: world.Taken, OpenID: "O2", CardID: "push-grant", Code: "g1", At: world.At(9), OldCode: code, FriendOpenID: "O1"})
+		w.ReceiveEvent(member.Event{
+			Name: world.Taken, OpenID: "O2", CardID: "push-grant", Code: "g1", At: world.At(9), OldCode: code, FriendOpenID: "O1",
+		})
 		w.SendAll()
 		w.WantFace("g1", 105, 7)
 		if list, err := w.Entries(w.Context(), "push-grant", "g1", 0, 9); len(list) != 2 || list[0].Sent != ledger.SentDone || err != nil {
@@ -34,7 +36,8 @@ func TestGift_brings_the_ledger_along(t *testing.T) {
 func TestOpening_of_a_card_that_was_given_away(t *testing.T) {
 	take := member.Event{Name: world.Taken, OpenID: "O1", CardID: "auto-grant", Code: "s1", At: world.At(1)}
 	give := member.Event{Name: world.Taken, OpenID: "O2", CardID: "auto-grant", Code: "g1", At: world.At(2), OldCode: "s1", FriendOpenID: "O1"}
-	again := member.Event{Name: world.Taken, OpenID: "O2", CardID: "auto-grant", Code: "g1", At: world.At(4), OldCode: "s1", FriendOpenID: "O1", Restored: true}
+	again := give
+	again.At, again.Restored = world.At(4), true
 	plain := member.Event{Name: world.Taken, OpenID: "O2", CardID: "auto-grant", Code: "g1", At: world.At(3), Restored: true}
 	for name, events := range map[string][]member.Event{
 		"in order": {take, give, again}, "the gift first": {give, take, plain}, "repeated": {give, take, give, take},
@@ -66,7 +69,9 @@ func TestOpening_of_a_card_that_is_given_away_meanwhile(t *testing.T) {
 		_, code := w.ClaimCard("push-grant")
 		w.WeChat.After = func(_ context.Context, c world.Call) error {
 			if c.Name == "activate" && c.Code == code {
-				w.ReceiveEvent(member.Event{Name: world.Taken, OpenID: "O2", CardID: "push-grant", Code: "g1", At: world.At(9), OldCode: code, FriendOpenID: "O1"})
+				w.ReceiveEvent(member.Event{
+					Name: world.Taken, OpenID: "O2", CardID: "push-grant", Code: "g1", At: world.At(9), OldCode: code, FriendOpenID: "O1",
+				})
 			}
 			return nil
 		}
@@ -90,7 +95,9 @@ func TestGift_to_one_who_has_a_ledger(t *testing.T) {
 		w.SendAll()
 		w.MustAddEntry("push", "g1", world.Points(2))
 		w.WeChat.SetStatus(code, "GIFT_SUCC")
-		w.ReceiveEvent(member.Event{DedupeKey: "gift", Name: world.Taken, OpenID: "O2", CardID: "push", Code: "g1", At: world.At(9), OldCode: code, FriendOpenID: "O1"})
+		w.ReceiveEvent(member.Event{
+			DedupeKey: "gift", Name: world.Taken, OpenID: "O2", CardID: "push", Code: "g1", At: world.At(9), OldCode: code, FriendOpenID: "O1",
+		})
 		w.SendAll()
 		w.WantFace("g1", 7, 0, "bonus +2 2 r2")
 		if c := w.Card("push", code); c.Status != member.Gifted || c.Bonus != 0 || c.Seq != 2 {

@@ -247,7 +247,10 @@ push/s1 active of O2
 O2, ming`,
 	},
 	"the system code of a user is refused": {
-		early: []step{login("ming", ""), login("hong", "u2"), event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "s1", second: 1})},
+		early: []step{
+			login("ming", ""), login("hong", "u2"),
+			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "s1", second: 1}),
+		},
 		steps: []step{
 			refused("ming", "push", "s1", "O2"),
 			prove("hong", "push", "s1", "O2"),
@@ -413,7 +416,10 @@ push/g1 active 30 points 500 fen gold of O2
 O2, ming+O1`,
 	},
 	"given to a friend who had asked for a card": {
-		early: []step{login("ming", ""), login("hong", "u2"), issue("ming", "push", "c1"), issue("hong", "push", "c2"), claim("ming", "push", "c1"), credit("push", "c1", 30, 500)},
+		early: []step{
+			login("ming", ""), login("hong", "u2"), issue("ming", "push", "c1"), issue("hong", "push", "c2"),
+			claim("ming", "push", "c1"), credit("push", "c1", 30, 500),
+		},
 		steps: []step{
 			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
 			event(ev{name: world.Taken, openID: "O2", union: "u2", cardID: "push", code: "g1", second: 4, oldCode: "c1", friend: "O1"}),

@@ -102,7 +102,9 @@ func TestErase_whoever_comes_later_is_somebody_new(t *testing.T) {
 
 		// WeChat still sends events about the card, and the person logs in again.
 		for _, name := range []string{"user_del_card", "user_get_card", "submit_membercard_user_info", "user_view_card"} {
-			w.ReceiveEvent(member.Event{Name: name, CardID: "push", Code: code, UnionID: "U1", Restored: name == "user_get_card", At: time.Now().Add(time.Minute)})
+			w.ReceiveEvent(member.Event{
+				Name: name, CardID: "push", Code: code, UnionID: "U1", Restored: name == "user_get_card", At: time.Now().Add(time.Minute),
+			})
 		}
 		w.SendAll()
 		now := world.Enroll(w, w.Members, world.Mini, "ming", "U1")
@@ -132,7 +134,8 @@ func TestErase_whoever_comes_later_is_somebody_new(t *testing.T) {
 // conflicts lists the openids that identity conflicts were recorded about.
 func conflicts(w *world.World) (list []string) {
 	w.Helper()
-	rows, err := w.DB.Read().Query(w.Context(), "select app_id, openid, member_id <> '' and member_id <> other_member_id from identity_conflict")
+	rows, err := w.DB.Read().Query(w.Context(),
+		"select app_id, openid, member_id <> '' and member_id <> other_member_id from identity_conflict")
 	if err != nil {
 		w.Fatal(err)
 	}

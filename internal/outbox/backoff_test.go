@@ -15,19 +15,20 @@ func TestBackOff(t *testing.T) {
 	const tries, never = 1000, 1001
 	s, m := time.Second, time.Minute
 	h := m / 2
+	passes := world.RefusalError{IsTemporary: true}
 	for name, test := range map[string]struct {
 		cause  error
 		waits  []time.Duration // the longest, attempt by attempt, and then the last
 		deadAt int64           // failures
 	}{
-		"passes":          {world.Refusal{IsTemporary: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, h, h, h, h, h, h, h, 5 * m}, 100},
-		"wrapped":         {fmt.Errorf("call: %w", world.Refusal{IsTemporary: true}), []time.Duration{s, 2 * s, 4 * s}, 100},
+		"passes":          {passes, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, h, h, h, h, h, h, h, 5 * m}, 100},
+		"wrapped":         {fmt.Errorf("call: %w", passes), []time.Duration{s, 2 * s, 4 * s}, 100},
 		"unknown":         {errors.New("database is down"), []time.Duration{s, 2 * s, 4 * s}, 100},
-		"not delivered":   {world.Refusal{IsNotDelivered: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s}, 16},
-		"refused":         {world.Refusal{}, []time.Duration{s}, 1},
-		"the account":     {world.Refusal{IsPermanent: true}, []time.Duration{10 * m}, never},
-		"the day's quota": {world.Refusal{RetryIn: 3 * time.Hour}, []time.Duration{3*time.Hour + 9*m + s}, never},
-		"quota first":     {world.Refusal{RetryIn: m, IsPermanent: true}, []time.Duration{m + 4*s}, never},
+		"not delivered":   {world.RefusalError{IsNotDelivered: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s}, 16},
+		"refused":         {world.RefusalError{}, []time.Duration{s}, 1},
+		"the account":     {world.RefusalError{IsPermanent: true}, []time.Duration{10 * m}, never},
+		"the day's quota": {world.RefusalError{RetryIn: 3 * time.Hour}, []time.Duration{3*time.Hour + 9*m + s}, never},
+		"quota first":     {world.RefusalError{RetryIn: m, IsPermanent: true}, []time.Duration{m + 4*s}, never},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +54,11 @@ func TestBackOff(t *testing.T) {
 // What failed together must not come back together.
 func TestBackOff_spreads(t *testing.T) {
 	t.Parallel()
-	for name, cause := range map[string]error{"passes": world.Refusal{IsTemporary: true}, "account": world.Refusal{IsPermanent: true}, "quota": world.Refusal{RetryIn: time.Hour}} {
+	for name, cause := range map[string]error{
+		"passes":  world.RefusalError{IsTemporary: true},
+		"account": world.RefusalError{IsPermanent: true},
+		"quota":   world.RefusalError{RetryIn: time.Hour},
+	} {
 		seen := map[time.Duration]bool{}
 		for range 50 {
 			wait, _ := outbox.BackOff(3, cause)

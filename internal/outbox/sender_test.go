@@ -19,12 +19,12 @@ import (
 // for up to half an hour.
 func TestSender_parks_what_WeChat_refuses_for_good(t *testing.T) {
 	for name, test := range map[string]struct {
-		refusal world.Refusal
+		refusal world.RefusalError
 		calls   int
 		after   time.Duration
 	}{
-		"refused":       {world.Refusal{}, 1, 0},
-		"not delivered": {world.Refusal{IsNotDelivered: true}, 16, 15 * time.Minute},
+		"refused":       {world.RefusalError{}, 1, 0},
+		"not delivered": {world.RefusalError{IsNotDelivered: true}, 16, 15 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			world.Run(t, func(w *world.World) {
@@ -82,7 +82,7 @@ func TestSender_many_replicas(t *testing.T) {
 			mu.Unlock()
 			time.Sleep(took)
 			if fails {
-				return world.Refusal{IsTemporary: true}
+				return world.RefusalError{IsTemporary: true}
 			}
 			return nil
 		}
@@ -296,7 +296,7 @@ func TestRetry_of_a_message_that_waits_sends_it_now(t *testing.T) {
 		code := w.ActivateCard("push")
 		w.WeChat.Before = func(_ context.Context, c world.Call) error {
 			if c.Name == "update" && c.Attempt == 1 {
-				return world.Refusal{RetryIn: 3 * time.Hour}
+				return world.RefusalError{RetryIn: 3 * time.Hour}
 			}
 			return nil
 		}

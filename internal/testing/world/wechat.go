@@ -56,7 +56,7 @@ func NewWeChat() *WeChat {
 func (w *WeChat) Activate(ctx context.Context, a cardsync.Activation) error {
 	return w.serve(ctx, "activate", a.Code, func() error {
 		if a.MembershipNumber != a.Code || !w.normal(a.Code) {
-			return Refusal{IsNotDelivered: true}
+			return RefusalError{IsNotDelivered: true}
 		}
 		w.Activated[a.Code]++
 		f := w.face(a.Code)
@@ -72,7 +72,7 @@ func (w *WeChat) Activate(ctx context.Context, a cardsync.Activation) error {
 func (w *WeChat) Update(ctx context.Context, u cardsync.Update) error {
 	return w.serve(ctx, "update", u.Code, func() error {
 		if w.Activated[u.Code] == 0 || !w.normal(u.Code) {
-			return Refusal{IsNotDelivered: true}
+			return RefusalError{IsNotDelivered: true}
 		}
 		f := w.face(u.Code)
 		if u.Bonus != nil {
@@ -118,7 +118,7 @@ func (w *WeChat) face(code string) *Face {
 func (w *WeChat) CardInfo(ctx context.Context, _, code string) (info member.CardInfo, err error) {
 	return info, w.serve(ctx, "info", code, func() error {
 		if w.status[code] == "GIFT_SUCC" || w.status[code] == "unknown" {
-			return Refusal{IsNotDelivered: true}
+			return RefusalError{IsNotDelivered: true}
 		}
 		switch info.Status = w.status[code]; info.Status {
 		case "":
@@ -139,7 +139,7 @@ func (w *WeChat) CardInfo(ctx context.Context, _, code string) (info member.Card
 func (w *WeChat) Holder(ctx context.Context, _, code string) (openID, outerStr string, err error) {
 	return openID, "home", w.serve(ctx, "holder", code, func() error {
 		if openID = w.Holders[cardsync.Key{CardID: "push", Code: code}]; openID == "" {
-			return Refusal{IsNotDelivered: true}
+			return RefusalError{IsNotDelivered: true}
 		}
 		return nil
 	})
@@ -266,14 +266,14 @@ func During(name string, do func()) func(context.Context, Call) error {
 	}
 }
 
-// Refusal is an error with the methods that cardsync.WeChat describes.
-type Refusal struct {
+// RefusalError is an error with the methods that cardsync.WeChat describes.
+type RefusalError struct {
 	IsTemporary, IsPermanent, IsNotDelivered bool
 	RetryIn                                  time.Duration // 0: not said
 }
 
-func (r Refusal) Error() string                     { return "refused" }
-func (r Refusal) Temporary() bool                   { return r.IsTemporary }
-func (r Refusal) Permanent() bool                   { return r.IsPermanent }
-func (r Refusal) NotDelivered() bool                { return r.IsNotDelivered }
-func (r Refusal) RetryAfter() (time.Duration, bool) { return r.RetryIn, r.RetryIn > 0 }
+func (r RefusalError) Error() string                     { return "refused" }
+func (r RefusalError) Temporary() bool                   { return r.IsTemporary }
+func (r RefusalError) Permanent() bool                   { return r.IsPermanent }
+func (r RefusalError) NotDelivered() bool                { return r.IsNotDelivered }
+func (r RefusalError) RetryAfter() (time.Duration, bool) { return r.RetryIn, r.RetryIn > 0 }
