@@ -89,7 +89,7 @@ func dropProse(object map[string]any) {
 	}
 }
 
-// mapsOfNames are the members of OpenAPI objects whose keys are chosen by the
+// mapsOfNames are the fields of OpenAPI objects with keys that are chosen by the
 // API: a schema may have a property that is called "description".
 var mapsOfNames = []string{
 	"paths", "webhooks", "responses", "content", "headers", "encoding", "links", "callbacks", "variables", "mapping", "scopes",
@@ -121,7 +121,7 @@ func dropProseInValue(value any) {
 	}
 }
 
-// sortSet sorts a list of strings whose order has no meaning.
+// sortSet sorts a list of strings in which the order has no meaning.
 func sortSet(value any) {
 	if list, ok := value.([]any); ok {
 		slices.SortFunc(list, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })

@@ -1,6 +1,7 @@
-// Package auth exchanges the code of wx.login for a session token and resolves
-// the token to its member, for two hours or until the member logs out. It does
-// not decide which member an openid belongs to: the [Enroller] does.
+// Package auth exchanges the code of wx.login for a session token, and resolves the
+// token to its member. A token is valid for two hours or until the member logs out.
+// The package does not decide which member an openid belongs to: the [Enroller]
+// does.
 //
 // A session is a signed token without a database row, so [Service.Verify] makes
 // no query. A logout is a row that every replica reads twice a second (see

@@ -50,7 +50,8 @@ func craftedHeaders(t *testing.T) map[string]string {
 		"header with bad UTF-8":      header(t, `"JWT"`, "\"JWT\xff\""),
 		"header with a comment":      header(t, `"alg"`, `/**/"alg"`),
 	}
-	for _, alg := range []string{"None", "NONE", "nOnE", "RS256", "RS512", "ES256", "PS256", "EdDSA", "HS256 ", "HS256\u0000", "ＨＳ256", "dir", ""} {
+	for _, alg := range []string{"None", "NONE", "nOnE", "RS256", "RS512", "ES256", "PS256", "EdDSA",
+		"HS256 ", "HS256\u0000", "ＨＳ256", "dir", ""} {
 		tokens[fmt.Sprintf("alg %q", alg)] = header(t, "HS256", alg)
 	}
 	jwk := `{"kty":"oct","k":"` + b64("an attacker's own key of 32 bytes") + `"}`
@@ -61,7 +62,11 @@ func craftedHeaders(t *testing.T) map[string]string {
 	} {
 		tokens["header field "+name] = header(t, `"typ"`, field+`,"typ"`)
 	}
-	tokens["jwk, signed with it"] = sign(replaced(t, goodHeader, `"typ"`, `"jwk":`+jwk+`,"typ"`), goodClaims, []byte("an attacker's own key of 32 bytes"))
+	tokens["jwk, signed with it"] = sign(
+		replaced(t, goodHeader, `"typ"`, `"jwk":`+jwk+`,"typ"`),
+		goodClaims,
+		[]byte("an attacker's own key of 32 bytes"),
+	)
 	return tokens
 }
 
@@ -140,7 +145,8 @@ func craftedClaims(t *testing.T) map[string]string {
 	}
 	for _, name := range []string{"sub", "jti"} {
 		value := map[string]string{"sub": sub, "jti": jti}[name]
-		for _, v := range []string{"1", "admin", "urn:uuid:" + value, "{" + value + "}", strings.ReplaceAll(value, "-", ""), value[:35], value[:35] + "g",
+		for _, v := range []string{"1", "admin", "urn:uuid:" + value, "{" + value + "}", strings.ReplaceAll(value, "-", ""), value[:35],
+			value[:35] + "g",
 			strings.ReplaceAll(value, "-", "_"), value[:35] + "０", "' or 1=1 --", "../../../../../../../../../../../../" /* 36 */} {
 			tokens[name+" "+v] = claims(t, value, v)
 		}

@@ -5,9 +5,10 @@
 // It signs nothing and issues no codes.
 //
 // A cardExt must contain a code for some cards and an openid for others, and the
-// phone refuses one that contains more or less. So the card is read from the
-// catalogue before anything is signed. Cards are kept in memory and in the
-// database, and WeChat is called only for a card that is new or too old.
+// phone refuses a cardExt with too many or too few values. So the caller reads the
+// card from the catalogue before it signs. The catalogue keeps cards in memory and
+// in the database. It calls WeChat only if it has no copy of a card, or only an old
+// one.
 package card
 
 import (

@@ -59,7 +59,7 @@ const (
 // advice says for each cause what to do about it. It contains no value of a
 // cardExt.
 var advice = map[string]string{
-	CauseNotString:    "pass cardExt to wx.addCard as the JSON string that the server made: not as an object, not through JSON.stringify again",
+	CauseNotString:    "pass cardExt to wx.addCard as the JSON string that the server made, not as an object nor through JSON.stringify again",
 	CauseMalformed:    "cardExt must be one JSON object and nothing else",
 	CauseDuplicateKey: "two fields have the same name, and parsers differ about which one counts",
 	CauseMisspeltKey:  "WeChat spells the name differently, so it does not see the value",

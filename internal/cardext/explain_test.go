@@ -129,7 +129,10 @@ var explainTests = []struct {
 		facts: cardext.Facts{Signed: cardext.Signed{CardID: "pOther"}}},
 	{cause: cardext.CauseCardIDNotSigned, cardExt: plain().signedRight(ticket, seconds, nonce)},
 	{cause: cardext.CauseOuterStrSigned, cardExt: plain().with("outer_str", "home").signedRight(ticket, cardID, seconds, nonce, "home")},
-	{cause: cardext.CauseFixedBeginSigned, cardExt: plain().with("fixed_begintimestamp", 1700000009).signedRight(ticket, cardID, seconds, nonce, "1700000009")},
+	{
+		cause:   cardext.CauseFixedBeginSigned,
+		cardExt: plain().with("fixed_begintimestamp", 1700000009).signedRight(ticket, cardID, seconds, nonce, "1700000009"),
+	},
 	{cause: cardext.CauseCodeNotSigned, cardExt: plain().with("code", code).signedRight(oldTicket, cardID, seconds, nonce),
 		also: cardext.CauseOldTicket},
 
@@ -144,8 +147,14 @@ var explainTests = []struct {
 	{cause: cardext.CauseOuterStrSigned, cardExt: plain().with("outer_str", "home").signed(ticket, seconds, nonce, "home", cardID),
 		also: cardext.CauseNotSorted},
 	{cause: cardext.CauseSeparator, cardExt: plain().signed("1700000000&", nonce, "&", ticket, "&", cardID)},
-	{cause: cardext.CauseKeyValue, cardExt: plain().signed("api_ticket=", ticket, "&card_id=", cardID, "&nonce_str=", nonce, "&timestamp=", seconds)},
-	{cause: cardext.CauseKeyValue, cardExt: plain().signed("card_id=", cardID, "&jsapi_ticket=", ticket, "&noncestr=", nonce, "&timestamp=", seconds)},
+	{
+		cause:   cardext.CauseKeyValue,
+		cardExt: plain().signed("api_ticket=", ticket, "&card_id=", cardID, "&nonce_str=", nonce, "&timestamp=", seconds),
+	},
+	{
+		cause:   cardext.CauseKeyValue,
+		cardExt: plain().signed("card_id=", cardID, "&jsapi_ticket=", ticket, "&noncestr=", nonce, "&timestamp=", seconds),
+	},
 	{cause: cardext.CauseSignatureUpperCase, cardExt: upper(plain().signedRight(ticket, cardID, seconds, nonce))},
 
 	// The card.
@@ -163,7 +172,11 @@ var explainTests = []struct {
 		facts: cardext.Facts{Card: &cardext.Card{FixTerm: true}}, verifies: true},
 
 	// The values by themselves.
-	{cause: cardext.CauseCodeTooLong, cardExt: plain().with("code", strings.Repeat("1", 21)).signedRight(ticket, cardID, seconds, nonce, strings.Repeat("1", 21)), verifies: true},
+	{
+		cause:    cardext.CauseCodeTooLong,
+		cardExt:  plain().with("code", strings.Repeat("1", 21)).signedRight(ticket, cardID, seconds, nonce, strings.Repeat("1", 21)),
+		verifies: true,
+	},
 	{cause: cardext.CauseCodeCharacters, cardExt: plain().with("code", "a-b").signedRight(ticket, cardID, seconds, nonce, "a-b"),
 		verifies: true},
 	{cause: cardext.CauseEmptyValue, cardExt: plain().with("code", "").signedRight(ticket, cardID, seconds, nonce), verifies: true},

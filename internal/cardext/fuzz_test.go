@@ -52,7 +52,12 @@ func FuzzExplain_never_panics_nor_tells_a_ticket(f *testing.F) {
 	for _, tt := range explainTests {
 		f.Add(cardID, tt.cardExt, nonce, code)
 	}
-	f.Add(ticket, `{"code":"`+ticket+`","timestamp":"1","nonceStr":"`+oldTicket+`","signature":"`+strings.Repeat("0", 40)+`"}`, jsapiTicket, ticket)
+	f.Add(
+		ticket,
+		`{"code":"`+ticket+`","timestamp":"1","nonceStr":"`+oldTicket+`","signature":"`+strings.Repeat("0", 40)+`"}`,
+		jsapiTicket,
+		ticket,
+	)
 	f.Fuzz(func(t *testing.T, card, cardExt, signedNonce, signedCode string) {
 		facts := cardext.Facts{OldTickets: []string{oldTicket}, JSAPITicket: jsapiTicket, Card: &cardext.Card{},
 			Signed: cardext.Signed{NonceStr: signedNonce, Code: signedCode, CardID: signedCode}}

@@ -1,12 +1,12 @@
 // Package cardlist makes the signed cardList that a mini-program passes to
 // wx.addCard, and processes what wx.addCard returns. It combines the catalogue
-// (what a cardExt must contain), the member's code and openid, and the api_ticket.
-// The packages of these three do not import each other.
+// (what a cardExt must contain), the member's code and openid, and the api_ticket,
+// because the packages of these three do not import each other.
 //
-// It stores nothing itself, and it signs no value of a client's. WeChat joins the
-// signed values without a separator, so a client that chose one could move text
-// from one value to the next. A client chooses only the card and the outer_str,
-// which WeChat does not sign.
+// It stores nothing itself, and it signs no text of a client. WeChat joins the
+// signed values without a separator, so a client that wrote one could move text
+// from one value to the next. A client chooses only a card of the catalogue, and
+// the outer_str, which is not signed.
 package cardlist
 
 import (

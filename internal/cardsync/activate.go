@@ -121,7 +121,7 @@ func (s *Service) activateWithGrant(ctx context.Context, c member.Card) (member.
 }
 
 // grantOfActive returns the initial grant of a card that is active at WeChat already,
-// perhaps by an activation whose answer was lost.
+// perhaps by an activation that was not answered.
 func (s *Service) grantOfActive(ctx context.Context, c member.Card, info member.CardInfo) (member.Grant, error) {
 	grant, err := s.members.Grant(ctx, c)
 	grant.Shown = c.Seq == 0 && info.Bonus != nil && info.Balance != nil && *info.Bonus == grant.Bonus && *info.Balance == grant.Balance

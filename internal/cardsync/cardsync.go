@@ -1,12 +1,13 @@
-// Package cardsync keeps WeChat and addcard in step about member cards. Its outbox
+// Package cardsync makes WeChat and addcard agree about member cards. Its outbox
 // handlers activate cards at WeChat and push every change of totals and custom
-// fields to the card's face. A [Reconciler] finds what was missed. The rules about
-// people and codes are package member's, those about totals package ledger's; no
-// request of a client waits for this package.
+// fields to the card's face. A [Reconciler] finds and repairs what was missed. The
+// package does not decide who holds a card or what its totals are: packages member
+// and ledger do. It works in the background; no request of a client calls it.
 //
-// Pushing is at least once, so every handler is written to be repeated. A push
-// carries absolute totals; a message that may have had its effect is checked at
-// WeChat before it is sent again, if repeating it would notify the holder twice.
+// A push may be sent more than once, so every handler can be repeated. A push
+// contains totals, not differences. Before a message that may have had its effect
+// is sent again, the card is read at WeChat if the repetition would notify the
+// holder a second time.
 package cardsync
 
 import (
@@ -20,43 +21,47 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 )
 
-// Tx changes what the reconciler knows of cards, and all that member.Tx does, within
-// one transaction.
+// Tx is member.Tx with the records of the reconciler.
 type Tx interface {
 	member.Tx
-	// Checked makes a card due to be reconciled again, after a wait that doubles
-	// each time within the bounds; WalletChecked does so with a wallet. CheckSoon
-	// makes a card due after the wait unless it is due before.
+	// Checked records that a card was reconciled. The card is due again after a
+	// wait that doubles each time, within the bounds. WalletChecked does the same
+	// for a wallet. CheckSoon makes a card due after the given wait, unless it is
+	// due earlier.
 	Checked(ctx context.Context, cardID, code string, least, most time.Duration) error
 	WalletChecked(ctx context.Context, id member.Identity, least, most time.Duration) error
 	CheckSoon(ctx context.Context, cardID, code string, wait time.Duration) error
-	// RecordDrift records what the face shows of a card that WeChat may have
-	// modified, and reports false, and changes nothing, for any other card.
-	// ClearDrift forgets it, and that WeChat may have modified the card.
+	// RecordDrift records the totals on the face of a card that is marked as
+	// modified by WeChat. For any other card it changes nothing and reports false.
+	// ClearDrift removes the recorded drift and the mark; see
+	// member.Tx.MarkModified.
 	RecordDrift(ctx context.Context, cardID, code string, bonus, balance int64) (bool, error)
 	ClearDrift(ctx context.Context, cardID, code string) error
 }
 
-// Store keeps what the reconciler knows. It is safe for concurrent use.
+// Store keeps the records of the reconciler. It is safe for concurrent use.
 type Store interface {
 	member.Reader
-	// Write runs fn in one transaction that is durable when Write returns nil.
-	// fn may run more than once and must have no other effect than on variables
-	// that it sets anew; an error from it undoes everything.
+	// Write runs fn in one transaction, which is durable when Write returns nil.
+	// If fn returns an error, Write undoes the transaction and returns the error.
+	// fn may run more than once, so each run must set anew whatever it sets
+	// outside the transaction.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
-	// CardsDue lists up to n cards that are due to be reconciled, the longest due
-	// first; WalletsDue does so with the identities of an app.
+	// CardsDue lists up to n cards that are due to be reconciled, those that have
+	// been due longest first. WalletsDue does the same for the identities of an
+	// app.
 	CardsDue(ctx context.Context, n int) ([]member.Card, error)
 	WalletsDue(ctx context.Context, appID string, n int) ([]member.Identity, error)
-	// StartJob reports true to one caller in that time, who must do the job.
+	// StartJob reports whether the caller must do the job. It returns true to one
+	// caller in each period.
 	StartJob(ctx context.Context, job string, every time.Duration) (bool, error)
-	// Drifts lists up to n drifts, the longest known first; DriftOf returns that
-	// of one card, or member.ErrNotFound.
+	// Drifts lists up to n drifts, oldest first. DriftOf returns the drift of one
+	// card, or member.ErrNotFound.
 	Drifts(ctx context.Context, n int) ([]Drift, error)
 	DriftOf(ctx context.Context, cardID, code string) (Drift, error)
 }
 
-// Service keeps cards in step with WeChat. It is safe for concurrent use.
+// Service has the outbox handlers. It is safe for concurrent use.
 type Service struct {
 	store     Store
 	members   *member.Service
@@ -69,11 +74,13 @@ func New(store Store, members *member.Service, catalogue member.Catalogue, wecha
 	return &Service{store, members, catalogue, limit(wechat)}
 }
 
-// RetryAs names the kinds of messages that an operator's retry sends instead: a
-// parked activation or push may have had its effect, so it is checked first.
+// RetryAs has the kinds of messages that an operator's retry sends instead; see
+// outbox.New. A parked activation may have had its effect, so the card is read
+// first. A parked entry was overtaken by later ones, so its retry must not count as
+// an entry in order: its push sends the present totals.
 var RetryAs = map[string]string{member.KindActivate: member.KindRefresh, ledger.KindEntry: ledger.KindEntryAgain}
 
-// Handlers returns the handlers of all kinds of messages.
+// Handlers returns the handlers for all kinds of messages of member and ledger.
 func (s *Service) Handlers() map[string]outbox.Handler {
 	handlers := map[string]outbox.Handler{
 		member.KindActivate:   {Send: s.withCard(s.activate)},

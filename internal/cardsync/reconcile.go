@@ -37,15 +37,15 @@ const (
 	outcomeRepaired  = "repaired" // the face will be set right
 	outcomeDrift     = "drift"    // see Drift
 	outcomeRefreshed = "looked"   // the state differs; a message will refresh the card
-	outcomeFound     = "found"    // a claim whose event was lost
+	outcomeFound     = "found"    // a claim without its event
 	outcomeAbsent    = "absent"   // it is in no wallet
 	outcomeBusy      = "busy"     // a message waits for the card
 	outcomeChanged   = "changed"  // while it was compared
 )
 
-// Drift is a card whose figures WeChat has changed by itself, by a bonus_rule for
-// instance, so that its face differs from the ledger. Only the operator can tell which
-// is right, so such a card is not repaired.
+// Drift is a difference between a card's face and its ledger that WeChat itself has
+// caused, by a bonus_rule for instance. Only the operator can decide which of the
+// two is right, so it is not repaired.
 type Drift struct {
 	CardID, Code   string
 	Bonus, Balance int64 // of the ledger
@@ -54,18 +54,19 @@ type Drift struct {
 	SeenAt         time.Time
 }
 
-// Drifts lists up to n drifts, the longest known first.
+// Drifts lists up to n drifts, oldest first.
 func (s *Service) Drifts(ctx context.Context, n int) ([]Drift, error) { return s.store.Drifts(ctx, n) }
 
-// DriftOf returns the drift of a card, or member.ErrNotFound if none is known.
+// DriftOf returns the drift of a card, or member.ErrNotFound if it has none.
 func (s *Service) DriftOf(ctx context.Context, cardID, code string) (Drift, error) {
 	return s.store.DriftOf(ctx, cardID, code)
 }
 
-// Reconciler compares cards with WeChat, a few at a time: those that changed lately
-// often, others rarely. It finds cards whose events were lost and sets faces right
-// without a notification. It never changes a ledger. Any number of replicas may run
-// one; together they keep to one budget of calls.
+// Reconciler compares cards with WeChat, a few at a time: often those that changed
+// lately, others rarely. It finds cards after a lost event, and repairs faces
+// without a notification. It never changes a ledger, except for the initial grant
+// of a card that it finds. Each replica may run a Reconciler; together they keep to
+// one budget of calls.
 type Reconciler struct {
 	*Service
 	wallets  Wallets
@@ -76,24 +77,24 @@ type Reconciler struct {
 	observer Observer
 }
 
-// Observer observes a Reconciler. Both functions must be safe for concurrent use.
+// Observer gets the results of a Reconciler. Both functions must be safe for
+// concurrent use.
 type Observer struct {
 	// Checked gets the outcome of each comparison: equal, repaired, drift, looked,
 	// found, absent, busy or changed.
 	Checked func(outcome string)
-	// Unbalanced gets the number of cards whose totals are not the sum of their
-	// ledger; 1000 is that many or more.
+	// Unbalanced gets the number of cards with totals that are not the sum of their
+	// ledger. 1000 means 1000 or more.
 	Unbalanced func(cards int)
 }
 
-// NewReconciler returns a Reconciler of the wallets of the Official Account's AppID.
-// It calls wake after it has enqueued messages.
+// NewReconciler returns a Reconciler for the cards in wallets; official is the
+// AppID of the Official Account. It calls wake after it has enqueued messages.
 func (s *Service) NewReconciler(wallets Wallets, ledger *ledger.Service, official string, wake func(), log *slog.Logger, o Observer) *Reconciler {
 	return &Reconciler{s, wallets, ledger, official, wake, log, o}
 }
 
-// Run reconciles until ctx ends. It blocks, at the end until the call under way is
-// over.
+// Run reconciles and blocks until ctx ends and the call in progress has returned.
 func (r *Reconciler) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause := roundInterval/4 + rand.N(roundInterval/4)
@@ -157,7 +158,7 @@ func (r *Reconciler) round(ctx context.Context) error {
 	return err
 }
 
-// checkWallet looks for cards whose events were lost, under codes that WeChat chose.
+// checkWallet looks for cards after a lost event, under codes that WeChat chose.
 func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error {
 	keys, err := r.wallets.CardsOf(ctx, id.OpenID)
 	if err != nil && !isRefusal(err) {

@@ -8,14 +8,15 @@ import (
 	"github.com/addcard/addcard/internal/member"
 )
 
-// WeChat is what the outbox handlers call. The methods of an error say what it means:
+// WeChat has the calls that the outbox handlers make. An error may have these
+// methods:
 //
 //	Temporary() bool                    // the same call may succeed later
 //	Permanent() bool                    // the call fails until an operator changes the account
 //	RetryAfter() (time.Duration, bool)  // the call fails until that time is over
 //	NotDelivered() bool                 // the code is not in a wallet, or not yet
 //
-// An error without them is treated as temporary. The calls return soon after their
+// An error without them is treated as temporary. Each call returns soon after its
 // ctx ends.
 type WeChat interface {
 	// Activate makes the card active.
@@ -26,15 +27,15 @@ type WeChat interface {
 	Update(ctx context.Context, u Update) error
 }
 
-// Activation is what a card is activated with. A zero Grant is not sent.
+// Activation is a request to activate a card. A zero Grant is not sent.
 type Activation struct {
 	CardID, Code     string
 	MembershipNumber string
 	Grant            member.InitialGrant
 }
 
-// Update changes the face of a card: both totals, or neither, and the custom fields
-// that are not nil.
+// Update changes the face of a card: both totals or neither, and the custom fields
+// that are not nil. NotifyFields says for which fields to notify the holder.
 type Update struct {
 	CardID, Code   string
 	Bonus, Balance *Change
@@ -42,8 +43,8 @@ type Update struct {
 	NotifyFields   [3]bool
 }
 
-// Change is a new total of points, or of fen (分), and the message about it: how much
-// was added, and why.
+// Change is a new total of points or fen (分), and the message to the holder about
+// it: how much was added, and why.
 type Change struct {
 	Total, Add int64
 	Record     string
@@ -53,15 +54,15 @@ type Change struct {
 // Key names one member card.
 type Key struct{ CardID, Code string }
 
-// Wallets is what the Reconciler calls. Its errors have the methods that those of
-// WeChat have.
+// Wallets has the calls that the Reconciler makes. Its errors may have the same
+// methods as those of WeChat.
 type Wallets interface {
 	// CardInfo reads the card.
 	CardInfo(ctx context.Context, cardID, code string) (member.CardInfo, error)
-	// Holder returns the Official Account's openid in whose wallet a code is, and
-	// the outer_str with which it was taken.
+	// Holder returns the Official Account's openid of the person who has a code in
+	// the wallet, and the outer_str with which it was taken.
 	Holder(ctx context.Context, cardID, code string) (openID, outerStr string, err error)
-	// CardsOf lists the cards in the wallet of an Official Account's openid.
+	// CardsOf lists the cards in the wallet of an openid in the Official Account.
 	CardsOf(ctx context.Context, openID string) ([]Key, error)
 }
 

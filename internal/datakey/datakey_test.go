@@ -66,7 +66,12 @@ func TestKeys_none(t *testing.T) {
 			t.Errorf("%q: %v", list, err)
 		}
 	}
-	if text := fmt.Sprintf("%+v %#v", *parse(t, entry("a", 'k')), parse(t, entry("a", 'k'))); strings.Contains(text, "kkkk") || strings.Contains(text, "107") {
+	if text := fmt.Sprintf(
+		"%+v %#v",
+		*parse(t, entry("a", 'k')),
+		parse(t, entry("a", 'k')),
+	); strings.Contains(text, "kkkk") ||
+		strings.Contains(text, "107") {
 		t.Errorf("fmt prints the key: %s", text)
 	}
 }

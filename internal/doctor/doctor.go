@@ -1,5 +1,6 @@
-// Package doctor checks whether a deployment is what it should be. Each finding
-// names what mends it: a command, a variable, or a page of WeChat's console.
+// Package doctor checks whether a deployment is set up correctly. Each finding
+// names what to correct it with: a command, a variable, or a page of WeChat's
+// console.
 //
 // It repairs nothing and changes nothing at WeChat, and no finding contains a
 // secret.

@@ -24,15 +24,22 @@ func TestConfig_signs_own_pages_only(t *testing.T) {
 	s := &jssdk.Service{AppID: "wx1", Hosts: []string{"shop.example", "shop.example:8443"}, Nonce: func() string { return "n" },
 		Ticket: func(context.Context) (string, error) { return "t", nil }, Now: func() time.Time { return time.Unix(1700000000, 5) }}
 	got, err := s.Config(t.Context(), "https://shop.example/a?b=%E5%BA%97&c#/route")
-	want := jssdk.Config{AppID: "wx1", Timestamp: 1700000000, NonceStr: "n", Signature: jssdk.Sign("t", "n", 1700000000, "https://shop.example/a?b=%E5%BA%97&c")}
+	want := jssdk.Config{
+		AppID:     "wx1",
+		Timestamp: 1700000000,
+		NonceStr:  "n",
+		Signature: jssdk.Sign("t", "n", 1700000000, "https://shop.example/a?b=%E5%BA%97&c"),
+	}
 	if got != want || err != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if _, err := s.Config(t.Context(), "http://shop.example:8443/"); err != nil {
 		t.Error(err)
 	}
-	for _, address := range []string{"", "shop.example", "//shop.example/", "https://evil.example/", "https://shop.example.evil.example/", "https://shop.example@evil.example/",
-		"https://user@shop.example/", "ftp://shop.example/", "https://shop.example:444/", "javascript:alert(1)", "https://evil.example/#https://shop.example/"} {
+	for _, address := range []string{"", "shop.example", "//shop.example/", "https://evil.example/", "https://shop.example.evil.example/",
+		"https://shop.example@evil.example/",
+		"https://user@shop.example/", "ftp://shop.example/", "https://shop.example:444/", "javascript:alert(1)",
+		"https://evil.example/#https://shop.example/"} {
 		if _, err := s.Config(t.Context(), address); !errors.Is(err, jssdk.ErrURL) {
 			t.Errorf("%q: got %v, want ErrURL", address, err)
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// MaxAdd bounds what one entry adds or takes away.
+	// MaxAdd is the most that one entry may add or take away.
 	MaxAdd = 1_000_000_000_000
 	// MaxTotal is the largest total: every JSON reader represents it exactly.
 	MaxTotal = 1<<53 - 1
@@ -15,9 +15,10 @@ const (
 	MaxRecord = 42
 )
 
-// Booking is what an entry adds: points and fen (分), negative to take away, the
-// texts that the holder reads about it, and whether WeChat notifies the holder.
-// One that reverses another entry gets its amounts from that entry.
+// Booking is the content of an entry: the points and fen (分) to add, negative to
+// take away; the texts that the holder reads about them; and whether WeChat
+// notifies the holder. If Reverses is set, AddEntry takes the amounts from that
+// entry.
 type Booking struct {
 	AddBonus, AddBalance       int64
 	RecordBonus, RecordBalance string
@@ -41,9 +42,9 @@ type Answer struct {
 	Body    []byte
 }
 
-// Posting is an entry whose totals the card already has, in the ledger of that
-// name. MustEnqueue says that all entries before it count as sent, and this one
-// will once it is enqueued.
+// Posting is an entry that Post has numbered, but that is not in the ledger yet.
+// Ledger is the name of that ledger. MustEnqueue reports that Post has marked the
+// entry as sent, so it must be enqueued.
 type Posting struct {
 	Entry
 	CardID, Code, Ledger string
@@ -51,10 +52,11 @@ type Posting struct {
 	MustEnqueue          bool
 }
 
-// AddEntry writes an entry on a card that is held, and returns what Answer made
-// of it. A request that was answered before gets that answer, and replayed is
-// true; one that comes while its first copy is under way waits for it. A refused
-// request is not remembered. The entry is sent to WeChat once the card is active.
+// AddEntry adds an entry to the ledger of a card that is held, and returns the
+// answer that r.Answer makes of it. For a request that was answered before, it
+// returns the stored answer and sets replayed. If a copy of the request is in
+// progress, it waits for that. A refused request is not stored. The entry is sent
+// to WeChat once the card is active.
 //
 // It returns ErrCodeUnknown, ErrNotHeld, ErrNoChange, ErrInsufficientBonus,
 // ErrInsufficientBalance, ErrTooMuch, ErrEntryUnknown, ErrNotReversible,
@@ -203,9 +205,9 @@ func insert(ctx context.Context, tx Tx, p Posting, r Request, answer []byte) err
 	return err
 }
 
-// Add writes an entry that no request asked for; route says where it comes from.
-// The card need not be held. WeChat is sent the entry unless the face shows it
-// already.
+// Add adds an entry that no request asked for; route says where it comes from. The
+// card need not be held. Set shown if the face shows the entry already; then it is
+// not sent to WeChat.
 func Add(ctx context.Context, tx Tx, cardID, code string, b Booking, route string, shown bool) error {
 	p, err := tx.Post(ctx, cardID, code, b, false)
 	if err != nil {

@@ -1,17 +1,18 @@
 // Package ledger keeps the points and the stored value of every member card: one
-// append-only list of entries for each card, and the totals that are their sum.
-// It does not know who holds a card, and it calls nobody: what WeChat has to show
-// is enqueued in the outbox by the transaction that writes the entry.
+// append-only list of entries for each card, and the totals that are their sum. It
+// does not deal with the people who hold the cards, and it does not call WeChat:
+// the transaction that writes an entry enqueues what WeChat has to show in the
+// outbox.
 //
 // Points are counted in whole points, stored value in fen (分).
 //
-// An entry is never changed or deleted; a mistake is reversed by another entry.
-// A request is identified by its route and idempotency key, so it counts once
-// however often it is sent.
+// An entry is never changed or deleted; a mistake is reversed by another entry. A
+// request is identified by its route and idempotency key, so however often it is
+// sent, it adds one entry.
 //
-// WeChat is sent the entries of active cards only. A card's row keeps up to which
-// entry WeChat was sent them, and which other updates of the face are pending;
-// see [PendingUpdates] and [EnqueuePending].
+// Entries are sent to WeChat only while their card is active. The card's row has
+// the number of the last entry that was enqueued, and says which other updates of
+// the face are pending; see [PendingUpdates] and [EnqueuePending].
 package ledger
 
 import (
@@ -23,30 +24,33 @@ import (
 )
 
 var (
-	// ErrNotFound is returned when no row answers the question.
+	// ErrNotFound is returned when there is no such row.
 	ErrNotFound = errors.New("ledger: not found")
 	// ErrCodeUnknown is returned for a code that the card does not have.
 	ErrCodeUnknown = errors.New("ledger: the card has no such code")
-	// ErrNotHeld is returned for a code that is not in a wallet and was not
-	// deleted from one: only issued, given away, or made unavailable.
+	// ErrNotHeld is returned for a code that is not in a wallet and cannot be
+	// restored to one: it was only issued, was given away, or is unavailable.
 	ErrNotHeld = errors.New("ledger: the code is not held by a member")
 	// ErrNoChange is returned for an entry that would change nothing.
 	ErrNoChange = errors.New("ledger: the entry changes nothing")
-	// ErrInsufficientBonus and ErrInsufficientBalance refuse a total below zero.
+	// ErrInsufficientBonus and ErrInsufficientBalance are returned for an entry
+	// after which a total would be below zero.
 	ErrInsufficientBonus   = errors.New("ledger: insufficient bonus")
 	ErrInsufficientBalance = errors.New("ledger: insufficient balance")
-	// ErrTooMuch refuses an amount above MaxAdd and a total above MaxTotal.
+	// ErrTooMuch is returned for an amount above MaxAdd or a total above MaxTotal.
 	ErrTooMuch = errors.New("ledger: the amount or the total is too large")
 	// ErrEntryUnknown is returned when the entry to reverse is not in the card's
 	// ledger.
 	ErrEntryUnknown = errors.New("ledger: the card has no such entry")
-	// ErrNotReversible refuses to reverse a reversal, or an entry twice.
+	// ErrNotReversible is returned for the reversal of a reversal, and for the
+	// second reversal of an entry.
 	ErrNotReversible = errors.New("ledger: the entry is a reversal or was reversed")
-	// ErrKeyReused is returned for an idempotency key that came with another
+	// ErrKeyReused is returned for an idempotency key that was used with another
 	// payload before.
 	ErrKeyReused = errors.New("ledger: idempotency key used with another payload")
-	// ErrConflict is returned when other transactions changed the same rows, again
-	// and again. Nothing was written, and the same call may succeed later.
+	// ErrConflict is returned when other transactions have changed the same rows
+	// during every attempt. Nothing was written, and the same call may succeed
+	// later.
 	ErrConflict = errors.New("ledger: changed by another transaction")
 )
 
@@ -59,23 +63,23 @@ type Account struct {
 	Active         bool
 }
 
-// Reader reads the ledger. Inside Store.Write it sees the transaction, elsewhere
-// what was last committed.
+// Reader reads the ledger. In Store.Write it reads within the transaction;
+// elsewhere it reads what was committed.
 type Reader interface {
 	// Account returns the account of a code, or ErrNotFound.
 	Account(ctx context.Context, cardID, code string) (Account, error)
-	// Answer returns what a request was answered, or ErrNotFound.
+	// Answer returns the stored answer to a request, or ErrNotFound.
 	Answer(ctx context.Context, route, key string) (Answer, error)
 	// Entry returns an entry of the card's ledger, or ErrNotFound.
 	Entry(ctx context.Context, cardID, code, id string) (Entry, error)
 	// FirstFrom returns the first entry of the card's ledger that came from that
 	// route and was not reversed, or ErrNotFound.
 	FirstFrom(ctx context.Context, cardID, code, route string) (Entry, error)
-	// Entries lists up to n entries of the card's ledger, newest first, with a
-	// Seq below before unless that is 0.
+	// Entries lists up to n entries of the card's ledger, newest first. Unless
+	// before is 0, it lists only those with a smaller Seq.
 	Entries(ctx context.Context, cardID, code string, before int64, n int) ([]Entry, error)
-	// NextQueued returns the entry of the first message about an entry that waits
-	// behind m in its card's queue, or ErrNotFound.
+	// NextQueued returns the entry that the next message of kind KindEntry behind
+	// m in the card's queue is about, or ErrNotFound.
 	NextQueued(ctx context.Context, m outbox.Message) (Entry, error)
 }
 
@@ -83,20 +87,22 @@ type Reader interface {
 type Tx interface {
 	Reader
 	outbox.Tx
-	// Post moves the totals of a card and numbers the entry that says so. The
-	// same transaction must add the entry, and enqueue it if MustEnqueue. It
-	// returns ErrNotFound, and changes nothing, when a total would be below zero
-	// or above MaxTotal, or when ifHeld is set and the card is not held.
+	// Post changes the totals of a card by b and returns the entry to add, with
+	// its number. The same transaction must add the entry, and enqueue it if
+	// MustEnqueue is set. Post returns ErrNotFound, and changes nothing, if there
+	// is no such card, if a total would be below zero or above MaxTotal, or if
+	// ifHeld is set and the card is not held.
 	Post(ctx context.Context, cardID, code string, b Booking, ifHeld bool) (Posting, error)
-	// AddEntry adds what Post returned. It reports false, and adds nothing, when
-	// the idempotency key, or the entry to reverse, is taken.
+	// AddEntry adds the entry that Post returned. It reports false, and adds
+	// nothing, if the idempotency key was used, or the entry to reverse was
+	// reversed, before.
 	AddEntry(ctx context.Context, p Posting, r Request, answer []byte) (bool, error)
-	// MoveLedger exchanges the ledgers and totals of a code that is given away
-	// and of the recipient's code, whose ledger is empty. All entries of both
-	// count as sent.
+	// MoveLedger exchanges the ledgers and totals of the giver's code and the
+	// recipient's. The recipient's ledger must be empty. All entries of both are
+	// marked as sent.
 	MoveLedger(ctx context.Context, cardID, giver, recipient string) error
-	// DrainPending returns what WeChat was not sent about a card, its entries in
-	// order, and marks it as sent.
+	// DrainPending returns the pending updates of a card, with the IDs of its
+	// unsent entries in order, and marks all of them as sent.
 	DrainPending(ctx context.Context, cardID, code string) (entryIDs []string, updates PendingUpdates, err error)
 	// MarkUnsent marks the entries of a card from seq on as not sent.
 	MarkUnsent(ctx context.Context, cardID, code string, seq int64) error
@@ -107,11 +113,12 @@ type Tx interface {
 // Store keeps the ledger. It is safe for concurrent use.
 type Store interface {
 	Reader
-	// Write runs fn in one transaction that is durable when Write returns nil.
-	// fn may run more than once and must have no other effect than on variables
-	// that it sets anew; an error from it undoes everything.
+	// Write runs fn in one transaction, which is durable when Write returns nil.
+	// If fn returns an error, Write undoes the transaction and returns the error.
+	// fn may run more than once, so each run must set anew whatever it sets
+	// outside the transaction.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
-	// Unbalanced lists up to n cards whose totals are not the sum of their
+	// Unbalanced lists up to n cards with totals that are not the sum of their
 	// entries.
 	Unbalanced(ctx context.Context, n int) ([]Imbalance, error)
 }
@@ -125,9 +132,9 @@ type Service struct {
 // New returns a Service on store. It calls wake after it has enqueued messages.
 func New(store Store, wake func()) *Service { return &Service{store, wake} }
 
-// Entries lists the ledger of a card, newest first: up to n entries with a Seq
-// below before, or the newest for 0. It returns ErrCodeUnknown for a code that
-// the card does not have.
+// Entries lists up to n entries of a card's ledger, newest first. Unless before is
+// 0, it lists only those with a smaller Seq. It returns ErrCodeUnknown for a code
+// that the card does not have.
 func (s *Service) Entries(ctx context.Context, cardID, code string, before int64, n int) ([]Entry, error) {
 	entries, err := s.store.Entries(ctx, cardID, code, before, n)
 	if err == nil && len(entries) == 0 {
@@ -145,7 +152,7 @@ func account(ctx context.Context, r Reader, cardID, code string) (Account, error
 	return a, err
 }
 
-// Imbalance is a card whose totals are not the sum of its entries.
+// Imbalance is a card with totals that are not the sum of its entries.
 type Imbalance struct {
 	CardID, Code   string
 	Bonus, Balance int64 // of the card
@@ -154,9 +161,9 @@ type Imbalance struct {
 	Seq, Entries   int64
 }
 
-// Unbalanced lists up to n cards whose Bonus, Balance or number of entries is not
-// what their ledger adds up to. It reads the whole ledger. Such a card shows a
-// mistake in addcard, or a change of the database by hand.
+// Unbalanced lists up to n cards with totals or a number of entries that differ from
+// those of their ledger. It reads the whole ledger. There is such a card only after
+// a mistake of addcard or a manual change of the database.
 func (s *Service) Unbalanced(ctx context.Context, n int) ([]Imbalance, error) {
 	return s.store.Unbalanced(ctx, n)
 }
@@ -171,12 +178,12 @@ func RetryConflicts(write func() error) (err error) {
 	return err
 }
 
-// Sent is how far WeChat was sent an entry.
+// Sent says how far an entry is on its way to WeChat.
 type Sent string
 
-// An entry is held back until its card is active. Then it waits for its turn and
-// is sent, or is parked because WeChat refuses it. An entry that notifies the
-// holder of nothing is sent with the next one.
+// An entry is held back until its card is active. Then it waits in the outbox until
+// it is sent, or parked because WeChat refuses it. An entry without a notification
+// may be sent as part of the next one.
 const (
 	SentHeld    Sent = "held"
 	SentWaiting Sent = "waiting"
@@ -193,10 +200,10 @@ type Entry struct {
 	Bonus, Balance int64
 	CreatedAt      time.Time
 	Reversed       bool // another entry reverses it
-	Sent           Sent // in a list
+	Sent           Sent // set only by Entries
 }
 
-// Notifies reports whether WeChat notifies the holder of the entry.
+// Notifies reports whether WeChat notifies the holder when the entry is pushed.
 func (e Entry) Notifies() bool {
 	return e.AddBonus != 0 && e.NotifyBonus || e.AddBalance != 0 && e.NotifyBalance
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 )
 
-// PendingUpdates is what WeChat was not sent about a card's face besides entries:
-// for each custom field whether it has changed, and whether to notify the holder
-// of it; and whether the totals have to be set without a notification.
+// PendingUpdates is a bit set of the updates of a card's face, other than entries,
+// that have not been sent to WeChat: which custom fields have changed, which of
+// these changes to notify the holder of, and whether to set the totals without a
+// notification.
 type PendingUpdates int64
 
 // The lowest three bits are the fields, the next three their notifications.
@@ -21,8 +22,8 @@ const (
 	notifications                = PendingFields << fieldCount
 )
 
-// PendingField returns the updates that say that custom field i (from 0) has
-// changed.
+// PendingField returns the update of custom field i (from 0), with or without a
+// notification.
 func PendingField(i int, notify bool) PendingUpdates {
 	p := PendingUpdates(1) << i
 	if notify {
@@ -41,7 +42,7 @@ func (p PendingUpdates) Field(i int) (changed, notify bool) {
 // sent with /card/membercard/updateuser.
 const (
 	KindEntry      = "entry"       // one entry
-	KindEntryAgain = "entry_again" // one that was parked and is retried
+	KindEntryAgain = "entry_again" // an entry that was parked and is retried out of its order
 	KindFields     = "fields"      // custom fields
 	KindTotals     = "totals"      // sets the totals without a notification
 )
@@ -49,8 +50,9 @@ const (
 // Kinds are the kinds of messages of this package.
 var Kinds = []string{KindEntry, KindEntryAgain, KindFields, KindTotals}
 
-// EnqueuePending enqueues what WeChat was not sent about a card. The card must be
-// active, and the same transaction must have changed it before.
+// EnqueuePending enqueues the unsent entries and the pending updates of a card. The
+// card must be active, and the same transaction must have changed it before (see
+// outbox.Tx.Enqueue).
 func EnqueuePending(ctx context.Context, tx Tx, cardID, code string) error {
 	entries, updates, err := tx.DrainPending(ctx, cardID, code)
 	if err != nil {
@@ -82,9 +84,9 @@ func message(cardID, code, entryID string) outbox.Message {
 	return outbox.Message{ID: entryID, CardID: cardID, Code: code, Kind: KindEntry, Payload: entryID}
 }
 
-// WithdrawPushes takes back m, which is being sent, and what waits behind it, as
-// its card is not active. All of it is pending then, until the card is active
-// again.
+// WithdrawPushes removes the pushes that wait behind m from the outbox, because
+// their card is not active, and makes their updates and that of m pending until the
+// card is active again. m itself must have been finished.
 func WithdrawPushes(ctx context.Context, tx Tx, m outbox.Message) error {
 	behind, err := tx.Withdraw(ctx, m.CardID, m.Code, Kinds)
 	if err != nil {
@@ -107,7 +109,8 @@ func WithdrawPushes(ctx context.Context, tx Tx, m outbox.Message) error {
 	return tx.AddPending(ctx, m.CardID, m.Code, pending)
 }
 
-// Pending returns the updates that a message carries besides an entry.
+// Pending returns the updates that a message contains. An entry in its order
+// contains none.
 func Pending(m outbox.Message) PendingUpdates {
 	switch m.Kind {
 	case KindEntry:

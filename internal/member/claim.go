@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// ErrNotYours is returned by Claim for a code that is not shown to be the member's:
-// one issued to another member, or never issued.
+// ErrNotYours is returned by Claim and Submit for a code that is not proved to be
+// the member's, for example one that was issued to another member.
 var ErrNotYours = errors.New("member: the code is not this member's")
 
-// Claim is what a member's phone says it took. What a client sends proves nothing
-// by itself: either the code was issued to the member, or WeChat has said in which
-// wallet it is.
+// Claim is a card that a member's phone reports as taken. The report alone proves
+// nothing: either the code must have been issued to the member, or WeChat must have
+// said in which wallet it is.
 type Claim struct {
 	CardID, Code string
 	Plan         Plan
 	Grant        InitialGrant // of a card that activates itself
-	// ProvedOpenID is the Official Account's openid in whose wallet WeChat says
-	// the code is, for a code that addcard did not issue. When it is empty, the
-	// code must have been issued to the member or proved before.
+	// ProvedOpenID is the Official Account's openid that WeChat names as the holder
+	// of a code that addcard did not issue. When it is empty, the code must have
+	// been issued to the member or proved before.
 	ProvedOpenID string
 }
 
@@ -36,9 +36,9 @@ func (e *ClaimError) Error() string { return fmt.Sprintf("claim %d: %v", e.Index
 func (e *ClaimError) Unwrap() error { return e.Err }
 
 // Claim records that the cards are in the member's wallet, all or none, and returns
-// them. It may be repeated. A deleted card stays deleted until WeChat, which is
-// asked through the outbox, says that it is back. Errors: *ClaimError around
-// ErrNotYours; ErrMemberUnknown.
+// them. It may be repeated. A deleted card stays deleted until WeChat says that it
+// was restored; Claim enqueues that question. It returns a *ClaimError that wraps
+// ErrNotYours, or ErrMemberUnknown.
 func (s *Service) Claim(ctx context.Context, memberID string, claims []Claim) ([]Card, error) {
 	var cards []Card
 	err := s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
@@ -102,8 +102,8 @@ func (s *Service) claimedCard(ctx context.Context, tx peopleTx, memberID string,
 	return c, err
 }
 
-// joinProved joins the member with the person in whose wallet WeChat says the card
-// is. It returns ErrNotYours when something shows that they are two people.
+// joinProved joins the member with the person who holds the card, as WeChat says.
+// It returns ErrNotYours when something shows that they are two people.
 func (s *Service) joinProved(ctx context.Context, tx peopleTx, memberID, openID string) error {
 	owner, err := s.memberOf(ctx, tx, Identity{AppID: s.apps.Official, OpenID: openID})
 	if err != nil || owner == memberID {

@@ -13,8 +13,8 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 )
 
-// ErrCodesExhausted is returned when new random codes keep meeting existing ones,
-// which only a broken source of randomness can cause.
+// ErrCodesExhausted is returned when all new random codes exist already, which only
+// a broken source of randomness can cause.
 var ErrCodesExhausted = errors.New("member: no free card code found")
 
 // Code is a card code and the second at which it was issued.
@@ -23,7 +23,7 @@ type Code struct {
 	IssuedAt time.Time
 }
 
-// CurrentCode is the code of a card that a member has now.
+// CurrentCode is a member's current code of a card; see Reader.CurrentCode.
 type CurrentCode struct {
 	Code     string
 	Status   Status
@@ -34,11 +34,11 @@ type CurrentCode struct {
 // CodeRequest asks for a code of a card. OuterStr is the channel; it may be empty.
 type CodeRequest struct{ CardID, OuterStr string }
 
-// Codes returns one current code of this member for each request, in order, and
-// issues those that are missing: all or none. A repeat returns the same codes;
-// concurrent first calls get the same one. Until a card is taken its outer_str is
-// that of the latest request that had one. It returns ErrMemberUnknown for an
-// unknown member.
+// Codes returns the member's current code for each request, in the order of
+// requests. It issues the missing ones, all or none. A repeated call returns the
+// same codes, and so do concurrent first calls. Until a card is taken, its
+// outer_str is that of the latest request that had one. Codes returns
+// ErrMemberUnknown for an unknown member.
 func (s *Service) Codes(ctx context.Context, memberID string, requests []CodeRequest) ([]Code, error) {
 	codes, err := currentCodes(ctx, s.store, memberID, requests)
 	if !errors.Is(err, ErrNotFound) {

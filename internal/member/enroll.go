@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Enroll returns the member of an openid in an app, and makes one for an openid
-// that was never seen. A unionid that WeChat gave is stored, and joins the members
-// that it shows to be one person. unionID may be empty.
+// Enroll returns the member of an openid in an app, and makes a member for a new
+// openid. unionID may be empty; otherwise Enroll stores it, and joins the members
+// that it shows to be one person.
 //
 // Two openids of one app stay two members even with one unionid: WeChat does not
 // produce that, so it is no reason to give one person another's cards.

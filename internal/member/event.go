@@ -11,8 +11,8 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 )
 
-// Event is one card event that WeChat pushed to the Official Account. OpenID is the
-// Official Account's.
+// Event is one card event that WeChat pushed. OpenID is the person's openid in the
+// Official Account.
 type Event struct {
 	DedupeKey    string // equal for every delivery of one event
 	Name         string // user_get_card and so on
@@ -43,7 +43,8 @@ func (e Event) changesStatus() bool {
 	return e.Name == eventTaken || e.Name == eventDeleted || e.Name == eventSubmitted
 }
 
-// Catalogue says what happens to a card that was taken.
+// Catalogue has the rules for cards that were taken: how they become active, and
+// with what.
 type Catalogue interface {
 	// Plan returns ErrCardUnknown for a card that is not in the catalogue. It does
 	// not call WeChat.
@@ -55,14 +56,15 @@ type Catalogue interface {
 	InitialGrant(ctx context.Context, cardID string) (InitialGrant, error)
 }
 
-// ErrCardUnknown is returned by a Catalogue.
+// ErrCardUnknown is returned by a Catalogue for a card that it does not have.
 var ErrCardUnknown = errors.New("member: card is not in the catalogue")
 
 // Plan says how a card that was taken becomes active.
 type Plan string
 
-// A card activates itself when it is taken, or is activated by addcard, when it was
-// claimed or after the one-click form, or by the operator.
+// PlanAuto: the card activates itself when it is taken. PlanPush: addcard activates
+// it when it is claimed. PlanForm: addcard activates it when the one-click form is
+// submitted. PlanManual: the operator activates it.
 const (
 	PlanAuto   Plan = "auto"
 	PlanPush   Plan = "push"
@@ -77,9 +79,10 @@ const (
 	KindApplyEvent = "apply_event" // an event of a card that must be fetched into the catalogue first
 )
 
-// Receive applies an event once, in one durable transaction. It calls nobody
-// outside: an event of a card that is not in the catalogue is stored, and applied
-// later by ApplyStored. Deliveries may come in any order and any number of times.
+// Receive applies an event once, in one durable transaction. It does not call
+// WeChat: an event of a card that is not in the catalogue is stored, and applied
+// later by ApplyStored. Events may be delivered in any order and any number of
+// times.
 func (s *Service) Receive(ctx context.Context, e Event) error {
 	if err := s.receive(ctx, e); err != nil {
 		return fmt.Errorf("receive %s of card %s: %w", e.Name, e.CardID, err)
@@ -115,8 +118,9 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 }
 
 // ApplyStored applies an event that Receive stored because its card was not in the
-// catalogue, after fetching the card, which calls WeChat. An event of another
-// account's card has no effect. finish runs in the same transaction, first.
+// catalogue. It first fetches the card from WeChat. An event of another account's
+// card has no effect. ApplyStored calls finish at the beginning of its transaction,
+// in both cases.
 func (s *Service) ApplyStored(ctx context.Context, cardID, dedupeKey string, finish func(ctx context.Context, tx Tx) error) error {
 	how, err := s.fetchActivation(ctx, cardID)
 	foreign := errors.Is(err, ErrCardUnknown)
@@ -137,10 +141,10 @@ func (s *Service) ApplyStored(ctx context.Context, cardID, dedupeKey string, fin
 	})
 }
 
-// RecordFound records that a code is in the wallet of an Official Account's openid,
-// as the lost event would have done. Only WeChat knows when it was taken. It calls
-// WeChat for a card that is not in the catalogue; a card of another account has no
-// effect.
+// RecordFound records that a code is in the wallet of an openid in the Official
+// Account, as the lost event would have done. The time at which it was taken is
+// unknown. RecordFound calls WeChat for a card that is not in the catalogue; for a
+// card of another account it does nothing.
 func (s *Service) RecordFound(ctx context.Context, cardID, code, openID, outerStr string) error {
 	how, err := s.activationOf(ctx, cardID)
 	if errors.Is(err, ErrCardUnknown) {
@@ -221,8 +225,8 @@ func (c *Card) applyTaken(e Event) {
 	c.markTaken(m, e.At)
 }
 
-// cardInWalletOf returns the card as held by the person in whose wallet it is, or
-// was, and makes the card if it is not known. The caller must save it.
+// cardInWalletOf returns the card as held by who, in the wallet of that person, and
+// makes the card if it is not known. The caller must save it.
 func (s *Service) cardInWalletOf(ctx context.Context, tx peopleTx, cardID, code string, who Identity) (Card, error) {
 	c, err := tx.Card(ctx, cardID, code)
 	switch {

@@ -18,9 +18,9 @@ type FieldChange struct {
 	Notify bool
 }
 
-// SetFields changes the custom fields of a card that is held, or was deleted and may
-// be restored, and returns all three. Errors: ledger.ErrCodeUnknown,
-// ledger.ErrNotHeld.
+// SetFields changes the custom fields of a card and returns all three. The card
+// must be in a wallet, or deleted from one and restorable. SetFields returns
+// ledger.ErrCodeUnknown or ledger.ErrNotHeld otherwise.
 func (s *Service) SetFields(ctx context.Context, cardID, code string, change FieldChange) (fields [3]string, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, cardID, code)

@@ -34,10 +34,11 @@ func (s *Service) Submitted(ctx context.Context, ticketHash, cardID, code string
 }
 
 // Submit records that the member took the card through the open-card component
-// (开卡组件) and filled in its form, and has the card activated. It is Claim for a
-// plain code, which the client names itself, so it binds another member's code only
-// while the card is not active and has no entries. It may be repeated. Errors:
-// ErrTicketUsed; ErrNotYours; ErrMemberUnknown.
+// (开卡组件) and filled in its form, and enqueues the activation of the card. Unlike in
+// Claim, the code was sent by the client unencrypted. So a code that belongs to
+// another member is accepted only while its card was never active and has no
+// entries. Submit may be repeated. It returns ErrTicketUsed, ErrNotYours or
+// ErrMemberUnknown.
 func (s *Service) Submit(ctx context.Context, memberID string, claim Claim, form Form) (c Card, err error) {
 	err = s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
 		if err := mustExist(ctx, tx, memberID); err != nil {
@@ -97,8 +98,8 @@ func (s *Service) Forms(ctx context.Context, cardID, code string) ([]string, err
 	return s.store.Forms(ctx, cardID, code)
 }
 
-// AwaitActivation blocks until the card is not merely claimed any more, or patience
-// is over, and returns the card.
+// AwaitActivation blocks until the card's status is no longer Claimed, or patience
+// has passed, and returns the card.
 func (s *Service) AwaitActivation(ctx context.Context, cardID, code string, patience time.Duration) (Card, error) {
 	const interval = 40 * time.Millisecond
 	for end := time.Now().Add(patience); ; {

@@ -7,8 +7,8 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 )
 
-// InitialGrant is what a card begins with when it becomes active for the first
-// time: points, fen (分), and the text that its holder reads about them.
+// InitialGrant is what a card gets when it becomes active for the first time:
+// points, fen (分), and the text that its holder reads about them.
 type InitialGrant struct {
 	Bonus, Balance int64
 	Record         string
@@ -21,7 +21,7 @@ const grantRoute = "opening"
 type Grant struct {
 	InitialGrant
 	Shown bool // the face shows it already
-	Reset bool // the activation may have set the totals on the face to nothing
+	Reset bool // the activation may have reset the totals on the face
 }
 
 // Grant returns the initial grant of a card that was never active, and a zero Grant
@@ -45,7 +45,8 @@ func wasActive(ctx context.Context, r Reader, c Card) (bool, error) {
 	return slices.ContainsFunc(slices.Concat(before, []Card{c}, after), func(c Card) bool { return !c.ActivatedAt.IsZero() }), err
 }
 
-// Book writes the grant as the first entry of a card that has become active, once.
+// Book adds the entry of the grant to the ledger of a card that has become active
+// for the first time. before and now are the card before and after that change.
 func (g Grant) Book(ctx context.Context, tx Tx, before, now Card) error {
 	first := before.ActivatedAt.IsZero() && !now.ActivatedAt.IsZero() && g.InitialGrant != (InitialGrant{})
 	if first {

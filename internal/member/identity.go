@@ -11,8 +11,8 @@ import (
 )
 
 // A member has at most one openid in each app: the mini-program's, which its
-// sessions name and which therefore never moves, and the Official Account's, in
-// whose wallet the cards are.
+// sessions name and which therefore never moves, and the Official Account's,
+// which has a wallet with the cards.
 //
 // Two facts join them. A unionid that WeChat gave for both is strong. A card that
 // was issued to, or proved for, the one and is in the wallet of the other is weak,
@@ -109,8 +109,8 @@ func (s *Service) withOtherApp(ctx context.Context, tx peopleTx, who Identity) (
 	return who, err
 }
 
-// placeByUnionID moves an identity whose unionid has just become known to the
-// member that the unionid names, and returns that member.
+// placeByUnionID moves an identity with a newly known unionid to the member that
+// the unionid names, and returns that member.
 func (s *Service) placeByUnionID(ctx context.Context, tx peopleTx, id Identity) (memberID string, err error) {
 	ids, err := s.identitiesOf(ctx, tx, id.MemberID)
 	if err != nil {
@@ -200,8 +200,8 @@ func (s *Service) moveWallet(ctx context.Context, tx peopleTx, official Identity
 	return tx.DeleteMember(ctx, official.MemberID)
 }
 
-// joinByCard joins a member of the mini-program with the person in whose wallet a
-// card is that was issued to, or proved for, the member. It reports false, and
+// joinByCard joins a member of the mini-program with the person who holds a
+// card that was issued to, or proved for, the member. It reports false, and
 // changes nothing, when something shows that they are two people.
 func (s *Service) joinByCard(ctx context.Context, tx peopleTx, memberID, openID string) (bool, error) {
 	own, err := s.identitiesOf(ctx, tx, memberID)

@@ -30,16 +30,16 @@ func momentOf(t time.Time, rank int64) moment { return moment(t.Unix()*4 + rank)
 // time: after the issue and before every event.
 const earliest moment = 1
 
-// Life decides a card's status and holder, whatever the order in which events
-// arrive: of each kind of event only the latest counts.
+// Life has what decides a card's status and holder. Of each kind of event only the
+// latest counts, so the order in which events arrive does not matter.
 type Life struct {
-	Taken     moment // taken or restored, the latest
-	Deleted   moment
-	OuterSet  moment // when OuterStr was given
+	Taken     moment // when the card was last taken or restored
+	Deleted   moment // when it was last deleted
+	OuterSet  moment // of the event that OuterStr is from
 	Submitted bool   // the one-click form was filled in
 	Wallet    string // the Official Account's openid of the holder; empty: not known yet
-	GivenFrom string // the giver's code, of a card that was given away
-	Version   int64  // of the row, to detect a change in between; 0: there is no row yet
+	GivenFrom string // the giver's code; empty: the card was not a gift
+	Version   int64  // of the row, to detect concurrent changes; 0: there is no row yet
 }
 
 // CardInfo is what WeChat says about a member card.
@@ -93,8 +93,8 @@ func (c *Card) setOuterStr(outerStr string, m moment) {
 	}
 }
 
-// MarkActive records that WeChat has activated the card. An empty number keeps the
-// membership number.
+// MarkActive records that WeChat has activated the card, at the given time unless
+// it was active before. If number is empty, the membership number stays as it is.
 func (c *Card) MarkActive(number string, at time.Time) {
 	if number != "" {
 		c.MembershipNumber = number
@@ -130,8 +130,9 @@ func (c *Card) InWallet() bool { return c.Status == Claimed || c.Status == Activ
 // Ended reports whether the code has reached a final status.
 func (c *Card) Ended() bool { return c.Status == Gifted || c.Status == Unavailable }
 
-// Save adds the card, or updates it. It returns ledger.ErrConflict if another
-// transaction changed the card since it was read.
+// Save adds the card if its Version is 0, else updates it. It returns
+// ledger.ErrConflict if another transaction has added or changed the card since it
+// was read.
 func Save(ctx context.Context, tx Tx, c Card) error {
 	write := tx.UpdateCard
 	if c.Life.Version == 0 {
@@ -144,8 +145,8 @@ func Save(ctx context.Context, tx Tx, c Card) error {
 	return err
 }
 
-// AddPending adds to the pending updates of a card that the same transaction has
-// saved, and enqueues all of them if the card is active.
+// AddPending adds to the pending updates of a card, and enqueues all of them if the
+// card is active. The same transaction must have saved the card.
 func AddPending(ctx context.Context, tx Tx, c Card, updates ledger.PendingUpdates) error {
 	if err := tx.AddPending(ctx, c.CardID, c.Code, updates); err != nil {
 		return err
@@ -153,8 +154,8 @@ func AddPending(ctx context.Context, tx Tx, c Card, updates ledger.PendingUpdate
 	return EnqueuePending(ctx, tx, c)
 }
 
-// EnqueuePending enqueues what WeChat was not sent about a card that the same
-// transaction has saved, if the card is active.
+// EnqueuePending enqueues the unsent entries and the pending updates of a card, if
+// the card is active. The same transaction must have saved the card.
 func EnqueuePending(ctx context.Context, tx Tx, c Card) error {
 	if c.Status != Active {
 		return nil
@@ -162,8 +163,8 @@ func EnqueuePending(ctx context.Context, tx Tx, c Card) error {
 	return ledger.EnqueuePending(ctx, tx, c.CardID, c.Code)
 }
 
-// End records that WeChat has made a code unavailable for the operator. An unknown
-// code needs no record.
+// End records that WeChat has made a code unavailable at the operator's request.
+// For an unknown code it does nothing.
 func (s *Service) End(ctx context.Context, cardID, code string) error {
 	err := s.write(ctx, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, cardID, code)

@@ -1,18 +1,19 @@
-// Package member keeps the people who hold a merchant's cards: who they are in
-// each WeChat app, which card codes they were issued, and the life of each code
-// from issue to deletion or gift. It holds the rules and calls neither WeChat nor
-// SQL: its [Store] is implemented by sqlstore, and every implementation passes
-// membertest. What WeChat must be sent or asked goes into the outbox, in the
-// transaction that makes it necessary; package cardsync does it.
+// Package member keeps the people who hold a merchant's cards: who they are in each
+// WeChat app, which card codes they were issued, and the life of each code from
+// issue to deletion or gift. It has the rules and calls neither WeChat nor SQL: its
+// [Store] is implemented by sqlstore, and every implementation passes membertest.
+// What must be sent to WeChat, or asked of it, is enqueued in the outbox by the
+// transaction that makes it necessary; package cardsync sends it.
 //
-// A person is one member in both WeChat apps. Two things join the openids of the
-// two apps: the unionid that WeChat gives for both, and, until a unionid says
-// otherwise, a card whose code was issued to the one openid and is in the wallet
-// of the other. The openids themselves are never compared: an openid names a
-// person within one app only.
+// A person is one member in both WeChat apps, the mini-program and the Official
+// Account, but has a different openid in each. Two facts join the two openids:
+// WeChat gives the same unionid for both; or, until a unionid says otherwise, a
+// card with a code that was issued to the one is in the wallet of the other. The
+// openids themselves are never compared, because an openid has a meaning in its own
+// app only.
 //
 // Logins, claims by the phone and WeChat's events may arrive in any order and any
-// number of times, and end in the same state.
+// number of times; the final state is the same.
 package member
 
 import (
@@ -25,25 +26,25 @@ import (
 )
 
 var (
-	// ErrNotFound is returned when no row answers the question: no such
-	// identity, no current code of this card.
+	// ErrNotFound is returned when there is no such row, such as an identity, a
+	// card or a current code.
 	ErrNotFound = errors.New("member: not found")
 	// ErrMemberUnknown is returned for a member ID that is not, or no longer, in
 	// the database.
 	ErrMemberUnknown = errors.New("member: no such member")
-	// ErrOpenIDUnknown is returned by OpenID while the member's openid in that
-	// app is not known.
+	// ErrOpenIDUnknown is returned by OpenID if the member's openid in that app is
+	// not known yet.
 	ErrOpenIDUnknown = errors.New("member: openid in this app is unknown")
 )
 
-// Identity is a person in one WeChat app. UnionID is empty while WeChat has given
-// none, as for apps that belong to no Open Platform account.
+// Identity is a person in one WeChat app. UnionID is empty until WeChat gives one,
+// which it does only for apps that belong to an Open Platform account.
 type Identity struct {
 	AppID, OpenID, UnionID string
 	MemberID               string
 }
 
-// Status is where a code is in its life.
+// Status is the stage of a code's life.
 type Status string
 
 // A code is issued by addcard, claimed when the card is in the wallet, and active
@@ -61,9 +62,9 @@ const (
 // Card is a member card: one code of a card, held by one member. Bonus counts
 // points, Balance fen (分). A zero time means that it has not happened.
 //
-// A code belongs to one wallet for ever: a card that is given away gets another
-// code, a restored one keeps its own. So the holder that WeChat names for a code is
-// its holder, whichever member it was issued to.
+// A code never changes its wallet: a card that is given away gets another code, and
+// a restored card keeps its code. So if WeChat says who holds a code, that person
+// is its holder, even if the code was issued to another member.
 type Card struct {
 	CardID, Code     string
 	MemberID         string
@@ -79,10 +80,10 @@ type Card struct {
 	Life             Life
 }
 
-// Apps are the two WeChat apps in which the merchant meets a person.
+// Apps are the AppIDs of the merchant's mini-program and Official Account.
 type Apps struct{ MiniProgram, Official string }
 
-// Service applies the rules. It is safe for concurrent use.
+// Service implements the rules of this package. It is safe for concurrent use.
 type Service struct {
 	store     Store
 	apps      Apps
@@ -168,7 +169,7 @@ func mustExist(ctx context.Context, r Reader, memberID string) error {
 	return err
 }
 
-// CardOf returns the member's own card of that code, or ErrNotFound.
+// CardOf returns the card with this code, or ErrNotFound if it is not the member's.
 func (s *Service) CardOf(ctx context.Context, memberID, cardID, code string) (Card, error) {
 	c, err := s.store.Card(ctx, cardID, code)
 	if err == nil && c.MemberID != memberID {

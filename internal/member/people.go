@@ -33,9 +33,8 @@ func (s *Service) People(ctx context.Context, after Mark, n int) ([]Person, erro
 	return s.store.People(ctx, after, n)
 }
 
-// Find lists up to n members that key names: a member ID, a card code, a membership
-// number, an openid, a unionid or a phone number, written out in full. Usually
-// that is one member.
+// Find lists up to n members, usually one, that have key as member ID, card code,
+// membership number, openid, unionid or phone number. The key must be complete.
 func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error) {
 	var phones []string
 	if s.phoneHashes != nil {
@@ -59,8 +58,9 @@ func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error)
 	return people, nil
 }
 
-// FindPhones makes Find look for phone numbers too: hashes returns the hashes that
-// a number may be stored as. It must be called before the Service is used.
+// FindPhones makes Find search for phone numbers too; without it, Find does not.
+// hashes must return the hashes that a number may be stored as. FindPhones must be
+// called before the Service is used.
 func (s *Service) FindPhones(hashes func(number string) []string) { s.phoneHashes = hashes }
 
 // Person returns one member, or ErrMemberUnknown.
@@ -73,8 +73,8 @@ func (s *Service) Person(ctx context.Context, memberID string) (Person, error) {
 }
 
 // Each calls do for each member, newest first, and stops at the first error. It
-// reads page by page, so it blocks no other transaction; a member that is added
-// while it runs may be missing.
+// reads page by page, so it blocks no other transaction. A member that is added
+// while Each runs may be missing.
 func (s *Service) Each(ctx context.Context, do func(Person) error) error {
 	const page = 500
 	for after := (Mark{}); ; {
@@ -94,12 +94,12 @@ func (s *Service) Each(ctx context.Context, do func(Person) error) error {
 	}
 }
 
-// Erase deletes what is known of a person: the identities, what WeChat's events
-// said, and what waits in the outbox. The sessions end. Cards and ledger are kept
-// under a new ID that nothing ties to the person, and the codes become unavailable:
-// a person who comes with one of them later, even the same person, is a new member.
-// WeChat is not called, so the card stays in the wallet until its holder deletes it.
-// It returns ErrMemberUnknown for an unknown member.
+// Erase deletes a person's data: the identities, the content of WeChat's events,
+// and the messages in the outbox. The sessions end. Cards and ledgers are kept
+// under a new member ID that cannot be traced to the person, and the codes become
+// unavailable. If the same person returns, even with one of these codes, that is a
+// new member. WeChat is not called, so the card stays in the wallet until its
+// holder deletes it. Erase returns ErrMemberUnknown for an unknown member.
 func (s *Service) Erase(ctx context.Context, memberID string) error {
 	err := s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
 		if err := mustExist(ctx, tx, memberID); err != nil {

@@ -7,33 +7,34 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 )
 
-// FirstCheck is how long after it was added a card or a wallet is first compared
+// FirstCheck is how long after a card or a wallet was added it is first compared
 // with WeChat.
 const FirstCheck = 10 * time.Minute
 
-// Reader reads rows. Inside Store.Write it sees the transaction, elsewhere what
-// was last committed.
+// Reader reads rows. In Store.Write it reads within the transaction; elsewhere it
+// reads what was committed.
 type Reader interface {
 	ledger.Reader
 	// Exists reports whether there is such a member.
 	Exists(ctx context.Context, memberID string) (bool, error)
-	// Identity returns ErrNotFound for an openid that was never seen.
+	// Identity returns the identity of an openid in an app, or ErrNotFound.
 	Identity(ctx context.Context, appID, openID string) (Identity, error)
 	// Identities lists the member's identities, at most one for each app.
 	Identities(ctx context.Context, memberID string) ([]Identity, error)
-	// ByUnionID lists the identities that WeChat gave this unionid for.
+	// ByUnionID lists the identities for which WeChat gave this unionid.
 	ByUnionID(ctx context.Context, unionID string) ([]Identity, error)
-	// Cards lists the member's cards, oldest first, without issued codes of a
-	// card that the member has or had in the wallet under another code.
+	// Cards lists the member's cards, oldest first. It omits a code that was only
+	// issued if the member has or had the same card in the wallet under another
+	// code.
 	Cards(ctx context.Context, memberID string) ([]Card, error)
 	// Card returns one card, whichever member holds it, or ErrNotFound.
 	Card(ctx context.Context, cardID, code string) (Card, error)
 	// Successor returns the card that this code became when it was given away,
 	// or ErrNotFound.
 	Successor(ctx context.Context, cardID, code string) (Card, error)
-	// CurrentCode returns the member's code of that card which is active,
-	// claimed, deleted or issued, the first of these that there is, or
-	// ErrNotFound.
+	// CurrentCode returns the member's current code of the card: one that is
+	// active, else one that is claimed, else deleted, else issued. It returns
+	// ErrNotFound if there is none.
 	CurrentCode(ctx context.Context, memberID, cardID string) (CurrentCode, error)
 	// FormCode returns the code that an activate_ticket was used for, or
 	// ErrNotFound.
@@ -42,26 +43,29 @@ type Reader interface {
 	Erased(ctx context.Context, cardID, code string) (bool, error)
 }
 
-// PeopleTx changes who is a member. The Add methods report false, and change
-// nothing, when a row that excludes the new one exists.
+// PeopleTx changes members and identities. AddIdentity reports false, and changes
+// nothing, if the identity exists.
 type PeopleTx interface {
 	// LockPeople keeps other transactions from changing which member an identity
-	// belongs to, until this one ends. Shared holders of the lock do not wait for
-	// each other; an exclusive one waits for all others. It reports whether the
-	// lock is exclusive, which it may be unasked. It must be the first statement.
+	// belongs to, until this transaction ends. Transactions that share the lock do
+	// not wait for each other; one that takes it exclusively waits for all others.
+	// LockPeople reports whether the lock is exclusive, which it may be even if
+	// the caller did not ask for that. It must be the first statement of a
+	// transaction.
 	LockPeople(ctx context.Context, exclusive bool) (bool, error)
 	// LockNames makes other transactions that lock one of the names wait until
-	// this one ends.
+	// this transaction ends.
 	LockNames(ctx context.Context, names ...string) error
 	AddMember(ctx context.Context, memberID string) error
 	AddIdentity(ctx context.Context, id Identity) (bool, error)
 	SetUnionID(ctx context.Context, appID, openID, unionID string) error
-	// AddConflict records, once, that id and the other member look like one
-	// person and cannot be.
+	// AddConflict records, once, that id and the other member have the same
+	// unionid but cannot be joined.
 	AddConflict(ctx context.Context, id Identity, otherMemberID string) error
-	// MoveIdentity, MoveCards and DeleteMember, in this order, give a person to
-	// another member: the identity; the cards in that identity's wallet; and, if
-	// nothing is left of it, the member.
+	// MoveIdentity, MoveCards and DeleteMember, called in this order, give an
+	// identity to another member: they move the identity, move the cards in its
+	// wallet, and delete its former member. DeleteMember must be called only if
+	// that member has no other identity.
 	MoveIdentity(ctx context.Context, appID, openID, into string) error
 	MoveCards(ctx context.Context, from, wallet, into string) error
 	DeleteMember(ctx context.Context, memberID string) error
@@ -69,21 +73,22 @@ type PeopleTx interface {
 	Erase(ctx context.Context, memberID, anonymousID string) error
 }
 
-// Tx changes rows within one transaction. The Add methods report false, and change
-// nothing, when a row that excludes the new one exists.
+// Tx changes rows within one transaction. A method that adds a row reports false,
+// and changes nothing, if a row with the same key exists.
 type Tx interface {
 	Reader
 	ledger.Tx
 	PeopleTx
-	// AddIssued records a code as issued to a member and returns when. It
-	// returns the zero time, and changes nothing, when the member is unknown or
-	// has a current code of the card, or when the card has this code already.
+	// AddIssued records a code as issued to a member and returns the time of
+	// issue. It returns the zero time, and changes nothing, if the member is
+	// unknown or has a current code of the card, or if the card has this code
+	// already.
 	AddIssued(ctx context.Context, memberID string, r CodeRequest, code string) (time.Time, error)
-	// AddCard records a card, whatever its Life.Version, with an empty ledger.
+	// AddCard adds a card with an empty ledger. It ignores Life.Version.
 	AddCard(ctx context.Context, c Card) (bool, error)
-	// UpdateCard writes all of c but its key and what its ledger says: Bonus,
-	// Balance, Seq. It reports false when the row was changed since c was read,
-	// other than by Post.
+	// UpdateCard writes all of c except the key and what the ledger decides:
+	// Bonus, Balance and Seq. It reports false, and changes nothing, if the row
+	// was changed since c was read, other than by Post.
 	UpdateCard(ctx context.Context, c Card) (bool, error)
 	// MarkModified records that WeChat may have changed a card's figures, and
 	// makes the card due to be reconciled.
@@ -99,9 +104,10 @@ type Tx interface {
 // Store keeps members. It is safe for concurrent use.
 type Store interface {
 	Reader
-	// Write runs fn in one transaction that is durable when Write returns nil.
-	// fn may run more than once and must have no other effect than on variables
-	// that it sets anew; an error from it undoes everything.
+	// Write runs fn in one transaction, which is durable when Write returns nil.
+	// If fn returns an error, Write undoes the transaction and returns the error.
+	// fn may run more than once, so each run must set anew whatever it sets
+	// outside the transaction.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 	// Forms lists the sealed forms of a card, oldest first.
 	Forms(ctx context.Context, cardID, code string) ([]string, error)
@@ -109,7 +115,7 @@ type Store interface {
 	Person(ctx context.Context, memberID string) (Person, error)
 	// People lists up to n members after the mark, newest first.
 	People(ctx context.Context, after Mark, n int) ([]Person, error)
-	// Find lists the IDs of up to n members that key names; see Service.Find.
-	// phones are the hashes that a phone number may be stored as.
+	// Find lists the IDs of up to n members that have this key; see Service.Find.
+	// phones are the hashes that key may be stored as if it is a phone number.
 	Find(ctx context.Context, key string, phones []string, n int) ([]string, error)
 }

@@ -24,8 +24,8 @@ const (
 	maxNotDelivered = 16
 )
 
-// BackOff returns how long to wait, with jitter, before what failed is tried
-// again, and whether it should be parked instead. attempts counts the failures
+// BackOff returns how long to wait, with jitter, before a failed attempt is
+// repeated, or park if it should not be repeated. attempts counts the failures
 // before this one.
 func BackOff(attempts int64, cause error) (wait time.Duration, park bool) {
 	if d, ok := RetryAfter(cause); ok {
@@ -48,8 +48,8 @@ func BackOff(attempts int64, cause error) (wait time.Duration, park bool) {
 // come back together.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 
-// RetryAfter returns how long to wait before what failed is tried again, if err
-// has such a method.
+// RetryAfter returns the result of err's method RetryAfter, the time after which to
+// try again. It returns false if err has no such method.
 func RetryAfter(err error) (time.Duration, bool) {
 	var e interface {
 		RetryAfter() (time.Duration, bool)
@@ -60,22 +60,23 @@ func RetryAfter(err error) (time.Duration, bool) {
 	return 0, false
 }
 
-// Permanent reports whether err has such a method that returns true: the same call
-// fails until an operator changes the account.
+// Permanent reports whether err has a method Permanent that returns true, which
+// means that the same call fails until an operator changes the account.
 func Permanent(err error) bool {
 	var e interface{ Permanent() bool }
 	return errors.As(err, &e) && e.Permanent()
 }
 
-// NotDelivered reports whether err has such a method that returns true: the code
-// is not in a wallet, or not yet.
+// NotDelivered reports whether err has a method NotDelivered that returns true,
+// which means that the code is not in a wallet, or not yet.
 func NotDelivered(err error) bool {
 	var e interface{ NotDelivered() bool }
 	return errors.As(err, &e) && e.NotDelivered()
 }
 
-// Temporary reports whether the same call may succeed later. An error without
-// such a method, of a database or a context, may.
+// Temporary reports whether the same call may succeed later. It returns true for an
+// error without a method Temporary, such as an error of the database or of a
+// context.
 func Temporary(err error) bool {
 	var e interface{ Temporary() bool }
 	return !errors.As(err, &e) || e.Temporary()

@@ -1,19 +1,21 @@
-// Package outbox carries messages about member cards to WeChat: each is stored by
-// the transaction that makes it necessary, and sent afterwards, at least once.
-// It does not know what a message says: a [Handler] for each kind does.
+// Package outbox sends messages about member cards to WeChat. A message is stored
+// by the transaction that makes it necessary, and is sent afterwards, at least
+// once. The package does not interpret messages and does not call WeChat itself: a
+// [Handler] for each kind of message does both.
 //
-// The messages of one card are sent one at a time, in the order in which they
-// were stored. A [Sender] leases the oldest message of a card, so that no other
-// replica sends it, and hands it to the handler of its kind. The handler calls
-// WeChat and removes the message, with [Finish], in the transaction that records
-// the outcome. A message whose handler fails is retried after a back-off that
-// grows; one that WeChat refuses for good is parked until an operator retries it.
-// A postponed message holds up the messages of its card behind it; a parked one
-// does not.
+// The messages of one card are sent one at a time, in the order in which they were
+// stored. A [Sender] leases the oldest message of a card, so that no other replica
+// sends it, and hands it to the handler of its kind. The handler calls WeChat and
+// removes the message, with [Finish], in the transaction that records the outcome.
+// If the handler fails, the message is postponed: it is retried after a growing
+// back-off, and until then holds up the messages of its card behind it. A message
+// that WeChat refuses for good is parked until an operator retries it; it holds up
+// nothing.
 //
-// A handler may run more than once for one message: when the process dies before
-// the outcome is recorded, or when the lease ends while it works. It must find
-// out what an earlier call has done ([Message.Started]).
+// A handler may run more than once for one message, if the process dies before the
+// outcome is recorded or the lease ends while the handler works. So a handler must
+// take into account that an earlier run may have had its effect
+// ([Message.Started]).
 package outbox
 
 import (
@@ -24,8 +26,8 @@ import (
 )
 
 var (
-	// ErrNotFound is returned for a message that is not, or no longer, in the
-	// outbox: it was sent.
+	// ErrNotFound is returned for a message that is not in the outbox, or no
+	// longer, because it was sent.
 	ErrNotFound = errors.New("outbox: message not found")
 	// ErrLeaseLost is returned by Finish when another replica has leased the
 	// message.
@@ -35,19 +37,19 @@ var (
 	ErrStale = errors.New("outbox: the card changed meanwhile")
 )
 
-// Message is something to send to WeChat, or to ask it, about one card.
+// Message is something to send to WeChat, or to ask WeChat, about one member card.
 type Message struct {
 	ID           string
 	CardID, Code string
 	Kind         string
 	Payload      string
-	Attempts     int64 // failures so far; a crash is none
-	Started      bool  // it was leased before: its effect may be there already
-	Seq          int64 // its place among the messages of its card
+	Attempts     int64 // failures so far; a crash does not count
+	Started      bool  // it may have been sent before: its effect may be there already
+	Seq          int64 // orders the messages of a card
 	Lease        string
 }
 
-// Stored is a message as an operator sees it. A waiting one is not sent before
+// Stored is a message as an operator sees it. A waiting message is not sent before
 // DueAt.
 type Stored struct {
 	Message
@@ -56,7 +58,7 @@ type Stored struct {
 	CreatedAt, DueAt time.Time
 }
 
-// The states of a message. One that was sent is deleted.
+// The states of a message. A message that was sent is deleted.
 const (
 	Waiting = "waiting"
 	Parked  = "dead"
@@ -80,27 +82,30 @@ type Backlog struct {
 
 // Tx changes the outbox within one transaction.
 type Tx interface {
-	// Enqueue stores a message behind the others of its card. It stores nothing
-	// if a message of the same ID is there, or, for one without an ID, a waiting
-	// one of the same kind and payload. That one may be under way: so that it is
-	// not the last word on an older state, the same transaction must have changed
-	// the card (Touch).
+	// Enqueue stores a message behind the others of its card. It stores nothing if
+	// the outbox has a message with this ID or, for a message without an ID, a
+	// waiting one of the same card, kind and payload. The waiting one may be in a
+	// handler that has read an older state of the card. So the same transaction
+	// must have changed the card (see Touch): then that handler fails with
+	// ErrStale and runs again.
 	Enqueue(ctx context.Context, m Message) error
-	// Message returns a message that waits or is parked, or ErrNotFound.
+	// Message returns a waiting or parked message, or ErrNotFound.
 	Message(ctx context.Context, id string) (Stored, error)
-	// HasWaiting reports whether a message waits for the card.
+	// HasWaiting reports whether the card has a waiting message, leased or not.
 	HasWaiting(ctx context.Context, cardID, code string) (bool, error)
-	// LockCard makes other transactions that change the card wait. It must come
-	// before a message is ended that may have others behind it: those are
+	// LockCard makes other transactions that change the card wait. It must be
+	// called before Finish, Postpone, Release and Park. Finish and Park make the
+	// card's next message due, and that message may be in the process of being
 	// enqueued under the same lock.
 	LockCard(ctx context.Context, cardID, code string) error
-	// Touch marks the card as changed, as every change of it does.
+	// Touch marks the card as changed without changing anything else.
 	Touch(ctx context.Context, cardID, code string) error
 
-	// Finish removes a leased message. Postpone makes it wait and counts a
-	// failure. Release gives it back as it was. Park counts a failure and keeps
-	// the message for the operator. They report false, and change nothing, when
-	// the message is no longer leased to m.Lease.
+	// These methods end the lease of a message. Finish removes the message.
+	// Postpone makes it due after wait and counts a failure. Release leaves it as
+	// it was before the lease. Park counts a failure and parks it. They report
+	// false, and change nothing, if the message is no longer leased under the name
+	// m.Lease.
 	Finish(ctx context.Context, m Message) (bool, error)
 	Postpone(ctx context.Context, m Message, wait time.Duration, why string) (bool, error)
 	Release(ctx context.Context, m Message) (bool, error)
@@ -118,13 +123,14 @@ type Tx interface {
 
 // Store keeps the outbox. It is safe for concurrent use.
 type Store interface {
-	// Write runs fn in one transaction that is durable when Write returns nil.
-	// fn may run more than once and must have no other effect than on variables
-	// that it sets anew; an error from it undoes everything.
+	// Write runs fn in one transaction, which is durable when Write returns nil.
+	// If fn returns an error, Write undoes the transaction and returns the error.
+	// fn may run more than once, so each run must set anew whatever it sets
+	// outside the transaction.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
-	// Lease leases up to n due messages under that name, until the time has passed
+	// Lease leases up to n due messages under the given name, for the given time
 	// on the store's own clock. Of each card it leases only the oldest waiting
-	// message, and none while that one is postponed or leased.
+	// message, and nothing while that message is postponed or leased.
 	Lease(ctx context.Context, name string, time time.Duration, n int) ([]Message, error)
 	// Messages lists up to n messages after the mark; see Service.Messages.
 	Messages(ctx context.Context, state string, after Mark, n int) ([]Stored, error)
@@ -139,13 +145,14 @@ type Service struct {
 	wake    chan struct{} // signals the Sender that a message may be due
 }
 
-// New returns a Service on store. retryAs names, for a kind of message that must
-// not simply be repeated, the kind that an operator's retry sends instead.
+// New returns a Service on store. For a kind of message that must not be repeated
+// as it is, retryAs has the kind that is enqueued instead when an operator retries
+// a parked message.
 func New(store Store, retryAs map[string]string) *Service {
 	return &Service{store: store, retryAs: retryAs, wake: make(chan struct{}, 1)}
 }
 
-// Wake tells the Sender of this process that a message may be due. It never
+// Wake makes the Sender of this process check for due messages at once. It never
 // blocks.
 func (s *Service) Wake() {
 	select {
@@ -160,7 +167,7 @@ func (s *Service) Messages(ctx context.Context, state string, after Mark, n int)
 	return s.store.Messages(ctx, state, after, n)
 }
 
-// Backlog returns how much waits for WeChat.
+// Backlog returns how many messages wait or are parked.
 func (s *Service) Backlog(ctx context.Context) (Backlog, error) { return s.store.Backlog(ctx) }
 
 // Retry makes a waiting message due now, and enqueues a parked one again behind
@@ -198,9 +205,9 @@ func (s *Service) enqueueAgain(ctx context.Context, tx Tx, m Stored) error {
 	return tx.Enqueue(ctx, again)
 }
 
-// Finish removes a message after its handler's work, in the transaction that
-// records the outcome. It returns ErrLeaseLost, and the transaction must be
-// undone, when another replica has leased the message meanwhile.
+// Finish removes a message in the transaction in which its handler records the
+// outcome. It returns ErrLeaseLost if another replica has leased the message
+// meanwhile; then the transaction must be undone.
 func Finish(ctx context.Context, tx Tx, m Message) error {
 	return end(ctx, tx, m, tx.Finish)
 }
@@ -220,8 +227,8 @@ func end(ctx context.Context, tx Tx, m Message, how func(context.Context, Messag
 // recordTime bounds the time to record an outcome.
 const recordTime = 4 * time.Second
 
-// RecordContext returns a context in which to record what was done at WeChat: it
-// does not end with ctx, but after 4 s.
+// RecordContext returns a context for recording what was done at WeChat. It does
+// not end with ctx; it ends after 4 s.
 func RecordContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 }

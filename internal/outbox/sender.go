@@ -48,13 +48,14 @@ const (
 
 // Handler handles the messages of one kind.
 type Handler struct {
-	// Send does what the message asks for, and must remove the message with
-	// Finish in the transaction that records the outcome. ctx ends before the
-	// lease does. An error postpones or parks the message, by what it says of
-	// itself; see RetryAfter, Permanent, NotDelivered and Temporary.
+	// Send does what the message asks for, and must remove the message with Finish
+	// in the transaction that records the outcome. ctx ends before the lease does.
+	// If Send returns an error, the message is postponed or parked, depending on
+	// the methods of the error; see RetryAfter, Permanent, NotDelivered and
+	// Temporary.
 	Send func(ctx context.Context, m Message) error
-	// Lost, unless nil, is called when Send worked on a message whose lease had
-	// ended: it must repair what the late Send may have overwritten.
+	// Lost, unless nil, is called if the lease ended before Send had finished the
+	// message. It must repair what the late Send may have overwritten.
 	Lost func(ctx context.Context, m Message) error
 }
 
@@ -66,15 +67,16 @@ type Sender struct {
 	observe  func(kind, outcome string)
 }
 
-// NewSender returns a Sender with a handler for each kind of message. observe gets
-// the outcome of each message: done; postponed; dead, it is parked; lost, another
-// replica has it; released, at the end of Run. It must be safe for concurrent use.
+// NewSender returns a Sender with a handler for each kind of message. It calls
+// observe with the outcome of each message: done, postponed, dead (parked), lost
+// (the lease ended too early) or released (given back at the end of Run). observe
+// must be safe for concurrent use.
 func (s *Service) NewSender(handlers map[string]Handler, log *slog.Logger, observe func(kind, outcome string)) *Sender {
 	return &Sender{service: s, handlers: handlers, log: log, observe: observe}
 }
 
-// Run sends messages until ctx ends. It blocks, at the end until the calls under
-// way are over, which takes 3 s and the time to record their outcome at most.
+// Run sends messages and blocks until ctx ends. Then it waits for the calls in
+// progress, for at most 3 s and the time to record their outcomes.
 func (s *Sender) Run(ctx context.Context) {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

@@ -146,18 +146,42 @@ func TestMigrate_keeps_what_earlier_schemas_held(t *testing.T) {
 			}
 			for i := range 100 {
 				sqldbtest.Exec(t, db, "insert into member (member_id, created_at) values ($1, 5)", fmt.Sprint("m", i))
-				sqldbtest.Exec(t, db, "insert into identity (app_id, openid, unionid, member_id, created_at) values ('wx', $1, '', $2, 5)", fmt.Sprint("o", i), fmt.Sprint("m", i))
-				sqldbtest.Exec(t, db, "insert into member_card (card_id, code, member_id, status, bonus, created_at) values ('c', $1, $2, 'active', 7, 5)", fmt.Sprint(i), fmt.Sprint("m", i))
+				sqldbtest.Exec(
+					t,
+					db,
+					"insert into identity (app_id, openid, unionid, member_id, created_at) values ('wx', $1, '', $2, 5)",
+					fmt.Sprint("o", i),
+					fmt.Sprint("m", i),
+				)
+				sqldbtest.Exec(
+					t,
+					db,
+					"insert into member_card (card_id, code, member_id, status, bonus, created_at) values ('c', $1, $2, 'active', 7, 5)",
+					fmt.Sprint(i),
+					fmt.Sprint("m", i),
+				)
 			}
 			if err := db.MigrateTo(t.Context(), 7); err != nil {
 				t.Fatal(err)
 			}
 			for i := range 100 {
-				sqldbtest.Exec(t, db, `insert into entry (entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance, record_bonus, record_balance,
+				sqldbtest.Exec(
+					t,
+					db,
+					`insert into entry (entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance, record_bonus, record_balance,
 					notify_bonus, notify_balance, reverses, route, idempotency_key, payload, answer, request_id, created_at)
-					values ($1, 'c', $2, 1, 7, 7, 0, 0, '', '', 1, 1, '', '', '', '', '', '', 5)`, fmt.Sprint("e", i), fmt.Sprint(i))
+					values ($1, 'c', $2, 1, 7, 7, 0, 0, '', '', 1, 1, '', '', '', '', '', '', 5)`,
+					fmt.Sprint("e", i),
+					fmt.Sprint(i),
+				)
 				sqldbtest.Exec(t, db, "update member_card set seq = 1, told = 1, fields_due = 5 where code = $1", fmt.Sprint(i))
-				sqldbtest.Exec(t, db, "insert into outbox (outbox_id, card_id, code, seq, kind, due_at, created_at) values ($1, 'c', $2, 1, 'entry', 5, 5)", fmt.Sprint("e", i), fmt.Sprint(i))
+				sqldbtest.Exec(
+					t,
+					db,
+					"insert into outbox (outbox_id, card_id, code, seq, kind, due_at, created_at) values ($1, 'c', $2, 1, 'entry', 5, 5)",
+					fmt.Sprint("e", i),
+					fmt.Sprint(i),
+				)
 			}
 			if steps, err := db.Migrate(t.Context()); err != nil || steps < 5 {
 				t.Fatalf("%d steps, %v", steps, err)
@@ -165,13 +189,21 @@ func TestMigrate_keeps_what_earlier_schemas_held(t *testing.T) {
 			var members, cards, bonus, entries, waiting int64
 			var ledger string
 			if err := db.Read().QueryRow(t.Context(), `select count(*), (select count(*) from outbox where state = 'waiting') from entry e
-				join member_card c on c.card_id = e.card_id and c.ledger = e.ledger and c.seq = e.seq and c.bonus = e.bonus and c.due = 5`).Scan(&entries, &waiting); err != nil {
+				join member_card c on c.card_id = e.card_id and c.ledger = e.ledger and c.seq = e.seq and c.bonus = e.bonus
+				and c.due = 5`).Scan(&entries, &waiting); err != nil {
 				t.Fatal(err)
 			}
 			if err := db.Read().QueryRow(t.Context(), "select count(*) from member where erased_at = 0").Scan(&members); err != nil {
 				t.Fatal(err)
 			}
-			if err := db.Read().QueryRow(t.Context(), "select count(*), sum(bonus), max(ledger) from member_card").Scan(&cards, &bonus, &ledger); err != nil {
+			if err := db.Read().QueryRow(
+				t.Context(),
+				"select count(*), sum(bonus), max(ledger) from member_card",
+			).Scan(
+				&cards,
+				&bonus,
+				&ledger,
+			); err != nil {
 				t.Fatal(err)
 			}
 			if members != 100 || cards != 100 || bonus != 700 || ledger != "99" || entries != 100 || waiting != 100 {

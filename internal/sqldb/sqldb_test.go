@@ -162,7 +162,8 @@ func TestOpen_durability_settings(t *testing.T) {
 
 func TestOpen_refuses_what_it_does_not_know(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"", "sqlite:", "mysql://x", "addcard.db", "postgres://", "postgres://user:cAnArY@host:port/db", "postgres://host"} {
+	for _, url := range []string{"", "sqlite:", "mysql://x", "addcard.db", "postgres://", "postgres://user:cAnArY@host:port/db",
+		"postgres://host"} {
 		if _, err := sqldb.Open(t.Context(), url); !errors.Is(err, sqldb.ErrUnsupported) {
 			t.Errorf("Open(%q): got %v, want ErrUnsupported", url, err)
 		}
@@ -277,7 +278,10 @@ func BenchmarkWrite(b *testing.B) {
 			i++
 			id := fmt.Sprint("m", i)
 			n.Unlock()
-			if err := db.Write(context.Background(), func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, id) }); err != nil {
+			if err := db.Write(
+				context.Background(),
+				func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, id) },
+			); err != nil {
 				b.Error(err)
 			}
 		}

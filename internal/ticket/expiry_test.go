@@ -60,7 +60,8 @@ func TestSource_absurdAnswersAreRefused(t *testing.T) {
 	}{
 		{"zero life", "v", 0}, {"negative life", "v", -time.Second}, {"half a second", "v", time.Second / 2},
 		{"31 days", "v", 31 * 24 * time.Hour}, {"for ever", "v", math.MaxInt64},
-		{"no value", "", time.Hour}, {"a page of HTML", "<html> busy", time.Hour}, {"a line break", "v\n", time.Hour}, {"a megabyte", strings.Repeat("x", 1<<20), time.Hour},
+		{"no value", "", time.Hour}, {"a page of HTML", "<html> busy", time.Hour}, {"a line break", "v\n", time.Hour},
+		{"a megabyte", strings.Repeat("x", 1<<20), time.Hour},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -197,7 +198,8 @@ func TestSource_TicketLeft_isOfTheValueItStandsBeside(t *testing.T) {
 		default:
 		}
 		value, left, err := s.TicketLeft(t.Context())
-		if want := map[string]time.Duration{"short": time.Hour, "long": 2 * time.Hour}[value]; err != nil || left > want || left < want-10*time.Minute {
+		if want := map[string]time.Duration{"short": time.Hour, "long": 2 * time.Hour}[value]; err != nil || left > want ||
+			left < want-10*time.Minute {
 			t.Fatalf("%q lives for %v, %v", value, left, err)
 		}
 	}

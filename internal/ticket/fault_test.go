@@ -86,7 +86,13 @@ func TestSource_storeDownServesMemoryToItsEndAndNeverAsks(t *testing.T) {
 
 		c := runCrowd([]*ticket.Source{s}, u, 10, time.Second, 119*time.Minute)
 		if c.errors != 0 || c.longestInvalid > 0 || c.longestWait > 0 || u.count() != 1 {
-			t.Errorf("store down: errors = %d, longest invalid %v, longest wait %v, fetches = %d", c.errors, c.longestInvalid, c.longestWait, u.count())
+			t.Errorf(
+				"store down: errors = %d, longest invalid %v, longest wait %v, fetches = %d",
+				c.errors,
+				c.longestInvalid,
+				c.longestWait,
+				u.count(),
+			)
 		}
 		time.Sleep(2 * time.Minute)
 		_, err := s.Ticket(t.Context())
@@ -238,7 +244,14 @@ func TestSource_unsavedSuccessorReachesTheFleet(t *testing.T) {
 				t.Error(err)
 			}
 			time.Sleep(5 * time.Second) // until all replicas must have seen the rejection
-			if c := runCrowd(replicas, u, 2, 100*time.Millisecond, 2*time.Minute); c.errors > 0 || c.longestInvalid > 0 || c.longestWait > 5*time.Second {
+			if c := runCrowd(
+				replicas,
+				u,
+				2,
+				100*time.Millisecond,
+				2*time.Minute,
+			); c.errors > 0 || c.longestInvalid > 0 ||
+				c.longestWait > 5*time.Second {
 				t.Errorf("%v (%v)", c, c.firstErr)
 			}
 			if u.count() != 2 {

@@ -170,7 +170,14 @@ type crowd struct {
 }
 
 func (c *crowd) String() string {
-	return fmt.Sprintf("%d calls, %d errors, longest wait %v, longest invalid %v, %d older after newer", c.calls, c.errors, c.longestWait, c.longestInvalid, c.olderAfterNewer)
+	return fmt.Sprintf(
+		"%d calls, %d errors, longest wait %v, longest invalid %v, %d older after newer",
+		c.calls,
+		c.errors,
+		c.longestWait,
+		c.longestInvalid,
+		c.olderAfterNewer,
+	)
 }
 
 // runCrowd runs n callers for each Source until the time is over.

@@ -152,7 +152,13 @@ func TestSource_deadHolderAtRenewalDelaysNoCaller(t *testing.T) {
 		}
 		c := runCrowd(replicas, u, 10, time.Second, 20*time.Minute)
 		if c.errors != 0 || c.longestWait > 0 || c.longestInvalid > 0 || u.count() != 2 {
-			t.Errorf("errors = %d, longest wait %v, longest invalid %v, fetches = %d, want 0, 0, 0, 2", c.errors, c.longestWait, c.longestInvalid, u.count())
+			t.Errorf(
+				"errors = %d, longest wait %v, longest invalid %v, fetches = %d, want 0, 0, 0, 2",
+				c.errors,
+				c.longestWait,
+				c.longestInvalid,
+				u.count(),
+			)
 		}
 	})
 }

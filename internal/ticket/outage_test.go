@@ -252,7 +252,14 @@ func ticketFollowsItsToken(t *testing.T) {
 	c := runCrowd(replicas, tickets, 2, time.Second, 5*time.Minute)
 	var permanent permanentError
 	if c.errors != c.calls || !errors.As(c.firstErr, &permanent) || tickets.count() != 0 || tokens.count() > 4 {
-		t.Errorf("errors = %d of %d (%v), token attempts = %d, ticket attempts = %d", c.errors, c.calls, c.firstErr, tokens.count(), tickets.count())
+		t.Errorf(
+			"errors = %d of %d (%v), token attempts = %d, ticket attempts = %d",
+			c.errors,
+			c.calls,
+			c.firstErr,
+			tokens.count(),
+			tickets.count(),
+		)
 	}
 	longest := time.Duration(0) // RetryAfter of all replicas
 	for _, s := range replicas {

@@ -2,11 +2,11 @@
 // api_ticket, for all replicas of the server. It does not call WeChat: the
 // caller passes a [Fetcher].
 //
-// WeChat limits how often a credential may be fetched, a new value may end the
-// old one, and an api_ticket that WeChat no longer accepts fails only on the
-// phone. So a [Source] fetches only when no replica has a usable copy or the
-// copy is about to expire, only one replica fetches at a time, and an unexpired
-// copy is never dropped because its renewal failed.
+// WeChat limits how often a credential may be fetched, a new value may end the old
+// one, and an api_ticket that WeChat no longer accepts fails only on the phone. So
+// a [Source] fetches only when no replica has a usable copy or the copy is about to
+// expire. Only one replica fetches at a time. An unexpired copy is never dropped
+// because its renewal failed.
 //
 // In this package, the fleet is all replicas that share a [Store], the local
 // copy is the one in the memory of a process, and the shared copy is the one in
@@ -15,11 +15,11 @@
 //
 // # Three layers
 //
-// Callers read the local copy: one atomic load, no allocation. A goroutine of
-// the Source polls the Store every few seconds, adopts a newer shared copy, and
-// renews the credential before it expires unless another replica has done so.
-// Callers wait only when there is no copy to serve. They all wait for the same
-// fetch, each no longer than its own context allows.
+// Callers read the local copy: one atomic load, no allocation. A goroutine of the
+// Source polls the Store every few seconds, adopts a newer shared copy, and renews
+// the credential before it expires unless another replica has done so. Callers wait
+// only when there is no copy to serve. All of them wait for the same fetch, and
+// each until its own context ends.
 //
 //	token, err := ticket.New("wx:APPID:access_token", fetch, store, ticket.Options{})
 //	...
@@ -27,10 +27,10 @@
 //
 // # Failures
 //
-// A failed fetch leaves the lease behind as a back-off for the whole fleet: 1 s
-// growing to 60 s; after a permanent error 60 s growing to 10 min; after a
-// spent quota until the quota resets. The package reads the kind of failure
-// from these methods of the error:
+// After a failed fetch the lease becomes a back-off for the whole fleet: at most 1
+// s after the first failure, doubling up to 60 s; after a permanent error 1 min,
+// doubling up to 10 min; after a spent quota as long as RetryAfter says. The
+// package reads the kind of failure from these methods of the error:
 //
 //	Permanent() bool                    // retrying soon will not help
 //	RetryAfter() (time.Duration, bool)  // the quota is spent for this long

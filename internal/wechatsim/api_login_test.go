@@ -51,7 +51,11 @@ func TestCode2Session_refusals(t *testing.T) {
 	wantCode(t, r.get(q+"&grant_type=authorization_code"), 41004)
 	wantCode(t, r.get(q+"&grant_type=x&secret=y"), 40002)
 	wantCode(t, r.get(q+"&grant_type=authorization_code&secret=wrong"), 40125)
-	wantCode(t, r.get("/sns/jscode2session?grant_type=authorization_code&js_code="+code+"&appid="+r.a.Official.AppID+"&secret="+r.a.Official.Secret), 40013)
+	wantCode(
+		t,
+		r.get("/sns/jscode2session?grant_type=authorization_code&js_code="+code+"&appid="+r.a.Official.AppID+"&secret="+r.a.Official.Secret),
+		40013,
+	)
 	wantCode(t, r.session(code), 0) // none of that spent the code
 }
 

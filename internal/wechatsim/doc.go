@@ -20,10 +20,10 @@
 //
 // A [Sim] enforces what WeChat enforces and fails only on request: faults are
 // queued through the control API, drawn from one seed, and absent by default. Where
-// the facts about WeChat are uncertain there is a named switch in [Assumptions],
-// called a guess by the control API and the sandbox; the first choice of each is
-// the default. Identifiers and secrets are random at each start unless [Options]
-// sets them, so that tests cannot depend on them.
+// WeChat's behaviour is uncertain, [Assumptions] has a named switch; its first
+// choice is the default. The control API and the sandbox call such a switch a
+// guess. Identifiers and secrets are random at each start unless [Options] sets
+// them, so that tests cannot depend on them.
 //
 // # Where to find things
 //

@@ -12,7 +12,11 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	plan.Engines(t, plan.Exceptions{"delete from revoked_session": "it reads the thousand that it deletes"}, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
-		authtest.Run(t, func(t *testing.T) auth.Store { return sqlstore.New(open(t)) })
-	})
+	plan.Engines(
+		t,
+		plan.Exceptions{"delete from revoked_session": "it reads the thousand that it deletes"},
+		func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+			authtest.Run(t, func(t *testing.T) auth.Store { return sqlstore.New(open(t)) })
+		},
+	)
 }

@@ -15,7 +15,7 @@ import (
 // use.
 type Store struct{ tx }
 
-// New returns a Store on db, whose tables must have been migrated.
+// New returns a Store on db. The tables of db must be up to date.
 func New(db *sqldb.DB) *Store { return &Store{tx{membersql.NewTx(db, db.Read())}} }
 
 // Write implements cardsync.Store.

@@ -84,7 +84,7 @@ type Ledger interface {
 	AddEntry(ctx context.Context, cardID, code string, b ledger.Booking, r ledger.Request) (answer []byte, replayed bool, err error)
 }
 
-// Drifts finds cards whose faces show figures that WeChat has changed by itself; see
+// Drifts finds cards that show figures that WeChat has changed by itself; see
 // package cardsync.
 type Drifts interface {
 	DriftOf(ctx context.Context, cardID, code string) (cardsync.Drift, error)

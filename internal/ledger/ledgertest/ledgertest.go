@@ -277,7 +277,7 @@ func answerOnce(t *testing.T, s stores) {
 		}
 	}
 	p := booked(t, s, ledger.Booking{AddBonus: 1}, "k1")
-	booked(t, s, ledger.Booking{AddBonus: 1}, "") // nobody's request: as many as there are
+	booked(t, s, ledger.Booking{AddBonus: 1}, "") // without a request, any number is allowed
 	booked(t, s, ledger.Booking{AddBonus: 1}, "")
 	a, err := s.Answer(t.Context(), "POST /x", "k1")
 	if string(a.Body) != "answer "+p.ID || a.Payload != "p-k1" || err != nil {

@@ -13,7 +13,7 @@ import (
 // Store keeps the ledger in the database. It is safe for concurrent use.
 type Store struct{ Tx }
 
-// New returns a Store on db, whose tables must have been migrated.
+// New returns a Store on db. The tables of db must be up to date.
 func New(db *sqldb.DB) *Store { return &Store{NewTx(db, db.Read())} }
 
 // Write implements ledger.Store.

@@ -15,7 +15,7 @@ type Store struct {
 	current codeCache
 }
 
-// New returns a Store on db, whose tables must have been migrated.
+// New returns a Store on db. The tables of db must be up to date.
 func New(db *sqldb.DB) *Store { return &Store{Tx: NewTx(db, db.Read())} }
 
 // Write implements member.Store.

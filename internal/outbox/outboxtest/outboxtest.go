@@ -187,7 +187,7 @@ func postponed(t *testing.T, s outbox.Store) {
 			t.Errorf("first: %+v", m)
 		}
 		end(t, s, map[string]outcome{"A": postpone(time.Hour), "B": postpone(20 * time.Millisecond)}[m.Code], m, true)
-		end(t, s, finish, m, false) // it is nobody's now
+		end(t, s, finish, m, false) // its lease has ended
 	}
 	m := eventuallyTaken(t, s, "B/1")
 	if m.Attempts != 1 || !m.Started {

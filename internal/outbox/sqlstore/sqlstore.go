@@ -17,7 +17,7 @@ import (
 // Store keeps the outbox in the database. It is safe for concurrent use.
 type Store struct{ db *sqldb.DB }
 
-// New returns a Store on db, whose tables must have been migrated.
+// New returns a Store on db. The tables of db must be up to date.
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
 // Write implements outbox.Store.
@@ -37,7 +37,7 @@ func NewID() string { return uuid.Must(uuid.NewV7()).String() }
 // A message behind another of its card becomes due in an hour, so that a long
 // queue costs nothing to the query for due messages; promoteSQL makes it due when
 // the one before it ends. Messages of kind apply_event are due at once: their
-// card may have no row, whose lock would order the two.
+// card may have no row, and without its lock the two have no order.
 const enqueueSQL = `insert into outbox (outbox_id, card_id, code, seq, kind, payload, started, due_at, created_at)
 	select $1, $2, $3, coalesce((select max(seq) from outbox where card_id = $2 and code = $3), 0) + 1, $4, $5, $6,
 		case when $4 <> 'apply_event' and exists (select 1 from outbox where card_id = $2 and code = $3 and state = 'waiting')

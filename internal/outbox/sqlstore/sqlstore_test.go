@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// A message whose lease was not committed is not leased: a sender that handled it
+// A message is not leased if its lease was not committed: a sender that handled it
 // would send it beside another sender.
 func TestLease_CommitFailsLeasesNothing(t *testing.T) {
 	t.Parallel()

@@ -80,7 +80,7 @@ func readPage(t *testing.T, name string) page {
 	return p
 }
 
-// readPages reads every page whose name matches one of the patterns.
+// readPages reads every page with a name that matches one of the patterns.
 func readPages(t *testing.T, patterns ...string) []page {
 	t.Helper()
 	var pages []page
@@ -120,7 +120,7 @@ func (p page) headings() []string {
 	return regexp.MustCompile(`(?m)^#+ .*$`).FindAllString(p.prose(), -1)
 }
 
-// table returns the rows whose first cell is a name in backticks: the other
+// table returns the rows in which the first cell is a name in backticks: the other
 // cells, by name.
 func (p page) table(t *testing.T) map[string][]string {
 	t.Helper()

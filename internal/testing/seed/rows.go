@@ -132,7 +132,10 @@ func (o Options) event(p person) []any {
 	e := member.Event{
 		DedupeKey: hexOf(o.random(p.k, 1), 32), Name: "user_get_card", CardID: o.CardID, Code: p.code,
 		OpenID: p.officialOpenID, UnionID: p.unionID, At: at,
-		Fields: map[string]string{"CardId": o.CardID, "UserCardCode": p.code, "FromUserName": p.officialOpenID, "IsGiveByFriend": "0", "OuterStr": fmt.Sprint("table", p.k%50)},
+		Fields: map[string]string{
+			"CardId": o.CardID, "UserCardCode": p.code, "FromUserName": p.officialOpenID, "IsGiveByFriend": "0",
+			"OuterStr": fmt.Sprint("table", p.k%50),
+		},
 	}
 	fields, err := json.Marshal(e)
 	if err != nil {

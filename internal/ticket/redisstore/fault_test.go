@@ -196,7 +196,9 @@ func TestStore_trickle(t *testing.T) {
 	s := connect(t, p.URL())
 	lease := acquire(t, s, "a")
 	save(t, s, lease, "value")
-	p.poison(`{"name": "slices", "type": "slicer", "stream": "downstream", "attributes": {"average_size": 1, "size_variation": 0, "delay": 100}}`)
+	p.poison(
+		`{"name": "slices", "type": "slicer", "stream": "downstream", "attributes": {"average_size": 1, "size_variation": 0, "delay": 100}}`,
+	)
 	if rec, err := (patient{s}).Load(t.Context(), key); err != nil || rec.Value != "value" {
 		t.Errorf("Load byte by byte = %+v, %v", rec, err)
 	}
@@ -330,7 +332,14 @@ func TestStore_emptyServer(t *testing.T) {
 	save(t, s, old, "value")
 	server.Restart()
 	awaitRecovery(t, s)
-	if err := s.Save(t.Context(), old, ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+	if err := s.Save(
+		t.Context(),
+		old,
+		ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour},
+	); !errors.Is(
+		err,
+		ticket.ErrLeaseLost,
+	) {
 		t.Errorf("Save under a forgotten lease: %v", err)
 	}
 	lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", FenceAbove: 41, TTL: time.Minute})
@@ -377,7 +386,14 @@ func TestStore_leaseWithoutOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	lease.Owner = ""
-	if err := s.Save(t.Context(), lease, ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+	if err := s.Save(
+		t.Context(),
+		lease,
+		ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour},
+	); !errors.Is(
+		err,
+		ticket.ErrLeaseLost,
+	) {
 		t.Errorf("Save by an empty owner: %v", err)
 	}
 	if err := s.Release(t.Context(), lease, 0); err != nil {

@@ -25,7 +25,9 @@ func checkUsable(t *testing.T, s ticket.Store, server *redistest.Server, what st
 	t.Helper()
 	rec, err := s.Load(t.Context(), key)
 	miss := errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrUnreadable)
-	if !miss && (err != nil || rec.Value == "" || rec.Fence <= 0 || rec.Lifetime <= 0 || rec.Lifetime > 33*365*24*time.Hour || rec.Left > 33*365*24*time.Hour || rec.Age < -time.Second) {
+	if !miss &&
+		(err != nil || rec.Value == "" || rec.Fence <= 0 || rec.Lifetime <= 0 || rec.Lifetime > 33*365*24*time.Hour ||
+			rec.Left > 33*365*24*time.Hour || rec.Age < -time.Second) {
 		t.Errorf("%s: Load = %+v, %v", what, rec, err)
 	}
 	if err := s.Invalidate(t.Context(), key, 1); err != nil {
@@ -35,7 +37,14 @@ func checkUsable(t *testing.T, s ticket.Store, server *redistest.Server, what st
 		t.Errorf("%s: Release: %v", what, err)
 	}
 	notHeld := ticket.Lease{Key: key, Owner: "another", Fence: 1}
-	if err := s.Save(t.Context(), notHeld, ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour}); !errors.Is(err, ticket.ErrLeaseLost) {
+	if err := s.Save(
+		t.Context(),
+		notHeld,
+		ticket.FetchedValue{Value: "late", Fence: 1, Lifetime: time.Hour},
+	); !errors.Is(
+		err,
+		ticket.ErrLeaseLost,
+	) {
 		t.Errorf("%s: Save: %v", what, err)
 	}
 	lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})

@@ -42,7 +42,9 @@ func TestOpen_readsURLsAsGoRedisDoes(t *testing.T) {
 		if (got.TLSConfig == nil) != (want.TLSConfig == nil) || got.TLSConfig != nil && got.TLSConfig.ServerName != want.TLSConfig.ServerName {
 			t.Errorf("%s: TLS %+v, want %+v", url, got.TLSConfig, want.TLSConfig)
 		}
-		if !got.ContextTimeoutEnabled || got.MaxRetries != 0 || got.ReadTimeout != 300*time.Millisecond || got.DialTimeout != 500*time.Millisecond || got.Protocol != 2 {
+		if !got.ContextTimeoutEnabled || got.MaxRetries != 0 || got.ReadTimeout != 300*time.Millisecond ||
+			got.DialTimeout != 500*time.Millisecond ||
+			got.Protocol != 2 {
 			t.Errorf("%s: settings %+v", url, got)
 		}
 	}
@@ -59,7 +61,8 @@ func TestOpen_cluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(got.Addrs, want.Addrs) || got.Username != want.Username || got.Password != want.Password || (got.TLSConfig == nil) != (want.TLSConfig == nil) {
+		if !slices.Equal(got.Addrs, want.Addrs) || got.Username != want.Username || got.Password != want.Password ||
+			(got.TLSConfig == nil) != (want.TLSConfig == nil) {
 			t.Errorf("%s: %+v, want %+v", url, got, want)
 		}
 	}
@@ -198,7 +201,14 @@ func TestOpen_sentinelPasswords(t *testing.T) {
 	good := url + "&username=shop&password=hunter2"
 	renew(t, connect(t, good))
 	for _, wrong := range []string{url + "&username=shop&password=hunter3", strings.Replace(good, "lookout", "lookaway", 1)} {
-		if _, err := connect(t, wrong).Load(t.Context(), "wx:app:k"); err == nil || errors.Is(err, ticket.ErrNotFound) || strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "lookaway") {
+		if _, err := connect(
+			t,
+			wrong,
+		).Load(
+			t.Context(),
+			"wx:app:k",
+		); err == nil || errors.Is(err, ticket.ErrNotFound) || strings.Contains(err.Error(), "hunter") ||
+			strings.Contains(err.Error(), "lookaway") {
 			t.Errorf("wrong password: %v", err)
 		}
 	}
@@ -216,7 +226,19 @@ func TestOpen_tls(t *testing.T) {
 	pem := os.Getenv("SSL_CERT_FILE") // see TestMain
 	addr := process.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
-	redistest.Single(t, "--tls-port", port, "--tls-cert-file", pem, "--tls-key-file", pem, "--tls-ca-cert-file", pem, "--tls-auth-clients", "no")
+	redistest.Single(
+		t,
+		"--tls-port",
+		port,
+		"--tls-cert-file",
+		pem,
+		"--tls-key-file",
+		pem,
+		"--tls-ca-cert-file",
+		pem,
+		"--tls-auth-clients",
+		"no",
+	)
 
 	if err := loadError(t, connect(t, "rediss://localhost:"+port)); !errors.Is(err, ticket.ErrNotFound) {
 		t.Errorf("Load over TLS: %v", err)

@@ -44,10 +44,14 @@ func samples() []sample {
 		}},
 		{push.CardSKURemind, card + "Detail=the card's quantity is equal to 0",
 			func(e push.Event) bool { return e.Detail == "the card's quantity is equal to 0" }},
-		{push.CardPayOrder, "OrderId=404091456;Status=ORDER_STATUS_FINANCE_SUCC;#CreateOrderTime=1472013489;#PayFinishTime=0;Desc=;FreeCoinCount=200;" +
-			"PayCoinCount=0;RefundFreeCoinCount=0;RefundPayCoinCount=0;OrderType=ORDER_TYPE_SYS_ADD;Memo=;ReceiptInfo=", func(e push.Event) bool {
-			return e.CardID == "" && e.UserCardCode == "" && e.Fields["OrderId"] == "404091456"
-		}},
+		{
+			push.CardPayOrder,
+			"OrderId=404091456;Status=ORDER_STATUS_FINANCE_SUCC;#CreateOrderTime=1472013489;#PayFinishTime=0;Desc=;FreeCoinCount=200;" +
+				"PayCoinCount=0;RefundFreeCoinCount=0;RefundPayCoinCount=0;OrderType=ORDER_TYPE_SYS_ADD;Memo=;ReceiptInfo=",
+			func(e push.Event) bool {
+				return e.CardID == "" && e.UserCardCode == "" && e.Fields["OrderId"] == "404091456"
+			},
+		},
 		{push.SubmitMemberCardUserInfo, card + code, func(push.Event) bool { return true }},
 	}
 }

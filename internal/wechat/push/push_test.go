@@ -60,7 +60,12 @@ func TestOpen_never_believes_what_is_not_sealed(t *testing.T) {
 	e, err := compat(mallory, sealed(getCard).encrypt()).to(sealedReceiver(t))
 	isGetCard(t, e, err)
 
-	_, err = compat(getCard, sealed(`<xml><ToUserName>gh_3fcea188bf78</ToUserName><MsgType>text</MsgType></xml>`).encrypt()).to(sealedReceiver(t))
+	_, err = compat(
+		getCard,
+		sealed(`<xml><ToUserName>gh_3fcea188bf78</ToUserName><MsgType>text</MsgType></xml>`).encrypt(),
+	).to(
+		sealedReceiver(t),
+	)
 	if got := reason(t, err); got != push.NotAnEvent {
 		t.Error(got)
 	}

@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Log     *slog.Logger
 	Version string
-	// TrustedProxies are the networks whose X-Forwarded-For is believed. They
+	// TrustedProxies are the networks of proxies that may set X-Forwarded-For. They
 	// must be valid.
 	TrustedProxies []string
 	// InFlight bounds by its capacity the requests that are worked on at once.
