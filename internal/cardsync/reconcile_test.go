@@ -140,6 +140,11 @@ func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
 	})
 }
 
+// modified returns the event that the totals of a card changed at WeChat.
+func modified(code, key string, second int, fields map[string]string) member.Event {
+	return member.Event{DedupeKey: key, Name: "update_member_card", CardID: "push", Code: code, At: world.At(second), Fields: fields}
+}
+
 // Events about our own pushes are no sign of drift.
 func TestReconcile_our_own_changes_are_no_drift(t *testing.T) {
 	world.Run(t, func(w *world.World) {

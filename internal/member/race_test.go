@@ -164,7 +164,9 @@ func TestRace_restored_while_its_activation_is_given_up(t *testing.T) {
 
 // A phone claims a deleted card again. Whether it was restored must be asked at WeChat.
 func TestClaim_of_a_deleted_card_asks_WeChat(t *testing.T) {
-	for status, want := range map[string]member.Status{"": member.Active, "DELETE": member.Deleted, "UNAVAILABLE": member.Unavailable, "unknown": member.Deleted} {
+	for status, want := range map[string]member.Status{
+		"": member.Active, "DELETE": member.Deleted, "UNAVAILABLE": member.Unavailable, "unknown": member.Deleted,
+	} {
 		t.Run("WeChat says "+status, func(t *testing.T) {
 			world.Run(t, func(w *world.World) {
 				id, code := w.ClaimCard("push")

@@ -15,6 +15,7 @@ func TestBackOff(t *testing.T) {
 	const tries, never = 1000, 1001
 	s, m := time.Second, time.Minute
 	h := m / 2
+	passes := world.RefusalError{IsTemporary: true}
 	for name, test := range map[string]struct {
 		cause  error
 		waits  []time.Duration // the longest, attempt by attempt, and then the last
