@@ -21,8 +21,8 @@ func TestBackOff(t *testing.T) {
 		waits  []time.Duration // the longest, attempt by attempt, and then the last
 		deadAt int64           // failures
 	}{
-		"passes":          {world.RefusalError{IsTemporary: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, h, h, h, h, h, h, h, 5 * m}, 100},
-		"wrapped":         {fmt.Errorf("call: %w", world.RefusalError{IsTemporary: true}), []time.Duration{s, 2 * s, 4 * s}, 100},
+		"passes":          {passes, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, h, h, h, h, h, h, h, 5 * m}, 100},
+		"wrapped":         {fmt.Errorf("call: %w", passes), []time.Duration{s, 2 * s, 4 * s}, 100},
 		"unknown":         {errors.New("database is down"), []time.Duration{s, 2 * s, 4 * s}, 100},
 		"not delivered":   {world.RefusalError{IsNotDelivered: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s}, 16},
 		"refused":         {world.RefusalError{}, []time.Duration{s}, 1},
@@ -54,7 +54,11 @@ func TestBackOff(t *testing.T) {
 // What failed together must not come back together.
 func TestBackOff_spreads(t *testing.T) {
 	t.Parallel()
-	for name, cause := range map[string]error{"passes": world.RefusalError{IsTemporary: true}, "account": world.RefusalError{IsPermanent: true}, "quota": world.RefusalError{RetryIn: time.Hour}} {
+	for name, cause := range map[string]error{
+		"passes":  world.RefusalError{IsTemporary: true},
+		"account": world.RefusalError{IsPermanent: true},
+		"quota":   world.RefusalError{RetryIn: time.Hour},
+	} {
 		seen := map[time.Duration]bool{}
 		for range 50 {
 			wait, _ := outbox.BackOff(3, cause)
