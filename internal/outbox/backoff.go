@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"math/rand/v2"
+	"net"
 	"time"
 )
 
@@ -76,8 +77,13 @@ func NotDelivered(err error) bool {
 
 // Temporary reports whether the same call may succeed later. It returns true for an
 // error without a method Temporary, such as an error of the database or of a
-// context.
+// context. It also returns true for a [net.Error], whose method of this name is
+// deprecated and false for a connection that was reset.
 func Temporary(err error) bool {
 	var e interface{ Temporary() bool }
-	return !errors.As(err, &e) || e.Temporary()
+	if !errors.As(err, &e) {
+		return true
+	}
+	_, network := e.(net.Error)
+	return network || e.Temporary()
 }

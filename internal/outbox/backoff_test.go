@@ -3,6 +3,8 @@ package outbox_test
 import (
 	"errors"
 	"fmt"
+	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,9 +23,11 @@ func TestBackOff(t *testing.T) {
 		waits  []time.Duration // the longest, attempt by attempt, and then the last
 		deadAt int64           // failures
 	}{
-		"passes":          {passes, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, h, h, h, h, h, h, h, 5 * m}, 100},
-		"wrapped":         {fmt.Errorf("call: %w", passes), []time.Duration{s, 2 * s, 4 * s}, 100},
-		"unknown":         {errors.New("database is down"), []time.Duration{s, 2 * s, 4 * s}, 100},
+		"passes":  {passes, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, h, h, h, h, h, h, h, 5 * m}, 100},
+		"wrapped": {fmt.Errorf("call: %w", passes), []time.Duration{s, 2 * s, 4 * s}, 100},
+		"unknown": {errors.New("database is down"), []time.Duration{s, 2 * s, 4 * s}, 100},
+		// Symptom: PostgreSQL was killed while the sender read an entry, and the message was parked.
+		"reset":           {&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, []time.Duration{s, 2 * s, 4 * s}, 100},
 		"not delivered":   {world.RefusalError{IsNotDelivered: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s}, 16},
 		"refused":         {world.RefusalError{}, []time.Duration{s}, 1},
 		"the account":     {world.RefusalError{IsPermanent: true}, []time.Duration{10 * m}, never},

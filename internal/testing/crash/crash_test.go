@@ -104,7 +104,7 @@ func (st scenario) play(t *testing.T) (row string) {
 	s.ask(http.MethodDelete, s.wechat+"/_sim/faults", "", nil, nil)
 	v := s.check(s.load)
 	if !v.clean() {
-		t.Errorf("%+v", v)
+		t.Errorf("%+v; outbox: %+v", v, s.outbox())
 	}
 	if n := s.acknowledgedWhileFailing(); n > 0 {
 		t.Errorf("%d entries were acknowledged while no commit could reach the disk", n)

@@ -95,7 +95,11 @@ func (s *Server) URL(database string) string {
 // Kill ends all processes of the server by SIGKILL. Unlike a power cut, it
 // keeps what the kernel has in memory.
 func (s *Server) Kill() {
-	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	children, _ := s.children() // where they are unknown, they end without the postmaster
+	_ = s.cmd.Process.Kill()
+	for _, pid := range children {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 	_ = s.cmd.Wait()
 }
 
@@ -109,20 +113,29 @@ func (s *Server) Abort() {
 // Processes returns the IDs of the server's processes, the postmaster first.
 func (s *Server) Processes(t testing.TB) []int {
 	t.Helper()
-	first := s.cmd.Process.Pid
-	out, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", first, first))
+	children, err := s.children()
 	if err != nil {
 		t.Fatal(err)
 	}
-	numbers := []int{first}
-	for _, field := range bytes.Fields(out) {
-		n, err := strconv.Atoi(string(field))
-		if err != nil {
-			t.Fatal(err)
-		}
-		numbers = append(numbers, n)
+	return append([]int{s.cmd.Process.Pid}, children...)
+}
+
+// children returns the IDs of the postmaster's children. Each is the leader of
+// a session of its own. Linux only.
+func (s *Server) children() (pids []int, err error) {
+	first := s.cmd.Process.Pid
+	out, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", first))
+	if err != nil {
+		return nil, err
 	}
-	return numbers
+	for _, field := range bytes.Fields(out) {
+		pid, err := strconv.Atoi(string(field))
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
 }
 
 // Restart starts the server on the same port after Kill or Abort.
@@ -205,7 +218,6 @@ func (s *Server) command(program string, args ...string) *exec.Cmd {
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = process.DieWithTest(syscall.SIGQUIT)
 	cmd.SysProcAttr.Credential = s.credential
-	cmd.SysProcAttr.Setpgid = true // Kill ends all processes of the group
 	return cmd
 }
 
