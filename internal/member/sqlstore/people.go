@@ -128,10 +128,9 @@ func (tx Tx) Erased(ctx context.Context, cardID, code string) (bool, error) {
 }
 
 // eraseSQL deletes what is known of a member, $1, in an order in which each
-// statement still finds what it needs. An event keeps its dedupe key, so that a
-// late delivery is still a repeat, and a form keeps the hash of its ticket, so that
-// the ticket is not used again. A new column with personal data needs a statement
-// here.
+// statement still finds what it needs. An event keeps its dedupe key, so that a late
+// delivery is still a repeat, and a form keeps the hash of its ticket, so that the
+// ticket is not used again. TestErase_TreatsEveryColumnAsDecided checks every column.
 var eraseSQL = []string{
 	`delete from outbox where outbox_id in (select o.outbox_id from event v
 		join outbox o on o.card_id = v.card_id and o.code = v.code and o.kind = 'apply_event' and o.payload = v.dedupe_key

@@ -1,0 +1,126 @@
+package sqlstore_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/ledger"
+	ledgersql "github.com/addcard/addcard/internal/ledger/sqlstore"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+)
+
+// erasureKeeps lists where each thing about an erased person is found afterwards.
+// What is not listed is found nowhere.
+var erasureKeeps = map[string]string{
+	// The codes stay WeChat's, and must not be issued again.
+	"code":            "entry.ledger entry.route event.code form.code member_card.code member_card.ledger",
+	"given code":      "event.code event.fields member_card.code member_card.given_from member_card.ledger",
+	"number":          "member_card.membership_number",
+	"channel":         "member_card.outer_str",
+	"text of entry":   "entry.answer entry.record_bonus",
+	"hash of ticket":  "form.ticket_hash",
+	"key of event":    "event.dedupe_key",
+	"Official openid": "event.fields", // of the recipient's event, which names the giver
+}
+
+// It leads one member through everything that stores something about a person.
+func TestErase_LeavesNothingOfThePerson(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		db := open(t)
+		s := newService(db)
+		memberID, err := s.Enroll(t.Context(), mini, "openid-in-mini", "unionid-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, code := range map[string]string{"key-1": "code-1", "key-2": "given-1"} {
+			receive(t, s, member.Event{
+				DedupeKey: key, CardID: "c1", Code: code, OpenID: "openid-in-official", UnionID: "unionid-1", OuterStr: "channel-1",
+				Fields: map[string]string{"FromUserName": "openid-in-official", "UnionId": "unionid-1", "OuterStr": "channel-1"},
+			})
+		}
+		receive(t, s, member.Event{
+			DedupeKey: "key-3", CardID: "c1", Code: "code-of-friend", OpenID: "openid-of-friend",
+			OldCode: "given-1", FriendOpenID: "openid-in-official", Fields: map[string]string{"FriendUserName": "openid-in-official"},
+		})
+		write(t, db, func(ctx context.Context, tx member.Tx) error {
+			c, err := tx.Card(ctx, "c1", "code-1")
+			if err != nil {
+				return err
+			}
+			c.MarkActive("number-1", time.Unix(1e9, 0))
+			if err := member.Save(ctx, tx, c); err != nil {
+				return err
+			}
+			if _, err := tx.AddForm(ctx, "c1", "code-1", member.Form{TicketHash: "ticket-1", Phone: "phone-1", Sealed: "sealed-1"}); err != nil {
+				return err
+			}
+			return tx.AddConflict(ctx, member.Identity{AppID: official, OpenID: "openid-in-official", MemberID: memberID}, "another")
+		})
+		field := "field-1"
+		if _, err := s.SetFields(t.Context(), "c1", "code-1", member.FieldChange{Values: [3]*string{&field, &field, &field}}); err != nil {
+			t.Fatal(err)
+		}
+		request := ledger.Request{
+			Route: "POST /v1/cards/c1/codes/code-1/entries", Key: "idempotent", Payload: "hash",
+			Answer: func(e ledger.Entry) ([]byte, error) { return json.Marshal(e) },
+		}
+		book := ledger.New(ledgersql.New(db), func() {})
+		_, _, err = book.AddEntry(t.Context(), "c1", "code-1", ledger.Booking{AddBonus: 5, RecordBonus: "text-1"}, request)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		things := map[string]string{
+			"member ID": memberID, "mini-program's openid": "openid-in-mini", "Official openid": "openid-in-official", "unionid": "unionid-1",
+			"code": "code-1", "given code": "given-1", "number": "number-1", "channel": "channel-1", "custom field": "field-1",
+			"hash of phone": "phone-1", "form": "sealed-1", "hash of ticket": "ticket-1", "text of entry": "text-1", "key of event": "key-1",
+		}
+		for thing, where := range search(t, db, things) {
+			if len(where) == 0 {
+				t.Errorf("%s was not stored: the test would not notice that it is kept", thing)
+			}
+		}
+		if err := s.Erase(t.Context(), memberID); err != nil {
+			t.Fatal(err)
+		}
+		for thing, where := range search(t, db, things) {
+			if got := strings.Join(where, " "); got != erasureKeeps[thing] {
+				t.Errorf("%s: erasure keeps it in %q, erasureKeeps has %q", thing, got, erasureKeeps[thing])
+			}
+		}
+	})
+}
+
+// search returns the columns of the database in which each thing is found, sorted.
+func search(t *testing.T, db *sqldb.DB, things map[string]string) map[string][]string {
+	t.Helper()
+	found := map[string]map[string]bool{}
+	for thing := range things {
+		found[thing] = map[string]bool{}
+	}
+	for _, table := range tables(t, db) {
+		_, rows := read(t, db, table)
+		for _, row := range rows {
+			for column, value := range row {
+				for thing, text := range things {
+					if strings.Contains(value, text) {
+						found[thing][table+"."+column] = true
+					}
+				}
+			}
+		}
+	}
+	columns := map[string][]string{}
+	for thing, set := range found {
+		columns[thing] = slices.Sorted(maps.Keys(set))
+	}
+	return columns
+}
