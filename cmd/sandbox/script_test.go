@@ -14,7 +14,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"sandbox": main})
 }
 
-func TestHelp_every_command_has_examples_that_parse(t *testing.T) {
+func TestHelp_EveryCommandHasExamplesThatParse(t *testing.T) {
 	commandtest.Help(t, "sandbox", "go run ./cmd/sandbox")
 }
 

@@ -8,6 +8,6 @@ import (
 
 // The commands, arguments and flags are what scripts rely on. What the help
 // says about them may be reworded.
-func TestContract_command_line(t *testing.T) {
+func TestContract_CommandLine(t *testing.T) {
 	commandtest.Contract(t, "server", &commands{})
 }

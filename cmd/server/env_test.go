@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestParseEnv_takes_values_as_they_are_written(t *testing.T) {
+func TestParseEnv_TakesValuesAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"A=b":                       "A=b",
@@ -35,7 +35,7 @@ func TestParseEnv_takes_values_as_they_are_written(t *testing.T) {
 }
 
 // The line that godotenv reads as "a-b" and a shell as something else again.
-func TestParseEnv_refuses_what_programs_read_differently(t *testing.T) {
+func TestParseEnv_RefusesWhatProgramsReadDifferently(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t"
 	for text, want := range map[string]string{

@@ -6,6 +6,6 @@ import (
 	"github.com/addcard/addcard/cmd/internal/commandtest"
 )
 
-func TestHelp_every_command_has_examples_that_parse(t *testing.T) {
+func TestHelp_EveryCommandHasExamplesThatParse(t *testing.T) {
 	commandtest.Help(t, "server", "server ")
 }

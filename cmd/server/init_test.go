@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/config"
 )
 
-func TestInit_makes_fresh_keys_that_the_configuration_takes(t *testing.T) {
+func TestInit_MakesFreshKeysThatTheConfigurationTakes(t *testing.T) {
 	t.Parallel()
 	made := []string{"CALLBACK_TOKEN", "CALLBACK_AES_KEY", "SESSION_KEYS", "ADMIN_TOKEN", "TICKET_TOKEN", "DATA_KEYS"}
 	seen := map[string]bool{}

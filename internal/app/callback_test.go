@@ -11,7 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
-func TestCallback_the_whole_life_of_a_card(t *testing.T) {
+func TestCallback_TheWholeLifeOfACard(t *testing.T) {
 	t.Parallel()
 	for mode, key := range map[string]string{"plain": "", "sealed": apptest.AESKey} {
 		t.Run(mode, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestCallback_the_whole_life_of_a_card(t *testing.T) {
 }
 
 // A person who first takes a card in the shop logs in later and finds it.
-func TestCallback_a_card_from_a_QR_code_meets_its_member_by_unionid(t *testing.T) {
+func TestCallback_ACardFromAQRCodeMeetsItsMemberByUnionID(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card(func(b, _ map[string]any) { b["use_custom_code"] = false })
@@ -66,7 +66,7 @@ func TestCallback_a_card_from_a_QR_code_meets_its_member_by_unionid(t *testing.T
 	})
 }
 
-func TestCallback_given_to_a_friend(t *testing.T) {
+func TestCallback_GivenToAFriend(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card(func(b, _ map[string]any) { b["can_give_friend"] = true; b["get_limit"] = 5 })
@@ -92,7 +92,7 @@ func TestCallback_given_to_a_friend(t *testing.T) {
 }
 
 // Events may come four times, in any order, at several replicas: one effect.
-func TestCallback_duplicates_reordering_and_replicas(t *testing.T) {
+func TestCallback_DuplicatesReorderingAndReplicas(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Env["CALLBACK_AES_KEY"] = apptest.AESKey
@@ -157,7 +157,7 @@ func TestCallback_duplicates_reordering_and_replicas(t *testing.T) {
 
 // An event of which only the name is given is complete: the trigger fills in the
 // rest.
-func TestCallback_takes_every_event_that_a_trigger_makes_up(t *testing.T) {
+func TestCallback_TakesEveryEventThatATriggerMakesUp(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -182,7 +182,7 @@ func TestCallback_takes_every_event_that_a_trigger_makes_up(t *testing.T) {
 }
 
 // A card that was not requested yet enters the catalogue by its first event.
-func TestCallback_a_card_the_catalogue_does_not_know_yet(t *testing.T) {
+func TestCallback_ACardTheCatalogueDoesNotKnowYet(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

@@ -8,7 +8,7 @@ import (
 )
 
 // WeChat is often busy with a card that was added a moment ago (45061, −1).
-func TestClaim_activation_is_tried_until_it_works(t *testing.T) {
+func TestClaim_ActivationIsTriedUntilItWorks(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()

@@ -29,7 +29,7 @@ import (
 // may be reworded freely. The command line is pinned in cmd/server and
 // cmd/sandbox.
 
-func TestContract_openapi_of_both_listeners(t *testing.T) {
+func TestContract_OpenAPIOfBothListeners(t *testing.T) {
 	t.Parallel()
 	s := apptest.New(t, wechatsim.Options{}).Serve()
 	for name, base := range map[string]string{"openapi-public.json": s.Public, "openapi-admin.json": s.Admin} {
@@ -129,7 +129,7 @@ func sortSet(value any) {
 }
 
 // Two replicas, one after the other, do enough for every metric to have samples.
-func TestContract_metrics(t *testing.T) {
+func TestContract_Metrics(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
@@ -249,7 +249,7 @@ func described(w *apptest.World) []string {
 	return names
 }
 
-func TestContract_configuration(t *testing.T) {
+func TestContract_Configuration(t *testing.T) {
 	t.Parallel()
 	var lines []string
 	for _, v := range variables(reflect.TypeFor[config.Config](), "") {

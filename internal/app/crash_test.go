@@ -24,7 +24,7 @@ func spawn(w *apptest.World) *apptest.Server {
 }
 
 // Several processes on one database file share the tickets as replicas do.
-func TestFleet_processes_on_one_file_fetch_once(t *testing.T) {
+func TestFleet_ProcessesOnOneFileFetchOnce(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	for _, path := range []string{"/cgi-bin/stable_token", "/cgi-bin/ticket/getticket"} {
@@ -97,7 +97,7 @@ func (g *gate) first() (yes bool) {
 
 // A server that is killed between the claim and the end of the activation
 // activates the card once after it is started again.
-func TestCrash_between_claim_and_activation(t *testing.T) {
+func TestCrash_BetweenClaimAndActivation(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]bool{"before WeChat has activated": false, "after WeChat has activated": true} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 )
 
 // Dashboard and alerts in deploy/ use metrics that the server exports.
-func TestDeploy_names_metrics_that_exist(t *testing.T) {
+func TestDeploy_NamesMetricsThatExist(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	card := w.Card()

@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestDrain_finishes_what_is_under_way(t *testing.T) {
+func TestDrain_FinishesWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Env["SHUTDOWN_GRACE"] = "10s"

@@ -12,7 +12,7 @@ import (
 )
 
 // wx.addCard accepts the server's answer unchanged.
-func TestFlow_login_to_wallet(t *testing.T) {
+func TestFlow_LoginToWallet(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
@@ -54,7 +54,7 @@ func TestFlow_login_to_wallet(t *testing.T) {
 	}
 }
 
-func TestCardExt_hundred_first_calls_give_one_code_and_hundred_nonces(t *testing.T) {
+func TestCardExt_HundredFirstCallsGiveOneCodeAndHundredNonces(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
@@ -80,7 +80,7 @@ func TestCardExt_hundred_first_calls_give_one_code_and_hundred_nonces(t *testing
 	}
 }
 
-func TestRestart_keeps_ticket_codes_and_sessions(t *testing.T) {
+func TestRestart_KeepsTicketCodesAndSessions(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
@@ -107,7 +107,7 @@ func TestRestart_keeps_ticket_codes_and_sessions(t *testing.T) {
 	}
 }
 
-func TestSession_logout_reaches_every_replica(t *testing.T) {
+func TestSession_LogoutReachesEveryReplica(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	a, b := w.Serve(), w.Serve()
@@ -130,7 +130,7 @@ func TestSession_logout_reaches_every_replica(t *testing.T) {
 	apptest.Request(t, http.MethodDelete, a.Public+"/v1/session", token, nil).Problem(t, 401, "session_invalid")
 }
 
-func TestSession_one_code_one_exchange(t *testing.T) {
+func TestSession_OneCodeOneExchange(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

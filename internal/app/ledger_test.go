@@ -10,7 +10,7 @@ import (
 )
 
 // Concurrent requests with one key at two replicas have one effect and one answer.
-func TestEntries_one_key_one_effect(t *testing.T) {
+func TestEntries_OneKeyOneEffect(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Quiet = true
@@ -45,7 +45,7 @@ func TestEntries_one_key_one_effect(t *testing.T) {
 }
 
 // Of concurrent debits of the whole balance one succeeds.
-func TestEntries_sixty_four_debits_of_a_whole_balance(t *testing.T) {
+func TestEntries_SixtyFourDebitsOfAWholeBalance(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Quiet = true

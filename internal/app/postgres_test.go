@@ -26,7 +26,7 @@ func onPostgres(t *testing.T) *apptest.World {
 }
 
 // Two replicas serve one member and one card, from the login to the points shown.
-func TestPostgres_two_replicas_one_life(t *testing.T) {
+func TestPostgres_TwoReplicasOneLife(t *testing.T) {
 	t.Parallel()
 	w := onPostgres(t)
 	a, b := w.Serve(), w.Serve()
@@ -121,7 +121,7 @@ func TestPostgres_two_replicas_one_life(t *testing.T) {
 
 // While PostgreSQL is down nothing is acknowledged, and requests that need it get
 // 503. The server recovers without a restart.
-func TestPostgres_away(t *testing.T) {
+func TestPostgres_Away(t *testing.T) {
 	t.Parallel()
 	server := postgres.New(t, "-c", "fsync=off")
 	w := apptest.New(t, wechatsim.Options{})
@@ -155,7 +155,7 @@ func TestPostgres_away(t *testing.T) {
 
 // PostgreSQL aborts one of two transactions that wait for each other. The server
 // tries again, and the entry is booked without an error.
-func TestPostgres_an_entry_that_a_deadlock_broke_off_is_booked(t *testing.T) {
+func TestPostgres_AnEntryThatADeadlockBrokeOffIsBooked(t *testing.T) {
 	t.Parallel()
 	w := onPostgres(t)
 	s := w.Serve()

@@ -13,7 +13,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestPush_the_holder_sees_and_hears_of_it(t *testing.T) {
+func TestPush_TheHolderSeesAndHearsOfIt(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card(apptest.WithBalance)
@@ -38,7 +38,7 @@ func TestPush_the_holder_sees_and_hears_of_it(t *testing.T) {
 }
 
 // However WeChat fails to answer, the holder gets one message for each entry.
-func TestPush_survives_what_WeChat_does(t *testing.T) {
+func TestPush_SurvivesWhatWeChatDoes(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]wechatsim.Fault{
 		"too often":                 {ErrCode: 45061, Times: 2},
@@ -73,7 +73,7 @@ func TestPush_survives_what_WeChat_does(t *testing.T) {
 
 // The initial grant is booked once, sent with the activation, and not booked
 // again for a card that is deleted and restored.
-func TestInitialGrant_comes_with_the_activation(t *testing.T) {
+func TestInitialGrant_ComesWithTheActivation(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card(apptest.WithBalance)
@@ -117,7 +117,7 @@ func TestInitialGrant_comes_with_the_activation(t *testing.T) {
 // again and again, and WeChat fails every fifth call, often after its effect. In
 // the end each card shows the totals of its ledger, and its holder got one message
 // for each entry, in order, with the total after it.
-func TestPush_two_replicas_under_faults(t *testing.T) {
+func TestPush_TwoReplicasUnderFaults(t *testing.T) {
 	t.Parallel()
 	for engine, prepare := range map[string]func(t *testing.T, w *apptest.World){
 		"sqlite":   func(*testing.T, *apptest.World) {},

@@ -11,7 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-func TestCallsToday_begins_anew_at_midnight_in_Beijing(t *testing.T) {
+func TestCallsToday_BeginsAnewAtMidnightInBeijing(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 25, 15, 59, 59, 0, time.UTC) // 23:59:59 in Beijing
 	calls := &callsToday{wechat.DailyCalls{Now: func() time.Time { return now }}}

@@ -36,7 +36,7 @@ func overdue(w *apptest.World) {
 
 // Without events from WeChat and reports from the phone, the reconciler finds
 // claims and WeChat's own codes.
-func TestReconcile_finds_what_was_missed(t *testing.T) {
+func TestReconcile_FindsWhatWasMissed(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID, system := w.Card(), w.Card(func(base, _ map[string]any) { base["use_custom_code"] = false })
@@ -83,7 +83,7 @@ func TestReconcile_finds_what_was_missed(t *testing.T) {
 // stays until the operator adds an entry that makes both equal. Our own changes
 // come back as events, too, and are no drift. A difference without an event is
 // repaired.
-func TestReconcile_tells_a_drift_from_a_wrong_face(t *testing.T) {
+func TestReconcile_TellsADriftFromAWrongFace(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{MemberUpdate: "sent"}})
 	cardID := w.Card()

@@ -12,7 +12,7 @@ import (
 
 // With REDIS_URL replicas share the tickets there, even if they have different
 // databases. The tickets outlive Redis.
-func TestRedis_replicas_share_the_tickets(t *testing.T) {
+func TestRedis_ReplicasShareTheTickets(t *testing.T) {
 	t.Parallel()
 	redis := redis.Single(t)
 	w := apptest.New(t, wechatsim.Options{})

@@ -27,7 +27,7 @@ var faults = map[string]wechatsim.Fault{
 
 // While WeChat fails, requests get 503 and never 500; when it recovers, so does the
 // server. No secret is in an answer, in the log or in the database.
-func TestUpstream_faults(t *testing.T) {
+func TestUpstream_Faults(t *testing.T) {
 	t.Parallel()
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func searchSecrets(w *apptest.World, t *testing.T, answers []apptest.Answer) {
 	}
 }
 
-func TestUpstream_a_card_ext_needs_a_ticket_and_nothing_else_does(t *testing.T) {
+func TestUpstream_ACardExtNeedsATicketAndNothingElseDoes(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Env["JSSDK_HOSTS"] = "shop.example"
@@ -138,7 +138,7 @@ func TestUpstream_a_card_ext_needs_a_ticket_and_nothing_else_does(t *testing.T) 
 
 // A login code goes out once, on a connection of its own. On a kept connection
 // that drops, Go would repeat the GET, and WeChat would refuse the code.
-func TestUpstream_a_dropped_kept_alive_connection_burns_no_login(t *testing.T) {
+func TestUpstream_ADroppedKeptAliveConnectionBurnsNoLogin(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -155,7 +155,7 @@ func TestUpstream_a_dropped_kept_alive_connection_burns_no_login(t *testing.T) {
 }
 
 // A token that another system has invalidated is fetched again, without an error.
-func TestUpstream_a_killed_token_is_replaced_without_an_error(t *testing.T) {
+func TestUpstream_AKilledTokenIsReplacedWithoutAnError(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

@@ -137,7 +137,7 @@ func wantInvalid(t testing.TB, s *auth.Service, token string) {
 	}
 }
 
-func TestVerify_returns_the_session_of_the_login(t *testing.T) {
+func TestVerify_ReturnsTheSessionOfTheLogin(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 23, 12, 0, 0, 999_999_999, time.UTC)
 	s := open(t, setup{opts: auth.Options{Now: func() time.Time { return now }}})
@@ -167,7 +167,7 @@ func (c *clock) Set(t time.Time) { c.now.Store(&t) }
 
 // A token that was verified before must not be valid longer, or shorter, than
 // one that is verified for the first time.
-func TestVerify_judges_time_alike_at_first_and_later(t *testing.T) {
+func TestVerify_JudgesTimeAlikeAtFirstAndLater(t *testing.T) {
 	t.Parallel()
 	var c clock
 	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -195,7 +195,7 @@ func TestVerify_judges_time_alike_at_first_and_later(t *testing.T) {
 	wantValid(t, s, token) // a corrected clock brings it back
 }
 
-func TestVerify_is_safe_for_concurrent_use(t *testing.T) {
+func TestVerify_IsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	s := running(t, setup{})
 	var wg sync.WaitGroup

@@ -17,7 +17,7 @@ func entry(kid string, key []byte) string {
 	return kid + ":" + base64.StdEncoding.EncodeToString(key)
 }
 
-func TestParseKeys_accepts(t *testing.T) {
+func TestParseKeys_Accepts(t *testing.T) {
 	t.Parallel()
 	key := bytes.Repeat([]byte{0xfb}, 32)
 	for name, list := range map[string]string{
@@ -34,7 +34,7 @@ func TestParseKeys_accepts(t *testing.T) {
 	}
 }
 
-func TestParseKeys_refuses(t *testing.T) {
+func TestParseKeys_Refuses(t *testing.T) {
 	t.Parallel()
 	const secret = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0" // 36 bytes
 	for name, tt := range map[string]struct{ list, position string }{
@@ -70,7 +70,7 @@ func TestParseKeys_refuses(t *testing.T) {
 	}
 }
 
-func TestParseKeys_tells_all_problems_at_once(t *testing.T) {
+func TestParseKeys_TellsAllProblemsAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := auth.ParseKeys("a,b:c,d:" + base64.StdEncoding.EncodeToString(make([]byte, 32)) + ",e")
 	for _, want := range []string{"key 1", "key 2", "key 4"} {
@@ -80,7 +80,7 @@ func TestParseKeys_tells_all_problems_at_once(t *testing.T) {
 	}
 }
 
-func TestKeys_never_show(t *testing.T) {
+func TestKeys_NeverShow(t *testing.T) {
 	t.Parallel()
 	k, err := auth.ParseKeys(entry("k1", bytes.Repeat([]byte("S3CR3T"), 8)))
 	if err != nil {

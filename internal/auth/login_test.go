@@ -33,7 +33,7 @@ func wantCalls(t *testing.T, w *wechat, want int32) {
 	}
 }
 
-func TestLogin_of_one_code_a_hundred_times_at_once_is_one_session(t *testing.T) {
+func TestLogin_OfOneCodeAHundredTimesAtOnceIsOneSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := slow(time.Second)
@@ -61,7 +61,7 @@ func TestLogin_of_one_code_a_hundred_times_at_once_is_one_session(t *testing.T) 
 
 // In real time: some callers come during the exchange, some after it. There is
 // at most one session, and the other callers get only refusals.
-func TestLogin_of_one_code_in_a_race(t *testing.T) {
+func TestLogin_OfOneCodeInARace(t *testing.T) {
 	t.Parallel()
 	w := &wechat{}
 	s := open(t, setup{wechat: w})
@@ -93,7 +93,7 @@ func TestLogin_of_one_code_in_a_race(t *testing.T) {
 	wantCalls(t, w, 50)
 }
 
-func TestLogin_refuses_a_code_that_was_used(t *testing.T) {
+func TestLogin_RefusesACodeThatWasUsed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &wechat{}
@@ -114,7 +114,7 @@ func TestLogin_refuses_a_code_that_was_used(t *testing.T) {
 	})
 }
 
-func TestLogin_goes_on_when_its_first_caller_leaves(t *testing.T) {
+func TestLogin_GoesOnWhenItsFirstCallerLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := slow(time.Second)
@@ -141,7 +141,7 @@ func TestLogin_goes_on_when_its_first_caller_leaves(t *testing.T) {
 }
 
 // After a timeout it is not known whether the code was used up.
-func TestLogin_that_timed_out_is_not_repeated(t *testing.T) {
+func TestLogin_ThatTimedOutIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := slow(time.Hour)
@@ -162,7 +162,7 @@ func TestLogin_that_timed_out_is_not_repeated(t *testing.T) {
 	})
 }
 
-func TestLogin_passes_errors_on_once(t *testing.T) {
+func TestLogin_PassesErrorsOnOnce(t *testing.T) {
 	t.Parallel()
 	other := errors.New("wechat: busy")
 	for _, want := range []error{auth.ErrCodeRefused, auth.ErrUserBlocked, auth.ErrTooFast, other} {
@@ -182,7 +182,7 @@ func TestLogin_passes_errors_on_once(t *testing.T) {
 	}
 }
 
-func TestLogin_enrols_who_WeChat_names(t *testing.T) {
+func TestLogin_EnrolsWhoWeChatNames(t *testing.T) {
 	t.Parallel()
 	s := open(t, setup{members: func(_ context.Context, appID, openID, unionID string) (string, error) {
 		if appID != "wxmini" || openID != "openid-c1" || unionID != "unionid-c1" {
@@ -201,7 +201,7 @@ func TestLogin_enrols_who_WeChat_names(t *testing.T) {
 }
 
 // All users without an openid would be one member.
-func TestLogin_without_an_openid_enrols_nobody(t *testing.T) {
+func TestLogin_WithoutAnOpenIDEnrolsNobody(t *testing.T) {
 	t.Parallel()
 	s := open(t, setup{
 		wechat: &wechat{answer: func(context.Context, string) (string, string, error) { return "", "u", nil }},
@@ -215,7 +215,7 @@ func TestLogin_without_an_openid_enrols_nobody(t *testing.T) {
 	}
 }
 
-func TestLogin_checks_the_form_of_a_code_before_asking(t *testing.T) {
+func TestLogin_ChecksTheFormOfACodeBeforeAsking(t *testing.T) {
 	t.Parallel()
 	w := &wechat{}
 	s := open(t, setup{wechat: w})
@@ -232,7 +232,7 @@ func TestLogin_checks_the_form_of_a_code_before_asking(t *testing.T) {
 	}
 }
 
-func TestLogin_survives_a_panic(t *testing.T) {
+func TestLogin_SurvivesAPanic(t *testing.T) {
 	t.Parallel()
 	w := &wechat{answer: func(_ context.Context, code string) (string, string, error) {
 		if code == "c1" {
@@ -247,7 +247,7 @@ func TestLogin_survives_a_panic(t *testing.T) {
 	login(t, s)
 }
 
-func TestClose_waits_for_logins_without_callers(t *testing.T) {
+func TestClose_WaitsForLoginsWithoutCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var enrolled atomic.Bool

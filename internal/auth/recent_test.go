@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/auth"
 )
 
-func TestRecent_stays_bounded(t *testing.T) {
+func TestRecent_StaysBounded(t *testing.T) {
 	t.Parallel()
 	r := auth.NewRecent(10, time.Hour)
 	for i := range 1000 {
@@ -25,7 +25,7 @@ func TestRecent_stays_bounded(t *testing.T) {
 	}
 }
 
-func TestRecent_keeps_what_is_used(t *testing.T) {
+func TestRecent_KeepsWhatIsUsed(t *testing.T) {
 	t.Parallel()
 	r := auth.NewRecent(10, time.Hour)
 	r.Put(-1, "used")
@@ -41,7 +41,7 @@ func TestRecent_keeps_what_is_used(t *testing.T) {
 	}
 }
 
-func TestRecent_forgets_with_time(t *testing.T) {
+func TestRecent_ForgetsWithTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := auth.NewRecent(10, time.Minute)
@@ -61,7 +61,7 @@ func TestRecent_forgets_with_time(t *testing.T) {
 	})
 }
 
-func TestRecent_LoadOrStore_lets_one_store(t *testing.T) {
+func TestRecent_LoadOrStore_LetsOneStore(t *testing.T) {
 	t.Parallel()
 	r := auth.NewRecent(10, time.Hour)
 	var wg sync.WaitGroup

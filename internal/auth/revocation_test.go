@@ -21,7 +21,7 @@ import (
 
 // The same database through two handles, like two processes, in real time. It
 // does not run in parallel with the tests that use all processors.
-func TestLogout_reaches_a_second_replica_within_a_second(t *testing.T) {
+func TestLogout_ReachesASecondReplicaWithinASecond(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "addcard.db")
 	here := running(t, setup{store: sqlstore.New(sqldbtest.Open(t, url))})
 	there := running(t, setup{store: sqlstore.New(sqldbtest.Open(t, url))})
@@ -42,7 +42,7 @@ func TestLogout_reaches_a_second_replica_within_a_second(t *testing.T) {
 	}
 }
 
-func TestLogout_reaches_every_replica_within_half_a_second_of_virtual_time(t *testing.T) {
+func TestLogout_ReachesEveryReplicaWithinHalfASecondOfVirtualTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := sqlstore.New(sqldbtest.New(t))
@@ -70,7 +70,7 @@ func TestLogout_reaches_every_replica_within_half_a_second_of_virtual_time(t *te
 	})
 }
 
-func TestLogout_holds_after_a_restart(t *testing.T) {
+func TestLogout_HoldsAfterARestart(t *testing.T) {
 	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "addcard.db")
 	db, err := sqldb.Open(t.Context(), url)
@@ -93,7 +93,7 @@ func TestLogout_holds_after_a_restart(t *testing.T) {
 }
 
 // There are more logouts than one page of the store.
-func TestOpen_reads_every_logout(t *testing.T) {
+func TestOpen_ReadsEveryLogout(t *testing.T) {
 	t.Parallel()
 	store := sqlstore.New(sqldbtest.New(t))
 	s := open(t, setup{store: store})
@@ -113,7 +113,7 @@ func TestOpen_reads_every_logout(t *testing.T) {
 	}
 }
 
-func TestLogout_twice_does_no_harm(t *testing.T) {
+func TestLogout_TwiceDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	s := open(t, setup{})
 	token, session := login(t, s)
@@ -162,7 +162,7 @@ func (o *outage) Purge(ctx context.Context, before time.Time) error {
 	return o.Store.Purge(ctx, before)
 }
 
-func TestRun_goes_on_through_an_outage_and_catches_up(t *testing.T) {
+func TestRun_GoesOnThroughAnOutageAndCatchesUp(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(*outage, bool){
 		"refused": func(o *outage, on bool) { o.down.Store(on) },
@@ -204,7 +204,7 @@ func TestRun_goes_on_through_an_outage_and_catches_up(t *testing.T) {
 	}
 }
 
-func TestRun_sees_a_logout_within_a_second_of_the_end_of_an_outage(t *testing.T) {
+func TestRun_SeesALogoutWithinASecondOfTheEndOfAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := sqlstore.New(sqldbtest.New(t))
@@ -222,7 +222,7 @@ func TestRun_sees_a_logout_within_a_second_of_the_end_of_an_outage(t *testing.T)
 	})
 }
 
-func TestLogout_that_is_not_durable_is_an_error(t *testing.T) {
+func TestLogout_ThatIsNotDurableIsAnError(t *testing.T) {
 	t.Parallel()
 	cut := &outage{Store: sqlstore.New(sqldbtest.New(t))}
 	s := open(t, setup{store: cut})
@@ -237,7 +237,7 @@ func TestLogout_that_is_not_durable_is_an_error(t *testing.T) {
 	wantInvalid(t, s, token)
 }
 
-func TestOpen_without_the_store_is_an_error(t *testing.T) {
+func TestOpen_WithoutTheStoreIsAnError(t *testing.T) {
 	t.Parallel()
 	cut := &outage{Store: sqlstore.New(sqldbtest.New(t))}
 	cut.down.Store(true)
@@ -247,7 +247,7 @@ func TestOpen_without_the_store_is_an_error(t *testing.T) {
 	}
 }
 
-func TestRun_keeps_a_logout_as_long_as_its_token_and_then_drops_it(t *testing.T) {
+func TestRun_KeepsALogoutAsLongAsItsTokenAndThenDropsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := sqldbtest.New(t)
@@ -274,7 +274,7 @@ func TestRun_keeps_a_logout_as_long_as_its_token_and_then_drops_it(t *testing.T)
 }
 
 // Purged logouts are also removed from memory.
-func TestRun_forgets_old_logouts(t *testing.T) {
+func TestRun_ForgetsOldLogouts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var c clock

@@ -65,7 +65,7 @@ func replaced(t testing.TB, text, old, repl string) string {
 	return strings.Replace(text, old, repl, 1)
 }
 
-func TestVerify_accepts(t *testing.T) {
+func TestVerify_Accepts(t *testing.T) {
 	t.Parallel()
 	s := fixedService(t)
 	for name, token := range map[string]string{
@@ -83,7 +83,7 @@ func TestVerify_accepts(t *testing.T) {
 	}
 }
 
-func TestVerify_refuses_crafted_tokens(t *testing.T) {
+func TestVerify_RefusesCraftedTokens(t *testing.T) {
 	t.Parallel()
 	s := fixedService(t)
 	n := 0
@@ -116,7 +116,7 @@ func leaks(err error, token string) bool {
 }
 
 // A token may have up to 2 KiB.
-func TestVerify_bounds_the_length(t *testing.T) {
+func TestVerify_BoundsTheLength(t *testing.T) {
 	t.Parallel()
 	s := fixedService(t)
 	n := 0
@@ -130,7 +130,7 @@ func TestVerify_bounds_the_length(t *testing.T) {
 
 // golang-jwt ignores line ends and, by default, the unused bits of the last
 // character. Single changes with a whole alphabet find other such cases.
-func TestVerify_refuses_every_mutation(t *testing.T) {
+func TestVerify_RefusesEveryMutation(t *testing.T) {
 	t.Parallel()
 	s := fixedService(t)
 	g := good()
@@ -183,10 +183,10 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzVerify_signed signs arbitrary text with a good key. An accepted token
+// FuzzVerify_Signed signs arbitrary text with a good key. An accepted token
 // must have only our header fields, two UUIDs and a lifetime of at most two
 // hours.
-func FuzzVerify_signed(f *testing.F) {
+func FuzzVerify_Signed(f *testing.F) {
 	f.Add(goodHeader, goodClaims)
 	f.Add(goodHeader, `{"iss":"addcard","iss":"addcard"}`)
 	f.Add(`{"alg":"HS256","kid":"k1","typ":"JWT","crit":[]}`, goodClaims)
@@ -205,7 +205,7 @@ func FuzzVerify_signed(f *testing.F) {
 	})
 }
 
-func TestKeys_rotate(t *testing.T) {
+func TestKeys_Rotate(t *testing.T) {
 	t.Parallel()
 	store := sqlstore.New(sqldbtest.New(t))
 	with := func(list ...string) *auth.Service { return open(t, setup{keys: keys(t, list...), store: store}) }

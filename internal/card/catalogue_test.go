@@ -102,7 +102,7 @@ func good(id string) card.Card {
 	return card.Card{ID: id, Status: card.Verified, Title: "会员卡", UseCustomCode: true, Quantity: 10}
 }
 
-func TestGet_asks_WeChat_once(t *testing.T) {
+func TestGet_AsksWeChatOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"))
 		a.delay = time.Second
@@ -156,7 +156,7 @@ func TestReviewed(t *testing.T) {
 	}
 }
 
-func TestGet_a_caller_who_leaves_does_not_stop_the_look_up(t *testing.T) {
+func TestGet_ACallerWhoLeavesDoesNotStopTheLookUp(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"))
 		a.delay = time.Second
@@ -175,7 +175,7 @@ func TestGet_a_caller_who_leaves_does_not_stop_the_look_up(t *testing.T) {
 	})
 }
 
-func TestGet_remembers_unknown_cards_for_a_minute(t *testing.T) {
+func TestGet_RemembersUnknownCardsForAMinute(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount()
 		cat := open(a)
@@ -194,7 +194,7 @@ func TestGet_remembers_unknown_cards_for_a_minute(t *testing.T) {
 	})
 }
 
-func TestGet_clients_cause_30_reads_a_minute_for_the_whole_fleet(t *testing.T) {
+func TestGet_ClientsCause30ReadsAMinuteForTheWholeFleet(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount()
 		fleet := []*card.Catalogue{open(a), open(a), open(a)}
@@ -218,7 +218,7 @@ func TestGet_clients_cause_30_reads_a_minute_for_the_whole_fleet(t *testing.T) {
 	})
 }
 
-func TestGet_a_failing_WeChat_is_not_an_unknown_card(t *testing.T) {
+func TestGet_AFailingWeChatIsNotAnUnknownCard(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"))
 		a.broken = errors.New("busy")
@@ -238,7 +238,7 @@ func TestGet_a_failing_WeChat_is_not_an_unknown_card(t *testing.T) {
 }
 
 // An outage that ate the minute's reads is an outage, not the client's haste.
-func TestGet_an_outage_is_not_blamed_on_the_client(t *testing.T) {
+func TestGet_AnOutageIsNotBlamedOnTheClient(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount()
 		a.broken = errors.New("busy")
@@ -251,7 +251,7 @@ func TestGet_an_outage_is_not_blamed_on_the_client(t *testing.T) {
 	})
 }
 
-func TestGet_after_an_outage_haste_is_haste_again(t *testing.T) {
+func TestGet_AfterAnOutageHasteIsHasteAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount()
 		a.broken = errors.New("busy")
@@ -270,7 +270,7 @@ func TestGet_after_an_outage_haste_is_haste_again(t *testing.T) {
 	})
 }
 
-func TestGet_a_failing_reread_leaves_the_copy_in_use(t *testing.T) {
+func TestGet_AFailingRereadLeavesTheCopyInUse(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"))
 		cat := open(a)
@@ -288,7 +288,7 @@ func TestGet_a_failing_reread_leaves_the_copy_in_use(t *testing.T) {
 	})
 }
 
-func TestGet_rereads_an_old_copy_behind_the_callers_back(t *testing.T) {
+func TestGet_RereadsAnOldCopyBehindTheCallersBack(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"))
 		cat := open(a)
@@ -307,7 +307,7 @@ func TestGet_rereads_an_old_copy_behind_the_callers_back(t *testing.T) {
 	})
 }
 
-func TestClaimable_refuses_only_on_a_fresh_copy(t *testing.T) {
+func TestClaimable_RefusesOnlyOnAFreshCopy(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		empty := good("c0")
 		empty.Quantity = 0
@@ -334,7 +334,7 @@ func TestClaimable_refuses_only_on_a_fresh_copy(t *testing.T) {
 	})
 }
 
-func TestCard_rules(t *testing.T) {
+func TestCard_Rules(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name                 string
@@ -371,7 +371,7 @@ func TestCard_rules(t *testing.T) {
 	}
 }
 
-func TestSync_reads_every_page_and_notices_deleted_cards(t *testing.T) {
+func TestSync_ReadsEveryPageAndNoticesDeletedCards(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount()
 		for i := range 120 {
@@ -396,7 +396,7 @@ func TestSync_reads_every_page_and_notices_deleted_cards(t *testing.T) {
 	})
 }
 
-func TestRun_one_replica_syncs_for_all_every_hour(t *testing.T) {
+func TestRun_OneReplicaSyncsForAllEveryHour(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -414,7 +414,7 @@ func TestRun_one_replica_syncs_for_all_every_hour(t *testing.T) {
 	})
 }
 
-func TestRun_tries_again_soon_after_a_failure(t *testing.T) {
+func TestRun_TriesAgainSoonAfterAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"))
 		a.broken = errors.New("down")
@@ -434,7 +434,7 @@ func TestRun_tries_again_soon_after_a_failure(t *testing.T) {
 }
 
 // A card that can never be read does not have the others read every minute.
-func TestRun_one_odd_card_costs_one_read_an_hour(t *testing.T) {
+func TestRun_OneOddCardCostsOneReadAnHour(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
 		a := newAccount(good("c0"), good("c1"))
 		a.odd = "c1"

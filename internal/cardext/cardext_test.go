@@ -44,7 +44,7 @@ func decode[T any](t *testing.T, text json.RawMessage) (v T) {
 	return v
 }
 
-func TestSign_gives_every_published_signature(t *testing.T) {
+func TestSign_GivesEveryPublishedSignature(t *testing.T) {
 	t.Parallel()
 	seen := 0
 	for _, v := range vectors(t) {
@@ -73,7 +73,7 @@ func TestSign_gives_every_published_signature(t *testing.T) {
 	}
 }
 
-func TestSortedSHA1_gives_every_published_hash(t *testing.T) {
+func TestSortedSHA1_GivesEveryPublishedHash(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t) {
 		if v.Kind != "sorted_sha1" {
@@ -86,7 +86,7 @@ func TestSortedSHA1_gives_every_published_hash(t *testing.T) {
 	}
 }
 
-func TestExt_String_is_what_wx_addCard_takes(t *testing.T) {
+func TestExt_String_IsWhatWxAddCardTakes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -110,7 +110,7 @@ func TestExt_String_is_what_wx_addCard_takes(t *testing.T) {
 	}
 }
 
-func TestExt_in_a_larger_document_is_a_string(t *testing.T) {
+func TestExt_InALargerDocumentIsAString(t *testing.T) {
 	t.Parallel()
 	ext := cardext.Sign(ticket, cardext.Params{CardID: cardID}, when, nonce)
 	text, err := json.Marshal(map[string]any{"cardExt": ext})
@@ -122,7 +122,7 @@ func TestExt_in_a_larger_document_is_a_string(t *testing.T) {
 	}
 }
 
-func TestExt_String_stays_valid_when_a_value_is_not_UTF8(t *testing.T) {
+func TestExt_String_StaysValidWhenAValueIsNotUTF8(t *testing.T) {
 	t.Parallel()
 	ext := cardext.Sign(ticket, cardext.Params{CardID: cardID, OuterStr: "a\xffb"}, when, nonce)
 	if got := decode[map[string]any](t, json.RawMessage(ext.String()))["outer_str"]; got != "a\uFFFDb" {
@@ -133,14 +133,14 @@ func TestExt_String_stays_valid_when_a_value_is_not_UTF8(t *testing.T) {
 	}
 }
 
-func TestSign_allocates_at_most_once(t *testing.T) {
+func TestSign_AllocatesAtMostOnce(t *testing.T) {
 	p := cardext.Params{CardID: cardID, Code: "4929123456781234", OpenID: "oLxxxxxxxxxxxxxxxxxxxxxxxxxx"}
 	if n := testing.AllocsPerRun(100, func() { cardext.Sign(benchTicket, p, when, nonce) }); n > 1 {
 		t.Errorf("%v allocations, want at most 1", n)
 	}
 }
 
-func TestNewNonce_is_32_letters_and_digits_each_equally_likely(t *testing.T) {
+func TestNewNonce_Is32LettersAndDigitsEachEquallyLikely(t *testing.T) {
 	t.Parallel()
 	const rounds = 20_000
 	count, seen := map[rune]int{}, map[string]bool{}

@@ -197,7 +197,7 @@ func upper(cardExt string) string {
 	return cardExt[:at] + strings.ToUpper(cardExt[at:at+40]) + cardExt[at+40:]
 }
 
-func TestExplain_names_the_cause(t *testing.T) {
+func TestExplain_NamesTheCause(t *testing.T) {
 	t.Parallel()
 	for i, tt := range explainTests {
 		t.Run(fmt.Sprint(i, tt.cause), func(t *testing.T) {
@@ -229,7 +229,7 @@ func TestExplain_names_the_cause(t *testing.T) {
 }
 
 // The table above must test each cause: a new one without a test fails.
-func TestExplain_table_has_every_cause(t *testing.T) {
+func TestExplain_TableHasEveryCause(t *testing.T) {
 	t.Parallel()
 	tested := map[string]bool{cardext.CauseNoTicket: true} // has its own test
 	for _, tt := range explainTests {
@@ -242,7 +242,7 @@ func TestExplain_table_has_every_cause(t *testing.T) {
 	}
 }
 
-func TestExplain_shows_the_values_in_order_and_the_time(t *testing.T) {
+func TestExplain_ShowsTheValuesInOrderAndTheTime(t *testing.T) {
 	t.Parallel()
 	got := cardext.Explain(ticket, cardID, plain().with("code", code).signedRight(ticket, cardID, seconds, nonce, code), cardext.Facts{})
 	if want := []string{seconds, code, nonce, "***", cardID}; !slices.Equal(got.Values, want) {
@@ -255,7 +255,7 @@ func TestExplain_shows_the_values_in_order_and_the_time(t *testing.T) {
 
 // A server that has no ticket yet must not accept a cardExt that was signed
 // without one.
-func TestVerify_and_Explain_without_a_ticket_verify_nothing(t *testing.T) {
+func TestVerify_AndExplainWithoutATicketVerifyNothing(t *testing.T) {
 	t.Parallel()
 	cardExt := plain().signedRight(cardID, seconds, nonce)
 	if err := cardext.Verify("", cardID, cardExt); !errors.Is(err, cardext.ErrSignature) {
@@ -266,7 +266,7 @@ func TestVerify_and_Explain_without_a_ticket_verify_nothing(t *testing.T) {
 	}
 }
 
-func TestVerify_tells_malformed_from_wrongly_signed(t *testing.T) {
+func TestVerify_TellsMalformedFromWronglySigned(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		cardExt string

@@ -11,7 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/cardext"
 )
 
-func FuzzSign_sends_what_it_signed(f *testing.F) {
+func FuzzSign_SendsWhatItSigned(f *testing.F) {
 	f.Add("pCard", code, openID, "home", int64(when), nonce)
 	f.Add("", "", "", "", int64(-1), "")
 	f.Add("p\"\\", "\x00\n", "<&>", "会\u2028", int64(0), "9")
@@ -48,7 +48,7 @@ func FuzzSign_sends_what_it_signed(f *testing.F) {
 	})
 }
 
-func FuzzExplain_never_panics_nor_tells_a_ticket(f *testing.F) {
+func FuzzExplain_NeverPanicsNorTellsATicket(f *testing.F) {
 	for _, tt := range explainTests {
 		f.Add(cardID, tt.cardExt, nonce, code)
 	}

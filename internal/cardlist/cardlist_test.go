@@ -10,7 +10,7 @@ import (
 )
 
 // A strict phone accepts the cardExt of each kind of card.
-func TestCardExt_every_kind_of_card(t *testing.T) {
+func TestCardExt_EveryKindOfCard(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -40,7 +40,7 @@ func TestCardExt_every_kind_of_card(t *testing.T) {
 }
 
 // WeChat chooses the code of a deposit card and refuses a cardExt with one.
-func TestCardExt_deposit_mode_carries_no_code(t *testing.T) {
+func TestCardExt_DepositModeCarriesNoCode(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -62,7 +62,7 @@ func TestCardExt_deposit_mode_carries_no_code(t *testing.T) {
 	}
 }
 
-func TestCardExt_bound_openid_is_the_official_accounts(t *testing.T) {
+func TestCardExt_BoundOpenIDIsTheOfficialAccounts(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -91,7 +91,7 @@ func TestCardExt_bound_openid_is_the_official_accounts(t *testing.T) {
 	}
 }
 
-func TestCardExt_a_fixed_term_begins_when_the_code_was_issued(t *testing.T) {
+func TestCardExt_AFixedTermBeginsWhenTheCodeWasIssued(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -114,7 +114,7 @@ func TestCardExt_a_fixed_term_begins_when_the_code_was_issued(t *testing.T) {
 	}
 }
 
-func TestCardExt_batch_is_all_or_nothing(t *testing.T) {
+func TestCardExt_BatchIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -141,7 +141,7 @@ func TestCardExt_batch_is_all_or_nothing(t *testing.T) {
 	}
 }
 
-func TestCardExt_refuses_what_no_phone_would_take(t *testing.T) {
+func TestCardExt_RefusesWhatNoPhoneWouldTake(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	refused, soldOut := w.Card(), w.Card(func(b, _ map[string]any) { b["sku"] = map[string]any{"quantity": 1} })

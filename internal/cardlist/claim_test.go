@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestClaim_what_the_phone_gave_becomes_an_active_card(t *testing.T) {
+func TestClaim_WhatThePhoneGaveBecomesAnActiveCard(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
@@ -44,7 +44,7 @@ func TestClaim_what_the_phone_gave_becomes_an_active_card(t *testing.T) {
 	}
 }
 
-func TestClaim_system_code_is_proved_by_WeChat(t *testing.T) {
+func TestClaim_SystemCodeIsProvedByWeChat(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card(func(b, _ map[string]any) { b["use_custom_code"] = false })
@@ -70,7 +70,7 @@ func TestClaim_system_code_is_proved_by_WeChat(t *testing.T) {
 	}
 }
 
-func TestClaim_refusals(t *testing.T) {
+func TestClaim_Refusals(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	a, b := w.Card(), w.Card()

@@ -12,7 +12,7 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-func TestSender_activates_what_was_claimed(t *testing.T) {
+func TestSender_ActivatesWhatWasClaimed(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		stop := w.StartSender(w.Services, w.WeChat)
@@ -34,7 +34,7 @@ func TestSender_activates_what_was_claimed(t *testing.T) {
 }
 
 // Errors such as 45061 come on the first call after a card was taken.
-func TestSender_tries_again_what_passes(t *testing.T) {
+func TestSender_TriesAgainWhatPasses(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.Before = world.FailOnce("activate", world.RefusalError{IsTemporary: true})
 		_, code := w.ClaimCard("push")
@@ -52,7 +52,7 @@ func TestSender_tries_again_what_passes(t *testing.T) {
 	})
 }
 
-func TestSender_an_answer_that_was_lost_is_not_repeated_blindly(t *testing.T) {
+func TestSender_AnAnswerThatWasLostIsNotRepeatedBlindly(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.After = world.FailOnce("activate", context.DeadlineExceeded)
 		_, code := w.ClaimCard("push")
@@ -67,7 +67,7 @@ func TestSender_an_answer_that_was_lost_is_not_repeated_blindly(t *testing.T) {
 }
 
 // A card on its way to a friend can come back long after other messages are parked.
-func TestSender_waits_for_a_gift_that_comes_back(t *testing.T) {
+func TestSender_WaitsForAGiftThatComesBack(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		w.WeChat.SetStatus(code, "GIFTING")
@@ -85,7 +85,7 @@ func TestSender_waits_for_a_gift_that_comes_back(t *testing.T) {
 	})
 }
 
-func TestOpening_is_booked_once_with_the_activation(t *testing.T) {
+func TestOpening_IsBookedOnceWithTheActivation(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push-grant")
 		list, err := w.Entries(w.Context(), "push-grant", code, 0, 9)
@@ -112,7 +112,7 @@ func TestOpening_is_booked_once_with_the_activation(t *testing.T) {
 	})
 }
 
-func TestOpening_when_the_answer_of_the_activation_is_lost(t *testing.T) {
+func TestOpening_WhenTheAnswerOfTheActivationIsLost(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.After = world.FailOnce("activate", context.DeadlineExceeded)
 		code := w.ActivateCard("push-grant")

@@ -48,8 +48,8 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// BenchmarkReceive_many measures the same with 32 callers, who share disk flushes.
-func BenchmarkReceive_many(b *testing.B) {
+// BenchmarkReceive_Many measures the same with 32 callers, who share disk flushes.
+func BenchmarkReceive_Many(b *testing.B) {
 	s := world.NewServices(world.StoresOn(sqldbtest.New(b)), &world.Catalogue{}, idle{})
 	var n atomic.Int64
 	b.SetParallelism(16)

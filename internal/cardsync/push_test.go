@@ -15,7 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-func TestPush_entries_reach_the_face_in_order(t *testing.T) {
+func TestPush_EntriesReachTheFaceInOrder(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(30))
@@ -36,7 +36,7 @@ func TestPush_entries_reach_the_face_in_order(t *testing.T) {
 
 // Entries without a notification are sent together. The face is set before an entry
 // that notifies, so that the face shows whether that entry was sent.
-func TestPush_coalesces_what_notifies_nobody(t *testing.T) {
+func TestPush_CoalescesWhatNotifiesNobody(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		for range 5 {
@@ -55,7 +55,7 @@ func TestPush_coalesces_what_notifies_nobody(t *testing.T) {
 	})
 }
 
-func TestPush_waits_until_the_card_is_active(t *testing.T) {
+func TestPush_WaitsUntilTheCardIsActive(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		w.MustAddEntry("push", code, world.Points(30))
@@ -83,7 +83,7 @@ func TestPush_waits_until_the_card_is_active(t *testing.T) {
 }
 
 // Entries of a deleted card are sent in order when it is restored.
-func TestPush_waits_for_the_restore(t *testing.T) {
+func TestPush_WaitsForTheRestore(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(1))
@@ -104,7 +104,7 @@ func TestPush_waits_for_the_restore(t *testing.T) {
 }
 
 // The event of the deletion was lost: after WeChat's refusal the card is checked.
-func TestPush_finds_out_why_it_is_refused(t *testing.T) {
+func TestPush_FindsOutWhyItIsRefused(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.WeChat.SetStatus(code, "DELETE")
@@ -122,7 +122,7 @@ func TestPush_finds_out_why_it_is_refused(t *testing.T) {
 	})
 }
 
-func TestPush_activates_what_is_not_active_any_more(t *testing.T) {
+func TestPush_ActivatesWhatIsNotActiveAnyMore(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.WeChat.Activated[code] = 0
@@ -133,7 +133,7 @@ func TestPush_activates_what_is_not_active_any_more(t *testing.T) {
 	})
 }
 
-func TestFields_of_a_card_that_is_not_active_any_more(t *testing.T) {
+func TestFields_OfACardThatIsNotActiveAnyMore(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(3))
@@ -154,7 +154,7 @@ func TestFields_of_a_card_that_is_not_active_any_more(t *testing.T) {
 
 // After a lost answer WeChat is asked, so that no holder gets a message twice; after a
 // temporary refusal the message is sent again.
-func TestPush_tells_once_what_may_have_been_told(t *testing.T) {
+func TestPush_TellsOnceWhatMayHaveBeenTold(t *testing.T) {
 	for name, set := range map[string]func(w *world.WeChat){
 		"the answer is lost":  func(w *world.WeChat) { w.After = world.FailOnce("update", context.DeadlineExceeded) },
 		"the request is lost": func(w *world.WeChat) { w.Before = world.FailOnce("update", context.DeadlineExceeded) },
@@ -175,7 +175,7 @@ func TestPush_tells_once_what_may_have_been_told(t *testing.T) {
 }
 
 // A parked push holds no later one up. Retried, it does not bring the old totals back.
-func TestPush_parked_and_retried(t *testing.T) {
+func TestPush_ParkedAndRetried(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.WeChat.Before = func(_ context.Context, c world.Call) error {
@@ -229,7 +229,7 @@ func (s *stalled) Update(ctx context.Context, u cardsync.Update) error {
 
 // A Sender that was stopped longer than its lease sends an old total after a newer one.
 // The face is right in the end.
-func TestPush_a_late_sender_leaves_the_face_right(t *testing.T) {
+func TestPush_ALateSenderLeavesTheFaceRight(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(3))
@@ -254,7 +254,7 @@ func TestPush_a_late_sender_leaves_the_face_right(t *testing.T) {
 }
 
 // Entries from before the activation come first.
-func TestOpening_after_other_entries(t *testing.T) {
+func TestOpening_AfterOtherEntries(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push-grant")
 		w.MustAddEntry("push-grant", code, world.Points(5))
@@ -264,7 +264,7 @@ func TestOpening_after_other_entries(t *testing.T) {
 	})
 }
 
-func TestFields_reach_the_face(t *testing.T) {
+func TestFields_ReachTheFace(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		set := func(notify bool, values ...string) {
@@ -305,7 +305,7 @@ func TestFields_reach_the_face(t *testing.T) {
 }
 
 // A value that changes while the old one is being sent is sent after it.
-func TestFields_changed_while_they_are_sent(t *testing.T) {
+func TestFields_ChangedWhileTheyAreSent(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		set := func(v string) {

@@ -45,7 +45,7 @@ func reconcile(w *world.World, long time.Duration) (outcomes map[string]int, sum
 	return outcomes, sums
 }
 
-func TestReconcile_a_face_that_differs_is_set_right_without_a_word(t *testing.T) {
+func TestReconcile_AFaceThatDiffersIsSetRightWithoutAWord(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(30))
@@ -64,7 +64,7 @@ func TestReconcile_a_face_that_differs_is_set_right_without_a_word(t *testing.T)
 }
 
 // While a push is pending, a difference is expected.
-func TestReconcile_leaves_alone_what_is_on_its_way(t *testing.T) {
+func TestReconcile_LeavesAloneWhatIsOnItsWay(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.WeChat.Before = func(_ context.Context, c world.Call) error {
@@ -83,7 +83,7 @@ func TestReconcile_leaves_alone_what_is_on_its_way(t *testing.T) {
 }
 
 // An event says that WeChat changed the totals itself: the operator has to decide.
-func TestReconcile_what_WeChat_changed_is_shown_and_not_repaired(t *testing.T) {
+func TestReconcile_WhatWeChatChangedIsShownAndNotRepaired(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(30))
@@ -146,7 +146,7 @@ func modified(code, key string, second int, fields map[string]string) member.Eve
 }
 
 // Events about our own pushes are no sign of drift.
-func TestReconcile_our_own_changes_are_no_drift(t *testing.T) {
+func TestReconcile_OurOwnChangesAreNoDrift(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(30))
@@ -170,7 +170,7 @@ func TestReconcile_our_own_changes_are_no_drift(t *testing.T) {
 }
 
 // We were down when the card was taken: its code is found in the wallet.
-func TestReconcile_finds_a_claim_of_a_code_of_ours(t *testing.T) {
+func TestReconcile_FindsAClaimOfACodeOfOurs(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		id := world.Enroll(w, w.Members, world.Mini, "ming", "")
 		code := world.IssueCode(w, w.Members, id, "push")
@@ -194,7 +194,7 @@ func TestReconcile_finds_a_claim_of_a_code_of_ours(t *testing.T) {
 }
 
 // A code of WeChat's own, without an event, is in the wallet of a known member.
-func TestReconcile_finds_a_card_that_we_never_heard_of(t *testing.T) {
+func TestReconcile_FindsACardThatWeNeverHeardOf(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.ReceiveEvent(member.Event{Name: world.Taken, OpenID: "O1", CardID: "push", Code: "s1", At: world.At(1)})
 		w.WeChat.Holders[cardsync.Key{CardID: "push", Code: "s1"}] = "O1"
@@ -216,7 +216,7 @@ func TestReconcile_finds_a_card_that_we_never_heard_of(t *testing.T) {
 }
 
 // The card is deleted and restored without events.
-func TestReconcile_finds_what_became_of_a_card(t *testing.T) {
+func TestReconcile_FindsWhatBecameOfACard(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.WeChat.SetStatus(code, "DELETE")
@@ -239,7 +239,7 @@ func TestReconcile_finds_what_became_of_a_card(t *testing.T) {
 
 // All replicas share one budget, ask ever more rarely, and stop when WeChat says that
 // the quota is used up.
-func TestReconcile_keeps_to_its_budget(t *testing.T) {
+func TestReconcile_KeepsToItsBudget(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		id := world.Enroll(w, w.Members, world.Mini, "ming", "")
 		for i := range 100 {

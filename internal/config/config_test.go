@@ -162,7 +162,7 @@ var misconfigurations = []misconfiguration{
 
 func vars(name, value string) map[string]string { return map[string]string{name: value} }
 
-func TestConfig_each_fault_stops_the_start_and_is_named(t *testing.T) {
+func TestConfig_EachFaultStopsTheStartAndIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, m := range misconfigurations {
 		t.Run(m.variable+" "+m.name, func(t *testing.T) {
@@ -175,7 +175,7 @@ func TestConfig_each_fault_stops_the_start_and_is_named(t *testing.T) {
 	}
 }
 
-func TestConfig_every_variable_has_a_fault_in_the_table(t *testing.T) {
+func TestConfig_EveryVariableHasAFaultInTheTable(t *testing.T) {
 	t.Parallel()
 	for field := range reflect.TypeFor[config.Config]().Fields() {
 		name := field.Tag.Get("env")
@@ -185,7 +185,7 @@ func TestConfig_every_variable_has_a_fault_in_the_table(t *testing.T) {
 	}
 }
 
-func TestConfig_all_problems_are_told_at_once(t *testing.T) {
+func TestConfig_AllProblemsAreToldAtOnce(t *testing.T) {
 	t.Parallel()
 	all := map[string]string{}
 	for _, m := range slices.Backward(misconfigurations) { // the first one of each variable
@@ -208,7 +208,7 @@ func TestConfig_all_problems_are_told_at_once(t *testing.T) {
 	}
 }
 
-func TestConfig_defaults(t *testing.T) {
+func TestConfig_Defaults(t *testing.T) {
 	t.Parallel()
 	got, err := load(nil)
 	if err != nil {
@@ -239,7 +239,7 @@ func TestConfig_defaults(t *testing.T) {
 	}
 }
 
-func TestConfig_takes_what_is_right(t *testing.T) {
+func TestConfig_TakesWhatIsRight(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string][]string{
 		"WECHAT_API_URL": {"https://api2.weixin.qq.com", "https://relay.example:8443/wechat",
@@ -270,7 +270,7 @@ func TestConfig_takes_what_is_right(t *testing.T) {
 	}
 }
 
-func TestConfig_secrets_from_files(t *testing.T) {
+func TestConfig_SecretsFromFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := func(name, content string) string {
@@ -334,7 +334,7 @@ func TestConfig_secrets_from_files(t *testing.T) {
 }
 
 // The sandbox allows the samples, and nothing else that Load refuses.
-func TestConfig_samples_pass_in_the_sandbox_only(t *testing.T) {
+func TestConfig_SamplesPassInTheSandboxOnly(t *testing.T) {
 	t.Parallel()
 	vars := required()
 	vars["ADMIN_TOKEN"] = config.SampleMark + "-0123456789-0123456789"
@@ -347,7 +347,7 @@ func TestConfig_samples_pass_in_the_sandbox_only(t *testing.T) {
 	}
 }
 
-func TestConfig_is_printed_without_secrets(t *testing.T) {
+func TestConfig_IsPrintedWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	cfg, err := load(map[string]string{"TICKET_TOKEN": "cAnArY-ticket-token-of-32-characters", "DATABASE_URL": "sqlite:cAnArY.db"})
 	if err != nil {
@@ -361,7 +361,7 @@ func TestConfig_is_printed_without_secrets(t *testing.T) {
 	}
 }
 
-func TestLogger_follows_the_configuration(t *testing.T) {
+func TestLogger_FollowsTheConfiguration(t *testing.T) {
 	t.Parallel()
 	write := func(changes map[string]string) string {
 		cfg, err := load(changes)

@@ -32,7 +32,7 @@ func printings(v any) map[string]string {
 	return out
 }
 
-func TestSecret_no_printer_shows_it(t *testing.T) {
+func TestSecret_NoPrinterShowsIt(t *testing.T) {
 	t.Parallel()
 	s := config.Secret(canary)
 	shown := printings(s)

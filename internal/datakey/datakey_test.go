@@ -24,7 +24,7 @@ func parse(t *testing.T, list string) *datakey.Keys {
 	return k
 }
 
-func TestKeys_rotate(t *testing.T) {
+func TestKeys_Rotate(t *testing.T) {
 	t.Parallel()
 	old := parse(t, entry("a", 1))
 	sealed := old.Seal([]byte("13700000000"), "card 1")
@@ -55,7 +55,7 @@ func TestKeys_rotate(t *testing.T) {
 	}
 }
 
-func TestKeys_none(t *testing.T) {
+func TestKeys_None(t *testing.T) {
 	t.Parallel()
 	k := parse(t, " ")
 	if k != nil || k.Index("x") != "" || k.Indexes("x") != nil {

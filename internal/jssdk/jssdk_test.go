@@ -19,7 +19,7 @@ func TestSign(t *testing.T) {
 	}
 }
 
-func TestConfig_signs_own_pages_only(t *testing.T) {
+func TestConfig_SignsOwnPagesOnly(t *testing.T) {
 	t.Parallel()
 	s := &jssdk.Service{AppID: "wx1", Hosts: []string{"shop.example", "shop.example:8443"}, Nonce: func() string { return "n" },
 		Ticket: func(context.Context) (string, error) { return "t", nil }, Now: func() time.Time { return time.Unix(1700000000, 5) }}

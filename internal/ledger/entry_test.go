@@ -22,7 +22,7 @@ func (conflictingTx) Post(context.Context, string, string, ledger.Booking, bool)
 	return ledger.Posting{}, ledger.ErrNotFound
 }
 
-func TestRace_lost_again_and_again_is_said(t *testing.T) {
+func TestRace_LostAgainAndAgainIsSaid(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		on := world.StoresOn(w.DB)

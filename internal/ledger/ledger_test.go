@@ -192,7 +192,7 @@ func (s *shop) upsets() {
 // After any history, whatever WeChat does meanwhile, the ledger equals the model, the
 // face equals the ledger, and the holder got one message for each entry, in order,
 // with the total after it.
-func TestLedger_any_history_ends_on_the_face(t *testing.T) {
+func TestLedger_AnyHistoryEndsOnTheFace(t *testing.T) {
 	t.Parallel()
 	for i := range 4 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {

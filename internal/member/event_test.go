@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-func TestSender_learns_the_card_of_an_early_event(t *testing.T) {
+func TestSender_LearnsTheCardOfAnEarlyEvent(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.Catalogue.FailFetch(world.RefusalError{IsTemporary: true})
 		for i := range 3 { // three deliveries

@@ -10,7 +10,7 @@ import (
 )
 
 // A given card brings its ledger along and gets no second initial grant.
-func TestGift_brings_the_ledger_along(t *testing.T) {
+func TestGift_BringsTheLedgerAlong(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push-grant")
 		w.MustAddEntry("push-grant", code, world.Points(5))
@@ -33,7 +33,7 @@ func TestGift_brings_the_ledger_along(t *testing.T) {
 
 // Whatever event comes first, the initial grant is added once, and is on the last of
 // the codes.
-func TestOpening_of_a_card_that_was_given_away(t *testing.T) {
+func TestOpening_OfACardThatWasGivenAway(t *testing.T) {
 	take := member.Event{Name: world.Taken, OpenID: "O1", CardID: "auto-grant", Code: "s1", At: world.At(1)}
 	give := member.Event{Name: world.Taken, OpenID: "O2", CardID: "auto-grant", Code: "g1", At: world.At(2), OldCode: "s1", FriendOpenID: "O1"}
 	again := member.Event{
@@ -72,7 +72,7 @@ func TestOpening_of_a_card_that_was_given_away(t *testing.T) {
 }
 
 // The card is given away while the predecessor code is being activated.
-func TestOpening_of_a_card_that_is_given_away_meanwhile(t *testing.T) {
+func TestOpening_OfACardThatIsGivenAwayMeanwhile(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push-grant")
 		w.WeChat.After = func(_ context.Context, c world.Call) error {
@@ -95,7 +95,7 @@ func TestOpening_of_a_card_that_is_given_away_meanwhile(t *testing.T) {
 }
 
 // The successor code had entries before the event said that it was a gift.
-func TestGift_to_one_who_has_a_ledger(t *testing.T) {
+func TestGift_ToOneWhoHasALedger(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.MustAddEntry("push", code, world.Points(5))

@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-func TestOpening_of_a_card_that_activates_itself(t *testing.T) {
+func TestOpening_OfACardThatActivatesItself(t *testing.T) {
 	for _, plan := range []member.Plan{member.PlanAuto, member.PlanForm} {
 		t.Run(string(plan), func(t *testing.T) {
 			world.Run(t, func(w *world.World) {

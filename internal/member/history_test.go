@@ -163,7 +163,7 @@ func (h *history) met(who string) bool {
 }
 
 // Any history ends the same if its events arrive in any order and repeatedly.
-func TestLife_any_history_ends_as_it_ended(t *testing.T) {
+func TestLife_AnyHistoryEndsAsItEnded(t *testing.T) {
 	t.Parallel()
 	for i := range 4 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {

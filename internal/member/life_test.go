@@ -522,7 +522,7 @@ ming+O1`,
 
 // Whatever the order in which claims and events arrive, and however often, the wallets
 // and the members end the same.
-func TestLife_any_order_with_duplicates_ends_the_same(t *testing.T) {
+func TestLife_AnyOrderWithDuplicatesEndsTheSame(t *testing.T) {
 	t.Parallel()
 	for name, st := range stories {
 		t.Run(name, func(t *testing.T) {

@@ -54,7 +54,7 @@ func TestEnroll(t *testing.T) {
 	}
 }
 
-func TestEnroll_joins_apps_by_unionid_only(t *testing.T) {
+func TestEnroll_JoinsAppsByUnionIDOnly(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	alice := world.Enroll(t, s, world.Mini, "alice", "")
@@ -70,7 +70,7 @@ func TestEnroll_joins_apps_by_unionid_only(t *testing.T) {
 	}
 }
 
-func TestOpenID_unknown(t *testing.T) {
+func TestOpenID_Unknown(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	alice := world.Enroll(t, s, world.Mini, "alice", "")
@@ -79,7 +79,7 @@ func TestOpenID_unknown(t *testing.T) {
 	}
 }
 
-func TestCodes_repeat_and_replace(t *testing.T) {
+func TestCodes_RepeatAndReplace(t *testing.T) {
 	t.Parallel()
 	for status, same := range map[member.Status]bool{
 		member.Issued: true, member.Claimed: true, member.Active: true, member.Deleted: true,
@@ -98,7 +98,7 @@ func TestCodes_repeat_and_replace(t *testing.T) {
 	}
 }
 
-func TestCodes_batch_in_order(t *testing.T) {
+func TestCodes_BatchInOrder(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	alice := world.Enroll(t, s, world.Mini, "alice", "")
@@ -117,7 +117,7 @@ func TestCodes_batch_in_order(t *testing.T) {
 	}
 }
 
-func TestCodes_of_a_stranger(t *testing.T) {
+func TestCodes_OfAStranger(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	if _, err := s.Codes(t.Context(), "unknown", wanted("c1")); !errors.Is(err, member.ErrMemberUnknown) {
@@ -130,7 +130,7 @@ func TestCodes_of_a_stranger(t *testing.T) {
 
 // WeChat refuses codes over 20 characters or with other than letters and
 // digits; staff type them in, so the last digit checks the others.
-func TestCodes_form(t *testing.T) {
+func TestCodes_Form(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	seen := map[string]bool{}
@@ -186,7 +186,7 @@ func wanted(cardIDs ...string) (wants []member.CodeRequest) {
 
 // The channel of a card that was not taken yet is the one it was last asked
 // through; WeChat's event has the last word.
-func TestCodes_keep_the_channel(t *testing.T) {
+func TestCodes_KeepTheChannel(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	alice := world.Enroll(t, s, world.Mini, "alice", "")

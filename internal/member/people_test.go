@@ -12,7 +12,7 @@ import (
 
 // WeChat gives a person one openid in each app. If it seems to give two, neither
 // gets the other's cards, and the conflict is recorded for the operator.
-func TestEnroll_two_openids_of_one_app_stay_two_members(t *testing.T) {
+func TestEnroll_TwoOpenidsOfOneAppStayTwoMembers(t *testing.T) {
 	for name, order := range map[string][][3]string{
 		"mini-program":     {{world.Official, "O1", "u1"}, {world.Mini, "ming", "u1"}, {world.Mini, "hong", "u1"}},
 		"Official Account": {{world.Mini, "ming", "u1"}, {world.Official, "O1", "u1"}, {world.Official, "hong", "u1"}},
@@ -37,7 +37,7 @@ func TestEnroll_two_openids_of_one_app_stay_two_members(t *testing.T) {
 }
 
 // With a test account the mini-program and the Official Account can be one app.
-func TestReceive_where_both_apps_are_one(t *testing.T) {
+func TestReceive_WhereBothAppsAreOne(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		s := w.Services
 		s.Members = member.New(s.Stores.Members, member.Apps{MiniProgram: world.Mini, Official: world.Mini}, w.Catalogue, s.Wake)
@@ -63,7 +63,7 @@ func TestReceive_where_both_apps_are_one(t *testing.T) {
 
 // WeChat says that the card is in the member's wallet, but the code was issued to
 // another user of the mini-program: the operator has to decide.
-func TestClaim_of_a_code_issued_to_another_is_refused_even_with_proof(t *testing.T) {
+func TestClaim_OfACodeIssuedToAnotherIsRefusedEvenWithProof(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		ming, hong := world.Enroll(w, w.Members, world.Mini, "ming", ""), world.Enroll(w, w.Members, world.Mini, "hong", "")
 		code := world.IssueCode(w, w.Members, hong, "push")
@@ -84,7 +84,7 @@ func TestClaim_of_a_code_issued_to_another_is_refused_even_with_proof(t *testing
 	})
 }
 
-func TestErase_whoever_comes_later_is_somebody_new(t *testing.T) {
+func TestErase_WhoeverComesLaterIsSomebodyNew(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		was, code := w.ClaimCard("push")
 		w.ReceiveEvent(member.Event{Name: "user_get_card", CardID: "push", Code: code, UnionID: "U1", At: time.Now()})

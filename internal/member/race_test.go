@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-func TestRace_deleted_while_it_is_activated(t *testing.T) {
+func TestRace_DeletedWhileItIsActivated(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		w.WeChat.After = world.During("activate", func() {
@@ -29,7 +29,7 @@ func TestRace_deleted_while_it_is_activated(t *testing.T) {
 }
 
 // The check saw the card in the wallet and the event came after it: the event counts.
-func TestRace_deleted_while_it_is_looked_at(t *testing.T) {
+func TestRace_DeletedWhileItIsLookedAt(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		w.SendAll()
@@ -47,7 +47,7 @@ func TestRace_deleted_while_it_is_looked_at(t *testing.T) {
 }
 
 // The check activated the card, which was deleted before the answer came.
-func TestRace_deleted_while_a_look_activates_it(t *testing.T) {
+func TestRace_DeletedWhileALookActivatesIt(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		w.ReceiveEvent(member.Event{Name: world.Deleted, CardID: "push", Code: code, At: world.At(5)})
@@ -66,7 +66,7 @@ func TestRace_deleted_while_a_look_activates_it(t *testing.T) {
 
 // A check that finds a card deleted does not count as newer than a later event,
 // although the local clock is ahead of WeChat's.
-func TestRace_restored_after_a_look_found_it_deleted(t *testing.T) {
+func TestRace_RestoredAfterALookFoundItDeleted(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		at := func(second int) time.Time { return time.Now().Add(time.Duration(second)*time.Second - time.Hour) }
 		_, code := w.ClaimCard("push")
@@ -86,7 +86,7 @@ func TestRace_restored_after_a_look_found_it_deleted(t *testing.T) {
 }
 
 // An event that is older than a check, and arrives after it, changes nothing.
-func TestRace_a_late_event_does_not_bring_back_what_a_look_found_deleted(t *testing.T) {
+func TestRace_ALateEventDoesNotBringBackWhatALookFoundDeleted(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		w.WeChat.After = world.FailOnce("activate", context.DeadlineExceeded)
@@ -108,7 +108,7 @@ func TestRace_a_late_event_does_not_bring_back_what_a_look_found_deleted(t *test
 
 // A restored card may have lost its activation, and the event of its deletion may come
 // later.
-func TestRace_restored_without_its_activation(t *testing.T) {
+func TestRace_RestoredWithoutItsActivation(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		w.SendAll()
@@ -122,7 +122,7 @@ func TestRace_restored_without_its_activation(t *testing.T) {
 	})
 }
 
-func TestReceive_a_delivery_that_is_repeated_has_no_effect(t *testing.T) {
+func TestReceive_ADeliveryThatIsRepeatedHasNoEffect(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		w.SendAll()
@@ -138,7 +138,7 @@ func TestReceive_a_delivery_that_is_repeated_has_no_effect(t *testing.T) {
 
 // The activation message finds the card deleted. Before the message is removed, the
 // card is restored, and would need a message of the same kind.
-func TestRace_restored_while_its_activation_is_given_up(t *testing.T) {
+func TestRace_RestoredWhileItsActivationIsGivenUp(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		id, code := w.ClaimCard("push")
 		w.ReceiveEvent(member.Event{Name: world.Deleted, CardID: "push", Code: code, At: world.At(5)})
@@ -163,7 +163,7 @@ func TestRace_restored_while_its_activation_is_given_up(t *testing.T) {
 }
 
 // A phone claims a deleted card again. Whether it was restored must be asked at WeChat.
-func TestClaim_of_a_deleted_card_asks_WeChat(t *testing.T) {
+func TestClaim_OfADeletedCardAsksWeChat(t *testing.T) {
 	for status, want := range map[string]member.Status{
 		"": member.Active, "DELETE": member.Deleted, "UNAVAILABLE": member.Unavailable, "unknown": member.Deleted,
 	} {

@@ -14,7 +14,7 @@ type cardAnswer struct {
 
 // An impatient client sends the report twice. The second activates the card while
 // the first is still asking WeChat whether it is active.
-func TestActivations_twice_at_once_are_one(t *testing.T) {
+func TestActivations_TwiceAtOnceAreOne(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -32,7 +32,7 @@ func TestActivations_twice_at_once_are_one(t *testing.T) {
 }
 
 // WeChat answers 72012 and −1 to good tickets, too. The outbox handles 45061.
-func TestActivations_moods_of_WeChat(t *testing.T) {
+func TestActivations_MoodsOfWeChat(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

@@ -14,7 +14,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestOpenCard_through_the_component_to_an_active_card(t *testing.T) {
+func TestOpenCard_ThroughTheComponentToAnActiveCard(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Env["DATA_KEYS"] = "d1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
@@ -67,7 +67,7 @@ func TestOpenCard_through_the_component_to_an_active_card(t *testing.T) {
 	}
 }
 
-func TestOpenCard_what_a_client_sends_proves_nothing(t *testing.T) {
+func TestOpenCard_WhatAClientSendsProvesNothing(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -100,7 +100,7 @@ func TestOpenCard_what_a_client_sends_proves_nothing(t *testing.T) {
 	}
 }
 
-func TestOpenCard_refuses_cards_that_the_component_cannot_show(t *testing.T) {
+func TestOpenCard_RefusesCardsThatTheComponentCannotShow(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -121,7 +121,7 @@ func TestOpenCard_refuses_cards_that_the_component_cannot_show(t *testing.T) {
 	}
 }
 
-func TestOpenCard_asks_once_for_each_channel_and_six_times_a_minute(t *testing.T) {
+func TestOpenCard_AsksOnceForEachChannelAndSixTimesAMinute(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -152,7 +152,7 @@ func TestOpenCard_asks_once_for_each_channel_and_six_times_a_minute(t *testing.T
 }
 
 // Symptom: when a page sent many equal requests at once, most got 429.
-func TestOpenCard_many_at_once_are_one_question(t *testing.T) {
+func TestOpenCard_ManyAtOnceAreOneQuestion(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -176,7 +176,7 @@ func TestOpenCard_many_at_once_are_one_question(t *testing.T) {
 }
 
 // Events and the report may come in any order and end in the same state.
-func TestOpenCard_events_before_and_after(t *testing.T) {
+func TestOpenCard_EventsBeforeAndAfter(t *testing.T) {
 	t.Parallel()
 	for _, jump := range []bool{true, false} {
 		for _, report := range []string{"before", "after", "never"} {

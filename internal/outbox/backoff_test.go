@@ -56,7 +56,7 @@ func TestBackOff(t *testing.T) {
 }
 
 // What failed together must not come back together.
-func TestBackOff_spreads(t *testing.T) {
+func TestBackOff_Spreads(t *testing.T) {
 	t.Parallel()
 	for name, cause := range map[string]error{
 		"passes":  world.RefusalError{IsTemporary: true},

@@ -17,7 +17,7 @@ import (
 
 // A code that is not in a wallet may still arrive there, so its message is retried
 // for up to half an hour.
-func TestSender_parks_what_WeChat_refuses_for_good(t *testing.T) {
+func TestSender_ParksWhatWeChatRefusesForGood(t *testing.T) {
 	for name, test := range map[string]struct {
 		refusal world.RefusalError
 		calls   int
@@ -53,7 +53,7 @@ func TestSender_parks_what_WeChat_refuses_for_good(t *testing.T) {
 	}
 }
 
-func TestSender_survives_a_panic(t *testing.T) {
+func TestSender_SurvivesAPanic(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.Before = func(_ context.Context, c world.Call) error {
 			if c.Attempt == 1 && c.Name == "activate" {
@@ -72,7 +72,7 @@ func TestSender_survives_a_panic(t *testing.T) {
 // With four replicas on two database handles, and a fifth of the calls failing before
 // or after their effect, each card is activated once, and no two calls about one card
 // overlap.
-func TestSender_many_replicas(t *testing.T) {
+func TestSender_ManyReplicas(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		var mu sync.Mutex
 		random := rand.New(rand.NewPCG(1, 2))
@@ -118,7 +118,7 @@ func TestSender_many_replicas(t *testing.T) {
 	})
 }
 
-func TestSender_that_was_stopped_past_its_lease_does_not_send(t *testing.T) {
+func TestSender_ThatWasStoppedPastItsLeaseDoesNotSend(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		paused := &world.StoreHooks{AfterLease: func() { time.Sleep(18 * time.Second) }}
@@ -139,7 +139,7 @@ func TestSender_that_was_stopped_past_its_lease_does_not_send(t *testing.T) {
 }
 
 // A slow call keeps its lease: no other Sender takes over.
-func TestSender_keeps_its_lease_during_a_slow_call(t *testing.T) {
+func TestSender_KeepsItsLeaseDuringASlowCall(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(9 * time.Second); return nil }
 		_, code := w.ClaimCard("push")
@@ -153,7 +153,7 @@ func TestSender_keeps_its_lease_during_a_slow_call(t *testing.T) {
 }
 
 // A Sender that lost its lease during a call records nothing when the answer comes.
-func TestSender_whose_call_outlasts_the_lease_writes_nothing(t *testing.T) {
+func TestSender_WhoseCallOutlastsTheLeaseWritesNothing(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		slow := world.NewWeChat() // it ignores the end of its context
@@ -177,7 +177,7 @@ func TestSender_whose_call_outlasts_the_lease_writes_nothing(t *testing.T) {
 
 // A process that dies after a call and before its outcome is recorded leaves the
 // message behind. The next Sender checks the card before it activates it again.
-func TestSender_killed_between_the_effect_and_its_note(t *testing.T) {
+func TestSender_KilledBetweenTheEffectAndItsNote(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push")
 		killed := errors.New("killed")
@@ -207,7 +207,7 @@ func TestSender_killed_between_the_effect_and_its_note(t *testing.T) {
 	})
 }
 
-func TestRun_lets_a_call_under_way_finish(t *testing.T) {
+func TestRun_LetsACallUnderWayFinish(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.Before = func(ctx context.Context, _ world.Call) error {
 			select {
@@ -229,7 +229,7 @@ func TestRun_lets_a_call_under_way_finish(t *testing.T) {
 
 // A deployment does not wait for WeChat: an interrupted message is released, and the
 // next replica checks the card first.
-func TestRun_cuts_off_a_call_that_hangs(t *testing.T) {
+func TestRun_CutsOffACallThatHangs(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.After = func(ctx context.Context, c world.Call) error {
 			if c.Name == "activate" {
@@ -261,7 +261,7 @@ func TestRun_cuts_off_a_call_that_hangs(t *testing.T) {
 }
 
 // The outcome of a call that ended after the deadline is recorded all the same.
-func TestRun_notes_a_call_that_ended_after_the_cut(t *testing.T) {
+func TestRun_NotesACallThatEndedAfterTheCut(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(4 * time.Second); return nil }
 		_, code := w.ClaimCard("push")
@@ -274,7 +274,7 @@ func TestRun_notes_a_call_that_ended_after_the_cut(t *testing.T) {
 	})
 }
 
-func TestRun_ends_at_once_when_idle_and_when_the_database_is_gone(t *testing.T) {
+func TestRun_EndsAtOnceWhenIdleAndWhenTheDatabaseIsGone(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		stop := w.StartSender(w.Services, w.WeChat)
 		time.Sleep(time.Second)
@@ -291,7 +291,7 @@ func TestRun_ends_at_once_when_idle_and_when_the_database_is_gone(t *testing.T) 
 	})
 }
 
-func TestRetry_of_a_message_that_waits_sends_it_now(t *testing.T) {
+func TestRetry_OfAMessageThatWaitsSendsItNow(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		w.WeChat.Before = func(_ context.Context, c world.Call) error {

@@ -10,7 +10,7 @@ import (
 )
 
 // SQL that is run by hand must not change the ledger.
-func TestMigrate_makes_the_ledger_append_only(t *testing.T) {
+func TestMigrate_MakesTheLedgerAppendOnly(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		db := open(t)

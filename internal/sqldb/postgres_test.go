@@ -15,7 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/testing/postgres"
 )
 
-func TestPostgres_migrate_by_several_at_once_then_again(t *testing.T) {
+func TestPostgres_MigrateBySeveralAtOnceThenAgain(t *testing.T) {
 	t.Parallel()
 	url := sqldbtest.EmptyPostgres(t)
 	var wg sync.WaitGroup
@@ -38,7 +38,7 @@ func TestPostgres_migrate_by_several_at_once_then_again(t *testing.T) {
 	}
 }
 
-func TestPostgres_refuses_a_newer_schema(t *testing.T) {
+func TestPostgres_RefusesANewerSchema(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
 	sqldbtest.Exec(t, db, "insert into goose_db_version (version_id, is_applied) values (99999, true)")
@@ -48,7 +48,7 @@ func TestPostgres_refuses_a_newer_schema(t *testing.T) {
 }
 
 // Of two transactions in a deadlock one is repeated, and both are committed.
-func TestPostgres_deadlocks_are_begun_anew(t *testing.T) {
+func TestPostgres_DeadlocksAreBegunAnew(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
 	sqldbtest.Exec(t, db, "create table n (id text primary key, n bigint not null)")
@@ -87,7 +87,7 @@ func TestPostgres_deadlocks_are_begun_anew(t *testing.T) {
 }
 
 // Symptom: the API answered 500.
-func TestPostgres_what_is_always_in_the_way_is_busy(t *testing.T) {
+func TestPostgres_WhatIsAlwaysInTheWayIsBusy(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
 	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
@@ -99,7 +99,7 @@ func TestPostgres_what_is_always_in_the_way_is_busy(t *testing.T) {
 	}
 }
 
-func TestPostgres_goes_away_and_comes_back(t *testing.T) {
+func TestPostgres_GoesAwayAndComesBack(t *testing.T) {
 	t.Parallel()
 	server := postgres.New(t, "-c", "fsync=off")
 	db := sqldbtest.Open(t, server.URL("postgres"))
@@ -131,7 +131,7 @@ func TestPostgres_goes_away_and_comes_back(t *testing.T) {
 
 // A database with data of the first version, and of the version that added the
 // ledger, passes all later migrations.
-func TestMigrate_keeps_what_earlier_schemas_held(t *testing.T) {
+func TestMigrate_KeepsWhatEarlierSchemasHeld(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"sqlite": "sqlite:" + t.TempDir() + "/a.db", "postgres": sqldbtest.EmptyPostgres(t)} {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,7 @@ func countMembers(t *testing.T, db *sqldb.DB) (n int) {
 	return n
 }
 
-func TestWrite_one_refusal_in_a_batch_undoes_only_its_own_work(t *testing.T) {
+func TestWrite_OneRefusalInABatchUndoesOnlyItsOwnWork(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	refusal := errors.New("refused")
@@ -54,7 +54,7 @@ func TestWrite_one_refusal_in_a_batch_undoes_only_its_own_work(t *testing.T) {
 	}
 }
 
-func TestWrite_a_panic_reaches_its_caller_and_nobody_else(t *testing.T) {
+func TestWrite_APanicReachesItsCallerAndNobodyElse(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	var wg sync.WaitGroup
@@ -85,7 +85,7 @@ func TestWrite_a_panic_reaches_its_caller_and_nobody_else(t *testing.T) {
 	}
 }
 
-func TestWrite_a_caller_that_left_has_no_effect(t *testing.T) {
+func TestWrite_ACallerThatLeftHasNoEffect(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -99,7 +99,7 @@ func TestWrite_a_caller_that_left_has_no_effect(t *testing.T) {
 	}
 }
 
-func TestWrite_after_Close(t *testing.T) {
+func TestWrite_AfterClose(t *testing.T) {
 	t.Parallel()
 	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "a.db"))
 	if err != nil {
@@ -114,7 +114,7 @@ func TestWrite_after_Close(t *testing.T) {
 	}
 }
 
-func TestRead_cannot_write(t *testing.T) {
+func TestRead_CannotWrite(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	if err := insertMember(t.Context(), db.Read(), "a"); err == nil {
@@ -122,7 +122,7 @@ func TestRead_cannot_write(t *testing.T) {
 	}
 }
 
-func TestOpen_makes_a_file_that_only_its_owner_reads(t *testing.T) {
+func TestOpen_MakesAFileThatOnlyItsOwnerReads(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "name with space?&#.db")
 	db := sqldbtest.Open(t, "sqlite:"+path)
@@ -140,7 +140,7 @@ func TestOpen_makes_a_file_that_only_its_owner_reads(t *testing.T) {
 	}
 }
 
-func TestOpen_durability_settings(t *testing.T) {
+func TestOpen_DurabilitySettings(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
@@ -160,7 +160,7 @@ func TestOpen_durability_settings(t *testing.T) {
 	}
 }
 
-func TestOpen_refuses_what_it_does_not_know(t *testing.T) {
+func TestOpen_RefusesWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "sqlite:", "mysql://x", "addcard.db", "postgres://", "postgres://user:cAnArY@host:port/db",
 		"postgres://host"} {
@@ -173,7 +173,7 @@ func TestOpen_refuses_what_it_does_not_know(t *testing.T) {
 // Symptom: of sixteen processes that were started together on a new file, two
 // ended with "database is locked": switching a file to WAL does not wait for a
 // lock.
-func TestOpen_of_a_new_file_by_many_at_once(t *testing.T) {
+func TestOpen_OfANewFileByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		url := "sqlite:" + filepath.Join(t.TempDir(), "new.db")
@@ -197,7 +197,7 @@ func TestOpen_of_a_new_file_by_many_at_once(t *testing.T) {
 	}
 }
 
-func TestMigrate_by_several_at_once_then_again(t *testing.T) {
+func TestMigrate_BySeveralAtOnceThenAgain(t *testing.T) {
 	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "a.db")
 	var wg sync.WaitGroup
@@ -211,7 +211,7 @@ func TestMigrate_by_several_at_once_then_again(t *testing.T) {
 	}
 }
 
-func TestMigrate_refuses_a_newer_schema(t *testing.T) {
+func TestMigrate_RefusesANewerSchema(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	sqldbtest.Exec(t, db, "insert into goose_db_version (version_id, is_applied) values (99999, 1)")
@@ -220,7 +220,7 @@ func TestMigrate_refuses_a_newer_schema(t *testing.T) {
 	}
 }
 
-func TestNowMS_is_the_clock(t *testing.T) {
+func TestNowMS_IsTheClock(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	var got int64
@@ -233,7 +233,7 @@ func TestNowMS_is_the_clock(t *testing.T) {
 	}
 }
 
-func TestVersion_tells_of_every_commit(t *testing.T) {
+func TestVersion_TellsOfEveryCommit(t *testing.T) {
 	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "a.db")
 	mine, other := sqldbtest.Open(t, url), sqldbtest.Open(t, url)
@@ -289,7 +289,7 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 // A file that cannot grow is a failure of the database and not of the request.
-func TestDown_of_a_full_disk(t *testing.T) {
+func TestDown_OfAFullDisk(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	sqldbtest.Exec(t, db, "pragma max_page_count = 1") // SQLite raises it to the current size

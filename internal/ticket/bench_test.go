@@ -30,7 +30,7 @@ func BenchmarkSource_Ticket(b *testing.B) {
 	}
 }
 
-func BenchmarkSource_Ticket_parallel(b *testing.B) {
+func BenchmarkSource_Ticket_Parallel(b *testing.B) {
 	s, ctx := warm(b), b.Context()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
@@ -42,7 +42,7 @@ func BenchmarkSource_Ticket_parallel(b *testing.B) {
 	})
 }
 
-func TestSource_hotReadAllocatesNothing(t *testing.T) {
+func TestSource_HotReadAllocatesNothing(t *testing.T) {
 	s, ctx := warm(t), t.Context()
 	if n := testing.AllocsPerRun(1000, func() { _, _ = s.Ticket(ctx) }); n != 0 {
 		t.Errorf("a hot read allocates %v times", n)

@@ -18,7 +18,7 @@ import (
 
 // Any expires_in from 1 s works: the fleet fetches about once per lifetime and
 // no caller gets an expired value.
-func TestSource_shortLives(t *testing.T) {
+func TestSource_ShortLives(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		life     time.Duration
@@ -51,7 +51,7 @@ func TestSource_shortLives(t *testing.T) {
 
 // An answer that cannot be right is refused, and the local copy stays in
 // service.
-func TestSource_absurdAnswersAreRefused(t *testing.T) {
+func TestSource_AbsurdAnswersAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
@@ -88,7 +88,7 @@ func TestSource_absurdAnswersAreRefused(t *testing.T) {
 }
 
 // The lifetime counts from the start of the request, not from its answer.
-func TestSource_lifeCountsFromTheStartOfTheRequest(t *testing.T) {
+func TestSource_LifeCountsFromTheStartOfTheRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 5 * time.Second, lifetime: time.Minute}
@@ -107,7 +107,7 @@ func TestSource_lifeCountsFromTheStartOfTheRequest(t *testing.T) {
 // WeChat may report a full lifetime for an api_ticket that it returned before.
 // The expiry must not move on any replica, and an expired api_ticket must not
 // be used.
-func TestSource_unchangedTicketKeepsItsEnd(t *testing.T) {
+func TestSource_UnchangedTicketKeepsItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
@@ -139,7 +139,7 @@ func TestSource_unchangedTicketKeepsItsEnd(t *testing.T) {
 }
 
 // With stable_token the reported lifetime is the time that is left.
-func TestSource_unchangedTokenWithANewLife(t *testing.T) {
+func TestSource_UnchangedTokenWithANewLife(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
@@ -163,7 +163,7 @@ func TestSource_unchangedTokenWithANewLife(t *testing.T) {
 
 // Symptom: during a renewal a caller got the old value with the lifetime of the
 // new one.
-func TestSource_TicketLeft_isOfTheValueItStandsBeside(t *testing.T) {
+func TestSource_TicketLeft_IsOfTheValueItStandsBeside(t *testing.T) {
 	t.Parallel()
 	store := tickettest.NewMemory()
 	fetch := func(context.Context) (string, time.Duration, error) { return "short", time.Hour, nil }

@@ -75,7 +75,7 @@ var errDown = errors.New("connection refused")
 
 func failAlways(string) error { return errDown }
 
-func TestSource_storeDownServesMemoryToItsEndAndNeverAsks(t *testing.T) {
+func TestSource_StoreDownServesMemoryToItsEndAndNeverAsks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -110,7 +110,7 @@ func TestSource_storeDownServesMemoryToItsEndAndNeverAsks(t *testing.T) {
 
 // A Store that does not answer must not delay callers longer than the timeout
 // of one call, and must not be called once for each of them.
-func TestSource_coldCallersOfADeadStoreFailFast(t *testing.T) {
+func TestSource_ColdCallersOfADeadStoreFailFast(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -127,7 +127,7 @@ func TestSource_coldCallersOfADeadStoreFailFast(t *testing.T) {
 }
 
 // go-redis #2985: the lease was granted but the answer was lost.
-func TestSource_lostAnswerToAcquireFindsItsLeaseAgain(t *testing.T) {
+func TestSource_LostAnswerToAcquireFindsItsLeaseAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -152,7 +152,7 @@ func TestSource_lostAnswerToAcquireFindsItsLeaseAgain(t *testing.T) {
 // The Store fails in the middle of a round and comes back with the lease in it.
 // Its holder must get the lease again before it expires: a short lifetime would
 // end meanwhile.
-func TestSource_leaseThatCouldNotBeGivenBackIsFoundAgain(t *testing.T) {
+func TestSource_LeaseThatCouldNotBeGivenBackIsFoundAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 20 * time.Second}
@@ -186,7 +186,7 @@ func TestSource_leaseThatCouldNotBeGivenBackIsFoundAgain(t *testing.T) {
 
 // A value that the Store did not save is served, and is shared later instead of
 // being fetched again.
-func TestSource_unsavedValueIsServedAndSharedLater(t *testing.T) {
+func TestSource_UnsavedValueIsServedAndSharedLater(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestSource_unsavedValueIsServedAndSharedLater(t *testing.T) {
 // Symptom: the Store missed the only save of a rejected value's successor and
 // took the back-off after it, so all replicas but one had no value for a
 // minute.
-func TestSource_unsavedSuccessorReachesTheFleet(t *testing.T) {
+func TestSource_UnsavedSuccessorReachesTheFleet(t *testing.T) {
 	t.Parallel()
 	for _, misses := range []int{1, 5} {
 		synctest.Test(t, func(t *testing.T) {
@@ -263,7 +263,7 @@ func TestSource_unsavedSuccessorReachesTheFleet(t *testing.T) {
 
 // The Store's clock jumps two hours, or the host slept for two hours. A shorter
 // remaining lifetime in the Store is applied, a longer one is ignored.
-func TestSource_clocksThatJump(t *testing.T) {
+func TestSource_ClocksThatJump(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		skew    time.Duration
@@ -293,7 +293,7 @@ func TestSource_clocksThatJump(t *testing.T) {
 }
 
 // FLUSHALL under load: the local copies survive and one is saved again.
-func TestSource_emptiedStoreIsFilledFromMemoryWithoutAFetch(t *testing.T) {
+func TestSource_EmptiedStoreIsFilledFromMemoryWithoutAFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
@@ -316,7 +316,7 @@ func TestSource_emptiedStoreIsFilledFromMemoryWithoutAFetch(t *testing.T) {
 
 // Symptom: while the fleet was in back-off, possibly until midnight, no replica
 // saved its copy again, so a new replica fetched again and had no value.
-func TestSource_emptiedStoreIsFilledInABackOff(t *testing.T) {
+func TestSource_EmptiedStoreIsFilledInABackOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -345,7 +345,7 @@ func TestSource_emptiedStoreIsFilledInABackOff(t *testing.T) {
 
 // The first fetched value ends a back-off for all replicas: none restores the
 // back-off later.
-func TestSource_endedBackOffIsNotPutBack(t *testing.T) {
+func TestSource_EndedBackOffIsNotPutBack(t *testing.T) {
 	t.Parallel()
 	for range 6 { // it is random which replica saves its copy again
 		synctest.Test(t, func(t *testing.T) {
@@ -373,7 +373,7 @@ func TestSource_endedBackOffIsNotPutBack(t *testing.T) {
 // A Store that lost its data counts fences from 1 again, and a replica without
 // a local copy is the first to use it. The other replicas must adopt its value
 // although their fence is higher: WeChat no longer accepts the old value.
-func TestSource_restartedStoreCountingFromOneIsFollowed(t *testing.T) {
+func TestSource_RestartedStoreCountingFromOneIsFollowed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -403,7 +403,7 @@ func TestSource_restartedStoreCountingFromOneIsFollowed(t *testing.T) {
 // An old master comes back with a value that is hours old. No replica that has
 // the newer value may adopt it, and the newer value is saved again without a
 // fetch.
-func TestSource_olderCopyOfAReturningMasterIsRefused(t *testing.T) {
+func TestSource_OlderCopyOfAReturningMasterIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -437,7 +437,7 @@ func TestSource_olderCopyOfAReturningMasterIsRefused(t *testing.T) {
 	})
 }
 
-func TestSource_junkInTheStoreIsAMissAndIsReplaced(t *testing.T) {
+func TestSource_JunkInTheStoreIsAMissAndIsReplaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}

@@ -233,7 +233,7 @@ func (c *crowd) add(u *upstream, value string, err error, wait time.Duration) {
 
 // For every behaviour that WeChat's documents allow, the fleet fetches once per
 // lifetime, no caller gets an invalid value and no caller gets an error.
-func TestSource_fleetOfFiveForADay(t *testing.T) {
+func TestSource_FleetOfFiveForADay(t *testing.T) {
 	t.Parallel()
 	stable := ticket.Options{RenewFrom: 5 * time.Minute, RenewTo: 4 * time.Minute, TTLIsLeft: true}
 	for _, tt := range []struct {
@@ -276,7 +276,7 @@ func TestSource_fleetOfFiveForADay(t *testing.T) {
 	}
 }
 
-func TestSource_coldStartOfSixteenReplicasIssuesOnce(t *testing.T) {
+func TestSource_ColdStartOfSixteenReplicasIssuesOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -291,7 +291,7 @@ func TestSource_coldStartOfSixteenReplicasIssuesOnce(t *testing.T) {
 }
 
 // The Store comes back just after the value has expired on all replicas.
-func TestSource_hardExpiryOfSixteenReplicasIssuesOnce(t *testing.T) {
+func TestSource_HardExpiryOfSixteenReplicasIssuesOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -310,7 +310,7 @@ func TestSource_hardExpiryOfSixteenReplicasIssuesOnce(t *testing.T) {
 	})
 }
 
-func TestSource_restartWithStoredValueIssuesNothing(t *testing.T) {
+func TestSource_RestartWithStoredValueIssuesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -334,7 +334,7 @@ func TestSource_restartWithStoredValueIssuesNothing(t *testing.T) {
 }
 
 // A customer who uses the card after an idle night must not wait for WeChat.
-func TestSource_staysWarmWithoutCallers(t *testing.T) {
+func TestSource_StaysWarmWithoutCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -349,7 +349,7 @@ func TestSource_staysWarmWithoutCallers(t *testing.T) {
 	})
 }
 
-func TestSource_waitersKeepTheirOwnDeadlines(t *testing.T) {
+func TestSource_WaitersKeepTheirOwnDeadlines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 3 * time.Second, lifetime: 2 * time.Hour}
@@ -377,7 +377,7 @@ func TestSource_waitersKeepTheirOwnDeadlines(t *testing.T) {
 	})
 }
 
-func TestSource_turnsAwayWaitersBeyondItsLimit(t *testing.T) {
+func TestSource_TurnsAwayWaitersBeyondItsLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: time.Second, lifetime: 2 * time.Hour}

@@ -27,7 +27,7 @@ func paused(fetch ticket.Fetcher, before, after time.Duration) ticket.Fetcher {
 	}
 }
 
-func TestSource_holderPausedPastItsLease(t *testing.T) {
+func TestSource_HolderPausedPastItsLease(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name          string
@@ -73,7 +73,7 @@ func TestSource_holderPausedPastItsLease(t *testing.T) {
 }
 
 // WxJava #1293: another replica fetches between our load and our lease.
-func TestSource_loadsAgainOnceItHasTheLease(t *testing.T) {
+func TestSource_LoadsAgainOnceItHasTheLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -93,7 +93,7 @@ func TestSource_loadsAgainOnceItHasTheLease(t *testing.T) {
 
 // The holder is paused before it fetches. It notices that too little of its
 // lease is left and releases it instead of fetching.
-func TestSource_holderPausedBeforeItsCallLetsGo(t *testing.T) {
+func TestSource_HolderPausedBeforeItsCallLetsGo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 2 * time.Second, lifetime: 2 * time.Hour}
@@ -118,7 +118,7 @@ func TestSource_holderPausedBeforeItsCallLetsGo(t *testing.T) {
 
 // The process that holds the lease dies. Its lease expires; callers with a
 // value are not affected, and a caller without one waits until then.
-func TestSource_deadHolderIsReplacedWhenItsLeaseRunsOut(t *testing.T) {
+func TestSource_DeadHolderIsReplacedWhenItsLeaseRunsOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -140,7 +140,7 @@ func TestSource_deadHolderIsReplacedWhenItsLeaseRunsOut(t *testing.T) {
 
 // The holder dies during a renewal, while all other replicas have a valid
 // value.
-func TestSource_deadHolderAtRenewalDelaysNoCaller(t *testing.T) {
+func TestSource_DeadHolderAtRenewalDelaysNoCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
@@ -186,7 +186,7 @@ func TestSource_CloseWaitsForTheCallUnderWayAndGivesTheLeaseBack(t *testing.T) {
 	})
 }
 
-func TestSource_closedWithoutAValueIsUnavailable(t *testing.T) {
+func TestSource_ClosedWithoutAValueIsUnavailable(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{lifetime: 2 * time.Hour}

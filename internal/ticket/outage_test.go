@@ -38,7 +38,7 @@ func until(d time.Duration, err error) func() error {
 
 // Callers without a value return every 50 ms while WeChat is down. The fleet
 // fetches a handful of times, and the first value serves all callers.
-func TestSource_coldFleetInAnOutage(t *testing.T) {
+func TestSource_ColdFleetInAnOutage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
@@ -75,7 +75,7 @@ func TestSource_coldFleetInAnOutage(t *testing.T) {
 }
 
 // While a value is valid, callers do not notice that its renewal fails.
-func TestSource_outageAtRenewalDelaysNoCaller(t *testing.T) {
+func TestSource_OutageAtRenewalDelaysNoCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
@@ -94,7 +94,7 @@ func TestSource_outageAtRenewalDelaysNoCaller(t *testing.T) {
 	})
 }
 
-func TestSource_coldCallerLearnsTheCauseAndWhenToComeBack(t *testing.T) {
+func TestSource_ColdCallerLearnsTheCauseAndWhenToComeBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, fail: until(time.Hour, permanentError{})}
@@ -156,7 +156,7 @@ func retryAfter(t *testing.T, err error) time.Duration {
 }
 
 // WeChat fails one call: the waiting caller gets the value of the next.
-func TestSource_oneHiccupCostsAMomentNotAnError(t *testing.T) {
+func TestSource_OneHiccupCostsAMomentNotAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -176,7 +176,7 @@ func TestSource_oneHiccupCostsAMomentNotAnError(t *testing.T) {
 
 // Symptom: a lone replica fetched again only after one and a half times the
 // wait, hours late.
-func TestSource_spentQuotaIsWaitedForUntilItResets(t *testing.T) {
+func TestSource_SpentQuotaIsWaitedForUntilItResets(t *testing.T) {
 	t.Parallel()
 	for _, replicas := range []int{1, 5} {
 		synctest.Test(t, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestSource_spentQuotaIsWaitedForUntilItResets(t *testing.T) {
 
 // One replica cannot reach WeChat. It must not keep the other replicas from
 // fetching.
-func TestSource_replicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
+func TestSource_ReplicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
@@ -224,7 +224,7 @@ func TestSource_replicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
 // An api_ticket is fetched with an access_token. While there is no
 // access_token, the back-off of the api_ticket does not grow: the api_ticket is
 // there soon after the access_token.
-func TestSource_ticketFollowsItsToken(t *testing.T) {
+func TestSource_TicketFollowsItsToken(t *testing.T) {
 	t.Parallel()
 	for range 8 { // it is random which replica fetches
 		synctest.Test(t, ticketFollowsItsToken)
@@ -281,7 +281,7 @@ func ticketFollowsItsToken(t *testing.T) {
 
 // WeChat refuses the address of one replica. After its back-off another replica
 // fetches, not the same one again.
-func TestSource_replicaThatWasRefusedComesLast(t *testing.T) {
+func TestSource_ReplicaThatWasRefusedComesLast(t *testing.T) {
 	t.Parallel()
 	for range 8 { // without the rule half of the runs fail
 		synctest.Test(t, replicaThatWasRefusedComesLast)
@@ -309,7 +309,7 @@ func replicaThatWasRefusedComesLast(t *testing.T) {
 }
 
 // A panic of a Fetcher must not end the process.
-func TestSource_panicInTheFetcherIsAnError(t *testing.T) {
+func TestSource_PanicInTheFetcherIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{lifetime: 2 * time.Hour}
@@ -328,7 +328,7 @@ func TestSource_panicInTheFetcherIsAnError(t *testing.T) {
 	})
 }
 
-func TestSource_callThatNeverEndsIsGivenUpWithinItsLease(t *testing.T) {
+func TestSource_CallThatNeverEndsIsGivenUpWithinItsLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: time.Hour, lifetime: 2 * time.Hour}

@@ -31,7 +31,7 @@ func callAPI(ctx context.Context, s *ticket.Source, u *upstream, value string) (
 }
 
 // Another program renews the token while 16 × 1,000 calls are made.
-func TestSource_Invalidate_stormCausesOneRefetchForTheFleet(t *testing.T) {
+func TestSource_Invalidate_StormCausesOneRefetchForTheFleet(t *testing.T) {
 	t.Parallel()
 	for _, size := range []struct{ replicas, callers int }{{1, 512}, {8, 64}, {16, 1000}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestSource_Invalidate_stormCausesOneRefetchForTheFleet(t *testing.T) {
 }
 
 // WeChat rejects every value for ten minutes.
-func TestSource_Invalidate_everythingRefusedForTenMinutes(t *testing.T) {
+func TestSource_Invalidate_EverythingRefusedForTenMinutes(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"rotate", "sticky", "stable"} {
 		t.Run(mode, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestSource_Invalidate_everythingRefusedForTenMinutes(t *testing.T) {
 }
 
 // Another program renews the token every minute. Each time costs one fetch.
-func TestSource_Invalidate_otherProgramRenewsEveryMinute(t *testing.T) {
+func TestSource_Invalidate_OtherProgramRenewsEveryMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -152,7 +152,7 @@ func TestSource_Invalidate_otherProgramRenewsEveryMinute(t *testing.T) {
 }
 
 // The rejected value is no longer the current one: nothing happens.
-func TestSource_Invalidate_ofAFormerValueDoesNothing(t *testing.T) {
+func TestSource_Invalidate_OfAFormerValueDoesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -182,7 +182,7 @@ func TestSource_Invalidate_ofAFormerValueDoesNothing(t *testing.T) {
 
 // Another service of the shop reports a value that this replica has not polled
 // yet: the shared copy decides.
-func TestSource_Invalidate_ofAValueOnlyTheFleetHas(t *testing.T) {
+func TestSource_Invalidate_OfAValueOnlyTheFleetHas(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
@@ -212,7 +212,7 @@ func TestSource_Invalidate_ofAValueOnlyTheFleetHas(t *testing.T) {
 }
 
 // The same, during a poll that began too early to see that value.
-func TestSource_Invalidate_duringAPoll(t *testing.T) {
+func TestSource_Invalidate_DuringAPoll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour, overlap: -1}
@@ -242,7 +242,7 @@ func TestSource_Invalidate_duringAPoll(t *testing.T) {
 
 // The replica that reports the rejection cannot fetch another value. The other
 // replicas stop serving the rejected one nevertheless.
-func TestSource_Invalidate_isSeenByTheFleet(t *testing.T) {
+func TestSource_Invalidate_IsSeenByTheFleet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -275,7 +275,7 @@ func TestSource_Invalidate_isSeenByTheFleet(t *testing.T) {
 
 // A replica that has not polled for a while saves the rejected value in the
 // emptied Store.
-func TestSource_Invalidate_deadValueDoesNotComeBackFromALaggingReplica(t *testing.T) {
+func TestSource_Invalidate_DeadValueDoesNotComeBackFromALaggingReplica(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -308,7 +308,7 @@ func TestSource_Invalidate_deadValueDoesNotComeBackFromALaggingReplica(t *testin
 
 // The Store cannot confirm the rejection: the value stays and no replica
 // fetches.
-func TestSource_Invalidate_withTheStoreDown(t *testing.T) {
+func TestSource_Invalidate_WithTheStoreDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
@@ -328,7 +328,7 @@ func TestSource_Invalidate_withTheStoreDown(t *testing.T) {
 // Symptom: a replica loaded the rejected copy, then found the lease in the
 // back-off of its successor, and answered callers with an error until the next
 // poll.
-func TestSource_Invalidate_finishedBetweenLoadAndAcquire(t *testing.T) {
+func TestSource_Invalidate_FinishedBetweenLoadAndAcquire(t *testing.T) {
 	t.Parallel()
 	for range 8 { // the time of the poll is random
 		synctest.Test(t, func(t *testing.T) {

@@ -57,7 +57,7 @@ func raw(t *testing.T, store ticket.Store, key string) string {
 
 // A program that can write to the Store can remove a copy but cannot replace it
 // with another.
-func TestSeal_opensOnlyWhatBelongsThere(t *testing.T) {
+func TestSeal_OpensOnlyWhatBelongsThere(t *testing.T) {
 	t.Parallel()
 	inner := tickettest.NewMemory()
 	put(t, seal(t, inner, "secret"), "token", "the-value", 1)
@@ -102,7 +102,7 @@ func TestSeal_opensOnlyWhatBelongsThere(t *testing.T) {
 	}
 }
 
-func TestSeal_wantsASecret(t *testing.T) {
+func TestSeal_WantsASecret(t *testing.T) {
 	t.Parallel()
 	if _, err := ticket.Seal(tickettest.NewMemory(), ""); err == nil {
 		t.Error("Seal without a secret: no error")

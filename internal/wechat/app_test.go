@@ -16,7 +16,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-func TestApp_Code2Session_asks_as_WeChat_wants_and_reads_who_it_is(t *testing.T) {
+func TestApp_Code2Session_AsksAsWeChatWantsAndReadsWhoItIs(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{
 		"without errcode": `{"openid":"o-mini-1","session_key":"` + sessionKey + `","unionid":"u1"}`,
@@ -36,7 +36,7 @@ func TestApp_Code2Session_asks_as_WeChat_wants_and_reads_who_it_is(t *testing.T)
 	}
 }
 
-func TestApp_Code2Session_names_the_refusal(t *testing.T) {
+func TestApp_Code2Session_NamesTheRefusal(t *testing.T) {
 	t.Parallel()
 	type verdicts struct{ Refused, Blocked, TooOften, Permanent, Temporary bool }
 	for _, tt := range []struct {
@@ -114,7 +114,7 @@ func droppingServer(t *testing.T, answer string) (baseURL string, requests *atom
 
 // A login failed with 40163 although the code was new: Go had repeated the GET
 // on a second connection after the kept one was dropped.
-func TestApp_Code2Session_never_meets_a_dropped_connection_twice(t *testing.T) {
+func TestApp_Code2Session_NeverMeetsADroppedConnectionTwice(t *testing.T) {
 	t.Parallel()
 	base, requests := droppingServer(t, `{"openid":"o1"}`)
 	app := wechat.NewApp(appID, appSecret, wechat.Options{BaseURL: base})
@@ -142,7 +142,7 @@ func TestApp_Code2Session_never_meets_a_dropped_connection_twice(t *testing.T) {
 	}
 }
 
-func TestApp_StableToken_asks_in_normal_mode_only(t *testing.T) {
+func TestApp_StableToken_AsksInNormalModeOnly(t *testing.T) {
 	t.Parallel()
 	u := says(t, `{"access_token":"`+oldToken+`","expires_in":345}`)
 	token, life, err := u.app().StableToken(t.Context())
@@ -155,7 +155,7 @@ func TestApp_StableToken_asks_in_normal_mode_only(t *testing.T) {
 	}
 }
 
-func TestApp_StableToken_takes_no_absurd_token_or_life(t *testing.T) {
+func TestApp_StableToken_TakesNoAbsurdTokenOrLife(t *testing.T) {
 	t.Parallel()
 	for answer, ok := range map[string]bool{
 		`{"access_token":"t","expires_in":1}`:                                    true,

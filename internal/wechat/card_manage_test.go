@@ -10,7 +10,7 @@ import (
 
 // The exact bodies: raw UTF-8, whole numbers, 0 where it has a meaning, and no field
 // for what was not given.
-func TestClient_operators_calls_on_the_wire(t *testing.T) {
+func TestClient_OperatorsCallsOnTheWire(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		path, body, answer string
@@ -121,7 +121,7 @@ func TestClient_operators_calls_on_the_wire(t *testing.T) {
 	}
 }
 
-func TestClient_UploadImage_sends_a_form(t *testing.T) {
+func TestClient_UploadImage_SendsAForm(t *testing.T) {
 	t.Parallel()
 	u := says(t, `{"url":"http://mmbiz.qpic.cn/x/0"}`)
 	url, err := u.client(t, twoTokens()).UploadImage(t.Context(), "logo.png", []byte("\x89PNG…"))

@@ -31,7 +31,7 @@ func TestClient_Ticket(t *testing.T) {
 }
 
 // Tickets have a small quota: a GET that Go repeats by itself would use it twice.
-func TestClient_Ticket_never_meets_a_dropped_connection_twice(t *testing.T) {
+func TestClient_Ticket_NeverMeetsADroppedConnectionTwice(t *testing.T) {
 	t.Parallel()
 	base, requests := droppingServer(t, `{"ticket":"t","expires_in":7200}`)
 	c := wechat.NewClient(twoTokens(), wechat.Options{BaseURL: base})
@@ -42,7 +42,7 @@ func TestClient_Ticket_never_meets_a_dropped_connection_twice(t *testing.T) {
 	}
 }
 
-func TestClient_repeats_a_call_once_with_the_next_token(t *testing.T) {
+func TestClient_RepeatsACallOnceWithTheNextToken(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{rejected, `{"errcode":40014,"errmsg":"x"}`, `{"errcode":"42001","errmsg":"x"}`} {
 		u, s := says(t, answer, cardsAnswer), twoTokens()
@@ -63,7 +63,7 @@ func TestClient_repeats_a_call_once_with_the_next_token(t *testing.T) {
 	}
 }
 
-func TestClient_does_not_go_round_when_the_next_token_is_rejected_too(t *testing.T) {
+func TestClient_DoesNotGoRoundWhenTheNextTokenIsRejectedToo(t *testing.T) {
 	t.Parallel()
 	u, s := says(t, rejected), &tokens{left: []string{"a", "b", "c", "d"}}
 	_, _, err := u.client(t, s).Cards(t.Context(), 0, 50)
@@ -76,7 +76,7 @@ func TestClient_does_not_go_round_when_the_next_token_is_rejected_too(t *testing
 	}
 }
 
-func TestClient_leaves_the_token_alone_when_it_is_not_to_blame(t *testing.T) {
+func TestClient_LeavesTheTokenAloneWhenItIsNotToBlame(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{
 		`{"errcode":40164,"errmsg":"invalid ip"}`, `{"errcode":48001,"errmsg":"api unauthorized"}`,
@@ -89,7 +89,7 @@ func TestClient_leaves_the_token_alone_when_it_is_not_to_blame(t *testing.T) {
 	}
 }
 
-func TestClient_does_not_repeat_with_a_token_that_stays(t *testing.T) {
+func TestClient_DoesNotRepeatWithATokenThatStays(t *testing.T) {
 	t.Parallel()
 	u, s := says(t, rejected), twoTokens()
 	s.stays = errors.New("too soon")
@@ -99,7 +99,7 @@ func TestClient_does_not_repeat_with_a_token_that_stays(t *testing.T) {
 	}
 }
 
-func TestClient_passes_on_why_there_is_no_token(t *testing.T) {
+func TestClient_PassesOnWhyThereIsNoToken(t *testing.T) {
 	t.Parallel()
 	u, s := says(t, cardsAnswer), twoTokens()
 	s.none = errors.New("no usable value")
@@ -108,7 +108,7 @@ func TestClient_passes_on_why_there_is_no_token(t *testing.T) {
 	}
 }
 
-func TestClient_Card_reads_what_decides(t *testing.T) {
+func TestClient_Card_ReadsWhatDecides(t *testing.T) {
 	t.Parallel()
 	const card = `{"card_type":"MEMBER_CARD","unheard_of":{},"member_card":{
 		"background_pic_url":"https://mmbiz.qlogo.cn/1","supply_bonus":true,"supply_balance":true,"prerogative":"特权",
@@ -135,7 +135,7 @@ func TestClient_Card_reads_what_decides(t *testing.T) {
 	}
 }
 
-func TestClient_Card_knows_both_spellings_of_a_status(t *testing.T) {
+func TestClient_Card_KnowsBothSpellingsOfAStatus(t *testing.T) {
 	t.Parallel()
 	for sent, want := range map[string]string{
 		"CARD_STATUS_NOT_VERIFY":    "CARD_STATUS_NOT_VERIFY",
@@ -155,7 +155,7 @@ func TestClient_Card_knows_both_spellings_of_a_status(t *testing.T) {
 }
 
 // An unreadable card must not be taken for a card without a custom code.
-func TestClient_Card_refuses_half_a_card(t *testing.T) {
+func TestClient_Card_RefusesHalfACard(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{
 		`{}`, `{"card":null}`, `{"card":[]}`, `{"card":{}}`, `{"card":{"card_type":"MEMBER_CARD"}}`,
@@ -177,7 +177,7 @@ func TestClient_Card_refuses_half_a_card(t *testing.T) {
 	}
 }
 
-func TestClient_sends_text_as_it_is(t *testing.T) {
+func TestClient_SendsTextAsItIs(t *testing.T) {
 	t.Parallel()
 	u := says(t, `{"errcode":40073,"errmsg":"x"}`)
 	u.client(t, twoTokens()).Card(t.Context(), "店<a&b>\u2028\u2029\"\\u\n\x00\x1b")
@@ -193,7 +193,7 @@ func TestClient_sends_text_as_it_is(t *testing.T) {
 	}
 }
 
-func TestClient_tells_the_observer_of_each_request(t *testing.T) {
+func TestClient_TellsTheObserverOfEachRequest(t *testing.T) {
 	t.Parallel()
 	var got []string
 	u := says(t, rejected, `{"errcode":45009,"errmsg":"x"}`, cardsAnswer, "", `{"errcode":-1}`, `{"errcode":48001}`, `{"errcode":40073}`)
@@ -218,7 +218,7 @@ func TestClient_tells_the_observer_of_each_request(t *testing.T) {
 	}
 }
 
-func TestClient_learns_the_time_from_WeChat_but_not_from_a_gateway(t *testing.T) {
+func TestClient_LearnsTheTimeFromWeChatButNotFromAGateway(t *testing.T) {
 	t.Parallel()
 	answer := cardsAnswer
 	u := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -8,7 +8,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-func TestClock_follows_WeChat_only_when_far_off(t *testing.T) {
+func TestClock_FollowsWeChatOnlyWhenFarOff(t *testing.T) {
 	t.Parallel()
 	local := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	for off, want := range map[time.Duration]time.Duration{
@@ -26,7 +26,7 @@ func TestClock_follows_WeChat_only_when_far_off(t *testing.T) {
 	}
 }
 
-func TestClock_returns_to_the_local_clock_when_that_is_right_again(t *testing.T) {
+func TestClock_ReturnsToTheLocalClockWhenThatIsRightAgain(t *testing.T) {
 	t.Parallel()
 	var c, other wechat.Clock
 	local := time.Now()

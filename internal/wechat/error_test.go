@@ -18,7 +18,7 @@ const (
 	cardAPI   = "/card/get"
 )
 
-func TestError_is_classed_by_call_and_errcode(t *testing.T) {
+func TestError_IsClassedByCallAndErrcode(t *testing.T) {
 	t.Parallel()
 	classes := func(e *wechat.Error) (are []string) {
 		_, quota := e.RetryAfter()
@@ -60,7 +60,7 @@ func TestError_is_classed_by_call_and_errcode(t *testing.T) {
 	}
 }
 
-func TestError_RetryAfter_waits_for_midnight_in_Beijing(t *testing.T) {
+func TestError_RetryAfter_WaitsForMidnightInBeijing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // begins at 2000-01-01 00:00 UTC: 08:00 in Beijing
 		daily, minute := &wechat.Error{Code: 45009}, &wechat.Error{Code: 45011}
@@ -81,7 +81,7 @@ func TestError_RetryAfter_waits_for_midnight_in_Beijing(t *testing.T) {
 	})
 }
 
-func TestError_keeps_the_trace_apart(t *testing.T) {
+func TestError_KeepsTheTraceApart(t *testing.T) {
 	t.Parallel()
 	for sent, want := range map[string][2]string{
 		"invalid code, rid: 654df33c-64386a2f-29857782": {"invalid code", "rid: 654df33c-64386a2f-29857782"},

@@ -128,7 +128,7 @@ var everyCall = map[string]func(ctx context.Context, a *wechat.App, c *wechat.Cl
 }
 
 // The tables below must cover every method.
-func TestEveryCall_has_every_call(t *testing.T) {
+func TestEveryCall_HasEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, of := range []any{&wechat.App{}, &wechat.Client{}} {
 		for i := range reflect.TypeOf(of).NumMethod() {
@@ -244,7 +244,7 @@ func redirectTo(target string) http.HandlerFunc {
 	}
 }
 
-func TestEveryCall_under_every_fault_says_what_happened_and_no_secret(t *testing.T) {
+func TestEveryCall_UnderEveryFaultSaysWhatHappenedAndNoSecret(t *testing.T) {
 	t.Parallel()
 	for fault, tt := range faults() {
 		for name, do := range everyCall {
@@ -303,7 +303,7 @@ func noSecret(t *testing.T, err error) {
 	}
 }
 
-func TestEveryCall_that_reached_nobody_is_not_ambiguous(t *testing.T) {
+func TestEveryCall_ThatReachedNobodyIsNotAmbiguous(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -338,7 +338,7 @@ func quietTLS(t *testing.T) string {
 	return s.Listener.Addr().String()
 }
 
-func TestEveryCall_ends_with_its_caller(t *testing.T) {
+func TestEveryCall_EndsWithItsCaller(t *testing.T) {
 	t.Parallel()
 	u := newUpstreamRaw(t, silent)
 	o := wechat.Options{BaseURL: u.URL, Timeout: time.Minute}
@@ -353,7 +353,7 @@ func TestEveryCall_ends_with_its_caller(t *testing.T) {
 	}
 }
 
-func TestEveryCall_follows_no_redirect(t *testing.T) {
+func TestEveryCall_FollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	var trapped atomic.Int32
 	trap := newUpstreamRaw(t, func(http.ResponseWriter, *http.Request) { trapped.Add(1) })
@@ -375,7 +375,7 @@ func TestEveryCall_follows_no_redirect(t *testing.T) {
 	}
 }
 
-func TestConnections_are_ours_alone(t *testing.T) {
+func TestConnections_AreOursAlone(t *testing.T) {
 	t.Parallel()
 	for _, tr := range wechat.Transports(wechat.NewApp(appID, appSecret, wechat.Options{}), wechat.NewClient(twoTokens(), wechat.Options{})) {
 		if tr.Proxy != nil || tr.TLSClientConfig.MinVersion < tls.VersionTLS12 || tr.TLSClientConfig.InsecureSkipVerify {
@@ -384,7 +384,7 @@ func TestConnections_are_ours_alone(t *testing.T) {
 	}
 }
 
-func TestApp_and_Client_do_not_print_what_they_keep(t *testing.T) {
+func TestApp_AndClientDoNotPrintWhatTheyKeep(t *testing.T) {
 	t.Parallel()
 	app, client := wechat.NewApp(appID, appSecret, wechat.Options{}), wechat.NewClient(twoTokens(), wechat.Options{})
 	text := fmt.Sprintf("%v %+v %#v %v %+v %#v %+v %#v", app, app, app, client, client, client, *app, *client)

@@ -12,7 +12,7 @@ import (
 
 // The golden bodies distinguish 0 from a missing field: a bonus of 0 makes WeChat clear
 // the bonus.
-func TestClient_sends_these_bodies(t *testing.T) {
+func TestClient_SendsTheseBodies(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, path, body string
@@ -80,7 +80,7 @@ func update(u wechat.Update) func(context.Context, *wechat.Client) error {
 	return func(ctx context.Context, c *wechat.Client) error { _, err := c.UpdateUser(ctx, u); return err }
 }
 
-func TestClient_Code_says_whose_it_is(t *testing.T) {
+func TestClient_Code_SaysWhoseItIs(t *testing.T) {
 	t.Parallel()
 	u := says(t, `{"errcode":0,"errmsg":"ok","openid":"o1","can_consume":true,"user_card_status":"NORMAL","outer_str":"12b",
 		"nickname":"\u0007","card":{"card_id":"p1","begin_time":1404205036,"end_time":1404205036}}`)
@@ -90,7 +90,7 @@ func TestClient_Code_says_whose_it_is(t *testing.T) {
 	}
 }
 
-func TestClient_UserInfo_keeps_0_and_absent_apart(t *testing.T) {
+func TestClient_UserInfo_Keeps0AndAbsentApart(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]wechat.UserInfo{
 		`{"openid":"o1","nickname":"` + "Fo\xffx" + `","sex":"MALE","membership_number":"A1","bonus":995,"balance":0,"has_active":true,
@@ -110,7 +110,7 @@ func TestClient_UserInfo_keeps_0_and_absent_apart(t *testing.T) {
 	}
 }
 
-func TestClient_UpdateUser_returns_the_totals(t *testing.T) {
+func TestClient_UpdateUser_ReturnsTheTotals(t *testing.T) {
 	t.Parallel()
 	got, err := says(t, `{"errcode":0,"result_bonus":100,"openid":"o1"}`).client(t, twoTokens()).
 		UpdateUser(t.Context(), wechat.Update{Code: "1"})
@@ -128,7 +128,7 @@ func TestClient_CardList(t *testing.T) {
 	}
 }
 
-func TestClient_takes_no_answer_about_a_code_that_is_none(t *testing.T) {
+func TestClient_TakesNoAnswerAboutACodeThatIsNone(t *testing.T) {
 	t.Parallel()
 	for answer, do := range map[string]func(*wechat.Client) error{
 		`{"code":""}`:                     func(c *wechat.Client) error { _, err := c.DecryptCode(t.Context(), "x"); return err },

@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-func TestClient_OpenCard_decodes_each_value_once(t *testing.T) {
+func TestClient_OpenCard_DecodesEachValueOnce(t *testing.T) {
 	t.Parallel()
 	// The first is WeChat's answer to a developer (G1 of its community).
 	for url, want := range map[string]wechat.OpenCard{

@@ -8,7 +8,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestCreateCard_waits_for_its_review(t *testing.T) {
+func TestCreateCard_WaitsForItsReview(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.card("/card/create", memberCard(nil, nil)).text("card_id")
@@ -31,7 +31,7 @@ func TestCreateCard_waits_for_its_review(t *testing.T) {
 	}
 }
 
-func TestCreateCard_rules(t *testing.T) {
+func TestCreateCard_Rules(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	for name, c := range map[string]struct {
@@ -83,7 +83,7 @@ func TestCreateCard_rules(t *testing.T) {
 	wantCode(t, r.card("/card/create", tree{"card_type": "MEMBER_CARD"}), 41011)
 }
 
-func TestCard_bodies_are_read_strictly(t *testing.T) {
+func TestCard_BodiesAreReadStrictly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(nil, nil)
@@ -107,7 +107,7 @@ func TestCard_bodies_are_read_strictly(t *testing.T) {
 	wantCode(t, r.get("/card/get?access_token="+r.token()), 43002)
 }
 
-func TestCard_the_wrong_account_or_no_permission(t *testing.T) {
+func TestCard_TheWrongAccountOrNoPermission(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	mini := r.stable(r.a.MiniProgram, false).text("access_token")
@@ -120,7 +120,7 @@ func TestCard_the_wrong_account_or_no_permission(t *testing.T) {
 	wantCode(t, r.card("/card/get", tree{"card_id": "p"}), 48001)
 }
 
-func TestGetCard_shows_what_was_made(t *testing.T) {
+func TestGetCard_ShowsWhatWasMade(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(tree{"bind_openid": true, "title": "茶&卡<1>"}, nil)
@@ -135,7 +135,7 @@ func TestGetCard_shows_what_was_made(t *testing.T) {
 	}
 }
 
-func TestBatchGet_pages_and_filters(t *testing.T) {
+func TestBatchGet_PagesAndFilters(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	a, b, c := r.create(nil, nil), r.create(nil, nil), r.create(nil, nil)
@@ -161,7 +161,7 @@ func TestBatchGet_pages_and_filters(t *testing.T) {
 	}
 }
 
-func TestUpdateCard_review_and_what_is_fixed(t *testing.T) {
+func TestUpdateCard_ReviewAndWhatIsFixed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(nil, nil)
@@ -239,7 +239,7 @@ func TestTestWhitelist(t *testing.T) {
 	}
 }
 
-func TestDeposit_stock_follows_the_codes(t *testing.T) {
+func TestDeposit_StockFollowsTheCodes(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(tree{"get_custom_code_mode": "GET_CUSTOM_CODE_MODE_DEPOSIT", "sku": tree{"quantity": 0}, "get_limit": 50}, nil)

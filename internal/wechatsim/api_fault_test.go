@@ -18,7 +18,7 @@ func (r *rig) fault(f tree) {
 	}
 }
 
-func TestFault_errcode_hits_as_often_as_asked(t *testing.T) {
+func TestFault_ErrcodeHitsAsOftenAsAsked(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(nil, nil)
@@ -33,7 +33,7 @@ func TestFault_errcode_hits_as_often_as_asked(t *testing.T) {
 	}
 }
 
-func TestFault_until_cleared(t *testing.T) {
+func TestFault_UntilCleared(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.fault(tree{"path": "*", "errcode": 45009, "times": -1})
@@ -47,7 +47,7 @@ func TestFault_until_cleared(t *testing.T) {
 }
 
 // A fault "before" has no effect, one "after" has: the login code shows which.
-func TestFault_before_and_after_the_effect(t *testing.T) {
+func TestFault_BeforeAndAfterTheEffect(t *testing.T) {
 	t.Parallel()
 	for when, want := range map[string]int{"before": 0, "after": 40163} {
 		for _, f := range []tree{{"errcode": -1}, {"http_status": 502, "body": "<html>bad gateway</html>", "content_type": "text/html"},
@@ -86,7 +86,7 @@ func (r *rig) spoiled(code string) {
 
 // Go's transport silently repeats a GET when a reused connection drops: the
 // login code is then spent by the first try and refused to the second.
-func TestFault_dropped_kept_alive_connection_burns_a_login_code(t *testing.T) {
+func TestFault_DroppedKeptAliveConnectionBurnsALoginCode(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	code := r.login("ann") // the test client now holds a warm connection
@@ -95,7 +95,7 @@ func TestFault_dropped_kept_alive_connection_burns_a_login_code(t *testing.T) {
 	wantCode(t, r.session(code), 40163)
 }
 
-func TestFault_reused_spares_fresh_connections(t *testing.T) {
+func TestFault_ReusedSparesFreshConnections(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.fault(tree{"path": "*", "http_status": 500, "reused": true})
@@ -115,7 +115,7 @@ func TestFault_reused_spares_fresh_connections(t *testing.T) {
 	client.CloseIdleConnections()
 }
 
-func TestFault_truncated_body(t *testing.T) {
+func TestFault_TruncatedBody(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.fault(tree{"path": "/cgi-bin/stable_token", "truncate": 10})
@@ -130,7 +130,7 @@ func TestFault_truncated_body(t *testing.T) {
 	}
 }
 
-func TestFault_content_type_alone_relabels_the_true_answer(t *testing.T) {
+func TestFault_ContentTypeAloneRelabelsTheTrueAnswer(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.fault(tree{"path": "/cgi-bin/stable_token", "content_type": "text/html"})
@@ -141,7 +141,7 @@ func TestFault_content_type_alone_relabels_the_true_answer(t *testing.T) {
 	}
 }
 
-func TestFault_latency_and_close(t *testing.T) {
+func TestFault_LatencyAndClose(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.fault(tree{"path": "/cgi-bin/stable_token", "latency_ms": 30})
@@ -168,7 +168,7 @@ func (r *rig) await(seen func() bool) {
 	}
 }
 
-func TestFault_rate_is_drawn_from_the_seed(t *testing.T) {
+func TestFault_RateIsDrawnFromTheSeed(t *testing.T) {
 	t.Parallel()
 	pattern := func() string {
 		r := newRig(t, wechatsim.Options{Seed: 11})
@@ -185,7 +185,7 @@ func TestFault_rate_is_drawn_from_the_seed(t *testing.T) {
 	}
 }
 
-func TestFault_refusals_name_the_field(t *testing.T) {
+func TestFault_RefusalsNameTheField(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	for body, field := range map[string]string{

@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestCode2Session_gives_the_persons_identity_once(t *testing.T) {
+func TestCode2Session_GivesThePersonsIdentityOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	p, _ := r.sim.Person("ann")
@@ -31,7 +31,7 @@ func TestCode2Session_gives_the_persons_identity_once(t *testing.T) {
 	}
 }
 
-func TestCode2Session_refusals(t *testing.T) {
+func TestCode2Session_Refusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	wantCode(t, r.session("garbage"), 40029)
@@ -59,7 +59,7 @@ func TestCode2Session_refusals(t *testing.T) {
 	wantCode(t, r.session(code), 0) // none of that spent the code
 }
 
-func TestCode2Session_hundred_a_minute_for_one_person(t *testing.T) {
+func TestCode2Session_HundredAMinuteForOnePerson(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.sim.Advance(time.Minute - time.Duration(r.sim.Now().Second())*time.Second)
@@ -70,7 +70,7 @@ func TestCode2Session_hundred_a_minute_for_one_person(t *testing.T) {
 	wantCode(t, r.session(r.login("bob")), 0)
 }
 
-func TestCode2Session_no_unionid_when_unbound(t *testing.T) {
+func TestCode2Session_NoUnionIDWhenUnbound(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{Unbound: true})
 	if _, there := r.session(r.login("ann"))["unionid"]; there {
@@ -78,7 +78,7 @@ func TestCode2Session_no_unionid_when_unbound(t *testing.T) {
 	}
 }
 
-func TestPerson_names(t *testing.T) {
+func TestPerson_Names(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	res, body := r.raw("POST", "/_sim/phones/a%20b/login", "")
@@ -87,7 +87,7 @@ func TestPerson_names(t *testing.T) {
 	}
 }
 
-func TestSeed_repeats_identifiers(t *testing.T) {
+func TestSeed_RepeatsIdentifiers(t *testing.T) {
 	t.Parallel()
 	one, two := wechatsim.New(wechatsim.Options{Seed: 7}), wechatsim.New(wechatsim.Options{Seed: 7})
 	defer one.Close()

@@ -34,7 +34,7 @@ func TestDecryptCode(t *testing.T) {
 	wantCode(t, r.card("/card/code/decrypt", tree{"encrypt_code": 1}), 47001)
 }
 
-func TestGetCode_and_its_refusals(t *testing.T) {
+func TestGetCode_AndItsRefusals(t *testing.T) {
 	t.Parallel()
 	r, id, sealed := memberRig(t, wechatsim.Assumptions{})
 	ann, _ := r.sim.Person("ann")
@@ -58,7 +58,7 @@ func TestGetCode_and_its_refusals(t *testing.T) {
 	}
 }
 
-func TestGetCode_system_codes_need_no_card_id(t *testing.T) {
+func TestGetCode_SystemCodesNeedNoCardID(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(tree{"use_custom_code": false, "date_info": tree{"type": "DATE_TYPE_FIX_TERM", "fixed_term": 1, "fixed_begin_term": 0}},
@@ -129,7 +129,7 @@ func TestActivate(t *testing.T) {
 	}
 }
 
-func TestUpdateUser_absolute_wins_and_delta_alone_adds(t *testing.T) {
+func TestUpdateUser_AbsoluteWinsAndDeltaAloneAdds(t *testing.T) {
 	t.Parallel()
 	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	update := func(patch tree) reply {
@@ -176,7 +176,7 @@ func TestUpdateUser_absolute_wins_and_delta_alone_adds(t *testing.T) {
 	}
 }
 
-func TestUpdateUser_custom_fields_and_their_messages(t *testing.T) {
+func TestUpdateUser_CustomFieldsAndTheirMessages(t *testing.T) {
 	t.Parallel()
 	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	r.card("/card/membercard/activate", tree{"card_id": id, "code": "A1", "membership_number": "M1"})
@@ -192,7 +192,7 @@ func TestUpdateUser_custom_fields_and_their_messages(t *testing.T) {
 	}
 }
 
-func TestUpdateUser_pushes_update_member_card_as_assumed(t *testing.T) {
+func TestUpdateUser_PushesUpdateMemberCardAsAssumed(t *testing.T) {
 	t.Parallel()
 	for assumed, want := range map[string]int{"sent": 1, "silent": 0} {
 		r, id, _ := memberRig(t, wechatsim.Assumptions{MemberUpdate: assumed})
@@ -205,7 +205,7 @@ func TestUpdateUser_pushes_update_member_card_as_assumed(t *testing.T) {
 	}
 }
 
-func TestUnavailable_is_for_ever(t *testing.T) {
+func TestUnavailable_IsForEver(t *testing.T) {
 	t.Parallel()
 	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	body := tree{"card_id": id, "code": "A1", "reason": "退卡"}
@@ -218,7 +218,7 @@ func TestUnavailable_is_for_ever(t *testing.T) {
 	}
 }
 
-func TestCardsOf_wants_the_official_openid(t *testing.T) {
+func TestCardsOf_WantsTheOfficialOpenID(t *testing.T) {
 	t.Parallel()
 	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	ann, _ := r.sim.Person("ann")
@@ -237,7 +237,7 @@ func TestCardsOf_wants_the_official_openid(t *testing.T) {
 	}
 }
 
-func TestDeletedCard_copies_as_assumed(t *testing.T) {
+func TestDeletedCard_CopiesAsAssumed(t *testing.T) {
 	t.Parallel()
 	for assumed, want := range map[string]int{"keeps": 0, "ends": 40127} {
 		r, id, _ := memberRig(t, wechatsim.Assumptions{DeletedCard: assumed})
@@ -246,7 +246,7 @@ func TestDeletedCard_copies_as_assumed(t *testing.T) {
 	}
 }
 
-func TestSubmitForm_activates_unless_the_card_jumps(t *testing.T) {
+func TestSubmitForm_ActivatesUnlessTheCardJumps(t *testing.T) {
 	t.Parallel()
 	for jump, active := range map[bool]bool{false: true, true: false} {
 		r := newRig(t, wechatsim.Options{})
@@ -274,7 +274,7 @@ func TestSubmitForm_activates_unless_the_card_jumps(t *testing.T) {
 	}
 }
 
-func TestAutoActivate_is_active_at_once(t *testing.T) {
+func TestAutoActivate_IsActiveAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(nil, tree{"activate_url": nil, "auto_activate": true})
@@ -284,7 +284,7 @@ func TestAutoActivate_is_active_at_once(t *testing.T) {
 	}
 }
 
-func TestOpenCard_wants_the_plain_code(t *testing.T) {
+func TestOpenCard_WantsThePlainCode(t *testing.T) {
 	t.Parallel()
 	r, id, sealed := memberRig(t, wechatsim.Assumptions{})
 	open := func(code string) reply {

@@ -17,7 +17,7 @@ import (
 
 func qr(card tree) tree { return tree{"action_name": "QR_CARD", "action_info": tree{"card": card}} }
 
-func TestQRCode_leads_to_the_card(t *testing.T) {
+func TestQRCode_LeadsToTheCard(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	system, custom := r.create(systemCodes(), nil), r.create(nil, nil)
@@ -53,7 +53,7 @@ func TestQRCode_leads_to_the_card(t *testing.T) {
 	}
 }
 
-func TestQRCode_refusals(t *testing.T) {
+func TestQRCode_Refusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	system, custom := r.create(systemCodes(), nil), r.create(nil, nil)

@@ -10,7 +10,7 @@ import (
 
 // A second getticket by assumption: the ticket, expires_in after 1000 s, and whether
 // a card signed with the first ticket is still accepted 1, 299 and 301 s later.
-func TestTicket_every_reading(t *testing.T) {
+func TestTicket_EveryReading(t *testing.T) {
 	t.Parallel()
 	for assumed, want := range map[string]struct {
 		same    bool
@@ -47,7 +47,7 @@ func TestTicket_every_reading(t *testing.T) {
 	}
 }
 
-func TestTicket_kinds_and_refusals(t *testing.T) {
+func TestTicket_KindsAndRefusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{TicketQuota: "100"}})
 	if r.ticket("wx_card") == r.ticket("jsapi") {
@@ -60,7 +60,7 @@ func TestTicket_kinds_and_refusals(t *testing.T) {
 	wantCode(t, r.get("/cgi-bin/ticket/getticket?type=jsapi&access_token="+r.token()), 45009)
 }
 
-func TestTicket_sticky_ends_with_its_life(t *testing.T) {
+func TestTicket_StickyEndsWithItsLife(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{Ticket: "sticky-constant"}})
 	old := r.ticket("wx_card")
@@ -74,7 +74,7 @@ func TestTicket_sticky_ends_with_its_life(t *testing.T) {
 	}
 }
 
-func TestWebConfig_signature(t *testing.T) {
+func TestWebConfig_Signature(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	page := "https://shop.example/card?x=1"

@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestStableToken_normal_mode_repeats_and_counts_down(t *testing.T) {
+func TestStableToken_NormalModeRepeatsAndCountsDown(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	first := r.stable(r.a.Official, false)
@@ -27,7 +27,7 @@ func TestStableToken_normal_mode_repeats_and_counts_down(t *testing.T) {
 	}
 }
 
-func TestStableToken_last_five_minutes_overlap(t *testing.T) {
+func TestStableToken_LastFiveMinutesOverlap(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	old := r.token()
@@ -43,7 +43,7 @@ func TestStableToken_last_five_minutes_overlap(t *testing.T) {
 	wantCode(t, r.get("/cgi-bin/ticket/getticket?type=wx_card&access_token="+old), 42001)
 }
 
-func TestStableToken_forced(t *testing.T) {
+func TestStableToken_Forced(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.noon()
@@ -70,7 +70,7 @@ func (r *rig) noon() {
 	r.sim.Advance(time.Duration((day+noonUTC-r.sim.Now().Unix()%day)%day) * time.Second)
 }
 
-func TestLegacyToken_kills_the_earlier_after_the_overlap(t *testing.T) {
+func TestLegacyToken_KillsTheEarlierAfterTheOverlap(t *testing.T) {
 	t.Parallel()
 	for overlap, want := range map[string]int{"300": 0, "0": 40001} {
 		r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{TokenOverlap: overlap}})
@@ -100,7 +100,7 @@ func (r *rig) ping(token string) reply {
 	return r.get("/cgi-bin/ticket/getticket?type=jsapi&access_token=" + token)
 }
 
-func TestToken_refusals(t *testing.T) {
+func TestToken_Refusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	body := func(patch tree) tree {
@@ -132,7 +132,7 @@ func TestToken_refusals(t *testing.T) {
 	wantCode(t, r.ping("no%20such%20token"), 40014)
 }
 
-func TestToken_ip_whitelist(t *testing.T) {
+func TestToken_IpWhitelist(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{IPWhitelist: []string{"203.0.113.7"}})
 	got := r.stable(r.a.Official, false)
@@ -145,7 +145,7 @@ func TestToken_ip_whitelist(t *testing.T) {
 	wantCode(t, r.stable(r.a.Official, false), 0)
 }
 
-func TestToken_expire_control(t *testing.T) {
+func TestToken_ExpireControl(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	token := r.token()
@@ -158,7 +158,7 @@ func TestToken_expire_control(t *testing.T) {
 	}
 }
 
-func TestQuota_per_minute_and_per_day(t *testing.T) {
+func TestQuota_PerMinuteAndPerDay(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.do("PUT", "/_sim/quotas", tree{"path": "/cgi-bin/ticket/getticket", "per_minute": 2, "per_day": 3})
@@ -176,7 +176,7 @@ func TestQuota_per_minute_and_per_day(t *testing.T) {
 	wantCode(t, r.ping(r.token()), 0)
 }
 
-func TestAnswers_look_as_on_the_wire(t *testing.T) {
+func TestAnswers_LookAsOnTheWire(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.sim.Advance(48 * time.Hour)
@@ -196,7 +196,7 @@ func TestAnswers_look_as_on_the_wire(t *testing.T) {
 	}
 }
 
-func TestUnknownPath_is_counted_and_refused(t *testing.T) {
+func TestUnknownPath_IsCountedAndRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	res, _ := r.raw("POST", "/card/nosuch", "{}")
@@ -205,7 +205,7 @@ func TestUnknownPath_is_counted_and_refused(t *testing.T) {
 	}
 }
 
-func TestToken_test_account_is_one_account(t *testing.T) {
+func TestToken_TestAccountIsOneAccount(t *testing.T) {
 	t.Parallel()
 	same := wechatsim.Account{AppID: "wxtest", Secret: "s"}
 	r := newRig(t, wechatsim.Options{Accounts: wechatsim.Accounts{MiniProgram: same, Official: same}})

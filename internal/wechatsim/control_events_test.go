@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
-func TestTrigger_every_kind_from_the_control_api(t *testing.T) {
+func TestTrigger_EveryKindFromTheControlAPI(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(nil, nil)
@@ -32,7 +32,7 @@ func TestTrigger_every_kind_from_the_control_api(t *testing.T) {
 	}
 }
 
-func TestTrigger_overrides_twice_late_and_elsewhere(t *testing.T) {
+func TestTrigger_OverridesTwiceLateAndElsewhere(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	elsewhere := newInbox(t, nil)
@@ -66,7 +66,7 @@ func TestTrigger_overrides_twice_late_and_elsewhere(t *testing.T) {
 	}
 }
 
-func TestCallback_verify_and_refusals(t *testing.T) {
+func TestCallback_VerifyAndRefusals(t *testing.T) {
 	t.Parallel()
 	r, _ := pushRig(t, wechatsim.Assumptions{}, nil)
 	if got := r.post("/_sim/callback/verify", nil); got["ok"] != true {

@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestControl_describes_itself(t *testing.T) {
+func TestControl_DescribesItself(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	got := r.get("/_sim/")
@@ -26,7 +26,7 @@ func TestControl_describes_itself(t *testing.T) {
 	}
 }
 
-func TestControl_unknown_routes_and_broken_bodies(t *testing.T) {
+func TestControl_UnknownRoutesAndBrokenBodies(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	for _, c := range []struct {
@@ -54,7 +54,7 @@ func TestControl_unknown_routes_and_broken_bodies(t *testing.T) {
 	}
 }
 
-func TestControl_clock(t *testing.T) {
+func TestControl_Clock(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	before := r.get("/_sim/clock").whole("unix")
@@ -67,7 +67,7 @@ func TestControl_clock(t *testing.T) {
 	}
 }
 
-func TestControl_calls_tell_why(t *testing.T) {
+func TestControl_CallsTellWhy(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	r.card("/card/get", tree{"card_id": "pNone"})
@@ -85,7 +85,7 @@ func TestControl_calls_tell_why(t *testing.T) {
 	}
 }
 
-func TestAssumptions_unknown_value_panics_at_the_start(t *testing.T) {
+func TestAssumptions_UnknownValuePanicsAtTheStart(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if got, _ := recover().(string); !strings.Contains(got, "max_cards") {
@@ -95,7 +95,7 @@ func TestAssumptions_unknown_value_panics_at_the_start(t *testing.T) {
 	wechatsim.New(wechatsim.Options{Assumptions: wechatsim.Assumptions{MaxCards: "7"}})
 }
 
-func TestAssumptions_every_switch_has_a_use(t *testing.T) {
+func TestAssumptions_EverySwitchHasAUse(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{UnicodeEscape: "40033", WrongSecret: "40001",
 		FractionalNumber: "accept"}})
@@ -110,7 +110,7 @@ func TestAssumptions_every_switch_has_a_use(t *testing.T) {
 	wantCode(t, r.card("/card/modifystock", `{"card_id":"`+id+`","increase_stock_value":1.5}`), 47001)
 }
 
-func TestControl_typed_methods_are_the_same_simulator(t *testing.T) {
+func TestControl_TypedMethodsAreTheSameSimulator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	code, err := r.sim.Login("ann")
@@ -138,7 +138,7 @@ func TestControl_typed_methods_are_the_same_simulator(t *testing.T) {
 	}
 }
 
-func TestMemory_is_bounded(t *testing.T) {
+func TestMemory_IsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(nil, nil)

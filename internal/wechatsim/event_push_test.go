@@ -12,7 +12,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
-func TestPush_plain_is_signed_over_token_timestamp_nonce(t *testing.T) {
+func TestPush_PlainIsSignedOverTokenTimestampNonce(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	r.sim.Advance(5 * time.Hour)
@@ -46,7 +46,7 @@ func TestPush_plain_is_signed_over_token_timestamp_nonce(t *testing.T) {
 	}
 }
 
-func TestPush_sealed_modes(t *testing.T) {
+func TestPush_SealedModes(t *testing.T) {
 	t.Parallel()
 	for mode, clear := range map[string]bool{push.ModeSafe: false, push.ModeCompat: true} {
 		in := newInbox(t, nil)
@@ -77,7 +77,7 @@ func TestPush_sealed_modes(t *testing.T) {
 	}
 }
 
-func TestPush_another_account_seals_for_another_app(t *testing.T) {
+func TestPush_AnotherAccountSealsForAnotherApp(t *testing.T) {
 	t.Parallel()
 	in := newInbox(t, nil)
 	r := newRig(t, wechatsim.Options{Callback: push.Callback{URL: in.URL, Token: pushToken, EncodingAESKey: pushKey, AppID: "wxother"}})
@@ -88,7 +88,7 @@ func TestPush_another_account_seals_for_another_app(t *testing.T) {
 	}
 }
 
-func TestPush_three_tries_until_success_or_empty(t *testing.T) {
+func TestPush_ThreeTriesUntilSuccessOrEmpty(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		answer func(n int, w http.ResponseWriter)
@@ -117,7 +117,7 @@ func TestPush_three_tries_until_success_or_empty(t *testing.T) {
 	}
 }
 
-func TestPush_gives_up_a_try_after_the_timeout(t *testing.T) {
+func TestPush_GivesUpATryAfterTheTimeout(t *testing.T) {
 	t.Parallel()
 	free := make(chan struct{})
 	t.Cleanup(func() { close(free) })
@@ -136,7 +136,7 @@ func TestPush_gives_up_a_try_after_the_timeout(t *testing.T) {
 	free <- struct{}{}
 }
 
-func TestPush_retry_repeats_or_renews_the_signature(t *testing.T) {
+func TestPush_RetryRepeatsOrRenewsTheSignature(t *testing.T) {
 	t.Parallel()
 	for assumed, same := range map[string]bool{"same": true, "fresh": false} {
 		in := newInbox(t, func(n int, w http.ResponseWriter) { w.WriteHeader(map[bool]int{true: 500, false: 200}[n == 0]) })
@@ -151,7 +151,7 @@ func TestPush_retry_repeats_or_renews_the_signature(t *testing.T) {
 	}
 }
 
-func TestPush_spaced_xml(t *testing.T) {
+func TestPush_SpacedXML(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{PushXML: "spaced"}, nil)
 	r.create(nil, nil)
@@ -162,7 +162,7 @@ func TestPush_spaced_xml(t *testing.T) {
 	}
 }
 
-func TestClose_gives_up_pushes_under_way(t *testing.T) {
+func TestClose_GivesUpPushesUnderWay(t *testing.T) {
 	t.Parallel()
 	held := make(chan struct{})
 	in := newInbox(t, func(int, http.ResponseWriter) { <-held })

@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
-func TestEvents_of_a_cards_life(t *testing.T) {
+func TestEvents_OfACardsLife(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"sku": tree{"quantity": 1}, "need_push_on_view": true}, nil)
@@ -49,7 +49,7 @@ func TestEvents_of_a_cards_life(t *testing.T) {
 	}
 }
 
-func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
+func TestEvents_GiftChangesTheCodeAndLinksTheOld(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"can_give_friend": true}, nil)
@@ -101,7 +101,7 @@ func TestEvents_gift_changes_the_code_and_links_the_old(t *testing.T) {
 	}
 }
 
-func TestEvents_gift_refusals(t *testing.T) {
+func TestEvents_GiftRefusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{GiftedCard: "fresh"}})
 	fixed, free := r.create(nil, nil), r.create(tree{"can_give_friend": true}, nil)
@@ -123,7 +123,7 @@ func TestEvents_gift_refusals(t *testing.T) {
 	}
 }
 
-func TestEventFaults_duplicate_late_reorder_drop(t *testing.T) {
+func TestEventFaults_DuplicateLateReorderDrop(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	id := r.create(tree{"get_limit": 20}, nil)
@@ -170,7 +170,7 @@ func TestEventFaults_duplicate_late_reorder_drop(t *testing.T) {
 	}
 }
 
-func TestEventFault_a_reordered_event_alone_comes_anyway(t *testing.T) {
+func TestEventFault_AReorderedEventAloneComesAnyway(t *testing.T) {
 	t.Parallel()
 	r, in := pushRig(t, wechatsim.Assumptions{}, nil)
 	if err := r.sim.AddEventFault(push.Fault{Event: "card_pass_check", Reorder: true}); err != nil {

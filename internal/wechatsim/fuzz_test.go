@@ -11,7 +11,7 @@ import (
 )
 
 // The fuzzer cannot sign, so no input may add a card.
-func FuzzAddCard_takes_nothing_unsigned(f *testing.F) {
+func FuzzAddCard_TakesNothingUnsigned(f *testing.F) {
 	sim := wechatsim.New(wechatsim.Options{Seed: 1})
 	f.Cleanup(sim.Close)
 	id := fuzzCard(f, sim)
@@ -27,7 +27,7 @@ func FuzzAddCard_takes_nothing_unsigned(f *testing.F) {
 }
 
 // Every body to every card call gets 200 and JSON.
-func FuzzCardCalls_always_answer(f *testing.F) {
+func FuzzCardCalls_AlwaysAnswer(f *testing.F) {
 	sim := wechatsim.New(wechatsim.Options{Seed: 1})
 	f.Cleanup(sim.Close)
 	id := fuzzCard(f, sim)

@@ -12,7 +12,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestAddCard_success_and_the_face(t *testing.T) {
+func TestAddCard_SuccessAndTheFace(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(nil, nil)
@@ -33,7 +33,7 @@ func TestAddCard_success_and_the_face(t *testing.T) {
 	}
 }
 
-func TestAddCard_takes_a_timestamp_as_assumed(t *testing.T) {
+func TestAddCard_TakesATimestampAsAssumed(t *testing.T) {
 	t.Parallel()
 	for assumed, want := range map[string][2]bool{"both": {true, true}, "number": {true, false}, "string": {false, true}} {
 		r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{CardExtTimestamp: assumed}})
@@ -49,7 +49,7 @@ func TestAddCard_takes_a_timestamp_as_assumed(t *testing.T) {
 }
 
 // Each case sends one cardExt to a custom-code card and names what is wrong.
-func TestAddCard_every_byte_of_cardExt_counts(t *testing.T) {
+func TestAddCard_EveryByteOfCardExtCounts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(nil, nil), r.ticket("wx_card")
@@ -125,7 +125,7 @@ func signedWith(ticket, cardID, code, nonce, signed string, sent int64) tree {
 	return tree{"code": code, "nonce_str": nonce, "timestamp": sent, "signature": sign(ticket, cardID, code, nonce, signed)}
 }
 
-func TestAddCard_detail_shows_the_values_in_order_without_the_ticket(t *testing.T) {
+func TestAddCard_DetailShowsTheValuesInOrderWithoutTheTicket(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(nil, nil), r.ticket("wx_card")
@@ -138,7 +138,7 @@ func TestAddCard_detail_shows_the_values_in_order_without_the_ticket(t *testing.
 
 func encode2(values ...string) string { return strings.TrimSpace(encode(values)) }
 
-func TestAddCard_ticket_of_the_wrong_account_or_age(t *testing.T) {
+func TestAddCard_TicketOfTheWrongAccountOrAge(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(nil, nil)
@@ -155,7 +155,7 @@ func TestAddCard_ticket_of_the_wrong_account_or_age(t *testing.T) {
 	says(t, r.add("ann", id, r.ext(old, id, tree{"code": "A1"})), "签名错误", "ticket_expired")
 }
 
-func TestAddCard_system_code_cards_bring_none(t *testing.T) {
+func TestAddCard_SystemCodeCardsBringNone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(systemCodes(), nil)
@@ -167,7 +167,7 @@ func TestAddCard_system_code_cards_bring_none(t *testing.T) {
 	}
 }
 
-func TestAddCard_bound_cards_want_the_right_openid(t *testing.T) {
+func TestAddCard_BoundCardsWantTheRightOpenID(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	ann, _ := r.sim.Person("ann")
@@ -186,7 +186,7 @@ func TestAddCard_bound_cards_want_the_right_openid(t *testing.T) {
 	r.mustAdd("ann", id, tree{"openid": ann.MiniOpenID})
 }
 
-func TestAddCard_a_nonce_serves_once(t *testing.T) {
+func TestAddCard_ANonceServesOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(tree{"use_custom_code": false, "get_limit": 5}, nil), r.ticket("wx_card")
@@ -208,7 +208,7 @@ func TestAddCard_a_nonce_serves_once(t *testing.T) {
 	says(t, r.add("cid", id, r.ext(ticket, id, tree{"nonce_str": nil})), "参数错误", "nonce_missing")
 }
 
-func TestAddCard_code_delivered_once_but_restored(t *testing.T) {
+func TestAddCard_CodeDeliveredOnceButRestored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(nil, nil), r.ticket("wx_card")
@@ -233,7 +233,7 @@ func TestAddCard_code_delivered_once_but_restored(t *testing.T) {
 	says(t, take("bob"), "参数错误", "code_reused")
 }
 
-func TestAddCard_limits_stock_and_review(t *testing.T) {
+func TestAddCard_LimitsStockAndReview(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(tree{"use_custom_code": false, "sku": tree{"quantity": 2}}, nil), r.ticket("wx_card")
@@ -260,7 +260,7 @@ func TestAddCard_limits_stock_and_review(t *testing.T) {
 	says(t, r.add("ann", pending, r.ext(ticket, pending, nil)), "已领完", "card_in_review")
 }
 
-func TestAddCard_fixed_begin_only_for_fixed_terms(t *testing.T) {
+func TestAddCard_FixedBeginOnlyForFixedTerms(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id := r.create(tree{"date_info": tree{"type": "DATE_TYPE_FIX_TERM", "fixed_term": 1, "fixed_begin_term": 0}}, nil)
@@ -275,7 +275,7 @@ func TestAddCard_fixed_begin_only_for_fixed_terms(t *testing.T) {
 	}
 }
 
-func TestAddCard_a_list_is_taken_whole_or_not(t *testing.T) {
+func TestAddCard_AListIsTakenWholeOrNot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(tree{"use_custom_code": false, "get_limit": 50, "sku": tree{"quantity": 3}}, nil), r.ticket("wx_card")
@@ -306,7 +306,7 @@ func TestAddCard_a_list_is_taken_whole_or_not(t *testing.T) {
 	says(t, r.post("/_sim/phones/ann/add-card?cancel=1", list(1)), "cancel", "cancelled")
 }
 
-func TestAddCard_two_deleted_copies_come_back_one_by_one(t *testing.T) {
+func TestAddCard_TwoDeletedCopiesComeBackOneByOne(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(tree{"use_custom_code": false, "get_limit": 2, "sku": tree{"quantity": 1}}, nil), r.ticket("wx_card")
@@ -319,7 +319,7 @@ func TestAddCard_two_deleted_copies_come_back_one_by_one(t *testing.T) {
 	says(t, r.post("/_sim/phones/ann/add-card", tree{"cardList": items}), "已领完", "out_of_stock")
 }
 
-func TestAddCard_timestamp_window(t *testing.T) {
+func TestAddCard_TimestampWindow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{TimestampWindow: "300"}})
 	id, ticket := r.create(systemCodes(), nil), r.ticket("wx_card")
@@ -327,7 +327,7 @@ func TestAddCard_timestamp_window(t *testing.T) {
 	r.mustAdd("ann", id, nil)
 }
 
-func TestAddCard_in_parallel_delivers_a_code_once(t *testing.T) {
+func TestAddCard_InParallelDeliversACodeOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	id, ticket := r.create(nil, nil), r.ticket("wx_card")
@@ -349,7 +349,7 @@ func TestAddCard_in_parallel_delivers_a_code_once(t *testing.T) {
 	}
 }
 
-func TestDeleteCard_names_what_is_wrong(t *testing.T) {
+func TestDeleteCard_NamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	res, body := r.raw("POST", "/_sim/phones/ann/delete-card", `{"card_id":"p","code":"1"}`)
@@ -358,7 +358,7 @@ func TestDeleteCard_names_what_is_wrong(t *testing.T) {
 	}
 }
 
-func TestScanQR_brings_a_card_without_cardExt(t *testing.T) {
+func TestScanQR_BringsACardWithoutCardExt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	system, custom := r.create(systemCodes(), nil), r.create(nil, nil)

@@ -39,7 +39,7 @@ func (r *rig) extraData(cardID, outerStr string) tree {
 	return out
 }
 
-func TestComponent_jump_card(t *testing.T) {
+func TestComponent_JumpCard(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	card := r.create(systemCodes(), oneClick(true))
@@ -73,7 +73,7 @@ func TestComponent_jump_card(t *testing.T) {
 	}
 }
 
-func TestComponent_non_jump_card_is_active_and_brings_nothing_back(t *testing.T) {
+func TestComponent_NonJumpCardIsActiveAndBringsNothingBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	card := r.create(systemCodes(), oneClick(false))
@@ -85,7 +85,7 @@ func TestComponent_non_jump_card_is_active_and_brings_nothing_back(t *testing.T)
 	}
 }
 
-func TestComponent_refusals(t *testing.T) {
+func TestComponent_Refusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	plain, custom, jump := r.create(systemCodes(), nil), r.create(nil, oneClick(true)), r.create(systemCodes(), oneClick(true))

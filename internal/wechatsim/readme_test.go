@@ -9,7 +9,7 @@ import (
 )
 
 // README.md must list what GET /_sim/ lists.
-func TestREADME_is_complete(t *testing.T) {
+func TestREADME_IsComplete(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("README.md")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestAdmin_everything_needs_the_token(t *testing.T) {
+func TestAdmin_EverythingNeedsTheToken(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

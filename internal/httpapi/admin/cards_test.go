@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestOperator_a_cards_whole_life(t *testing.T) {
+func TestOperator_ACardsWholeLife(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -78,7 +78,7 @@ func TestOperator_a_cards_whole_life(t *testing.T) {
 }
 
 // Fields that are known to be wrong are named, and WeChat is not asked.
-func TestOperator_names_each_field_that_is_wrong(t *testing.T) {
+func TestOperator_NamesEachFieldThatIsWrong(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -140,7 +140,7 @@ func TestOperator_names_each_field_that_is_wrong(t *testing.T) {
 	}
 }
 
-func TestOperator_hears_WeChat_s_refusals_in_its_words(t *testing.T) {
+func TestOperator_HearsWeChatSRefusalsInItsWords(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -167,7 +167,7 @@ func TestOperator_hears_WeChat_s_refusals_in_its_words(t *testing.T) {
 }
 
 // A card is not created twice when the answer to its creation was lost.
-func TestOperator_creates_one_card_whatever_the_answer(t *testing.T) {
+func TestOperator_CreatesOneCardWhateverTheAnswer(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -193,7 +193,7 @@ func TestOperator_creates_one_card_whatever_the_answer(t *testing.T) {
 // Repeating a creation without an answer returns the card that was created, even
 // if the account could not be searched the first time and the picture has another
 // URL now. After an answer, the same request creates another card.
-func TestOperator_repeats_a_creation_without_fear(t *testing.T) {
+func TestOperator_RepeatsACreationWithoutFear(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -219,7 +219,7 @@ func TestOperator_repeats_a_creation_without_fear(t *testing.T) {
 	}
 }
 
-func TestOperator_is_told_that_the_stock_may_have_changed(t *testing.T) {
+func TestOperator_IsToldThatTheStockMayHaveChanged(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -234,7 +234,7 @@ func TestOperator_is_told_that_the_stock_may_have_changed(t *testing.T) {
 }
 
 // The catalogue follows the review, by its events and by reading the card.
-func TestOperator_review(t *testing.T) {
+func TestOperator_Review(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

@@ -12,7 +12,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestOperator_pictures_QR_codes_and_shelves(t *testing.T) {
+func TestOperator_PicturesQRCodesAndShelves(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -56,7 +56,7 @@ func TestOperator_pictures_QR_codes_and_shelves(t *testing.T) {
 	}
 }
 
-func TestOperator_deposits_250_codes_of_which_37_are_refused_and_batch_2_dies(t *testing.T) {
+func TestOperator_Deposits250CodesOfWhich37AreRefusedAndBatch2Dies(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -115,7 +115,7 @@ func TestOperator_deposits_250_codes_of_which_37_are_refused_and_batch_2_dies(t 
 
 // The stock follows the number of codes even if the answer to its change is lost,
 // or another deposit raises it meanwhile.
-func TestOperator_deposits_raise_the_stock_once(t *testing.T) {
+func TestOperator_DepositsRaiseTheStockOnce(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -151,7 +151,7 @@ func TestOperator_deposits_raise_the_stock_once(t *testing.T) {
 
 // Ending a code succeeds when it is repeated after a lost answer, although WeChat
 // refuses to end it twice.
-func TestOperator_ends_a_code(t *testing.T) {
+func TestOperator_EndsACode(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

@@ -11,7 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestEntries_are_booked_replayed_and_refused(t *testing.T) {
+func TestEntries_AreBookedReplayedAndRefused(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
@@ -81,7 +81,7 @@ func TestEntries_are_booked_replayed_and_refused(t *testing.T) {
 	apptest.Request(t, http.MethodPost, s.Public+path, apptest.AdminToken, []byte(`{"add_bonus":1}`)).Problem(t, 404, "not_found")
 }
 
-func TestEntries_on_what_nobody_holds(t *testing.T) {
+func TestEntries_OnWhatNobodyHolds(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
@@ -96,7 +96,7 @@ func TestEntries_on_what_nobody_holds(t *testing.T) {
 	s.Operate("PUT", "/v1/cards/"+cardID+"/codes/nope/fields", `{"custom_field1":"a"}`).Problem(t, 404, "code_not_found")
 }
 
-func TestEntries_input(t *testing.T) {
+func TestEntries_Input(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
@@ -147,7 +147,7 @@ func TestEntries_input(t *testing.T) {
 	}
 }
 
-func TestEntries_come_page_by_page(t *testing.T) {
+func TestEntries_ComePageByPage(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()

@@ -11,7 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestMembers_are_listed_found_exported_and_erased(t *testing.T) {
+func TestMembers_AreListedFoundExportedAndErased(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	card := w.Card()

@@ -10,7 +10,7 @@ import (
 )
 
 // A message that WeChat refuses is parked until the operator retries it.
-func TestOutbox_parked_shown_and_retried(t *testing.T) {
+func TestOutbox_ParkedShownAndRetried(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()

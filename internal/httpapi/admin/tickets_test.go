@@ -11,7 +11,7 @@ import (
 
 // The shop's other services read the shared tickets instead of fetching their own.
 // The TICKET_TOKEN opens nothing else.
-func TestTickets_for_the_shops_other_services(t *testing.T) {
+func TestTickets_ForTheShopsOtherServices(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	const ticketToken = "a-ticket-token-of-forty-characters-00001"

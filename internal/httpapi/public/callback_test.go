@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
-func TestCallback_forged_pushes_get_403_and_nothing(t *testing.T) {
+func TestCallback_ForgedPushesGet403AndNothing(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Env["CALLBACK_AES_KEY"] = apptest.AESKey

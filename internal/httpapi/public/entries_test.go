@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestMyEntries_page_by_page(t *testing.T) {
+func TestMyEntries_PageByPage(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()

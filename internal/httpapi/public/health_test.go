@@ -8,7 +8,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestHealth_and_documents(t *testing.T) {
+func TestHealth_AndDocuments(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

@@ -13,7 +13,7 @@ import (
 )
 
 // Every wrong request gets a documented problem, and never a 5xx.
-func TestInput_every_bad_request_gets_its_problem(t *testing.T) {
+func TestInput_EveryBadRequestGetsItsProblem(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -106,7 +106,7 @@ func TestInput_every_bad_request_gets_its_problem(t *testing.T) {
 	}
 }
 
-func TestInput_media_types_ignore_case(t *testing.T) {
+func TestInput_MediaTypesIgnoreCase(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
@@ -122,7 +122,7 @@ func TestInput_media_types_ignore_case(t *testing.T) {
 }
 
 // http.Client cannot send these requests.
-func TestInput_broken_transfers_are_the_clients_errors(t *testing.T) {
+func TestInput_BrokenTransfersAreTheClientsErrors(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

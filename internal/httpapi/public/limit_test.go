@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestLimits_per_member_and_per_address(t *testing.T) {
+func TestLimits_PerMemberAndPerAddress(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Env["RATE_LIMIT_PER_MEMBER"] = "2"
@@ -41,7 +41,7 @@ func TestLimits_per_member_and_per_address(t *testing.T) {
 
 // A subscriber has a /64 network of IPv6 addresses and counts as one. A trusted
 // proxy says which address a request comes from.
-func TestLimits_per_IPv6_network(t *testing.T) {
+func TestLimits_PerIPv6Network(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Env["RATE_LIMIT_PER_IP"] = "1"

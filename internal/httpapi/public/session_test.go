@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestUpstream_login_refusals(t *testing.T) {
+func TestUpstream_LoginRefusals(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()

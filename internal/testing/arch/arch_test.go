@@ -111,6 +111,7 @@ type world struct {
 	modules  []string        // that go.mod requires
 	packages map[string]*pkg // by short name
 	environ  []string        // files that read the environment
+	badNames []string        // of tests
 }
 
 const root = "../../.."
@@ -171,6 +172,11 @@ func (w *world) visit(file string, entry fs.DirEntry, err error) error {
 		return err
 	}
 	w.add(filepath.ToSlash(folder), entry.Name(), parsed.Imports)
+	for _, m := range testFunction.FindAllSubmatch(source, -1) {
+		if isTest(file) && !testName.Match(m[1]) {
+			w.badNames = append(w.badNames, fmt.Sprintf("%s: %s", file, m[1]))
+		}
+	}
 	if !isTest(file) && readsEnvironment.Match(source) {
 		w.environ = append(w.environ, filepath.ToSlash(folder))
 	}
@@ -178,6 +184,11 @@ func (w *world) visit(file string, entry fs.DirEntry, err error) error {
 }
 
 var readsEnvironment = regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ)\(`)
+
+var (
+	testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)\w*)\(`)
+	testName     = regexp.MustCompile(`^(Test|Benchmark|Fuzz)[A-Z][A-Za-z0-9]*(_[A-Z0-9][A-Za-z0-9]*)*$`)
+)
 
 func isTest(file string) bool { return strings.HasSuffix(file, "_test.go") }
 
@@ -301,7 +312,7 @@ func rows(t *testing.T) map[string][]string {
 }
 
 // Every package imports what its row allows, and nothing else.
-func TestImports_are_those_of_the_table(t *testing.T) {
+func TestImports_AreThoseOfTheTable(t *testing.T) {
 	t.Parallel()
 	w, allowed := loaded(t), rows(t)
 	for _, name := range slices.Sorted(maps.Keys(w.packages)) {
@@ -333,7 +344,7 @@ func TestImports_are_those_of_the_table(t *testing.T) {
 // Tests may use any package of ours and any module, but the router and its
 // relatives only beside the packages that use them. The simulator's tests use
 // nothing of ours.
-func TestImports_of_tests(t *testing.T) {
+func TestImports_OfTests(t *testing.T) {
 	t.Parallel()
 	w, allowed := loaded(t), rows(t)
 	for name, p := range w.packages {
@@ -351,7 +362,7 @@ func TestImports_of_tests(t *testing.T) {
 
 // The table is about direct imports. What is here must not be reached on a
 // detour either.
-func TestDependencies_that_must_not_be(t *testing.T) {
+func TestDependencies_ThatMustNotBe(t *testing.T) {
 	t.Parallel()
 	w := loaded(t)
 	for _, rule := range []struct{ from, to, why string }{
@@ -379,7 +390,7 @@ func TestDependencies_that_must_not_be(t *testing.T) {
 	}
 }
 
-func TestCardext_is_pure(t *testing.T) {
+func TestCardext_IsPure(t *testing.T) {
 	t.Parallel()
 	w := loaded(t)
 	for imported := range w.packages["cardext"].imports {
@@ -391,11 +402,19 @@ func TestCardext_is_pure(t *testing.T) {
 	}
 }
 
-func TestConfiguration_is_read_in_one_place(t *testing.T) {
+func TestConfiguration_IsReadInOnePlace(t *testing.T) {
 	t.Parallel()
 	for _, folder := range loaded(t).environ {
 		if !within(folder, "cmd") && folder != "internal/config" {
 			t.Errorf("%s reads the environment: only internal/config and the commands may", folder)
 		}
+	}
+}
+
+// Test names have one style: TestSource_ColdStartFetchesOnce.
+func TestNames_OfTestsHaveOneStyle(t *testing.T) {
+	t.Parallel()
+	for _, name := range loaded(t).badNames {
+		t.Errorf("%s: want TestSubject_WhatIsTrue", name)
 	}
 }

@@ -22,7 +22,7 @@ import (
 // expired, another replica repeats the push and sends the next one. Then the
 // first push takes effect and overwrites the newer total with an older one. The
 // paused replica notices that when it continues, and has the face corrected.
-func TestPaused_past_its_lease_with_a_push_on_the_way(t *testing.T) {
+func TestPaused_PastItsLeaseWithAPushOnTheWay(t *testing.T) {
 	t.Parallel()
 	for database := range databases {
 		t.Run(database, func(t *testing.T) {

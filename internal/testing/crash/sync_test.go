@@ -13,7 +13,7 @@ import (
 // in memory. So this test checks the system calls: the bytes of an entry are
 // written to the journal, the journal is synced to the disk, and only then is
 // the 201 written to the socket.
-func TestCommit_is_on_the_disk_before_the_answer(t *testing.T) {
+func TestCommit_IsOnTheDiskBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	for database, journal := range map[string]string{"sqlite": "-wal>", "postgres": "/pg_wal/"} {
 		t.Run(database, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 )
 
 // Every command on a page works and prints what the page shows.
-func TestPages_say_what_happens(t *testing.T) {
+func TestPages_SayWhatHappens(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Fatal("the pages use curl, which is not installed; on Debian: apt-get install curl")

@@ -51,7 +51,7 @@ func prints(page, printed string) string {
 	return fmt.Sprintf("the page shows\n%s\nbut the command prints\n%s", page, printed)
 }
 
-func TestPrints_tells_true_pages_from_false_ones(t *testing.T) {
+func TestPrints_TellsTruePagesFromFalseOnes(t *testing.T) {
 	t.Parallel()
 	const printed = `{"code":"6028931476502182","status":"issued","timestamp":1795449804}` + "\n"
 	for page, same := range map[string]bool{

@@ -19,7 +19,7 @@ import (
 )
 
 // Both READMEs have the same structure, and neither is too long.
-func TestREADMEs_are_one_in_two_languages(t *testing.T) {
+func TestREADMEs_AreOneInTwoLanguages(t *testing.T) {
 	t.Parallel()
 	english, chinese := readPage(t, "README.md"), readPage(t, "README.zh-CN.md")
 	for _, p := range []page{english, chinese} {
@@ -66,7 +66,7 @@ var (
 	testForm = regexp.MustCompile("`((?:Test|Benchmark|Fuzz)[A-Z][A-Za-z0-9_]+)")
 )
 
-func TestPages_link_to_what_is_there(t *testing.T) {
+func TestPages_LinkToWhatIsThere(t *testing.T) {
 	t.Parallel()
 	for _, p := range allPages(t) {
 		for _, m := range linkForm.FindAllStringSubmatch(p.prose(), -1) {
@@ -98,7 +98,7 @@ func hasAnchor(p page, anchor string) bool {
 }
 
 // Tests that a page names exist.
-func TestPages_name_tests_that_exist(t *testing.T) {
+func TestPages_NameTestsThatExist(t *testing.T) {
 	t.Parallel()
 	tests := testNames(t)
 	for _, p := range allPages(t) {
@@ -131,7 +131,7 @@ func testNames(t *testing.T) map[string]bool {
 }
 
 // Routes that a page names are served.
-func TestPages_name_routes_that_exist(t *testing.T) {
+func TestPages_NameRoutesThatExist(t *testing.T) {
 	t.Parallel()
 	public, admin := serve(t)
 	form := regexp.MustCompile(`\b(GET|POST|PUT|PATCH|DELETE) (/(?:v1|wechat)/[a-z0-9_{}/-]+)`)

@@ -37,7 +37,7 @@ func problemsOf(t *testing.T, environ ...string) map[string]string {
 	return said
 }
 
-func TestConfiguration_is_the_one_that_is_read(t *testing.T) {
+func TestConfiguration_IsTheOneThatIsRead(t *testing.T) {
 	t.Parallel()
 	rows := readPage(t, "docs/configuration.md").table(t)
 	missing := problemsOf(t)
@@ -74,7 +74,7 @@ func TestConfiguration_is_the_one_that_is_read(t *testing.T) {
 }
 
 // The sample is complete, and the server refuses to start with its secrets.
-func TestConfiguration_sample_is_whole_and_refused(t *testing.T) {
+func TestConfiguration_SampleIsWholeAndRefused(t *testing.T) {
 	t.Parallel()
 	for _, b := range readPage(t, "docs/configuration.md").blocks {
 		if !b.is("dotenv") {
@@ -128,7 +128,7 @@ func problems(t *testing.T) map[string]string {
 	return found
 }
 
-func TestErrors_are_all_listed(t *testing.T) {
+func TestErrors_AreAllListed(t *testing.T) {
 	t.Parallel()
 	rows := readPage(t, "docs/errors.md").table(t)
 	for code, status := range problems(t) {
@@ -163,7 +163,7 @@ func causes(t *testing.T) (list []string) {
 	return list
 }
 
-func TestSignature_lists_every_cause(t *testing.T) {
+func TestSignature_ListsEveryCause(t *testing.T) {
 	t.Parallel()
 	rows, causes := readPage(t, "docs/signature.md").table(t), causes(t)
 	for _, cause := range causes {
@@ -179,7 +179,7 @@ func TestSignature_lists_every_cause(t *testing.T) {
 }
 
 // Every package and every required module has a row.
-func TestArchitecture_lists_packages_and_modules(t *testing.T) {
+func TestArchitecture_ListsPackagesAndModules(t *testing.T) {
 	t.Parallel()
 	rows := readPage(t, "ARCHITECTURE.md").table(t)
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-f",
@@ -212,7 +212,7 @@ func TestArchitecture_lists_packages_and_modules(t *testing.T) {
 	}
 }
 
-func TestContributing_lists_every_target(t *testing.T) {
+func TestContributing_ListsEveryTarget(t *testing.T) {
 	t.Parallel()
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	if err != nil {

@@ -126,7 +126,7 @@ func TestRenewals(t *testing.T) {
 // The replica that fetches dies before, during, or right after its call. There
 // is no value to serve, so some callers give up. Another replica must take over
 // as soon as the lease has expired.
-func TestHolder_killed_at_a_cold_start(t *testing.T) {
+func TestHolder_KilledAtAColdStart(t *testing.T) {
 	t.Parallel()
 	for _, moment := range []string{"before", "during", "after"} {
 		t.Run(moment, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestHolder_killed_at_a_cold_start(t *testing.T) {
 // The replica that fetches is paused while WeChat answers, and continues when
 // another replica has taken over. It must not overwrite the newer value with
 // its older one.
-func TestHolder_paused_past_its_lease(t *testing.T) {
+func TestHolder_PausedPastItsLease(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"redis", "sqlite"} {
 		t.Run(kind, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestHolder_paused_past_its_lease(t *testing.T) {
 
 // While there is a valid ticket, callers notice nothing when the holder of a
 // renewal is killed before, during, or right after its call, or paused.
-func TestHolder_lost_in_a_renewal(t *testing.T) {
+func TestHolder_LostInARenewal(t *testing.T) {
 	longFormOnly(t)
 	t.Parallel()
 	pause := func(r *replica) { r.signal(syscall.SIGSTOP) }
@@ -296,7 +296,7 @@ func waitFor(t testing.TB, timeout time.Duration, what string, ok func() bool) {
 }
 
 // Redis loses all data. The replicas save their copies again.
-func TestRedis_killed_and_restarted_empty(t *testing.T) {
+func TestRedis_KilledAndRestartedEmpty(t *testing.T) {
 	t.Parallel()
 	redis := redis.Single(t)
 	u := newUpstream(t, 200*time.Millisecond)
@@ -315,7 +315,7 @@ func TestRedis_killed_and_restarted_empty(t *testing.T) {
 	}
 }
 
-func TestSentinel_failovers(t *testing.T) {
+func TestSentinel_Failovers(t *testing.T) {
 	t.Parallel()
 	failovers := 1
 	if full {
@@ -342,7 +342,7 @@ func TestSentinel_failovers(t *testing.T) {
 	}
 }
 
-func TestCluster_master_killed(t *testing.T) {
+func TestCluster_MasterKilled(t *testing.T) {
 	t.Parallel()
 	cluster := redis.Cluster(t)
 	u := newUpstream(t, 200*time.Millisecond)
@@ -367,7 +367,7 @@ func TestCluster_master_killed(t *testing.T) {
 }
 
 // WeChat fails for two seconds, with a valid ticket and without one.
-func TestWeChat_fails_for_two_seconds(t *testing.T) {
+func TestWeChat_FailsForTwoSeconds(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, 50*time.Millisecond)
 	u.failing = true
@@ -414,7 +414,7 @@ func TestWeChat_fails_for_two_seconds(t *testing.T) {
 
 // Another program renews the access_token during 512 calls: the fleet fetches
 // once, and each call is repeated once with the same body.
-func TestOther_program_renews_the_token(t *testing.T) {
+func TestOther_ProgramRenewsTheToken(t *testing.T) {
 	t.Parallel()
 	const calls = 512
 	u := newUpstream(t, 200*time.Millisecond)
@@ -504,7 +504,7 @@ func TestLives(t *testing.T) {
 
 // Two Apps in one process share one ticket, although WeChat's Date header makes
 // their clocks differ by ten minutes.
-func TestClocks_ten_minutes_apart(t *testing.T) {
+func TestClocks_TenMinutesApart(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, 200*time.Millisecond)
 	u.skew = map[int]time.Duration{1: 10 * time.Minute}
@@ -547,7 +547,7 @@ func TestClocks_ten_minutes_apart(t *testing.T) {
 
 // WeChat returns the old ticket again. It keeps its first expiry and is fetched
 // again until it changes.
-func TestSame_ticket_again(t *testing.T) {
+func TestSame_TicketAgain(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, 50*time.Millisecond)
 	u.expiresIn, u.sticky = 9, true

@@ -9,7 +9,7 @@ import (
 )
 
 // The checks must find the statements that read too much.
-func TestProblems_find_what_grows_with_the_number_of_members(t *testing.T) {
+func TestProblems_FindWhatGrowsWithTheNumberOfMembers(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) *sqldb.DB{
 		"sqlite":   func(t *testing.T) *sqldb.DB { t.Helper(); return sqldbtest.New(t) },

@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/testing/redis"
 )
 
-func TestSingle_comesBackEmpty(t *testing.T) {
+func TestSingle_ComesBackEmpty(t *testing.T) {
 	t.Parallel()
 	s := redis.Single(t)
 	s.Do("SET", "k", "v")
@@ -20,7 +20,7 @@ func TestSingle_comesBackEmpty(t *testing.T) {
 	}
 }
 
-func TestSentinel_replacesADeadMaster(t *testing.T) {
+func TestSentinel_ReplacesADeadMaster(t *testing.T) {
 	t.Parallel()
 	f := redis.Sentinel(t)
 	first := f.Master()
@@ -37,7 +37,7 @@ func TestSentinel_replacesADeadMaster(t *testing.T) {
 	}
 }
 
-func TestCluster_replacesADeadMaster(t *testing.T) {
+func TestCluster_ReplacesADeadMaster(t *testing.T) {
 	t.Parallel()
 	n := redis.Cluster(t)
 	const key = "{a}b"

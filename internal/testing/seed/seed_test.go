@@ -16,7 +16,7 @@ import (
 
 var options = seed.Options{Members: 205, Entries: 900, Seed: 3, CardID: "c1", MiniProgram: "wxapp", Official: "wxofficial"}
 
-func TestFill_makes_members_that_keep_every_rule(t *testing.T) {
+func TestFill_MakesMembersThatKeepEveryRule(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		db := open(t)
@@ -53,7 +53,7 @@ func TestFill_makes_members_that_keep_every_rule(t *testing.T) {
 	})
 }
 
-func TestFill_goes_on_where_it_was_broken_off(t *testing.T) {
+func TestFill_GoesOnWhereItWasBrokenOff(t *testing.T) {
 	t.Parallel()
 	whole, broken := sqldbtest.New(t), sqldbtest.New(t)
 	o := options
@@ -90,7 +90,7 @@ func ask(t *testing.T, db *sqldb.DB, sums string) (answer string) {
 	return answer
 }
 
-func TestFill_leaves_a_database_with_others_alone(t *testing.T) {
+func TestFill_LeavesADatabaseWithOthersAlone(t *testing.T) {
 	t.Parallel()
 	for name, other := range map[string]seed.Options{
 		"another seed": {Members: 10, Seed: 4, CardID: "c1", MiniProgram: "a", Official: "b"},
@@ -113,7 +113,7 @@ func TestFill_leaves_a_database_with_others_alone(t *testing.T) {
 	}
 }
 
-func TestFill_refuses_what_cannot_be(t *testing.T) {
+func TestFill_RefusesWhatCannotBe(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	for _, o := range []seed.Options{{}, {Members: 1, Entries: -1}, {Members: 1, Entries: seed.MaxEntries + 1}} {

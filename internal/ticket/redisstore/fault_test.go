@@ -86,7 +86,7 @@ func awaitRecovery(t *testing.T, s ticket.Store) time.Duration {
 	}
 }
 
-func TestStore_stalledServer(t *testing.T) {
+func TestStore_StalledServer(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func() (url string, owner func() *redistest.Server){
 		"single": func() (string, func() *redistest.Server) {
@@ -119,7 +119,7 @@ func TestStore_stalledServer(t *testing.T) {
 	}
 }
 
-func TestStore_honoursAnEarlierDeadline(t *testing.T) {
+func TestStore_HonoursAnEarlierDeadline(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	s := connect(t, server.URL())
@@ -140,7 +140,7 @@ func TestStore_honoursAnEarlierDeadline(t *testing.T) {
 	}
 }
 
-func TestStore_latency(t *testing.T) {
+func TestStore_Latency(t *testing.T) {
 	t.Parallel()
 	p := through(t, redistest.Single(t))
 	s := connect(t, p.URL())
@@ -156,7 +156,7 @@ func TestStore_latency(t *testing.T) {
 
 // A new connection needs several answers. Each of them comes in time, but not
 // all of them.
-func TestStore_latencyAddsUp(t *testing.T) {
+func TestStore_LatencyAddsUp(t *testing.T) {
 	t.Parallel()
 	p := through(t, redistest.Single(t))
 	p.poison(`{"name": "slow", "type": "latency", "stream": "downstream", "attributes": {"latency": 270}}`)
@@ -170,7 +170,7 @@ func TestStore_latencyAddsUp(t *testing.T) {
 
 // One of three Sentinels that does not answer must not keep clients from the
 // master.
-func TestStore_stalledSentinel(t *testing.T) {
+func TestStore_StalledSentinel(t *testing.T) {
 	t.Parallel()
 	f := redistest.Sentinel(t)
 	f.Sentinels[0].Pause()
@@ -190,7 +190,7 @@ func TestStore_stalledSentinel(t *testing.T) {
 	allFail(t, connect(t, f.URL()), ticket.Lease{Key: key, Owner: "a", Fence: 1})
 }
 
-func TestStore_trickle(t *testing.T) {
+func TestStore_Trickle(t *testing.T) {
 	t.Parallel()
 	p := through(t, redistest.Single(t))
 	s := connect(t, p.URL())
@@ -204,7 +204,7 @@ func TestStore_trickle(t *testing.T) {
 	}
 }
 
-func TestStore_cutAndBack(t *testing.T) {
+func TestStore_CutAndBack(t *testing.T) {
 	t.Parallel()
 	p := through(t, redistest.Single(t))
 	s := connect(t, p.URL())
@@ -231,7 +231,7 @@ func scriptCalls(s *redistest.Server) int {
 
 // Symptom: this owner held the lease but did not know it until the lease
 // expired.
-func TestStore_lostReply(t *testing.T) {
+func TestStore_LostReply(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	p := through(t, server)
@@ -275,7 +275,7 @@ func TestStore_lostReply(t *testing.T) {
 }
 
 // A Cluster client repeats a call that got no answer, regardless of its MaxRetries.
-func TestStore_lostReplyInCluster(t *testing.T) {
+func TestStore_LostReplyInCluster(t *testing.T) {
 	t.Parallel()
 	nodes := redistest.Cluster(t)
 	var d deaf
@@ -292,7 +292,7 @@ func TestStore_lostReplyInCluster(t *testing.T) {
 	}
 }
 
-func TestStore_movedSlot(t *testing.T) {
+func TestStore_MovedSlot(t *testing.T) {
 	t.Parallel()
 	nodes := redistest.Cluster(t)
 	s := connect(t, nodes.URL())
@@ -303,7 +303,7 @@ func TestStore_movedSlot(t *testing.T) {
 	save(t, s, acquire(t, s, "a"), "value")
 }
 
-func TestStore_replicaIsNoMaster(t *testing.T) {
+func TestStore_ReplicaIsNoMaster(t *testing.T) {
 	t.Parallel()
 	server, master := redistest.Single(t), redistest.Single(t)
 	s := connect(t, server.URL())
@@ -324,7 +324,7 @@ func TestStore_replicaIsNoMaster(t *testing.T) {
 
 // A server that lost its data continues above the fences that its clients have
 // seen.
-func TestStore_emptyServer(t *testing.T) {
+func TestStore_EmptyServer(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	s := connect(t, server.URL())
@@ -355,7 +355,7 @@ func TestStore_emptyServer(t *testing.T) {
 }
 
 // Rows are deleted a day after they are no longer needed, and not earlier.
-func TestStore_forgetsADayAfter(t *testing.T) {
+func TestStore_ForgetsADayAfter(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	s := connect(t, server.URL())
@@ -378,7 +378,7 @@ func TestStore_forgetsADayAfter(t *testing.T) {
 
 // Between two holders the lease has no owner; an empty owner does not hold it
 // either.
-func TestStore_leaseWithoutOwner(t *testing.T) {
+func TestStore_LeaseWithoutOwner(t *testing.T) {
 	t.Parallel()
 	s := connect(t, redistest.Single(t).URL())
 	lease := acquire(t, s, "a")
@@ -404,7 +404,7 @@ func TestStore_leaseWithoutOwner(t *testing.T) {
 	}
 }
 
-func TestStore_fenceOutOfRange(t *testing.T) {
+func TestStore_FenceOutOfRange(t *testing.T) {
 	t.Parallel()
 	s := connect(t, redistest.Single(t).URL())
 	if lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", FenceAbove: 1 << 60, TTL: time.Minute}); err == nil {

@@ -41,7 +41,7 @@ func replica(t *testing.T, url, key string, i *fetcher) *ticket.Source {
 	return s
 }
 
-func TestStore_replicasIssueOnce(t *testing.T) {
+func TestStore_ReplicasIssueOnce(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func() string{
 		"single":   func() string { return redistest.Single(t).URL() },
@@ -178,7 +178,7 @@ func (f *fleet) shared(url, key, value string) {
 	}
 }
 
-func TestStore_flushedUnderLoad(t *testing.T) {
+func TestStore_FlushedUnderLoad(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	f := hot(t, server.URL(), key)
@@ -199,7 +199,7 @@ func TestStore_flushedUnderLoad(t *testing.T) {
 
 // The worst case of a failover: the master dies with the newest value, and its
 // successor has an older one and no lease.
-func TestStore_failoversUnderLoad(t *testing.T) {
+func TestStore_FailoversUnderLoad(t *testing.T) {
 	t.Parallel()
 	servers := redistest.Sentinel(t)
 	url := servers.URL()
@@ -233,7 +233,7 @@ func TestStore_failoversUnderLoad(t *testing.T) {
 	}
 }
 
-func TestStore_clusterMasterKilledUnderLoad(t *testing.T) {
+func TestStore_ClusterMasterKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	nodes := redistest.Cluster(t)
 	f := hot(t, nodes.URL(), key)

@@ -63,7 +63,7 @@ func checkUsable(t *testing.T, s ticket.Store, server *redistest.Server, what st
 	server.Do("DEL", row(key))
 }
 
-func TestStore_anythingUnderItsKey(t *testing.T) {
+func TestStore_AnythingUnderItsKey(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	s := patient{connect(t, server.URL())}
@@ -86,7 +86,7 @@ func TestStore_anythingUnderItsKey(t *testing.T) {
 	}
 }
 
-func TestStore_randomRows(t *testing.T) {
+func TestStore_RandomRows(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	s := patient{connect(t, server.URL())}
@@ -112,7 +112,7 @@ func TestStore_randomRows(t *testing.T) {
 
 // Symptom: the clock of the server was set back by two hours, and the lease of
 // a dead holder blocked all replicas for that long.
-func TestStore_clockSetBack(t *testing.T) {
+func TestStore_ClockSetBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	s := patient{connect(t, server.URL())}

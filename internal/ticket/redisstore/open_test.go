@@ -20,7 +20,7 @@ import (
 )
 
 // URLs have the same meaning as in go-redis.
-func TestOpen_readsURLsAsGoRedisDoes(t *testing.T) {
+func TestOpen_ReadsURLsAsGoRedisDoes(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
 		"redis://redis.internal:6380",
@@ -50,7 +50,7 @@ func TestOpen_readsURLsAsGoRedisDoes(t *testing.T) {
 	}
 }
 
-func TestOpen_cluster(t *testing.T) {
+func TestOpen_Cluster(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
 		"redis://shop:secret@n1.internal:7000?addr=n2.internal:7001&addr=[::1]:7002",
@@ -114,7 +114,7 @@ var bad = map[string]string{
 	"redis://h?username=hunter2&addr=g:1":  "only with master_name",
 }
 
-func TestCheckURL_saysWhatIsWrongAndNothingOfTheURL(t *testing.T) {
+func TestCheckURL_SaysWhatIsWrongAndNothingOfTheURL(t *testing.T) {
 	t.Parallel()
 	for url, want := range bad {
 		err := redisstore.CheckURL(url)
@@ -162,7 +162,7 @@ func renew(t *testing.T, s *redisstore.Store) {
 	}
 }
 
-func TestOpen_userPasswordDatabase(t *testing.T) {
+func TestOpen_UserPasswordDatabase(t *testing.T) {
 	t.Parallel()
 	s := redistest.Single(t)
 	restrictUser(s)
@@ -177,7 +177,7 @@ func TestOpen_userPasswordDatabase(t *testing.T) {
 	}
 }
 
-func TestOpen_clusterPassword(t *testing.T) {
+func TestOpen_ClusterPassword(t *testing.T) {
 	t.Parallel()
 	n := redistest.Cluster(t)
 	for _, s := range n.Servers {
@@ -188,7 +188,7 @@ func TestOpen_clusterPassword(t *testing.T) {
 
 // With Sentinel, the user before the host is for the Sentinels and the
 // parameters are for the servers.
-func TestOpen_sentinelPasswords(t *testing.T) {
+func TestOpen_SentinelPasswords(t *testing.T) {
 	t.Parallel()
 	f := redistest.Sentinel(t)
 	for _, s := range f.Servers {
@@ -221,7 +221,7 @@ func loadError(t *testing.T, s *redisstore.Store) error {
 	return err
 }
 
-func TestOpen_tls(t *testing.T) {
+func TestOpen_TLS(t *testing.T) {
 	t.Parallel()
 	pem := os.Getenv("SSL_CERT_FILE") // see TestMain
 	addr := process.FreeAddr(t)

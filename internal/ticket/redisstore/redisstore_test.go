@@ -12,25 +12,25 @@ import (
 	"github.com/addcard/addcard/internal/ticket/tickettest"
 )
 
-func TestStore_single(t *testing.T) {
+func TestStore_Single(t *testing.T) {
 	t.Parallel()
 	s := redistest.Single(t)
 	run(t, s.URL(), func(string) *redistest.Server { return s })
 }
 
-func TestStore_sentinel(t *testing.T) {
+func TestStore_Sentinel(t *testing.T) {
 	t.Parallel()
 	f := redistest.Sentinel(t)
 	run(t, f.URL(), func(string) *redistest.Server { return f.Master() })
 }
 
-func TestStore_cluster(t *testing.T) {
+func TestStore_Cluster(t *testing.T) {
 	t.Parallel()
 	n := redistest.Cluster(t)
 	run(t, n.URL(), n.Owner)
 }
 
-func TestStore_sealed(t *testing.T) {
+func TestStore_Sealed(t *testing.T) {
 	t.Parallel()
 	s := redistest.Single(t)
 	store, err := ticket.Seal(patient{connect(t, s.URL())}, "secret-of-the-app")

@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-func TestStore_sealed(t *testing.T) {
+func TestStore_Sealed(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		h := harness(t, open, func(s ticket.Store) ticket.Store {
@@ -71,7 +71,7 @@ func source(t *testing.T, path string, fetch ticket.Fetcher) *ticket.Source {
 }
 
 // Several processes on one SQLite file are a fleet, too.
-func TestStore_replicasOnOneFileIssueOnce(t *testing.T) {
+func TestStore_ReplicasOnOneFileIssueOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "addcard.db")
 	var fetches atomic.Int64

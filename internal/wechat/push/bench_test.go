@@ -2,7 +2,7 @@ package push_test
 
 import "testing"
 
-func BenchmarkOpen_plain(b *testing.B) {
+func BenchmarkOpen_Plain(b *testing.B) {
 	r, s := plainReceiver(b), plain(getCard)
 	body := []byte(s.body)
 	b.ReportAllocs()
@@ -13,7 +13,7 @@ func BenchmarkOpen_plain(b *testing.B) {
 	}
 }
 
-func BenchmarkOpen_sealed(b *testing.B) {
+func BenchmarkOpen_Sealed(b *testing.B) {
 	r, s := sealedReceiver(b), safe(sealed(getCard).encrypt())
 	body := []byte(s.body)
 	b.ReportAllocs()
@@ -25,7 +25,7 @@ func BenchmarkOpen_sealed(b *testing.B) {
 }
 
 // The cost of refusing a forged push.
-func BenchmarkOpen_forged(b *testing.B) {
+func BenchmarkOpen_Forged(b *testing.B) {
 	r, s := sealedReceiver(b), safe(sealed(getCard).encrypt()).with("nonce", "1")
 	body := []byte(s.body)
 	b.ReportAllocs()

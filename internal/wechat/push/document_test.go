@@ -27,7 +27,7 @@ func both(t *testing.T, name, message string, check func(push.Event, error)) {
 	}
 }
 
-func TestOpen_reads_what_WeChat_may_write(t *testing.T) {
+func TestOpen_ReadsWhatWeChatMayWrite(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"plain text":                 message(""),
@@ -57,7 +57,7 @@ func TestOpen_reads_what_WeChat_may_write(t *testing.T) {
 	}
 }
 
-func TestOpen_keeps_elements_of_unknown_meaning_for_the_record(t *testing.T) {
+func TestOpen_KeepsElementsOfUnknownMeaningForTheRecord(t *testing.T) {
 	t.Parallel()
 	text := message("<Novelty> 1 </Novelty><Novelty>2</Novelty><List>x<Item>3</Item>y</List><OuterStr>a<![CDATA[<b>]]>c</OuterStr>")
 	both(t, "novelty", text, func(e push.Event, err error) {
@@ -67,7 +67,7 @@ func TestOpen_keeps_elements_of_unknown_meaning_for_the_record(t *testing.T) {
 	})
 }
 
-func TestOpen_refuses_XML_that_readers_understand_differently(t *testing.T) {
+func TestOpen_RefusesXMLThatReadersUnderstandDifferently(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"a name twice":                   message("<FromUserName>mallory</FromUserName>"),
@@ -143,7 +143,7 @@ func TestOpen_refuses_XML_that_readers_understand_differently(t *testing.T) {
 	}
 }
 
-func TestOpen_knows_what_is_no_XML(t *testing.T) {
+func TestOpen_KnowsWhatIsNoXML(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"nothing":           "",
@@ -161,7 +161,7 @@ func TestOpen_knows_what_is_no_XML(t *testing.T) {
 	}
 }
 
-func TestOpen_reads_the_largest_body(t *testing.T) {
+func TestOpen_ReadsTheLargestBody(t *testing.T) {
 	t.Parallel()
 	room := push.MaxBody - len(message("<OuterStr></OuterStr>"))
 	var names strings.Builder

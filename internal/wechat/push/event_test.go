@@ -89,7 +89,7 @@ func (s sample) optional() []string {
 	return names
 }
 
-func TestOpen_reads_each_card_event(t *testing.T) {
+func TestOpen_ReadsEachCardEvent(t *testing.T) {
 	t.Parallel()
 	var names []string
 	for _, s := range samples() {
@@ -113,7 +113,7 @@ func TestOpen_reads_each_card_event(t *testing.T) {
 	}
 }
 
-func TestOpen_reads_each_card_event_without_what_may_be_missing(t *testing.T) {
+func TestOpen_ReadsEachCardEventWithoutWhatMayBeMissing(t *testing.T) {
 	t.Parallel()
 	for _, s := range samples() {
 		both(t, s.name, s.write(false, s.optional()...), func(e push.Event, err error) {
@@ -130,7 +130,7 @@ func TestOpen_reads_each_card_event_without_what_may_be_missing(t *testing.T) {
 	}
 }
 
-func TestOpen_names_what_an_event_lacks(t *testing.T) {
+func TestOpen_NamesWhatAnEventLacks(t *testing.T) {
 	t.Parallel()
 	for _, s := range samples() {
 		needed := []string{"FromUserName", "CreateTime", "CardId"}
@@ -152,7 +152,7 @@ func TestOpen_names_what_an_event_lacks(t *testing.T) {
 	}
 }
 
-func TestOpen_takes_no_other_number_than_plain_digits(t *testing.T) {
+func TestOpen_TakesNoOtherNumberThanPlainDigits(t *testing.T) {
 	t.Parallel()
 	element := func(name, value string) string {
 		rest := message("")
@@ -184,7 +184,7 @@ func TestOpen_takes_no_other_number_than_plain_digits(t *testing.T) {
 
 // A sender with the Token can send such an identifier. A database would refuse it, and
 // every retry.
-func TestOpen_takes_no_identifier_that_none_is(t *testing.T) {
+func TestOpen_TakesNoIdentifierThatNoneIs(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"FromUserName", "CardId", "UserCardCode", "OldUserCardCode", "FriendUserName", "UnionId", "MsgId"} {
 		for _, value := range []string{strings.Repeat("x", 129), "a b", "a\nb", "a\tb", "a\u3000b", "a\u200bb", "a\u2028b", "a\u0085b"} {
@@ -210,7 +210,7 @@ func TestOpen_takes_no_identifier_that_none_is(t *testing.T) {
 	})
 }
 
-func TestOpen_has_no_use_for_what_is_no_card_event_of_ours(t *testing.T) {
+func TestOpen_HasNoUseForWhatIsNoCardEventOfOurs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ from, to, want string }{
 		{"gh_3fcea188bf78", "gh_000000000000", push.OtherAccount},
@@ -232,7 +232,7 @@ func TestOpen_has_no_use_for_what_is_no_card_event_of_ours(t *testing.T) {
 	}
 }
 
-func TestUnusable_says_nothing_that_was_pushed(t *testing.T) {
+func TestUnusable_SaysNothingThatWasPushed(t *testing.T) {
 	t.Parallel()
 	secret := "4929123456781234 x"
 	_, err := plain(strings.Replace(message(""), "1234", secret, 1)).to(plainReceiver(t))
@@ -242,7 +242,7 @@ func TestUnusable_says_nothing_that_was_pushed(t *testing.T) {
 }
 
 // A join without lengths would not distinguish these tuples.
-func TestDedupeKey_differs_for_different_events(t *testing.T) {
+func TestDedupeKey_DiffersForDifferentEvents(t *testing.T) {
 	t.Parallel()
 	base := push.Event{ToUserName: "gh_1", FromUserName: "o1", CreateTime: when, Name: push.UserGetCard, CardID: "p1", UserCardCode: "11",
 		MsgID: "1"}
@@ -290,7 +290,7 @@ func TestDedupeKey_differs_for_different_events(t *testing.T) {
 }
 
 // The key is stored: after a change, every event of that day would be processed twice.
-func TestDedupeKey_stays_what_it_is(t *testing.T) {
+func TestDedupeKey_StaysWhatItIs(t *testing.T) {
 	t.Parallel()
 	e, err := plain(getCard).to(plainReceiver(t))
 	if err != nil {
@@ -302,7 +302,7 @@ func TestDedupeKey_stays_what_it_is(t *testing.T) {
 	}
 }
 
-func TestDedupeKey_is_the_same_however_the_event_came(t *testing.T) {
+func TestDedupeKey_IsTheSameHoweverTheEventCame(t *testing.T) {
 	t.Parallel()
 	first, err := plain(getCard).to(plainReceiver(t))
 	if err != nil {

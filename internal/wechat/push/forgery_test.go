@@ -21,7 +21,7 @@ func forged(t *testing.T, name string, r *push.Receiver, s sent) {
 }
 
 // A wrong query is refused in every mode.
-func TestOpen_refuses_a_query_that_is_not_WeChats(t *testing.T) {
+func TestOpen_RefusesAQueryThatIsNotWeChats(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []struct {
 		name, signature string
@@ -88,7 +88,7 @@ func TestOpen_refuses_a_query_that_is_not_WeChats(t *testing.T) {
 }
 
 // The same values under the names of their neighbours.
-func TestOpen_refuses_shifted_and_borrowed_values(t *testing.T) {
+func TestOpen_RefusesShiftedAndBorrowedValues(t *testing.T) {
 	t.Parallel()
 	encrypt := sealed(getCard).encrypt()
 	good, r := safe(encrypt), sealedReceiver(t)
@@ -142,7 +142,7 @@ func TestOpen_refuses_shifted_and_borrowed_values(t *testing.T) {
 
 // Each Encrypt has a right signature, as from a sender with the Token but without the
 // key.
-func TestOpen_refuses_seals_that_WeChat_did_not_make(t *testing.T) {
+func TestOpen_RefusesSealsThatWeChatDidNotMake(t *testing.T) {
 	t.Parallel()
 	r, good := sealedReceiver(t), sealed(getCard)
 	change := func(f func(*envelope)) string {
@@ -200,7 +200,7 @@ func TestOpen_refuses_seals_that_WeChat_did_not_make(t *testing.T) {
 
 // Paddings that are too short, too long, of zeros, or mixed; each fills the text to
 // whole blocks.
-func TestOpen_refuses_every_wrong_padding(t *testing.T) {
+func TestOpen_RefusesEveryWrongPadding(t *testing.T) {
 	t.Parallel()
 	r := sealedReceiver(t)
 	for last := range 256 {
@@ -222,7 +222,7 @@ func TestOpen_refuses_every_wrong_padding(t *testing.T) {
 	}
 }
 
-func TestOpen_refuses_a_flipped_bit_in_every_block(t *testing.T) {
+func TestOpen_RefusesAFlippedBitInEveryBlock(t *testing.T) {
 	t.Parallel()
 	r, good := sealedReceiver(t), safe(sealed(getCard).encrypt())
 	text := sealed(getCard).cipher()

@@ -40,9 +40,9 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// FuzzOpen_sealed: authentic content is an event with the same values as encoding/xml
+// FuzzOpen_Sealed: authentic content is an event with the same values as encoding/xml
 // reads, or an UnusableError.
-func FuzzOpen_sealed(f *testing.F) {
+func FuzzOpen_Sealed(f *testing.F) {
 	for _, s := range samples() {
 		f.Add([]byte(s.write(true)))
 	}

@@ -28,7 +28,7 @@ func reason(t *testing.T, err error) string {
 	return useless.Reason
 }
 
-func TestOpen_takes_each_mode(t *testing.T) {
+func TestOpen_TakesEachMode(t *testing.T) {
 	t.Parallel()
 	encrypt := sealed(getCard).encrypt()
 	for name, c := range map[string]struct {
@@ -54,7 +54,7 @@ func TestOpen_takes_each_mode(t *testing.T) {
 	}
 }
 
-func TestOpen_never_believes_what_is_not_sealed(t *testing.T) {
+func TestOpen_NeverBelievesWhatIsNotSealed(t *testing.T) {
 	t.Parallel()
 	mallory := strings.NewReplacer(openID, "mallory", "A1B2C3", "666").Replace(getCard)
 	e, err := compat(mallory, sealed(getCard).encrypt()).to(sealedReceiver(t))
@@ -71,7 +71,7 @@ func TestOpen_never_believes_what_is_not_sealed(t *testing.T) {
 	}
 }
 
-func TestOpen_takes_the_previous_key_until_it_is_gone(t *testing.T) {
+func TestOpen_TakesThePreviousKeyUntilItIsGone(t *testing.T) {
 	t.Parallel()
 	e := sealed(getCard)
 	e.key = keyBefore
@@ -82,7 +82,7 @@ func TestOpen_takes_the_previous_key_until_it_is_gone(t *testing.T) {
 	}
 }
 
-func TestOpen_opens_a_seal_of_every_length(t *testing.T) {
+func TestOpen_OpensASealOfEveryLength(t *testing.T) {
 	t.Parallel()
 	for n := range 70 {
 		filled := strings.Replace(getCard, "mp_home", strings.Repeat("x", n), 1)
@@ -93,7 +93,7 @@ func TestOpen_opens_a_seal_of_every_length(t *testing.T) {
 	}
 }
 
-func TestOpen_takes_ten_minutes_by_either_clock(t *testing.T) {
+func TestOpen_TakesTenMinutesByEitherClock(t *testing.T) {
 	t.Parallel()
 	const far = 90 * 60
 	for _, c := range []struct {
@@ -119,7 +119,7 @@ func TestOpen_takes_ten_minutes_by_either_clock(t *testing.T) {
 	}
 }
 
-func TestOpen_goes_by_the_local_clock_when_none_is_given(t *testing.T) {
+func TestOpen_GoesByTheLocalClockWhenNoneIsGiven(t *testing.T) {
 	t.Parallel()
 	r, err := push.New(token, push.Options{})
 	if err != nil {
@@ -133,7 +133,7 @@ func TestOpen_goes_by_the_local_clock_when_none_is_given(t *testing.T) {
 
 // A replayed push and a push in the wrong mode get the same answer as a forged one; the
 // operator's log has the difference.
-func TestErrors_of_a_right_signature_are_still_forged(t *testing.T) {
+func TestErrors_OfARightSignatureAreStillForged(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		push sent
@@ -152,7 +152,7 @@ func TestErrors_of_a_right_signature_are_still_forged(t *testing.T) {
 	}
 }
 
-func TestEcho_refuses(t *testing.T) {
+func TestEcho_Refuses(t *testing.T) {
 	t.Parallel()
 	good := plain("").with("echostr", "4375120948345356249")
 	if got, err := sealedReceiver(t).Echo(good.query); got != "4375120948345356249" || err != nil {
@@ -181,7 +181,7 @@ func TestEcho_refuses(t *testing.T) {
 	}
 }
 
-func TestNew_names_everything_that_is_wrong_and_no_value(t *testing.T) {
+func TestNew_NamesEverythingThatIsWrongAndNoValue(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		token string
@@ -210,7 +210,7 @@ func TestNew_names_everything_that_is_wrong_and_no_value(t *testing.T) {
 	}
 }
 
-func TestReceiver_prints_no_secret(t *testing.T) {
+func TestReceiver_PrintsNoSecret(t *testing.T) {
 	t.Parallel()
 	r := sealedReceiver(t)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
@@ -220,7 +220,7 @@ func TestReceiver_prints_no_secret(t *testing.T) {
 	}
 }
 
-func TestOpen_is_safe_for_concurrent_use(t *testing.T) {
+func TestOpen_IsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	r, s := sealedReceiver(t), safe(sealed(getCard).encrypt())
 	done := make(chan error)
@@ -242,7 +242,7 @@ func TestOpen_is_safe_for_concurrent_use(t *testing.T) {
 	}
 }
 
-func TestOpen_changes_neither_query_nor_body(t *testing.T) {
+func TestOpen_ChangesNeitherQueryNorBody(t *testing.T) {
 	t.Parallel()
 	s := safe(sealed(getCard).encrypt())
 	body, query := []byte(s.body), s.query.Encode()

@@ -72,7 +72,7 @@ func (s signing) receiver(t *testing.T, o push.Options) *push.Receiver {
 	return r
 }
 
-func TestHash_of_the_published_vectors(t *testing.T) {
+func TestHash_OfThePublishedVectors(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t, "push_signature", "push_signature_collision", "msg_signature") {
 		in, want := decode[signing](t, v.Inputs), decode[string](t, v.Expected)
@@ -82,7 +82,7 @@ func TestHash_of_the_published_vectors(t *testing.T) {
 	}
 }
 
-func TestEcho_answers_the_published_checks(t *testing.T) {
+func TestEcho_AnswersThePublishedChecks(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t, "push_signature") {
 		in := decode[signing](t, v.Inputs)
@@ -95,7 +95,7 @@ func TestEcho_answers_the_published_checks(t *testing.T) {
 	}
 }
 
-func TestOpen_takes_the_published_plaintext_signature(t *testing.T) {
+func TestOpen_TakesThePublishedPlaintextSignature(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t, "push_signature") {
 		in := decode[signing](t, v.Inputs)
@@ -107,7 +107,7 @@ func TestOpen_takes_the_published_plaintext_signature(t *testing.T) {
 
 // P2 and its three shifts have the same hash; only the values of P2 have the right
 // forms.
-func TestOpen_refuses_the_published_field_shifts(t *testing.T) {
+func TestOpen_RefusesThePublishedFieldShifts(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t, "push_signature_collision") {
 		in, signature := decode[signing](t, v.Inputs), decode[string](t, v.Expected)
@@ -128,7 +128,7 @@ func TestOpen_refuses_the_published_field_shifts(t *testing.T) {
 
 // P2's digits split at another place have the right form too: a timestamp in the year
 // 2270.
-func TestOpen_refuses_the_shift_that_only_the_age_gives_away(t *testing.T) {
+func TestOpen_RefusesTheShiftThatOnlyTheAgeGivesAway(t *testing.T) {
 	t.Parallel()
 	in := signing{Token: token, Timestamp: "9486452656", Nonce: "171403705"}
 	const signature = "899cf89e464efb63f54ddac96b0a0a235f53aa78"
@@ -148,7 +148,7 @@ type sealVector struct {
 	AppID          string
 }
 
-func TestSeal_opens_the_published_vectors(t *testing.T) {
+func TestSeal_OpensThePublishedVectors(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t, "aes_decrypt") {
 		in, want := decode[sealVector](t, v.Inputs), decode[sealVector](t, v.Expected)
@@ -170,7 +170,7 @@ func TestSeal_opens_the_published_vectors(t *testing.T) {
 
 // A1 is a push of a mini-program: its envelope is right, but its JSON is no event of an
 // Official Account.
-func TestOpen_knows_the_published_push_for_one_without_use(t *testing.T) {
+func TestOpen_KnowsThePublishedPushForOneWithoutUse(t *testing.T) {
 	t.Parallel()
 	var v vector
 	for _, one := range vectors(t, "msg_signature") {

@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
-func TestTrigger_without_a_simulator(t *testing.T) {
+func TestTrigger_WithoutASimulator(t *testing.T) {
 	t.Parallel()
 	trigger := push.Trigger{Callback: push.Callback{URL: "http://127.0.0.1:1/cb", Token: "AAAAA",
 		EncodingAESKey: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", AppID: "wxa"},

@@ -56,7 +56,7 @@ func decode(t *testing.T, w *httptest.ResponseRecorder) (p web.Problem) {
 }
 
 // A request beyond the bound is refused at once, whichever listener fills it.
-func TestListener_refuses_what_is_too_much_at_once(t *testing.T) {
+func TestListener_RefusesWhatIsTooMuchAtOnce(t *testing.T) {
 	t.Parallel()
 	l := newListener(web.Public, func(context.Context) error { return nil })
 	l.inFlight <- struct{}{}
@@ -73,7 +73,7 @@ func TestListener_refuses_what_is_too_much_at_once(t *testing.T) {
 	}
 }
 
-func TestListener_answers_a_panic_and_goes_on(t *testing.T) {
+func TestListener_AnswersAPanicAndGoesOn(t *testing.T) {
 	t.Parallel()
 	l := newListener(web.Public, func(context.Context) error { panic("secret") })
 	w := l.do(http.MethodGet, "/")
@@ -89,7 +89,7 @@ func TestListener_answers_a_panic_and_goes_on(t *testing.T) {
 }
 
 // Paths and queries can hold codes and openids, and methods anything.
-func TestListener_names_the_route_and_not_the_path(t *testing.T) {
+func TestListener_NamesTheRouteAndNotThePath(t *testing.T) {
 	t.Parallel()
 	l := newListener(web.Public, func(context.Context) error { return nil })
 	l.do(http.MethodGet, "/?q=canary")
@@ -104,7 +104,7 @@ func TestListener_names_the_route_and_not_the_path(t *testing.T) {
 	}
 }
 
-func TestListener_says_nothing_about_why_it_is_not_ready(t *testing.T) {
+func TestListener_SaysNothingAboutWhyItIsNotReady(t *testing.T) {
 	t.Parallel()
 	w := newListener(web.Public, nil).do(http.MethodGet, "/readyz")
 	if p := decode(t, w); w.Code != http.StatusServiceUnavailable || p.Code != "unavailable" || p.Detail != "" {
@@ -112,7 +112,7 @@ func TestListener_says_nothing_about_why_it_is_not_ready(t *testing.T) {
 	}
 }
 
-func TestListener_refuses_ambiguous_queries(t *testing.T) {
+func TestListener_RefusesAmbiguousQueries(t *testing.T) {
 	t.Parallel()
 	l := newListener(web.Public, func(context.Context) error { return nil })
 	for query, location := range map[string]string{"a=1&a=1": "query.a", "a=%zz": "query", "a=1;b=2": "query"} {

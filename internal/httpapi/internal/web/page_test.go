@@ -9,7 +9,7 @@ import (
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
-func TestPage_leads_from_one_page_to_the_next(t *testing.T) {
+func TestPage_LeadsFromOnePageToTheNext(t *testing.T) {
 	t.Parallel()
 	all := []string{"a", "b", "c", "d", "e"}
 	key := func(last string) []string { return []string{last, "2"} }
@@ -37,7 +37,7 @@ func TestPage_leads_from_one_page_to_the_next(t *testing.T) {
 	}
 }
 
-func TestReadCursor_refuses_what_is_not_of_the_list(t *testing.T) {
+func TestReadCursor_RefusesWhatIsNotOfTheList(t *testing.T) {
 	t.Parallel()
 	key := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	for name, cursor := range map[string]string{

@@ -25,7 +25,7 @@ import (
 
 // Errors of the services come wrapped, and one that the table has not is the
 // client's to report and the log's to explain.
-func TestProblem_of_each_kind_of_error(t *testing.T) {
+func TestProblem_OfEachKindOfError(t *testing.T) {
 	t.Parallel()
 	noToken := fmt.Errorf("%w: %w", ticket.ErrUnavailable, &wechat.Error{API: "/cgi-bin/stable_token", Code: 45009})
 	for name, c := range map[string]struct {
@@ -76,7 +76,7 @@ func TestProblem_of_each_kind_of_error(t *testing.T) {
 	}
 }
 
-func TestProblem_points_at_the_field(t *testing.T) {
+func TestProblem_PointsAtTheField(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err  error
@@ -102,7 +102,7 @@ func TestProblem_points_at_the_field(t *testing.T) {
 	}
 }
 
-func TestQuoteWeChat_has_its_words_without_the_hint(t *testing.T) {
+func TestQuoteWeChat_HasItsWordsWithoutTheHint(t *testing.T) {
 	t.Parallel()
 	lost := fmt.Errorf("%w: %w", card.ErrUncertain, &wechat.Error{API: "/card/modifystock", Msg: "connection lost"})
 	for _, c := range []struct {
@@ -123,7 +123,7 @@ func TestQuoteWeChat_has_its_words_without_the_hint(t *testing.T) {
 var documented = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|")
 
 // The description of the API lists each code that docs/errors.md explains.
-func TestProblem_codes_are_in_the_description(t *testing.T) {
+func TestProblem_CodesAreInTheDescription(t *testing.T) {
 	t.Parallel()
 	w := newListener(web.Public, nil).do(http.MethodGet, "/openapi.json")
 	var api struct {
