@@ -77,8 +77,8 @@ func NotDelivered(err error) bool {
 
 // Temporary reports whether the same call may succeed later. It returns true for an
 // error without a method Temporary, such as an error of the database or of a
-// context. It also returns true for a [net.Error], whose method of this name is
-// deprecated and false for a connection that was reset.
+// context. It also returns true for a [net.Error]: its method of this name is
+// deprecated, and returns false for a connection that was reset.
 func Temporary(err error) bool {
 	var e interface{ Temporary() bool }
 	if !errors.As(err, &e) {
