@@ -18,14 +18,14 @@ import (
 // Run runs the suite. open returns a fresh, empty store for each test.
 func Run(t *testing.T, open func(t *testing.T) cardsync.Store) {
 	for name, test := range map[string]func(*testing.T, cardsync.Store){
-		"cards become due to be checked":                 cardsDue,
-		"wallets become due to be checked":               walletsDue,
-		"a check is due after ever longer":               checkedLater,
-		"a drift is recorded only of a modified card":    driftRecorded,
-		"one of many callers starts a job":               jobs,
-		"16 callers at once: one starts the job":         oneStarts,
-		"a changed card is due soon, not at once":        dueSoon,
-		"a transaction changes members and ledgers, too": oneTransaction,
+		"cards become due to be checked":                  cardsDue,
+		"wallets become due to be checked":                walletsDue,
+		"the wait before a check doubles up to a maximum": checkedLater,
+		"a drift is recorded only of a modified card":     driftRecorded,
+		"one of many callers starts a job":                jobs,
+		"16 callers at once: one starts the job":          oneStarts,
+		"CheckSoon never postpones a check":               dueSoon,
+		"a transaction changes members and ledgers, too":  oneTransaction,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +122,7 @@ func cardsDue(t *testing.T, s cardsync.Store) {
 		markModified(t, s, string(status))
 	}
 	if got := due(t, s); len(got) != 4 || got["gifted"] || got["unavailable"] {
-		t.Errorf("got %v, want those that have not ended", got)
+		t.Errorf("got %v, want those in a status that is not final", got)
 	}
 	if cards, err := s.CardsDue(t.Context(), 2); len(cards) != 2 || err != nil {
 		t.Errorf("two of them: %v, %v", cards, err)
@@ -169,7 +169,7 @@ func checkedLater(t *testing.T, s cardsync.Store) {
 	eventuallyDue(t, func() bool { return due(t, s)["A1"] })
 	check(time.Hour, 2*time.Hour)
 	if got := due(t, s); got["A1"] {
-		t.Error("due at once")
+		t.Error("a card is due at once after a check with a wait of an hour")
 	}
 }
 
@@ -181,7 +181,7 @@ func dueSoon(t *testing.T, s cardsync.Store) {
 	eventuallyDue(t, func() bool { return due(t, s)["A1"] })
 	write(t, s, func(ctx context.Context, tx cardsync.Tx) error { return tx.CheckSoon(ctx, "c1", "A1", time.Hour) })
 	if !due(t, s)["A1"] {
-		t.Error("what was due is not any more")
+		t.Error("a due card is not due any more after CheckSoon")
 	}
 }
 

@@ -36,7 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		"what is not there is ErrNotFound":              missing,
 		"an entry comes back as it was booked":          entryRoundTrip,
 		"totals stay within their bounds":               bounds,
-		"only a card that is held takes entries":        heldOnly,
+		"only a card that is held accepts entries":      heldOnly,
 		"a request is answered once":                    answerOnce,
 		"an entry is reversed once":                     reversedOnce,
 		"entries come newest first, page by page":       entryPages,
@@ -44,9 +44,9 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		"64 bookings at once are numbered without gaps": bookers,
 		"64 debits of a whole balance: one succeeds":    debits,
 		"64 requests of one key: one effect":            oneEffect,
-		"a ledger goes along with a card":               ledgerMoves,
+		"a ledger moves with a given card":              ledgerMoves,
 		"a ledger that does not add up is found":        unbalanced,
-		"and found among very many":                     unbalancedAmongMany,
+		"and is found among very many":                  unbalancedAmongMany,
 		"what is pending is drained once":               drained,
 		"what was drained can be marked as not sent":    unsent,
 		"an entry shows how far it was sent":            sentState,
@@ -88,7 +88,7 @@ func add(t *testing.T, s stores, code string, status member.Status) {
 	}
 }
 
-// change changes the card c1/A1 as package member does.
+// change updates a card as package member does.
 func change(t *testing.T, s stores, c member.Card) {
 	t.Helper()
 	err := s.members.Write(t.Context(), func(ctx context.Context, tx member.Tx) error {
@@ -112,7 +112,7 @@ func card(t *testing.T, s stores, code string) member.Card {
 	return c
 }
 
-// account returns the account of a code, which must say what its card says.
+// account returns the account of a code, which must have the totals of its card.
 func account(t *testing.T, s stores, code string) ledger.Account {
 	t.Helper()
 	a, err := s.Account(t.Context(), "c1", code)
@@ -221,7 +221,7 @@ func entryRoundTrip(t *testing.T, s stores) {
 	if c.Bonus != ledger.MaxAdd || c.Balance != 7 || c.Seq != 1 {
 		t.Errorf("the card: %+v", c)
 	}
-	before.OuterStr = "new" // a card that was read before the entry is still as it was read
+	before.OuterStr = "new" // an update with a card that was read before the entry keeps the totals
 	change(t, s, before)
 	if c := card(t, s, "A1"); c.Bonus != ledger.MaxAdd || c.Seq != 1 || c.OuterStr != "new" {
 		t.Errorf("after an update: %+v", c)
@@ -246,28 +246,28 @@ func bounds(t *testing.T, s stores) {
 	}
 	booked(t, s, ledger.Booking{AddBonus: -5, AddBalance: -10}, "")
 	if p := booked(t, s, ledger.Booking{AddBonus: ledger.MaxTotal}, ""); p.Bonus != ledger.MaxTotal {
-		t.Errorf("up to the largest: %+v", p)
+		t.Errorf("up to the largest total: %+v", p)
 	}
 }
 
 func heldOnly(t *testing.T, s stores) {
-	for status, takes := range map[member.Status]bool{
+	for status, accepts := range map[member.Status]bool{
 		member.Issued: false, member.Claimed: true, member.Active: true, member.Deleted: true, member.Gifted: false, member.Unavailable: false,
 	} {
 		add(t, s, string(status), status)
 		for _, only := range []bool{true, false} {
 			write(t, s, func(ctx context.Context, tx ledger.Tx) error {
 				_, err := tx.Post(ctx, "c1", string(status), ledger.Booking{AddBonus: 1}, only)
-				if refused := errors.Is(err, ledger.ErrNotFound); refused == (takes || !only) {
+				if refused := errors.Is(err, ledger.ErrNotFound); refused == (accepts || !only) {
 					t.Errorf("%s, only if held %v: %v", status, only, err)
 				}
-				return errIgnore(err)
+				return ignoreNotFound(err)
 			})
 		}
 	}
 }
 
-func errIgnore(err error) error {
+func ignoreNotFound(err error) error {
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
@@ -282,7 +282,7 @@ func answerOnce(t *testing.T, s stores) {
 		}
 	}
 	p := booked(t, s, ledger.Booking{AddBonus: 1}, "k1")
-	booked(t, s, ledger.Booking{AddBonus: 1}, "") // without a request, any number is allowed
+	booked(t, s, ledger.Booking{AddBonus: 1}, "") // without a key, each request adds an entry
 	booked(t, s, ledger.Booking{AddBonus: 1}, "")
 	a, err := s.Answer(t.Context(), "POST /x", "k1")
 	if string(a.Body) != "answer "+p.ID || a.Payload != "p-k1" || err != nil {
@@ -306,10 +306,10 @@ func reversedOnce(t *testing.T, s stores) {
 	holder(t, s)
 	p := booked(t, s, ledger.Booking{AddBonus: 5}, "")
 	if e, err := s.FirstFrom(t.Context(), "c1", "A1", "POST /x"); e != p.Entry || err != nil {
-		t.Errorf("where it came from: %+v, %v", e, err)
+		t.Errorf("the first entry of its route: %+v, %v", e, err)
 	}
 	if _, err := s.FirstFrom(t.Context(), "c1", "A1", "POST /y"); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("from elsewhere: %v", err)
+		t.Errorf("the first entry of another route: %v", err)
 	}
 	write(t, s, func(ctx context.Context, tx ledger.Tx) error {
 		p, err := tx.Post(ctx, "c1", "A1", ledger.Booking{AddBonus: -5, Reverses: p.ID}, true)
@@ -329,7 +329,7 @@ func reversedOnce(t *testing.T, s stores) {
 		return err
 	})
 	if !errors.Is(err, errRefused) {
-		t.Errorf("twice: %v", err)
+		t.Errorf("reversed twice: %v", err)
 	}
 }
 
@@ -368,7 +368,7 @@ func entryUndone(t *testing.T, s stores) {
 		t.Errorf("got %v, and the card %+v", err, c)
 	}
 	if p := booked(t, s, ledger.Booking{AddBonus: 5}, "k1"); p.Seq != 1 {
-		t.Errorf("then: %+v", p)
+		t.Errorf("the next entry: %+v", p)
 	}
 }
 
@@ -413,13 +413,13 @@ func debits(t *testing.T, s stores) {
 		return "", err
 	})
 	if spent.Load() != 1 || refused.Load() != 63 {
-		t.Errorf("%d spent it, %d were refused", spent.Load(), refused.Load())
+		t.Errorf("%d debits succeeded, %d were refused", spent.Load(), refused.Load())
 	}
 	balanced(t, s)
 }
 
-// The whole balance is spent, so a twin that comes too late for the key would
-// find nothing left.
+// The whole balance is spent, so a concurrent request that did not find the key
+// would be refused.
 func oneEffect(t *testing.T, s stores) {
 	holder(t, s)
 	booked(t, s, ledger.Booking{AddBalance: 500}, "")
@@ -447,13 +447,13 @@ func ledgerMoves(t *testing.T, s stores) {
 		t.Errorf("the giver: %+v", c)
 	}
 	if c := account(t, s, "B1"); c.Bonus != 5 || c.Balance != 6 || c.Seq != 1 {
-		t.Errorf("the heir: %+v", c)
+		t.Errorf("the recipient: %+v", c)
 	}
 	if e, err := s.Entry(t.Context(), "c1", "B1", p.ID); e != p.Entry || err != nil {
 		t.Errorf("the entry: %+v, %v", e, err)
 	}
 	if list, err := s.Entries(t.Context(), "c1", "A1", 0, 9); len(list) != 0 || err != nil {
-		t.Errorf("what the giver has: %+v, %v", list, err)
+		t.Errorf("entries of the giver: %+v, %v", list, err)
 	}
 	booked(t, s, ledger.Booking{AddBonus: 1}, "k2") // on the giver's new ledger
 	balanced(t, s)
@@ -508,6 +508,6 @@ func unbalancedAmongMany(t *testing.T, s stores) {
 func balanced(t *testing.T, s stores) {
 	t.Helper()
 	if wrong, err := s.Unbalanced(t.Context(), 9); len(wrong) != 0 || err != nil {
-		t.Errorf("they do not add up: %+v, %v", wrong, err)
+		t.Errorf("the ledger does not add up: %+v, %v", wrong, err)
 	}
 }

@@ -56,7 +56,7 @@ func unsent(t *testing.T, s stores) {
 	}
 	markUnsent(3)
 	markUnsent(2)
-	markUnsent(3) // these are marked already
+	markUnsent(3) // entries from 2 on are marked already
 	if p := booked(t, s, ledger.Booking{AddBonus: 1}, ""); p.MustEnqueue {
 		t.Error("an entry counts as sent although one before it does not")
 	} else {

@@ -39,8 +39,8 @@ func issuedUnique(t *testing.T, s member.Store) {
 				t.Errorf("code %d: issued at %v, want one: %v", i, at, want)
 			}
 		}
-		if at, err := tx.AddIssued(ctx, "nobody", member.CodeRequest{CardID: "c1"}, "code9"); !at.IsZero() || err != nil {
-			t.Errorf("to nobody: issued at %v, %v", at, err)
+		if at, err := tx.AddIssued(ctx, "unknown", member.CodeRequest{CardID: "c1"}, "code9"); !at.IsZero() || err != nil {
+			t.Errorf("to an unknown member: issued at %v, %v", at, err)
 		}
 		return nil
 	})
@@ -83,8 +83,8 @@ func oneIssue(t *testing.T, s member.Store) {
 	}
 }
 
-// channels is one member's calls from all sides, each for several cards in an
-// order and through a channel of its own.
+// channels makes concurrent calls of one member, each for several cards in an order
+// and through a channel of its own.
 func channels(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	svc := service(s)
@@ -159,7 +159,7 @@ func cardRoundTrip(t *testing.T, s member.Store) {
 	}
 }
 
-func updateGuard(t *testing.T, s member.Store) {
+func staleUpdate(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
 	add(t, s, full("m1"))
 	stale, fresh := card(t, s, "c1", "A1"), card(t, s, "c1", "A1")
@@ -253,7 +253,7 @@ func successor(t *testing.T, s member.Store) {
 	}
 	for _, key := range [][2]string{{"c1", "new"}, {"c2", "old"}, {"c1", ""}} {
 		if got, err := s.Successor(t.Context(), key[0], key[1]); !errors.Is(err, member.ErrNotFound) {
-			t.Errorf("heir of %v: got %+v, %v, want ErrNotFound", key, got, err)
+			t.Errorf("successor of %v: got %+v, %v, want ErrNotFound", key, got, err)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func eventOnce(t *testing.T, s member.Store) {
 	for i, want := range []bool{true, false, false} {
 		write(t, s, func(ctx context.Context, tx member.Tx) error {
 			e := member.Event{DedupeKey: "k1", Name: "user_get_card", CardID: "c1", Code: "A1", At: time.Unix(1, 0)}
-			if i == 2 { // told from others by the key alone
+			if i == 2 { // an event is identified by the key alone
 				e.Code = "A2"
 			}
 			added, err := tx.AddEvent(ctx, e)

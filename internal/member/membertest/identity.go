@@ -51,8 +51,8 @@ func oneMember(t *testing.T, s member.Store) {
 	}
 }
 
-// fromAllSides: logins, events of cards old and new, and the claim of an issued
-// one, all at once; in every second round the wallet was known before.
+// fromAllSides runs logins, events of old and new cards, and the claim of an issued
+// card at once. In every second round the wallet is known before.
 func fromAllSides(t *testing.T, s member.Store) {
 	svc := service(s)
 	event := func(i int, union, code string) error {
@@ -102,8 +102,8 @@ func fromAllSides(t *testing.T, s member.Store) {
 	}
 }
 
-// moves: ming@mini and his wallet O1 are one member, then O1 leaves with what
-// is in that wallet; what is not stays.
+// moves moves the wallet O1 from m1 to m2: the cards in the wallet move, the others
+// stay.
 func moves(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
@@ -131,7 +131,7 @@ func moves(t *testing.T, s member.Store) {
 		}
 	}
 	if after := card(t, s, "c1", "his"); after.Life.Version == before.Life.Version {
-		t.Error("whoever has read the moved card does not notice")
+		t.Error("the version of the moved card is unchanged: an update of a card that was read before would succeed")
 	}
 	id, err := s.Identity(t.Context(), official, "O1")
 	if want := (member.Identity{AppID: official, OpenID: "O1", UnionID: "u1", MemberID: "m2"}); id != want || err != nil {

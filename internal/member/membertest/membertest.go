@@ -19,12 +19,12 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"an error undoes everything":       undone,
 		"a transaction sees its own rows":  ownRows,
 
-		"an identity is added once":                       identityOnce,
-		"identities are found by unionid":                 byUnionID,
-		"concurrent enrolments of one openid, one member": oneMember,
-		"a person moves with the wallet":                  moves,
-		"who comes from all sides at once is one person":  fromAllSides,
-		"a conflict is recorded once":                     conflictOnce,
+		"an identity is added once":                        identityOnce,
+		"identities are found by unionid":                  byUnionID,
+		"concurrent enrolments of one openid, one member":  oneMember,
+		"cards move with their wallet":                     moves,
+		"concurrent logins, events and claims, one member": fromAllSides,
+		"a conflict is recorded once":                      conflictOnce,
 
 		"an issued code is unique per card":                  codeUnique,
 		"a member has one issued code per card":              issuedUnique,
@@ -32,7 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"concurrent channels take turns":                     channels,
 		"cards come oldest first":                            order,
 		"a card comes back as it was added":                  cardRoundTrip,
-		"a card is updated by whom it was read":              updateGuard,
+		"an update of a card that has changed is refused":    staleUpdate,
 		"concurrent updates of a card: one wins":             oneUpdate,
 		"the current code is that of the card in the wallet": currentCode,
 		"a taken card hides a code only issued":              hidden,
@@ -42,8 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"concurrent deliveries of one event":                 oneDelivery,
 
 		"people come newest first, page by page": pages,
-		"people are found by what names them":    found,
-		"nothing is left of who was erased":      erased,
+		"people are found by their identifiers":  found,
+		"nothing is left of an erased member":    erased,
 		"an activate_ticket serves one code":     formOnce,
 	}
 	for name, test := range tests {

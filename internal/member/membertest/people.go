@@ -12,25 +12,13 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 )
 
-// held adds a card to a member's wallet.
-func held(t *testing.T, s member.Store, c member.Card) {
-	t.Helper()
-	write(t, s, func(ctx context.Context, tx member.Tx) error {
-		added, err := tx.AddCard(ctx, c)
-		if err == nil && !added {
-			t.Errorf("card %s was not added", c.Code)
-		}
-		return err
-	})
-}
-
 func pages(t *testing.T, s member.Store) {
 	const n = 7
 	for i := range n {
 		id := fmt.Sprint("m", i)
 		enrolled(t, s, id)
 		for j := range i % 3 {
-			held(t, s, member.Card{CardID: "c1", Code: fmt.Sprint(id, "-", j), MemberID: id, Status: member.Claimed, ClaimedAt: time.UnixMilli(5).UTC()})
+			add(t, s, member.Card{CardID: "c1", Code: fmt.Sprint(id, "-", j), MemberID: id, Status: member.Claimed, ClaimedAt: time.UnixMilli(5).UTC()})
 		}
 	}
 	for size := 1; size <= n+1; size++ {
@@ -54,7 +42,7 @@ func pages(t *testing.T, s member.Store) {
 		}
 		for i, p := range got {
 			if i > 0 && got[i-1].CreatedAt.Before(p.CreatedAt) {
-				t.Errorf("pages of %d: %s is newer than the one before", size, p.ID)
+				t.Errorf("pages of %d: %s was created after the member before it", size, p.ID)
 			}
 			alone, err := s.Person(t.Context(), p.ID)
 			if err != nil || printed(alone) != printed(p) {
@@ -66,16 +54,16 @@ func pages(t *testing.T, s member.Store) {
 			}
 		}
 	}
-	if _, err := s.Person(t.Context(), "nobody"); !errors.Is(err, member.ErrNotFound) {
-		t.Errorf("nobody: got %v, want ErrNotFound", err)
+	if _, err := s.Person(t.Context(), "unknown"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("unknown member: got %v, want ErrNotFound", err)
 	}
 }
 
 func found(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.SetUnionID(ctx, app, "open-m1", "u1") })
-	held(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1"})
-	held(t, s, member.Card{CardID: "c2", Code: "A1", MemberID: "m2", Status: member.Active})
+	add(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1"})
+	add(t, s, member.Card{CardID: "c2", Code: "A1", MemberID: "m2", Status: member.Active})
 	for key, want := range map[string]int{"m1": 1, "open-m1": 1, "u1": 1, "N1": 1, "A1": 2, "": 0, "A": 0, "m1%": 0, "%": 0} {
 		ids, err := s.Find(t.Context(), key, nil, 10)
 		if err != nil || len(ids) != want || want == 1 && ids[0] != "m1" {
@@ -101,13 +89,13 @@ func found(t *testing.T, s member.Store) {
 
 func erased(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
-	held(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1",
+	add(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1",
 		Fields: [3]string{"gold"}, Life: member.Life{Wallet: "open-m1"}})
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		return ledger.Add(ctx, tx, "c1", "A1", ledger.Booking{AddBonus: 70, AddBalance: 5}, "", true)
 	})
-	held(t, s, member.Card{CardID: "c1", Code: "A2", MemberID: "m1", Status: member.Gifted})
-	held(t, s, member.Card{CardID: "c1", Code: "B1", MemberID: "m2", Status: member.Active})
+	add(t, s, member.Card{CardID: "c1", Code: "A2", MemberID: "m1", Status: member.Gifted})
+	add(t, s, member.Card{CardID: "c1", Code: "B1", MemberID: "m2", Status: member.Active})
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		for i, who := range []string{"open-m1", "open-m1", "open-m2"} {
 			e := member.Event{DedupeKey: fmt.Sprint("k", i), Name: "user_view_card", CardID: "c1", Code: []string{"A1", "X", "B1"}[i], OpenID: who,

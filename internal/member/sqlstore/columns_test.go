@@ -337,7 +337,7 @@ func check(t *testing.T, db *sqldb.DB, operation string, before, other, moved ma
 			ok = false
 		}
 		if !ok {
-			t.Errorf("%s: %q became %q (the row is there: %v); decisions: %q when %s", column, was, now, there, fate, operation)
+			t.Errorf("%s: %q became %q (the row is there: %v); decisions has %q under %q", column, was, now, there, fate, operation)
 		}
 	}
 }

@@ -20,8 +20,8 @@ func Run(t *testing.T, open func(t *testing.T) outbox.Store) {
 		"messages go out in order, one of a kind":       queue,
 		"a message that is undone was never there":      undoneMessage,
 		"of a card only the oldest is leased":           oldestOnly,
-		"a postponed message holds its card up":         postponed,
-		"a parked message holds nothing up":             parked,
+		"a postponed message delays its card":           postponed,
+		"a parked message delays nothing":               parked,
 		"a released message is as it was":               released,
 		"a lease that ends":                             leaseEnds,
 		"16 workers send everything once":               exclusive,
@@ -60,33 +60,34 @@ func enqueue(t *testing.T, s outbox.Store, messages ...outbox.Message) {
 	}
 }
 
-// take returns what was taken, as "code/payload", sorted.
-func take(t *testing.T, s outbox.Store, lease string, n int) (taken []outbox.Message, names []string) {
+// lease leases up to n messages and returns them, and their names "code/payload",
+// sorted.
+func lease(t *testing.T, s outbox.Store, lease string, n int) (leased []outbox.Message, names []string) {
 	t.Helper()
-	taken, err := s.Lease(t.Context(), lease, time.Hour, n)
+	leased, err := s.Lease(t.Context(), lease, time.Hour, n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range taken {
+	for _, m := range leased {
 		names = append(names, m.Code+"/"+m.Payload)
 		if m.Lease != lease || m.ID == "" || m.CardID != "c1" || m.Kind != "k" {
-			t.Errorf("taken: %+v", m)
+			t.Errorf("leased: %+v", m)
 		}
 	}
 	slices.Sort(names)
-	return taken, names
+	return leased, names
 }
 
-func wantTaken(t *testing.T, s outbox.Store, want ...string) []outbox.Message {
+func wantLeased(t *testing.T, s outbox.Store, want ...string) []outbox.Message {
 	t.Helper()
-	taken, names := take(t, s, "a lease", 10)
+	leased, names := lease(t, s, "a lease", 10)
 	if !slices.Equal(names, want) {
-		t.Errorf("taken: got %v, want %v", names, want)
+		t.Errorf("leased: got %v, want %v", names, want)
 	}
-	return taken
+	return leased
 }
 
-// outcome is one of the four ends of a message that was taken.
+// outcome is one of the four ways in which the lease of a message ends.
 type outcome func(ctx context.Context, tx outbox.Tx, m outbox.Message) (bool, error)
 
 var (
@@ -120,24 +121,24 @@ func queue(t *testing.T, s outbox.Store) {
 		t.Errorf("got %+v, %v, want 5 waiting: one of each kind and payload of a card", b, err)
 	}
 	for _, want := range []string{"1", "2", "3"} {
-		taken, err := s.Lease(t.Context(), "l", time.Hour, 10)
+		leased, err := s.Lease(t.Context(), "l", time.Hour, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range taken {
+		for _, m := range leased {
 			if m.Code == "A" && m.Payload != want {
 				t.Errorf("got %s, want %s", m.Payload, want)
 			}
 			if m.Code == "A" {
-				enqueue(t, s, message("A", want)) // one waits, under way: nothing is added
+				enqueue(t, s, message("A", want)) // the same message is leased: nothing is added
 			}
 			end(t, s, finish, m, true)
 		}
 	}
-	enqueue(t, s, message("A", "1")) // it is gone: it may come again, behind the others
-	taken, err := s.Lease(t.Context(), "l", time.Hour, 10)
-	if err != nil || len(taken) != 1 || taken[0].Kind != "another" {
-		t.Errorf("got %+v, %v, want the last of the others", taken, err)
+	enqueue(t, s, message("A", "1")) // that message is finished, so it is enqueued again, behind the others
+	leased, err := s.Lease(t.Context(), "l", time.Hour, 10)
+	if err != nil || len(leased) != 1 || leased[0].Kind != "another" {
+		t.Errorf("got %+v, %v, want the message of the other kind, which was enqueued before", leased, err)
 	}
 }
 
@@ -151,11 +152,11 @@ func undoneMessage(t *testing.T, s outbox.Store) {
 	if !errors.Is(err, errUndo) {
 		t.Errorf("got %v", err)
 	}
-	wantTaken(t, s)
+	wantLeased(t, s)
 	enqueue(t, s, message("A", "1"))
-	taken := wantTaken(t, s, "A/1")
+	leased := wantLeased(t, s, "A/1")
 	err = s.Write(t.Context(), func(ctx context.Context, tx outbox.Tx) error {
-		if _, err := tx.Finish(ctx, taken[0]); err != nil {
+		if _, err := tx.Finish(ctx, leased[0]); err != nil {
 			return err
 		}
 		return errUndo
@@ -163,42 +164,42 @@ func undoneMessage(t *testing.T, s outbox.Store) {
 	if !errors.Is(err, errUndo) {
 		t.Errorf("got %v", err)
 	}
-	end(t, s, finish, taken[0], true)
+	end(t, s, finish, leased[0], true)
 }
 
 func oldestOnly(t *testing.T, s outbox.Store) {
 	enqueue(t, s, message("A", "1"), message("A", "2"), message("B", "1"), message("B", "2"), message("C", "1"))
-	if taken, _ := take(t, s, "one", 2); len(taken) != 2 {
-		t.Fatalf("asked for 2, got %+v", taken)
+	if leased, _ := lease(t, s, "one", 2); len(leased) != 2 {
+		t.Fatalf("asked for 2, got %+v", leased)
 	}
-	if taken, _ := take(t, s, "another", 10); len(taken) != 1 {
-		t.Fatalf("got %+v, want the oldest of the third card", taken)
+	if leased, _ := lease(t, s, "another", 10); len(leased) != 1 {
+		t.Fatalf("got %+v, want the oldest of the third card", leased)
 	}
-	if _, names := take(t, s, "a third", 10); names != nil {
-		t.Errorf("got %v while all oldest are under way", names)
+	if _, names := lease(t, s, "a third", 10); names != nil {
+		t.Errorf("got %v while the oldest of each card is leased", names)
 	}
 }
 
 func postponed(t *testing.T, s outbox.Store) {
 	enqueue(t, s, message("A", "1"), message("A", "2"), message("B", "1"))
-	taken := wantTaken(t, s, "A/1", "B/1")
-	for _, m := range taken {
+	leased := wantLeased(t, s, "A/1", "B/1")
+	for _, m := range leased {
 		if m.Attempts != 0 || m.Started {
 			t.Errorf("first: %+v", m)
 		}
 		end(t, s, map[string]outcome{"A": postpone(time.Hour), "B": postpone(20 * time.Millisecond)}[m.Code], m, true)
 		end(t, s, finish, m, false) // its lease has ended
 	}
-	m := eventuallyTaken(t, s, "B/1")
+	m := eventuallyLeased(t, s, "B/1")
 	if m.Attempts != 1 || !m.Started {
 		t.Errorf("after a failure: %+v", m)
 	}
-	wantTaken(t, s) // A waits for an hour, and its second behind it
+	wantLeased(t, s) // the first of A waits for an hour, and the second waits behind it
 }
 
 func parked(t *testing.T, s outbox.Store) {
 	enqueue(t, s, message("A", "1"), message("A", "2"))
-	m := wantTaken(t, s, "A/1")[0]
+	m := wantLeased(t, s, "A/1")[0]
 	end(t, s, park, m, true)
 	for _, do := range []outcome{finish, release, park, postpone(0)} {
 		end(t, s, do, m, false)
@@ -206,51 +207,51 @@ func parked(t *testing.T, s outbox.Store) {
 	if b, err := s.Backlog(t.Context()); b.Waiting != 1 || b.Parked != 1 || err != nil {
 		t.Errorf("got %+v, %v", b, err)
 	}
-	end(t, s, finish, wantTaken(t, s, "A/2")[0], true)
-	enqueue(t, s, message("A", "1")) // the dead one does not stand for it
-	wantTaken(t, s, "A/1")
+	end(t, s, finish, wantLeased(t, s, "A/2")[0], true)
+	enqueue(t, s, message("A", "1")) // the parked one does not count as the same message
+	wantLeased(t, s, "A/1")
 }
 
 func released(t *testing.T, s outbox.Store) {
 	enqueue(t, s, message("A", "1"), message("A", "2"))
-	m := wantTaken(t, s, "A/1")[0]
+	m := wantLeased(t, s, "A/1")[0]
 	end(t, s, release, m, true)
 	end(t, s, release, m, false)
-	if again := wantTaken(t, s, "A/1")[0]; again.Attempts != 0 || !again.Started {
-		t.Errorf("released and taken again: %+v, want no attempt counted", again)
+	if again := wantLeased(t, s, "A/1")[0]; again.Attempts != 0 || !again.Started {
+		t.Errorf("released and leased again: %+v, want no attempt counted", again)
 	}
 }
 
 func leaseEnds(t *testing.T, s outbox.Store) {
 	enqueue(t, s, message("A", "1"), message("A", "2"))
-	taken, err := s.Lease(t.Context(), "the first", 20*time.Millisecond, 10)
-	if err != nil || len(taken) != 1 {
-		t.Fatalf("got %+v, %v", taken, err)
+	leased, err := s.Lease(t.Context(), "the first", 20*time.Millisecond, 10)
+	if err != nil || len(leased) != 1 {
+		t.Fatalf("got %+v, %v", leased, err)
 	}
-	first := taken[0]
-	second := eventuallyTaken(t, s, "A/1")
+	first := leased[0]
+	second := eventuallyLeased(t, s, "A/1")
 	if !second.Started || second.Attempts != 0 {
-		t.Errorf("taken over: %+v, want Started and no attempt counted", second)
+		t.Errorf("leased again: %+v, want Started and no attempt counted", second)
 	}
 	for _, do := range []outcome{finish, release, park, postpone(0)} {
 		end(t, s, do, first, false)
 	}
 	end(t, s, finish, second, true)
-	wantTaken(t, s, "A/2")
+	wantLeased(t, s, "A/2")
 }
 
-// eventuallyTaken waits until a message can be taken.
-func eventuallyTaken(t *testing.T, s outbox.Store, want string) outbox.Message {
+// eventuallyLeased waits until a message can be leased, and returns it.
+func eventuallyLeased(t *testing.T, s outbox.Store, want string) outbox.Message {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-		if taken, names := take(t, s, "the next", 10); len(taken) > 0 {
-			if len(taken) != 1 || names[0] != want {
-				t.Fatalf("taken: got %v, want %s", names, want)
+		if leased, names := lease(t, s, "the next", 10); len(leased) > 0 {
+			if len(leased) != 1 || names[0] != want {
+				t.Fatalf("leased: got %v, want %s", names, want)
 			}
-			return taken[0]
+			return leased[0]
 		}
 	}
-	t.Fatalf("%s could not be taken within 10 s", want)
+	t.Fatalf("%s could not be leased within 10 s", want)
 	return outbox.Message{}
 }
 
@@ -270,25 +271,25 @@ func exclusive(t *testing.T, s outbox.Store) {
 	left := cards * each
 	work := func(lease string) error {
 		for {
-			taken, err := s.Lease(t.Context(), lease, time.Hour, 3)
+			leased, err := s.Lease(t.Context(), lease, time.Hour, 3)
 			if err != nil {
 				return err
 			}
-			for _, m := range taken {
+			for _, m := range leased {
 				mu.Lock()
 				if busy[m.Code] {
-					t.Errorf("two messages of card %s are under way", m.Code)
+					t.Errorf("two messages of card %s are leased at once", m.Code)
 				}
 				busy[m.Code] = true
 				sent[m.Code] = append(sent[m.Code], m.Payload)
 				mu.Unlock()
 				err := s.Write(t.Context(), func(ctx context.Context, tx outbox.Tx) error {
 					mu.Lock()
-					busy[m.Code] = false // before the commit lets the next one go
+					busy[m.Code] = false // before the commit, after which the next one can be leased
 					mu.Unlock()
 					mine, err := tx.Finish(ctx, m)
 					if !mine {
-						t.Errorf("%+v was taken by somebody else", m)
+						t.Errorf("%+v was leased by another worker", m)
 					}
 					return err
 				})
@@ -340,14 +341,14 @@ func enqueuers(t *testing.T, s outbox.Store) {
 	wg.Wait()
 	seen := map[string]bool{}
 	for range cap(payloads) / 2 {
-		taken, names := take(t, s, "l", 10)
-		if len(taken) != 1 || seen[names[0]] {
+		leased, names := lease(t, s, "l", 10)
+		if len(leased) != 1 || seen[names[0]] {
 			t.Fatalf("got %v after %v, want one other", names, seen)
 		}
 		seen[names[0]] = true
-		end(t, s, finish, taken[0], true)
+		end(t, s, finish, leased[0], true)
 	}
-	wantTaken(t, s)
+	wantLeased(t, s)
 }
 
 func backlog(t *testing.T, s outbox.Store) {
@@ -355,7 +356,7 @@ func backlog(t *testing.T, s outbox.Store) {
 		t.Errorf("empty: got %+v, %v", b, err)
 	}
 	enqueue(t, s, message("A", "1"), message("B", "1"), message("C", "1"))
-	for _, m := range wantTaken(t, s, "A/1", "B/1", "C/1") {
+	for _, m := range wantLeased(t, s, "A/1", "B/1", "C/1") {
 		switch m.Code {
 		case "A":
 			end(t, s, park, m, true)
@@ -365,22 +366,23 @@ func backlog(t *testing.T, s outbox.Store) {
 	}
 	before, err := s.Backlog(t.Context())
 	if before.Waiting != 2 || before.Parked != 1 || err != nil {
-		t.Errorf("got %+v, %v, want one postponed and one under way, and one dead", before, err)
+		t.Errorf("got %+v, %v, want one postponed, one leased and one parked", before, err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		if b, err := s.Backlog(t.Context()); err != nil || b.Oldest > before.Oldest {
 			return
 		}
 	}
-	t.Error("the oldest message grows no older")
+	t.Error("the age of the oldest message does not grow within 10 s")
 }
+
 func withdrawn(t *testing.T, s outbox.Store) {
 	other := message("A", "4")
 	other.Kind = "other"
 	third := message("A", "3")
 	third.Kind = "third"
 	enqueue(t, s, message("A", "1"), message("A", "2"), message("B", "1"), third, other)
-	end(t, s, park, wantTakenOne(t, s, "A"), true)
+	end(t, s, park, leasedOf(t, s, "A"), true)
 	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
 		got, err := tx.Withdraw(ctx, "c1", "A", []string{"other", "k", "none"})
 		if len(got) != 2 || got[0].Payload != "2" || got[1].Payload != "4" || got[1].Kind != "other" || got[0].Code != "A" {
@@ -393,16 +395,16 @@ func withdrawn(t *testing.T, s outbox.Store) {
 	}
 }
 
-// wantTakenOne takes until it gets a message of that card, and keeps the others.
-func wantTakenOne(t *testing.T, s outbox.Store, code string) outbox.Message {
+// leasedOf leases the next message of each card and returns that of one.
+func leasedOf(t *testing.T, s outbox.Store, code string) outbox.Message {
 	t.Helper()
-	taken, _ := take(t, s, "l", 10)
-	for _, m := range taken {
+	leased, _ := lease(t, s, "l", 10)
+	for _, m := range leased {
 		if m.Code == code {
 			return m
 		}
 	}
-	t.Fatalf("none of %+v", taken)
+	t.Fatalf("none of %+v", leased)
 	return outbox.Message{}
 }
 
@@ -410,11 +412,11 @@ func messagePages(t *testing.T, s outbox.Store) {
 	for i := range 7 {
 		enqueue(t, s, message(fmt.Sprint("C", i), fmt.Sprint(i)))
 	}
-	taken, _ := take(t, s, "l", 3)
-	for _, m := range taken[:2] {
+	leased, _ := lease(t, s, "l", 3)
+	for _, m := range leased[:2] {
 		end(t, s, park, m, true)
 	}
-	end(t, s, postpone(time.Hour), taken[2], true)
+	end(t, s, postpone(time.Hour), leased[2], true)
 	for state, want := range map[string]int{"": 7, outbox.Parked: 2, outbox.Waiting: 5} {
 		for size := 1; size <= 8; size++ {
 			var got []outbox.Stored
@@ -449,7 +451,7 @@ func messagePages(t *testing.T, s outbox.Store) {
 
 func madeDue(t *testing.T, s outbox.Store) {
 	enqueue(t, s, message("A", "1"))
-	end(t, s, postpone(time.Hour), wantTaken(t, s, "A/1")[0], true)
+	end(t, s, postpone(time.Hour), wantLeased(t, s, "A/1")[0], true)
 	list, err := s.Messages(t.Context(), "", outbox.Mark{}, 9)
 	if err != nil || len(list) != 1 || list[0].DueAt.Before(list[0].CreatedAt.Add(time.Hour)) {
 		t.Fatalf("got %+v, %v", list, err)
@@ -458,7 +460,7 @@ func madeDue(t *testing.T, s outbox.Store) {
 	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
 		return errors.Join(tx.Discard(ctx, id), tx.MakeDue(ctx, id)) // it is not parked: it stays
 	})
-	m := wantTaken(t, s, "A/1")[0]
+	m := wantLeased(t, s, "A/1")[0]
 	end(t, s, park, m, true)
 	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
 		if q, err := tx.Message(ctx, id); q.State != outbox.Parked || q.Payload != "1" || q.Code != "A" || err != nil {
@@ -478,14 +480,14 @@ func givenID(t *testing.T, s outbox.Store) {
 	m := message("A", "1")
 	m.ID = "an-id"
 	enqueue(t, s, m, m)
-	if taken := wantTaken(t, s, "A/1"); taken[0].ID != "an-id" || taken[0].Seq == 0 || taken[0].Started {
-		t.Errorf("got %+v", taken)
+	if leased := wantLeased(t, s, "A/1"); leased[0].ID != "an-id" || leased[0].Seq == 0 || leased[0].Started {
+		t.Errorf("got %+v", leased)
 	}
 	started := message("B", "1")
 	started.Started = true
 	enqueue(t, s, started)
-	if taken := wantTaken(t, s, "B/1"); !taken[0].Started {
-		t.Errorf("got %+v, want it started", taken)
+	if leased := wantLeased(t, s, "B/1"); !leased[0].Started {
+		t.Errorf("got %+v, want it started", leased)
 	}
 }
 
@@ -500,10 +502,10 @@ func hasWaiting(t *testing.T, s outbox.Store) {
 	}
 	enqueue(t, s, message("A", "1"))
 	if !wait("A") || wait("B") {
-		t.Error("one message waits, for A")
+		t.Error("want a waiting message of A, and none of B")
 	}
-	end(t, s, park, wantTaken(t, s, "A/1")[0], true)
+	end(t, s, park, wantLeased(t, s, "A/1")[0], true)
 	if wait("A") {
-		t.Error("what is parked waits")
+		t.Error("a parked message counts as waiting")
 	}
 }
