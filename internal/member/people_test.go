@@ -84,7 +84,7 @@ func TestClaim_OfACodeIssuedToAnotherIsRefusedEvenWithProof(t *testing.T) {
 	})
 }
 
-func TestErase_WhoeverComesLaterIsSomebodyNew(t *testing.T) {
+func TestErase_ALaterLoginIsANewMember(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		was, code := w.ClaimCard("push")
 		w.ReceiveEvent(member.Event{Name: "user_get_card", CardID: "push", Code: code, UnionID: "U1", At: time.Now()})

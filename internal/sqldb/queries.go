@@ -163,6 +163,38 @@ func (b Bool) Value() (driver.Value, error) {
 	return int64(0), nil
 }
 
+// Field is a column, and a pointer to the variable that it is read into and
+// written from. A field that is only written may have a value instead.
+type Field struct {
+	Column  string
+	Pointer any
+}
+
+// Col returns a Field.
+func Col(column string, pointer any) Field { return Field{column, pointer} }
+
+// Fields are the fields of one row, in the order in which a store reads and writes
+// them.
+type Fields []Field
+
+// Pointers returns the pointers, for a Scan or as arguments of a statement.
+func (f Fields) Pointers() []any {
+	list := make([]any, len(f))
+	for i, field := range f {
+		list[i] = field.Pointer
+	}
+	return list
+}
+
+// Columns returns the names of the columns.
+func (f Fields) Columns() Columns {
+	list := make(Columns, len(f))
+	for i, field := range f {
+		list[i] = field.Column
+	}
+	return list
+}
+
 // Columns are the names of columns in the order in which a store reads and
 // writes their values.
 type Columns []string

@@ -48,22 +48,24 @@ func (tx Tx) Answer(ctx context.Context, route, key string) (a ledger.Answer, er
 	return a, sqldb.One("look for the answer to a request", err, ledger.ErrNotFound)
 }
 
-// entryColumns are the columns of an entry that are read. requestColumns are the
-// other columns of the table.
-var (
-	entryColumns = sqldb.Columns{
-		"entry_id", "seq", "add_bonus", "bonus", "add_balance", "balance", "record_bonus", "record_balance",
-		"notify_bonus", "notify_balance", "reverses", "created_at",
+// entryFields are the columns of an entry that are read.
+func entryFields(e *ledger.Entry) sqldb.Fields {
+	return sqldb.Fields{
+		sqldb.Col("entry_id", &e.ID), sqldb.Col("seq", &e.Seq),
+		sqldb.Col("add_bonus", &e.AddBonus), sqldb.Col("bonus", &e.Bonus),
+		sqldb.Col("add_balance", &e.AddBalance), sqldb.Col("balance", &e.Balance),
+		sqldb.Col("record_bonus", &e.RecordBonus), sqldb.Col("record_balance", &e.RecordBalance),
+		sqldb.Col("notify_bonus", (*sqldb.Bool)(&e.NotifyBonus)), sqldb.Col("notify_balance", (*sqldb.Bool)(&e.NotifyBalance)),
+		sqldb.Col("reverses", &e.Reverses), sqldb.Col("created_at", (*sqldb.Time)(&e.CreatedAt)),
 	}
-	requestColumns = sqldb.Columns{"card_id", "ledger", "route", "idempotency_key", "payload", "answer", "request_id"}
-)
+}
 
-// entryFields points to what entryColumns hold.
-func entryFields(e *ledger.Entry) []any {
-	return []any{
-		&e.ID, &e.Seq, &e.AddBonus, &e.Bonus, &e.AddBalance, &e.Balance, &e.RecordBonus, &e.RecordBalance,
-		(*sqldb.Bool)(&e.NotifyBonus), (*sqldb.Bool)(&e.NotifyBalance), &e.Reverses, (*sqldb.Time)(&e.CreatedAt),
-	}
+// rowFields are all columns of an entry.
+func rowFields(p *ledger.Posting, r ledger.Request, answer string) sqldb.Fields {
+	return append(entryFields(&p.Entry), sqldb.Fields{
+		sqldb.Col("card_id", p.CardID), sqldb.Col("ledger", p.Ledger), sqldb.Col("route", r.Route), sqldb.Col("idempotency_key", r.Key),
+		sqldb.Col("payload", r.Payload), sqldb.Col("answer", answer), sqldb.Col("request_id", r.ID),
+	}...)
 }
 
 const (
@@ -71,11 +73,11 @@ const (
 	ofCardSQL   = ` from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger`
 )
 
-var selectSQL = `select ` + entryColumns.List("e.") + `, case when ` + reversedSQL + ` then 1 else 0 end`
+var selectSQL = `select ` + entryFields(&ledger.Entry{}).Columns().List("e.") + `, case when ` + reversedSQL + ` then 1 else 0 end`
 
 // scanEntry reads selectSQL's columns, and those that come after them into more.
 func scanEntry(scan sqldb.Scan, more ...any) (e ledger.Entry, err error) {
-	err = scan(append(append(entryFields(&e), (*sqldb.Bool)(&e.Reversed)), more...)...)
+	err = scan(append(append(entryFields(&e).Pointers(), (*sqldb.Bool)(&e.Reversed)), more...)...)
 	return e, err
 }
 
@@ -140,13 +142,14 @@ func (tx Tx) Post(ctx context.Context, cardID, code string, b ledger.Booking, if
 	return p, sqldb.One("move the totals of a card", err, ledger.ErrNotFound)
 }
 
-var addEntrySQL = `insert into entry (` + entryColumns.List("") + `, ` + requestColumns.List("") + `)
-	values (` + append(entryColumns[:len(entryColumns):len(entryColumns)], requestColumns...).Values(1) + `) on conflict do nothing`
+var (
+	rowColumns  = rowFields(&ledger.Posting{}, ledger.Request{}, "").Columns()
+	addEntrySQL = `insert into entry (` + rowColumns.List("") + `) values (` + rowColumns.Values(1) + `) on conflict do nothing`
+)
 
 // AddEntry implements ledger.Tx.
 func (tx Tx) AddEntry(ctx context.Context, p ledger.Posting, r ledger.Request, answer []byte) (bool, error) {
-	return tx.Change(ctx, "add an entry", addEntrySQL,
-		append(entryFields(&p.Entry), p.CardID, p.Ledger, r.Route, r.Key, r.Payload, string(answer), r.ID)...)
+	return tx.Change(ctx, "add an entry", addEntrySQL, rowFields(&p, r, string(answer)).Pointers()...)
 }
 
 const moveLedgerSQL = `update member_card set ledger = o.ledger, seq = o.seq, bonus = o.bonus, balance = o.balance, told = o.seq

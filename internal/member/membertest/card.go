@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -125,12 +127,12 @@ func order(t *testing.T, s member.Store) {
 	}
 }
 
-// full is a card with a value in every field.
+// full is a card with a value in every field that AddCard writes.
 func full(memberID string) member.Card {
 	at := func(ms int64) time.Time { return time.UnixMilli(1795400000000 + ms).UTC() }
 	return member.Card{
 		CardID: "c1", Code: "A1", MemberID: memberID, Status: member.Active,
-		MembershipNumber: "No. 7", Fields: [3]string{"白银", "", "🎂"},
+		MembershipNumber: "No. 7", Fields: [3]string{"白银", " ", "🎂"},
 		OuterStr: "店 42 <&>'\"", IssuedAt: at(1), ClaimedAt: at(22), ActivatedAt: at(333),
 		Life: member.Life{Taken: 1 << 40, Deleted: 3, OuterSet: 7, Submitted: true, Wallet: "oA-_z", GivenFrom: "A0", Version: 1},
 	}
@@ -139,6 +141,14 @@ func full(memberID string) member.Card {
 func cardRoundTrip(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	want := full("m1")
+	for _, v := range []reflect.Value{reflect.ValueOf(want), reflect.ValueOf(want.Life)} {
+		for i := range v.NumField() {
+			name := v.Type().Field(i).Name
+			if v.Field(i).IsZero() && !slices.Contains([]string{"Bonus", "Balance", "Seq"}, name) { // the ledger's
+				t.Errorf("full has no %s: this test would not see that it is lost", name)
+			}
+		}
+	}
 	for i, added := range []bool{true, false} {
 		write(t, s, func(ctx context.Context, tx member.Tx) error {
 			got, err := tx.AddCard(ctx, want)

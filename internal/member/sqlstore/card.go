@@ -11,33 +11,45 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
-// The columns of member_card that a Card is read from: its key, what the ledger
-// writes, what is written here, and the version of the row. The other columns
-// belong to the ledger (ledger, told, due) and to the reconciler.
-var (
-	keyColumns    = sqldb.Columns{"card_id", "code"}
-	ledgerColumns = sqldb.Columns{"bonus", "balance", "seq"}
-	cardColumns   = sqldb.Columns{
-		"member_id", "status", "membership_number", "custom_field1", "custom_field2", "custom_field3", "outer_str",
-		"issued_at", "claimed_at", "activated_at", "held_at", "deleted_at", "outer_at", "submitted", "wallet", "given_from",
-	}
-	// CardColumns is all of them, in the order that ScanCard reads.
-	CardColumns = slices.Concat(keyColumns, ledgerColumns, cardColumns, sqldb.Columns{"version"})
-)
-
-// cardFields points to what cardColumns hold.
-func cardFields(c *member.Card) []any {
-	return []any{
-		&c.MemberID, (*string)(&c.Status), &c.MembershipNumber, &c.Fields[0], &c.Fields[1], &c.Fields[2], &c.OuterStr,
-		(*sqldb.Time)(&c.IssuedAt), (*sqldb.Time)(&c.ClaimedAt), (*sqldb.Time)(&c.ActivatedAt),
-		(*int64)(&c.Life.Taken), (*int64)(&c.Life.Deleted), (*int64)(&c.Life.OuterSet),
-		(*sqldb.Bool)(&c.Life.Submitted), &c.Life.Wallet, &c.Life.GivenFrom,
+// cardFields are the columns of member_card that are written here. A Card is also
+// read from its key, from what the ledger writes, and from the version of the row.
+// The other columns belong to the ledger (ledger, told, due) and to the reconciler.
+func cardFields(c *member.Card) sqldb.Fields {
+	return sqldb.Fields{
+		sqldb.Col("member_id", &c.MemberID),
+		sqldb.Col("status", (*string)(&c.Status)),
+		sqldb.Col("membership_number", &c.MembershipNumber),
+		sqldb.Col("custom_field1", &c.Fields[0]), sqldb.Col("custom_field2", &c.Fields[1]), sqldb.Col("custom_field3", &c.Fields[2]),
+		sqldb.Col("outer_str", &c.OuterStr),
+		sqldb.Col("issued_at", (*sqldb.Time)(&c.IssuedAt)),
+		sqldb.Col("claimed_at", (*sqldb.Time)(&c.ClaimedAt)),
+		sqldb.Col("activated_at", (*sqldb.Time)(&c.ActivatedAt)),
+		sqldb.Col("held_at", (*int64)(&c.Life.Taken)),
+		sqldb.Col("deleted_at", (*int64)(&c.Life.Deleted)),
+		sqldb.Col("outer_at", (*int64)(&c.Life.OuterSet)),
+		sqldb.Col("submitted", (*sqldb.Bool)(&c.Life.Submitted)),
+		sqldb.Col("wallet", &c.Life.Wallet),
+		sqldb.Col("given_from", &c.Life.GivenFrom),
 	}
 }
 
+func allCardFields(c *member.Card) sqldb.Fields {
+	return slices.Concat(
+		sqldb.Fields{
+			sqldb.Col("card_id", &c.CardID), sqldb.Col("code", &c.Code),
+			sqldb.Col("bonus", &c.Bonus), sqldb.Col("balance", &c.Balance), sqldb.Col("seq", &c.Seq),
+		},
+		cardFields(c),
+		sqldb.Fields{sqldb.Col("version", &c.Life.Version)},
+	)
+}
+
+// CardColumns are the columns that ScanCard reads.
+var CardColumns = allCardFields(&member.Card{}).Columns()
+
 // ScanCard reads CardColumns.
 func ScanCard(scan sqldb.Scan) (c member.Card, err error) {
-	err = scan(slices.Concat([]any{&c.CardID, &c.Code, &c.Bonus, &c.Balance, &c.Seq}, cardFields(&c), []any{&c.Life.Version})...)
+	err = scan(allCardFields(&c).Pointers()...)
 	return c, err
 }
 
@@ -102,8 +114,9 @@ func (tx Tx) AddIssued(ctx context.Context, memberID string, r member.CodeReques
 
 // The placeholders of the key come after those of cardColumns.
 var (
-	key        = func(i int) string { return "$" + strconv.Itoa(len(cardColumns)+i) }
-	addCardSQL = `insert into member_card (` + cardColumns.List("") + `, card_id, code, ledger, created_at, check_at)
+	cardColumns = cardFields(&member.Card{}).Columns()
+	key         = func(i int) string { return "$" + strconv.Itoa(len(cardColumns)+i) }
+	addCardSQL  = `insert into member_card (` + cardColumns.List("") + `, card_id, code, ledger, created_at, check_at)
 	values (` + cardColumns.Values(1) + `, ` + key(1) + `, ` + key(2) + `, ` + key(2) + `, now_ms(), now_ms() + ` + key(3) + `)
 	on conflict do nothing`
 	updateCardSQL = `update member_card set ` + cardColumns.Set(1) + `, version = version + 1
@@ -112,12 +125,12 @@ var (
 
 // AddCard implements member.Tx.
 func (tx Tx) AddCard(ctx context.Context, c member.Card) (bool, error) {
-	return tx.Change(ctx, "add a card", addCardSQL, append(cardFields(&c), c.CardID, c.Code, member.FirstCheck.Milliseconds())...)
+	return tx.Change(ctx, "add a card", addCardSQL, append(cardFields(&c).Pointers(), c.CardID, c.Code, member.FirstCheck.Milliseconds())...)
 }
 
 // UpdateCard implements member.Tx.
 func (tx Tx) UpdateCard(ctx context.Context, c member.Card) (bool, error) {
-	return tx.Change(ctx, "update a card", updateCardSQL, append(cardFields(&c), c.CardID, c.Code, c.Life.Version)...)
+	return tx.Change(ctx, "update a card", updateCardSQL, append(cardFields(&c).Pointers(), c.CardID, c.Code, c.Life.Version)...)
 }
 
 const markModifiedSQL = `update member_card set modified = 1, check_wait = 0, check_at = 0 where card_id = $1 and code = $2`

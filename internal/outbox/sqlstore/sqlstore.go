@@ -223,17 +223,24 @@ func (tx Tx) Withdraw(ctx context.Context, cardID, code string, kinds []string) 
 	return all, tx.promote(ctx, cardID, code)
 }
 
-var storedColumns = sqldb.Columns{
-	"outbox_id", "card_id", "code", "kind", "payload", "attempts", "seq", "state", "last_error", "created_at", "due_at",
+func storedFields(m *outbox.Stored) sqldb.Fields {
+	return sqldb.Fields{
+		sqldb.Col("outbox_id", &m.ID), sqldb.Col("card_id", &m.CardID), sqldb.Col("code", &m.Code),
+		sqldb.Col("kind", &m.Kind), sqldb.Col("payload", &m.Payload), sqldb.Col("attempts", &m.Attempts),
+		sqldb.Col("seq", &m.Seq), sqldb.Col("state", &m.State), sqldb.Col("last_error", &m.LastError),
+		sqldb.Col("created_at", (*sqldb.Time)(&m.CreatedAt)), sqldb.Col("due_at", (*sqldb.Time)(&m.DueAt)),
+	}
 }
 
 func scanStored(scan sqldb.Scan) (m outbox.Stored, err error) {
-	err = scan(&m.ID, &m.CardID, &m.Code, &m.Kind, &m.Payload, &m.Attempts, &m.Seq, &m.State, &m.LastError,
-		(*sqldb.Time)(&m.CreatedAt), (*sqldb.Time)(&m.DueAt))
+	err = scan(storedFields(&m).Pointers()...)
 	return m, err
 }
 
-var messageSQL = `select ` + storedColumns.List("") + ` from outbox where outbox_id = $1`
+var (
+	selectStoredSQL = `select ` + storedFields(&outbox.Stored{}).Columns().List("") + ` from outbox `
+	messageSQL      = selectStoredSQL + `where outbox_id = $1`
+)
 
 // Message implements outbox.Tx.
 func (tx Tx) Message(ctx context.Context, id string) (outbox.Stored, error) {
@@ -255,8 +262,7 @@ func (tx Tx) Discard(ctx context.Context, id string) error {
 	return tx.Run(ctx, "discard a message", discardSQL, id)
 }
 
-var messagesSQL = `select ` + storedColumns.List("") + ` from outbox
-	where (state, created_at, outbox_id) > ($1, $2, $3) and state <= $4
+var messagesSQL = selectStoredSQL + `where (state, created_at, outbox_id) > ($1, $2, $3) and state <= $4
 	order by state, created_at, outbox_id limit $5`
 
 // Messages implements outbox.Store.

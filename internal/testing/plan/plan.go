@@ -52,7 +52,9 @@ func Engines(t *testing.T, exceptions Exceptions, test func(t *testing.T, open f
 					t.Errorf("%v\n%s", err, query)
 				}
 				if len(problems) > 0 && !exceptions.allows(query) {
-					t.Errorf("this statement reads more the more members there are:\n  %s\n%s", strings.Join(problems, "\n  "), query)
+					t.Errorf("this statement reads more the more members there are: use an index, or give a reason in "+
+						"the exceptions of this test:\n  %s\n%s",
+						strings.Join(problems, "\n  "), query)
 				}
 			}
 			for part := range exceptions {

@@ -6,7 +6,8 @@ import (
 	"github.com/addcard/addcard/internal/member"
 )
 
-// MemberCard is a card of a member as both APIs show it.
+// MemberCard is a card of a member as both APIs show it, so the holder sees every
+// field of it.
 type MemberCard struct {
 	CardID           string            `json:"card_id"`
 	Code             string            `json:"code,omitempty" doc:"For wx.openCard; present once the card was claimed."`
