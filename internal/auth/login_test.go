@@ -201,7 +201,7 @@ func TestLogin_EnrolsWhoWeChatNames(t *testing.T) {
 }
 
 // All users without an openid would be one member.
-func TestLogin_WithoutAnOpenIDEnrolsNobody(t *testing.T) {
+func TestLogin_WithoutAnOpenIDEnrolsNoMember(t *testing.T) {
 	t.Parallel()
 	s := open(t, setup{
 		wechat: &wechat{answer: func(context.Context, string) (string, string, error) { return "", "u", nil }},

@@ -85,7 +85,7 @@ func TestSender_WaitsForAGiftThatComesBack(t *testing.T) {
 	})
 }
 
-func TestOpening_IsBookedOnceWithTheActivation(t *testing.T) {
+func TestInitialGrant_IsBookedOnceWithTheActivation(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push-grant")
 		list, err := w.Entries(w.Context(), "push-grant", code, 0, 9)
@@ -112,7 +112,7 @@ func TestOpening_IsBookedOnceWithTheActivation(t *testing.T) {
 	})
 }
 
-func TestOpening_WhenTheAnswerOfTheActivationIsLost(t *testing.T) {
+func TestInitialGrant_WhenTheAnswerOfTheActivationIsLost(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.WeChat.After = world.FailOnce("activate", context.DeadlineExceeded)
 		code := w.ActivateCard("push-grant")

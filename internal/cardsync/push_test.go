@@ -36,7 +36,7 @@ func TestPush_EntriesReachTheFaceInOrder(t *testing.T) {
 
 // Entries without a notification are sent together. The face is set before an entry
 // that notifies, so that the face shows whether that entry was sent.
-func TestPush_CoalescesWhatNotifiesNobody(t *testing.T) {
+func TestPush_CoalescesEntriesWithoutNotification(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCard("push")
 		for range 5 {
@@ -254,7 +254,7 @@ func TestPush_ALateSenderLeavesTheFaceRight(t *testing.T) {
 }
 
 // Entries from before the activation come first.
-func TestOpening_AfterOtherEntries(t *testing.T) {
+func TestInitialGrant_AfterOtherEntries(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push-grant")
 		w.MustAddEntry("push-grant", code, world.Points(5))

@@ -33,7 +33,7 @@ func TestGift_BringsTheLedgerAlong(t *testing.T) {
 
 // Whatever event comes first, the initial grant is added once, and is on the last of
 // the codes.
-func TestOpening_OfACardThatWasGivenAway(t *testing.T) {
+func TestInitialGrant_OfACardThatWasGivenAway(t *testing.T) {
 	take := member.Event{Name: world.Taken, OpenID: "O1", CardID: "auto-grant", Code: "s1", At: world.At(1)}
 	give := member.Event{Name: world.Taken, OpenID: "O2", CardID: "auto-grant", Code: "g1", At: world.At(2), OldCode: "s1", FriendOpenID: "O1"}
 	again := member.Event{
@@ -72,7 +72,7 @@ func TestOpening_OfACardThatWasGivenAway(t *testing.T) {
 }
 
 // The card is given away while the predecessor code is being activated.
-func TestOpening_OfACardThatIsGivenAwayMeanwhile(t *testing.T) {
+func TestInitialGrant_OfACardThatIsGivenAwayMeanwhile(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		_, code := w.ClaimCard("push-grant")
 		w.WeChat.After = func(_ context.Context, c world.Call) error {

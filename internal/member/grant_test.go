@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-func TestOpening_OfACardThatActivatesItself(t *testing.T) {
+func TestInitialGrant_OfACardThatActivatesItself(t *testing.T) {
 	for _, plan := range []member.Plan{member.PlanAuto, member.PlanForm} {
 		t.Run(string(plan), func(t *testing.T) {
 			world.Run(t, func(w *world.World) {

@@ -117,7 +117,7 @@ func TestCodes_BatchInOrder(t *testing.T) {
 	}
 }
 
-func TestCodes_OfAStranger(t *testing.T) {
+func TestCodes_OfAnUnknownMember(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	if _, err := s.Codes(t.Context(), "unknown", wanted("c1")); !errors.Is(err, member.ErrMemberUnknown) {

@@ -54,7 +54,7 @@ func TestWrite_OneRefusalInABatchUndoesOnlyItsOwnWork(t *testing.T) {
 	}
 }
 
-func TestWrite_APanicReachesItsCallerAndNobodyElse(t *testing.T) {
+func TestWrite_APanicReachesOnlyItsCaller(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	var wg sync.WaitGroup

@@ -303,7 +303,7 @@ func noSecret(t *testing.T, err error) {
 	}
 }
 
-func TestEveryCall_ThatReachedNobodyIsNotAmbiguous(t *testing.T) {
+func TestEveryCall_ThatWasNotSentIsNotAmbiguous(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -81,7 +81,7 @@ func TestEntries_AreBookedReplayedAndRefused(t *testing.T) {
 	apptest.Request(t, http.MethodPost, s.Public+path, apptest.AdminToken, []byte(`{"add_bonus":1}`)).Problem(t, 404, "not_found")
 }
 
-func TestEntries_OnWhatNobodyHolds(t *testing.T) {
+func TestEntries_OnACodeThatIsNotHeld(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
