@@ -140,11 +140,6 @@ func TestReconcile_WhatWeChatChangedIsShownAndNotRepaired(t *testing.T) {
 	})
 }
 
-// modified returns the event that the totals of a card changed at WeChat.
-func modified(code, key string, second int, fields map[string]string) member.Event {
-	return member.Event{DedupeKey: key, Name: "update_member_card", CardID: "push", Code: code, At: world.At(second), Fields: fields}
-}
-
 // Events about our own pushes are no sign of drift.
 func TestReconcile_OurOwnChangesAreNoDrift(t *testing.T) {
 	world.Run(t, func(w *world.World) {

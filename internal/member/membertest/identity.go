@@ -69,7 +69,10 @@ func fromAllSides(t *testing.T, s member.Store) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		taken := member.Event{DedupeKey: codes[0].Code, Name: "user_get_card", CardID: "c2", Code: codes[0].Code, OpenID: fmt.Sprint("O", i), At: time.Unix(1e9, 0)}
+		taken := member.Event{
+			DedupeKey: codes[0].Code, Name: "user_get_card", CardID: "c2", Code: codes[0].Code,
+			OpenID: fmt.Sprint("O", i), At: time.Unix(1e9, 0),
+		}
 		if i%2 == 0 {
 			if err := event(i, "", fmt.Sprint(i, "-a")); err != nil {
 				t.Fatal(err)

@@ -18,7 +18,9 @@ func pages(t *testing.T, s member.Store) {
 		id := fmt.Sprint("m", i)
 		enrolled(t, s, id)
 		for j := range i % 3 {
-			add(t, s, member.Card{CardID: "c1", Code: fmt.Sprint(id, "-", j), MemberID: id, Status: member.Claimed, ClaimedAt: time.UnixMilli(5).UTC()})
+			add(t, s, member.Card{
+				CardID: "c1", Code: fmt.Sprint(id, "-", j), MemberID: id, Status: member.Claimed, ClaimedAt: time.UnixMilli(5).UTC(),
+			})
 		}
 	}
 	for size := 1; size <= n+1; size++ {
@@ -105,7 +107,9 @@ func erased(t *testing.T, s member.Store) {
 			}
 		}
 		for _, m := range []outbox.Message{
-			{CardID: "c1", Code: "A1", Kind: "look"}, {CardID: "c1", Code: "X", Kind: "apply_event", Payload: "k1"}, {CardID: "c1", Code: "B1", Kind: "look"},
+			{CardID: "c1", Code: "A1", Kind: "look"},
+			{CardID: "c1", Code: "X", Kind: "apply_event", Payload: "k1"},
+			{CardID: "c1", Code: "B1", Kind: "look"},
 		} {
 			if err := tx.Enqueue(ctx, m); err != nil {
 				return err
@@ -136,7 +140,8 @@ func erased(t *testing.T, s member.Store) {
 		t.Errorf("People: got %+v, %v", people, err)
 	}
 	c, err := s.Card(t.Context(), "c1", "A1")
-	if err != nil || c.MemberID != "anonymous" || c.Status != member.Unavailable || c.Bonus != 70 || c.Balance != 5 || c.Life.Wallet != "" || c.Fields[0] != "" {
+	if err != nil || c.MemberID != "anonymous" || c.Status != member.Unavailable || c.Bonus != 70 || c.Balance != 5 ||
+		c.Life.Wallet != "" || c.Fields[0] != "" {
 		t.Errorf("the card: got %+v, %v", c, err)
 	}
 	if c, err := s.Card(t.Context(), "c1", "A2"); err != nil || c.Status != member.Gifted {
