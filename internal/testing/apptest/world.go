@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,7 +53,21 @@ func New(t testing.TB, o wechatsim.Options) *World {
 	t.Cleanup(sim.Close)
 	wechat := httptest.NewServer(sim.Handler())
 	t.Cleanup(wechat.Close)
-	return &World{T: t, Sim: sim, WeChat: wechat, DB: filepath.Join(t.TempDir(), "addcard.db"), Env: map[string]string{}}
+	w := &World{T: t, Sim: sim, WeChat: wechat, DB: filepath.Join(t.TempDir(), "addcard.db"), Env: map[string]string{}}
+	t.Cleanup(w.logErrors)
+	return w
+}
+
+// logErrors shows the errors and warnings of the servers if the test failed.
+func (w *World) logErrors() {
+	if !w.T.Failed() {
+		return
+	}
+	for line := range strings.Lines(w.Log()) {
+		if strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, `"level":"WARN"`) {
+			w.T.Log(strings.TrimSpace(line))
+		}
+	}
 }
 
 // Environ returns the configuration of a server that is started now.
