@@ -12,7 +12,6 @@ package cardsync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -170,8 +169,3 @@ func ifUnchanged(seen member.Card, change func(*member.Card)) func(*member.Card)
 }
 
 func nothing(context.Context, Tx) error { return nil }
-
-// isNotFound reports whether a row was not found in the ledger or among members.
-func isNotFound(err error) bool {
-	return errors.Is(err, member.ErrNotFound) || errors.Is(err, ledger.ErrNotFound)
-}

@@ -2,6 +2,7 @@ package cardsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,14 +19,14 @@ func (s *Service) pushTotals(ctx context.Context, m outbox.Message, c member.Car
 		return s.holdBack(ctx, m, func(*member.Card) {})
 	}
 	entry, err := s.entryOf(ctx, m)
-	if isNotFound(err) {
+	if errors.Is(err, ledger.ErrNotFound) {
 		return s.finish(ctx, m, nothing) // the ledger moved with a gift
 	}
 	if err != nil {
 		return err
 	}
 	next, err := s.store.NextQueued(ctx, m)
-	last := isNotFound(err)
+	last := errors.Is(err, ledger.ErrNotFound)
 	switch {
 	case err != nil && !last:
 		return err
@@ -56,7 +57,7 @@ func (s *Service) entryOf(ctx context.Context, m outbox.Message) (ledger.Entry, 
 		return ledger.Entry{}, nil
 	}
 	e, err := s.store.Entry(ctx, m.CardID, m.Code, m.Payload)
-	if err != nil && !isNotFound(err) {
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		err = fmt.Errorf("read the entry: %w", err)
 	}
 	return e, err

@@ -39,7 +39,7 @@ func (l *codeCache) put(version int64, k codeKey, c member.CurrentCode) {
 	if version < l.version {
 		return
 	}
-	if version > l.version || l.codes == nil || len(l.codes) >= maxCached {
+	if version > l.version || len(l.codes) >= maxCached {
 		l.version, l.codes = version, map[codeKey]member.CurrentCode{}
 	}
 	l.codes[k] = c

@@ -16,7 +16,9 @@ type Store struct {
 }
 
 // New returns a Store on db. The tables of db must be up to date.
-func New(db *sqldb.DB) *Store { return &Store{Tx: NewTx(db, db.Read())} }
+func New(db *sqldb.DB) *Store {
+	return &Store{Tx: NewTx(db, db.Read()), current: codeCache{codes: map[codeKey]member.CurrentCode{}}}
+}
 
 // Write implements member.Store.
 func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx member.Tx) error) error {
