@@ -103,7 +103,7 @@ func (c *Core) connectMembers(cfg config.Config, log *slog.Logger) {
 	c.Ledger = ledger.New(ledgersql.New(c.db), c.Outbox.Wake)
 	apps := member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}
 	c.Members = member.New(membersql.New(c.db), apps, plans{c.Catalogue}, c.Outbox.Wake)
-	c.CardSync = cardsync.New(cardsyncsql.New(c.db), c.Members, plans{c.Catalogue}, memberCards{client})
+	c.CardSync = cardsync.New(cardsyncsql.New(c.db), c.Members, memberCards{client})
 	c.Operator = card.NewOperator(c.Catalogue, account{client}, c.Members.End, log)
 	c.sender = c.Outbox.NewSender(c.CardSync.Handlers(), log, countSent(c.metrics))
 	c.reconciler = c.CardSync.NewReconciler(memberCards{client}, c.Ledger, cfg.OfficialAppID, c.Outbox.Wake, log, measureReconciled(c.metrics))

@@ -73,6 +73,7 @@ type Card struct {
 	Seq              int64 // of the last entry in the ledger; 0: it is empty
 	MembershipNumber string
 	Fields           [3]string // custom_field1 to 3; empty: never set
+	FaceKnown        bool      // the totals on the face were read or set; until then none are sent
 	OuterStr         string
 	IssuedAt         time.Time // zero for a code that WeChat chose
 	ClaimedAt        time.Time

@@ -205,7 +205,7 @@ func entryRoundTrip(t *testing.T, s stores) {
 	before := card(t, s, "A1")
 	want := ledger.Booking{AddBonus: ledger.MaxAdd, AddBalance: 7, RecordBonus: "消费 <&>'\"", RecordBalance: "🎂", NotifyBalance: true}
 	p := booked(t, s, want, "k1")
-	if p.Booking != want || p.Seq != 1 || p.Bonus != ledger.MaxAdd || p.Balance != 7 || !p.Active || p.CreatedAt.IsZero() || p.ID == "" {
+	if p.Booking != want || p.Seq != 1 || p.Bonus != ledger.MaxAdd || p.Balance != 7 || !p.Sendable || p.CreatedAt.IsZero() || p.ID == "" {
 		t.Errorf("posted: %+v", p)
 	}
 	got, err := s.Entry(t.Context(), "c1", "A1", p.ID)
