@@ -282,3 +282,42 @@ func TestStart_OfACardThatWasGivenAway(t *testing.T) {
 		}
 	}
 }
+
+// A card is given away before a face was read: the entries that the giver, or the
+// recipient, got meanwhile come on top of what the recipient's face shows.
+func TestStart_OfACardThatWasGivenAwayUnread(t *testing.T) {
+	take := member.Event{Name: world.Taken, OpenID: "O1", CardID: "push", Code: "s1", At: world.At(1)}
+	plain := member.Event{Name: world.Taken, OpenID: "O2", CardID: "push", Code: "g1", At: world.At(3)}
+	give := member.Event{Name: world.Taken, OpenID: "O2", CardID: "push", Code: "g1", At: world.At(3), OldCode: "s1", FriendOpenID: "O1"}
+	give.DedupeKey = "gift"
+	for name, unreadable := range map[string]string{"the giver": "s1", "the recipient": "g1"} {
+		t.Run(name, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				foreign(w, "s1", 500, 8800)
+				foreign(w, "g1", 500, 8800)
+				w.WeChat.Before = func(_ context.Context, c world.Call) error {
+					if c.Code == unreadable {
+						return world.RefusalError{IsTemporary: true}
+					}
+					return nil
+				}
+				stop := w.StartSender(w.Services, w.WeChat)
+				defer stop()
+				w.ReceiveEvent(take)
+				if unreadable == "g1" {
+					w.ReceiveEvent(plain)
+				}
+				time.Sleep(time.Minute)
+				w.MustAddEntry("push", unreadable, world.Points(10))
+				w.WeChat.SetStatus("s1", "GIFT_SUCC")
+				w.ReceiveEvent(give)
+				w.WeChat.Intercept(nil, nil)
+				w.WaitSent()
+				if f := w.WeChat.Face("g1"); f.Bonus != 510 || f.Balance != 8800 {
+					w.Errorf("the face: %+v", f)
+				}
+				w.WantBalanced()
+			})
+		})
+	}
+}

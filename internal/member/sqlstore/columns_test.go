@@ -72,6 +72,7 @@ const decisions = `
 	member_card.check_at              kept     kept     kept     kept      -
 	member_card.check_wait            kept     kept     kept     kept      -
 	member_card.modified              kept     kept     kept     kept      -
+	member_card.face_known            kept     kept     kept     moved     -
 	member_card.face_bonus            kept     kept     kept     kept      -
 	member_card.face_balance          kept     kept     kept     kept      -
 	member_card.face_at               kept     kept     kept     kept      -
@@ -346,12 +347,12 @@ func isZero(value string) bool { return value == "" || value == "0" || value == 
 
 // fillTwo adds the rows of two persons, each with its own value in every column,
 // and returns the values by column. Of the second one, the recipient of a gift, the
-// ledger and the custom fields are empty.
+// ledger and the custom fields are empty, and the face is not known.
 func fillTwo(t *testing.T, db *sqldb.DB) (a, b map[string]string) {
 	t.Helper()
 	a = fill(t, db, "a", 1, map[string]any{"member_card.seq": 7, "member_card.told": 7})
 	b = fill(t, db, "b", 500, map[string]any{
-		"member_card.seq": 0, "member_card.told": 0,
+		"member_card.seq": 0, "member_card.told": 0, "member_card.face_known": 0,
 		"member_card.custom_field1": "", "member_card.custom_field2": "", "member_card.custom_field3": "",
 	})
 	for column, value := range a {
@@ -369,7 +370,7 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 	common := map[string]any{ // what ties the rows to each other, or has few values
 		"app_id": official, "openid": "openid-" + person, "wallet": "openid-" + person, "member_id": "member-" + person,
 		"card_id": "c1", "code": "code-" + person, "ledger": "ledger-" + person,
-		"card.card_id": "card-" + person, "status": "active", "state": "waiting", "submitted": 1, "erased_at": 0,
+		"card.card_id": "card-" + person, "status": "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {
