@@ -30,6 +30,7 @@ type Assumptions struct {
 	MaxCards         string `json:"max_cards"`
 	ReusedCode       string `json:"reused_code"`
 	RepeatActivate   string `json:"repeat_activate"`
+	OwnPoints        string `json:"own_points"`
 	GiftedCard       string `json:"gifted_card"`
 	MemberUpdate     string `json:"member_update"`
 	ActivateTicket   string `json:"activate_ticket"`
@@ -94,6 +95,8 @@ func (g *Assumptions) switches() []Assumption {
 			About: "what the phone says to a custom code that was delivered before"},
 		{Name: "repeat_activate", field: &g.RepeatActivate, Choices: []string{"number", "all"},
 			About: "a second activate overwrites the membership_number only, or the initial figures and fields again too"},
+		{Name: "own_points", field: &g.OwnPoints, Choices: []string{"none", "bonus_rule"},
+			About: "a card that becomes active without an init_bonus has no points, or bonus_rule.init_increase_bonus"},
 		{Name: "gifted_card", field: &g.GiftedCard, Choices: []string{"carries", "fresh"},
 			About: "a card given to a friend keeps its activation and figures, or starts inactive with none"},
 		{Name: "member_update", field: &g.MemberUpdate, Choices: []string{"sent", "silent"},

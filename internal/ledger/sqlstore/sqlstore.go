@@ -126,7 +126,8 @@ func (tx Tx) NextQueued(ctx context.Context, m outbox.Message) (ledger.Entry, er
 	return tx.entry(ctx, nextQueuedSQL, m.CardID, m.Code, m.Seq)
 }
 
-const totalsAtSQL = `select c.bonus - cast(coalesce(sum(e.add_bonus), 0) as bigint), c.balance - cast(coalesce(sum(e.add_balance), 0) as bigint)
+const totalsAtSQL = `select c.bonus - cast(coalesce(sum(e.add_bonus), 0) as bigint),
+	c.balance - cast(coalesce(sum(e.add_balance), 0) as bigint)
 	from member_card c
 	left join outbox o on o.card_id = c.card_id and o.code = c.code and o.seq > $3 and o.state = 'waiting' and o.kind = 'entry'
 	left join entry e on e.entry_id = o.outbox_id

@@ -119,7 +119,8 @@ func (o Options) card(p person, book []entry) []any {
 	}
 	return []any{
 		o.CardID, p.code, p.code, p.id, string(status), newest.bonus, newest.balance, newest.seq, newest.seq, number, channel,
-		p.joinedAt, issued, claimed, activated, held, deleted, held, submitted, p.officialOpenID, max(p.joinedAt, newest.createdAt) + week, faceKnown,
+		p.joinedAt, issued, claimed, activated, held, deleted, held, submitted, p.officialOpenID,
+		max(p.joinedAt, newest.createdAt) + week, faceKnown,
 	}
 }
 
