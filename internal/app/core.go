@@ -107,7 +107,7 @@ func (c *Core) connectMembers(cfg config.Config, log *slog.Logger) {
 	c.Operator = card.NewOperator(c.Catalogue, account{client}, c.Members.End, log)
 	c.sender = c.Outbox.NewSender(c.CardSync.Handlers(), log, countSent(c.metrics))
 	c.reconciler = c.CardSync.NewReconciler(memberCards{client}, c.Ledger, cfg.OfficialAppID, c.Outbox.Wake, log, measureReconciled(c.metrics))
-	c.metrics.MustRegister(backlog{c.Outbox, c.CardSync})
+	c.metrics.MustRegister(backlog{c.Outbox, c.CardSync, c.Members})
 }
 
 // connectWeChat makes the clients of WeChat's API and the credentials that the
