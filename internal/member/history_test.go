@@ -21,8 +21,8 @@ type history struct {
 	wallet  map[string]string
 	issued  map[string]string // person → code
 	touched map[string]bool   // people who logged in or had a card
-	// loggedIn and joined are the people who logged in, and whose openids of both
-	// apps, if they have both, are one member.
+	// loggedIn are the people who logged in. joined are those who are one member in
+	// both apps, once they are known there.
 	loggedIn, joined map[string]bool
 }
 

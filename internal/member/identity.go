@@ -65,7 +65,7 @@ func (s *Service) memberOf(ctx context.Context, tx peopleTx, who Identity) (memb
 }
 
 // addUnionID stores another unionid that WeChat gave for an identity, and returns the
-// member whose identity it is then. The latest unionid counts, unless it is shared.
+// member who has the identity then. The latest unionid counts, unless it is shared.
 func (s *Service) addUnionID(ctx context.Context, tx peopleTx, id Identity, unionID string) (memberID string, err error) {
 	if err := tx.LockNames(ctx, unionID, id.MemberID); err != nil {
 		return "", err
@@ -248,8 +248,8 @@ func (s *Service) joinByCard(ctx context.Context, tx peopleTx, memberID, openID 
 }
 
 // holderOf returns the member who holds a card that is in the wallet of who. It is the
-// member who has the card, if both are one person; a card whose wallet was not known
-// until now shows that, unless something else shows that they are two. Then it is the
+// member who has the card, if both are one person, which the card shows when it is
+// first met in a wallet, unless something else shows that they are two. Then it is the
 // member of the wallet.
 func (s *Service) holderOf(ctx context.Context, tx peopleTx, c Card, who Identity) (string, error) {
 	if c.Life.Wallet == "" { // it was issued to the member

@@ -10,7 +10,7 @@ import (
 )
 
 // WeChat gives a person one openid in each app. If it seems to give two, the unionid
-// joins nobody, whatever it joined before, and the operator can find out about it.
+// joins no members any longer, and the operator can find out about it.
 func TestEnroll_TwoOpenidsOfOneAppStayTwoMembers(t *testing.T) {
 	for name, order := range map[string][][3]string{
 		"mini-program":     {{world.Official, "O1", "u1"}, {world.Mini, "ming", "u1"}, {world.Mini, "hong", "u1"}},

@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -96,12 +97,15 @@ func (s *Service) rejoin(ctx context.Context, tx peopleTx, had Identity) error {
 	} else {
 		proofs, err = tx.ProofsOfWallet(ctx, id.OpenID)
 	}
+	if err != nil {
+		return err
+	}
 	for _, p := range proofs {
-		if err == nil {
-			_, err = s.joinByCard(ctx, tx, p.MemberID, p.OpenID)
+		if _, err := s.joinByCard(ctx, tx, p.MemberID, p.OpenID); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 // SharedUnionIDs lists up to n unionids that WeChat gave for two people, the latest

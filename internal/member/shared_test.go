@@ -71,7 +71,7 @@ push/c1 active of ming+O1
 push/s2 active of O2
 O2, lei, ming+O1`,
 	},
-	"in events; a card from a QR code joins nobody": {
+	"in events; a card from a QR code joins no members": {
 		steps: []step{
 			login("ming", "U"),
 			event(ev{name: world.Taken, openID: "O1", union: "U", cardID: "push", code: "s1", second: 1}),
