@@ -96,6 +96,8 @@ type Service struct {
 	wake      func()
 	// phoneHashes returns the hashes that a phone number may be stored as.
 	phoneHashes func(number string) []string
+	// makeUnavailable makes a code unavailable at WeChat and here.
+	makeUnavailable func(ctx context.Context, cardID, code string) error
 }
 
 // New returns a Service on store. It calls wake after it has enqueued messages.
