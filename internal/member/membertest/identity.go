@@ -3,6 +3,7 @@ package membertest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -268,5 +269,57 @@ func sharedByMany(t *testing.T, s member.Store) {
 	}
 	if found, err := svc.Find(t.Context(), "U", 2*n); len(found) != n || err != nil {
 		t.Errorf("found %d by the unionid, %v, want %d", len(found), err, n)
+	}
+}
+
+// sharedInAnyOrder delivers, in random orders, logins and events of two people with an
+// issued card and of one who took a card from a QR code; most have the unionid U.
+func sharedInAnyOrder(t *testing.T, s member.Store) {
+	svc := service(s)
+	for round := range 12 {
+		random := rand.New(rand.NewPCG(uint64(round), 0))
+		name := func(who string) string { return fmt.Sprint(round, "-", who) }
+		var steps []func() error
+		login := func(who, union string) func() error {
+			return func() error { _, err := svc.Enroll(t.Context(), app, name(who), name(union)); return err }
+		}
+		taken := func(who, code string) {
+			e := member.Event{
+				DedupeKey: code, Name: "user_get_card", CardID: "c1", Code: code, OpenID: name("O" + who), UnionID: name("U"), At: time.Unix(1e9, 0),
+			}
+			steps = append(steps, func() error { return svc.Receive(t.Context(), e) })
+		}
+		members := map[string]string{}
+		for _, who := range []string{"ming", "hong", "lei"} {
+			id, err := svc.Enroll(t.Context(), app, name(who), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			members[who] = id
+			if who != "lei" {
+				codes, err := svc.Codes(t.Context(), id, []member.CodeRequest{{CardID: "c1"}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				taken(who, codes[0].Code)
+			}
+			taken(who, name("s-"+who))
+			steps = append(steps, login(who, "u-"+who), login(who, "U"))
+		}
+		random.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
+		for _, do := range steps {
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for who, want := range map[string]int{"ming": 2, "hong": 2, "lei": 0} {
+			p, err := s.Person(t.Context(), members[who])
+			if err != nil || len(p.Cards) != want || len(p.Identities) != max(1, want) {
+				t.Errorf("round %d: %s is %+v, %v, want %d cards", round, who, p, err, want)
+			}
+		}
+		if id, err := s.Identity(t.Context(), official, name("Olei")); err != nil || id.MemberID == members["lei"] || id.UnionID != "" {
+			t.Errorf("round %d: lei's wallet: %+v, %v, want a member of its own", round, id, err)
+		}
 	}
 }

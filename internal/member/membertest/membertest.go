@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"a unionid that does not count is kept":            ignored,
 		"a proof is recorded once":                         proofOnce,
 		"one unionid for many people at once":              sharedByMany,
+		"one unionid for three people, in any order":       sharedInAnyOrder,
 
 		"an issued code is unique per card":                  codeUnique,
 		"a member has one issued code per card":              issuedUnique,
