@@ -18,13 +18,12 @@ func (s *Service) distrust(ctx context.Context, tx peopleTx, unionID string) err
 	if err != nil {
 		return err
 	}
-	had = slices.DeleteFunc(had, func(id Identity) bool { return id.UnionID != unionID })
 	if err := tx.DistrustUnionID(ctx, unionID); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, peopleTx, Identity) error{s.restoreUnionID, s.partIfUnproved, s.rejoin} {
+	for _, step := range []func(context.Context, peopleTx, Identity, string) error{s.restoreUnionID, s.partIfUnproved, s.rejoin} {
 		for _, id := range had {
-			if err := step(ctx, tx, id); err != nil {
+			if err := step(ctx, tx, id, unionID); err != nil {
 				return err
 			}
 		}
@@ -32,18 +31,21 @@ func (s *Service) distrust(ctx context.Context, tx peopleTx, unionID string) err
 	return nil
 }
 
-// restoreUnionID makes the unionid count that id had before.
-func (s *Service) restoreUnionID(ctx context.Context, tx peopleTx, id Identity) error {
-	before, err := tx.IgnoredUnionID(ctx, id)
+// restoreUnionID makes the unionid count that an identity had before unionID.
+func (s *Service) restoreUnionID(ctx context.Context, tx peopleTx, had Identity, unionID string) error {
+	if had.UnionID != unionID {
+		return nil // a later one counts
+	}
+	before, err := tx.IgnoredUnionID(ctx, had)
 	if err != nil || before == "" {
 		return err
 	}
-	return tx.SetUnionID(ctx, id.AppID, id.OpenID, before)
+	return tx.SetUnionID(ctx, had.AppID, had.OpenID, before)
 }
 
-// partIfUnproved parts two identities of one member that had the distrusted unionid
+// partIfUnproved parts two identities of one member that had the distrusted unionID
 // both, and that nothing else joins. had is one of them, as it was.
-func (s *Service) partIfUnproved(ctx context.Context, tx peopleTx, had Identity) error {
+func (s *Service) partIfUnproved(ctx context.Context, tx peopleTx, had Identity, unionID string) error {
 	id, err := tx.Identity(ctx, had.AppID, had.OpenID)
 	if err != nil {
 		return err
@@ -52,7 +54,7 @@ func (s *Service) partIfUnproved(ctx context.Context, tx peopleTx, had Identity)
 	if err != nil || ids.mini.OpenID == "" || ids.official.OpenID == "" || ids.mini == ids.official {
 		return err
 	}
-	joined, err := s.joinedWithout(ctx, tx, ids, had.UnionID)
+	joined, err := s.joinedWithout(ctx, tx, ids, unionID)
 	if err == nil && !joined {
 		_, err = s.separate(ctx, tx, ids.official)
 	}
@@ -81,7 +83,7 @@ func has(list []Identity, id Identity) bool {
 }
 
 // rejoin joins an identity that had the distrusted unionid as if it never had it.
-func (s *Service) rejoin(ctx context.Context, tx peopleTx, had Identity) error {
+func (s *Service) rejoin(ctx context.Context, tx peopleTx, had Identity, _ string) error {
 	id, err := tx.Identity(ctx, had.AppID, had.OpenID)
 	if err != nil {
 		return err

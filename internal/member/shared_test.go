@@ -138,6 +138,21 @@ push/s2 active of O2
 push/s3 active of O3
 O2, O3, ming+O1`,
 	},
+	"and its join was ended before it was known to be wrong": {
+		early: []step{login("ming", "u1"), issue("ming", "push", "c1")},
+		steps: []step{
+			login("ming", "U"),
+			login("ming", "u1"),
+			event(ev{name: world.Taken, openID: "O1", cardID: "push", code: "c1", second: 1}),
+			event(ev{name: world.Taken, openID: "O3", union: "U", cardID: "push", code: "s3", second: 2}),
+			event(ev{name: world.Taken, openID: "O2", union: "U", cardID: "push", code: "s2", second: 2}),
+		},
+		want: `
+push/c1 active of ming+O1
+push/s2 active of O2
+push/s3 active of O3
+O2, O3, ming+O1`,
+	},
 	"and a code that was proved by a claim": {
 		early: []step{login("ming", "u1"), prove("ming", "push", "s1", "O1")},
 		steps: []step{
