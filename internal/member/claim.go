@@ -96,6 +96,9 @@ func (s *Service) claimedCard(ctx context.Context, tx peopleTx, memberID string,
 	if proved {
 		c.MemberID, c.Life.Wallet = memberID, claim.ProvedOpenID
 	}
+	if err == nil && c.Life.Wallet != "" && c.IssuedAt.IsZero() {
+		err = tx.AddProof(ctx, Proof{memberID, c.Life.Wallet})
+	}
 	return c, err
 }
 

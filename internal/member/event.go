@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -104,6 +105,10 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 		if erased, err := tx.Erased(ctx, e.CardID, e.Code); erased || err != nil {
 			return err // nothing is stored about an erased member
 		}
+		e, err := withoutErased(ctx, tx, e)
+		if err != nil {
+			return err
+		}
 		added, err := tx.AddEvent(ctx, e)
 		switch {
 		case err == nil && added && e.Name == eventModified:
@@ -115,6 +120,19 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 		}
 		return s.apply(ctx, tx, e, plan)
 	})
+}
+
+// withoutErased returns the event of a gift without the giver's openid if the giver was
+// erased. The card that was given, and what is on it, is the recipient's.
+func withoutErased(ctx context.Context, tx Tx, e Event) (Event, error) {
+	erased, err := tx.Erased(ctx, e.CardID, e.OldCode)
+	if err != nil || !erased {
+		return e, err
+	}
+	e.Fields = maps.Clone(e.Fields)
+	maps.DeleteFunc(e.Fields, func(_, value string) bool { return value == e.FriendOpenID })
+	e.FriendOpenID = ""
+	return e, nil
 }
 
 // ApplyStored applies an event that Receive stored because its card was not in the
@@ -154,6 +172,9 @@ func (s *Service) RecordFound(ctx context.Context, cardID, code, openID, outerSt
 		return err
 	}
 	return s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
+		if erased, err := tx.Erased(ctx, cardID, code); erased || err != nil {
+			return err
+		}
 		c, err := s.cardInWalletOf(ctx, tx, cardID, code, Identity{AppID: s.apps.Official, OpenID: openID})
 		if err != nil {
 			return err
@@ -233,7 +254,7 @@ func (s *Service) cardInWalletOf(ctx context.Context, tx peopleTx, cardID, code 
 		}
 	case err == nil:
 		var holder string
-		if holder, err = s.holderOf(ctx, tx, c.MemberID, who); err == nil {
+		if holder, err = s.holderOf(ctx, tx, c, who); err == nil {
 			c, err = tx.Card(ctx, cardID, code) // it may have moved with the wallet
 			c.MemberID = holder
 		}

@@ -36,6 +36,7 @@ type Assumptions struct {
 	ActivateTicket   string `json:"activate_ticket"`
 	PushRetry        string `json:"push_retry"`
 	PushXML          string `json:"push_xml"`
+	UnionID          string `json:"unionid"`
 }
 
 // Assumption is one switch of [Assumptions] with its present value.
@@ -107,6 +108,8 @@ func (g *Assumptions) switches() []Assumption {
 			About: "a second try of a push repeats timestamp, nonce and signature byte for byte, or has new ones"},
 		{Name: "push_xml", field: &g.PushXML, Choices: []string{"compact", "spaced"},
 			About: "white space round the CDATA of a push, as in some of WeChat's samples"},
+		{Name: "unionid", field: &g.UnionID, Choices: []string{"own", "one-in-events", "one-in-logins", "one"},
+			About: "each person has one, or that of the person who was named first is in every event, every login, or both"},
 	}
 	for i := range list {
 		list[i].Value = *list[i].field

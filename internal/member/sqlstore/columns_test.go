@@ -50,7 +50,7 @@ const decisions = `
 	member_card.bonus                 kept     kept     moved    moved     bonus
 	member_card.balance               kept     kept     moved    moved     balance_fen
 	member_card.seq                   kept     kept     moved    moved     -
-	member_card.membership_number     kept     kept     kept     kept      membership_number
+	member_card.membership_number     cleared  kept     kept     kept      membership_number
 	member_card.custom_field1         cleared  kept     kept     moved     custom_field1
 	member_card.custom_field2         cleared  kept     kept     moved     custom_field2
 	member_card.custom_field3         cleared  kept     kept     moved     custom_field3
@@ -92,6 +92,7 @@ const decisions = `
 	event.happened_at                 kept     kept     kept     kept      -
 	event.received_at                 kept     kept     kept     kept      -
 	event.fields                      cleared  kept     kept     kept      -
+	event.friend_openid               cleared  kept     kept     kept      -
 
 	outbox.outbox_id                  deleted  kept     kept     kept      -
 	outbox.card_id                    deleted  kept     kept     kept      -
@@ -113,6 +114,18 @@ const decisions = `
 	identity_conflict.member_id       deleted  kept     kept     kept      -
 	identity_conflict.other_member_id deleted  kept     kept     kept      -
 	identity_conflict.created_at      deleted  kept     kept     kept      -
+
+	ignored_unionid.app_id            deleted  kept     kept     kept      -
+	ignored_unionid.openid            deleted  kept     kept     kept      -
+	ignored_unionid.unionid           deleted  kept     kept     kept      -
+	ignored_unionid.ignored_at        deleted  kept     kept     kept      -
+
+	shared_unionid.unionid            kept     kept     kept     kept      -
+	shared_unionid.found_at           kept     kept     kept     kept      -
+
+	code_proof.member_id              deleted  deleted  kept     kept      -
+	code_proof.openid                 deleted  deleted  kept     kept      -
+	code_proof.created_at             deleted  deleted  kept     kept      -
 
 	entry.entry_id                    kept     kept     kept     kept      -
 	entry.card_id                     kept     kept     kept     kept      -
