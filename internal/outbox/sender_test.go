@@ -31,7 +31,6 @@ func TestSender_ParksWhatWeChatRefusesForGood(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			world.Run(t, func(w *world.World) {
-				const long = 16
 				w.WeChat.Before = func(context.Context, world.Call) error { return test.refusal }
 				_, code := w.ClaimCard("push")
 				began := time.Now()

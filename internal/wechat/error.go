@@ -48,17 +48,21 @@ func (e *Error) Errcode() int { return e.Code }
 // Ambiguous reports whether WeChat may have carried out the request although it
 // failed: the answer was lost or unusable, or WeChat was busy. Then only an
 // idempotent call may be repeated.
-func (e *Error) Ambiguous() bool { return e.Code == 0 && e.connected || e.Code == -1 }
+func (e *Error) Ambiguous() bool { return e.Code == 0 && e.connected || e.troubled() }
+
+// troubled reports whether WeChat itself failed: -1 is documented, others such as -1000
+// have been seen.
+func (e *Error) troubled() bool { return e.Code < 0 }
 
 // Temporary reports whether the same call may succeed a little later.
 func (e *Error) Temporary() bool {
-	switch e.Code {
-	case 0, // no answer
-		-1,    // system busy
-		45061: // the card was changed a moment ago
+	switch {
+	case e.Code == 0, // no answer
+		e.Code == 45061,   // the card was changed a moment ago
+		e.TokenRejected(): // later there is another token
 		return true
 	}
-	return e.TokenRejected() // later there is another token
+	return e.troubled()
 }
 
 // RetryAfter returns when an exhausted quota is available again: a day's after
