@@ -78,7 +78,7 @@ ticket/redisstore             ticket | redis/go-redis
 ticket/sqlstore               sqldb ticket | database/sql
 ticket/tickettest             ticket
 wechat                        wechat/wirejson | go-json-experiment/json
-wechat/push
+wechat/push                   wechat/wirejson | go-json-experiment/json
 wechat/wirejson
 
 wechatsim                     wechatsim/push wechatsim/signature
