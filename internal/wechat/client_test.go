@@ -196,7 +196,8 @@ func TestClient_SendsTextAsItIs(t *testing.T) {
 func TestClient_TellsTheObserverOfEachRequest(t *testing.T) {
 	t.Parallel()
 	var got []string
-	u := says(t, rejected, `{"errcode":45009,"errmsg":"x"}`, cardsAnswer, "", `{"errcode":-1}`, `{"errcode":-1000}`, `{"errcode":48001}`, `{"errcode":40073}`)
+	u := says(t, rejected, `{"errcode":45009,"errmsg":"x"}`, cardsAnswer, "", `{"errcode":-1}`, `{"errcode":-1000}`,
+		`{"errcode":48001}`, `{"errcode":40073}`)
 	c := wechat.NewClient(twoTokens(), wechat.Options{BaseURL: u.URL, Observe: func(api, outcome string, elapsed time.Duration) {
 		if api != "/card/batchget" || elapsed <= 0 {
 			t.Errorf("%s took %v", api, elapsed)

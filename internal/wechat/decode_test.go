@@ -23,9 +23,11 @@ func TestClient_ReadsTheNamesThatPeopleHave(t *testing.T) {
 	} {
 		for shell, open := range map[string]string{"": "{", "BOM": "\ufeff{", "NULs": "\x00\r\n{"} {
 			answer := open + `"openid":"oO","nickname":"` + name + `","membership_number":"1","bonus":7,"has_active":true,"user_info":{"common_field_list":[` +
-				`{"name":"USER_FORM_INFO_FLAG_NAME","value":"` + name + `"},{"name":"USER_FORM_INFO_FLAG_SEX","value_list":["` + name + `"]}]}}` + "\x00\n\x00"
+				`{"name":"USER_FORM_INFO_FLAG_NAME","value":"` + name + `"},` +
+				`{"name":"USER_FORM_INFO_FLAG_SEX","value_list":["` + name + `"]}]}}` + "\x00\n\x00"
 			got, err := says(t, answer).client(t, twoTokens()).UserInfo(t.Context(), "p1", "1")
-			if err != nil || got.Nickname != want || got.Common[0].Value != want || got.Common[1].Values[0] != want || *got.Bonus != 7 || !got.HasActive {
+			if err != nil || got.Nickname != want || got.Common[0].Value != want ||
+				got.Common[1].Values[0] != want || *got.Bonus != 7 || !got.HasActive {
 				t.Errorf("%s %q: %+v, %v", shell, name, got, err)
 			}
 			common, _, err := says(t, strings.Replace(answer, "user_info", "info", 1)).client(t, twoTokens()).Form(t.Context(), "ticket")
@@ -35,7 +37,8 @@ func TestClient_ReadsTheNamesThatPeopleHave(t *testing.T) {
 			refusal := open + `"errcode":40029,"errmsg":"invalid code ` + name + `, rid: 1-2-3"}` + "\x00"
 			_, _, err = says(t, refusal).app().Code2Session(t.Context(), loginCode)
 			e := (*wechat.Error)(nil)
-			if !errors.As(err, &e) || !e.LoginCodeRefused() || e.Trace != "rid: 1-2-3" || strings.ContainsAny(e.Msg, "\x00\b\x1b\n") || !utf8.ValidString(e.Msg) {
+			if !errors.As(err, &e) || !e.LoginCodeRefused() || e.Trace != "rid: 1-2-3" ||
+				strings.ContainsAny(e.Msg, "\x00\b\x1b\n") || !utf8.ValidString(e.Msg) {
 				t.Errorf("%s %q: %v", shell, name, err)
 			}
 		}
@@ -58,7 +61,8 @@ func TestClient_ReadsNumbersInEachForm(t *testing.T) {
 			t.Errorf("figures %s: %+v, %v", n, got, err)
 		}
 		card := `{"card":{"card_type":"MEMBER_CARD","member_card":{"base_info":{"status":"S","get_limit":` + n + `,"sku":{"quantity":` + n + `}}}}}`
-		if got, _, err := says(t, card).client(t, twoTokens()).Card(t.Context(), "p1"); err != nil || got.Quantity != 7200 || got.GetLimit != 7200 {
+		if got, _, err := says(t, card).client(t, twoTokens()).Card(t.Context(), "p1"); err != nil ||
+			got.Quantity != 7200 || got.GetLimit != 7200 {
 			t.Errorf("stock %s: %+v, %v", n, got, err)
 		}
 		if _, total, err := says(t, `{"card_id_list":null,"total_num":`+n+`}`).client(t, twoTokens()).Cards(t.Context(), 0, 50); total != 7200 || err != nil {

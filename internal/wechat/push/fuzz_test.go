@@ -21,7 +21,8 @@ var base64Text = regexp.MustCompile(`([0-9A-Za-z+/]|\\/)+={0,2}`)
 func FuzzOpen(f *testing.F) {
 	encrypt := sealed(getCard).encrypt()
 	dirty := "<xml><OuterStr>]]>\x01</OuterStr><Encrypt>" + encrypt + "</Encrypt></xml>"
-	for _, s := range []sent{plain(getCard), safe(encrypt), safeBody(encrypt, dirty), safeBody(encrypt, `{"Encrypt":"`+encrypt+`"}`), compat(getCard, encrypt), plain("{}"), safe(""),
+	for _, s := range []sent{plain(getCard), safe(encrypt), safeBody(encrypt, dirty), safeBody(encrypt, `{"Encrypt":"`+encrypt+`"}`),
+		compat(getCard, encrypt), plain("{}"), safe(""),
 		safe(encrypt).with("msg_signature", plain("").query.Get("signature")), plain(getCard).with("signature", strings.Repeat("0", 40))} {
 		f.Add(s.query.Encode(), []byte(s.body))
 	}
