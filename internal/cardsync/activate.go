@@ -8,24 +8,15 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 )
 
-// waitError postpones a message.
-type waitError struct {
-	why  string
-	wait time.Duration
-}
-
-func (e waitError) Error() string                     { return "cardsync: " + e.why }
-func (e waitError) RetryAfter() (time.Duration, bool) { return e.wait, true }
-
 var (
 	// errGifting postpones an activation while the card is on its way to a friend,
 	// which takes a day at most. WeChat refuses to activate it then.
-	errGifting = waitError{"the card is being given away", 10 * time.Minute}
+	errGifting = outbox.WaitError{Why: "cardsync: the card is being given away", Wait: 10 * time.Minute}
 	// errReportExpected postpones, once, the activation of a card from the open-card
 	// component if its holder is not known in the mini-program. The mini-program
 	// reports the card a moment after WeChat's event, and can only prove to hold it
 	// while the card is not active.
-	errReportExpected = waitError{"the mini-program may report the card", 20 * time.Second}
+	errReportExpected = outbox.WaitError{Why: "cardsync: the mini-program may report the card", Wait: 20 * time.Second}
 )
 
 // refresh reads the card at WeChat, activates it if addcard has to, and adopts its

@@ -163,7 +163,7 @@ func (r *Reconciler) round(ctx context.Context) error {
 // checkWallet looks for cards after a lost event, under codes that WeChat chose.
 func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error {
 	keys, err := r.wallets.CardsOf(ctx, id.OpenID)
-	if err != nil && !isRefusal(err) {
+	if err != nil && !outbox.Refused(err) {
 		return err
 	}
 	for _, key := range keys {
@@ -185,7 +185,7 @@ func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error 
 
 func (r *Reconciler) checkCard(ctx context.Context, c member.Card) error {
 	outcome, err := r.compare(ctx, c)
-	if isRefusal(err) {
+	if outbox.Refused(err) {
 		outcome, err = outcomeAbsent, nil
 	}
 	if err != nil {
@@ -220,12 +220,6 @@ func (r *Reconciler) compare(ctx context.Context, c member.Card) (outcome string
 		return outcomeRefreshed, r.enqueueRefresh(ctx, Key{c.CardID, c.Code})
 	}
 	return r.compareTotals(ctx, c, info)
-}
-
-// isRefusal reports whether WeChat refuses the call for this code, now and later.
-func isRefusal(err error) bool {
-	_, quota := outbox.RetryAfter(err)
-	return err != nil && !quota && !outbox.Permanent(err) && !outbox.Temporary(err)
 }
 
 // compareTotals makes the face show what the ledger says, unless a message waits that

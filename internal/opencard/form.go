@@ -83,12 +83,11 @@ func (s *Service) fetchForm(ctx context.Context, ticket string) ([]Field, error)
 
 // mayPass reports whether the same call may succeed a moment later.
 func mayPass(err error) bool {
-	var expired interface{ Expired() bool }
-	if errors.As(err, &expired) && expired.Expired() {
-		return true
+	var answer interface {
+		Errcode() int // only WeChat's errors have it; those of networks have a Temporary, too
+		Temporary() bool
 	}
-	var temporary interface{ Temporary() bool }
-	return errors.As(err, &temporary) && temporary.Temporary()
+	return errors.Is(err, ErrTicketExpired) || errors.As(err, &answer) && answer.Temporary()
 }
 
 // FormStore returns the sealed forms of a card, oldest first; see package member.

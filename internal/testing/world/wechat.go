@@ -275,13 +275,14 @@ func During(name string, do func()) func(context.Context, Call) error {
 	}
 }
 
-// RefusalError is an error with the methods that cardsync.WeChat describes.
+// RefusalError is an answer of WeChat's, as outbox.Answer describes it.
 type RefusalError struct {
 	IsTemporary, IsPermanent, IsNotDelivered bool
 	RetryIn                                  time.Duration // 0: not said
 }
 
 func (r RefusalError) Error() string                     { return "refused" }
+func (r RefusalError) Errcode() int                      { return 40003 }
 func (r RefusalError) Temporary() bool                   { return r.IsTemporary }
 func (r RefusalError) Permanent() bool                   { return r.IsPermanent }
 func (r RefusalError) NotDelivered() bool                { return r.IsNotDelivered }
