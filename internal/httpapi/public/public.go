@@ -34,7 +34,7 @@ type api struct {
 func New(s Services, o Options) *http.Server {
 	a := &api{s, web.New(web.Public, o.Common), newLimiter(o.RatePerMember)}
 	a.callbackRoutes() // before the limits: WeChat pushes from few addresses, and no JSON
-	a.Use(a.limitAddress(newLimiter(o.RatePerAddress)), a.CheckQuery)
+	a.Use(a.limitAddress(newLimiter(o.RatePerAddress)), a.checkPageURL, a.CheckQuery)
 	a.ServeJSON("addcard", "The public API: what a mini-program calls.", maxBody)
 	a.describeCallback()
 	a.sessionRoutes()

@@ -115,7 +115,7 @@ func (p *Problem) fieldErrors(err error) (list []FieldError) {
 		return input
 	}
 	if errors.Is(err, jssdk.ErrURL) {
-		return []FieldError{{"query.url", "is not a page of a host in JSSDK_HOSTS"}}
+		return []FieldError{{"query.url", "is not the address of a page on a host in JSSDK_HOSTS, as location.href has it"}}
 	}
 	if at := (*locatedError)(nil); errors.As(err, &at) {
 		why := strings.TrimSuffix(p.Detail, ".")
