@@ -250,9 +250,10 @@ func TestConfig_TakesWhatIsRight(t *testing.T) {
 	for name, values := range map[string][]string{
 		"WECHAT_API_URL": {"https://api2.weixin.qq.com", "https://relay.example:8443/wechat",
 			"http://127.0.0.1:8082", "http://[::1]:8082", "http://localhost:8082/"},
-		"LISTEN_ADDR":                 {":9000", "127.0.0.1:0", "[::1]:80", "shop.internal:8080"},
-		"TRUSTED_PROXIES":             {"10.0.0.0/8, 192.168.1.1", "fd00::/8", "::1"},
-		"JSSDK_HOSTS":                 {"shop.example", "shop.example, www.shop.example:8443", "Shop.EXAMPLE:443", "shop.example.", "xn--xhq521b.example"},
+		"LISTEN_ADDR":     {":9000", "127.0.0.1:0", "[::1]:80", "shop.internal:8080"},
+		"TRUSTED_PROXIES": {"10.0.0.0/8, 192.168.1.1", "fd00::/8", "::1"},
+		"JSSDK_HOSTS": {"shop.example", "shop.example, www.shop.example:8443", "Shop.EXAMPLE:443", "shop.example.",
+			"xn--xhq521b.example"},
 		"LOG_LEVEL":                   {"debug", "WARN", "Error"},
 		"LOG_FORMAT":                  {"text", "json"},
 		"SHUTDOWN_GRACE":              {"0s", "1m30s", "10m"},
