@@ -99,7 +99,7 @@ func TestLimits_OtherHeadersNameNoClient(t *testing.T) {
 		w.Env["TRUSTED_PROXIES"] = proxies
 		s := w.Serve()
 		for _, header := range []string{"X-Real-IP", "Forwarded", "CF-Connecting-IP", "X-Appengine-Remote-Addr", "True-Client-IP",
-		"X-Client-IP"} {
+			"X-Client-IP"} {
 			refused := 0
 			for i := range 40 {
 				value := fmt.Sprintf("203.0.113.%d", i)
@@ -124,7 +124,7 @@ func TestLimits_ClientsBehindAProxyAreToldApart(t *testing.T) {
 	w.Env["TRUSTED_PROXIES"] = "127.0.0.1, 10.0.0.0/8"
 	s := w.Serve()
 	for i, form := range []string{"%s:4711", "%s, unknown", "unknown, %s", "%s, _hidden, 10.0.0.1:80", "%s, unix:", "::ffff:%s",
-	"[::ffff:%s]:80"} {
+		"[::ffff:%s]:80"} {
 		for client := range 40 {
 			address := fmt.Sprintf("198.51.%d.%d", i, client)
 			if limited(t, s, "X-Forwarded-For", fmt.Sprintf(form, address)) != 0 {
