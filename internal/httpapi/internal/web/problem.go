@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/validation"
 	"github.com/gin-gonic/gin"
 
+	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/jssdk"
 	"github.com/addcard/addcard/internal/opencard"
@@ -118,6 +119,9 @@ func (p *Problem) fieldErrors(err error) (list []FieldError) {
 	var input InputErrors
 	if errors.As(err, &input) {
 		return input
+	}
+	if errors.Is(err, auth.ErrCodeFormat) {
+		return []FieldError{{"body.code", "is not what wx.login gave"}}
 	}
 	if errors.Is(err, jssdk.ErrURL) {
 		return []FieldError{{"query.url", "is not the address of a page on a host in JSSDK_HOSTS, as location.href has it"}}
