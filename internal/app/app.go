@@ -79,13 +79,15 @@ const maxInFlight = 1024
 func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *http.Server) {
 	c := a.core
 	common := public.Common{
-		Log: o.Log, Version: o.Version, TrustedProxies: cfg.TrustedProxies, Ready: a.ready,
+		Log: o.Log, Version: o.Version, Ready: a.ready,
 		InFlight: make(chan struct{}, maxInFlight), Observe: timeRequests(c.metrics),
 	}
 	publicServer = public.New(public.Services{
 		Sessions: c.Sessions, Members: c.Members, Ledger: c.Ledger, Catalogue: c.Catalogue, CardLists: c.CardLists,
 		OpenCards: c.OpenCards, Pages: c.Pages, Pushes: c.pushes,
-	}, public.Options{Common: common, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress})
+	}, public.Options{
+		Common: common, TrustedProxies: cfg.TrustedProxies, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress,
+	})
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Forms, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,

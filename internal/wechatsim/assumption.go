@@ -29,6 +29,9 @@ type Assumptions struct {
 	NonceStr         string `json:"nonce_str"`
 	MaxCards         string `json:"max_cards"`
 	ReusedCode       string `json:"reused_code"`
+	HeldCard         string `json:"held_card"`
+	Restore          string `json:"restore"`
+	WalletActivation string `json:"wallet_activation"`
 	RepeatActivate   string `json:"repeat_activate"`
 	OwnPoints        string `json:"own_points"`
 	GiftedCard       string `json:"gifted_card"`
@@ -94,6 +97,12 @@ func (g *Assumptions) switches() []Assumption {
 			About: "how many cards one wx.addCard takes"},
 		{Name: "reused_code", field: &g.ReusedCode, Choices: []string{"已领完", "参数错误"},
 			About: "what the phone says to a custom code that was delivered before"},
+		{Name: "held_card", field: &g.HeldCard, Choices: []string{"已领完", "用户已领取", "已领取", "超过领取限制"},
+			About: "what the phone says to a person who holds the card as often as get_limit allows"},
+		{Name: "restore", field: &g.Restore, Choices: []string{"restored", "已领取"},
+			About: "a person takes a card again that they deleted: it is restored, or the phone says 已领取"},
+		{Name: "wallet_activation", field: &g.WalletActivation, Choices: []string{"encrypt_code", "card_id"},
+			About: "what the activation page gets from 激活 in the wallet: the encrypted code too, or the card_id only"},
 		{Name: "repeat_activate", field: &g.RepeatActivate, Choices: []string{"number", "all"},
 			About: "a second activate overwrites the membership_number only, or the initial figures and fields again too"},
 		{Name: "own_points", field: &g.OwnPoints, Choices: []string{"none", "bonus_rule"},

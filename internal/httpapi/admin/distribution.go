@@ -27,7 +27,7 @@ type qrInput struct {
 // Resolve checks what a schema cannot describe.
 func (in *qrInput) Resolve(huma.Context) []error {
 	if message := web.CheckText(in.Body.OuterStr, web.MaxOuterStr); message != "" {
-		return []error{&huma.ErrorDetail{Location: "body.outer_str", Message: message}}
+		return []error{web.FieldError{Location: "body.outer_str", Message: message}}
 	}
 	return nil
 }
