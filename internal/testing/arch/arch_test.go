@@ -71,6 +71,7 @@ opencard                      card cardlist member | x/sync
 outbox                        | google/uuid
 outbox/outboxtest             outbox
 outbox/sqlstore               outbox sqldb | google/uuid
+phone
 sqldb                         | database/sql jackc/pgx pressly/goose sqlite
 sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
 ticket
