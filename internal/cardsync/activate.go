@@ -45,7 +45,7 @@ func (s *Service) activate(ctx context.Context, m outbox.Message, c member.Card)
 	return s.finishCard(ctx, m, func(now *member.Card) error {
 		now.MarkActive(m.Code, time.Now())
 		return nil
-	}, grant)
+	}, grant, nil)
 }
 
 // refresh reads the card at WeChat, activates it if addcard has to, and adopts its
@@ -82,7 +82,7 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 	if err != nil {
 		return err
 	}
-	return s.finishCard(ctx, m, ifUnchanged(c, func(now *member.Card) { now.ApplyInfo(info, time.Now()) }), grant)
+	return s.finishCard(ctx, m, ifUnchanged(c, func(now *member.Card) { now.ApplyInfo(info, time.Now()) }), grant, info.Form)
 }
 
 // mustActivate reports whether addcard has to make the card active.

@@ -129,9 +129,9 @@ func (s *Service) finish(ctx context.Context, m outbox.Message, rest func(ctx co
 	})
 }
 
-// finishCard removes the message and changes its card. The card is saved even if
-// change changes nothing: Enqueue relies on that.
-func (s *Service) finishCard(ctx context.Context, m outbox.Message, change func(*member.Card) error, grant member.Grant) error {
+// finishCard removes the message, changes its card and adds to its form. The card is
+// saved even if change changes nothing: Enqueue relies on that.
+func (s *Service) finishCard(ctx context.Context, m outbox.Message, change func(*member.Card) error, grant member.Grant, form []member.Answer) error {
 	return s.finish(ctx, m, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, m.CardID, m.Code)
 		if err != nil {
@@ -144,6 +144,9 @@ func (s *Service) finishCard(ctx context.Context, m outbox.Message, change func(
 		if err := member.Save(ctx, tx, c); err != nil {
 			return err
 		}
+		if err := s.members.AddForm(ctx, tx, before, form); err != nil {
+			return err
+		}
 		if err := grant.Book(ctx, tx, before, c); err != nil {
 			return err
 		}
@@ -153,7 +156,7 @@ func (s *Service) finishCard(ctx context.Context, m outbox.Message, change func(
 
 // finishUnchanged removes the message of a card that is still as it was seen.
 func (s *Service) finishUnchanged(ctx context.Context, m outbox.Message, seen member.Card) error {
-	return s.finishCard(ctx, m, ifUnchanged(seen, func(*member.Card) {}), member.Grant{})
+	return s.finishCard(ctx, m, ifUnchanged(seen, func(*member.Card) {}), member.Grant{}, nil)
 }
 
 // ifUnchanged makes a change of what was read at WeChat. It returns outbox.ErrStale

@@ -36,11 +36,7 @@ func (s *Service) People(ctx context.Context, after Mark, n int) ([]Person, erro
 // Find lists up to n members, usually one, that have key as member ID, card code,
 // membership number, openid, unionid or phone number. The key must be complete.
 func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error) {
-	var phones []string
-	if s.phoneHashes != nil {
-		phones = s.phoneHashes(key)
-	}
-	ids, err := s.store.Find(ctx, key, phones, n)
+	ids, err := s.store.Find(ctx, key, s.phoneHashes(key), n)
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +53,6 @@ func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error)
 	}
 	return people, nil
 }
-
-// FindPhones makes Find search for phone numbers too; without it, Find does not.
-// hashes must return the hashes that a number may be stored as. FindPhones must be
-// called before the Service is used.
-func (s *Service) FindPhones(hashes func(number string) []string) { s.phoneHashes = hashes }
 
 // Person returns one member, or ErrMemberUnknown.
 func (s *Service) Person(ctx context.Context, memberID string) (Person, error) {

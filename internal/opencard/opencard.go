@@ -49,7 +49,7 @@ type WeChat interface {
 	// Form returns what a member filled in. It returns ErrTicket for an invalid
 	// ticket; the error has a method Expired() bool that reports whether a retry a
 	// moment later may succeed.
-	Form(ctx context.Context, ticket string) ([]Field, error)
+	Form(ctx context.Context, ticket string) ([]member.Answer, error)
 	// Active reports whether the card in a wallet is active at WeChat.
 	Active(ctx context.Context, cardID, code string) (bool, error)
 }
@@ -73,19 +73,12 @@ type Codes interface {
 	Holder(ctx context.Context, cardID, code string) (openID string, err error)
 }
 
-// Sealer encrypts what members fill in; see package datakey.
-type Sealer interface {
-	Seal(plain []byte, about string) string
-	Index(value string) string
-}
-
 // Service issues cards through the component. It is safe for concurrent use.
 type Service struct {
 	WeChat    WeChat
 	Catalogue Catalogue
 	Members   Members
 	Codes     Codes
-	Sealer    Sealer // nil: forms are not stored
 
 	flights singleflight.Group
 	cache   cache

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"people are found by their identifiers":  found,
 		"nothing is left of an erased member":    erased,
 		"an activate_ticket serves one code":     formOnce,
+		"a form is replaced":                     formReplaced,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,13 +74,9 @@ func found(t *testing.T, s member.Store) {
 		}
 	}
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
-		added, err := tx.AddForm(ctx, "c2", "A1", member.Form{TicketHash: "t1", Phone: "hash", Sealed: "x"})
-		if !added {
-			t.Error("the form was not added")
-		}
-		return err
+		return tx.PutForm(ctx, "c2", "A1", member.SealedForm{Key: "t1", Phone: "hash", Sealed: "x"})
 	})
-	for _, phones := range [][]string{{"hash"}, {"new", "hash"}, {"newest", "newer", "new", "hash"}} {
+	for _, phones := range [][]string{{"hash"}, {"new", "hash"}, {"newest", "newer", "new", "hash"}, {"1", "2", "3", "4", "5", "hash"}} {
 		if ids, err := s.Find(t.Context(), "137", phones, 10); err != nil || len(ids) != 1 || ids[0] != "m2" {
 			t.Errorf("by phone: got %v, %v", ids, err)
 		}
@@ -115,7 +112,10 @@ func erased(t *testing.T, s member.Store) {
 				return err
 			}
 		}
-		if _, err := tx.AddForm(ctx, "c1", "A1", member.Form{TicketHash: "t1", Phone: "hash", Sealed: "x"}); err != nil {
+		if _, err := tx.UseTicket(ctx, "t1", "c1", "A1"); err != nil {
+			return err
+		}
+		if err := tx.PutForm(ctx, "c1", "A1", member.SealedForm{Key: "f1", Phone: "hash", Sealed: "x"}); err != nil {
 			return err
 		}
 		if err := tx.AddConflict(ctx, member.Identity{AppID: app, OpenID: "open-m1", MemberID: "m1"}, "m2"); err != nil {
@@ -183,7 +183,7 @@ func formOnce(t *testing.T, s member.Store) {
 	}
 	for i, want := range []bool{true, false} {
 		write(t, s, func(ctx context.Context, tx member.Tx) error {
-			added, err := tx.AddForm(ctx, "c1", fmt.Sprint("A", i), member.Form{TicketHash: "t1", Sealed: fmt.Sprint("form ", i)})
+			added, err := tx.UseTicket(ctx, "t1", "c1", fmt.Sprint("A", i))
 			if added != want {
 				t.Errorf("%d: added %v", i, added)
 			}
@@ -193,7 +193,40 @@ func formOnce(t *testing.T, s member.Store) {
 	if cardID, code, err := s.FormCode(t.Context(), "t1"); cardID != "c1" || code != "A0" || err != nil {
 		t.Errorf("got %s, %s, %v", cardID, code, err)
 	}
-	if forms, err := s.Forms(t.Context(), "c1", "A0"); err != nil || len(forms) != 1 || forms[0] != "form 0" {
+	if forms, err := s.Forms(t.Context(), "c1", "A0"); err != nil || len(forms) != 0 {
 		t.Errorf("forms: got %v, %v", forms, err)
+	}
+}
+
+func formReplaced(t *testing.T, s member.Store) {
+	first, second := member.SealedForm{Key: "f1", Phone: "hash", Sealed: "x"}, member.SealedForm{Key: "f2", Sealed: "y"}
+	put := func(code string, forms ...member.SealedForm) {
+		t.Helper()
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			for _, f := range forms {
+				if err := tx.PutForm(ctx, "c1", code, f); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	want := func(code string, want ...member.SealedForm) {
+		t.Helper()
+		if got, err := s.Forms(t.Context(), "c1", code); err != nil || !slices.Equal(got, want) {
+			t.Errorf("forms of %s: got %v, %v, want %v", code, got, err, want)
+		}
+	}
+	put("A1", first, second)
+	put("A2", member.SealedForm{Key: "f3", Sealed: "z"})
+	want("A1", first, second)
+	put("A1", member.SealedForm{Key: "f2"})
+	want("A1", first)
+	first.Phone, first.Sealed = "hash 2", "x2"
+	put("A1", first)
+	want("A1", first)
+	want("A2", member.SealedForm{Key: "f3", Sealed: "z"})
+	if forms, err := s.UnindexedForms(t.Context(), "", 9); len(forms) != 0 || err != nil {
+		t.Errorf("to index: got %v, %v", forms, err)
 	}
 }
