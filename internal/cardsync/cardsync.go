@@ -131,7 +131,9 @@ func (s *Service) finish(ctx context.Context, m outbox.Message, rest func(ctx co
 
 // finishCard removes the message, changes its card and adds to its form. The card is
 // saved even if change changes nothing: Enqueue relies on that.
-func (s *Service) finishCard(ctx context.Context, m outbox.Message, change func(*member.Card) error, grant member.Grant, form []member.Answer) error {
+func (s *Service) finishCard(
+	ctx context.Context, m outbox.Message, change func(*member.Card) error, grant member.Grant, form []member.Answer,
+) error {
 	return s.finish(ctx, m, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, m.CardID, m.Code)
 		if err != nil {

@@ -64,7 +64,8 @@ func forms(s *apptest.Server, key string) []apptest.Object {
 func TestForm_OfACardThatTheMiniProgramNeverReports(t *testing.T) {
 	t.Parallel()
 	w, s, id := oneClick(t, wechatsim.Options{})
-	code := fillIn(w, "ming", id, apptest.Object{"USER_FORM_INFO_FLAG_MOBILE": "+86 138-0013-8000", "USER_FORM_INFO_FLAG_NAME": "小明", "口味": "辣"})
+	code := fillIn(w, "ming", id,
+		apptest.Object{"USER_FORM_INFO_FLAG_MOBILE": "+86 138-0013-8000", "USER_FORM_INFO_FLAG_NAME": "小明", "口味": "辣"})
 	apptest.Eventually(t, "the phone number finds the holder", func() bool { return slices.Equal(holders(s, "13800138000"), []string{code}) })
 	for _, spelling := range []string{
 		"%2B86+138+0013+8000", "138-0013-8000", "%EF%BC%91%EF%BC%93%EF%BC%98%EF%BC%90%EF%BC%90%EF%BC%91%EF%BC%93%EF%BC%98%EF%BC%90%EF%BC%90%EF%BC%90",
