@@ -59,6 +59,13 @@ func forms(s *apptest.Server, key string) []apptest.Object {
 	return member.Forms
 }
 
+// settle waits until all events are delivered and all messages sent.
+func settle(w *apptest.World, s *apptest.Server) {
+	w.T.Helper()
+	w.WaitEvents()
+	apptest.Eventually(w.T, "nothing waits", func() bool { return len(s.Outbox("?state=waiting")) == 0 })
+}
+
 // Symptom: the form of a card that was taken by a QR code was thrown away, and its
 // phone number found no member.
 func TestForm_OfACardThatTheMiniProgramNeverReports(t *testing.T) {
@@ -94,5 +101,63 @@ func TestForm_OfACardThatTheMiniProgramNeverReports(t *testing.T) {
 	s.Operate(http.MethodDelete, "/v1/members/"+s.Members("?query=" + code).Members[0].ID, nil).Is(t, 204)
 	if got := holders(s, "13800138000"); len(got) != 0 {
 		t.Errorf("after erasure: %v", got)
+	}
+}
+
+// WeChat may say the giver's form of the recipient's card.
+func TestForm_OfAGiverAndOfTheRecipient(t *testing.T) {
+	t.Parallel()
+	for _, carried := range []string{"carries", "empty"} {
+		t.Run(carried, func(t *testing.T) {
+			t.Parallel()
+			w, s, id := oneClick(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{GiftedForm: carried}})
+			given := fillIn(w, "ming", id, apptest.Object{"USER_FORM_INFO_FLAG_MOBILE": "13800138000"})
+			apptest.Eventually(t, "the giver is found", func() bool { return slices.Equal(holders(s, "13800138000"), []string{given}) })
+			w.Control("phones/ming/gift-card", apptest.Object{"card_id": id, "code": given, "to": "hong"}).Is(t, 200)
+			code := w.CodeOf("hong")
+			settle(w, s)
+			if n := w.Sim.Calls()["/card/membercard/userinfo/get"].Total; n < 2 {
+				t.Errorf("%d cards were read: the test proves nothing", n)
+			}
+			if got := holders(s, "13800138000"); !slices.Equal(got, []string{given}) {
+				t.Errorf("after the gift: %v", got)
+			}
+			if got := forms(s, code); len(got) != 0 {
+				t.Errorf("forms of the recipient: %v", got)
+			}
+			w.Control("phones/hong/submit-form",
+				apptest.Object{"card_id": id, "code": code, "form": apptest.Object{"USER_FORM_INFO_FLAG_MOBILE": "13900139000"}}).Is(t, 200)
+			apptest.Eventually(t, "the recipient is found", func() bool { return slices.Equal(holders(s, "13900139000"), []string{code}) })
+			if got := holders(s, "13800138000"); !slices.Equal(got, []string{given}) {
+				t.Errorf("after the recipient's form: %v", got)
+			}
+		})
+	}
+}
+
+// The card is of the jump type, but its holder never returns to the mini-program.
+func TestForm_OfAJumpCardThatIsNeverReported(t *testing.T) {
+	t.Parallel()
+	w, s, _ := oneClick(t, wechatsim.Options{})
+	id := w.NewCard(s, apptest.OneClick(true))
+	w.Login(s, "ming") // of a stranger the report is awaited for 20 s
+	code := fillIn(w, "ming", id, apptest.Object{"USER_FORM_INFO_FLAG_MOBILE": "0755-12345678"})
+	apptest.Eventually(t, "the card is active, and its form is found", func() bool {
+		return slices.Equal(holders(s, "%2B86+755+12345678"), []string{code})
+	})
+}
+
+// The ticket and the card say the same form.
+func TestForm_OfAReportIsNotDoubled(t *testing.T) {
+	t.Parallel()
+	w, s, _ := oneClick(t, wechatsim.Options{})
+	id := w.NewCard(s, apptest.OneClick(true))
+	token, _ := w.Login(s, "ming")
+	back := w.OpenCard(s, "ming", token, id, "")
+	s.Post("/v1/activations", token, apptest.Activation(id, back.Code, back.Ticket)).Is(t, 200)
+	w.Control("phones/ming/submit-form", apptest.Object{"card_id": id, "code": back.Code}).Is(t, 200)
+	settle(w, s)
+	if got := forms(s, "13712345678"); len(got) != 1 || len(got[0]["fields"].(map[string]any)) != 2 {
+		t.Errorf("forms: %v", got)
 	}
 }

@@ -31,6 +31,7 @@ type Assumptions struct {
 	ReusedCode       string `json:"reused_code"`
 	RepeatActivate   string `json:"repeat_activate"`
 	GiftedCard       string `json:"gifted_card"`
+	GiftedForm       string `json:"gifted_form"`
 	MemberUpdate     string `json:"member_update"`
 	ActivateTicket   string `json:"activate_ticket"`
 	PushRetry        string `json:"push_retry"`
@@ -96,6 +97,8 @@ func (g *Assumptions) switches() []Assumption {
 			About: "a second activate overwrites the membership_number only, or the initial figures and fields again too"},
 		{Name: "gifted_card", field: &g.GiftedCard, Choices: []string{"carries", "fresh"},
 			About: "a card given to a friend keeps its activation and figures, or starts inactive with none"},
+		{Name: "gifted_form", field: &g.GiftedForm, Choices: []string{"carries", "empty"},
+			About: "what userinfo/get says was filled in for a card given to a friend, until the friend fills in the form: the giver's, or nothing"},
 		{Name: "member_update", field: &g.MemberUpdate, Choices: []string{"sent", "silent"},
 			About: "whether update_member_card is pushed for changes that the merchant made by updateuser"},
 		{Name: "activate_ticket", field: &g.ActivateTicket, Choices: []string{"600", "60", "7200"},

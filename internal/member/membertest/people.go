@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,6 +196,38 @@ func formOnce(t *testing.T, s member.Store) {
 	}
 	if forms, err := s.Forms(t.Context(), "c1", "A0"); err != nil || len(forms) != 0 {
 		t.Errorf("forms: got %v, %v", forms, err)
+	}
+}
+
+// formErased erases a member while a form of the member's is stored.
+func formErased(t *testing.T, s member.Store) {
+	for i := range 20 {
+		id, code := fmt.Sprint("m", i), fmt.Sprint("A", i)
+		enrolled(t, s, id)
+		add(t, s, member.Card{CardID: "c1", Code: code, MemberID: id, Status: member.Active})
+		locked := make(chan struct{})
+		begin := sync.OnceFunc(func() { close(locked) })
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			<-locked
+			err := ledger.RetryConflicts(func() error {
+				return s.Write(t.Context(), func(ctx context.Context, tx member.Tx) error { return tx.Erase(ctx, id, "anonymous "+id) })
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			if err := tx.LockCard(ctx, "c1", code); err != nil {
+				return err
+			}
+			begin()
+			return tx.PutForm(ctx, "c1", code, member.SealedForm{Key: code, Phone: "hash", Sealed: "x"})
+		})
+		wg.Wait()
+		if forms, err := s.Forms(t.Context(), "c1", code); len(forms) != 0 || err != nil {
+			t.Fatalf("forms of an erased member: got %v, %v", forms, err)
+		}
 	}
 }
 
