@@ -49,7 +49,6 @@ type Core struct {
 	Operator  *card.Operator
 	OpenCards *opencard.Service
 	Pages     *jssdk.Service
-	Forms     *opencard.Forms
 	CardLists *cardlist.Service
 
 	official   *wechat.App
@@ -174,10 +173,8 @@ func (c *Core) connectCards(cfg config.Config) error {
 	c.OpenCards = &opencard.Service{
 		WeChat: component{client}, Catalogue: c.Catalogue, Members: c.Members, Codes: codes{client},
 	}
-	c.Forms = &opencard.Forms{Store: c.Members, Opener: keys}
 	if keys != nil {
-		c.OpenCards.Sealer = keys
-		c.Members.FindPhones(keys.Indexes)
+		c.Members.SealForms(keys)
 	}
 	c.Pages = &jssdk.Service{
 		AppID: cfg.OfficialAppID, Hosts: cfg.JSSDKHosts, Ticket: c.tickets.jsapi.Ticket, Nonce: cardext.NewNonce, Now: c.clock.Now,

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/opencard"
 	"github.com/addcard/addcard/internal/wechat"
 )
@@ -28,7 +30,7 @@ func (c component) OpenCard(ctx context.Context, cardID, outerStr string) (openc
 	return opencard.Params(p), err
 }
 
-func (c component) Form(ctx context.Context, ticket string) ([]opencard.Field, error) {
+func (c component) Form(ctx context.Context, ticket string) ([]member.Answer, error) {
 	common, custom, err := c.client.Form(ctx, ticket)
 	var refused *wechat.Error
 	if errors.As(err, &refused) {
@@ -39,11 +41,15 @@ func (c component) Form(ctx context.Context, ticket string) ([]opencard.Field, e
 			return nil, fmt.Errorf("%w: %w", opencard.ErrTicket, err)
 		}
 	}
-	var fields []opencard.Field
-	for _, f := range append(common, custom...) {
-		fields = append(fields, opencard.Field(f))
+	return answers(common, custom), err
+}
+
+// answers returns the fields of a form as package member's.
+func answers(common, custom []wechat.FormField) (form []member.Answer) {
+	for _, f := range slices.Concat(common, custom) {
+		form = append(form, member.Answer(f))
 	}
-	return fields, err
+	return form
 }
 
 func (c component) Active(ctx context.Context, cardID, code string) (bool, error) {

@@ -191,6 +191,7 @@ func (m memberCards) CardInfo(ctx context.Context, cardID, code string) (member.
 	info, err := m.client.UserInfo(ctx, cardID, code)
 	return member.CardInfo{
 		Active: info.HasActive, MembershipNumber: info.MembershipNumber, Status: info.Status, Bonus: info.Bonus, Balance: info.Balance,
+		Form: answers(info.Common, info.Custom),
 	}, err
 }
 

@@ -68,7 +68,7 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 		}
 		now.FaceKnown = now.FaceKnown || known
 		return nil
-	}, start)
+	}, start, info.Form)
 }
 
 // activate activates at WeChat a card that was read as not active, with the figures

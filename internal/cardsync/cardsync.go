@@ -127,9 +127,11 @@ func (s *Service) finish(ctx context.Context, m outbox.Message, rest func(ctx co
 	})
 }
 
-// finishCard removes the message and changes its card. The card is saved even if
-// change changes nothing: Enqueue relies on that.
-func (s *Service) finishCard(ctx context.Context, m outbox.Message, change func(*member.Card) error, start member.Start) error {
+// finishCard removes the message, changes its card and adds to its form. The card is
+// saved even if change changes nothing: Enqueue relies on that.
+func (s *Service) finishCard(
+	ctx context.Context, m outbox.Message, change func(*member.Card) error, start member.Start, form []member.Answer,
+) error {
 	return s.finish(ctx, m, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, m.CardID, m.Code)
 		if err != nil {
@@ -142,6 +144,9 @@ func (s *Service) finishCard(ctx context.Context, m outbox.Message, change func(
 		if err := member.Save(ctx, tx, c); err != nil {
 			return err
 		}
+		if err := s.members.AddForm(ctx, tx, before, form); err != nil {
+			return err
+		}
 		if err := start.Book(ctx, tx, before, c); err != nil {
 			return err
 		}
@@ -151,7 +156,7 @@ func (s *Service) finishCard(ctx context.Context, m outbox.Message, change func(
 
 // finishUnchanged removes the message of a card that is still as it was seen.
 func (s *Service) finishUnchanged(ctx context.Context, m outbox.Message, seen member.Card) error {
-	return s.finishCard(ctx, m, ifUnchanged(seen, func(*member.Card) {}), member.Start{})
+	return s.finishCard(ctx, m, ifUnchanged(seen, func(*member.Card) {}), member.Start{}, nil)
 }
 
 // ifUnchanged makes a change of what was read at WeChat. It returns outbox.ErrStale

@@ -121,6 +121,12 @@ func (r *Reconciler) runJobs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if mine, err = r.store.StartJob(ctx, "index forms", roundInterval); err == nil && mine {
+		err = r.members.IndexForms(ctx)
+	}
+	if err != nil {
+		return err
+	}
 	if mine, err = r.store.StartJob(ctx, "reconcile", roundInterval); err == nil && mine {
 		err = r.round(ctx)
 	}
@@ -218,6 +224,9 @@ func (r *Reconciler) compare(ctx context.Context, c member.Card) (outcome string
 	unread := c.Status == member.Active && !c.FaceKnown
 	if unread || seen.Status != c.Status || seen.ActivatedAt.IsZero() != c.ActivatedAt.IsZero() {
 		return outcomeRefreshed, r.enqueueRefresh(ctx, Key{c.CardID, c.Code})
+	}
+	if c, err = r.members.KeepForm(ctx, c, info.Form); err != nil {
+		return "", err
 	}
 	return r.compareTotals(ctx, c, info)
 }

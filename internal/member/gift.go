@@ -12,6 +12,9 @@ import (
 // giver's card may have to be made; and the recipient may have given the card away
 // already.
 func (s *Service) receiveGift(ctx context.Context, tx peopleTx, e Event) error {
+	if err := dropForm(ctx, tx, e.CardID, e.Code); err != nil {
+		return err
+	}
 	giver, err := s.giver(ctx, tx, e)
 	if errors.Is(err, ErrNotFound) {
 		return nil // WeChat named no giver; the code ends when an event about it arrives

@@ -48,6 +48,7 @@ type CardInfo struct {
 	MembershipNumber string
 	Status           string // user_card_status: NORMAL, DELETE, …; empty: not said
 	Bonus, Balance   *int64 // nil: not said
+	Form             []Answer
 }
 
 // inWallet reports whether the holder can see the card. One on its way to a friend

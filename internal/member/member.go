@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/addcard/addcard/internal/ledger"
@@ -95,10 +96,11 @@ type Service struct {
 	apps      Apps
 	catalogue Catalogue
 	wake      func()
-	// phoneHashes returns the hashes that a phone number may be stored as.
-	phoneHashes func(number string) []string
 	// makeUnavailable makes a code unavailable at WeChat and here.
 	makeUnavailable func(ctx context.Context, cardID, code string) error
+	formKeys        FormKeys // nil: forms are not stored
+	// indexedUpTo is the key of the form at which IndexForms continues.
+	indexedUpTo atomic.Value
 }
 
 // New returns a Service on store. It calls wake after it has enqueued messages.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 )
@@ -34,13 +37,14 @@ func (s *Service) People(ctx context.Context, after Mark, n int) ([]Person, erro
 }
 
 // Find lists up to n members, usually one, that have key as member ID, card code,
-// membership number, openid, unionid or phone number. The key must be complete.
+// membership number, openid, unionid or phone number. The key must be complete. A
+// phone number may have any spelling. Of the others Find takes the spelling as it
+// is; if it finds none, it ignores spaces and the case, and then dashes.
 func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error) {
-	var phones []string
-	if s.phoneHashes != nil {
-		phones = s.phoneHashes(key)
+	ids, err := s.store.Find(ctx, key, s.phoneHashes(key), n)
+	if err == nil && len(ids) == 0 {
+		ids, err = s.findSpellings(ctx, key, n)
 	}
-	ids, err := s.store.Find(ctx, key, phones, n)
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +62,39 @@ func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error)
 	return people, nil
 }
 
-// FindPhones makes Find search for phone numbers too; without it, Find does not.
-// hashes must return the hashes that a number may be stored as. FindPhones must be
-// called before the Service is used.
-func (s *Service) FindPhones(hashes func(number string) []string) { s.phoneHashes = hashes }
+// findSpellings finds the members by the other spellings of an identifier.
+func (s *Service) findSpellings(ctx context.Context, key string, n int) (ids []string, err error) {
+	for _, other := range spellings(key) {
+		some, err := s.store.Find(ctx, other, nil, n)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, some...)
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	return ids[:min(n, len(ids))], nil
+}
+
+// spellings returns how an identifier may be stored that was typed as key: in ASCII
+// without spaces, in either case, without dashes.
+func spellings(key string) []string {
+	plain := strings.Map(func(r rune) rune {
+		switch {
+		case r >= '！' && r <= '～': // the full-width forms of ASCII
+			return r - '！' + '!'
+		case unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf):
+			return -1
+		case unicode.Is(unicode.Pd, r):
+			return '-'
+		}
+		return r
+	}, key)
+	upper := strings.ToUpper(plain)
+	list := []string{plain, upper, strings.ToLower(plain), strings.ReplaceAll(plain, "-", ""), strings.ReplaceAll(upper, "-", "")}
+	slices.Sort(list)
+	return slices.DeleteFunc(slices.Compact(list), func(s string) bool { return s == key || s == "" })
+}
 
 // Person returns one member, or ErrMemberUnknown.
 func (s *Service) Person(ctx context.Context, memberID string) (Person, error) {

@@ -2,6 +2,8 @@ package member_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,6 +89,32 @@ func TestClaim_OfACodeIssuedToAnotherIsRefusedEvenWithProof(t *testing.T) {
 		}
 		if _, err := w.Claim(w.Context(), "unknown", claims); !errors.Is(err, member.ErrMemberUnknown) {
 			w.Errorf("an unknown member: got %v", err)
+		}
+	})
+}
+
+// An operator types what is printed on a card, or a customer writes it in a chat.
+func TestFind_IgnoresHowAnIdentifierIsTyped(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		for i, code := range []string{"7810727245995652", "VIP0007", "vip0008", "Ab1", "aB1", "A-1"} {
+			w.ReceiveEvent(member.Event{Name: world.Taken, OpenID: fmt.Sprint("O", i), CardID: "push", Code: code, At: world.At(1)})
+		}
+		for key, want := range map[string][]string{
+			"7810727245995652": {"7810727245995652"}, "7810 7272 4599 5652": {"7810727245995652"}, " 7810727245995652\n": {"7810727245995652"},
+			"７８１０７２７２４５９９５６５２": {"7810727245995652"}, "7810-7272-4599-5652": {"7810727245995652"}, "7810　7272\u200b45995652": {"7810727245995652"},
+			"vip0007": {"VIP0007"}, "Vip-0007": {"VIP0007"}, "VIP0008": {"vip0008"}, "ＶＩＰ０００７": {"VIP0007"}, "a－1": {"A-1"},
+			"Ab1": {"Ab1"}, "aB1": {"aB1"}, "AB1": nil, "781072724599565": nil, "": nil, " ": nil, "%": nil, "-": nil,
+		} {
+			found, err := w.Find(w.Context(), key, 9)
+			var got []string
+			for _, p := range found {
+				for _, c := range p.Cards {
+					got = append(got, c.Code)
+				}
+			}
+			if !slices.Equal(got, want) || err != nil {
+				t.Errorf("%q finds %v, %v, want %v", key, got, err, want)
+			}
 		}
 	})
 }

@@ -52,6 +52,8 @@ type Reader interface {
 	// FormCode returns the code that an activate_ticket was used for, or
 	// ErrNotFound.
 	FormCode(ctx context.Context, ticketHash string) (cardID, code string, err error)
+	// Forms lists the forms of a card that contain answers, oldest first.
+	Forms(ctx context.Context, cardID, code string) ([]SealedForm, error)
 	// Erased reports whether the code was one of a member who was erased.
 	Erased(ctx context.Context, cardID, code string) (bool, error)
 }
@@ -119,8 +121,10 @@ type Tx interface {
 	AddEvent(ctx context.Context, e Event) (bool, error)
 	// Event returns a stored event, or ErrNotFound.
 	Event(ctx context.Context, dedupeKey string) (Event, error)
-	// AddForm reports false for an activate_ticket that was used before.
-	AddForm(ctx context.Context, cardID, code string, f Form) (bool, error)
+	// UseTicket reports false for an activate_ticket that was used before.
+	UseTicket(ctx context.Context, ticketHash, cardID, code string) (bool, error)
+	// PutForm adds or replaces a row of a card's form.
+	PutForm(ctx context.Context, cardID, code string, f SealedForm) error
 }
 
 // Store keeps members. It is safe for concurrent use.
@@ -131,10 +135,11 @@ type Store interface {
 	// fn may run more than once, so each run must set anew whatever it sets
 	// outside the transaction.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
-	// Forms lists the sealed forms of a card, oldest first.
-	Forms(ctx context.Context, cardID, code string) ([]string, error)
 	// SharedUnionIDs lists up to n shared unionids, the latest first.
 	SharedUnionIDs(ctx context.Context, n int) ([]string, error)
+	// UnindexedForms lists up to n forms that an earlier version stored, by key,
+	// those after the given key.
+	UnindexedForms(ctx context.Context, after string, n int) ([]UnindexedForm, error)
 	// Person returns one member, or ErrNotFound.
 	Person(ctx context.Context, memberID string) (Person, error)
 	// People lists up to n members after the mark, newest first.

@@ -51,7 +51,7 @@ type WeChat interface {
 	OpenCard(ctx context.Context, cardID, outerStr string) (Params, error)
 	// Form returns what a member filled in. It returns ErrTicket for an invalid
 	// ticket, and ErrTicketExpired if a retry a moment later may succeed.
-	Form(ctx context.Context, ticket string) ([]Field, error)
+	Form(ctx context.Context, ticket string) ([]member.Answer, error)
 	// Active reports whether the card in a wallet is active at WeChat.
 	Active(ctx context.Context, cardID, code string) (bool, error)
 }
@@ -75,19 +75,12 @@ type Codes interface {
 	Holder(ctx context.Context, cardID, code string) (openID string, err error)
 }
 
-// Sealer encrypts what members fill in; see package datakey.
-type Sealer interface {
-	Seal(plain []byte, about string) string
-	Index(value string) string
-}
-
 // Service issues cards through the component. It is safe for concurrent use.
 type Service struct {
 	WeChat    WeChat
 	Catalogue Catalogue
 	Members   Members
 	Codes     Codes
-	Sealer    Sealer // nil: forms are not stored
 
 	flights singleflight.Group
 	cache   cache

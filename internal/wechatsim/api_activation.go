@@ -117,11 +117,16 @@ func (s *Sim) getTempInfo(c *call) (object, error) {
 	return success(object{"info": f.card.formAnswers()}), nil
 }
 
-// formAnswers returns what the user filled in.
+// formAnswers returns what the user filled in: WeChat's own fields, and those that
+// the merchant named.
 func (w *walletCard) formAnswers() object {
-	common := []object{}
+	common, custom := []object{}, []object{}
 	for _, name := range slices.Sorted(maps.Keys(w.form)) {
-		common = append(common, object{"name": name, "value": w.form[name]})
+		if strings.HasPrefix(name, "USER_FORM_INFO_FLAG_") {
+			common = append(common, object{"name": name, "value": w.form[name]})
+		} else {
+			custom = append(custom, object{"name": name, "value": w.form[name], "value_list": []string{}})
+		}
 	}
-	return object{"common_field_list": common, "custom_field_list": []object{}}
+	return object{"common_field_list": common, "custom_field_list": custom}
 }

@@ -274,6 +274,34 @@ func TestSubmitForm_ActivatesUnlessTheCardJumps(t *testing.T) {
 	}
 }
 
+func TestUserInfo_SaysTheGiversFormAsAssumed(t *testing.T) {
+	t.Parallel()
+	for assumed, want := range map[string]int{"carries": 1, "empty": 0} {
+		r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{GiftedForm: assumed}})
+		base := systemCodes()
+		base["can_give_friend"] = true
+		id := r.create(base, tree{"activate_url": nil, "wx_activate": true})
+		r.mustAdd("ann", id, nil)
+		code := r.faces("ann")[0].text("code")
+		r.post("/_sim/phones/ann/submit-form", tree{"card_id": id, "code": code,
+			"form": tree{"USER_FORM_INFO_FLAG_MOBILE": "13700000000", "口味": "辣"}})
+		r.post("/_sim/phones/ann/gift-card", tree{"card_id": id, "code": code, "to": "bob"})
+		code = r.faces("bob")[0].text("code")
+		answers := func(kind string) []any {
+			return r.card("/card/membercard/userinfo/get", tree{"code": code}).object("user_info")[kind].([]any)
+		}
+		for _, kind := range []string{"common_field_list", "custom_field_list"} {
+			if got := answers(kind); len(got) != want {
+				t.Errorf("%s: %s: %v", assumed, kind, got)
+			}
+		}
+		r.post("/_sim/phones/bob/submit-form", tree{"card_id": id, "code": code, "form": tree{"USER_FORM_INFO_FLAG_MOBILE": "13900000000"}})
+		if got := answers("common_field_list"); len(got) != 1 || reply(got[0].(tree)).text("value") != "13900000000" {
+			t.Errorf("%s: the friend's own: %v", assumed, got)
+		}
+	}
+}
+
 func TestAutoActivate_IsActiveAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})

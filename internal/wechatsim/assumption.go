@@ -35,6 +35,7 @@ type Assumptions struct {
 	RepeatActivate   string `json:"repeat_activate"`
 	OwnPoints        string `json:"own_points"`
 	GiftedCard       string `json:"gifted_card"`
+	GiftedForm       string `json:"gifted_form"`
 	MemberUpdate     string `json:"member_update"`
 	ActivateTicket   string `json:"activate_ticket"`
 	PushRetry        string `json:"push_retry"`
@@ -109,6 +110,8 @@ func (g *Assumptions) switches() []Assumption {
 			About: "a card that becomes active without an init_bonus has no points, or bonus_rule.init_increase_bonus"},
 		{Name: "gifted_card", field: &g.GiftedCard, Choices: []string{"carries", "fresh"},
 			About: "a card given to a friend keeps its activation and figures, or starts inactive with none"},
+		{Name: "gifted_form", field: &g.GiftedForm, Choices: []string{"carries", "empty"},
+			About: "what userinfo/get says was filled in for a card given to a friend, until the friend fills in the form: the giver's, or nothing"},
 		{Name: "member_update", field: &g.MemberUpdate, Choices: []string{"sent", "silent"},
 			About: "whether update_member_card is pushed for changes that the merchant made by updateuser"},
 		{Name: "activate_ticket", field: &g.ActivateTicket, Choices: []string{"600", "60", "7200"},

@@ -72,6 +72,9 @@ func (s *Sim) acceptGift(w *walletCard) {
 		made.active, made.membershipNumber, made.bonus, made.balance = w.active, w.membershipNumber, w.bonus, w.balance
 		made.customFields, w.customFields = w.customFields, map[string]string{}
 	}
+	if s.assumptions.GiftedForm == "carries" {
+		made.form = w.form
+	}
 	s.emitWithUnion("user_get_card", made.owner, map[string]string{"CardId": w.card.id, "IsGiveByFriend": "1", "UserCardCode": code,
 		"FriendUserName": w.owner.openID, "OuterId": "0", "OldUserCardCode": w.code, "OuterStr": "",
 		"IsRestoreMemberCard": "0", "IsRecommendByFriend": "0"})

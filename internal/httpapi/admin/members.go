@@ -124,7 +124,7 @@ func (a *api) member(ctx context.Context, in *memberInput) (*memberOutput, error
 	var out memberOutput
 	out.Body.Person = personOf(p)
 	for _, c := range p.Cards {
-		fields, err := a.Forms.Of(ctx, c.CardID, c.Code)
+		fields, err := a.Forms.Answers(ctx, c.CardID, c.Code)
 		if err != nil {
 			return nil, err
 		}

@@ -70,8 +70,8 @@ type People interface {
 
 // Forms opens the sealed answers of one-click forms.
 type Forms interface {
-	// Of returns the answers for one card by field, and none if none are kept.
-	Of(ctx context.Context, cardID, code string) (map[string]string, error)
+	// Answers returns the answers for one card by field, and none if none are kept.
+	Answers(ctx context.Context, cardID, code string) (map[string]string, error)
 }
 
 // Fields changes the custom fields of member cards; see package member.

@@ -48,6 +48,8 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"people are found by their identifiers":  found,
 		"nothing is left of an erased member":    erased,
 		"an activate_ticket serves one code":     formOnce,
+		"a form is replaced":                     formReplaced,
+		"a form that is being stored is erased":  formErased,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

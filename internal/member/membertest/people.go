@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,13 +80,9 @@ func found(t *testing.T, s member.Store) {
 		}
 	}
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
-		added, err := tx.AddForm(ctx, "c2", "A1", member.Form{TicketHash: "t1", Phone: "hash", Sealed: "x"})
-		if !added {
-			t.Error("the form was not added")
-		}
-		return err
+		return tx.PutForm(ctx, "c2", "A1", member.SealedForm{Key: "t1", Phone: "hash", Sealed: "x"})
 	})
-	for _, phones := range [][]string{{"hash"}, {"new", "hash"}, {"newest", "newer", "new", "hash"}} {
+	for _, phones := range [][]string{{"hash"}, {"new", "hash"}, {"newest", "newer", "new", "hash"}, {"1", "2", "3", "4", "5", "hash"}} {
 		if ids, err := s.Find(t.Context(), "137", phones, 10); err != nil || len(ids) != 1 || ids[0] != "m2" {
 			t.Errorf("by phone: got %v, %v", ids, err)
 		}
@@ -120,7 +118,10 @@ func erased(t *testing.T, s member.Store) {
 				return err
 			}
 		}
-		if _, err := tx.AddForm(ctx, "c1", "A1", member.Form{TicketHash: "t1", Phone: "hash", Sealed: "x"}); err != nil {
+		if _, err := tx.UseTicket(ctx, "t1", "c1", "A1"); err != nil {
+			return err
+		}
+		if err := tx.PutForm(ctx, "c1", "A1", member.SealedForm{Key: "f1", Phone: "hash", Sealed: "x"}); err != nil {
 			return err
 		}
 		if err := tx.IgnoreUnionID(ctx, member.Identity{AppID: app, OpenID: "open-m1"}, "u1"); err != nil {
@@ -198,7 +199,7 @@ func formOnce(t *testing.T, s member.Store) {
 	}
 	for i, want := range []bool{true, false} {
 		write(t, s, func(ctx context.Context, tx member.Tx) error {
-			added, err := tx.AddForm(ctx, "c1", fmt.Sprint("A", i), member.Form{TicketHash: "t1", Sealed: fmt.Sprint("form ", i)})
+			added, err := tx.UseTicket(ctx, "t1", "c1", fmt.Sprint("A", i))
 			if added != want {
 				t.Errorf("%d: added %v", i, added)
 			}
@@ -208,7 +209,77 @@ func formOnce(t *testing.T, s member.Store) {
 	if cardID, code, err := s.FormCode(t.Context(), "t1"); cardID != "c1" || code != "A0" || err != nil {
 		t.Errorf("got %s, %s, %v", cardID, code, err)
 	}
-	if forms, err := s.Forms(t.Context(), "c1", "A0"); err != nil || len(forms) != 1 || forms[0] != "form 0" {
+	if forms, err := s.Forms(t.Context(), "c1", "A0"); err != nil || len(forms) != 0 {
 		t.Errorf("forms: got %v, %v", forms, err)
+	}
+}
+
+// formErased erases a member while a form of the member's is stored.
+func formErased(t *testing.T, s member.Store) {
+	for i := range 5 {
+		id, code := fmt.Sprint("m", i), fmt.Sprint("A", i)
+		enrolled(t, s, id)
+		add(t, s, member.Card{CardID: "c1", Code: code, MemberID: id, Status: member.Active})
+		locked := make(chan struct{})
+		begin := sync.OnceFunc(func() { close(locked) })
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			<-locked
+			err := ledger.RetryConflicts(func() error {
+				return s.Write(t.Context(), func(ctx context.Context, tx member.Tx) error { return tx.Erase(ctx, id, "anonymous "+id) })
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			if err := tx.LockCard(ctx, "c1", code); err != nil {
+				return err
+			}
+			begin()
+			for range 100 { // while the erasure gets as far as it can
+				if _, err := tx.Forms(ctx, "c1", code); err != nil {
+					return err
+				}
+			}
+			return tx.PutForm(ctx, "c1", code, member.SealedForm{Key: code, Phone: "hash", Sealed: "x"})
+		})
+		wg.Wait()
+		if forms, err := s.Forms(t.Context(), "c1", code); len(forms) != 0 || err != nil {
+			t.Fatalf("forms of an erased member: got %v, %v", forms, err)
+		}
+	}
+}
+
+func formReplaced(t *testing.T, s member.Store) {
+	first, second := member.SealedForm{Key: "f1", Phone: "hash", Sealed: "x"}, member.SealedForm{Key: "f2", Sealed: "y"}
+	put := func(code string, forms ...member.SealedForm) {
+		t.Helper()
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			for _, f := range forms {
+				if err := tx.PutForm(ctx, "c1", code, f); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	want := func(code string, want ...member.SealedForm) {
+		t.Helper()
+		if got, err := s.Forms(t.Context(), "c1", code); err != nil || !slices.Equal(got, want) {
+			t.Errorf("forms of %s: got %v, %v, want %v", code, got, err, want)
+		}
+	}
+	put("A1", first, second)
+	put("A2", member.SealedForm{Key: "f3", Sealed: "z"})
+	want("A1", first, second)
+	put("A1", member.SealedForm{Key: "f2"})
+	want("A1", first)
+	first.Phone, first.Sealed = "hash 2", "x2"
+	put("A1", first)
+	want("A1", first)
+	want("A2", member.SealedForm{Key: "f3", Sealed: "z"})
+	if forms, err := s.UnindexedForms(t.Context(), "", 9); len(forms) != 0 || err != nil {
+		t.Errorf("to index: got %v, %v", forms, err)
 	}
 }

@@ -83,6 +83,7 @@ const decisions = `
 	form.phone                        cleared  kept     kept     kept      -
 	form.sealed                       cleared  kept     kept     kept      -
 	form.created_at                   kept     kept     kept     kept      -
+	form.indexed                      kept     kept     kept     kept      -
 
 	event.dedupe_key                  kept     kept     kept     kept      -
 	event.event                       kept     kept     kept     kept      -

@@ -67,7 +67,10 @@ func TestErase_LeavesNothingOfThePerson(t *testing.T) {
 			if err := member.Save(ctx, tx, c); err != nil {
 				return err
 			}
-			if _, err := tx.AddForm(ctx, "c1", "code-1", member.Form{TicketHash: "ticket-1", Phone: "phone-1", Sealed: "sealed-1"}); err != nil {
+			if _, err := tx.UseTicket(ctx, "ticket-1", "c1", "code-1"); err != nil {
+				return err
+			}
+			if err := tx.PutForm(ctx, "c1", "code-1", member.SealedForm{Key: "form-1", Phone: "phone-1", Sealed: "sealed-1"}); err != nil {
 				return err
 			}
 			return tx.IgnoreUnionID(ctx, member.Identity{AppID: official, OpenID: "openid-in-official"}, "unionid-2")

@@ -37,12 +37,21 @@ func (tx Tx) Event(ctx context.Context, dedupeKey string) (e member.Event, err e
 	return e, nil
 }
 
-const addFormSQL = `insert into form (ticket_hash, card_id, code, phone, sealed, created_at)
-	values ($1, $2, $3, $4, $5, now_ms()) on conflict do nothing`
+const useTicketSQL = `insert into form (ticket_hash, card_id, code, created_at, indexed)
+	values ($1, $2, $3, now_ms(), 1) on conflict do nothing`
 
-// AddForm implements member.Tx.
-func (tx Tx) AddForm(ctx context.Context, cardID, code string, f member.Form) (bool, error) {
-	return tx.Change(ctx, "add a form", addFormSQL, f.TicketHash, cardID, code, f.Phone, f.Sealed)
+// UseTicket implements member.Tx.
+func (tx Tx) UseTicket(ctx context.Context, ticketHash, cardID, code string) (bool, error) {
+	return tx.Change(ctx, "record an activate_ticket", useTicketSQL, ticketHash, cardID, code)
+}
+
+const putFormSQL = `insert into form (ticket_hash, card_id, code, phone, sealed, created_at, indexed)
+	values ($1, $2, $3, $4, $5, now_ms(), 1) on conflict (ticket_hash) do update
+	set phone = excluded.phone, sealed = excluded.sealed, created_at = excluded.created_at, indexed = 1`
+
+// PutForm implements member.Tx.
+func (tx Tx) PutForm(ctx context.Context, cardID, code string, f member.SealedForm) error {
+	return tx.Run(ctx, "store a form", putFormSQL, f.Key, cardID, code, f.Phone, f.Sealed)
 }
 
 const formCodeSQL = `select card_id, code from form where ticket_hash = $1`
@@ -53,9 +62,28 @@ func (tx Tx) FormCode(ctx context.Context, ticketHash string) (cardID, code stri
 	return cardID, code, sqldb.One("look for an activate_ticket", err, member.ErrNotFound)
 }
 
-const formsSQL = `select sealed from form where card_id = $1 and code = $2 and sealed <> '' order by created_at, ticket_hash`
+const formsSQL = `select ticket_hash, phone, sealed from form where card_id = $1 and code = $2 and sealed <> ''
+	order by created_at, ticket_hash`
 
-// Forms implements member.Store.
-func (s *Store) Forms(ctx context.Context, cardID, code string) ([]string, error) {
-	return sqldb.All(ctx, s, "list forms", sqldb.Text, formsSQL, cardID, code)
+func scanForm(scan sqldb.Scan) (f member.SealedForm, err error) {
+	err = scan(&f.Key, &f.Phone, &f.Sealed)
+	return f, err
+}
+
+// Forms implements member.Reader.
+func (tx Tx) Forms(ctx context.Context, cardID, code string) ([]member.SealedForm, error) {
+	return sqldb.All(ctx, tx, "list forms", scanForm, formsSQL, cardID, code)
+}
+
+const unindexedFormsSQL = `select ticket_hash, card_id, code from form
+	where indexed = 0 and sealed <> '' and ticket_hash > $1 order by ticket_hash limit $2`
+
+func scanUnindexedForm(scan sqldb.Scan) (f member.UnindexedForm, err error) {
+	err = scan(&f.Key, &f.CardID, &f.Code)
+	return f, err
+}
+
+// UnindexedForms implements member.Store.
+func (s *Store) UnindexedForms(ctx context.Context, after string, n int) ([]member.UnindexedForm, error) {
+	return sqldb.All(ctx, s, "list forms to index", scanUnindexedForm, unindexedFormsSQL, after, n)
 }

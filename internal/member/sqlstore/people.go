@@ -97,17 +97,17 @@ const findSQL = `select f.member_id from (
 	union select member_id from member_card where code = $1
 	union select member_id from member_card where membership_number = $1 and membership_number <> ''
 	union select c.member_id from form o join member_card c on c.card_id = o.card_id and c.code = o.code
-		where o.phone in ($2, $3) and o.phone <> ''
+		where o.phone in ($2, $3, $4, $5) and o.phone <> ''
 	) f join member m on m.member_id = f.member_id where m.erased_at = 0
-	order by m.created_at desc, f.member_id limit $4`
+	order by m.created_at desc, f.member_id limit $6`
 
-// Find implements member.Store. Two hashes of a phone number, by the present key
-// and the one before, cost one query; older keys cost one more for each two.
+// Find implements member.Store. Four hashes of a phone number, two by the present
+// key and two by the one before, cost one query; older keys cost more.
 func (s *Store) Find(ctx context.Context, key string, phones []string, n int) (ids []string, err error) {
 	for first := true; (first || len(phones) > 0) && len(ids) < n; first = false {
-		var two [2]string
-		phones = phones[copy(two[:], phones):]
-		some, err := sqldb.All(ctx, s, "find members", sqldb.Text, findSQL, key, two[0], two[1], n)
+		var four [4]string
+		phones = phones[copy(four[:], phones):]
+		some, err := sqldb.All(ctx, s, "find members", sqldb.Text, findSQL, key, four[0], four[1], four[2], four[3], n)
 		if err != nil {
 			return nil, err
 		}
@@ -135,6 +135,7 @@ func (tx Tx) Erased(ctx context.Context, cardID, code string) (bool, error) {
 // deleted; older versions stored it without the column friend_openid, and then the gift
 // leads to it. TestErase_TreatsEveryColumnAsDecided checks every column.
 var eraseSQL = []string{
+	`update member_card set version = version + 1 where member_id = $1`, // waits for what is being stored about the cards
 	`delete from outbox where outbox_id in (select o.outbox_id from event v
 		join outbox o on o.card_id = v.card_id and o.code = v.code and o.kind = 'apply_event' and o.payload = v.dedupe_key
 		where v.openid in (select openid from identity where member_id = $1))`,

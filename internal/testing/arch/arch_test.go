@@ -64,13 +64,14 @@ jssdk
 ledger                        outbox
 ledger/ledgertest             ledger member outbox
 ledger/sqlstore               ledger outbox outbox/sqlstore sqldb
-member                        ledger outbox | google/uuid
+member                        ledger outbox phone | google/uuid
 member/membertest             ledger member outbox
 member/sqlstore               ledger/sqlstore member sqldb
 opencard                      card cardlist member | x/sync
 outbox                        | google/uuid
 outbox/outboxtest             outbox
 outbox/sqlstore               outbox sqldb | google/uuid
+phone
 sqldb                         | database/sql jackc/pgx pressly/goose sqlite
 sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
 ticket

@@ -15,9 +15,10 @@ import (
 // WeChat is a fake of WeChat. It keeps the state of each code, and refuses what
 // WeChat would refuse. Its maps may be changed while no call is made.
 type WeChat struct {
-	Activated map[string]int          // how often a code was activated; 0: it is not active
-	Holders   map[cardsync.Key]string // the openid that has the card in its wallet
-	Overlaps  int                     // calls that began while another about the same code was under way
+	Activated map[string]int             // how often a code was activated; 0: it is not active
+	Holders   map[cardsync.Key]string    // the openid that has the card in its wallet
+	Forms     map[string][]member.Answer // what was filled in, by code
+	Overlaps  int                        // calls that began while another about the same code was under way
 	// Before and After are called before and after a call has its effect; an error
 	// of theirs is the answer. Intercept changes them during calls.
 	Before, After func(ctx context.Context, c Call) error
@@ -47,7 +48,7 @@ type Face struct {
 // NewWeChat returns a WeChat in which every code is in a wallet and not active.
 func NewWeChat() *WeChat {
 	return &WeChat{
-		Activated: map[string]int{}, Holders: map[cardsync.Key]string{},
+		Activated: map[string]int{}, Holders: map[cardsync.Key]string{}, Forms: map[string][]member.Answer{},
 		status: map[string]string{}, faces: map[string]*Face{}, busy: map[string]bool{},
 	}
 }
@@ -131,6 +132,7 @@ func (w *WeChat) CardInfo(ctx context.Context, _, code string) (info member.Card
 		}
 		now := *w.face(code)
 		info.Bonus, info.Balance = &now.Bonus, &now.Balance
+		info.Form = w.Forms[code]
 		return nil
 	})
 }
