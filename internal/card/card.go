@@ -28,6 +28,9 @@ var (
 	// ErrUncertain is returned when WeChat's answer was lost and the change may
 	// have been made. Repeating it could make it twice.
 	ErrUncertain = errors.New("card: the change may have been made; check the card before repeating it")
+	// ErrConcurrent is returned when another call did the same work until the
+	// caller's deadline. Repeating the call later is safe.
+	ErrConcurrent = errors.New("card: another call is doing the same; repeat this one later")
 )
 
 // Status is the state of a card in WeChat's review.

@@ -65,10 +65,24 @@ type Store interface {
 	AcquireJob(ctx context.Context, job string, notWithin time.Duration) (bool, error)
 	// BeginCreation records that a card is about to be created in an account that
 	// has the cards own. If the same definition was begun within that time and not
-	// ended, it returns the cards that the account had then, else own.
+	// ended, it returns the cards that the account had then, else own; and, with
+	// them, all cards that EndCreation has recorded.
 	BeginCreation(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error)
-	// EndCreation removes the record of a creation that WeChat has answered.
-	EndCreation(ctx context.Context, definition string) error
+	// EndCreation removes the record of a creation that WeChat has answered. If it
+	// created a card, EndCreation records the card under exact.
+	EndCreation(ctx context.Context, definition, exact, cardID string) error
+	// CreatedSince returns the latest card that was recorded under exact within
+	// that time, or "".
+	CreatedSince(ctx context.Context, exact string, since time.Duration) (cardID string, err error)
+	// Lock gives the lock name to holder until lease has passed, unless another
+	// holder has it. ExtendLock renews a lease, and returns false if another holder
+	// has or had the lock since. Unlock has no effect for a lock that was lost.
+	Lock(ctx context.Context, name, holder string, lease time.Duration) (bool, error)
+	ExtendLock(ctx context.Context, name, holder string, lease time.Duration) (bool, error)
+	Unlock(ctx context.Context, name, holder string) error
+	// AddPictureHost stores a host of pictures, and PictureHosts returns all.
+	AddPictureHost(ctx context.Context, host string) error
+	PictureHosts(ctx context.Context) ([]string, error)
 }
 
 // Catalogue holds the merchant's cards. It is safe for concurrent use.

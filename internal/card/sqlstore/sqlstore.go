@@ -131,6 +131,8 @@ const attemptSQL = `insert into card_attempt (definition, had, begun_at) values 
 		begun_at = case when card_attempt.begun_at > excluded.begun_at - $3 then card_attempt.begun_at else excluded.begun_at end
 	returning had`
 
+const createdSQL = `select card_id from card_created`
+
 // BeginCreation implements card.Store.
 func (s *Store) BeginCreation(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error) {
 	text, err := json.Marshal(own)
@@ -138,19 +140,85 @@ func (s *Store) BeginCreation(ctx context.Context, definition string, own []stri
 		return nil, fmt.Errorf("begin a card's creation: %w", err)
 	}
 	var kept []byte
+	var created []string
 	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		return tx.QueryRow(ctx, attemptSQL, definition, string(text), within.Milliseconds()).Scan(&kept)
+		if err := tx.QueryRow(ctx, attemptSQL, definition, string(text), within.Milliseconds()).Scan(&kept); err != nil {
+			return err
+		}
+		created, err = sqldb.All(ctx, tx, "list created cards", sqldb.Text, createdSQL)
+		return err
 	})
 	if err == nil {
 		err = json.Unmarshal(kept, &had)
 	}
-	return had, wrapped("begin a card's creation", err)
+	return append(had, created...), wrapped("begin a card's creation", err)
 }
 
-const settleSQL = `delete from card_attempt where definition = $1`
+const (
+	settleSQL = `delete from card_attempt where definition = $1`
+	recordSQL = `insert into card_created (card_id, definition, created_at) values ($1, $2, now_ms()) on conflict (card_id) do nothing`
+)
 
 // EndCreation implements card.Store.
-func (s *Store) EndCreation(ctx context.Context, definition string) error {
-	_, err := s.db.Change(ctx, "end a card's creation", settleSQL, definition)
+func (s *Store) EndCreation(ctx context.Context, definition, exact, cardID string) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		q := sqldb.Queries{Querier: tx}
+		err := q.Run(ctx, "end a card's creation", settleSQL, definition)
+		if err == nil && cardID != "" {
+			err = q.Run(ctx, "record a created card", recordSQL, cardID, exact)
+		}
+		return err
+	})
+}
+
+const createdSinceSQL = `select card_id from card_created where definition = $1 and created_at > now_ms() - $2
+	order by created_at desc limit 1`
+
+// CreatedSince implements card.Store.
+func (s *Store) CreatedSince(ctx context.Context, exact string, since time.Duration) (cardID string, err error) {
+	err = s.db.Read().QueryRow(ctx, createdSinceSQL, exact, since.Milliseconds()).Scan(&cardID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return cardID, wrapped("find a created card", err)
+}
+
+const (
+	lockSQL = `insert into card_lock (name, holder, ends_at) values ($1, $2, now_ms() + $3)
+	on conflict (name) do update set holder = excluded.holder, ends_at = excluded.ends_at
+	where card_lock.ends_at <= now_ms()`
+	extendSQL = `update card_lock set ends_at = now_ms() + $3 where name = $1 and holder = $2`
+	unlockSQL = `delete from card_lock where name = $1 and holder = $2`
+)
+
+// Lock implements card.Store.
+func (s *Store) Lock(ctx context.Context, name, holder string, lease time.Duration) (bool, error) {
+	return s.db.Change(ctx, "lock "+name, lockSQL, name, holder, lease.Milliseconds())
+}
+
+// ExtendLock implements card.Store.
+func (s *Store) ExtendLock(ctx context.Context, name, holder string, lease time.Duration) (bool, error) {
+	return s.db.Change(ctx, "extend the lock "+name, extendSQL, name, holder, lease.Milliseconds())
+}
+
+// Unlock implements card.Store.
+func (s *Store) Unlock(ctx context.Context, name, holder string) error {
+	_, err := s.db.Change(ctx, "unlock "+name, unlockSQL, name, holder)
 	return err
+}
+
+const (
+	addHostSQL = `insert into picture_host (host) values ($1) on conflict (host) do nothing`
+	hostsSQL   = `select host from picture_host`
+)
+
+// AddPictureHost implements card.Store.
+func (s *Store) AddPictureHost(ctx context.Context, host string) error {
+	_, err := s.db.Change(ctx, "add a host of pictures", addHostSQL, host)
+	return err
+}
+
+// PictureHosts implements card.Store.
+func (s *Store) PictureHosts(ctx context.Context) ([]string, error) {
+	return sqldb.All(ctx, s.db.Read(), "list the hosts of pictures", sqldb.Text, hostsSQL)
 }

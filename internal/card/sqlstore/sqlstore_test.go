@@ -77,9 +77,86 @@ func TestStore(t *testing.T) {
 		attempt([]string{"c1"}, time.Hour) // the first one's
 		attempt([]string{"c1"}, 0, "c1")   // that is too long ago
 		attempt([]string{"c1", "c2"}, time.Hour, "c1")
-		if err := s.EndCreation(t.Context(), "d"); err != nil {
+		if err := s.EndCreation(t.Context(), "d", "exact", ""); err != nil { // refused
 			t.Error(err)
 		}
 		attempt([]string{"c1", "c2"}, time.Hour, "c1", "c2")
+		created := func(since time.Duration, want string) {
+			t.Helper()
+			if id, err := s.CreatedSince(t.Context(), "exact", since); err != nil || id != want {
+				t.Errorf("created since %v: got %q, %v, want %q", since, id, err, want)
+			}
+		}
+		created(time.Hour, "")
+		if err := s.EndCreation(t.Context(), "d", "exact", "c3"); err != nil {
+			t.Error(err)
+		}
+		created(time.Hour, "c3")
+		created(-time.Hour, "")
+		attempt([]string{"c1"}, time.Hour, "c1", "c3") // a created card is no other call's
+	})
+}
+
+func TestStore_Lock(t *testing.T) {
+	t.Parallel()
+	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		s := sqlstore.New(open(t))
+		lock := func(holder string, lease time.Duration, want bool) {
+			t.Helper()
+			if locked, err := s.Lock(t.Context(), "l", holder, lease); err != nil || locked != want {
+				t.Errorf("%s locks: %v, %v, want %v", holder, locked, err, want)
+			}
+		}
+		extend := func(holder string, lease time.Duration, want bool) {
+			t.Helper()
+			if held, err := s.ExtendLock(t.Context(), "l", holder, lease); err != nil || held != want {
+				t.Errorf("%s extends: %v, %v, want %v", holder, held, err, want)
+			}
+		}
+		var winners atomic.Int64
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				if locked, err := s.Lock(t.Context(), "race", "a", time.Hour); err != nil {
+					t.Error(err)
+				} else if locked {
+					winners.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if n := winners.Load(); n != 1 {
+			t.Errorf("%d of 16 have the lock", n)
+		}
+		extend("a", time.Hour, false) // it was not locked yet
+		lock("a", time.Hour, true)
+		lock("b", time.Hour, false)
+		extend("b", time.Hour, false)
+		extend("a", -time.Hour, true) // the lease ends
+		lock("b", time.Hour, true)
+		extend("a", time.Hour, false)
+		if err := s.Unlock(t.Context(), "l", "a"); err != nil { // too late
+			t.Error(err)
+		}
+		lock("a", time.Hour, false)
+		if err := s.Unlock(t.Context(), "l", "b"); err != nil {
+			t.Error(err)
+		}
+		lock("a", time.Hour, true)
+	})
+}
+
+func TestStore_PictureHosts(t *testing.T) {
+	t.Parallel()
+	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		s := sqlstore.New(open(t))
+		for range 2 {
+			if err := s.AddPictureHost(t.Context(), "pic.example"); err != nil {
+				t.Error(err)
+			}
+		}
+		if hosts, err := s.PictureHosts(t.Context()); err != nil || !slices.Equal(hosts, []string{"pic.example"}) {
+			t.Errorf("got %v, %v", hosts, err)
+		}
 	})
 }

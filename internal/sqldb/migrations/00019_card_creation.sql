@@ -1,0 +1,36 @@
+-- +goose Up
+-- Work on cards that only one process may do at a time. holder is the call that
+-- does it, ends_at the end of its lease.
+create table card_lock (
+    name    text   not null primary key,
+    holder  text   not null,
+    ends_at bigint not null
+);
+
+-- The cards that addcard has created and WeChat has confirmed. definition is the
+-- hash of the card with its pictures.
+create table card_created (
+    card_id    text   not null primary key,
+    definition text   not null,
+    created_at bigint not null
+);
+create index card_created_definition on card_created (definition, created_at);
+
+-- The latest event of each card about its review. reason is '' unless the card was
+-- refused.
+create table card_review (
+    card_id     text   not null primary key,
+    reason      text   not null,
+    reviewed_at bigint not null
+);
+
+-- Where WeChat keeps the pictures that addcard has uploaded.
+create table picture_host (
+    host text not null primary key
+);
+
+-- +goose Down
+drop table picture_host;
+drop table card_review;
+drop table card_created;
+drop table card_lock;
