@@ -83,6 +83,11 @@ type Card struct {
 
 	Settings Settings `json:"-"`
 
+	// RefuseReason is why WeChat refused the card in review, in WeChat's words. It is
+	// empty unless Status is VerifyFailed, and if WeChat's event was lost: /card/get
+	// does not return it.
+	RefuseReason string `json:"-"`
+
 	// ReadAt is when the card was read from WeChat, by this process's clock.
 	ReadAt time.Time `json:"-"`
 }

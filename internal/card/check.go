@@ -191,6 +191,7 @@ func (v *validation) unwrap(root object, cardID string) object {
 	if _, there := root["card"]; there {
 		v.onlyFields(root, names("card_id card"))
 		root = v.object(root, "", "card")
+		v.sameCard(root, cardID)
 	}
 	if _, there := root["card_type"]; there && root.text("card_type") != "MEMBER_CARD" {
 		v.add("card_type", "must be MEMBER_CARD: addcard is only for membership cards")
@@ -310,7 +311,8 @@ func (v *validation) picture(address, path string) {
 		return
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isPictureHost(u.Host) && !slices.Contains(v.hosts, strings.ToLower(u.Host)) {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" ||
+		!isPictureHost(u.Host) && !slices.Contains(v.hosts, strings.ToLower(u.Host)) {
 		v.add(path, "must be a picture on WeChat's CDN: upload it with POST /v1/images")
 	}
 }

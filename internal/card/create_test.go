@@ -28,7 +28,6 @@ type merchant struct {
 	mu           sync.Mutex
 	cards        []card.Card
 	uploads      int
-	deposited    int64
 	prefix       string // of card_ids
 	host         string // of uploaded pictures
 	before       func(call string)

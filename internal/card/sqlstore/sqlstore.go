@@ -20,13 +20,15 @@ type Store struct{ db *sqldb.DB }
 // New returns a Store on db. The tables of db must be up to date.
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
-const loadSQL = `select doc, settings, now_ms() - read_at from card where card_id = $1`
+const loadSQL = `select doc, settings, now_ms() - read_at, coalesce(reason, '')
+	from card left join card_review on card_review.card_id = card.card_id where card.card_id = $1`
 
 // Load implements card.Store.
 func (s *Store) Load(ctx context.Context, cardID string) (card.Card, time.Duration, error) {
 	var doc, settings []byte
 	var age int64
-	err := s.db.Read().QueryRow(ctx, loadSQL, cardID).Scan(&doc, &settings, &age)
+	var reason string
+	err := s.db.Read().QueryRow(ctx, loadSQL, cardID).Scan(&doc, &settings, &age, &reason)
 	if errors.Is(err, sql.ErrNoRows) {
 		return card.Card{}, 0, card.ErrNotFound
 	}
@@ -36,6 +38,9 @@ func (s *Store) Load(ctx context.Context, cardID string) (card.Card, time.Durati
 	}
 	if err != nil {
 		return card.Card{}, 0, fmt.Errorf("load card %s: %w", cardID, err)
+	}
+	if c.Status == card.VerifyFailed {
+		c.RefuseReason = reason
 	}
 	return c, time.Duration(age) * time.Millisecond, nil
 }
@@ -49,8 +54,26 @@ func (s *Store) Save(ctx context.Context, c card.Card) error {
 	if err != nil {
 		return fmt.Errorf("save card %s: %w", c.ID, err)
 	}
-	_, err = s.db.Change(ctx, "save card "+c.ID, saveSQL, c.ID, string(doc))
-	return err
+	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		q := sqldb.Queries{Querier: tx}
+		err := q.Run(ctx, "save card "+c.ID, saveSQL, c.ID, string(doc))
+		if err == nil && (c.Status == card.Verified || c.Status == card.Dispatched) {
+			err = q.Run(ctx, "save card "+c.ID, approveSQL, c.ID)
+		}
+		return err
+	})
+}
+
+const (
+	approveSQL = `update card_review set reason = '' where card_id = $1 and reason <> ''`
+	reviewSQL  = `insert into card_review (card_id, reason, reviewed_at) values ($1, $2, $3)
+	on conflict (card_id) do update set reason = excluded.reason, reviewed_at = excluded.reviewed_at
+	where card_review.reviewed_at <= excluded.reviewed_at`
+)
+
+// SaveReview implements card.Store.
+func (s *Store) SaveReview(ctx context.Context, cardID, reason string, at time.Time) (bool, error) {
+	return s.db.Change(ctx, "save the review of card "+cardID, reviewSQL, cardID, reason, at.UnixMilli())
 }
 
 const (

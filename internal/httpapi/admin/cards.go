@@ -54,6 +54,7 @@ type createOutput struct {
 type operatorCard struct {
 	CardID           string       `json:"card_id"`
 	Status           string       `json:"status" example:"CARD_STATUS_VERIFY_OK"`
+	RefuseReason     string       `json:"refuse_reason,omitempty" doc:"Of a card that was refused in review: why, in WeChat's words."`
 	Title            string       `json:"title,omitempty"`
 	BrandName        string       `json:"brand_name,omitempty"`
 	LogoURL          string       `json:"logo_url,omitempty"`
@@ -81,7 +82,8 @@ func settingsOf(c card.Card) cardSettings {
 
 func operatorCardOf(c card.Card) operatorCard {
 	return operatorCard{
-		CardID: c.ID, Status: string(c.Status), Title: c.Title, BrandName: c.BrandName, LogoURL: c.LogoURL, Color: c.Color,
+		CardID: c.ID, Status: string(c.Status), RefuseReason: c.RefuseReason, Title: c.Title, BrandName: c.BrandName,
+		LogoURL: c.LogoURL, Color: c.Color,
 		BackgroundPicURL: c.BackgroundPicURL, CodeMode: c.CodeMode(), BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.ClaimMethod(),
 		Settings: settingsOf(c),
 	}
@@ -95,10 +97,11 @@ type cardsOutput struct {
 
 type showOutput struct {
 	Body struct {
-		CardID   string          `json:"card_id"`
-		Status   string          `json:"status" example:"CARD_STATUS_VERIFY_OK"`
-		Settings cardSettings    `json:"settings"`
-		WeChat   json.RawMessage `json:"wechat" doc:"The card as WeChat gives it now."`
+		CardID       string          `json:"card_id"`
+		Status       string          `json:"status" example:"CARD_STATUS_VERIFY_OK"`
+		RefuseReason string          `json:"refuse_reason,omitempty" doc:"Of a card that was refused in review: why, in WeChat's words."`
+		Settings     cardSettings    `json:"settings"`
+		WeChat       json.RawMessage `json:"wechat" doc:"The card as WeChat gives it now."`
 	}
 }
 
@@ -148,8 +151,9 @@ type stockInput struct {
 func (a *api) cardRoutes() {
 	cardRoute(a, huma.Operation{
 		OperationID: "createCard", Method: http.MethodPost, Path: "/v1/cards", Summary: "Create a card", DefaultStatus: http.StatusCreated,
-		Description: "If WeChat's answer is lost, the account is searched for the card instead of making a second one. Equal requests at the same time make one card.",
-		Errors:      []int{400, 413, 415}, Middlewares: withTimeout(45 * time.Second),
+		Description: "If WeChat's answer is lost, the account is searched for the card instead of making a second one. " +
+			"Equal requests at the same time make one card.",
+		Errors: []int{400, 413, 415}, Middlewares: withTimeout(45 * time.Second),
 	}, func(ctx context.Context, in *createInput) (*createOutput, error) {
 		var out createOutput
 		var err error
@@ -165,7 +169,8 @@ func (a *api) cardRoutes() {
 	}, func(ctx context.Context, in *web.CardPath) (*showOutput, error) {
 		c, raw, err := a.Cards.Show(ctx, in.CardID)
 		var out showOutput
-		out.Body.CardID, out.Body.Status, out.Body.Settings, out.Body.WeChat = c.ID, string(c.Status), settingsOf(c), raw
+		out.Body.CardID, out.Body.Status, out.Body.RefuseReason = c.ID, string(c.Status), c.RefuseReason
+		out.Body.Settings, out.Body.WeChat = settingsOf(c), raw
 		return &out, err
 	})
 	cardRoute(a, huma.Operation{
