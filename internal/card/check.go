@@ -201,13 +201,21 @@ func (v *validation) unwrap(root object, cardID string) object {
 		v.onlyFields(root, names("card_id card_type member_card"))
 		return v.object(root, "", "member_card")
 	}
+	for name := range root {
+		if near := nearest(name, envelope); near != "" && !memberCardSchema.has(name) {
+			v.add("member_card."+name, "is not a field of WeChat's; did you mean %s?", near)
+		}
+	}
 	return root
 }
+
+// envelope has the fields around member_card.
+var envelope = names("card card_id card_type member_card")
 
 // sameCard removes card_id from a body. It must not name another card.
 func (v *validation) sameCard(root object, cardID string) {
 	if id, there := root["card_id"]; there && id != cardID {
-		v.add("card_id", "is not the card_id in the body")
+		v.add("card_id", "differs from the card_id in the body")
 	}
 	delete(root, "card_id")
 }

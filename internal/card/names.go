@@ -20,6 +20,11 @@ func names(list string) schema {
 	return s
 }
 
+func (s schema) has(name string) bool {
+	_, found := s[name]
+	return found
+}
+
 // with adds the fields of an object to s and returns s.
 func (s schema) with(name, fields string) schema {
 	s[name] = names(fields)
@@ -114,7 +119,7 @@ func belongsIn(name string) string {
 		fields schema
 	}{{"card", cardSchema}, {"member_card", memberCardSchema}, {"member_card.base_info", baseInfoSchema},
 		{"member_card.advanced_info", advancedInfoSchema}} {
-		if _, found := place.fields[name]; found {
+		if place.fields.has(name) {
 			return place.path
 		}
 	}
