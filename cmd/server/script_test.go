@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/commandtest"
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 func TestMain(m *testing.M) {
@@ -42,6 +44,7 @@ func TestMain(m *testing.M) {
 //	bom FROM TO      copy a file, with a byte order mark
 //	subst ID FILE    replace CARD_ID in a file
 //	refuse ID REASON WeChat refuses the card
+//	callback FILE    WeChat sends its events to the server, with the CALLBACK_… of a file
 //	slow PATH        WeChat answers calls of PATH half a second later
 //	count FILE N RE  the pattern is found N times
 //	insist           send SIGINT until the program in the background has ended
@@ -64,7 +67,7 @@ func TestScripts(t *testing.T) {
 	}, map[string]commandtest.Command{
 		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
 		"picture": picture, "card": cardID, "approve": approve, "fault": fault, "insist": insist,
-		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count,
+		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
 	})
 }
 
@@ -210,6 +213,19 @@ func refuse(ts *testscript.TestScript, _ bool, args []string) {
 		strings.NewReader(`{"reason":"`+args[1]+`"}`))
 	ts.Check(err)
 	ts.Check(resp.Body.Close())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	ts.Check(ts.Value("sim").(*wechatsim.Sim).WaitEvents(ctx))
+}
+
+// callback has WeChat send its events to the server.
+func callback(ts *testscript.TestScript, _ bool, args []string) {
+	value := func(name string) string {
+		return regexp.MustCompile("(?m)^" + name + "=(.*)$").FindStringSubmatch(ts.ReadFile(args[0]))[1]
+	}
+	ts.Check(ts.Value("sim").(*wechatsim.Sim).SetCallback(push.Callback{
+		URL: "http://" + ts.Getenv("ADDR1") + "/wechat/callback", Token: value("CALLBACK_TOKEN"), EncodingAESKey: value("CALLBACK_AES_KEY"),
+	}))
 }
 
 func slow(ts *testscript.TestScript, _ bool, args []string) {

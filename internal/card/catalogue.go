@@ -87,9 +87,10 @@ type Store interface {
 	Lock(ctx context.Context, name, holder string, lease time.Duration) (bool, error)
 	ExtendLock(ctx context.Context, name, holder string, lease time.Duration) (bool, error)
 	Unlock(ctx context.Context, name, holder string) error
-	// AddPictureHost stores a host of pictures, and PictureHosts returns all.
-	AddPictureHost(ctx context.Context, host string) error
-	PictureHosts(ctx context.Context) ([]string, error)
+	// AddPicture stores the URL and the hash of an uploaded picture. Pictures returns
+	// all hashes by URL.
+	AddPicture(ctx context.Context, url, content string) error
+	Pictures(ctx context.Context) (map[string]string, error)
 }
 
 // Catalogue holds the merchant's cards. It is safe for concurrent use.

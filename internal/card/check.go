@@ -22,10 +22,10 @@ const (
 
 // validation collects what is wrong with a document.
 type validation struct {
-	fields  []Field
-	unknown []string          // paths of fields that are not known to be WeChat's
-	files   map[string][]byte // the pictures that are still files
-	hosts   []string          // of pictures, besides WeChat's known ones
+	fields   []Field
+	unknown  []string          // paths of fields that are not known to be WeChat's
+	files    map[string][]byte // the pictures that are still files
+	uploaded map[string]string // hashes of the uploaded pictures, by URL
 }
 
 // add adds a problem of a field, unless the field already has one.
@@ -96,8 +96,8 @@ var colorForm = regexp.MustCompile(`^Color(0[1-9]0|08[12]|10[0-2])$`)
 
 // newValidation returns an empty validation. It reads the store.
 func (o *Operator) newValidation(ctx context.Context) (*validation, error) {
-	hosts, err := o.store.PictureHosts(ctx)
-	return &validation{hosts: hosts}, err
+	uploaded, err := o.store.Pictures(ctx)
+	return &validation{uploaded: uploaded}, err
 }
 
 // checkCard returns a card that is to be created, {"card_type","member_card"}, or
@@ -112,7 +112,8 @@ func (o *Operator) checkCard(ctx context.Context, doc Document) (*draft, error) 
 	if err != nil {
 		return nil, invalid("card", err.Error())
 	}
-	if _, there := card["card"]; there && len(card) == 1 {
+	if _, there := card["card"]; there {
+		v.onlyFields(card, names("card"))
 		card = v.object(card, "", "card")
 	}
 	if cardType := v.text(card, "card", "card_type"); cardType != "MEMBER_CARD" {
@@ -312,17 +313,26 @@ func (v *validation) memberCard(memberCard object, path string) {
 	}
 }
 
-// picture requires a file that is to be uploaded, or a URL that
-// /cgi-bin/media/uploadimg returned; WeChat refuses others (40141).
+// picture requires a file that is to be uploaded, or a URL on a host where
+// /cgi-bin/media/uploadimg keeps pictures; WeChat refuses others (40141).
 func (v *validation) picture(address, path string) {
-	if v.files[address] != nil {
+	if v.files[address] != nil || v.uploaded[address] != "" {
 		return
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" ||
-		!isPictureHost(u.Host) && !slices.Contains(v.hosts, strings.ToLower(u.Host)) {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isPictureHost(u.Host) && !v.hasUploadedTo(u.Host) {
 		v.add(path, "must be a picture on WeChat's CDN: upload it with POST /v1/images")
 	}
+}
+
+// hasUploadedTo reports whether an uploaded picture is on a host.
+func (v *validation) hasUploadedTo(host string) bool {
+	for address := range v.uploaded {
+		if u, err := url.Parse(address); err == nil && strings.EqualFold(u.Host, host) {
+			return true
+		}
+	}
+	return false
 }
 
 // isPictureHost reports whether a host is one of WeChat's for pictures, such as

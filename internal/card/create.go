@@ -52,7 +52,7 @@ func (o *Operator) Create(ctx context.Context, doc Document) (cardID string, err
 	base := d.root.object("member_card").object("base_info")
 	c := &creation{
 		Operator: o, card: d, began: doc.began(), title: base.text("title"), brand: base.text("brand_name"),
-		definition: hashDefinition(d.root), exact: hash(d.withPictures(pictureHash)),
+		definition: hashDefinition(d.root), exact: d.exact(),
 	}
 	return c.run(ctx)
 }

@@ -448,3 +448,94 @@ func TestCreate_ASlowCreationKeepsItsLock(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// A picture that is uploaded already and the same picture as a file are equal;
+// another picture makes another card.
+func TestCreate_ComparesPicturesByContent(t *testing.T) {
+	t.Parallel()
+	creationBubble(t, func(t *testing.T, s *sqlstore.Store) {
+		m := &merchant{host: "pic.example", before: func(call string) {
+			if call == "create" {
+				time.Sleep(time.Second)
+			}
+		}}
+		o := newOperator(m, s, noLog)
+		other := append(png[:len(png):len(png)], "another"...)
+		var docs []card.Document
+		for _, picture := range [][]byte{png, png, other} {
+			address, err := o.Image(t.Context(), picture)
+			if err != nil {
+				t.Fatal(err)
+			}
+			docs = append(docs, card.Document{JSON: bytes.ReplaceAll(definition("a"), []byte("logo.png"), []byte(address))})
+		}
+		docs = append(docs, document("a"))
+		ids := make([]string, len(docs))
+		var wg sync.WaitGroup
+		for i, doc := range docs {
+			wg.Go(func() {
+				var err error
+				if ids[i], err = newOperator(m, s, noLog).Create(t.Context(), doc); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if m.count() != 2 || ids[0] != ids[1] || ids[0] != ids[3] || ids[0] == ids[2] {
+			t.Errorf("%d cards, %v", m.count(), ids)
+		}
+	})
+}
+
+// depot is a merchant with a deposit card, whose stock WeChat does not limit.
+type depot struct {
+	*merchant
+	deposited, stock int64
+}
+
+func (d *depot) Card(context.Context, string) (card.Card, error) {
+	defer d.enter("get")()
+	return card.Card{ID: "p1", Status: card.Verified, UseCustomCode: true, Deposit: true, Quantity: d.stock, TotalQuantity: d.stock}, nil
+}
+
+func (d *depot) RawCard(ctx context.Context, id string) (card.Card, json.RawMessage, error) {
+	c, err := d.Card(ctx, id)
+	return c, nil, err
+}
+
+func (d *depot) DepositCodes(_ context.Context, _ string, codes []string) (accepted, duplicate, refused []string, err error) {
+	defer d.enter("deposit")()
+	d.deposited += int64(len(codes))
+	return codes, nil, nil, nil
+}
+
+func (d *depot) DepositCount(context.Context, string) (int64, error) {
+	defer d.enter("count")()
+	return d.deposited, nil
+}
+
+func (d *depot) ModifyStock(_ context.Context, _ string, delta int64) error {
+	defer d.enter("stock")()
+	d.stock += delta
+	return nil
+}
+
+// Symptom: two deposits at the same time both raised the stock by all codes.
+func TestDeposit_TwoAtOnceRaiseTheStockOnce(t *testing.T) {
+	t.Parallel()
+	creationBubble(t, func(t *testing.T, s *sqlstore.Store) {
+		d := &depot{merchant: &merchant{before: func(string) { time.Sleep(time.Second) }}}
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				if _, err := newOperator(d, s, noLog).Deposit(t.Context(), "p1", []string{"A" + strconv.Itoa(i), "B" + strconv.Itoa(i)}, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if d.deposited != 8 || d.stock != 8 {
+			t.Errorf("%d codes, stock %d", d.deposited, d.stock)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package card
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -43,13 +44,14 @@ type draft struct {
 	Document
 	root     object
 	pictures map[string][]byte // the files that root names, by path
+	uploaded map[string]string // as in a validation
 	unknown  []string          // paths of the fields that are not known to be WeChat's
 }
 
 // read reads the pictures that a document names. root is its JSON, which is at
 // path.
 func (v *validation) read(doc Document, root object, path string) *draft {
-	d := &draft{Document: doc, root: root, pictures: map[string][]byte{}}
+	d := &draft{Document: doc, root: root, pictures: map[string][]byte{}, uploaded: v.uploaded}
 	if doc.Picture == nil {
 		return d
 	}
@@ -74,21 +76,27 @@ func (v *validation) read(doc Document, root object, path string) *draft {
 	return d
 }
 
-// withPictures returns a copy of the document in which replace has replaced the
-// files.
-func (d *draft) withPictures(replace func(path string, picture []byte) string) object {
+// withPictures returns a copy of the document with other texts in its picture
+// fields.
+func (d *draft) withPictures(replace func(text string) string) object {
 	root := clone(d.root)
-	eachPicture(root, "", func(_, text string) string {
-		if picture, found := d.pictures[text]; found {
-			return replace(text, picture)
-		}
-		return text
-	})
+	eachPicture(root, "", func(_, text string) string { return replace(text) })
 	return root
 }
 
+// exact identifies a document with the content of its pictures, be they files or
+// uploaded already.
+func (d *draft) exact() string {
+	return hash(d.withPictures(func(text string) string {
+		if picture, isFile := d.pictures[text]; isFile {
+			return pictureHash(picture)
+		}
+		return cmp.Or(d.uploaded[text], text)
+	}))
+}
+
 // pictureHash identifies the content of a picture.
-func pictureHash(_ string, picture []byte) string { return fmt.Sprintf("%x", sha256.Sum256(picture)) }
+func pictureHash(picture []byte) string { return fmt.Sprintf("%x", sha256.Sum256(picture)) }
 
 // upload uploads the pictures of a document, each once, and returns the document
 // with their URLs.
@@ -104,8 +112,7 @@ func (o *Operator) upload(ctx context.Context, d *draft) (json.RawMessage, error
 		}
 		urls[path] = address
 	}
-	raw, err := json.Marshal(d.withPictures(func(path string, _ []byte) string { return urls[path] }))
-	return raw, err
+	return json.Marshal(d.withPictures(func(text string) string { return cmp.Or(urls[text], text) }))
 }
 
 // pictureFields are the fields with the URLs of pictures, or with a list of them.

@@ -2,10 +2,9 @@ package card
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 const (
@@ -28,7 +27,7 @@ type heldLock struct {
 
 // tryLock returns the lock name, or nil if another call has it.
 func (o *Operator) tryLock(ctx context.Context, name string) (*heldLock, error) {
-	l := &heldLock{store: o.store, name: name, holder: uuid.NewString(), done: make(chan struct{})}
+	l := &heldLock{store: o.store, name: name, holder: rand.Text(), done: make(chan struct{})}
 	if locked, err := o.store.Lock(ctx, name, l.holder, lockLease); err != nil || !locked {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"reflect"
 	"strings"
 	"time"
@@ -314,10 +313,7 @@ func (o *Operator) Image(ctx context.Context, picture []byte) (address string, e
 	if address, err = o.account.UploadImage(ctx, name, picture); err != nil {
 		return "", err
 	}
-	if u, err := url.Parse(address); err == nil && !isPictureHost(u.Host) {
-		return address, o.store.AddPictureHost(ctx, strings.ToLower(u.Host))
-	}
-	return address, nil
+	return address, o.store.AddPicture(ctx, address, pictureHash(picture))
 }
 
 // Shelf creates a page that shows cards (卡券货架). The document is the body of

@@ -231,17 +231,24 @@ func (s *Store) Unlock(ctx context.Context, name, holder string) error {
 }
 
 const (
-	addHostSQL = `insert into picture_host (host) values ($1) on conflict (host) do nothing`
-	hostsSQL   = `select host from picture_host`
+	addPictureSQL = `insert into picture (url, content) values ($1, $2) on conflict (url) do nothing`
+	picturesSQL   = `select url, content from picture`
 )
 
-// AddPictureHost implements card.Store.
-func (s *Store) AddPictureHost(ctx context.Context, host string) error {
-	_, err := s.db.Change(ctx, "add a host of pictures", addHostSQL, host)
+// AddPicture implements card.Store.
+func (s *Store) AddPicture(ctx context.Context, url, content string) error {
+	_, err := s.db.Change(ctx, "add a picture", addPictureSQL, url, content)
 	return err
 }
 
-// PictureHosts implements card.Store.
-func (s *Store) PictureHosts(ctx context.Context) ([]string, error) {
-	return sqldb.All(ctx, s.db.Read(), "list the hosts of pictures", sqldb.Text, hostsSQL)
+// Pictures implements card.Store.
+func (s *Store) Pictures(ctx context.Context) (map[string]string, error) {
+	contents := map[string]string{}
+	_, err := sqldb.All(ctx, s.db.Read(), "list pictures", func(scan sqldb.Scan) (struct{}, error) {
+		var url, content string
+		err := scan(&url, &content)
+		contents[url] = content
+		return struct{}{}, err
+	}, picturesSQL)
+	return contents, err
 }

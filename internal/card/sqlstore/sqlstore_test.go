@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -146,17 +147,50 @@ func TestStore_Lock(t *testing.T) {
 	})
 }
 
-func TestStore_PictureHosts(t *testing.T) {
+func TestStore_Pictures(t *testing.T) {
 	t.Parallel()
 	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		s := sqlstore.New(open(t))
 		for range 2 {
-			if err := s.AddPictureHost(t.Context(), "pic.example"); err != nil {
+			if err := s.AddPicture(t.Context(), "https://pic.example/1", "h"); err != nil {
 				t.Error(err)
 			}
 		}
-		if hosts, err := s.PictureHosts(t.Context()); err != nil || !slices.Equal(hosts, []string{"pic.example"}) {
-			t.Errorf("got %v, %v", hosts, err)
+		if got, err := s.Pictures(t.Context()); err != nil || !maps.Equal(got, map[string]string{"https://pic.example/1": "h"}) {
+			t.Errorf("got %v, %v", got, err)
 		}
+	})
+}
+
+func TestStore_Review(t *testing.T) {
+	t.Parallel()
+	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		s := sqlstore.New(open(t))
+		save := func(status card.Status, want string) {
+			t.Helper()
+			if err := s.Save(t.Context(), card.Card{ID: "c1", Status: status}); err != nil {
+				t.Error(err)
+			}
+			if c, _, err := s.Load(t.Context(), "c1"); err != nil || c.RefuseReason != want {
+				t.Errorf("%s: got %q, %v, want %q", status, c.RefuseReason, err, want)
+			}
+		}
+		review := func(second int64, reason string, want bool) {
+			t.Helper()
+			if latest, err := s.SaveReview(t.Context(), "c1", reason, time.Unix(second, 0)); err != nil || latest != want {
+				t.Errorf("review at %d: %v, %v, want %v", second, latest, err, want)
+			}
+		}
+		review(5, "模糊", true)
+		save(card.VerifyFailed, "模糊")
+		review(5, "模糊", true) // the same event again
+		review(4, "older", false)
+		save(card.NotVerified, "")
+		save(card.VerifyFailed, "模糊")
+		save(card.Verified, "")
+		save(card.VerifyFailed, "")
+		review(5, "模糊", true)
+		review(6, "", true)
+		save(card.VerifyFailed, "")
 	})
 }

@@ -160,7 +160,8 @@ const decisions = `
 	card_review.reason                kept     kept     kept     kept      -
 	card_review.reviewed_at           kept     kept     kept     kept      -
 
-	picture_host.host                 kept     kept     kept     kept      -
+	picture.url                       kept     kept     kept     kept      -
+	picture.content                   kept     kept     kept     kept      -
 
 	ticket.name                       kept     kept     kept     kept      -
 	ticket.value                      kept     kept     kept     kept      -

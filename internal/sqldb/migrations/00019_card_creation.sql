@@ -24,13 +24,14 @@ create table card_review (
     reviewed_at bigint not null
 );
 
--- Where WeChat keeps the pictures that addcard has uploaded.
-create table picture_host (
-    host text not null primary key
+-- The pictures that addcard has uploaded: WeChat's URL, and the hash of the picture.
+create table picture (
+    url     text not null primary key,
+    content text not null
 );
 
 -- +goose Down
-drop table picture_host;
+drop table picture;
 drop table card_review;
 drop table card_created;
 drop table card_lock;
