@@ -528,7 +528,8 @@ func TestDeposit_TwoAtOnceRaiseTheStockOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 4 {
 			wg.Go(func() {
-				if _, err := newOperator(d, s, noLog).Deposit(t.Context(), "p1", []string{"A" + strconv.Itoa(i), "B" + strconv.Itoa(i)}, nil); err != nil {
+				codes := []string{"A" + strconv.Itoa(i), "B" + strconv.Itoa(i)}
+				if _, err := newOperator(d, s, noLog).Deposit(t.Context(), "p1", codes, nil); err != nil {
 					t.Error(err)
 				}
 			})
