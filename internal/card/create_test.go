@@ -155,7 +155,7 @@ func (c call) overlaps(d call) bool {
 func TestCreate_OneCardInEveryInterleaving(t *testing.T) {
 	t.Parallel()
 	creationBubble(t, func(t *testing.T, s *sqlstore.Store) {
-		for seed := range uint64(300) {
+		for seed := range uint64(100) {
 			random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a schedule
 			var mu sync.Mutex
 			pause := func(most time.Duration) time.Duration {
