@@ -120,6 +120,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.core.sender.Run(work) })
 	workers.Go(func() { a.core.reconciler.Run(work) })
 	workers.Go(func() { a.warm(work) })
+	workers.Go(func() { a.resolveConflicts(work) })
 
 	failed := make(chan error, 2)
 	for _, l := range []listener{a.public, a.admin} {
@@ -182,6 +183,14 @@ func (a *App) warm(ctx context.Context) {
 	defer cancel()
 	if _, err := a.core.tickets.Ticket(ctx); err != nil && ctx.Err() == nil {
 		a.log.WarnContext(ctx, "fetch api_ticket at start: failed; card-ext fetches it on request", "error", err)
+	}
+}
+
+// resolveConflicts repairs what a former version did. It is repeated at the next start
+// if it fails.
+func (a *App) resolveConflicts(ctx context.Context) {
+	if err := a.core.Members.ResolveConflicts(ctx); err != nil && ctx.Err() == nil {
+		a.log.WarnContext(ctx, "undo joins by shared unionids: failed; it is repeated at the next start", "error", err)
 	}
 }
 

@@ -215,7 +215,8 @@ func (r *Reconciler) compare(ctx context.Context, c member.Card) (outcome string
 	}
 	seen := c
 	seen.ApplyInfo(info, time.Now())
-	if seen.Status != c.Status || seen.ActivatedAt.IsZero() != c.ActivatedAt.IsZero() {
+	unread := c.Status == member.Active && !c.FaceKnown
+	if unread || seen.Status != c.Status || seen.ActivatedAt.IsZero() != c.ActivatedAt.IsZero() {
 		return outcomeRefreshed, r.enqueueRefresh(ctx, Key{c.CardID, c.Code})
 	}
 	return r.compareTotals(ctx, c, info)
@@ -253,7 +254,8 @@ func (r *Reconciler) compareTotals(ctx context.Context, seen member.Card, info m
 		return err
 	})
 	if outcome == outcomeDrift || outcome == outcomeRepaired {
-		r.log.WarnContext(ctx, "reconcile: the card's face differs from its ledger", "card_id", seen.CardID, "outcome", outcome)
+		r.log.WarnContext(ctx, "reconcile: the card's face differs from its ledger",
+			"card_id", seen.CardID, "code", seen.Code, "outcome", outcome)
 	}
 	return outcome, err
 }

@@ -52,7 +52,7 @@ func (s *Service) Submit(ctx context.Context, memberID string, claim Claim, form
 		}
 		c.Life.Submitted = true
 		c.markTaken(earliest, time.Now())
-		if err := s.saveTaken(ctx, tx, c, claim.activation(), c.Status != Active); err != nil {
+		if err := s.saveTaken(ctx, tx, c, claim.Plan, c.Status != Active); err != nil {
 			return err
 		}
 		if err := tx.MakeCardDue(ctx, c.CardID, c.Code); err != nil {

@@ -38,11 +38,16 @@ var (
 )
 
 // Identity is a person in one WeChat app. UnionID is empty until WeChat gives one,
-// which it does only for apps that belong to an Open Platform account.
+// which it does only for apps that belong to an Open Platform account. A unionid that
+// WeChat gave for two openids of the app does not count, and is never there.
 type Identity struct {
 	AppID, OpenID, UnionID string
 	MemberID               string
 }
+
+// Proof says that a card that was issued to, or proved for, a member of the
+// mini-program was in the wallet of an openid in the Official Account.
+type Proof struct{ MemberID, OpenID string }
 
 // Status is the stage of a code's life.
 type Status string
@@ -73,6 +78,7 @@ type Card struct {
 	Seq              int64 // of the last entry in the ledger; 0: it is empty
 	MembershipNumber string
 	Fields           [3]string // custom_field1 to 3; empty: never set
+	FaceKnown        bool      // the totals on the face were read or set; until then none are sent
 	OuterStr         string
 	IssuedAt         time.Time // zero for a code that WeChat chose
 	ClaimedAt        time.Time
@@ -91,6 +97,8 @@ type Service struct {
 	wake      func()
 	// phoneHashes returns the hashes that a phone number may be stored as.
 	phoneHashes func(number string) []string
+	// makeUnavailable makes a code unavailable at WeChat and here.
+	makeUnavailable func(ctx context.Context, cardID, code string) error
 }
 
 // New returns a Service on store. It calls wake after it has enqueued messages.

@@ -32,11 +32,13 @@ type Assumptions struct {
 	MaxCards         string `json:"max_cards"`
 	ReusedCode       string `json:"reused_code"`
 	RepeatActivate   string `json:"repeat_activate"`
+	OwnPoints        string `json:"own_points"`
 	GiftedCard       string `json:"gifted_card"`
 	MemberUpdate     string `json:"member_update"`
 	ActivateTicket   string `json:"activate_ticket"`
 	PushRetry        string `json:"push_retry"`
 	PushXML          string `json:"push_xml"`
+	UnionID          string `json:"unionid"`
 }
 
 // Assumption is one switch of [Assumptions] with its present value.
@@ -101,6 +103,8 @@ func (g *Assumptions) switches() []Assumption {
 			About: "what the phone says to a custom code that was delivered before"},
 		{Name: "repeat_activate", field: &g.RepeatActivate, Choices: []string{"number", "all"},
 			About: "a second activate overwrites the membership_number only, or the initial figures and fields again too"},
+		{Name: "own_points", field: &g.OwnPoints, Choices: []string{"none", "bonus_rule"},
+			About: "a card that becomes active without an init_bonus has no points, or bonus_rule.init_increase_bonus"},
 		{Name: "gifted_card", field: &g.GiftedCard, Choices: []string{"carries", "fresh"},
 			About: "a card given to a friend keeps its activation and figures, or starts inactive with none"},
 		{Name: "member_update", field: &g.MemberUpdate, Choices: []string{"sent", "silent"},
@@ -111,6 +115,8 @@ func (g *Assumptions) switches() []Assumption {
 			About: "a second try of a push repeats timestamp, nonce and signature byte for byte, or has new ones"},
 		{Name: "push_xml", field: &g.PushXML, Choices: []string{"compact", "spaced"},
 			About: "white space round the CDATA of a push, as in some of WeChat's samples"},
+		{Name: "unionid", field: &g.UnionID, Choices: []string{"own", "one-in-events", "one-in-logins", "one"},
+			About: "each person has one, or that of the person who was named first is in every event, every login, or both"},
 	}
 	for i := range list {
 		list[i].Value = *list[i].field

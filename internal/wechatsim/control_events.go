@@ -114,7 +114,7 @@ func (s *Sim) triggerFields(event string, p *person) map[string]string {
 		own["CardId"], own["UserCardCode"], own["OuterStr"] = p.wallet[0].card.id, p.wallet[0].code, p.wallet[0].outerStr
 	}
 	if s.bound {
-		own["UnionId"] = p.unionID
+		own["UnionId"] = s.unionIDIn("events", p)
 	}
 	out := map[string]string{}
 	kind, _ := push.KindOf(event)

@@ -42,6 +42,9 @@ func phoneControls() []control {
 		{"POST /_sim/phones/{user}/gift-card", `{"card_id","code","to","then":"accept|wait|return"}; again for a gift on its way`,
 			onPhone((*Sim).phoneGiftCard)},
 		{"GET /_sim/phones/{user}/cards", "the card faces with the messages that reached the user", (*Sim).phoneCards},
+		{"PUT /_sim/phones/{user}/cards",
+			`{"card_id","code","has_active","bonus","balance"}: another system of the merchant changes the card; no event is sent`,
+			onPhone((*Sim).changeFace)},
 		{"POST /_sim/webpages/check", `wx.config: {"url","nonce_str","timestamp","signature"} → {"ok"}`, withBody((*Sim).checkWebPage)},
 	}
 }

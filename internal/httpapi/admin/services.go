@@ -65,6 +65,7 @@ type People interface {
 	Person(ctx context.Context, memberID string) (member.Person, error)
 	Export(ctx context.Context, w io.Writer) error
 	Erase(ctx context.Context, memberID string) error
+	EraseWithCodes(ctx context.Context, memberID string) (codes int, err error)
 }
 
 // Forms opens the sealed answers of one-click forms.
