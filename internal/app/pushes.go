@@ -60,7 +60,9 @@ func (p *pushes) Receive(ctx context.Context, query url.Values, body []byte) (bo
 	}
 	p.seen.WithLabelValues(e.Name).Inc()
 	if e.Name == push.CardPassCheck || e.Name == push.CardNotPassCheck {
-		if err := p.catalogue.Reviewed(ctx, e.CardID, e.Name == push.CardPassCheck); err != nil {
+		if err := p.catalogue.Reviewed(ctx, card.Review{
+			CardID: e.CardID, Passed: e.Name == push.CardPassCheck, Reason: e.RefuseReason, At: time.Unix(e.CreateTime, 0),
+		}); err != nil {
 			return true, err
 		}
 	}

@@ -22,6 +22,8 @@ type Assumptions struct {
 	CardPermission   string `json:"card_permission"`
 	StatusNames      string `json:"status_names"`
 	DeletedCard      string `json:"deleted_card"`
+	ImageURL         string `json:"image_url"`
+	UnknownField     string `json:"unknown_field"`
 	WhitelistLimit   string `json:"whitelist_limit"`
 	CardExtOpenID    string `json:"card_ext_openid"`
 	CardExtTimestamp string `json:"card_ext_timestamp"`
@@ -84,6 +86,11 @@ func (g *Assumptions) switches() []Assumption {
 			About: "names of the last two card statuses: CARD_STATUS_DELETE, _DISPATCH or CARD_STATUS_USER_DELETE, _USER_DISPATCH"},
 		{Name: "deleted_card", field: &g.DeletedCard, Choices: []string{"keeps", "ends"},
 			About: "copies already in wallets when the card is deleted: they go on, or they end (40127)"},
+		{Name: "image_url", field: &g.ImageURL, Choices: []string{"http://mmbiz.qpic.cn", "https://mmbiz.qpic.cn", "http://mmbiz.qlogo.cn",
+			"https://mmecoa.qpic.cn", "https://pic.wechat.example"},
+			About: "where uploadimg keeps pictures"},
+		{Name: "unknown_field", field: &g.UnknownField, Choices: []string{"dropped", "kept"},
+			About: "what becomes of a field of a card that WeChat's pages do not have"},
 		{Name: "whitelist_limit", field: &g.WhitelistLimit, Choices: []string{"10", "1000"},
 			About: "how many testers testwhitelist/set takes"},
 		{Name: "card_ext_openid", field: &g.CardExtOpenID, Choices: []string{"official", "miniprogram"},

@@ -154,7 +154,7 @@ func (a *api) distributionRoutes() {
 	}, func(ctx context.Context, in *shelfInput) (*shelfOutput, error) {
 		var out shelfOutput
 		var err error
-		out.Body.URL, out.Body.PageID, err = a.Distribution.Shelf(ctx, in.Body)
+		out.Body.URL, out.Body.PageID, err = a.Distribution.Shelf(ctx, card.Document{JSON: in.Body})
 		return &out, err
 	})
 }

@@ -163,6 +163,21 @@ const decisions = `
 	card_attempt.had                  kept     kept     kept     kept      -
 	card_attempt.begun_at             kept     kept     kept     kept      -
 
+	card_lock.name                    kept     kept     kept     kept      -
+	card_lock.holder                  kept     kept     kept     kept      -
+	card_lock.ends_at                 kept     kept     kept     kept      -
+
+	card_created.card_id              kept     kept     kept     kept      -
+	card_created.definition           kept     kept     kept     kept      -
+	card_created.created_at           kept     kept     kept     kept      -
+
+	card_review.card_id               kept     kept     kept     kept      -
+	card_review.reason                kept     kept     kept     kept      -
+	card_review.reviewed_at           kept     kept     kept     kept      -
+
+	picture.url                       kept     kept     kept     kept      -
+	picture.content                   kept     kept     kept     kept      -
+
 	ticket.name                       kept     kept     kept     kept      -
 	ticket.value                      kept     kept     kept     kept      -
 	ticket.value_fence                kept     kept     kept     kept      -
@@ -384,7 +399,8 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 	common := map[string]any{ // what ties the rows to each other, or has few values
 		"app_id": official, "openid": "openid-" + person, "wallet": "openid-" + person, "member_id": "member-" + person,
 		"card_id": "c1", "code": "code-" + person, "ledger": "ledger-" + person,
-		"card.card_id": "card-" + person, "status": "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
+		"card.card_id": "card-" + person, "card_created.card_id": "card-" + person, "card_review.card_id": "card-" + person,
+		"status": "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {

@@ -56,6 +56,7 @@ var errorTable = []struct {
 	{err: card.ErrNotFound, problem: CardNotFound},
 	{err: card.ErrNotClaimable, problem: CardNotClaimable},
 	{err: card.ErrTooMany, problem: RateLimited},
+	{err: card.ErrConcurrent, problem: Unavailable.WithDetail("Another request is doing the same; repeat this one later.")},
 	{err: cardlist.ErrNoTicket, problem: TicketUnavailable}, // wraps ticket.ErrUnavailable
 	{err: errNoTicket, problem: TicketUnavailable},          // wraps it, too
 	{err: ticket.ErrUnavailable, problem: WeChatUnavailable},
