@@ -29,7 +29,7 @@ func phoneControls() []control {
 			`wx.login → {"code"}; {"app_id"} makes a code of another mini-program; touristappid: the text that DevTools gives without an AppID`,
 			onPhone((*Sim).phoneLogin)},
 		{"POST /_sim/phones/{user}/add-card",
-			`wx.addCard with {"cardList"} → what its success gives, or 400 with errMsg and detail; ?cancel=1: the user closes the page; `+
+			`wx.addCard with {"cardList"} → what its success gives, or 400 with errMsg and detail; ?cancel=1: the user closes the page; ` +
 				"?says=: it refuses with these words",
 			(*Sim).phoneAddCard},
 		{"POST /_sim/phones/{user}/delete-card", `{"card_id","code"}: the user throws the card away`, onPhone((*Sim).phoneDeleteCard)},
