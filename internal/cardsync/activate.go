@@ -17,6 +17,9 @@ var (
 	// reports the card a moment after WeChat's event, and can only prove to hold it
 	// while the card is not active.
 	errReportExpected = outbox.WaitError{Why: "cardsync: the mini-program may report the card", Wait: 20 * time.Second}
+	// errActivating postpones reading a card that was just activated and that WeChat
+	// does not yet show as active. After a minute it is activated again.
+	errActivating = outbox.WaitError{Why: "cardsync: the activation does not show yet", Wait: 5 * time.Second}
 )
 
 // refresh reads the card at WeChat, activates it if addcard has to, and adopts its
@@ -48,6 +51,8 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 		}
 	case info.Status == "GIFTING":
 		err = errGifting
+	case c.Status == member.Active && !c.FaceKnown && time.Since(c.ActivatedAt) < time.Minute:
+		err = errActivating
 	case m.Attempts == 0 && s.awaitsReport(ctx, c):
 		err = errReportExpected
 	default:
@@ -87,8 +92,8 @@ func (s *Service) activate(ctx context.Context, c member.Card, info member.CardI
 		return start, true, err
 	}
 	after, err := s.wechat.CardInfo(ctx, c.CardID, c.Code)
-	if err != nil || !after.Active {
-		return start, false, nil // the reconciler reads it
+	if start.Unread = err != nil || !after.Active; start.Unread {
+		return start, false, nil
 	}
 	start.Face = after.Figures()
 	return start, true, nil

@@ -222,28 +222,63 @@ func TestStart_FiguresOfAnInactiveCard(t *testing.T) {
 	})
 }
 
-// A face that could not be read after the activation is read by the reconciler.
+// An activation takes a while to show, or the answer to the question is lost: the face
+// is read later, and the card is not activated again.
+func TestStart_TheFaceIsReadLater(t *testing.T) {
+	for name, hide := range map[string]bool{"not active yet": true, "no answer": false} {
+		t.Run(name, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				_, code := w.ClaimCard("push")
+				w.WeChat.Intercept(func(_ context.Context, c world.Call) error {
+					switch {
+					case c.Name != "info" || c.Attempt != 2:
+					case hide:
+						w.WeChat.Activated[code] = 0
+					default:
+						w.WeChat.SetBonus(code, 10)
+						return world.RefusalError{IsTemporary: true}
+					}
+					return nil
+				}, func(_ context.Context, c world.Call) error {
+					if hide && c.Name == "info" && c.Attempt == 2 {
+						w.WeChat.Activated[code] = 1
+						w.WeChat.SetBonus(code, 10)
+					}
+					return nil
+				})
+				w.SendAll()
+				w.MustAddEntry("push", code, world.Points(3))
+				w.SendAll()
+				w.WantFace(code, 13, 0, "bonus +3 13 r3")
+				if got := strings.Count(w.WeChat.Calls(code), "activate"); got != 1 {
+					w.Errorf("WeChat was called: %s", w.WeChat.Calls(code))
+				}
+				w.WantBalanced()
+			})
+		})
+	}
+}
+
+// A message that should have read a face is parked: the reconciler reads it.
 func TestStart_TheReconcilerReadsWhatWasNotRead(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		_, code := w.ClaimCard("push")
-		w.WeChat.After = world.During("activate", func() { w.WeChat.SetBonus(code, 10) })
-		w.WeChat.Before = func(_ context.Context, c world.Call) error {
-			if c.Name == "info" && c.Attempt == 2 {
-				return world.RefusalError{IsTemporary: true}
-			}
-			return nil
-		}
-		w.SendAll()
-		w.MustAddEntry("push", code, world.Points(3))
+		foreign(w, "s1", 500, 8800)
+		w.WeChat.SetStatus("s1", "unknown")
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "auto", Code: "s1", At: world.At(1)})
 		stop := w.StartSender(w.Services, w.WeChat)
 		defer stop()
+		w.WaitSent()
+		if w.Outcomes()["activate dead"] != 1 {
+			w.Fatalf("outcomes: %v", w.Outcomes())
+		}
+		w.MustAddEntry("auto", "s1", world.Points(3))
+		w.WeChat.SetStatus("s1", "")
 		ctx, cancel := context.WithCancel(w.Context())
 		defer cancel()
 		go w.Reconciler(w.Services, cardsync.Observer{Checked: func(string) {}, Unbalanced: func(int) {}}).Run(ctx)
 		time.Sleep(20 * time.Minute)
 		w.WaitSent()
-		w.WantFace(code, 13, 0, "bonus +3 13 r3")
-		w.WantBalanced()
+		w.WantFace("s1", 503, 8800, "bonus +3 503 r3")
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/addcard/addcard/internal/ledger"
+	"github.com/addcard/addcard/internal/outbox"
 )
 
 // InitialGrant is what a card gets when it becomes active for the first time:
@@ -31,6 +32,7 @@ type Start struct {
 	GrantShown bool         // the face shows the grant already
 	Face       InitialGrant // what the face shows, without a record
 	Reset      bool         // the activation may have reset the totals on the face
+	Unread     bool         // the face could not be read after the activation
 
 	plan Plan
 }
@@ -94,7 +96,7 @@ func hasStarted(ctx context.Context, r Reader, c Card, plan Plan) (bool, error) 
 }
 
 // Book adds the entries of the start to the card's ledger, unless the card has started
-// meanwhile. before and now are the card before and after the change that the start
+// meanwhile, and has an unread face read. before and now are the card before and after the change that the start
 // comes with.
 func (st Start) Book(ctx context.Context, tx Tx, before, now Card) error {
 	face, grant, err := st.due(ctx, tx, before)
@@ -103,6 +105,9 @@ func (st Start) Book(ctx context.Context, tx Tx, before, now Card) error {
 	}
 	if err == nil && grant {
 		err = st.bookGrant(ctx, tx, now)
+	}
+	if err == nil && st.Unread {
+		err = tx.Enqueue(ctx, outbox.Message{CardID: now.CardID, Code: now.Code, Kind: KindRefresh})
 	}
 	if err != nil {
 		return err

@@ -161,7 +161,7 @@ func TestSender_ThatWasStoppedPastItsLeaseDoesNotSend(t *testing.T) {
 		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(4 * time.Second); return nil }
 		stop := w.StartSender(w.Services, w.WeChat) // takes over after 15 s and is not done after 18
 		w.WaitSent()
-		if got := w.WeChat.Calls(code); got != "info activate" || w.WeChat.Overlaps > 0 {
+		if got := w.WeChat.Calls(code); got != "info activate info" || w.WeChat.Overlaps > 0 {
 			w.Errorf("WeChat was called: %s", got)
 		}
 		if w.Outcomes()["activate lost"] != 1 || w.Outcomes()["activate done"] != 1 {
@@ -175,12 +175,12 @@ func TestSender_ThatWasStoppedPastItsLeaseDoesNotSend(t *testing.T) {
 // A slow call keeps its lease: no other Sender takes over.
 func TestSender_KeepsItsLeaseDuringASlowCall(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(9 * time.Second); return nil }
+		w.WeChat.Before = slowActivation(9 * time.Second)
 		_, code := w.ClaimCard("push")
 		defer w.StartSender(w.Replica(world.StoresOn(w.DB)), w.WeChat)()
 		defer w.StartSender(w.Replica(world.StoresOn(w.DB)), w.WeChat)()
 		w.WaitSent()
-		if got := w.WeChat.Calls(code); got != "activate" || w.Outcomes()["activate done"] != 1 {
+		if got := w.WeChat.Calls(code); got != "info activate info" || w.Outcomes()["activate done"] != 1 {
 			w.Errorf("WeChat was called: %s, outcomes %v", got, w.Outcomes())
 		}
 	})
@@ -232,7 +232,7 @@ func TestSender_KilledBetweenTheEffectAndItsNote(t *testing.T) {
 		if c := w.Card("push", code); c.Status != member.Active || c.MembershipNumber != code {
 			w.Errorf("got %+v", c)
 		}
-		if got := w.WeChat.Calls(code); got != "activate info" || w.WeChat.Activated[code] != 1 {
+		if got := w.WeChat.Calls(code); got != "info activate info info" || w.WeChat.Activated[code] != 1 {
 			w.Errorf("WeChat was called: %s, activated %d times", got, w.WeChat.Activated[code])
 		}
 		if took := time.Since(began); took > 16*time.Second {
@@ -241,16 +241,25 @@ func TestSender_KilledBetweenTheEffectAndItsNote(t *testing.T) {
 	})
 }
 
+// slowActivation returns a hook that makes activations take so long, unless their
+// context ends before.
+func slowActivation(wait time.Duration) func(context.Context, world.Call) error {
+	return func(ctx context.Context, c world.Call) error {
+		if c.Name != "activate" {
+			return nil
+		}
+		select {
+		case <-time.After(wait):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 func TestRun_LetsACallUnderWayFinish(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		w.WeChat.Before = func(ctx context.Context, _ world.Call) error {
-			select {
-			case <-time.After(2 * time.Second):
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
+		w.WeChat.Before = slowActivation(2 * time.Second)
 		_, code := w.ClaimCard("push")
 		stop := w.StartSender(w.Services, w.WeChat)
 		synctest.Wait() // under way
@@ -288,7 +297,7 @@ func TestRun_CutsOffACallThatHangs(t *testing.T) {
 		if took := time.Since(began); took > 2*time.Second {
 			w.Errorf("sent by the next after %v: the lease was not released", took)
 		}
-		if got := w.WeChat.Calls(code); got != "activate info" {
+		if got := w.WeChat.Calls(code); got != "info activate info" {
 			w.Errorf("WeChat was called: %s", got)
 		}
 	})
@@ -297,7 +306,12 @@ func TestRun_CutsOffACallThatHangs(t *testing.T) {
 // The outcome of a call that ended after the deadline is recorded all the same.
 func TestRun_NotesACallThatEndedAfterTheCut(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		w.WeChat.Before = func(context.Context, world.Call) error { time.Sleep(4 * time.Second); return nil }
+		w.WeChat.Before = func(_ context.Context, c world.Call) error {
+			if c.Name == "activate" {
+				time.Sleep(4 * time.Second)
+			}
+			return nil
+		}
 		_, code := w.ClaimCard("push")
 		stop := w.StartSender(w.Services, w.WeChat)
 		synctest.Wait() // under way
