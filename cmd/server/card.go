@@ -33,12 +33,13 @@ type cardListCmd struct {
 
 // listedCard is the JSON of a listed card.
 type listedCard struct {
-	CardID   string `json:"card_id"`
-	Status   string `json:"status"`
-	Title    string `json:"title"`
-	CodeMode string `json:"code_mode"`
-	Quantity int64  `json:"quantity"`
-	Take     string `json:"take"`
+	CardID       string `json:"card_id"`
+	Status       string `json:"status"`
+	Title        string `json:"title"`
+	CodeMode     string `json:"code_mode"`
+	Quantity     int64  `json:"quantity"`
+	Take         string `json:"take"`
+	RefuseReason string `json:"refuse_reason,omitempty"`
 }
 
 func (c cardListCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
@@ -52,10 +53,11 @@ func (c cardListCmd) Run(ctx context.Context, g *globals, streams command.Stream
 			if c.JSON {
 				err = printJSON(streams.Out, listedCard{
 					listed.ID, string(listed.Status), listed.Title, listed.CodeMode(), listed.Quantity, listed.ClaimMethod(),
+					listed.RefuseReason,
 				})
 			} else {
 				_, err = fmt.Fprintf(table, "%s\t%s\t%s codes\tstock %d\t%s\n",
-					listed.ID, review(listed.Status), listed.CodeMode(), listed.Quantity, listed.Title)
+					listed.ID, review(listed.Status), listed.CodeMode(), listed.Quantity, listed.Title+because(listed))
 			}
 			if err != nil {
 				return err
@@ -83,6 +85,14 @@ func review(s card.Status) string {
 	return string(s)
 }
 
+// because returns why a card was refused, or "".
+func because(c card.Card) string {
+	if c.RefuseReason == "" {
+		return ""
+	}
+	return ": " + printable(c.RefuseReason)
+}
+
 type cardShowCmd struct {
 	ID   string `arg:"" help:"The card_id."`
 	JSON bool   `name:"json" help:"Print WeChat's own JSON."`
@@ -100,7 +110,7 @@ func (c cardShowCmd) Run(ctx context.Context, g *globals, streams command.Stream
 		}
 		var b strings.Builder
 		fmt.Fprintf(&b, "card_id\t%s\n", shown.ID)
-		fmt.Fprintf(&b, "review\t%s (%s)\n", review(shown.Status), shown.Status)
+		fmt.Fprintf(&b, "review\t%s (%s)%s\n", review(shown.Status), shown.Status, because(shown))
 		fmt.Fprintf(&b, "title\t%s\n", shown.Title)
 		fmt.Fprintf(&b, "brand\t%s\n", shown.BrandName)
 		fmt.Fprintf(&b, "codes\t%s\n", shown.CodeMode())

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/card"
@@ -31,8 +30,8 @@ type cardCreateCmd struct {
 }
 
 func (c cardCreateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCardFile(ctx, streams, c.File, "card", func(o *card.Operator, definition json.RawMessage) error {
-		id, err := o.Create(ctx, definition)
+	return g.withCardFile(ctx, streams, c.File, func(o *card.Operator, doc card.Document) error {
+		id, err := o.Create(ctx, doc)
 		if err != nil {
 			return err
 		}
@@ -53,21 +52,34 @@ type cardUpdateCmd struct {
 }
 
 func (c cardUpdateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCardFile(ctx, streams, c.File, "member_card", func(o *card.Operator, change json.RawMessage) error {
-		sendCheck, err := o.Update(ctx, c.ID, change)
+	return g.withCardFile(ctx, streams, c.File, func(o *card.Operator, doc card.Document) error {
+		change, err := o.Update(ctx, c.ID, doc)
 		if err != nil {
 			return err
 		}
-		if sendCheck {
+		switch {
+		case change.SendCheck:
 			streams.Messagef("changed; WeChat reviews it again, and until then only testers can claim it")
-		} else {
+		case change.Changed:
 			streams.Messagef("changed")
+		default:
+			streams.Messagef("nothing changed: WeChat shows the card with these values already")
+		}
+		if len(change.Ignored) > 0 {
+			streams.Messagef("WeChat ignored what is not a field of its own: %s", strings.Join(change.Ignored, ", "))
 		}
 		if c.JSON {
-			return printJSON(streams.Out, map[string]bool{"send_check": sendCheck})
+			return printJSON(streams.Out, updated{change.SendCheck, change.Changed, change.Ignored})
 		}
 		return nil
 	})
+}
+
+// updated is the JSON of an update.
+type updated struct {
+	SendCheck bool     `json:"send_check"`
+	Changed   bool     `json:"changed"`
+	Ignored   []string `json:"ignored,omitempty"`
 }
 
 type cardFormCmd struct {
@@ -76,8 +88,8 @@ type cardFormCmd struct {
 }
 
 func (c cardFormCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCardFile(ctx, streams, c.File, "", func(o *card.Operator, form json.RawMessage) error {
-		if err := o.ActivationForm(ctx, c.ID, form); err != nil {
+	return g.withCardFile(ctx, streams, c.File, func(o *card.Operator, doc card.Document) error {
+		if err := o.ActivationForm(ctx, c.ID, doc); err != nil {
 			return err
 		}
 		streams.Messagef("the form is set")
@@ -91,8 +103,8 @@ type cardShelfCmd struct {
 }
 
 func (c cardShelfCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCardFile(ctx, streams, c.File, "", func(o *card.Operator, shelf json.RawMessage) error {
-		page, id, err := o.Shelf(ctx, shelf)
+	return g.withCardFile(ctx, streams, c.File, func(o *card.Operator, doc card.Document) error {
+		page, id, err := o.Shelf(ctx, doc)
 		if err != nil {
 			return err
 		}
@@ -104,101 +116,28 @@ func (c cardShelfCmd) Run(ctx context.Context, g *globals, streams command.Strea
 	})
 }
 
-// withCardFile reads JSON as readJSON does, uploads the pictures that it names,
-// and calls f.
+// withCardFile calls f with the JSON at path. The paths of pictures in it are
+// relative to its folder.
 func (g *globals) withCardFile(
-	ctx context.Context, streams command.Streams, path, wrapper string, f func(*card.Operator, json.RawMessage) error,
+	ctx context.Context, streams command.Streams, path string, f func(*card.Operator, card.Document) error,
 ) error {
-	raw, err := readJSON(path, wrapper, streams)
+	raw, err := readJSON(path, streams)
 	if err != nil {
 		return err
 	}
 	return g.withOperator(ctx, streams, func(o *card.Operator) error {
-		up := uploader{dir: filepath.Dir(path), streams: streams, image: o.Image, urls: map[string]string{}}
-		raw, err := up.replacePictures(ctx, raw)
-		if err != nil {
-			return err
-		}
-		return f(o, raw)
+		return f(o, card.Document{
+			JSON: raw, Began: started,
+			Picture: func(picture string) ([]byte, error) {
+				if !filepath.IsAbs(picture) {
+					picture = filepath.Join(filepath.Dir(path), filepath.FromSlash(picture))
+				}
+				return os.ReadFile(picture)
+			},
+			Uploading: func(picture string) { streams.Messagef("uploading %s", picture) },
+		})
 	})
 }
 
-// pictureFields are the fields with URLs of pictures, which must be on WeChat's
-// CDN.
-var pictureFields = map[string]bool{"logo_url": true, "background_pic_url": true, "banner": true, "thumb_url": true}
-
-// uploader uploads picture files, each once.
-type uploader struct {
-	dir     string // of relative paths
-	streams command.Streams
-	image   func(ctx context.Context, picture []byte) (url string, err error)
-	urls    map[string]string // by path
-}
-
-// replacePictures uploads the files that picture fields in raw name and replaces
-// their paths by URLs.
-func (u *uploader) replacePictures(ctx context.Context, raw json.RawMessage) (json.RawMessage, error) {
-	var value any
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(&value); err != nil {
-		return nil, command.Usagef("the file is not JSON: %w", err)
-	}
-	if err := u.replaceIn(ctx, value); err != nil {
-		return nil, err
-	}
-	if len(u.urls) == 0 {
-		return raw, nil
-	}
-	var out bytes.Buffer
-	err := printJSON(&out, value)
-	return out.Bytes(), err
-}
-
-func (u *uploader) replaceIn(ctx context.Context, value any) (err error) {
-	switch v := value.(type) {
-	case map[string]any:
-		for name, field := range v {
-			text, isText := field.(string)
-			if isText && pictureFields[name] && isFile(text) {
-				v[name], err = u.upload(ctx, text)
-			} else {
-				err = u.replaceIn(ctx, field)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	case []any:
-		for _, element := range v {
-			if err := u.replaceIn(ctx, element); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (u *uploader) upload(ctx context.Context, path string) (string, error) {
-	if uploaded, ok := u.urls[path]; ok {
-		return uploaded, nil
-	}
-	file := path
-	if !filepath.IsAbs(path) {
-		file = filepath.Join(u.dir, filepath.FromSlash(path))
-	}
-	picture, err := os.ReadFile(file)
-	if err != nil {
-		return "", command.Usagef("read a picture: %w", err)
-	}
-	u.streams.Messagef("uploading %s", path)
-	if u.urls[path], err = u.image(ctx, picture); err != nil {
-		return "", fmt.Errorf("upload %s: %w", path, err)
-	}
-	return u.urls[path], nil
-}
-
-func isFile(text string) bool {
-	u, err := url.Parse(text)
-	return text != "" && (err != nil || u.Scheme == "" || len(u.Scheme) == 1) // C:\ on Windows
-}
+// started is when the process started.
+var started = time.Now()

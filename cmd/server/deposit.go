@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -104,11 +103,14 @@ func readCodes(path string, streams command.Streams) (codes []string, err error)
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
-	buffered := bufio.NewReader(in)
-	if mark, err := buffered.Peek(len(byteOrderMark)); err == nil && bytes.Equal(mark, byteOrderMark) {
-		_, _ = buffered.Discard(len(mark))
+	text, err := io.ReadAll(in)
+	if err == nil {
+		err = checkUTF16(text)
 	}
-	r := csv.NewReader(buffered)
+	if err != nil {
+		return nil, command.Usagef("read %s: %w", path, err)
+	}
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte(byteOrderMark))))
 	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true
 	for {
 		record, err := r.Read()
@@ -119,6 +121,10 @@ func readCodes(path string, streams command.Streams) (codes []string, err error)
 			return nil, command.Usagef("read %s: %w", path, err)
 		}
 		code := strings.TrimSpace(record[0])
+		if err := checkUTF8([]byte(code)); err != nil {
+			at, _ := r.FieldPos(0)
+			return nil, command.Usagef("read %s: line %d: the code is not UTF-8; if the file is in GBK (ANSI), save it as UTF-8", path, at)
+		}
 		if code == "" || len(codes) == 0 && strings.EqualFold(code, "code") {
 			continue
 		}
@@ -142,10 +148,14 @@ type progress struct {
 func newProgress(w io.Writer, total int) *progress {
 	p := &progress{w: w, total: total}
 	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+		p.terminal = isTerminal(f)
 	}
 	return p
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (p *progress) add(n int) {

@@ -43,6 +43,9 @@ func (g *globals) environ() ([]string, error) {
 	if err != nil && (g.EnvFile != "" || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, command.Usagef("read the configuration: %w", err)
 	}
+	if err := checkUTF16(text); err != nil {
+		return nil, command.Usagef("read the configuration %s: %w", g.file(), err)
+	}
 	list, problems := parseEnv(string(text))
 	if len(problems) > 0 {
 		for i := range problems {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
 
@@ -26,22 +28,49 @@ func openInput(path string, streams command.Streams) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// readText returns a text of at most 64 KiB without the line end after it.
+// readText returns a text of at most 64 KiB without a byte order mark and without
+// the line end after it.
 func readText(r io.Reader) (string, error) {
 	const maxSize = 64 << 10
 	raw, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err == nil && len(raw) > maxSize {
 		err = errors.New("it is longer than 64 KiB")
 	}
-	return strings.TrimRight(string(raw), "\r\n"), err
+	return strings.TrimRight(strings.TrimPrefix(string(raw), byteOrderMark), "\r\n"), err
 }
 
-var byteOrderMark = []byte("\ufeff")
+const byteOrderMark = "\ufeff"
 
-// readJSON returns the JSON at path, which may contain comments. When the JSON is
-// an object with the single field wrapper, readJSON returns that field's value, so
-// that a whole body of WeChat's is accepted, too.
-func readJSON(path, wrapper string, streams command.Streams) (json.RawMessage, error) {
+// checkUTF16 returns an error for a text in UTF-16, which Excel and PowerShell
+// write.
+func checkUTF16(text []byte) error {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) || bytes.IndexByte(text, 0) >= 0 {
+		return errors.New("it is UTF-16, or has NUL bytes: save it as UTF-8")
+	}
+	return nil
+}
+
+// checkUTF8 returns an error for a text that is not UTF-8.
+func checkUTF8(text []byte) error {
+	if err := checkUTF16(text); err != nil || utf8.Valid(text) {
+		return err
+	}
+	line := 1
+	for len(text) > 0 && utf8.FullRune(text) {
+		r, size := utf8.DecodeRune(text)
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		if r == '\n' {
+			line++
+		}
+		text = text[size:]
+	}
+	return fmt.Errorf("line %d is not UTF-8; if the file is in GBK (ANSI), save it as UTF-8", line)
+}
+
+// readJSON returns the JSON at path, which may contain comments.
+func readJSON(path string, streams command.Streams) (json.RawMessage, error) {
 	const maxSize = 8 << 20
 	in, err := openInput(path, streams)
 	if err != nil {
@@ -49,19 +78,18 @@ func readJSON(path, wrapper string, streams command.Streams) (json.RawMessage, e
 	}
 	defer func() { _ = in.Close() }()
 	text, err := io.ReadAll(io.LimitReader(in, maxSize+1))
+	if err == nil && len(text) > maxSize {
+		err = errors.New("it is larger than 8 MiB")
+	}
+	if err == nil {
+		err = checkUTF8(text)
+	}
 	if err != nil {
 		return nil, command.Usagef("read %s: %w", path, err)
 	}
-	raw, err := hujson.Standardize(bytes.TrimPrefix(text, byteOrderMark))
-	if err != nil || len(text) > maxSize {
-		return nil, command.Usagef("%s is not JSON of at most 8 MiB: %w", path, err)
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return nil, command.Usagef("%s must contain a JSON object: %w", path, err)
-	}
-	if inner, ok := fields[wrapper]; ok && len(fields) == 1 {
-		return inner, nil
+	raw, err := hujson.Standardize(bytes.TrimPrefix(text, []byte(byteOrderMark)))
+	if err != nil {
+		return nil, command.Usagef("%s is not JSON: %w", path, err)
 	}
 	return raw, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,8 @@ func (c memberExportCmd) Run(ctx context.Context, g *globals, streams command.St
 type memberDeleteCmd struct {
 	ID  string `arg:"" help:"The member's id, as find prints it."`
 	Yes bool   `help:"Confirm; without it the command only shows the member."`
+
+	Unavailable *bool `negatable:"" help:"Also make the codes unavailable at WeChat, for good. Without it a terminal is asked; the default is no."`
 }
 
 func (c memberDeleteCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
@@ -91,12 +94,52 @@ func (c memberDeleteCmd) Run(ctx context.Context, g *globals, streams command.St
 			}
 			return command.Usagef("nothing was deleted: this cannot be undone; confirm with --yes")
 		}
-		if err := core.Members.Erase(ctx, c.ID); err != nil {
+		if !c.unavailable(streams, p) {
+			if err := core.Members.Erase(ctx, c.ID); err != nil {
+				return err
+			}
+			streams.Messagef("deleted; WeChat was not called: cards that are in the wallet stay there")
+			return nil
+		}
+		codes, err := core.Members.EraseWithCodes(ctx, c.ID)
+		if codes > 0 {
+			streams.Messagef("codes made unavailable at WeChat: %d", codes)
+		}
+		if err != nil {
 			return err
 		}
 		streams.Messagef("deleted")
 		return nil
 	})
+}
+
+// unavailable reports whether to make the member's codes unavailable at WeChat. It asks
+// for that if the member has any and a terminal can answer.
+func (c memberDeleteCmd) unavailable(streams command.Streams, p member.Person) bool {
+	if c.Unavailable != nil {
+		return *c.Unavailable
+	}
+	codes := 0
+	for _, card := range p.Cards {
+		if !card.Ended() {
+			codes++
+		}
+	}
+	if in, ok := streams.In.(*os.File); codes == 0 || !ok || !isTerminal(in) {
+		return false
+	}
+	return confirm(streams, fmt.Sprintf("Make the codes unavailable at WeChat too (%d)? That cannot be undone either.", codes))
+}
+
+// confirm asks a question and reports whether the answer is yes. No answer is no.
+func confirm(streams command.Streams, question string) bool {
+	_, _ = fmt.Fprintf(streams.Err, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(streams.In).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true
+	}
+	return false
 }
 
 // The JSON of a member, as GET /v1/members returns it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/commandtest"
 	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
 )
 
 func TestMain(m *testing.M) {
@@ -38,6 +40,13 @@ func TestMain(m *testing.M) {
 //	card NAME FILE   NAME is the card_id in FILE, also in shelf.json if it exists
 //	approve ID       WeChat approves the card
 //	fault PATH CODE  WeChat answers calls of PATH with the errcode; CODE 0 ends all faults
+//	bytes FILE TEXT  write the text with its escapes, such as \xff
+//	bom FROM TO      copy a file, with a byte order mark
+//	subst ID FILE    replace CARD_ID in a file
+//	refuse ID REASON WeChat refuses the card
+//	callback FILE    WeChat sends its events to the server, with the CALLBACK_… of a file
+//	slow PATH        WeChat answers calls of PATH half a second later
+//	count FILE N RE  the pattern is found N times
 //	insist           send SIGINT until the program in the background has ended
 //
 // and the environment of a server on ADDR1 and ADDR2 that calls a simulated
@@ -58,6 +67,7 @@ func TestScripts(t *testing.T) {
 	}, map[string]commandtest.Command{
 		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
 		"picture": picture, "card": cardID, "approve": approve, "fault": fault, "insist": insist,
+		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
 	})
 }
 
@@ -182,6 +192,50 @@ func cardID(ts *testscript.TestScript, _ bool, args []string) {
 
 func approve(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Value("sim").(*wechatsim.Sim).Approve(args[0]))
+}
+
+func writeBytes(ts *testscript.TestScript, _ bool, args []string) {
+	text, err := strconv.Unquote("\"" + strings.ReplaceAll(args[1], "\"", "\\\"") + "\"")
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+func bom(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte("\ufeff"+ts.ReadFile(args[0])), 0o600))
+}
+
+func subst(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.ReplaceAll(ts.ReadFile(args[1]), "CARD_ID", args[0])), 0o600))
+}
+
+func refuse(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Post(ts.Getenv("WECHAT_API_URL")+"/_sim/cards/"+args[0]+"/reject", "application/json",
+		strings.NewReader(`{"reason":"`+args[1]+`"}`))
+	ts.Check(err)
+	ts.Check(resp.Body.Close())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	ts.Check(ts.Value("sim").(*wechatsim.Sim).WaitEvents(ctx))
+}
+
+// callback has WeChat send its events to the server.
+func callback(ts *testscript.TestScript, _ bool, args []string) {
+	value := func(name string) string {
+		return regexp.MustCompile("(?m)^" + name + "=(.*)$").FindStringSubmatch(ts.ReadFile(args[0]))[1]
+	}
+	ts.Check(ts.Value("sim").(*wechatsim.Sim).SetCallback(push.Callback{
+		URL: "http://" + ts.Getenv("ADDR1") + "/wechat/callback", Token: value("CALLBACK_TOKEN"), EncodingAESKey: value("CALLBACK_AES_KEY"),
+	}))
+}
+
+func slow(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Value("sim").(*wechatsim.Sim).AddFault(wechatsim.Fault{Path: args[0], LatencyMS: 500, Times: -1}))
+}
+
+func count(ts *testscript.TestScript, _ bool, args []string) {
+	if n := len(regexp.MustCompile("(?m)"+args[2]).FindAllString(ts.ReadFile(args[0]), -1)); strconv.Itoa(n) != args[1] {
+		ts.Fatalf("%s has %s %d times, want %s", args[0], args[2], n, args[1])
+	}
 }
 
 func fault(ts *testscript.TestScript, _ bool, args []string) {

@@ -79,13 +79,15 @@ const maxInFlight = 1024
 func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *http.Server) {
 	c := a.core
 	common := public.Common{
-		Log: o.Log, Version: o.Version, TrustedProxies: cfg.TrustedProxies, Ready: a.ready,
+		Log: o.Log, Version: o.Version, Ready: a.ready,
 		InFlight: make(chan struct{}, maxInFlight), Observe: timeRequests(c.metrics),
 	}
 	publicServer = public.New(public.Services{
 		Sessions: c.Sessions, Members: c.Members, Ledger: c.Ledger, Catalogue: c.Catalogue, CardLists: c.CardLists,
 		OpenCards: c.OpenCards, Pages: c.Pages, Pushes: c.pushes,
-	}, public.Options{Common: common, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress})
+	}, public.Options{
+		Common: common, TrustedProxies: cfg.TrustedProxies, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress,
+	})
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
@@ -120,6 +122,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.core.sender.Run(work) })
 	workers.Go(func() { a.core.reconciler.Run(work) })
 	workers.Go(func() { a.warm(work) })
+	workers.Go(func() { a.resolveConflicts(work) })
 
 	failed := make(chan error, 2)
 	for _, l := range []listener{a.public, a.admin} {
@@ -182,6 +185,14 @@ func (a *App) warm(ctx context.Context) {
 	defer cancel()
 	if _, err := a.core.tickets.Ticket(ctx); err != nil && ctx.Err() == nil {
 		a.log.WarnContext(ctx, "fetch api_ticket at start: failed; card-ext fetches it on request", "error", err)
+	}
+}
+
+// resolveConflicts repairs what a former version did. It is repeated at the next start
+// if it fails.
+func (a *App) resolveConflicts(ctx context.Context) {
+	if err := a.core.Members.ResolveConflicts(ctx); err != nil && ctx.Err() == nil {
+		a.log.WarnContext(ctx, "undo joins by shared unionids: failed; it is repeated at the next start", "error", err)
 	}
 }
 

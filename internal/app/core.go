@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -102,11 +103,23 @@ func (c *Core) connectMembers(cfg config.Config, log *slog.Logger) {
 	c.Ledger = ledger.New(ledgersql.New(c.db), c.Outbox.Wake)
 	apps := member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}
 	c.Members = member.New(membersql.New(c.db), apps, plans{c.Catalogue}, c.Outbox.Wake)
-	c.CardSync = cardsync.New(cardsyncsql.New(c.db), c.Members, plans{c.Catalogue}, memberCards{client})
+	c.CardSync = cardsync.New(cardsyncsql.New(c.db), c.Members, memberCards{client})
 	c.Operator = card.NewOperator(c.Catalogue, account{client}, c.Members.End, log)
+	c.Members.MakeUnavailableWith(c.endOfErased)
 	c.sender = c.Outbox.NewSender(c.CardSync.Handlers(), log, countSent(c.metrics))
 	c.reconciler = c.CardSync.NewReconciler(memberCards{client}, c.Ledger, cfg.OfficialAppID, c.Outbox.Wake, log, measureReconciled(c.metrics))
-	c.metrics.MustRegister(backlog{c.Outbox, c.CardSync})
+	c.metrics.MustRegister(backlog{c.Outbox, c.CardSync, c.Members})
+}
+
+// endOfErased makes a code of a member who is erased unavailable.
+func (c *Core) endOfErased(ctx context.Context, cardID, code string) error {
+	const reason = "会员注销"
+	err := c.Operator.Unavailable(ctx, cardID, code, reason)
+	var refused *wechat.Error
+	if errors.As(err, &refused) && (refused.UnknownCode() || refused.CodeUnusable() || refused.UnknownCard()) {
+		err = fmt.Errorf("%w: %w", member.ErrCodeNotUsable, err)
+	}
+	return err
 }
 
 // connectWeChat makes the clients of WeChat's API and the credentials that the

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/wechat"
@@ -61,10 +62,11 @@ func measureReconciled(r *prometheus.Registry) cardsync.Observer {
 	}
 }
 
-// backlog measures the outbox at each scrape.
+// backlog measures at each scrape what is in the database.
 type backlog struct {
-	outbox *outbox.Service
-	cards  *cardsync.Service
+	outbox  *outbox.Service
+	cards   *cardsync.Service
+	members *member.Service
 }
 
 var (
@@ -72,6 +74,8 @@ var (
 	outboxOldest   = prometheus.NewDesc("addcard_outbox_oldest_seconds", "Age of the oldest message that waits.", nil, nil)
 	driftingCards  = prometheus.NewDesc("addcard_drifting_cards",
 		"Cards whose figures WeChat has changed by itself, which are not repaired; 1000 is that many or more.", nil, nil)
+	unionIDConflicts = prometheus.NewDesc("addcard_unionid_conflicts",
+		"Unionids that WeChat gave for two people, which are not used; 1000 is that many or more.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -79,12 +83,25 @@ func (backlog) Describe(out chan<- *prometheus.Desc) {
 	out <- outboxMessages
 	out <- outboxOldest
 	out <- driftingCards
+	out <- unionIDConflicts
 }
 
 // Collect implements prometheus.Collector.
 func (b backlog) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
+	b.collectOutbox(ctx, out)
+	collectCount(out, driftingCards, func(n int) (int, error) {
+		drifts, err := b.cards.Drifts(ctx, n)
+		return len(drifts), err
+	})
+	collectCount(out, unionIDConflicts, func(n int) (int, error) {
+		shared, err := b.members.SharedUnionIDs(ctx, n)
+		return len(shared), err
+	})
+}
+
+func (b backlog) collectOutbox(ctx context.Context, out chan<- prometheus.Metric) {
 	n, err := b.outbox.Backlog(ctx)
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(outboxMessages, err)
@@ -93,12 +110,16 @@ func (b backlog) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Waiting), "waiting")
 	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Parked), "dead")
 	out <- prometheus.MustNewConstMetric(outboxOldest, prometheus.GaugeValue, n.Oldest.Seconds())
-	drifts, err := b.cards.Drifts(ctx, 1000)
+}
+
+// collectCount collects how many there are, counted up to 1000.
+func collectCount(out chan<- prometheus.Metric, d *prometheus.Desc, count func(limit int) (int, error)) {
+	n, err := count(1000)
 	if err != nil {
-		out <- prometheus.NewInvalidMetric(driftingCards, err)
+		out <- prometheus.NewInvalidMetric(d, err)
 		return
 	}
-	out <- prometheus.MustNewConstMetric(driftingCards, prometheus.GaugeValue, float64(len(drifts)))
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n))
 }
 
 func clockOffset(c *wechat.Clock) prometheus.Collector {

@@ -30,20 +30,16 @@ func (c component) OpenCard(ctx context.Context, cardID, outerStr string) (openc
 	return opencard.Params(p), err
 }
 
-// ticketError is an error of WeChat about an activate_ticket.
-type ticketError struct {
-	error
-	expired bool
-}
-
-func (t ticketError) Unwrap() []error { return []error{opencard.ErrTicket, t.error} }
-func (t ticketError) Expired() bool   { return t.expired }
-
 func (c component) Form(ctx context.Context, ticket string) ([]member.Answer, error) {
 	common, custom, err := c.client.Form(ctx, ticket)
 	var refused *wechat.Error
-	if errors.As(err, &refused) && (refused.ActivateTicketRefused() || refused.ActivateTicketExpired()) {
-		return nil, ticketError{err, refused.ActivateTicketExpired()}
+	if errors.As(err, &refused) {
+		switch {
+		case refused.ActivateTicketExpired():
+			return nil, fmt.Errorf("%w: %w", opencard.ErrTicketExpired, err)
+		case refused.ActivateTicketRefused():
+			return nil, fmt.Errorf("%w: %w", opencard.ErrTicket, err)
+		}
 	}
 	return answers(common, custom), err
 }

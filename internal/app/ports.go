@@ -167,7 +167,7 @@ func (c codes) DecryptCode(ctx context.Context, encrypted string) (string, error
 func (c codes) Holder(ctx context.Context, cardID, code string) (string, error) {
 	state, err := c.client.Code(ctx, cardID, code)
 	var refused *wechat.Error
-	if errors.As(err, &refused) && (refused.UnknownCode() || refused.CodeUnusable()) {
+	if errors.As(err, &refused) && refused.NotDelivered() {
 		return "", fmt.Errorf("%w: %w", cardlist.ErrNotYours, err)
 	}
 	if err == nil && (state.CardID != cardID || state.Status != "NORMAL" || state.OpenID == "") {
@@ -184,7 +184,7 @@ func (m memberCards) Activate(ctx context.Context, a cardsync.Activation) error 
 	if a.Grant.Bonus != 0 || a.Grant.Balance != 0 {
 		out.InitBonus, out.InitBalance = &a.Grant.Bonus, &a.Grant.Balance
 	}
-	return delivery(m.client.Activate(ctx, out))
+	return m.client.Activate(ctx, out)
 }
 
 func (m memberCards) CardInfo(ctx context.Context, cardID, code string) (member.CardInfo, error) {
@@ -192,7 +192,7 @@ func (m memberCards) CardInfo(ctx context.Context, cardID, code string) (member.
 	return member.CardInfo{
 		Active: info.HasActive, MembershipNumber: info.MembershipNumber, Status: info.Status, Bonus: info.Bonus, Balance: info.Balance,
 		Form: answers(info.Common, info.Custom),
-	}, delivery(err)
+	}, err
 }
 
 func (m memberCards) Update(ctx context.Context, u cardsync.Update) error {
@@ -203,7 +203,7 @@ func (m memberCards) Update(ctx context.Context, u cardsync.Update) error {
 		}
 	}
 	_, err := m.client.UpdateUser(ctx, out)
-	return delivery(err)
+	return err
 }
 
 func (m memberCards) Holder(ctx context.Context, cardID, code string) (openID, outerStr string, err error) {
@@ -211,7 +211,7 @@ func (m memberCards) Holder(ctx context.Context, cardID, code string) (openID, o
 	if err == nil && state.CardID != cardID {
 		return "", "", nil // another card's code of the same digits
 	}
-	return state.OpenID, state.OuterStr, delivery(err)
+	return state.OpenID, state.OuterStr, err
 }
 
 func (m memberCards) CardsOf(ctx context.Context, openID string) ([]cardsync.Key, error) {
@@ -222,21 +222,6 @@ func (m memberCards) CardsOf(ctx context.Context, openID string) ([]cardsync.Key
 	}
 	return keys, err
 }
-
-// delivery adds NotDelivered to WeChat's errors about a code that is not, or not
-// yet, in a wallet.
-func delivery(err error) error {
-	var refused *wechat.Error
-	if errors.As(err, &refused) && (refused.UnknownCode() || refused.CodeUnusable()) {
-		return undelivered{err}
-	}
-	return err
-}
-
-type undelivered struct{ error }
-
-func (u undelivered) Unwrap() error    { return u.error }
-func (undelivered) NotDelivered() bool { return true }
 
 // plans answers package member's questions about a card from the catalogue.
 type plans struct{ catalogue *card.Catalogue }

@@ -44,6 +44,7 @@ func TestPush_SurvivesWhatWeChatDoes(t *testing.T) {
 		"too often":                 {ErrCode: 45061, Times: 2},
 		"busy":                      {ErrCode: -1, Times: 2},
 		"busy, with the effect":     {ErrCode: -1, When: "after"},
+		"busy in other words":       {ErrCode: -1000, When: "after", Times: 2},
 		"dropped, with the effect":  {Drop: true, When: "after"},
 		"dropped before":            {Drop: true},
 		"a gateway's page":          {HTTPStatus: 502, When: "after"},

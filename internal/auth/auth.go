@@ -32,6 +32,10 @@ var (
 	// ErrCodeRefused is returned by Login for a code that WeChat refuses
 	// (errcodes 40029, 40163) or that was used here before.
 	ErrCodeRefused = errors.New("auth: login code refused")
+	// ErrCodeMock is returned by Login for the text that wx.login gives in
+	// WeChat's DevTools without an AppID. It wraps ErrCodeRefused. WeChat is not
+	// called.
+	ErrCodeMock = fmt.Errorf("%w: it is DevTools' text for a project without an AppID", ErrCodeRefused)
 	// ErrUserBlocked is returned by Login for a user that WeChat considers a
 	// risk (errcode 40226).
 	ErrUserBlocked = errors.New("auth: user blocked by WeChat")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,9 @@ const (
 	maxCodes = 32768
 	// maxCodeLength is eight times the length of WeChat's codes.
 	maxCodeLength = 256
+	// mockCode is what DevTools gives instead of a code to a project that has the
+	// tourist's AppID.
+	mockCode = "the code is a mock one"
 )
 
 // codes keeps the SHA-256 of every code that was tried.
@@ -51,11 +55,16 @@ func newCodes() codes {
 // with the code after the attempt has ended, successfully or not, get
 // ErrCodeRefused, as from WeChat. So an intercepted code is useless.
 //
+// Text that is no code at all gets ErrCodeMock or ErrCodeFormat.
+//
 // Login blocks until the attempt or ctx ends. The attempt goes on without its
 // callers, for 8 s at most. Besides the errors above, Login returns those of
 // CodeExchanger and Enroller, wrapped, and that of ctx.
 func (s *Service) Login(ctx context.Context, code string) (token string, session Session, err error) {
-	if !isCode(code) {
+	switch {
+	case strings.Contains(strings.ToLower(code), mockCode):
+		return "", Session{}, ErrCodeMock
+	case !isCode(code):
 		return "", Session{}, ErrCodeFormat
 	}
 	a := s.attempt(ctx, code)

@@ -232,6 +232,19 @@ func TestLogin_ChecksTheFormOfACodeBeforeAsking(t *testing.T) {
 	}
 }
 
+// DevTools without an AppID gives a sentence for a code.
+func TestLogin_RefusesTheMockCodeWithoutAsking(t *testing.T) {
+	t.Parallel()
+	w := &wechat{}
+	s := open(t, setup{wechat: w})
+	for _, code := range []string{"the code is a mock one", "The code is a mock one.", " the code is a mock one\n"} {
+		if token, _, err := s.Login(t.Context(), code); !errors.Is(err, auth.ErrCodeMock) || !errors.Is(err, auth.ErrCodeRefused) || token != "" {
+			t.Errorf("%q: got %q, %v, want ErrCodeMock", code, token, err)
+		}
+	}
+	wantCalls(t, w, 0)
+}
+
 func TestLogin_SurvivesAPanic(t *testing.T) {
 	t.Parallel()
 	w := &wechat{answer: func(_ context.Context, code string) (string, string, error) {

@@ -28,6 +28,9 @@ var (
 	// ErrUncertain is returned when WeChat's answer was lost and the change may
 	// have been made. Repeating it could make it twice.
 	ErrUncertain = errors.New("card: the change may have been made; check the card before repeating it")
+	// ErrConcurrent is returned when another call did the same work until the
+	// caller's deadline. Repeating the call later is safe.
+	ErrConcurrent = errors.New("card: another call is doing the same; repeat this one later")
 )
 
 // Status is the state of a card in WeChat's review.
@@ -79,6 +82,11 @@ type Card struct {
 	JumpForm     bool `json:"jump_form,omitempty"`   // the form returns to the merchant (跳转型)
 
 	Settings Settings `json:"-"`
+
+	// RefuseReason is why WeChat refused the card in review, in WeChat's words. It is
+	// empty unless Status is VerifyFailed, and if WeChat's event was lost: /card/get
+	// does not return it.
+	RefuseReason string `json:"-"`
 
 	// ReadAt is when the card was read from WeChat, by this process's clock.
 	ReadAt time.Time `json:"-"`

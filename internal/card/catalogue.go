@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"golang.org/x/sync/singleflight"
 )
@@ -51,7 +53,12 @@ type Store interface {
 	// Load returns ErrNotFound for a card that was never saved.
 	Load(ctx context.Context, cardID string) (c Card, age time.Duration, err error)
 	// Save stores what WeChat says about a card and leaves its settings unchanged.
+	// It forgets why a card that is now approved was refused.
 	Save(ctx context.Context, c Card) error
+	// SaveReview stores why a card, which need not be saved, was refused; reason is ""
+	// if it was approved. It reports false, and stores nothing, if it has a later
+	// review.
+	SaveReview(ctx context.Context, cardID, reason string, at time.Time) (latest bool, err error)
 	// Allow counts one use of name in the current minute and reports whether it
 	// is within limit.
 	Allow(ctx context.Context, name string, limit int) (bool, error)
@@ -65,10 +72,25 @@ type Store interface {
 	AcquireJob(ctx context.Context, job string, notWithin time.Duration) (bool, error)
 	// BeginCreation records that a card is about to be created in an account that
 	// has the cards own. If the same definition was begun within that time and not
-	// ended, it returns the cards that the account had then, else own.
+	// ended, it returns the cards that the account had then, else own; and, with
+	// them, all cards that EndCreation has recorded.
 	BeginCreation(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error)
-	// EndCreation removes the record of a creation that WeChat has answered.
-	EndCreation(ctx context.Context, definition string) error
+	// EndCreation removes the record of a creation that WeChat has answered. If it
+	// created a card, EndCreation records the card under exact.
+	EndCreation(ctx context.Context, definition, exact, cardID string) error
+	// CreatedSince returns the latest card that was recorded under exact within
+	// that time, or "".
+	CreatedSince(ctx context.Context, exact string, since time.Duration) (cardID string, err error)
+	// Lock gives the lock name to holder until lease has passed, unless another
+	// holder has it. ExtendLock renews a lease, and returns false if another holder
+	// has or had the lock since. Unlock has no effect for a lock that was lost.
+	Lock(ctx context.Context, name, holder string, lease time.Duration) (bool, error)
+	ExtendLock(ctx context.Context, name, holder string, lease time.Duration) (bool, error)
+	Unlock(ctx context.Context, name, holder string) error
+	// AddPicture stores the URL and the hash of an uploaded picture. Pictures returns
+	// all hashes by URL.
+	AddPicture(ctx context.Context, url, content string) error
+	Pictures(ctx context.Context) (map[string]string, error)
 }
 
 // Catalogue holds the merchant's cards. It is safe for concurrent use.
@@ -166,22 +188,44 @@ func (c *Catalogue) inMemory(cardID string) (cachedCard, failedRead) {
 	return c.cached[cardID], c.failedReads[cardID]
 }
 
-// Reviewed stores the outcome of a card's review, which WeChat's event reports. It
-// ignores a card that is not in the catalogue, which is read when it is needed,
-// and a deleted card, because the event is older than the deletion.
-func (c *Catalogue) Reviewed(ctx context.Context, cardID string, passed bool) error {
-	got, err := c.Load(ctx, cardID)
-	if errors.Is(err, ErrNotFound) || err == nil && got.Status == Deleted {
-		return nil
+// Review is the outcome of a card's review, which WeChat's event reports.
+type Review struct {
+	CardID string
+	Passed bool
+	Reason string // why it was refused, in WeChat's words
+	At     time.Time
+}
+
+// Reviewed stores the outcome of a card's review, and logs a refusal. It ignores an
+// event that is older than the latest one. The status of a card that is not in the
+// catalogue is read when it is needed. That of a deleted card does not change,
+// because the event is older than the deletion.
+func (c *Catalogue) Reviewed(ctx context.Context, r Review) error {
+	status, reason := Verified, ""
+	if !r.Passed {
+		status, reason = VerifyFailed, oneLine(r.Reason)
 	}
-	status := VerifyFailed
-	if passed {
-		status = Verified
+	before, err := c.Load(ctx, r.CardID)
+	unknown := errors.Is(err, ErrNotFound)
+	if err != nil && !unknown {
+		return err
 	}
-	if err == nil {
-		_, err = c.saveStatus(ctx, cardID, status)
+	latest, err := c.store.SaveReview(ctx, r.CardID, reason, r.At)
+	if err != nil || !latest || before.Status == Deleted {
+		return err
+	}
+	if !unknown {
+		_, err = c.saveStatus(ctx, r.CardID, status)
+	}
+	if err == nil && !r.Passed && (before.Status != VerifyFailed || before.RefuseReason != reason) {
+		c.log.WarnContext(ctx, "card refused in review", "card_id", r.CardID, "title", before.Title, "refuse_reason", reason)
 	}
 	return err
+}
+
+// oneLine returns a text of WeChat's for a log or a terminal.
+func oneLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
 }
 
 // Claimable returns the card if a phone would accept it, else ErrNotClaimable.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/card/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
 // account is the Official Account at WeChat: the outside, so a fake.
@@ -145,7 +147,9 @@ func TestReviewed(t *testing.T) {
 				if _, err := cat.Get(t.Context(), "c0"); err != nil {
 					t.Fatal(err)
 				}
-				if err := errors.Join(cat.Reviewed(t.Context(), "c0", tt.passed), cat.Reviewed(t.Context(), "c9", tt.passed)); err != nil {
+				review := card.Review{CardID: "c0", Passed: tt.passed, At: time.Now()}
+				other := card.Review{CardID: "c9", Passed: tt.passed, At: time.Now()}
+				if err := errors.Join(cat.Reviewed(t.Context(), review), cat.Reviewed(t.Context(), other)); err != nil {
 					t.Error(err)
 				}
 				if got, err := open(a).Get(t.Context(), "c0"); err != nil || got.Status != tt.want || a.readsOf("c0") != 1 || a.readsOf("c9") != 0 {
@@ -153,6 +157,78 @@ func TestReviewed(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The reason of a refusal outlives restarts and later reads of the card, and goes
+// when the card passes. A late or repeated event does not bring it back.
+func TestReviewed_KeepsTheReason(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		set := func(s card.Status) {
+			a.change(func(a *account) { c := a.cards["c0"]; c.Status = s; a.cards["c0"] = c })
+			if _, err := open(a).Sync(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		began := time.Now()
+		event := func(after time.Duration, passed bool, reason string) {
+			t.Helper()
+			if err := open(a).Reviewed(t.Context(), card.Review{CardID: "c0", Passed: passed, Reason: reason, At: began.Add(after)}); err != nil {
+				t.Error(err)
+			}
+		}
+		check := func(want string) {
+			t.Helper()
+			if got, err := open(a).Get(t.Context(), "c0"); err != nil || got.RefuseReason != want {
+				t.Errorf("got %q, %v, want %q", got.RefuseReason, err, want)
+			}
+			if _, err := open(a).Sync(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if got, err := open(a).Get(t.Context(), "c0"); err != nil || got.RefuseReason != want {
+				t.Errorf("after another read: got %q, %v, want %q", got.RefuseReason, err, want)
+			}
+		}
+		a.cards["c0"] = card.Card{ID: "c0", Status: card.VerifyFailed}
+		event(time.Second, false, "logo\n\x1b[1m 模糊 <&>") // before the card is in the catalogue
+		check("logo [1m 模糊 <&>")
+		event(2*time.Second, false, "")
+		check("")
+		event(3*time.Second, false, "b")
+		event(2*time.Second, true, "")
+		check("b")
+		set(card.NotVerified) // the operator has changed the card
+		check("")
+		set(card.VerifyFailed)
+		check("b")
+		set(card.Verified)
+		event(4*time.Second, true, "ignored")
+		check("")
+		event(3*time.Second, false, "b") // repeated late
+		check("")
+		set(card.VerifyFailed) // its event is lost
+		check("")
+	})
+}
+
+func TestReviewed_LogsARefusalOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := sqldbtest.Open(t, "sqlite:"+filepath.Join(dir, "a.db"))
+	var log buffer
+	cat := card.New(newAccount(good("c0")), sqlstore.New(db), slog.New(slog.NewJSONHandler(&log, nil)))
+	if _, err := cat.Get(t.Context(), "c0"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := cat.Reviewed(t.Context(), card.Review{CardID: "c0", Reason: "模糊", At: time.Unix(5, 0)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = `"level":"WARN","msg":"card refused in review","card_id":"c0","title":"会员卡","refuse_reason":"模糊"}`
+	if n := strings.Count(log.text.String(), want); n != 1 || strings.Count(log.text.String(), "\n") != 1 {
+		t.Errorf("logged %d times in\n%s", n, log.text.String())
 	}
 }
 

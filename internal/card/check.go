@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	strict "github.com/go-json-experiment/json"
 )
 
 const (
@@ -22,13 +20,13 @@ const (
 	hanzi = 3
 )
 
-// object is a JSON object of the operator's. Its numbers are float64, which holds
-// all of WeChat's.
-type object map[string]any
-
-// validation collects what is wrong with a card that is to be created or changed.
-// Fields that it does not list are accepted, because WeChat adds fields.
-type validation struct{ fields []Field }
+// validation collects what is wrong with a document.
+type validation struct {
+	fields   []Field
+	unknown  []string          // paths of fields that are not known to be WeChat's
+	files    map[string][]byte // the pictures that are still files
+	uploaded map[string]string // hashes of the uploaded pictures, by URL
+}
 
 // add adds a problem of a field, unless the field already has one.
 func (v *validation) add(path, format string, args ...any) {
@@ -58,7 +56,7 @@ func get[T any](v *validation, in object, path, name, typeName string) T {
 
 func (v *validation) text(in object, path, name string) string {
 	text := get[string](v, in, path, name, "a string")
-	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' }) {
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\r\n\t", r) }) {
 		v.add(path+"."+name, "has control characters")
 	}
 	return text
@@ -69,7 +67,7 @@ func (v *validation) boolean(in object, path, name string) bool {
 }
 
 func (v *validation) object(in object, path, name string) object {
-	return get[map[string]any](v, in, path, name, "an object")
+	return get[object](v, in, path, name, "an object")
 }
 
 // integer returns the integer at path.name, and whether there is one.
@@ -96,19 +94,33 @@ var codeTypes = []string{
 
 var colorForm = regexp.MustCompile(`^Color(0[1-9]0|08[12]|10[0-2])$`)
 
-// checkCard returns base_info of a card that is to be created, and what WeChat
-// would refuse about it as far as WeChat's pages say so. raw is
-// {"card_type","member_card"}.
-func checkCard(raw json.RawMessage) (object, error) {
-	v := &validation{}
-	card, err := parse(raw)
+// newValidation returns an empty validation. It reads the store.
+func (o *Operator) newValidation(ctx context.Context) (*validation, error) {
+	uploaded, err := o.store.Pictures(ctx)
+	return &validation{uploaded: uploaded}, err
+}
+
+// checkCard returns a card that is to be created, {"card_type","member_card"}, or
+// what WeChat would refuse about it as far as WeChat's pages say so.
+func (o *Operator) checkCard(ctx context.Context, doc Document) (*draft, error) {
+	const path = "card.member_card"
+	v, err := o.newValidation(ctx)
+	if err != nil {
+		return nil, err
+	}
+	card, err := parse(doc.JSON)
 	if err != nil {
 		return nil, invalid("card", err.Error())
+	}
+	if _, there := card["card"]; there {
+		v.onlyFields(card, names("card"))
+		card = v.object(card, "", "card")
 	}
 	if cardType := v.text(card, "card", "card_type"); cardType != "MEMBER_CARD" {
 		v.add("card.card_type", "must be MEMBER_CARD: addcard is only for membership cards")
 	}
-	const path = "card.member_card"
+	d := v.read(doc, card, "card")
+	v.names(card, "card", cardSchema)
 	if _, there := card["member_card"]; !there {
 		v.add(path, "is required")
 		return nil, v.err()
@@ -118,26 +130,45 @@ func checkCard(raw json.RawMessage) (object, error) {
 	baseInfo := v.object(memberCard, path, "base_info")
 	v.require(baseInfo, path+".base_info", requiredTexts...)
 	v.require(baseInfo, path+".base_info", "sku", "date_info")
+	v.readOnly(baseInfo, path+".base_info", "id", "status", "create_time", "update_time")
 	v.memberCard(memberCard, path)
 	v.baseInfo(baseInfo, path+".base_info")
 	v.codeMode(baseInfo, path+".base_info")
 	v.activation(memberCard, path)
-	return baseInfo, v.err()
+	d.unknown = v.unknown
+	return d, v.err()
 }
 
-// checkChange returns what is wrong with the member_card of an update.
-func checkChange(raw json.RawMessage) error {
-	v := &validation{}
-	memberCard, err := parse(raw)
+// readOnly adds a problem for each named field that is there.
+func (v *validation) readOnly(in object, path string, names ...string) {
+	for _, name := range names {
+		if _, there := in[name]; there {
+			v.add(path+"."+name, "is set by WeChat: leave it out")
+		}
+	}
+}
+
+// checkChange returns the member_card of an update of a card, or what is wrong
+// with it.
+func (o *Operator) checkChange(ctx context.Context, cardID string, doc Document) (*draft, error) {
+	v, err := o.newValidation(ctx)
 	if err != nil {
-		return invalid("member_card", err.Error())
+		return nil, err
 	}
-	if len(memberCard) == 0 {
-		v.add("member_card", "changes nothing")
+	root, err := parse(doc.JSON)
+	if err != nil {
+		return nil, invalid("member_card", err.Error())
 	}
+	memberCard := v.unwrap(root, cardID)
+	d := v.read(doc, memberCard, "member_card")
+	v.names(memberCard, "member_card", memberCardSchema)
 	v.memberCard(memberCard, "member_card")
 	baseInfo := v.object(memberCard, "member_card", "base_info")
+	if baseInfo["id"] == cardID {
+		delete(baseInfo, "id")
+	}
 	v.baseInfo(baseInfo, "member_card.base_info")
+	v.readOnly(baseInfo, "member_card.base_info", "id", "status", "create_time", "update_time")
 	for _, name := range []string{"use_custom_code", "bind_openid", "get_custom_code_mode"} {
 		if _, there := baseInfo[name]; there {
 			v.add("member_card.base_info."+name, "is fixed when the card is created")
@@ -146,19 +177,56 @@ func checkChange(raw json.RawMessage) error {
 	if _, there := baseInfo["sku"]; there {
 		v.add("member_card.base_info.sku", "changes with POST /v1/cards/{card_id}/stock")
 	}
-	return v.err()
+	if !hasValue(memberCard) {
+		v.add("member_card", "changes nothing")
+	}
+	d.unknown = v.unknown
+	return d, v.err()
 }
 
-func parse(raw json.RawMessage) (object, error) {
-	var value any
-	if err := strict.Unmarshal(raw, &value); err != nil {
-		return nil, errors.New("is not one JSON value without duplicate fields")
+// unwrap returns the member_card in the body of an update: the fields alone,
+// {"member_card"}, WeChat's {"card_id","member_card"}, or {"card":{…}} as WeChat
+// returns a card.
+func (v *validation) unwrap(root object, cardID string) object {
+	v.sameCard(root, cardID)
+	if _, there := root["card"]; there {
+		v.onlyFields(root, names("card_id card"))
+		root = v.object(root, "", "card")
+		v.sameCard(root, cardID)
 	}
-	fields, ok := value.(map[string]any)
-	if !ok {
-		return nil, errors.New("must be an object")
+	if _, there := root["card_type"]; there && root.text("card_type") != "MEMBER_CARD" {
+		v.add("card_type", "must be MEMBER_CARD: addcard is only for membership cards")
 	}
-	return fields, nil
+	delete(root, "card_type")
+	if _, there := root["member_card"]; there {
+		v.onlyFields(root, names("card_id card_type member_card"))
+		return v.object(root, "", "member_card")
+	}
+	for name := range root {
+		if near := nearest(name, envelope); near != "" && !memberCardSchema.has(name) {
+			v.add("member_card."+name, "is not a field of WeChat's; did you mean %s?", near)
+		}
+	}
+	return root
+}
+
+// envelope has the fields around member_card.
+var envelope = names("card card_id card_type member_card")
+
+// sameCard removes card_id from a body. It must not name another card.
+func (v *validation) sameCard(root object, cardID string) {
+	if id, there := root["card_id"]; there && id != cardID {
+		v.add("card_id", "differs from the card_id in the body")
+	}
+	delete(root, "card_id")
+}
+
+// onlyFields adds a problem for each field that an envelope does not have.
+func (v *validation) onlyFields(envelope object, known schema) {
+	v.names(envelope, "", known)
+	for _, path := range v.unknown {
+		v.add(path, "is not a field of WeChat's")
+	}
 }
 
 // require adds a problem for each named field that is missing or empty.
@@ -245,13 +313,33 @@ func (v *validation) memberCard(memberCard object, path string) {
 	}
 }
 
-// picture requires a URL that /cgi-bin/media/uploadimg returned; WeChat refuses
-// others (40141).
+// picture requires a file that is to be uploaded, or a URL on a host where
+// /cgi-bin/media/uploadimg keeps pictures; WeChat refuses others (40141).
 func (v *validation) picture(address, path string) {
+	if v.files[address] != nil || v.uploaded[address] != "" {
+		return
+	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host != "mmbiz.qpic.cn" && u.Host != "mmbiz.qlogo.cn" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isPictureHost(u.Host) && !v.hasUploadedTo(u.Host) {
 		v.add(path, "must be a picture on WeChat's CDN: upload it with POST /v1/images")
 	}
+}
+
+// hasUploadedTo reports whether an uploaded picture is on a host.
+func (v *validation) hasUploadedTo(host string) bool {
+	for address := range v.uploaded {
+		if u, err := url.Parse(address); err == nil && strings.EqualFold(u.Host, host) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPictureHost reports whether a host is one of WeChat's for pictures, such as
+// mmbiz.qpic.cn, mmecoa.qpic.cn and mmbiz.qlogo.cn.
+func isPictureHost(host string) bool {
+	host = strings.ToLower(host)
+	return strings.HasSuffix(host, ".qpic.cn") || strings.HasSuffix(host, ".qlogo.cn")
 }
 
 func (v *validation) codeMode(base object, path string) {
@@ -269,13 +357,12 @@ func (v *validation) codeMode(base object, path string) {
 }
 
 // activation requires exactly one of the three ways to activate, and with it the
-// fields that it needs.
+// fields that it needs. A card that activates itself may have an activate_url, as
+// in WeChat's own sample: it is unused.
 func (v *validation) activation(memberCard object, path string) {
-	ways := 0
-	for _, set := range []bool{
-		v.boolean(memberCard, path, "auto_activate"), v.boolean(memberCard, path, "wx_activate"),
-		v.text(memberCard, path, "activate_url") != "" || v.text(memberCard, path, "activate_app_brand_user_name") != "",
-	} {
+	ways, auto := 0, v.boolean(memberCard, path, "auto_activate")
+	page := v.text(memberCard, path, "activate_url") != "" || v.text(memberCard, path, "activate_app_brand_user_name") != ""
+	for _, set := range []bool{auto, v.boolean(memberCard, path, "wx_activate"), page && !auto} {
 		if set {
 			ways++
 		}
@@ -292,33 +379,38 @@ func (v *validation) activation(memberCard object, path string) {
 	}
 }
 
-func checkForm(raw json.RawMessage) error {
-	form, err := parse(raw)
+// checkForm returns the form of a card, or what is wrong with it.
+func (o *Operator) checkForm(cardID string, doc Document) (json.RawMessage, error) {
+	form, err := parse(doc.JSON)
 	if err != nil {
-		return invalid("", err.Error())
+		return nil, invalid("", err.Error())
 	}
 	v := &validation{}
-	if _, there := form["card_id"]; there {
-		v.add("card_id", "must not be in the body: it is in the path")
-	}
+	v.sameCard(form, cardID)
+	v.names(form, "", formSchema)
 	if form["required_form"] == nil && form["optional_form"] == nil {
 		v.add("required_form", "is required, or optional_form")
 	}
-	return v.err()
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(form)
 }
 
 // checkShelf returns what is wrong with a shelf, including cards that a shelf cannot
 // show.
-func (o *Operator) checkShelf(ctx context.Context, raw json.RawMessage) error {
-	shelf, err := parse(raw)
+func (o *Operator) checkShelf(ctx context.Context, doc Document) (*draft, error) {
+	shelf, err := parse(doc.JSON)
 	if err != nil {
-		return invalid("", err.Error())
+		return nil, invalid("", err.Error())
 	}
 	v := &validation{}
+	d := v.read(doc, shelf, "")
+	v.names(shelf, "", shelfSchema)
 	v.require(shelf, "", "banner", "page_title", "scene", "card_list")
 	list, _ := shelf["card_list"].([]any)
 	for i, element := range list {
-		item, _ := element.(map[string]any)
+		item, _ := element.(object)
 		path := fmt.Sprintf("card_list[%d]", i)
 		v.require(item, path, "card_id", "thumb_url")
 		id := v.text(item, path, "card_id")
@@ -330,12 +422,12 @@ func (o *Operator) checkShelf(ctx context.Context, raw json.RawMessage) error {
 		case errors.Is(err, ErrNotFound):
 			v.add(path+".card_id", "the account has no such card")
 		case err != nil:
-			return err
+			return nil, err
 		case c.TakesCode():
 			v.add(path+".card_id", "a card with real-time custom codes cannot be on a shelf: use system or deposited codes")
 		}
 	}
-	return v.err()
+	return d, v.err()
 }
 
 func checkSettings(c Card, change SettingsChange) error {
@@ -357,13 +449,17 @@ func checkSettings(c Card, change SettingsChange) error {
 	return v.err()
 }
 
-// pictureName returns a file name for a picture of this type.
-func pictureName(picture []byte) (string, bool) {
+// pictureName returns a file name for a picture, or an *InvalidError for one that
+// WeChat would refuse.
+func pictureName(picture []byte) (string, error) {
+	if len(picture) > maxPicture {
+		return "", invalid("", "is larger than 1 MiB")
+	}
 	switch http.DetectContentType(picture) {
 	case "image/png":
-		return "picture.png", true
+		return "picture.png", nil
 	case "image/jpeg":
-		return "picture.jpg", true
+		return "picture.jpg", nil
 	}
-	return "", false
+	return "", invalid("", "is neither a PNG nor a JPEG picture")
 }

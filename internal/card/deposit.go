@@ -168,15 +168,23 @@ func setResults(results []CodeResult, batch []int, accepted, duplicate, refused 
 // raiseStock raises the stock to the number of deposited codes. WeChat refuses a
 // larger stock (40136), and with a smaller one codes would remain unused. The
 // total that it compares includes codes that were claimed. A call that fails may
-// have raised the stock, and so may a concurrent deposit, so raiseStock then
-// compares again and tries once more.
+// have raised the stock, so raiseStock then compares again and tries once more.
+// Calls of all processes change the stock one after the other.
 func (o *Operator) raiseStock(ctx context.Context, cardID string) error {
+	lock, err := o.lock(ctx, stockLock(cardID), nil)
+	if err != nil {
+		return err
+	}
+	defer lock.release()
 	for retry := false; ; retry = true {
 		count, err := o.account.DepositCount(ctx, cardID)
 		if err != nil {
 			return err
 		}
 		c, _, err := o.account.RawCard(ctx, cardID)
+		if err == nil {
+			err = lock.confirm(ctx)
+		}
 		if err != nil {
 			return err
 		}
@@ -192,3 +200,6 @@ func (o *Operator) raiseStock(ctx context.Context, cardID string) error {
 		}
 	}
 }
+
+// stockLock is the lock of a card's stock.
+func stockLock(cardID string) string { return "stock " + cardID }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
+	"strings"
 	"time"
 )
 
@@ -122,17 +124,104 @@ func (o *Operator) Show(ctx context.Context, cardID string) (Card, json.RawMessa
 	return c, raw, err
 }
 
-// Update changes the fields of a card that memberCard contains. It reports
-// whether WeChat reviews the card again.
-func (o *Operator) Update(ctx context.Context, cardID string, memberCard json.RawMessage) (sendCheck bool, err error) {
-	if err := checkChange(memberCard); err != nil {
-		return false, err
+// Change is the outcome of an update.
+type Change struct {
+	SendCheck bool     // WeChat reviews the card again
+	Changed   bool     // WeChat shows another card than before, or will after the review
+	Ignored   []string // paths of fields that WeChat has accepted but does not have
+}
+
+// Update changes the fields of a card that the document contains: the fields of
+// member_card, alone or in one of WeChat's envelopes. It reads the card before and
+// after, and does not call /card/update if the card has these values already. It
+// returns an *InvalidError if WeChat has ignored all fields.
+func (o *Operator) Update(ctx context.Context, cardID string, doc Document) (Change, error) {
+	d, err := o.checkChange(ctx, cardID, doc)
+	if err != nil {
+		return Change{}, err
 	}
-	if sendCheck, err = o.account.UpdateCard(ctx, cardID, memberCard); err != nil {
-		return false, err
+	before, err := o.look(ctx, cardID)
+	if err != nil || holds(before, d.root) {
+		return Change{}, err
 	}
-	o.refreshChanged(ctx, cardID)
-	return sendCheck, nil
+	raw, err := o.upload(ctx, d)
+	if err != nil {
+		return Change{}, err
+	}
+	sendCheck, err := o.account.UpdateCard(ctx, cardID, raw)
+	if err != nil {
+		return Change{}, err
+	}
+	change := Change{SendCheck: sendCheck, Changed: true}
+	after, err := o.look(ctx, cardID)
+	if err != nil {
+		o.log.WarnContext(ctx, "read changed card: failed; the catalogue has the old one until the next read",
+			"card_id", cardID, "error", err)
+		return change, nil
+	}
+	change.Changed = sendCheck || !reflect.DeepEqual(before, after)
+	change.Ignored = missing(after, d.unknown)
+	if !change.Changed && len(change.Ignored) > 0 {
+		return change, ignoredError(change.Ignored)
+	}
+	return change, nil
+}
+
+// look reads a card from WeChat, saves it in the catalogue, and returns its
+// member_card without what changes by itself.
+func (o *Operator) look(ctx context.Context, cardID string) (object, error) {
+	_, raw, err := o.Show(ctx, cardID)
+	if err != nil {
+		return nil, err
+	}
+	card, err := parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("card %s at WeChat %w", cardID, err)
+	}
+	memberCard := card.object("member_card")
+	for _, name := range []string{"status", "update_time", "sku"} {
+		delete(memberCard.object("base_info"), name)
+	}
+	return memberCard, nil
+}
+
+// ignored returns the fields of a card that WeChat has not kept.
+func (o *Operator) ignored(ctx context.Context, cardID string, d *draft) []string {
+	if len(d.unknown) == 0 {
+		return nil
+	}
+	memberCard, err := o.look(ctx, cardID)
+	if err != nil {
+		return nil
+	}
+	return missing(memberCard, d.unknown)
+}
+
+// missing returns the paths that lead to no field of a member_card.
+func missing(memberCard object, paths []string) (list []string) {
+	for _, path := range paths {
+		if strings.Contains(path, "[") {
+			continue // of a list, whose elements WeChat may order in its own way
+		}
+		_, names, _ := strings.Cut(path, "member_card.")
+		var value any = memberCard
+		for name := range strings.SplitSeq(names, ".") {
+			fields, _ := value.(object)
+			value = fields[name]
+		}
+		if value == nil {
+			list = append(list, path)
+		}
+	}
+	return list
+}
+
+func ignoredError(paths []string) error {
+	v := &validation{}
+	for _, path := range paths {
+		v.add(path, "is not a field of WeChat's: nothing was changed")
+	}
+	return v.err()
 }
 
 // refreshChanged reads a card that WeChat has just changed. The change is made,
@@ -166,7 +255,12 @@ func (o *Operator) Stock(ctx context.Context, cardID string, delta int64) error 
 	if delta > maxQuantity || delta < -maxQuantity {
 		return invalid("delta", fmt.Sprintf("is beyond %d", maxQuantity))
 	}
-	err := o.account.ModifyStock(ctx, cardID, delta)
+	lock, err := o.lock(ctx, stockLock(cardID), nil)
+	if err != nil {
+		return err
+	}
+	defer lock.release()
+	err = o.account.ModifyStock(ctx, cardID, delta)
 	switch {
 	case ambiguous(err):
 		return fmt.Errorf("%w: %w", ErrUncertain, err)
@@ -179,7 +273,7 @@ func (o *Operator) Stock(ctx context.Context, cardID string, delta int64) error 
 
 // ActivationForm sets the form of a one-click card (一键激活). form is the body of
 // WeChat's call without card_id.
-func (o *Operator) ActivationForm(ctx context.Context, cardID string, form json.RawMessage) error {
+func (o *Operator) ActivationForm(ctx context.Context, cardID string, doc Document) error {
 	c, err := o.catalogue.GetUnlimited(ctx, cardID)
 	if err != nil {
 		return err
@@ -187,7 +281,8 @@ func (o *Operator) ActivationForm(ctx context.Context, cardID string, form json.
 	if !c.WxActivate {
 		return invalid("card_id", "the card is not one-click (wx_activate)")
 	}
-	if err := checkForm(form); err != nil {
+	form, err := o.checkForm(cardID, doc)
+	if err != nil {
 		return err
 	}
 	return o.account.SetActivationForm(ctx, cardID, form)
@@ -210,21 +305,26 @@ func (o *Operator) Unavailable(ctx context.Context, cardID, code, reason string)
 
 // Image uploads a PNG or JPEG picture of at most 1 MiB to WeChat's CDN, where all
 // pictures of a card must be, and returns its URL there.
-func (o *Operator) Image(ctx context.Context, picture []byte) (url string, err error) {
-	name, ok := pictureName(picture)
-	switch {
-	case !ok:
-		return "", invalid("", "is neither a PNG nor a JPEG picture")
-	case len(picture) > maxPicture:
-		return "", invalid("", "is larger than 1 MiB")
+func (o *Operator) Image(ctx context.Context, picture []byte) (address string, err error) {
+	name, err := pictureName(picture)
+	if err != nil {
+		return "", err
 	}
-	return o.account.UploadImage(ctx, name, picture)
+	if address, err = o.account.UploadImage(ctx, name, picture); err != nil {
+		return "", err
+	}
+	return address, o.store.AddPicture(ctx, address, pictureHash(picture))
 }
 
-// Shelf creates a page that shows cards (卡券货架). shelf is the body of WeChat's
-// call.
-func (o *Operator) Shelf(ctx context.Context, shelf json.RawMessage) (url string, pageID int64, err error) {
-	if err := o.checkShelf(ctx, shelf); err != nil {
+// Shelf creates a page that shows cards (卡券货架). The document is the body of
+// WeChat's call.
+func (o *Operator) Shelf(ctx context.Context, doc Document) (address string, pageID int64, err error) {
+	d, err := o.checkShelf(ctx, doc)
+	if err != nil {
+		return "", 0, err
+	}
+	shelf, err := o.upload(ctx, d)
+	if err != nil {
 		return "", 0, err
 	}
 	return o.account.CreateShelf(ctx, shelf)

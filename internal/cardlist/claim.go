@@ -63,7 +63,7 @@ func (s *Service) provenClaim(ctx context.Context, memberID string, a Added) (me
 	if err != nil {
 		return member.Claim{}, err
 	}
-	claim := member.Claim{CardID: a.CardID, Plan: PlanOf(c), Grant: InitialGrantOf(c)}
+	claim := member.Claim{CardID: a.CardID, Plan: PlanOf(c)}
 	if claim.Code, err = s.Codes.DecryptCode(ctx, a.Code); err != nil {
 		return member.Claim{}, fmt.Errorf("decrypt the code: %w", err)
 	}

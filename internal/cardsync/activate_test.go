@@ -21,13 +21,13 @@ func TestSender_ActivatesWhatWasClaimed(t *testing.T) {
 		if c := w.Card("push", code); c.Status != member.Active || c.MembershipNumber != code || c.ActivatedAt.IsZero() {
 			w.Errorf("got %+v", c)
 		}
-		if got := w.WeChat.Calls(code); got != "activate" {
+		if got := w.WeChat.Calls(code); got != "info activate info" {
 			w.Errorf("WeChat was called: %s", got)
 		}
 		_, code = w.ClaimCard("push-2") // while it runs: it is woken
 		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push-2", Code: code, At: world.At(6), Restored: true})
 		synctest.Wait()
-		if got := w.WeChat.Calls(code); got != "activate info" {
+		if got := w.WeChat.Calls(code); got != "info activate info info" {
 			w.Errorf("not both at once: %s", got)
 		}
 	})
@@ -43,7 +43,7 @@ func TestSender_TriesAgainWhatPasses(t *testing.T) {
 		if took := time.Since(began); took < 500*time.Millisecond || took > 4*time.Second {
 			w.Errorf("took %v", took)
 		}
-		if got := w.WeChat.Calls(code); got != "activate info activate" || w.WeChat.Activated[code] != 1 {
+		if got := w.WeChat.Calls(code); got != "info activate info activate info" || w.WeChat.Activated[code] != 1 {
 			w.Errorf("WeChat was called: %s, activated %d times", got, w.WeChat.Activated[code])
 		}
 		if c := w.Card("push", code); c.Status != member.Active {
@@ -57,7 +57,7 @@ func TestSender_AnAnswerThatWasLostIsNotRepeatedBlindly(t *testing.T) {
 		w.WeChat.After = world.FailOnce("activate", context.DeadlineExceeded)
 		_, code := w.ClaimCard("push")
 		w.SendAll()
-		if got := w.WeChat.Calls(code); got != "activate info" || w.WeChat.Activated[code] != 1 {
+		if got := w.WeChat.Calls(code); got != "info activate info" || w.WeChat.Activated[code] != 1 {
 			w.Errorf("WeChat was called: %s, activated %d times", got, w.WeChat.Activated[code])
 		}
 		if c := w.Card("push", code); c.Status != member.Active || c.MembershipNumber != code {
@@ -95,7 +95,7 @@ func TestInitialGrant_IsBookedOnceWithTheActivation(t *testing.T) {
 			w.Fatalf("entries: %+v, %v", list, err)
 		}
 		w.WantFace(code, 100, 7, "initial 开卡送积分 100")
-		if got := w.WeChat.Calls(code); got != "activate" {
+		if got := w.WeChat.Calls(code); got != "info activate" {
 			w.Errorf("WeChat was called: %s", got)
 		}
 		w.MustAddEntry("push-grant", code, world.Points(5))

@@ -62,27 +62,25 @@ type Store interface {
 
 // Service has the outbox handlers. It is safe for concurrent use.
 type Service struct {
-	store     Store
-	members   *member.Service
-	catalogue member.Catalogue
-	wechat    limited
+	store   Store
+	members *member.Service
+	wechat  limited
 }
 
 // New returns a Service. It calls WeChat at most 200 times a second for the outbox.
-func New(store Store, members *member.Service, catalogue member.Catalogue, wechat WeChat) *Service {
-	return &Service{store, members, catalogue, limit(wechat)}
+func New(store Store, members *member.Service, wechat WeChat) *Service {
+	return &Service{store, members, limit(wechat)}
 }
 
 // RetryAs has the kinds of messages that an operator's retry sends instead; see
-// outbox.New. A parked activation may have had its effect, so the card is read
-// first. A parked entry was overtaken by later ones, so its retry must not count as
-// an entry in order: its push sends the present totals.
-var RetryAs = map[string]string{member.KindActivate: member.KindRefresh, ledger.KindEntry: ledger.KindEntryAgain}
+// outbox.New. A parked entry was overtaken by later ones, so its retry must not count
+// as an entry in order: its push sends the present totals.
+var RetryAs = map[string]string{ledger.KindEntry: ledger.KindEntryAgain}
 
 // Handlers returns the handlers for all kinds of messages of member and ledger.
 func (s *Service) Handlers() map[string]outbox.Handler {
 	handlers := map[string]outbox.Handler{
-		member.KindActivate:   {Send: s.withCard(s.activate)},
+		member.KindActivate:   {Send: s.withCard(s.refresh)},
 		member.KindRefresh:    {Send: s.withCard(s.refresh)},
 		member.KindApplyEvent: {Send: s.applyEvent},
 		ledger.KindFields:     {Send: s.withCard(s.pushFields), Lost: s.repair},
@@ -132,7 +130,7 @@ func (s *Service) finish(ctx context.Context, m outbox.Message, rest func(ctx co
 // finishCard removes the message, changes its card and adds to its form. The card is
 // saved even if change changes nothing: Enqueue relies on that.
 func (s *Service) finishCard(
-	ctx context.Context, m outbox.Message, change func(*member.Card) error, grant member.Grant, form []member.Answer,
+	ctx context.Context, m outbox.Message, change func(*member.Card) error, start member.Start, form []member.Answer,
 ) error {
 	return s.finish(ctx, m, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, m.CardID, m.Code)
@@ -149,7 +147,7 @@ func (s *Service) finishCard(
 		if err := s.members.AddForm(ctx, tx, before, form); err != nil {
 			return err
 		}
-		if err := grant.Book(ctx, tx, before, c); err != nil {
+		if err := start.Book(ctx, tx, before, c); err != nil {
 			return err
 		}
 		return member.EnqueuePending(ctx, tx, c)
@@ -158,7 +156,7 @@ func (s *Service) finishCard(
 
 // finishUnchanged removes the message of a card that is still as it was seen.
 func (s *Service) finishUnchanged(ctx context.Context, m outbox.Message, seen member.Card) error {
-	return s.finishCard(ctx, m, ifUnchanged(seen, func(*member.Card) {}), member.Grant{}, nil)
+	return s.finishCard(ctx, m, ifUnchanged(seen, func(*member.Card) {}), member.Start{}, nil)
 }
 
 // ifUnchanged makes a change of what was read at WeChat. It returns outbox.ErrStale

@@ -33,10 +33,11 @@ func (s *Service) pushTotals(ctx context.Context, m outbox.Message, c member.Car
 	case !last && !entry.Notifies() && !next.Notifies():
 		return s.finish(ctx, m, nothing) // the next push includes this one
 	}
-	u := updateFor(c, entry)
-	if !last {
-		u.Bonus.Total, u.Balance.Total = next.Bonus-next.AddBonus, next.Balance-next.AddBalance
+	bonus, balance, err := s.store.TotalsAt(ctx, m)
+	if err != nil {
+		return err
 	}
+	u := updateFor(c, entry, bonus, balance)
 	switch err := s.updateOnce(ctx, m, u, entry.Notifies()); {
 	case outbox.NotDelivered(err):
 		return s.resolveRefusal(ctx, m, c, err)
@@ -63,10 +64,10 @@ func (s *Service) entryOf(ctx context.Context, m outbox.Message) (ledger.Entry, 
 	return e, err
 }
 
-// updateFor returns the update about an entry. Of a figure that the entry does not
-// change it has the total alone.
-func updateFor(c member.Card, e ledger.Entry) Update {
-	u := Update{CardID: c.CardID, Code: c.Code, Bonus: &Change{Total: c.Bonus}, Balance: &Change{Total: c.Balance}}
+// updateFor returns the update about an entry, with the totals after it. Of a figure
+// that the entry does not change it has the total alone.
+func updateFor(c member.Card, e ledger.Entry, bonus, balance int64) Update {
+	u := Update{CardID: c.CardID, Code: c.Code, Bonus: &Change{Total: bonus}, Balance: &Change{Total: balance}}
 	if e.AddBonus != 0 {
 		u.Bonus.Add, u.Bonus.Record, u.Bonus.Notify = e.AddBonus, e.RecordBonus, e.NotifyBonus
 	}

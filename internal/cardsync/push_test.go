@@ -28,7 +28,7 @@ func TestPush_EntriesReachTheFaceInOrder(t *testing.T) {
 		w.SendAll()
 		w.WantFace(code, 20, 300, "bonus +30 30 r30", "bonus -10 20 spent", "balance +500 500 充值")
 		w.WantBalanced()
-		if got := w.WeChat.Calls(code); got != "activate update update update" {
+		if got := w.WeChat.Calls(code); got != "info activate info update update update" {
 			w.Errorf("WeChat was called: %s", got)
 		}
 	})
@@ -49,7 +49,7 @@ func TestPush_CoalescesEntriesWithoutNotification(t *testing.T) {
 		w.SendAll()
 		w.WantFace(code, 20, 0, "bonus +10 15 r10")
 		w.WantBalanced()
-		if got := w.WeChat.Calls(code); got != "activate update update update" {
+		if got := w.WeChat.Calls(code); got != "info activate info update update update" {
 			w.Errorf("WeChat was called: %s", got)
 		}
 	})

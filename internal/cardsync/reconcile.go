@@ -169,7 +169,7 @@ func (r *Reconciler) round(ctx context.Context) error {
 // checkWallet looks for cards after a lost event, under codes that WeChat chose.
 func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error {
 	keys, err := r.wallets.CardsOf(ctx, id.OpenID)
-	if err != nil && !isRefusal(err) {
+	if err != nil && !outbox.Refused(err) {
 		return err
 	}
 	for _, key := range keys {
@@ -191,7 +191,7 @@ func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error 
 
 func (r *Reconciler) checkCard(ctx context.Context, c member.Card) error {
 	outcome, err := r.compare(ctx, c)
-	if isRefusal(err) {
+	if outbox.Refused(err) {
 		outcome, err = outcomeAbsent, nil
 	}
 	if err != nil {
@@ -221,19 +221,14 @@ func (r *Reconciler) compare(ctx context.Context, c member.Card) (outcome string
 	}
 	seen := c
 	seen.ApplyInfo(info, time.Now())
-	if seen.Status != c.Status || seen.ActivatedAt.IsZero() != c.ActivatedAt.IsZero() {
+	unread := c.Status == member.Active && !c.FaceKnown
+	if unread || seen.Status != c.Status || seen.ActivatedAt.IsZero() != c.ActivatedAt.IsZero() {
 		return outcomeRefreshed, r.enqueueRefresh(ctx, Key{c.CardID, c.Code})
 	}
 	if c, err = r.members.KeepForm(ctx, c, info.Form); err != nil {
 		return "", err
 	}
 	return r.compareTotals(ctx, c, info)
-}
-
-// isRefusal reports whether WeChat refuses the call for this code, now and later.
-func isRefusal(err error) bool {
-	_, quota := outbox.RetryAfter(err)
-	return err != nil && !quota && !outbox.Permanent(err) && !outbox.Temporary(err)
 }
 
 // compareTotals makes the face show what the ledger says, unless a message waits that
@@ -262,7 +257,8 @@ func (r *Reconciler) compareTotals(ctx context.Context, seen member.Card, info m
 		return err
 	})
 	if outcome == outcomeDrift || outcome == outcomeRepaired {
-		r.log.WarnContext(ctx, "reconcile: the card's face differs from its ledger", "card_id", seen.CardID, "outcome", outcome)
+		r.log.WarnContext(ctx, "reconcile: the card's face differs from its ledger",
+			"card_id", seen.CardID, "code", seen.Code, "outcome", outcome)
 	}
 	return outcome, err
 }

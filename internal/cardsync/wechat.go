@@ -8,16 +8,9 @@ import (
 	"github.com/addcard/addcard/internal/member"
 )
 
-// WeChat has the calls that the outbox handlers make. An error may have these
-// methods:
-//
-//	Temporary() bool                    // the same call may succeed later
-//	Permanent() bool                    // the call fails until an operator changes the account
-//	RetryAfter() (time.Duration, bool)  // the call fails until that time is over
-//	NotDelivered() bool                 // the code is not in a wallet, or not yet
-//
-// An error without them is treated as temporary. Each call returns soon after its
-// ctx ends.
+// WeChat has the calls that the outbox handlers make. What WeChat answered is an
+// outbox.Answer; any other error is treated as temporary. Each call returns soon after
+// its ctx ends.
 type WeChat interface {
 	// Activate makes the card active.
 	Activate(ctx context.Context, a Activation) error
@@ -54,8 +47,8 @@ type Change struct {
 // Key names one member card.
 type Key struct{ CardID, Code string }
 
-// Wallets has the calls that the Reconciler makes. Its errors may have the same
-// methods as those of WeChat.
+// Wallets has the calls that the Reconciler makes. Its errors are like those of
+// WeChat.
 type Wallets interface {
 	// CardInfo reads the card.
 	CardInfo(ctx context.Context, cardID, code string) (member.CardInfo, error)

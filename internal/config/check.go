@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/sqldb"
@@ -22,7 +23,7 @@ var (
 	printable      = regexp.MustCompile(`^[!-~]+$`)
 	aesKeyForm     = regexp.MustCompile(`^[0-9A-Za-z+/]{43}$`)
 	kidForm        = regexp.MustCompile(`^[0-9A-Za-z._-]{1,32}$`)
-	hostForm       = regexp.MustCompile(`^[0-9A-Za-z.-]+(:[0-9]{1,5})?$`)
+	hostForm       = regexp.MustCompile(`^[0-9A-Za-z.-]+(:[1-9][0-9]{0,4})?$`)
 )
 
 // check adds the problems of the values in c, which were parsed from vars.
@@ -135,7 +136,10 @@ func (p *problems) checkLimits(c Config) {
 
 func (p *problems) checkHosts(c Config) {
 	for i, host := range c.JSSDKHosts {
-		if !hostForm.MatchString(host) {
+		switch {
+		case strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }):
+			p.add("JSSDK_HOSTS", fmt.Sprintf("entry %d must be written in punycode (xn--…)", i+1))
+		case !isHost(host):
 			p.add("JSSDK_HOSTS", fmt.Sprintf("entry %d is not a host name", i+1))
 		}
 	}
@@ -197,6 +201,12 @@ func isProxy(proxy string) bool {
 	}
 	addr, err := netip.ParseAddr(proxy)
 	return err == nil && addr.Zone() == ""
+}
+
+func isHost(host string) bool {
+	_, port, given := strings.Cut(host, ":")
+	_, err := strconv.ParseUint(port, 10, 16)
+	return hostForm.MatchString(host) && (!given || err == nil)
 }
 
 func isAPIURL(s string) bool {

@@ -49,8 +49,11 @@ type Deployment struct {
 	Catalogue interface {
 		List(ctx context.Context) ([]card.Card, error)
 	}
-	Members interface { // newest first
+	Members interface {
+		// People lists the newest members first.
 		People(ctx context.Context, after member.Mark, n int) ([]member.Person, error)
+		// SharedUnionIDs lists the unionids that WeChat gave for two people.
+		SharedUnionIDs(ctx context.Context, n int) ([]string, error)
 	}
 	Outbox interface {
 		Backlog(ctx context.Context) (outbox.Backlog, error)

@@ -26,6 +26,7 @@ type deployment struct {
 	cards  map[string]card.Card // at WeChat
 	quota  wechat.Quota
 	people []member.Person
+	shared []string // unionids
 	outbox outbox.Backlog
 	closed bool
 }
@@ -52,6 +53,8 @@ func (d *deployment) StableToken(context.Context) (string, time.Duration, error)
 func (d *deployment) People(context.Context, member.Mark, int) ([]member.Person, error) {
 	return d.people, nil
 }
+
+func (d *deployment) SharedUnionIDs(context.Context, int) ([]string, error) { return d.shared, nil }
 
 func (d *deployment) Card(_ context.Context, cardID string) (card.Card, error) {
 	c, ok := d.cards[cardID]
@@ -128,6 +131,10 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 		},
 		"quota is fine": {deployment{quota: wechat.Quota{DailyLimit: 100, Used: 90, Left: 10}}, "quota", "ok", "90 of 100 used", ""},
 		"no unionids":   {deployment{people: make([]member.Person, 2)}, "unionid", "warning", "none of the newest 2", "微信开放平台"},
+		"a unionid of two people": {
+			deployment{people: []member.Person{linked}, shared: []string{"oShared", "oOther"}}, "unionid", "warning", "oShared",
+			"server member find oShared",
+		},
 		"unionids":      {deployment{people: []member.Person{linked, {}}}, "unionid", "ok", "1 of the newest 2", ""},
 		"dead messages": {deployment{outbox: outbox.Backlog{Parked: 2}}, "outbox", "warning", "2 messages", "--state dead"},
 		"old messages": {

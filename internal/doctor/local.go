@@ -59,12 +59,16 @@ func (d *doctor) ticketStore(ctx context.Context) Finding {
 	return ok("%s answers", store)
 }
 
-// unionID checks the newest members. Without unionids, the openids that a person
-// has in the mini-program and in the service account are not linked before one
-// of the person's cards links them.
+// unionID checks that no two people have one unionid, and the newest members.
+// Without unionids, the openids that a person has in the mini-program and in the
+// service account are not linked before one of the person's cards links them.
 func (d *doctor) unionID(ctx context.Context) Finding {
-	const newest = 200
+	const newest, maxShared = 200, 1000
 	people, err := d.Members.People(ctx, member.Mark{}, newest)
+	if err != nil {
+		return unreadable(err)
+	}
+	shared, err := d.Members.SharedUnionIDs(ctx, maxShared)
 	if err != nil {
 		return unreadable(err)
 	}
@@ -75,6 +79,10 @@ func (d *doctor) unionID(ctx context.Context) Finding {
 		}
 	}
 	switch {
+	case len(shared) > 0:
+		return warning("server member find "+shared[0],
+			"WeChat gave the unionid %s for two people or more, and %d others; they are not used, so only cards join these people",
+			shared[0], len(shared)-1)
 	case len(people) == 0:
 		return skipped("", "no member has logged in yet")
 	case with == 0:

@@ -108,13 +108,22 @@ func (d *doctor) cards(ctx context.Context) Finding {
 		case err != nil:
 			return refused(officialConsole, err)
 		case now.Status == card.VerifyFailed:
-			bad = append(bad, c.ID+" was refused in review")
+			bad = append(bad, c.ID+" was refused in review"+reasonOf(c))
 		case now.Status == card.NotVerified:
 			inReview = append(inReview, c.ID)
 		}
 		own++
 	}
 	return cardsFinding(len(stored), own, bad, inReview)
+}
+
+// reasonOf returns why a card of the catalogue was refused, if WeChat's event said
+// so.
+func reasonOf(c card.Card) string {
+	if c.RefuseReason == "" {
+		return ""
+	}
+	return " (" + c.RefuseReason + ")"
 }
 
 func cardsFinding(stored, own int, bad, inReview []string) Finding {
@@ -125,7 +134,7 @@ func cardsFinding(stored, own int, bad, inReview []string) Finding {
 		return failed("set OFFICIAL_APP_ID to the service account that created them",
 			"none of the %d in the catalogue is this account's, or all were deleted", stored)
 	case len(bad) > 0:
-		return warning("server card show ID", "%s", strings.Join(bad, "; "))
+		return warning("server card show ID; a refused card is mended with server card update ID", "%s", strings.Join(bad, "; "))
 	case len(inReview) > 0:
 		return warning("wait up to three working days; testers can claim them before: server card whitelist",
 			"in review: %s", strings.Join(inReview, ", "))

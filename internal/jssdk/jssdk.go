@@ -5,19 +5,22 @@
 package jssdk
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1" // WeChat's protocol
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ErrURL is returned by [Service.Config] for a page that is not on an allowed
-// host.
+// host, and for a text that is no page's address in a browser.
 var ErrURL = errors.New("jssdk: not an http or https URL of an allowed host")
 
 // Config has the values of wx.config other than the list of functions.
@@ -30,8 +33,11 @@ type Config struct {
 
 // Service signs pages. It is safe for concurrent use.
 type Service struct {
-	AppID string   // of the Official Account
-	Hosts []string // the allowed hosts, with the port unless it is the default
+	AppID string // of the Official Account
+	// Hosts are the allowed hosts. Upper and lower case are the same, and so is a
+	// dot at the end. A host without a port allows the default port of http and of
+	// https. A name in other letters than ASCII is in punycode, as browsers send it.
+	Hosts []string
 	// Ticket returns the jsapi_ticket. It may block for one fetch.
 	Ticket func(ctx context.Context) (string, error)
 	Nonce  func() string
@@ -42,8 +48,7 @@ type Service struct {
 // "JS-SDK使用权限签名算法"). Errors: ErrURL; the error of Ticket, wrapped.
 func (s *Service) Config(ctx context.Context, address string) (Config, error) {
 	address, _, _ = strings.Cut(address, "#")
-	u, err := url.Parse(address)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || !slices.Contains(s.Hosts, u.Host) {
+	if !s.allows(address) {
 		return Config{}, ErrURL
 	}
 	ticket, err := s.Ticket(ctx)
@@ -54,6 +59,33 @@ func (s *Service) Config(ctx context.Context, address string) (Config, error) {
 	c.Signature = Sign(ticket, c.NonceStr, c.Timestamp, address)
 	return c, nil
 }
+
+// pageForm has the groups scheme, host and port. It does not use net/url, which
+// refuses a path such as /50%off; browsers accept it. A browser reads a backslash
+// before the query as a slash, so no address has one there.
+var pageForm = regexp.MustCompile(`^([Hh][Tt][Tt][Pp][Ss]?)://([0-9A-Za-z.-]+)(?::([0-9]{1,5}))?(?:/[^?\\]*)?(?:\?.*)?$`)
+
+func (s *Service) allows(address string) bool {
+	parts := pageForm.FindStringSubmatch(address)
+	if parts == nil || !utf8.ValidString(address) || strings.ContainsFunc(address, notInAddress) {
+		return false
+	}
+	byDefault := "443"
+	if strings.EqualFold(parts[1], "http") {
+		byDefault = "80"
+	}
+	page := foldHost(parts[2])
+	port := cmp.Or(parts[3], byDefault)
+	return slices.ContainsFunc(s.Hosts, func(allowed string) bool {
+		host, allowedPort, _ := strings.Cut(allowed, ":")
+		return foldHost(host) == page && cmp.Or(allowedPort, byDefault) == port
+	})
+}
+
+// notInAddress reports whether browsers escape or drop r in an address.
+func notInAddress(r rune) bool { return r == ' ' || unicode.IsControl(r) }
+
+func foldHost(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
 
 // Sign returns the signature for wx.config. address is the URL of the page as
 // the browser has it, not escaped again and without the fragment.

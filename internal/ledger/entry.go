@@ -48,7 +48,7 @@ type Answer struct {
 type Posting struct {
 	Entry
 	CardID, Code, Ledger string
-	Active               bool
+	Sendable             bool // the card is active and its face is known
 	MustEnqueue          bool
 }
 
@@ -142,7 +142,7 @@ func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reques
 	switch {
 	case p.MustEnqueue:
 		err = tx.Enqueue(ctx, message(cardID, code, p.ID))
-	case p.Active:
+	case p.Sendable:
 		err = EnqueuePending(ctx, tx, cardID, code)
 	}
 	return answer, err
@@ -204,6 +204,10 @@ func insert(ctx context.Context, tx Tx, p Posting, r Request, answer []byte) err
 	}
 	return err
 }
+
+// RouteFace is the route of an opening entry: of what the face of a card showed when
+// it was first read. Such an entry is never sent.
+const RouteFace = "face"
 
 // Add adds an entry that no request asked for; route says where it comes from. The
 // card need not be held. Set shown if the face shows the entry already; then it is

@@ -10,7 +10,8 @@
 // request is identified by its route and idempotency key, so however often it is
 // sent, it adds one entry.
 //
-// Entries are sent to WeChat only while their card is active. The card's row has
+// Entries are sent to WeChat only while their card is active, and not before its face
+// was read, because a push sets totals. The card's row has
 // the number of the last entry that was enqueued, and says which other updates of
 // the face are pending; see [PendingUpdates] and [EnqueuePending].
 package ledger
@@ -60,7 +61,7 @@ type Account struct {
 	Bonus, Balance int64
 	Seq            int64 // of the last entry; 0: there is none
 	Held           bool  // in a wallet, or deleted from one and restorable
-	Active         bool
+	Sent           bool  // an entry has been enqueued for WeChat
 }
 
 // Reader reads the ledger. In Store.Write it reads within the transaction;
@@ -81,6 +82,9 @@ type Reader interface {
 	// NextQueued returns the entry that the next message of kind KindEntry behind
 	// m in the card's queue is about, or ErrNotFound.
 	NextQueued(ctx context.Context, m outbox.Message) (Entry, error)
+	// TotalsAt returns the totals that the face has to show after m: those of the
+	// card without the entries of the messages of kind KindEntry behind m.
+	TotalsAt(ctx context.Context, m outbox.Message) (bonus, balance int64, err error)
 }
 
 // Tx changes the ledger and the outbox within one transaction.

@@ -17,7 +17,6 @@ var ErrNotYours = errors.New("member: the code is not this member's")
 type Claim struct {
 	CardID, Code string
 	Plan         Plan
-	Grant        InitialGrant // of a card that activates itself
 	// ProvedOpenID is the Official Account's openid that WeChat names as the holder
 	// of a code that addcard did not issue. When it is empty, the code must have
 	// been issued to the member or proved before.
@@ -68,13 +67,11 @@ func (s *Service) claim(ctx context.Context, tx peopleTx, memberID string, claim
 		return Card{}, err
 	}
 	c.markTaken(earliest, time.Now())
-	if err := s.saveTaken(ctx, tx, c, claim.activation(), c.Status == Deleted); err != nil {
+	if err := s.saveTaken(ctx, tx, c, claim.Plan, c.Status == Deleted); err != nil {
 		return Card{}, err
 	}
 	return tx.Card(ctx, c.CardID, c.Code)
 }
-
-func (claim Claim) activation() activation { return activation{claim.Plan, claim.Grant} }
 
 // claimedCard returns the claimed card as the member's, or ErrNotYours.
 func (s *Service) claimedCard(ctx context.Context, tx peopleTx, memberID string, claim Claim) (Card, error) {
@@ -98,6 +95,9 @@ func (s *Service) claimedCard(ctx context.Context, tx peopleTx, memberID string,
 	}
 	if proved {
 		c.MemberID, c.Life.Wallet = memberID, claim.ProvedOpenID
+	}
+	if err == nil && c.Life.Wallet != "" && c.IssuedAt.IsZero() {
+		err = tx.AddProof(ctx, Proof{memberID, c.Life.Wallet})
 	}
 	return c, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -74,7 +75,7 @@ const (
 
 // The kinds of messages of this package.
 const (
-	KindActivate   = "activate"    // /card/membercard/activate
+	KindActivate   = "activate"    // read a card that was taken, and activate it if addcard has to
 	KindRefresh    = "look"        // read the card with /card/membercard/userinfo/get and adopt its state
 	KindApplyEvent = "apply_event" // an event of a card that must be fetched into the catalogue first
 )
@@ -92,9 +93,9 @@ func (s *Service) Receive(ctx context.Context, e Event) error {
 }
 
 func (s *Service) receive(ctx context.Context, e Event) (err error) {
-	var how activation
+	var plan Plan
 	if e.changesStatus() {
-		how, err = s.activationOf(ctx, e.CardID)
+		plan, err = s.catalogue.Plan(ctx, e.CardID)
 	}
 	unknown := errors.Is(err, ErrCardUnknown)
 	if err != nil && !unknown {
@@ -103,6 +104,10 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 	return s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
 		if erased, err := tx.Erased(ctx, e.CardID, e.Code); erased || err != nil {
 			return err // nothing is stored about an erased member
+		}
+		e, err := withoutErased(ctx, tx, e)
+		if err != nil {
+			return err
 		}
 		added, err := tx.AddEvent(ctx, e)
 		switch {
@@ -113,8 +118,21 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 		case unknown:
 			return tx.Enqueue(ctx, outbox.Message{CardID: e.CardID, Code: e.Code, Kind: KindApplyEvent, Payload: e.DedupeKey})
 		}
-		return s.apply(ctx, tx, e, how)
+		return s.apply(ctx, tx, e, plan)
 	})
+}
+
+// withoutErased returns the event of a gift without the giver's openid if the giver was
+// erased. The card that was given, and what is on it, is the recipient's.
+func withoutErased(ctx context.Context, tx Tx, e Event) (Event, error) {
+	erased, err := tx.Erased(ctx, e.CardID, e.OldCode)
+	if err != nil || !erased {
+		return e, err
+	}
+	e.Fields = maps.Clone(e.Fields)
+	maps.DeleteFunc(e.Fields, func(_, value string) bool { return value == e.FriendOpenID })
+	e.FriendOpenID = ""
+	return e, nil
 }
 
 // ApplyStored applies an event that Receive stored because its card was not in the
@@ -122,7 +140,7 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 // card has no effect. ApplyStored calls finish at the beginning of its transaction,
 // in both cases.
 func (s *Service) ApplyStored(ctx context.Context, cardID, dedupeKey string, finish func(ctx context.Context, tx Tx) error) error {
-	how, err := s.fetchActivation(ctx, cardID)
+	plan, err := s.catalogue.FetchPlan(ctx, cardID)
 	foreign := errors.Is(err, ErrCardUnknown)
 	if err != nil && !foreign {
 		return err
@@ -137,7 +155,7 @@ func (s *Service) ApplyStored(ctx context.Context, cardID, dedupeKey string, fin
 		if err != nil {
 			return err
 		}
-		return s.apply(ctx, tx, e, how)
+		return s.apply(ctx, tx, e, plan)
 	})
 }
 
@@ -146,10 +164,7 @@ func (s *Service) ApplyStored(ctx context.Context, cardID, dedupeKey string, fin
 // unknown. RecordFound calls WeChat for a card that is not in the catalogue; for a
 // card of another account it does nothing.
 func (s *Service) RecordFound(ctx context.Context, cardID, code, openID, outerStr string) error {
-	how, err := s.activationOf(ctx, cardID)
-	if errors.Is(err, ErrCardUnknown) {
-		how, err = s.fetchActivation(ctx, cardID)
-	}
+	plan, err := s.Plan(ctx, cardID)
 	if errors.Is(err, ErrCardUnknown) {
 		return nil
 	}
@@ -157,18 +172,21 @@ func (s *Service) RecordFound(ctx context.Context, cardID, code, openID, outerSt
 		return err
 	}
 	return s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
+		if erased, err := tx.Erased(ctx, cardID, code); erased || err != nil {
+			return err
+		}
 		c, err := s.cardInWalletOf(ctx, tx, cardID, code, Identity{AppID: s.apps.Official, OpenID: openID})
 		if err != nil {
 			return err
 		}
 		c.setOuterStr(outerStr, earliest)
 		c.markTaken(earliest, time.Now())
-		return s.saveTaken(ctx, tx, c, how, true)
+		return s.saveTaken(ctx, tx, c, plan, true)
 	})
 }
 
 // apply records what an event that changes its card's status says.
-func (s *Service) apply(ctx context.Context, tx peopleTx, e Event, how activation) error {
+func (s *Service) apply(ctx context.Context, tx peopleTx, e Event, plan Plan) error {
 	c, err := s.cardInWalletOf(ctx, tx, e.CardID, e.Code, Identity{AppID: s.apps.Official, OpenID: e.OpenID, UnionID: e.UnionID})
 	if err != nil {
 		return err
@@ -184,7 +202,7 @@ func (s *Service) apply(ctx context.Context, tx peopleTx, e Event, how activatio
 	// Only WeChat knows the state that the card is in now.
 	refresh := given || e.Restored || e.Name == eventSubmitted || c.Status == Deleted
 	c.applyTaken(e)
-	if err := s.saveTaken(ctx, tx, c, how, refresh && c.InWallet()); err != nil || !given {
+	if err := s.saveTaken(ctx, tx, c, plan, refresh && c.InWallet()); err != nil || !given {
 		return err
 	}
 	return s.receiveGift(ctx, tx, e)
@@ -236,7 +254,7 @@ func (s *Service) cardInWalletOf(ctx context.Context, tx peopleTx, cardID, code 
 		}
 	case err == nil:
 		var holder string
-		if holder, err = s.holderOf(ctx, tx, c.MemberID, who); err == nil {
+		if holder, err = s.holderOf(ctx, tx, c, who); err == nil {
 			c, err = tx.Card(ctx, cardID, code) // it may have moved with the wallet
 			c.MemberID = holder
 		}
@@ -259,45 +277,31 @@ func newCard(ctx context.Context, tx Tx, cardID, code string) (Card, error) {
 	return c, err
 }
 
-// activation says how a card that was taken becomes active, and the initial grant
-// of one that activates itself; others get theirs when addcard activates them.
-type activation struct {
-	plan  Plan
-	grant InitialGrant
-}
-
-func (s *Service) activationOf(ctx context.Context, cardID string) (a activation, err error) {
-	if a.plan, err = s.catalogue.Plan(ctx, cardID); err == nil && a.plan == PlanAuto {
-		a.grant, err = s.catalogue.InitialGrant(ctx, cardID)
+// Plan returns how a card becomes active. It calls WeChat for a card that is not in
+// the catalogue, and returns ErrCardUnknown for one that the account does not have.
+func (s *Service) Plan(ctx context.Context, cardID string) (Plan, error) {
+	plan, err := s.catalogue.Plan(ctx, cardID)
+	if errors.Is(err, ErrCardUnknown) {
+		plan, err = s.catalogue.FetchPlan(ctx, cardID)
 	}
-	return a, err
-}
-
-func (s *Service) fetchActivation(ctx context.Context, cardID string) (activation, error) {
-	if _, err := s.catalogue.FetchPlan(ctx, cardID); err != nil {
-		return activation{}, err
-	}
-	return s.activationOf(ctx, cardID)
+	return plan, err
 }
 
 // saveTaken saves a card that was taken and enqueues what its state asks for: to
-// refresh it from WeChat, or to activate it; and its pending updates.
-func (s *Service) saveTaken(ctx context.Context, tx Tx, c Card, how activation, refresh bool) error {
-	before := c
-	if how.plan == PlanAuto && c.Life.Taken > 0 {
+// refresh it; or to activate it, which begins with reading its face, so this is done
+// with every card with a face that is not known; and its pending updates.
+func (s *Service) saveTaken(ctx context.Context, tx Tx, c Card, plan Plan, refresh bool) error {
+	if plan == PlanAuto && c.Life.Taken > 0 {
 		c.MarkActive("", c.ClaimedAt)
 	}
 	if err := Save(ctx, tx, c); err != nil {
-		return err
-	}
-	if err := (Grant{InitialGrant: how.grant}).Book(ctx, tx, before, c); err != nil {
 		return err
 	}
 	m := outbox.Message{CardID: c.CardID, Code: c.Code, Kind: KindActivate}
 	if refresh {
 		m.Kind = KindRefresh
 	}
-	if refresh || how.plan == PlanPush && c.Status == Claimed {
+	if refresh || c.InWallet() && (!c.FaceKnown || plan == PlanPush && c.Status == Claimed) {
 		if err := tx.Enqueue(ctx, m); err != nil {
 			return err
 		}

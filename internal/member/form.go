@@ -102,7 +102,7 @@ func (s *Service) Submit(ctx context.Context, memberID string, claim Claim, form
 		}
 		c.Life.Submitted = true
 		c.markTaken(earliest, time.Now())
-		if err := s.saveTaken(ctx, tx, c, claim.activation(), c.Status != Active); err != nil {
+		if err := s.saveTaken(ctx, tx, c, claim.Plan, c.Status != Active); err != nil {
 			return err
 		}
 		if err := s.putForm(ctx, tx, c.CardID, c.Code, form.Answers); err != nil {

@@ -36,6 +36,7 @@ func (s *Service) receiveGift(ctx context.Context, tx peopleTx, e Event) error {
 			recipient.Fields[i] = field
 		}
 	}
+	recipient.FaceKnown = recipient.FaceKnown || giver.FaceKnown // it shows what the giver's did
 	if err := Save(ctx, tx, recipient); err != nil {
 		return err
 	}
@@ -57,10 +58,9 @@ func moveLedger(ctx context.Context, tx Tx, cardID, from, to string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case recipient.Seq == 0:
+	if recipient.Seq == 0 {
 		err = tx.MoveLedger(ctx, cardID, from, to)
-	case giver.Bonus != 0 || giver.Balance != 0:
+	} else {
 		err = transfer(ctx, tx, giver, recipient)
 	}
 	if err != nil {
@@ -75,8 +75,17 @@ func moveLedger(ctx context.Context, tx Tx, cardID, from, to string) error {
 	return AddPending(ctx, tx, recipient, pending)
 }
 
-// transfer moves the giver's totals to the recipient by an entry on each side.
+// transfer moves the giver's totals to the recipient by an entry on each side. What
+// the recipient's face showed when it was first read came from the giver.
 func transfer(ctx context.Context, tx Tx, giver, recipient Card) error {
+	if giver.FaceKnown {
+		if err := reverseOpening(ctx, tx, recipient); err != nil {
+			return err
+		}
+	}
+	if giver.Bonus == 0 && giver.Balance == 0 {
+		return nil
+	}
 	b := ledger.Booking{AddBonus: -giver.Bonus, AddBalance: -giver.Balance}
 	if err := addEntry(ctx, tx, giver, b); err != nil {
 		return err
@@ -89,8 +98,29 @@ func addEntry(ctx context.Context, tx Tx, c Card, b ledger.Booking) error {
 	return ledger.Add(ctx, tx, c.CardID, c.Code, b, "", false)
 }
 
+// reverseOpening reverses the opening entry of a card, if it has one.
+func reverseOpening(ctx context.Context, tx Tx, c Card) error {
+	e, err := tx.FirstFrom(ctx, c.CardID, c.Code, ledger.RouteFace)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return reverseUnspent(ctx, tx, c, e)
+}
+
+// reverseUnspent reverses an entry. What was spent stays spent.
+func reverseUnspent(ctx context.Context, tx Tx, c Card, e ledger.Entry) error {
+	b := ledger.Booking{AddBonus: -min(e.AddBonus, c.Bonus), AddBalance: -min(e.AddBalance, c.Balance), Reverses: e.ID}
+	if b.AddBonus == 0 && b.AddBalance == 0 {
+		return nil
+	}
+	return addEntry(ctx, tx, c, b)
+}
+
 // grantOnce reverses the second initial grant of a card that got two: before the
-// gift was known, its two codes were two cards. What was spent stays spent.
+// gift was known, its two codes were two cards.
 func grantOnce(ctx context.Context, tx Tx, giver Card, after []Card) error {
 	before, err := predecessors(ctx, tx, giver)
 	if err != nil {
@@ -110,13 +140,7 @@ func grantOnce(ctx context.Context, tx Tx, giver Card, after []Card) error {
 	if err != nil {
 		return err
 	}
-	b := ledger.Booking{
-		AddBonus: -min(first.AddBonus, recipient.Bonus), AddBalance: -min(first.AddBalance, recipient.Balance), Reverses: first.ID,
-	}
-	if b.AddBonus == 0 && b.AddBalance == 0 {
-		return nil
-	}
-	return addEntry(ctx, tx, recipient, b)
+	return reverseUnspent(ctx, tx, recipient, first)
 }
 
 // grantEntry returns the entry of the initial grant to one of the codes of a card,

@@ -17,66 +17,133 @@ type InitialGrant struct {
 // grantRoute is the route of the entry of an initial grant.
 const grantRoute = "opening"
 
-// Grant is an initial grant to book when a card becomes active.
-type Grant struct {
-	InitialGrant
-	Shown bool // the face shows it already
-	Reset bool // the activation may have reset the totals on the face
+// The texts of an opening entry, which the holder reads in the list of entries.
+const (
+	recordFaceBonus   = "原有积分"
+	recordFaceBalance = "原有余额"
+)
+
+// Start is what a card's ledger begins with. A new card begins with its initial grant.
+// A card that has figures on its face when addcard first reads it had a life before, in
+// another system perhaps: it begins with an opening entry of these figures.
+type Start struct {
+	Grant      InitialGrant
+	GrantShown bool         // the face shows the grant already
+	Face       InitialGrant // what the face shows, without a record
+	Reset      bool         // the activation may have reset the totals on the face
+
+	plan Plan
 }
 
-// Grant returns the initial grant of a card that was never active, and a zero Grant
-// for any other.
-func (s *Service) Grant(ctx context.Context, c Card) (g Grant, err error) {
-	before, err := wasActive(ctx, s.store, c)
-	if err == nil && !before {
-		g.InitialGrant, err = s.catalogue.InitialGrant(ctx, c.CardID)
+// Start returns how the ledger of a card starts, given what WeChat says about the
+// card. For a card that has started, it returns a zero Start.
+func (s *Service) Start(ctx context.Context, c Card, info CardInfo) (start Start, err error) {
+	if c.FaceKnown {
+		return start, nil
 	}
-	return g, err
+	if start, err = s.withGrant(ctx, c); err != nil {
+		return start, err
+	}
+	face := info.Figures()
+	switch {
+	case face == InitialGrant{}:
+	case c.Seq == 0 && face.Bonus == start.Grant.Bonus && face.Balance == start.Grant.Balance:
+		start.GrantShown = true // by an activation of ours that was not answered
+	default:
+		start.Face, start.Grant = face, InitialGrant{}
+	}
+	return start, nil
 }
 
-// wasActive reports whether the card was active before, under this code or another
-// that it had or got when it was given away: it keeps what it had then.
-func wasActive(ctx context.Context, r Reader, c Card) (bool, error) {
+// Figures returns what the face shows. A figure that WeChat does not say is 0.
+func (i CardInfo) Figures() InitialGrant {
+	figure := func(n *int64) int64 {
+		if n == nil {
+			return 0
+		}
+		return min(max(*n, 0), ledger.MaxTotal)
+	}
+	return InitialGrant{Bonus: figure(i.Bonus), Balance: figure(i.Balance)}
+}
+
+// withGrant returns the start of a card with nothing on its face: its initial grant,
+// unless it has started.
+func (s *Service) withGrant(ctx context.Context, c Card) (start Start, err error) {
+	if start.plan, err = s.Plan(ctx, c.CardID); err != nil {
+		return start, err
+	}
+	started, err := hasStarted(ctx, s.store, c, start.plan)
+	if err == nil && !started {
+		start.Grant, err = s.catalogue.InitialGrant(ctx, c.CardID)
+	}
+	return start, err
+}
+
+// hasStarted reports whether the card has had its start, under this code or another
+// that it had or got when it was given away. A card that activates itself is active
+// before addcard reads it; any other starts when it becomes active.
+func hasStarted(ctx context.Context, r Reader, c Card, plan Plan) (bool, error) {
 	before, err := predecessors(ctx, r, c)
 	if err != nil {
 		return false, err
 	}
 	after, err := successors(ctx, r, c)
-	return slices.ContainsFunc(slices.Concat(before, []Card{c}, after), func(c Card) bool { return !c.ActivatedAt.IsZero() }), err
+	return slices.ContainsFunc(slices.Concat(before, []Card{c}, after), func(c Card) bool {
+		return c.FaceKnown || plan != PlanAuto && !c.ActivatedAt.IsZero()
+	}), err
 }
 
-// Book adds the entry of the grant to the ledger of a card that has become active
-// for the first time. before and now are the card before and after that change.
-func (g Grant) Book(ctx context.Context, tx Tx, before, now Card) error {
-	first := before.ActivatedAt.IsZero() && !now.ActivatedAt.IsZero() && g.InitialGrant != (InitialGrant{})
-	if first {
-		active, err := wasActive(ctx, tx, before)
-		if err == nil && !active {
-			err = g.add(ctx, tx, now)
-		}
-		if err != nil || !active {
-			return err
-		}
+// Book adds the entries of the start to the card's ledger, unless the card has started
+// meanwhile. before and now are the card before and after the change that the start
+// comes with.
+func (st Start) Book(ctx context.Context, tx Tx, before, now Card) error {
+	face, grant, err := st.due(ctx, tx, before)
+	if err == nil && face {
+		err = st.bookFace(ctx, tx, now)
 	}
-	if first && g.Shown || g.Reset {
+	if err == nil && grant {
+		err = st.bookGrant(ctx, tx, now)
+	}
+	if err != nil {
+		return err
+	}
+	if st.Reset || st.GrantShown && !grant {
 		return tx.AddPending(ctx, now.CardID, now.Code, ledger.PendingTotals)
 	}
 	return nil
 }
 
-// add writes the entry. The ledger of a card that was given away before its
-// activation was known belongs to the last recipient.
-func (g Grant) add(ctx context.Context, tx Tx, c Card) error {
-	if c.Status == Gifted {
-		after, err := successors(ctx, tx, c)
-		if err != nil {
-			return err
-		}
-		if len(after) > 0 {
-			c, g.Shown = after[len(after)-1], false
-		}
+// due reports which of the two entries must be added. A replica of an earlier version
+// starts a card without recording that its face is known; then it has sent entries.
+func (st Start) due(ctx context.Context, tx Tx, c Card) (face, grant bool, err error) {
+	face, grant = st.Face != InitialGrant{}, st.Grant != InitialGrant{}
+	if c.FaceKnown || !face && !grant {
+		return false, false, nil
 	}
+	a, err := tx.Account(ctx, c.CardID, c.Code)
+	if err != nil || a.Sent {
+		return false, false, err
+	}
+	if grant {
+		started, err := hasStarted(ctx, tx, c, st.plan)
+		return face, !started, err
+	}
+	return face, false, nil
+}
+
+func (st Start) bookFace(ctx context.Context, tx Tx, c Card) error {
+	b := ledger.Booking{AddBonus: st.Face.Bonus, AddBalance: st.Face.Balance}
+	if b.AddBonus != 0 {
+		b.RecordBonus = recordFaceBonus
+	}
+	if b.AddBalance != 0 {
+		b.RecordBalance = recordFaceBalance
+	}
+	return ledger.Add(ctx, tx, c.CardID, c.Code, b, ledger.RouteFace, true)
+}
+
+func (st Start) bookGrant(ctx context.Context, tx Tx, c Card) error {
 	return ledger.Add(ctx, tx, c.CardID, c.Code, ledger.Booking{
-		AddBonus: g.Bonus, AddBalance: g.Balance, RecordBonus: g.Record, NotifyBonus: true, NotifyBalance: true,
-	}, grantRoute, g.Shown)
+		AddBonus: st.Grant.Bonus, AddBalance: st.Grant.Balance, RecordBonus: st.Grant.Record, NotifyBonus: true, NotifyBalance: true,
+	}, grantRoute, st.GrantShown)
 }

@@ -21,6 +21,9 @@ type history struct {
 	wallet  map[string]string
 	issued  map[string]string // person → code
 	touched map[string]bool   // people who logged in or had a card
+	// loggedIn are the people who logged in. joined are those who are one member in
+	// both apps, once they are known there.
+	loggedIn, joined map[string]bool
 }
 
 // copyOf is one code, and the person who has it.
@@ -35,8 +38,15 @@ var (
 	persons = []string{"1", "2", "3"}
 )
 
+func emptyHistory(rt *rapid.T) *history {
+	return &history{
+		rt: rt, wallet: map[string]string{}, issued: map[string]string{}, touched: map[string]bool{},
+		loggedIn: map[string]bool{}, joined: map[string]bool{},
+	}
+}
+
 func newHistory(rt *rapid.T) *history {
-	h := &history{rt: rt, wallet: map[string]string{}, issued: map[string]string{}, touched: map[string]bool{}}
+	h := emptyHistory(rt)
 	for range rapid.IntRange(2, 7).Draw(rt, "happenings") {
 		h.second += rapid.IntRange(0, 1).Draw(rt, "seconds later")
 		who := rapid.SampledFrom(persons).Draw(rt, "who")
@@ -50,35 +60,39 @@ func (h *history) asks(who string) {
 	if h.issued[who] != "" {
 		return
 	}
-	name := "c" + who
-	h.issued[who] = name
-	h.touched[who] = true
-	h.early = append(h.early, login(miniOf[who], "u"+who), issue(miniOf[who], "push", name))
+	name := h.issue(who, "u"+who)
 	if taker := rapid.SampledFrom(append(slices.Clone(persons), who, who)).Draw(h.rt, "taker"); taker != who {
-		h.take(taker, name, "forwarded")
+		h.take(taker, name, "forwarded", "u"+taker)
 		h.steps = append(h.steps, claim(miniOf[who], "push", name)) // a false claim, if the taker is another
 		return
 	}
-	h.take(who, name, "home")
+	h.take(who, name, "home", "u"+who)
 	if rapid.Bool().Draw(h.rt, "claims") {
 		h.steps = append(h.steps, claim(miniOf[who], "push", name))
 	}
 }
 
+// issue: who logs in and is issued a code.
+func (h *history) issue(who, union string) (name string) {
+	name = "c" + who
+	h.issued[who], h.touched[who], h.loggedIn[who], h.joined[who] = name, true, true, true
+	h.early = append(h.early, login(miniOf[who], union), issue(miniOf[who], "push", name))
+	return name
+}
+
 // scans: who takes a card from a QR code; any of the people may post its code.
 func (h *history) scans(who string) {
 	name := fmt.Sprint("s", len(h.copies))
-	h.take(who, name, "qr")
+	h.take(who, name, "qr", "u"+who)
 	if poster := rapid.SampledFrom(append(slices.Clone(persons), who)).Draw(h.rt, "poster"); h.touched[poster] && h.issued[poster] != "" {
 		h.steps = append(h.steps, prove(miniOf[poster], "push", name, "O"+who))
 	}
 }
 
-func (h *history) take(who, name, outer string) *copyOf {
+func (h *history) take(who, name, outer, union string) {
 	c := &copyOf{name: name, owner: who, status: "active", outer: outer}
 	h.copies = append(h.copies, c)
-	h.tell(c, ev{name: world.Taken, outer: outer, union: "u" + who})
-	return c
+	h.tell(c, ev{name: world.Taken, outer: outer, union: union})
 }
 
 func (h *history) tell(c *copyOf, e ev) {
@@ -134,14 +148,17 @@ func (h *history) want() string {
 	p := &picture{}
 	for _, who := range persons {
 		name := "O" + who
-		if h.issued[who] != "" {
-			name = miniOf[who]
-			if h.met(who) {
-				name += "+O" + who
-			}
-		}
-		if h.issued[who] != "" || h.met(who) {
+		switch {
+		case h.joined[who] && h.met(who):
+			name = miniOf[who] + "+" + name
 			p.members = append(p.members, name)
+		default:
+			if h.loggedIn[who] {
+				p.members = append(p.members, miniOf[who])
+			}
+			if h.met(who) {
+				p.members = append(p.members, name)
+			}
 		}
 		for _, c := range h.copies {
 			if c.owner != who {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -19,6 +20,9 @@ import (
 // because a cardExt can be forwarded: it holds until a unionid contradicts it. Then
 // the Official Account's openid moves to where its unionid belongs, and its wallet
 // moves with it.
+//
+// A unionid that two openids of one app have is wrong, as WeChat has made it once for
+// hundreds of people: see distrust.
 
 // identities are a member's identities; one that is not known is zero.
 type identities struct{ mini, official Identity }
@@ -57,14 +61,46 @@ func (s *Service) memberOf(ctx context.Context, tx peopleTx, who Identity) (memb
 	if err != nil || who.UnionID == "" || who.UnionID == id.UnionID {
 		return id.MemberID, err
 	}
-	id.UnionID = who.UnionID
-	if err := tx.LockNames(ctx, id.UnionID, id.MemberID); err != nil {
+	return s.addUnionID(ctx, tx, id, who.UnionID)
+}
+
+// addUnionID stores another unionid that WeChat gave for an identity, and returns the
+// member who has the identity then. The latest unionid counts, unless it is shared.
+func (s *Service) addUnionID(ctx context.Context, tx peopleTx, id Identity, unionID string) (memberID string, err error) {
+	if err := tx.LockNames(ctx, unionID, id.MemberID); err != nil {
 		return "", err
 	}
-	if err := tx.SetUnionID(ctx, id.AppID, id.OpenID, id.UnionID); err != nil {
+	shared, err := tx.Shared(ctx, unionID)
+	if err != nil {
 		return "", err
 	}
+	if shared {
+		return id.MemberID, tx.IgnoreUnionID(ctx, id, unionID)
+	}
+	same, err := tx.ByUnionID(ctx, unionID)
+	if err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(same, func(other Identity) bool { return other.AppID == id.AppID && other.OpenID != id.OpenID }) {
+		return s.addShared(ctx, tx, id, unionID)
+	}
+	if err := tx.SetUnionID(ctx, id.AppID, id.OpenID, unionID); err != nil {
+		return "", err
+	}
+	id.UnionID = unionID
 	return s.placeByUnionID(ctx, tx, id)
+}
+
+// addShared is addUnionID for a unionid that another openid of the app has.
+func (s *Service) addShared(ctx context.Context, tx peopleTx, id Identity, unionID string) (memberID string, err error) {
+	if err := tx.IgnoreUnionID(ctx, id, unionID); err != nil {
+		return "", err
+	}
+	if err := s.distrust(ctx, tx, unionID); err != nil {
+		return "", err
+	}
+	id, err = tx.Identity(ctx, id.AppID, id.OpenID)
+	return id.MemberID, err
 }
 
 // addIdentity adds an identity to the member that its unionid names, or to a new
@@ -95,7 +131,7 @@ func (s *Service) withOtherApp(ctx context.Context, tx peopleTx, who Identity) (
 		return Identity{}, err
 	}
 	same, err := tx.ByUnionID(ctx, who.UnionID)
-	if err != nil || len(same) != 1 {
+	if err != nil || len(same) != 1 || same[0].UnionID != who.UnionID {
 		return Identity{}, cmp.Or(err, ErrNotFound)
 	}
 	who.MemberID = same[0].MemberID
@@ -135,24 +171,16 @@ func (s *Service) placeByUnionID(ctx context.Context, tx peopleTx, id Identity) 
 	return other.MemberID, s.join(ctx, tx, other, id)
 }
 
-// sameUnionID returns the identity in the other app that has id's unionid. Two
-// openids of one app with one unionid, which WeChat does not produce, stay two
-// members; the conflict is recorded for the operator.
+// sameUnionID returns the identity in the other app that has id's unionid, or a zero
+// Identity.
 func (s *Service) sameUnionID(ctx context.Context, tx Tx, id Identity) (found Identity, err error) {
 	same, err := tx.ByUnionID(ctx, id.UnionID)
-	if err != nil {
-		return Identity{}, err
-	}
 	for _, other := range same {
-		switch {
-		case other == id:
-		case other.AppID == id.AppID:
-			return Identity{}, tx.AddConflict(ctx, id, other.MemberID)
-		case found.MemberID == "" || other.MemberID == id.MemberID:
+		if other.AppID != id.AppID && other.UnionID == id.UnionID {
 			found = other
 		}
 	}
-	return found, nil
+	return found, err
 }
 
 // join makes the two identities of one person one member: the mini-program's.
@@ -219,16 +247,22 @@ func (s *Service) joinByCard(ctx context.Context, tx peopleTx, memberID, openID 
 	return true, s.moveWallet(ctx, tx, id, memberID)
 }
 
-// holderOf returns the member who holds a card that was issued to, or proved for,
-// memberID and is in the wallet of who: one person, unless something shows that
-// they are two. Then it is the member of the wallet.
-func (s *Service) holderOf(ctx context.Context, tx peopleTx, memberID string, who Identity) (string, error) {
+// holderOf returns the member who holds a card that is in the wallet of who. It is the
+// member who has the card, if both are one person, which the card shows when it is
+// first met in a wallet, unless something else shows that they are two. Then it is the
+// member of the wallet.
+func (s *Service) holderOf(ctx context.Context, tx peopleTx, c Card, who Identity) (string, error) {
+	if c.Life.Wallet == "" { // it was issued to the member
+		if err := tx.AddProof(ctx, Proof{c.MemberID, who.OpenID}); err != nil {
+			return "", err
+		}
+	}
 	owner, err := s.memberOf(ctx, tx, who)
-	if err != nil || owner == memberID {
+	if err != nil || owner == c.MemberID {
 		return owner, err
 	}
-	if joined, err := s.joinByCard(ctx, tx, memberID, who.OpenID); joined || err != nil {
-		return memberID, err
+	if joined, err := s.joinByCard(ctx, tx, c.MemberID, who.OpenID); joined || err != nil {
+		return c.MemberID, err
 	}
 	return owner, nil
 }

@@ -117,7 +117,7 @@ func (c *Card) ApplyInfo(info CardInfo, at time.Time) {
 		c.Status = Unavailable
 	case info.Status == "GIFT_SUCC": // WeChat names the recipient in an event
 		c.Status = Gifted
-	case info.inWallet():
+	case info.inWallet() && !c.InWallet():
 		c.markTaken(max(c.Life.Deleted, earliest), at)
 	}
 	if info.Active {
@@ -146,8 +146,8 @@ func Save(ctx context.Context, tx Tx, c Card) error {
 	return err
 }
 
-// AddPending adds to the pending updates of a card, and enqueues all of them if the
-// card is active. The same transaction must have saved the card.
+// AddPending adds to the pending updates of a card, and enqueues all of them if they
+// can be sent. The same transaction must have saved the card.
 func AddPending(ctx context.Context, tx Tx, c Card, updates ledger.PendingUpdates) error {
 	if err := tx.AddPending(ctx, c.CardID, c.Code, updates); err != nil {
 		return err
@@ -156,9 +156,10 @@ func AddPending(ctx context.Context, tx Tx, c Card, updates ledger.PendingUpdate
 }
 
 // EnqueuePending enqueues the unsent entries and the pending updates of a card, if
-// the card is active. The same transaction must have saved the card.
+// the card is active and its face is known. The same transaction must have saved the
+// card.
 func EnqueuePending(ctx context.Context, tx Tx, c Card) error {
-	if c.Status != Active {
+	if c.Status != Active || !c.FaceKnown {
 		return nil
 	}
 	return ledger.EnqueuePending(ctx, tx, c.CardID, c.Code)

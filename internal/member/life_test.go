@@ -524,6 +524,11 @@ ming+O1`,
 // and the members end the same.
 func TestLife_AnyOrderWithDuplicatesEndsTheSame(t *testing.T) {
 	t.Parallel()
+	anyOrder(t, stories)
+}
+
+func anyOrder(t *testing.T, stories map[string]story) {
+	t.Helper()
 	for name, st := range stories {
 		t.Run(name, func(t *testing.T) {
 			world.Run(t, func(w *world.World) {

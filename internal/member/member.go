@@ -39,11 +39,16 @@ var (
 )
 
 // Identity is a person in one WeChat app. UnionID is empty until WeChat gives one,
-// which it does only for apps that belong to an Open Platform account.
+// which it does only for apps that belong to an Open Platform account. A unionid that
+// WeChat gave for two openids of the app does not count, and is never there.
 type Identity struct {
 	AppID, OpenID, UnionID string
 	MemberID               string
 }
+
+// Proof says that a card that was issued to, or proved for, a member of the
+// mini-program was in the wallet of an openid in the Official Account.
+type Proof struct{ MemberID, OpenID string }
 
 // Status is the stage of a code's life.
 type Status string
@@ -74,6 +79,7 @@ type Card struct {
 	Seq              int64 // of the last entry in the ledger; 0: it is empty
 	MembershipNumber string
 	Fields           [3]string // custom_field1 to 3; empty: never set
+	FaceKnown        bool      // the totals on the face were read or set; until then none are sent
 	OuterStr         string
 	IssuedAt         time.Time // zero for a code that WeChat chose
 	ClaimedAt        time.Time
@@ -90,7 +96,9 @@ type Service struct {
 	apps      Apps
 	catalogue Catalogue
 	wake      func()
-	formKeys  FormKeys // nil: forms are not stored
+	// makeUnavailable makes a code unavailable at WeChat and here.
+	makeUnavailable func(ctx context.Context, cardID, code string) error
+	formKeys        FormKeys // nil: forms are not stored
 	// indexedUpTo is the key of the form at which IndexForms continues.
 	indexedUpTo atomic.Value
 }

@@ -62,11 +62,14 @@ func TestEnroll_JoinsAppsByUnionIDOnly(t *testing.T) {
 	if got := world.Enroll(t, s, world.Official, "A", "union-a"); got != alice {
 		t.Errorf("same unionid: got %s, want %s", got, alice)
 	}
+	if got, err := s.OpenID(t.Context(), alice, world.Official); got != "A" || err != nil {
+		t.Errorf("OpenID: got %q, %v", got, err)
+	}
 	if got := world.Enroll(t, s, world.Mini, "alice2", "union-a"); got == alice {
 		t.Error("two openids of one app became one member")
 	}
-	if got, err := s.OpenID(t.Context(), alice, world.Official); got != "A" || err != nil {
-		t.Errorf("OpenID: got %q, %v", got, err)
+	if got, err := s.OpenID(t.Context(), alice, world.Official); !errors.Is(err, member.ErrOpenIDUnknown) {
+		t.Errorf("OpenID: got %q, %v, but the unionid that joined the two proves nothing", got, err)
 	}
 }
 

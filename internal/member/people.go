@@ -127,12 +127,50 @@ func (s *Service) Each(ctx context.Context, do func(Person) error) error {
 	}
 }
 
+// ErrCodeNotUsable is returned by a function that makes codes unavailable, for a code
+// that WeChat does not make unavailable: it is in no wallet, or its holder deleted it,
+// gave it away, or let it expire.
+var ErrCodeNotUsable = errors.New("member: the code is not usable at WeChat")
+
+// MakeUnavailableWith sets what EraseWithCodes calls to make a code unavailable at
+// WeChat and here; repeated calls must do no harm. MakeUnavailableWith must be called
+// before the Service is used.
+func (s *Service) MakeUnavailableWith(do func(ctx context.Context, cardID, code string) error) {
+	s.makeUnavailable = do
+}
+
+// EraseWithCodes makes the member's codes unavailable at WeChat, which cannot be
+// undone, and then does what Erase does. It returns the number of codes that it has
+// made unavailable. If WeChat refuses one or does not answer, nothing is erased; a
+// repeated call goes on with the other codes. A code that WeChat says is not usable
+// stays as it is there.
+func (s *Service) EraseWithCodes(ctx context.Context, memberID string) (codes int, err error) {
+	p, err := s.Person(ctx, memberID)
+	if err != nil {
+		return 0, fmt.Errorf("erase member %s: %w", memberID, err)
+	}
+	for _, c := range p.Cards {
+		if c.Ended() {
+			continue
+		}
+		err := s.makeUnavailable(ctx, c.CardID, c.Code)
+		switch {
+		case err == nil:
+			codes++
+		case !errors.Is(err, ErrCodeNotUsable):
+			return codes, fmt.Errorf("erase member %s: nothing was erased: make code %s unavailable: %w", memberID, c.Code, err)
+		}
+	}
+	return codes, s.Erase(ctx, memberID)
+}
+
 // Erase deletes a person's data: the identities, the content of WeChat's events,
-// and the messages in the outbox. The sessions end. Cards and ledgers are kept
-// under a new member ID that cannot be traced to the person, and the codes become
-// unavailable. If the same person returns, even with one of these codes, that is a
-// new member. WeChat is not called, so the card stays in the wallet until its
-// holder deletes it. Erase returns ErrMemberUnknown for an unknown member.
+// forms, and the messages in the outbox. The sessions end. Cards and ledgers, with the
+// texts of their entries, are kept under a new member ID that cannot be traced to the
+// person, and the codes become unavailable here. If the same person returns, even with
+// one of these codes, that is a new member. WeChat is not called, so the card stays in
+// the wallet until its holder deletes it; see EraseWithCodes. Erase returns
+// ErrMemberUnknown for an unknown member.
 func (s *Service) Erase(ctx context.Context, memberID string) error {
 	err := s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
 		if err := mustExist(ctx, tx, memberID); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
-// WeChat gives a person one openid in each app. If it seems to give two, neither
-// gets the other's cards, and the conflict is recorded for the operator.
+// WeChat gives a person one openid in each app. If it seems to give two, the unionid
+// joins no members any longer, and the operator can find out about it.
 func TestEnroll_TwoOpenidsOfOneAppStayTwoMembers(t *testing.T) {
 	for name, order := range map[string][][3]string{
 		"mini-program":     {{world.Official, "O1", "u1"}, {world.Mini, "ming", "u1"}, {world.Mini, "hong", "u1"}},
@@ -26,11 +26,19 @@ func TestEnroll_TwoOpenidsOfOneAppStayTwoMembers(t *testing.T) {
 						ids = append(ids, world.Enroll(w, w.Members, who[0], who[1], who[2]))
 					}
 				}
-				if ids[0] == ids[2] || ids[1] == ids[2] || ids[2] != ids[5] || ids[4] != ids[1] {
+				if ids[0] == ids[2] || ids[1] == ids[2] || ids[2] != ids[5] || ids[3] == ids[4] {
 					w.Errorf("members: %v", ids)
 				}
-				if got := conflicts(w); len(got) != 1 || got[0] != "hong" {
-					w.Errorf("conflicts: %v", got)
+				for i, who := range order { // sessions name these members
+					if who[0] == world.Mini && ids[i] != ids[i+3] {
+						w.Errorf("%s was member %s and is now %s", who[1], ids[i], ids[i+3])
+					}
+				}
+				if got, err := w.SharedUnionIDs(w.Context(), 9); len(got) != 1 || got[0] != "u1" || err != nil {
+					w.Errorf("shared unionids: %v, %v", got, err)
+				}
+				if got, err := w.Find(w.Context(), "u1", 9); len(got) != 3 || err != nil {
+					w.Errorf("found by the unionid: %+v, %v, want three", got, err)
 				}
 			})
 		})
@@ -158,31 +166,60 @@ func TestErase_ALaterLoginIsANewMember(t *testing.T) {
 	})
 }
 
-// conflicts lists the openids that identity conflicts were recorded about.
-func conflicts(w *world.World) (list []string) {
-	w.Helper()
-	rows, err := w.DB.Read().Query(
-		w.Context(),
-		"select app_id, openid, member_id <> '' and member_id <> other_member_id from identity_conflict",
-	)
-	if err != nil {
-		w.Fatal(err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var app, openID string
-		var two bool
-		if err := rows.Scan(&app, &openID, &two); err != nil {
+// WeChat delivers the event of a gift after the giver was erased. The recipient gets the
+// card with all that is on it; the giver does not become known again.
+func TestErase_ALateGiftDoesNotBringTheGiverBack(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, OpenID: "O1", At: world.At(1)})
+		w.MustAddEntry("push", code, world.Points(5))
+		w.SendAll()
+		giver := w.Card("push", code)
+		if err := w.Erase(w.Context(), giver.MemberID); err != nil {
 			w.Fatal(err)
 		}
-		if !two {
-			w.Errorf("the conflict about %s does not say between whom", openID)
+		w.ReceiveEvent(member.Event{
+			Name: world.Taken, CardID: "push", Code: "g1", OpenID: "O2", OldCode: code, FriendOpenID: "O1", At: world.At(9),
+			Fields: map[string]string{"FriendUserName": "O1", "OldUserCardCode": code},
+		})
+		w.SendAll()
+		if c := w.Card("push", code); c.MemberID == giver.MemberID || c.Life.Wallet != "" || c.Status != member.Gifted {
+			w.Errorf("the giver's card: %+v", c)
 		}
-		list = append(list, openID)
-	}
-	if err := rows.Err(); err != nil {
-		w.Fatal(err)
-	}
-	slices.Sort(list)
-	return list
+		if c := w.Card("push", "g1"); c.Bonus != 5 || c.Life.Wallet != "O2" {
+			w.Errorf("the recipient's card: %+v, want 5 points", c)
+		}
+		for _, key := range []string{"O1", code} {
+			if found, err := w.Find(w.Context(), key, 9); len(found) != 0 || err != nil {
+				w.Errorf("found by %s: %+v, %v", key, found, err)
+			}
+		}
+		rows, err := w.DB.Read().Query(w.Context(), "select fields from event where code = 'g1' and fields like '%' || $1 || '%'", "O1")
+		if err != nil {
+			w.Fatal(err)
+		}
+		defer func() { _ = rows.Close() }()
+		if rows.Next() || rows.Err() != nil {
+			w.Errorf("the event has the giver's openid, %v", rows.Err())
+		}
+		w.WantBalanced()
+	})
+}
+
+// The reconciler read the wallet before its owner was erased.
+func TestErase_AWalletReadBeforeDoesNotBringThePersonBack(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, OpenID: "O1", At: world.At(1)})
+		c := w.Card("push", code)
+		if err := w.Erase(w.Context(), c.MemberID); err != nil {
+			w.Fatal(err)
+		}
+		if err := w.RecordFound(w.Context(), "push", code, "O1", ""); err != nil {
+			w.Fatal(err)
+		}
+		if found, err := w.Find(w.Context(), "O1", 9); len(found) != 0 || err != nil {
+			w.Errorf("found: %+v, %v", found, err)
+		}
+	})
 }

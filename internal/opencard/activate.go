@@ -53,7 +53,7 @@ func (s *Service) Activate(ctx context.Context, memberID, cardID, code, ticket s
 
 // provenClaim returns the member's claim of the code with its proof.
 func (s *Service) provenClaim(ctx context.Context, memberID string, c card.Card, code string) (member.Claim, error) {
-	claim := member.Claim{CardID: c.ID, Code: code, Plan: cardlist.PlanOf(c), Grant: cardlist.InitialGrantOf(c)}
+	claim := member.Claim{CardID: c.ID, Code: code, Plan: cardlist.PlanOf(c)}
 	switch _, err := s.Members.CardOf(ctx, memberID, c.ID, code); {
 	case err == nil:
 		return claim, nil // proved by an earlier report

@@ -47,10 +47,9 @@ func (s *Service) fetchForm(ctx context.Context, ticket string) ([]member.Answer
 
 // mayPass reports whether the same call may succeed a moment later.
 func mayPass(err error) bool {
-	var expired interface{ Expired() bool }
-	if errors.As(err, &expired) && expired.Expired() {
-		return true
+	var answer interface {
+		Errcode() int // only WeChat's errors have it; those of networks have a Temporary, too
+		Temporary() bool
 	}
-	var temporary interface{ Temporary() bool }
-	return errors.As(err, &temporary) && temporary.Temporary()
+	return errors.Is(err, ErrTicketExpired) || errors.As(err, &answer) && answer.Temporary()
 }

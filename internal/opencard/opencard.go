@@ -32,6 +32,9 @@ var (
 	// ErrTicket is returned for an activate_ticket that is invalid, expired, or
 	// was used for another code.
 	ErrTicket = errors.New("opencard: invalid activate_ticket")
+	// ErrTicketExpired is an ErrTicket that WeChat also returns for some valid
+	// tickets.
+	ErrTicketExpired = fmt.Errorf("%w: expired", ErrTicket)
 	// ErrTooMany is returned when a member has used up the minute's calls for
 	// new parameters.
 	ErrTooMany = errors.New("opencard: too many different parameters")
@@ -47,8 +50,7 @@ type WeChat interface {
 	// that the component does not accept.
 	OpenCard(ctx context.Context, cardID, outerStr string) (Params, error)
 	// Form returns what a member filled in. It returns ErrTicket for an invalid
-	// ticket; the error has a method Expired() bool that reports whether a retry a
-	// moment later may succeed.
+	// ticket, and ErrTicketExpired if a retry a moment later may succeed.
 	Form(ctx context.Context, ticket string) ([]member.Answer, error)
 	// Active reports whether the card in a wallet is active at WeChat.
 	Active(ctx context.Context, cardID, code string) (bool, error)

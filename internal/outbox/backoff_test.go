@@ -25,9 +25,10 @@ func TestBackOff(t *testing.T) {
 	}{
 		"passes":  {passes, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, h, h, h, h, h, h, h, 5 * m}, 100},
 		"wrapped": {fmt.Errorf("call: %w", passes), []time.Duration{s, 2 * s, 4 * s}, 100},
-		"unknown": {errors.New("database is down"), []time.Duration{s, 2 * s, 4 * s}, 100},
+		"unknown": {errors.New("database is down"), []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, h, h, h, h, h, h, h, 5 * m}, never},
 		// Symptom: PostgreSQL was killed while the sender read an entry, and the message was parked.
-		"reset":           {&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, []time.Duration{s, 2 * s, 4 * s}, 100},
+		"reset":           {&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, []time.Duration{s, 2 * s, 4 * s}, never},
+		"waits":           {outbox.WaitError{Wait: m}, []time.Duration{m + 4*s}, never},
 		"not delivered":   {world.RefusalError{IsNotDelivered: true}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s}, 16},
 		"refused":         {world.RefusalError{}, []time.Duration{s}, 1},
 		"the account":     {world.RefusalError{IsPermanent: true}, []time.Duration{10 * m}, never},

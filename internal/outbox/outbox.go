@@ -43,10 +43,12 @@ type Message struct {
 	CardID, Code string
 	Kind         string
 	Payload      string
-	Attempts     int64 // failures so far; a crash does not count
-	Started      bool  // it may have been sent before: its effect may be there already
-	Seq          int64 // orders the messages of a card
-	Lease        string
+	// Attempts counts the failures so far. A crash does not count, and failures that
+	// say nothing about the message, such as a network's, do not count beyond a few.
+	Attempts int64
+	Started  bool  // it may have been sent before: its effect may be there already
+	Seq      int64 // orders the messages of a card
+	Lease    string
 }
 
 // Stored is a message as an operator sees it. A waiting message is not sent before

@@ -50,9 +50,9 @@ const (
 type Handler struct {
 	// Send does what the message asks for, and must remove the message with Finish
 	// in the transaction that records the outcome. ctx ends before the lease does.
-	// If Send returns an error, the message is postponed or parked, depending on
-	// the methods of the error; see RetryAfter, Permanent, NotDelivered and
-	// Temporary.
+	// If Send returns an error, the message is postponed. It is parked only if the
+	// error is an Answer of WeChat's that refuses the call for good, or has refused
+	// it often enough. A WaitError says how long the message is to wait.
 	Send func(ctx context.Context, m Message) error
 	// Lost, unless nil, is called if the lease ended before Send had finished the
 	// message. It must repair what the late Send may have overwritten.
@@ -189,6 +189,7 @@ func (s *Sender) fail(ctx context.Context, m Message, cause error) (outcome stri
 		})
 	}
 	log.InfoContext(ctx, "outbox: message not sent; will retry", "in", wait)
+	m.Attempts = counted(m.Attempts, cause)
 	return s.record(ctx, m, outcomePostponed, func(tx Tx) endFunc {
 		return func(ctx context.Context, m Message) (bool, error) { return tx.Postpone(ctx, m, wait, brief(cause)) }
 	})

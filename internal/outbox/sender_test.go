@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
@@ -47,6 +50,37 @@ func TestSender_ParksWhatWeChatRefusesForGood(t *testing.T) {
 				w.SendAll()
 				if c := w.Card("push", code); c.Status != member.Active {
 					w.Errorf("afterwards: %+v", c)
+				}
+			})
+		})
+	}
+}
+
+// A long outage leaves no less time for the card to arrive in the wallet.
+func TestSender_AnOutageDoesNotBringAMessageNearerToBeingParked(t *testing.T) {
+	outage := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	for name, during := range map[string]error{
+		"the network": outage, "the account": world.RefusalError{IsPermanent: true}, "the quota": world.RefusalError{RetryIn: time.Minute},
+		"a gift": outbox.WaitError{Wait: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				const long = 16
+				w.WeChat.Before = func(context.Context, world.Call) error {
+					switch {
+					case w.WeChat.CallCount() <= long:
+						return during
+					case w.WeChat.CallCount() <= long+2:
+						return world.RefusalError{IsNotDelivered: true}
+					}
+					return nil
+				}
+				_, code := w.ClaimCard("push")
+				stop := w.StartSender(w.Services, w.WeChat)
+				time.Sleep(5 * time.Hour)
+				stop()
+				if c := w.Card("push", code); c.Status != member.Active || w.Outcomes()["activate dead"] != 0 {
+					w.Errorf("got %+v, outcomes %v", c, w.Outcomes())
 				}
 			})
 		})

@@ -174,7 +174,7 @@ func TestMigrate_KeepsWhatEarlierSchemasHeld(t *testing.T) {
 					fmt.Sprint("e", i),
 					fmt.Sprint(i),
 				)
-				sqldbtest.Exec(t, db, "update member_card set seq = 1, told = 1, fields_due = 5 where code = $1", fmt.Sprint(i))
+				sqldbtest.Exec(t, db, "update member_card set seq = 1, told = 1, fields_due = 5, activated_at = cast($1 as integer) % 2 where code = $1", fmt.Sprint(i))
 				sqldbtest.Exec(
 					t,
 					db,
@@ -186,7 +186,7 @@ func TestMigrate_KeepsWhatEarlierSchemasHeld(t *testing.T) {
 			if steps, err := db.Migrate(t.Context()); err != nil || steps < 5 {
 				t.Fatalf("%d steps, %v", steps, err)
 			}
-			var members, cards, bonus, entries, waiting int64
+			var members, cards, bonus, entries, waiting, known int64
 			var ledger string
 			if err := db.Read().QueryRow(t.Context(), `select count(*), (select count(*) from outbox where state = 'waiting') from entry e
 				join member_card c on c.card_id = e.card_id and c.ledger = e.ledger and c.seq = e.seq and c.bonus = e.bonus
@@ -198,16 +198,18 @@ func TestMigrate_KeepsWhatEarlierSchemasHeld(t *testing.T) {
 			}
 			if err := db.Read().QueryRow(
 				t.Context(),
-				"select count(*), sum(bonus), max(ledger) from member_card",
+				"select count(*), sum(bonus), max(ledger), sum(face_known) from member_card",
 			).Scan(
 				&cards,
 				&bonus,
 				&ledger,
+				&known,
 			); err != nil {
 				t.Fatal(err)
 			}
-			if members != 100 || cards != 100 || bonus != 700 || ledger != "99" || entries != 100 || waiting != 100 {
-				t.Errorf("%d members, %d cards, %d points, ledger %q, %d entries, %d messages", members, cards, bonus, ledger, entries, waiting)
+			if members != 100 || cards != 100 || bonus != 700 || ledger != "99" || entries != 100 || waiting != 100 || known != 50 {
+				t.Errorf("%d members, %d cards, %d points, ledger %q, %d entries, %d messages, %d faces known",
+					members, cards, bonus, ledger, entries, waiting, known)
 			}
 		})
 	}

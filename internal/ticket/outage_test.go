@@ -17,12 +17,16 @@ var errBusy = errors.New("-1 system busy")
 
 type permanentError struct{}
 
-func (permanentError) Error() string   { return "40125 invalid appsecret" }
-func (permanentError) Permanent() bool { return true }
+func (permanentError) Error() string                     { return "40125 invalid appsecret" }
+func (permanentError) Errcode() int                      { return 40125 }
+func (permanentError) Permanent() bool                   { return true }
+func (permanentError) RetryAfter() (time.Duration, bool) { return 0, false }
 
 type quotaError struct{ resets time.Time }
 
 func (quotaError) Error() string                       { return "45009 daily quota reached" }
+func (quotaError) Errcode() int                        { return 45009 }
+func (quotaError) Permanent() bool                     { return false }
 func (e quotaError) RetryAfter() (time.Duration, bool) { return time.Until(e.resets), true }
 
 // until returns a failure of an upstream that lasts for d from now.

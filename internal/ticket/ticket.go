@@ -30,8 +30,9 @@
 // After a failed fetch the lease becomes a back-off for the whole fleet: at most 1
 // s after the first failure, doubling up to 60 s; after a permanent error 1 min,
 // doubling up to 10 min; after a spent quota as long as RetryAfter says. The
-// package reads the kind of failure from these methods of the error:
+// package reads the kind of failure from an error that has all of these methods:
 //
+//	Errcode() int                       // WeChat's errcode: no other library's error has it
 //	Permanent() bool                    // retrying soon will not help
 //	RetryAfter() (time.Duration, bool)  // the quota is spent for this long
 //
@@ -96,24 +97,28 @@ func (e *retryError) Error() string                     { return fmt.Sprintf("%v
 func (e *retryError) Unwrap() []error                   { return []error{e.kind, e.cause} }
 func (e *retryError) RetryAfter() (time.Duration, bool) { return max(e.after, 0), true }
 
-// retryAfter returns the wait that the error of a fetch asks for, if any.
-func retryAfter(err error) (time.Duration, bool) {
-	e, ok := errors.AsType[interface {
-		error
-		RetryAfter() (time.Duration, bool)
-	}](err)
-	if !ok {
-		return 0, false
-	}
-	return e.RetryAfter()
+// answer is an error that reports what WeChat answered to a fetch.
+type answer interface {
+	error
+	Errcode() int
+	Permanent() bool
+	RetryAfter() (time.Duration, bool)
 }
 
-// permanent reports whether the error of a fetch says that retrying will not
+// retryAfter returns the wait that WeChat, or another Source, asks for, if any.
+func retryAfter(err error) (time.Duration, bool) {
+	if e, ok := errors.AsType[*retryError](err); ok {
+		return e.RetryAfter()
+	}
+	if a, ok := errors.AsType[answer](err); ok {
+		return a.RetryAfter()
+	}
+	return 0, false
+}
+
+// permanent reports whether WeChat answered a fetch in a way that retrying will not
 // help.
 func permanent(err error) bool {
-	e, ok := errors.AsType[interface {
-		error
-		Permanent() bool
-	}](err)
-	return ok && e.Permanent()
+	a, ok := errors.AsType[answer](err)
+	return ok && a.Permanent()
 }

@@ -42,17 +42,17 @@ func (a *App) Code2Session(ctx context.Context, code string) (openID, unionID st
 	if err != nil {
 		return "", "", err
 	}
-	return user.OpenID, user.UnionID, nil
+	return string(user.OpenID), string(user.UnionID), nil
 }
 
 // identity is a user in one app. It has no session_key, so that none is read.
 type identity struct {
-	OpenID  string `json:"openid"`
-	UnionID string `json:"unionid"`
+	OpenID  id `json:"openid"`
+	UnionID id `json:"unionid"`
 }
 
 func (i *identity) invalidField() string {
-	return cmp.Or(unprintable("openid", i.OpenID, maxOpenID), unprintableIfSet("unionid", i.UnionID, maxOpenID))
+	return cmp.Or(unprintable("openid", string(i.OpenID), maxOpenID), unprintableIfSet("unionid", string(i.UnionID), maxOpenID))
 }
 
 // StableToken fetches the account's access_token (page "获取稳定版接口调用凭据").

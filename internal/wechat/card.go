@@ -73,13 +73,13 @@ func (c *Client) Cards(ctx context.Context, offset, count int) (ids []string, to
 	if err := c.post(ctx, "/card/batchget", body, &list); err != nil {
 		return nil, 0, err
 	}
-	return list.IDs, list.Total, nil
+	return list.IDs, int(list.Total), nil
 }
 
 // cardList is the answer of /card/batchget.
 type cardList struct {
 	IDs   []string `json:"card_id_list"`
-	Total int      `json:"total_num"`
+	Total int64    `json:"total_num"`
 }
 
 func (l *cardList) invalidField() string {
@@ -97,7 +97,7 @@ type cardAnswer struct {
 	Card jsontext.Value `json:"card"`
 
 	cardID   string
-	cardType string
+	cardType id
 	body     cardAttributes
 }
 
@@ -144,7 +144,7 @@ func (a *cardAnswer) invalidField() string {
 	if a.Card == nil || unmarshal(a.Card, &parts) != nil || unmarshal(parts["card_type"], &a.cardType) != nil {
 		return "card"
 	}
-	details, found := parts[strings.ToLower(a.cardType)]
+	details, found := parts[strings.ToLower(string(a.cardType))]
 	switch {
 	case !found, unmarshal(details, &a.body) != nil:
 		return "card"
@@ -163,7 +163,7 @@ func (a *cardAnswer) card() Card {
 		left = *base.SKU.Quantity
 	}
 	return Card{
-		ID: a.cardID, Type: a.cardType, Status: cardStatus(base.Status),
+		ID: a.cardID, Type: string(a.cardType), Status: cardStatus(base.Status),
 		Title: base.Title, BrandName: base.BrandName, LogoURL: base.LogoURL, Color: base.Color,
 		BackgroundPicURL: body.BackgroundPicURL, Prerogative: body.Prerogative, Description: base.Terms,
 		CustomFields:  [3]CustomField{customField(body.Field1), customField(body.Field2), customField(body.Field3)},

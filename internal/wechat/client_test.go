@@ -196,7 +196,8 @@ func TestClient_SendsTextAsItIs(t *testing.T) {
 func TestClient_TellsTheObserverOfEachRequest(t *testing.T) {
 	t.Parallel()
 	var got []string
-	u := says(t, rejected, `{"errcode":45009,"errmsg":"x"}`, cardsAnswer, "", `{"errcode":-1}`, `{"errcode":48001}`, `{"errcode":40073}`)
+	u := says(t, rejected, `{"errcode":45009,"errmsg":"x"}`, cardsAnswer, "", `{"errcode":-1}`, `{"errcode":-1000}`,
+		`{"errcode":48001}`, `{"errcode":40073}`)
 	c := wechat.NewClient(twoTokens(), wechat.Options{BaseURL: u.URL, Observe: func(api, outcome string, elapsed time.Duration) {
 		if api != "/card/batchget" || elapsed <= 0 {
 			t.Errorf("%s took %v", api, elapsed)
@@ -204,7 +205,7 @@ func TestClient_TellsTheObserverOfEachRequest(t *testing.T) {
 		got = append(got, outcome)
 	}})
 	defer c.Close()
-	for range 6 {
+	for range 7 {
 		c.Cards(t.Context(), 0, 50)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -212,7 +213,7 @@ func TestClient_TellsTheObserverOfEachRequest(t *testing.T) {
 	c.Cards(ctx, 0, 50)
 	u.Close()
 	c.Cards(t.Context(), 0, 50)
-	want := []string{"token_rejected", "quota", "ok", "malformed", "busy", "permanent", "refused", "canceled", "network"}
+	want := []string{"token_rejected", "quota", "ok", "malformed", "busy", "busy", "permanent", "refused", "canceled", "network"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("outcomes %v, want %v", got, want)
 	}

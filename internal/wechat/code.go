@@ -17,14 +17,14 @@ func (c *Client) DecryptCode(ctx context.Context, encryptCode string) (code stri
 	if err := c.post(ctx, "/card/code/decrypt", object{"encrypt_code": encryptCode}, &plain); err != nil {
 		return "", err
 	}
-	return plain.Code, nil
+	return string(plain.Code), nil
 }
 
 type plainCode struct {
-	Code string `json:"code"`
+	Code id `json:"code"`
 }
 
-func (p *plainCode) invalidField() string { return unprintable("code", p.Code, maxCode) }
+func (p *plainCode) invalidField() string { return unprintable("code", string(p.Code), maxCode) }
 
 // CodeState is the state of a code: its card and the wallet that it is in.
 type CodeState struct {

@@ -2,6 +2,7 @@ package wechat
 
 import (
 	"bytes"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -17,18 +18,20 @@ type status struct {
 	Msg  any     `json:"errmsg"`
 }
 
-// errcode is a number; some calls send it as a string.
+// errcode is a number; some calls send it as a string, which may be empty.
 type errcode int
 
 func (c *errcode) UnmarshalJSON(text []byte) error {
-	digits := strings.Trim(string(text), `"`)
-	if digits == "null" || digits == "" {
+	if string(text) == "null" || string(text) == `""` {
 		return nil
 	}
-	n, err := strconv.Atoi(digits)
+	n, err := whole(text)
 	*c = errcode(n)
 	return err
 }
+
+// id is an identifier. It is never read from a number, which may have lost digits.
+type id string
 
 // validator is an answer with required fields.
 type validator interface {
@@ -65,9 +68,58 @@ func (r reply) decode(q request, answer any) *Error {
 	return nil
 }
 
-// unmarshal accepts bytes that are not UTF-8: the names of users contain them.
+// unmarshal reads mended JSON. It accepts a whole number as 100, 100.00 or "100", and a
+// text of digits as a number: WeChat writes one or the other, by call and by time.
 func unmarshal(body []byte, into any) error {
-	return json.Unmarshal(body, into, jsontext.AllowInvalidUTF8(true))
+	return json.Unmarshal(body, into, tolerant)
+}
+
+var tolerant = json.WithUnmarshalers(json.JoinUnmarshalers(json.UnmarshalFromFunc(readWhole), json.UnmarshalFromFunc(readText)))
+
+func readWhole(d *jsontext.Decoder, n *int64) error {
+	text, err := d.ReadValue()
+	if err != nil || text.Kind() == 'n' {
+		return err
+	}
+	*n, err = whole(text)
+	return err
+}
+
+// whole returns the whole number in a JSON number or string.
+func whole(text []byte) (int64, error) {
+	digits := strings.TrimSpace(strings.Trim(string(text), `"`))
+	if strings.ContainsAny(digits, "eE") {
+		n, err := strconv.ParseFloat(digits, 64)
+		if err != nil || math.Abs(n) > 1<<53 {
+			return 0, strconv.ErrSyntax
+		}
+		digits = strconv.FormatFloat(n, 'f', -1, 64)
+	}
+	digits, fraction, _ := strings.Cut(digits, ".")
+	if strings.Trim(fraction, "0") != "" {
+		return 0, strconv.ErrSyntax
+	}
+	return strconv.ParseInt(digits, 10, 64)
+}
+
+// readText drops NULs, which a database refuses.
+func readText(d *jsontext.Decoder, s *string) error {
+	if d.PeekKind() == '0' {
+		text, err := d.ReadValue()
+		*s = string(text)
+		return err
+	}
+	token, err := d.ReadToken()
+	switch {
+	case err != nil:
+		return err
+	case token.Kind() == 'n':
+		return nil
+	case token.Kind() != '"':
+		return strconv.ErrSyntax
+	}
+	*s = strings.ReplaceAll(token.String(), "\x00", "")
+	return nil
 }
 
 func refusal(q request, s status) *Error {

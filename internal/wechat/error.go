@@ -40,20 +40,29 @@ func (e *Error) Error() string {
 // the call, otherwise nil.
 func (e *Error) Unwrap() error { return e.cause }
 
+// Errcode returns WeChat's errcode, or 0 if there was no usable answer. No error of
+// another library has this method: an interface that has it, besides those below,
+// matches WeChat's answers alone.
+func (e *Error) Errcode() int { return e.Code }
+
 // Ambiguous reports whether WeChat may have carried out the request although it
 // failed: the answer was lost or unusable, or WeChat was busy. Then only an
 // idempotent call may be repeated.
-func (e *Error) Ambiguous() bool { return e.Code == 0 && e.connected || e.Code == -1 }
+func (e *Error) Ambiguous() bool { return e.Code == 0 && e.connected || e.troubled() }
+
+// troubled reports whether WeChat itself failed: -1 is documented, others such as -1000
+// have been seen.
+func (e *Error) troubled() bool { return e.Code < 0 }
 
 // Temporary reports whether the same call may succeed a little later.
 func (e *Error) Temporary() bool {
-	switch e.Code {
-	case 0, // no answer
-		-1,    // system busy
-		45061: // the card was changed a moment ago
+	switch {
+	case e.Code == 0, // no answer
+		e.Code == 45061,   // the card was changed a moment ago
+		e.TokenRejected(): // later there is another token
 		return true
 	}
-	return e.TokenRejected() // later there is another token
+	return e.troubled()
 }
 
 // RetryAfter returns when an exhausted quota is available again: a day's after
@@ -111,6 +120,10 @@ func (e *Error) UnknownCode() bool { return e.Code == 40056 || e.Code == 40116 }
 // CodeUnusable reports whether the code was deleted, expired, made unavailable, or is
 // on its way to another user.
 func (e *Error) CodeUnusable() bool { return e.Code == 40127 }
+
+// NotDelivered reports whether the code is not in a wallet, or cannot be used there:
+// it may be on its way.
+func (e *Error) NotDelivered() bool { return e.UnknownCode() || e.CodeUnusable() }
 
 // EncryptedCodeRefused reports whether the account cannot decrypt the code.
 func (e *Error) EncryptedCodeRefused() bool { return e.Code == 40075 }

@@ -26,7 +26,7 @@ func TestError_IsClassedByCallAndErrcode(t *testing.T) {
 			"quota": quota, "permanent": e.Permanent(), "rejected": e.TokenRejected(), "temporary": e.Temporary(),
 			"ambiguous": e.Ambiguous(), "unknown card": e.UnknownCard(), "code refused": e.LoginCodeRefused(),
 			"blocked": e.UserBlocked(), "too often": e.LoginTooOften(),
-			"unknown code": e.UnknownCode(), "unusable": e.CodeUnusable(), "sealed": e.EncryptedCodeRefused(),
+			"unknown code": e.UnknownCode(), "unusable": e.CodeUnusable(), "not delivered": e.NotDelivered(), "sealed": e.EncryptedCodeRefused(),
 		} {
 			if is {
 				are = append(are, name)
@@ -48,11 +48,12 @@ func TestError_IsClassedByCallAndErrcode(t *testing.T) {
 		{tokenAPI, 61004, "permanent"}, {tokenAPI, 40243, "permanent"}, {cardAPI, 48001, "permanent"}, {cardAPI, 50002, "permanent"},
 		{tokenAPI, 89503, "permanent"},
 		{ticketAPI, 45009, "quota"}, {cardAPI, 45011, "quota"}, {loginAPI, 45011, "quota,too often"},
-		{cardAPI, -1, "ambiguous,temporary"}, {cardAPI, 45061, "temporary"},
+		{cardAPI, -1, "ambiguous,temporary"}, {cardAPI, -1000, "ambiguous,temporary"}, {loginAPI, -2, "ambiguous,temporary"},
+		{tokenAPI, -40029, "ambiguous,temporary"}, {ticketAPI, -45009, "ambiguous,temporary"}, {cardAPI, 45061, "temporary"},
 		{cardAPI, 40073, "unknown card"}, {cardAPI, 72001, "unknown card"},
 		{loginAPI, 40029, "code refused"}, {loginAPI, 40163, "code refused"}, {cardAPI, 40029, ""},
-		{loginAPI, 40226, "blocked"}, {cardAPI, 41001, ""}, {cardAPI, 40056, "unknown code"},
-		{cardAPI, 40127, "unusable"}, {cardAPI, 40075, "sealed"}, {cardAPI, 45031, ""},
+		{loginAPI, 40226, "blocked"}, {cardAPI, 41001, ""}, {cardAPI, 40056, "not delivered,unknown code"},
+		{cardAPI, 40127, "not delivered,unusable"}, {cardAPI, 40075, "sealed"}, {cardAPI, 45031, ""},
 	} {
 		if got := strings.Join(classes(&wechat.Error{API: tt.api, Code: tt.code}), ","); got != tt.want {
 			t.Errorf("%s %d: %q, want %q", tt.api, tt.code, got, tt.want)

@@ -2,8 +2,6 @@ package wechat
 
 import (
 	"context"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -82,7 +80,7 @@ func (c *Client) UserInfo(ctx context.Context, cardID, code string) (UserInfo, e
 	}
 	return UserInfo{
 		OpenID: a.OpenID, Nickname: a.Nickname, Sex: a.Sex, MembershipNumber: a.MembershipNumber,
-		Bonus: (*int64)(a.Bonus), Balance: (*int64)(a.Balance), Status: a.Status, HasActive: a.HasActive,
+		Bonus: a.Bonus, Balance: a.Balance, Status: a.Status, HasActive: a.HasActive,
 		Common: a.UserInfo.Common, Custom: a.UserInfo.Custom,
 	}, nil
 }
@@ -92,8 +90,8 @@ type userInfoAnswer struct {
 	Nickname         string      `json:"nickname"`
 	Sex              string      `json:"sex"`
 	MembershipNumber string      `json:"membership_number"`
-	Bonus            *whole      `json:"bonus"`
-	Balance          *whole      `json:"balance"`
+	Bonus            *int64      `json:"bonus"`
+	Balance          *int64      `json:"balance"`
 	Status           string      `json:"user_card_status"`
 	HasActive        bool        `json:"has_active"`
 	UserInfo         formAnswers `json:"user_info"`
@@ -140,13 +138,13 @@ type Totals struct{ Bonus, Balance *int64 }
 // sent.
 func (c *Client) UpdateUser(ctx context.Context, u Update) (Totals, error) {
 	var result struct {
-		Bonus   *whole `json:"result_bonus"`
-		Balance *whole `json:"result_balance"`
+		Bonus   *int64 `json:"result_bonus"`
+		Balance *int64 `json:"result_balance"`
 	}
 	if err := c.post(ctx, "/card/membercard/updateuser", u.body(), &result); err != nil {
 		return Totals{}, err
 	}
-	return Totals{(*int64)(result.Bonus), (*int64)(result.Balance)}, nil
+	return Totals{result.Bonus, result.Balance}, nil
 }
 
 type updateBody struct {
@@ -187,18 +185,4 @@ func (u Update) body() (b updateBody) {
 		}
 	}
 	return b
-}
-
-// whole is a whole number that WeChat may write as 100 or as 100.00: its own clients
-// read the balance as a fraction.
-type whole int64
-
-func (w *whole) UnmarshalJSON(text []byte) error {
-	digits, fraction, _ := strings.Cut(string(text), ".")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || strings.Trim(fraction, "0") != "" {
-		return strconv.ErrSyntax
-	}
-	*w = whole(n)
-	return nil
 }

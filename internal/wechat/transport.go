@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/addcard/addcard/internal/wechat/wirejson"
 )
 
 // maxAnswer, in bytes, is far more than WeChat sends; a longer answer is unusable.
@@ -38,7 +40,7 @@ type requestBody struct {
 
 const jsonType = "application/json; charset=utf-8"
 
-// reply is an answer of WeChat, not yet decoded.
+// reply is an answer of WeChat, mended and not yet decoded.
 type reply struct {
 	status int
 	body   []byte
@@ -98,6 +100,7 @@ func (t *transport) send(ctx context.Context, r request) (reply, *Error) {
 	case err != nil:
 		return reply{}, noAnswer(r.path, true, err)
 	}
+	got.body = wirejson.Mend(body)
 	if got.isObject() { // it is WeChat's, not that of a gateway in between
 		t.Clock.Observe(resp.Header.Get("Date"), receivedAt)
 	}

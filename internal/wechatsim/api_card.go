@@ -35,6 +35,9 @@ func (s *Sim) newCard(form fields, c *call) *card {
 	made := &card{id: "pSim" + s.randomString(urlSafe, 24), memberCard: cloneTree(form.values).(map[string]any), status: notVerified,
 		quantity: quantity, total: quantity, created: c.now, updated: c.now,
 		codes: map[string]*walletCard{}, pool: codePool{all: map[string]bool{}}, usedNonces: newBoundedMap[bool](500_000)}
+	if s.assumptions.UnknownField == "dropped" {
+		dropUnknown(made.memberCard)
+	}
 	withDefaults(made.memberCard)
 	s.cards[made.id] = made
 	s.cardOrder = append(s.cardOrder, made)
@@ -90,6 +93,9 @@ func (s *Sim) updateCard(c *call, found *card) (object, error) {
 	merged, err := s.merged(found, patch)
 	if err != nil {
 		return nil, err
+	}
+	if s.assumptions.UnknownField == "dropped" {
+		dropUnknown(merged)
 	}
 	again := needsReview(found.memberCard, merged)
 	found.memberCard, found.updated = merged, c.now

@@ -1,6 +1,7 @@
 package wechatsim_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -69,7 +70,8 @@ func TestCreateCard_Rules(t *testing.T) {
 		"no prerogative":        {nil, tree{"prerogative": nil}, 41011},
 		"no supply_bonus":       {nil, tree{"supply_bonus": nil}, 41011},
 		"no way to activate":    {nil, tree{"activate_url": nil}, 41011},
-		"two ways to activate":  {nil, tree{"auto_activate": true}, 40150},
+		"two ways to activate":  {nil, tree{"wx_activate": true}, 40150},
+		"as in WeChat's sample": {nil, tree{"auto_activate": true}, 0},
 		"one-click":             {nil, tree{"activate_url": nil, "wx_activate": true}, 0},
 		"background elsewhere":  {nil, tree{"background_pic_url": "https://shop.example/a.png"}, 40141},
 		"background":            {nil, tree{"background_pic_url": "https://mmbiz.qlogo.cn/a"}, 0},
@@ -270,4 +272,23 @@ func TestDeposit_StockFollowsTheCodes(t *testing.T) {
 	}
 	says(t, r.add("ann", id, r.ext(r.ticket("wx_card"), id, nil)), "已领完", "out_of_stock")
 	says(t, r.add("ann", id, r.ext(r.ticket("wx_card"), id, tree{"code": "D1"})), "参数错误", "code_unwanted")
+}
+
+// What WeChat's pages do not have is accepted and forgotten, or kept.
+func TestCard_UnknownFields(t *testing.T) {
+	t.Parallel()
+	for _, choice := range []string{"dropped", "kept"} {
+		r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{UnknownField: choice}})
+		id := r.create(tree{"titel": "x"}, tree{"wallpaper": "x"})
+		got := r.card("/card/update", tree{"card_id": id, "member_card": tree{"hologram": "x"}})
+		if got.code() != 0 {
+			t.Errorf("%s: %v", choice, got)
+		}
+		shown := fmt.Sprint(r.card("/card/get", tree{"card_id": id}))
+		for _, name := range []string{"titel", "wallpaper", "hologram"} {
+			if kept := strings.Contains(shown, name); kept != (choice == "kept") {
+				t.Errorf("%s: %s is kept: %v", choice, name, kept)
+			}
+		}
+	}
 }

@@ -40,6 +40,7 @@ func baseInfoFields() []fieldSpec {
 		{"promotion_url_name", "text", false, 0}, {"promotion_url", "text", false, 0}, {"promotion_url_sub_title", "text", false, 0},
 		{"promotion_app_brand_user_name", "text", false, 0}, {"promotion_app_brand_pass", "text", false, 0},
 		{"need_push_on_view", "boolean", false, 0}, {"pay_info", "object", false, 0}, {"is_pay_and_qrcode", "boolean", false, 0},
+		{"sub_title", "text", false, 0}, {"use_dynamic_code", "boolean", false, 0}, {"area_code_list", "list", false, 0},
 	}
 }
 
@@ -55,6 +56,9 @@ func memberCardFields() []fieldSpec {
 		{"discount", "integer", false, 0}, {"background_pic_url", "text", false, 0},
 		{"custom_field1", "object", false, 0}, {"custom_field2", "object", false, 0}, {"custom_field3", "object", false, 0},
 		{"custom_cell1", "object", false, 0}, {"custom_cell2", "object", false, 0}, {"custom_cell3", "object", false, 0},
+		{"bonus_app_brand_user_name", "text", false, 0}, {"bonus_app_brand_pass", "text", false, 0},
+		{"balance_app_brand_user_name", "text", false, 0}, {"balance_app_brand_pass", "text", false, 0},
+		{"advanced_info", "object", false, 0}, {"modify_msg_operation", "object", false, 0},
 	}
 }
 
@@ -92,6 +96,22 @@ func (f fields) checkText(m fieldSpec) {
 	}
 }
 
+// dropUnknown removes the fields of member_card and base_info that have no row: as
+// far as is known, WeChat accepts and forgets them.
+func dropUnknown(memberCard map[string]any) {
+	drop := func(in map[string]any, specs []fieldSpec) {
+		for name := range in {
+			if !slices.ContainsFunc(specs, func(m fieldSpec) bool { return m.name == name }) {
+				delete(in, name)
+			}
+		}
+	}
+	drop(memberCard, memberCardFields())
+	if base, ok := memberCard["base_info"].(map[string]any); ok {
+		drop(base, baseInfoFields())
+	}
+}
+
 // checkMemberCard checks a complete member_card object, new or updated.
 func checkMemberCard(f fields) error {
 	f.checkFields(memberCardFields())
@@ -103,6 +123,7 @@ func checkMemberCard(f fields) error {
 	base.checkSKU()
 	f.checkActivation()
 	f.checkImageURL("background_pic_url")
+	base.checkImageURL("logo_url")
 	return f.err()
 }
 
@@ -160,7 +181,8 @@ func (f fields) checkDateInfo() {
 	}
 }
 
-// checkActivation requires exactly one of the three ways to activate a card.
+// checkActivation requires exactly one of the three ways to activate a card. An
+// auto_activate card may have an activate_url besides, as in WeChat's own sample.
 func (f fields) checkActivation() {
 	ways := 0
 	if f.boolean("auto_activate") {
@@ -169,7 +191,7 @@ func (f fields) checkActivation() {
 	if f.boolean("wx_activate") {
 		ways++
 	}
-	if f.text("activate_url") != "" || f.text("activate_app_brand_user_name") != "" {
+	if !f.boolean("auto_activate") && (f.text("activate_url") != "" || f.text("activate_app_brand_user_name") != "") {
 		ways++
 	}
 	switch {
@@ -180,13 +202,16 @@ func (f fields) checkActivation() {
 	}
 }
 
+// checkImageURL refuses a picture that is on none of the hosts where uploadimg
+// keeps pictures.
 func (f fields) checkImageURL(name string) {
 	value := f.text(name)
 	if value == "" {
 		return
 	}
 	u, err := url.Parse(value)
-	if err != nil || (u.Host != "mmbiz.qlogo.cn" && u.Host != "mmbiz.qpic.cn") {
+	hosts := []string{"mmbiz.qlogo.cn", "mmbiz.qpic.cn", "mmecoa.qpic.cn", "pic.wechat.example"}
+	if err != nil || !slices.Contains(hosts, strings.ToLower(u.Host)) {
 		f.fail(40141, "%s is not on WeChat's CDN", name)
 	}
 }

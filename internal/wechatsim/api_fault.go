@@ -29,6 +29,7 @@ type Fault struct {
 	LatencyMS   int     `json:"latency_ms"`   // before or after the effect, as When says
 	Drop        bool    `json:"drop"`         // the connection ends without an answer
 	Truncate    int     `json:"truncate"`     // so many bytes of the real answer, then the connection ends
+	Dirt        string  `json:"dirt"`         // what is wrong with the JSON of the answer: see README.md
 }
 
 func (f Fault) check() error {
@@ -43,10 +44,10 @@ func (f Fault) check() error {
 		return fmt.Errorf("rate: between 0 and 1")
 	case f.HTTPStatus != 0 && (f.HTTPStatus < 200 || f.HTTPStatus > 599):
 		return fmt.Errorf("http_status: between 200 and 599")
-	case !f.replaces() && f.LatencyMS == 0 && f.ContentType == "" && f.Truncate == 0:
-		return fmt.Errorf("errcode, http_status, body, content_type, latency_ms, drop or truncate: at least one")
+	case !f.replaces() && f.LatencyMS == 0 && f.ContentType == "" && f.Truncate == 0 && f.Dirt == "":
+		return fmt.Errorf("errcode, http_status, body, content_type, latency_ms, drop, truncate or dirt: at least one")
 	}
-	return nil
+	return checkDirt(f.Dirt)
 }
 
 // AddFault queues one fault behind the faults that are queued. The error names the
@@ -101,6 +102,9 @@ func (f *Fault) apply(a answer, path string, s *Sim) answer {
 	}
 	if f.ContentType != "" {
 		a.contentType = f.ContentType
+	}
+	if f.Dirt != "" {
+		a.body = s.faults.soil(a.body, f.Dirt)
 	}
 	return a
 }

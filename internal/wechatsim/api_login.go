@@ -86,7 +86,7 @@ func (s *Sim) sessionAnswer(l *login) object {
 	l.sessionKey = base64.StdEncoding.EncodeToString([]byte("simkey" + s.randomString(urlSafe, 10))) // MarkSessionKey
 	out := object{"openid": l.person.miniOpenID, "session_key": l.sessionKey}
 	if s.bound {
-		out["unionid"] = l.person.unionID
+		out["unionid"] = s.unionIDIn("logins", l.person)
 	}
 	return out
 }

@@ -101,3 +101,26 @@ func TestSeed_RepeatsIdentifiers(t *testing.T) {
 		t.Error("no seed, but the same accounts")
 	}
 }
+
+func TestUnionID_OneForAll(t *testing.T) {
+	t.Parallel()
+	for choice, want := range map[string]struct{ login, event bool }{
+		"own": {}, "one-in-events": {event: true}, "one-in-logins": {login: true}, "one": {true, true},
+	} {
+		r, in := pushRig(t, wechatsim.Assumptions{UnionID: choice}, nil)
+		id := r.create(nil, nil)
+		r.waitEvents()
+		first, _ := r.sim.Person("ann")
+		bob, _ := r.sim.Person("bob")
+		r.mustAdd("bob", id, tree{"code": "A1"})
+		r.waitEvents()
+		if got := r.session(r.login("bob")).text("unionid"); (got == first.UnionID) != want.login || !want.login && got != bob.UnionID {
+			t.Errorf("%s: login: got %s of %s and %s", choice, got, first.UnionID, bob.UnionID)
+		}
+		pushes := in.pushes()
+		got, _ := pushes[len(pushes)-1].element("UnionId")
+		if (got == first.UnionID) != want.event || !want.event && got != bob.UnionID {
+			t.Errorf("%s: event: got %s of %s and %s", choice, got, first.UnionID, bob.UnionID)
+		}
+	}
+}

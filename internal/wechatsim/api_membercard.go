@@ -28,6 +28,9 @@ func (s *Sim) activate(c *call) (object, error) {
 	w.membershipNumber = c.body.text("membership_number")
 	if !w.active || s.assumptions.RepeatActivate == "all" {
 		w.activate(c.body, c.now)
+		if !c.body.has("init_bonus") {
+			w.bonus = s.ownPoints(w.card)
+		}
 	}
 	return success(nil), nil
 }

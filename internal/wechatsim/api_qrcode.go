@@ -156,5 +156,5 @@ func (s *Sim) uploadImage(c *call) (object, error) {
 	case kind != "image/png" && kind != "image/jpeg":
 		return nil, refuse(40097, "the file is neither PNG nor JPEG")
 	}
-	return object{"url": "http://mmbiz.qpic.cn/mmbiz_" + kind[len("image/"):] + "/" + s.randomString(alphanumeric, 40) + "/0"}, nil
+	return object{"url": s.assumptions.ImageURL + "/mmbiz_" + kind[len("image/"):] + "/" + s.randomString(alphanumeric, 40) + "/0"}, nil
 }

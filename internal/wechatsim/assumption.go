@@ -22,6 +22,8 @@ type Assumptions struct {
 	CardPermission   string `json:"card_permission"`
 	StatusNames      string `json:"status_names"`
 	DeletedCard      string `json:"deleted_card"`
+	ImageURL         string `json:"image_url"`
+	UnknownField     string `json:"unknown_field"`
 	WhitelistLimit   string `json:"whitelist_limit"`
 	CardExtOpenID    string `json:"card_ext_openid"`
 	CardExtTimestamp string `json:"card_ext_timestamp"`
@@ -29,13 +31,18 @@ type Assumptions struct {
 	NonceStr         string `json:"nonce_str"`
 	MaxCards         string `json:"max_cards"`
 	ReusedCode       string `json:"reused_code"`
+	HeldCard         string `json:"held_card"`
+	Restore          string `json:"restore"`
+	WalletActivation string `json:"wallet_activation"`
 	RepeatActivate   string `json:"repeat_activate"`
+	OwnPoints        string `json:"own_points"`
 	GiftedCard       string `json:"gifted_card"`
 	GiftedForm       string `json:"gifted_form"`
 	MemberUpdate     string `json:"member_update"`
 	ActivateTicket   string `json:"activate_ticket"`
 	PushRetry        string `json:"push_retry"`
 	PushXML          string `json:"push_xml"`
+	UnionID          string `json:"unionid"`
 }
 
 // Assumption is one switch of [Assumptions] with its present value.
@@ -79,6 +86,11 @@ func (g *Assumptions) switches() []Assumption {
 			About: "names of the last two card statuses: CARD_STATUS_DELETE, _DISPATCH or CARD_STATUS_USER_DELETE, _USER_DISPATCH"},
 		{Name: "deleted_card", field: &g.DeletedCard, Choices: []string{"keeps", "ends"},
 			About: "copies already in wallets when the card is deleted: they go on, or they end (40127)"},
+		{Name: "image_url", field: &g.ImageURL, Choices: []string{"http://mmbiz.qpic.cn", "https://mmbiz.qpic.cn", "http://mmbiz.qlogo.cn",
+			"https://mmecoa.qpic.cn", "https://pic.wechat.example"},
+			About: "where uploadimg keeps pictures"},
+		{Name: "unknown_field", field: &g.UnknownField, Choices: []string{"dropped", "kept"},
+			About: "what becomes of a field of a card that WeChat's pages do not have"},
 		{Name: "whitelist_limit", field: &g.WhitelistLimit, Choices: []string{"10", "1000"},
 			About: "how many testers testwhitelist/set takes"},
 		{Name: "card_ext_openid", field: &g.CardExtOpenID, Choices: []string{"official", "miniprogram"},
@@ -93,8 +105,16 @@ func (g *Assumptions) switches() []Assumption {
 			About: "how many cards one wx.addCard takes"},
 		{Name: "reused_code", field: &g.ReusedCode, Choices: []string{"已领完", "参数错误"},
 			About: "what the phone says to a custom code that was delivered before"},
+		{Name: "held_card", field: &g.HeldCard, Choices: []string{"已领完", "用户已领取", "已领取", "超过领取限制"},
+			About: "what the phone says to a person who holds the card as often as get_limit allows"},
+		{Name: "restore", field: &g.Restore, Choices: []string{"restored", "已领取"},
+			About: "a person takes a card again that they deleted: it is restored, or the phone says 已领取"},
+		{Name: "wallet_activation", field: &g.WalletActivation, Choices: []string{"encrypt_code", "card_id"},
+			About: "what the activation page gets from 激活 in the wallet: the encrypted code too, or the card_id only"},
 		{Name: "repeat_activate", field: &g.RepeatActivate, Choices: []string{"number", "all"},
 			About: "a second activate overwrites the membership_number only, or the initial figures and fields again too"},
+		{Name: "own_points", field: &g.OwnPoints, Choices: []string{"none", "bonus_rule"},
+			About: "a card that becomes active without an init_bonus has no points, or bonus_rule.init_increase_bonus"},
 		{Name: "gifted_card", field: &g.GiftedCard, Choices: []string{"carries", "fresh"},
 			About: "a card given to a friend keeps its activation and figures, or starts inactive with none"},
 		{Name: "gifted_form", field: &g.GiftedForm, Choices: []string{"carries", "empty"},
@@ -107,6 +127,8 @@ func (g *Assumptions) switches() []Assumption {
 			About: "a second try of a push repeats timestamp, nonce and signature byte for byte, or has new ones"},
 		{Name: "push_xml", field: &g.PushXML, Choices: []string{"compact", "spaced"},
 			About: "white space round the CDATA of a push, as in some of WeChat's samples"},
+		{Name: "unionid", field: &g.UnionID, Choices: []string{"own", "one-in-events", "one-in-logins", "one"},
+			About: "each person has one, or that of the person who was named first is in every event, every login, or both"},
 	}
 	for i := range list {
 		list[i].Value = *list[i].field

@@ -11,14 +11,15 @@ import (
 
 func eventControls() []control {
 	return []control{
-		{"PUT /_sim/callback", `{"url","token","encoding_aes_key","mode","app_id"}: where events go; an empty url turns them off`,
+		{"PUT /_sim/callback", `{"url","token","encoding_aes_key","mode","app_id","format"}: where events go; an empty url turns them off`,
 			withBody((*Sim).setCallback)},
 		{"POST /_sim/callback/verify", "asks the callback as WeChat does when it is entered: is echostr returned?", (*Sim).verifyCallback},
 		{"GET /_sim/events", "the delivery log and the event faults; ?event= filters", (*Sim).showEvents},
-		{"POST /_sim/events/faults", `{"event","times","skip","duplicate","late_seconds","reorder","drop"}`, withBody((*Sim).addEventFault)},
+		{"POST /_sim/events/faults", `{"event","times","skip","duplicate","late_seconds","reorder","drop","dirt"}`,
+			withBody((*Sim).addEventFault)},
 		{"DELETE /_sim/events/faults", "forget them", (*Sim).clearEventFaults},
 		{"POST /_sim/events/trigger",
-			`{"event","fields":{},"user","to","twice","late_seconds"}: pushes one event that did not happen; a field that is null is left out`,
+			`{"event","fields":{},"user","to","twice","late_seconds","dirt"}: pushes an event that did not happen; a field that is null is left out`,
 			(*Sim).triggerEvent},
 	}
 }
@@ -62,6 +63,7 @@ type triggerRequest struct {
 	To          string                     `json:"to"`   // instead of the callback's URL
 	Twice       bool                       `json:"twice"`
 	LateSeconds float64                    `json:"late_seconds"`
+	Dirt        string                     `json:"dirt"`
 }
 
 // triggerEvent answers when the event is delivered or given up, or at once if it
@@ -88,7 +90,8 @@ func (s *Sim) triggerEvent(r *http.Request) (any, error) {
 func (s *Sim) trigger(in triggerRequest) (t push.Trigger, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t = push.Trigger{Callback: s.events.Callback(), ToUserName: s.official.OriginalID, Event: in.Event, CreateTime: s.Now().Unix()}
+	t = push.Trigger{Callback: s.events.Callback(), ToUserName: s.official.OriginalID, Event: in.Event, Dirt: in.Dirt,
+		CreateTime: s.Now().Unix()}
 	if in.To != "" {
 		t.URL = in.To
 	}
@@ -114,7 +117,7 @@ func (s *Sim) triggerFields(event string, p *person) map[string]string {
 		own["CardId"], own["UserCardCode"], own["OuterStr"] = p.wallet[0].card.id, p.wallet[0].code, p.wallet[0].outerStr
 	}
 	if s.bound {
-		own["UnionId"] = p.unionID
+		own["UnionId"] = s.unionIDIn("events", p)
 	}
 	out := map[string]string{}
 	kind, _ := push.KindOf(event)

@@ -25,9 +25,12 @@ func phoneControls() []control {
 	return []control{
 		{"GET /_sim/phones/{user}", "who the user is to both apps", (*Sim).showPerson},
 		{"PUT /_sim/phones/{user}", `{"blocked":true}: code2Session refuses the user with 40226`, onPhone((*Sim).changePerson)},
-		{"POST /_sim/phones/{user}/login", `wx.login → {"code"}; {"app_id"} makes a code of another mini-program`, onPhone((*Sim).phoneLogin)},
+		{"POST /_sim/phones/{user}/login",
+			`wx.login → {"code"}; {"app_id"} makes a code of another mini-program; touristappid: the text that DevTools gives without an AppID`,
+			onPhone((*Sim).phoneLogin)},
 		{"POST /_sim/phones/{user}/add-card",
-			`wx.addCard with {"cardList"} → what its success gives, or 400 with errMsg and detail; ?cancel=1: the user closes the page`,
+			`wx.addCard with {"cardList"} → what its success gives, or 400 with errMsg and detail; ?cancel=1: the user closes the page; ` +
+				"?says=: it refuses with these words",
 			(*Sim).phoneAddCard},
 		{"POST /_sim/phones/{user}/delete-card", `{"card_id","code"}: the user throws the card away`, onPhone((*Sim).phoneDeleteCard)},
 		{"POST /_sim/phones/{user}/scan-qr",
@@ -39,9 +42,15 @@ func phoneControls() []control {
 		{"POST /_sim/phones/{user}/open-card-component",
 			`{"extraData","form":{}}: the open-card component → what App.onShow gets, {"activate_ticket","card_id","code"} or nothing`,
 			onPhone((*Sim).phoneOpenComponent)},
+		{"POST /_sim/phones/{user}/activate",
+			`{"card_id","code"}: 激活 on a card in the wallet → {"query"} of the merchant's page, without an activate_ticket`,
+			onPhone((*Sim).phoneActivate)},
 		{"POST /_sim/phones/{user}/gift-card", `{"card_id","code","to","then":"accept|wait|return"}; again for a gift on its way`,
 			onPhone((*Sim).phoneGiftCard)},
 		{"GET /_sim/phones/{user}/cards", "the card faces with the messages that reached the user", (*Sim).phoneCards},
+		{"PUT /_sim/phones/{user}/cards",
+			`{"card_id","code","has_active","bonus","balance"}: another system of the merchant changes the card; no event is sent`,
+			onPhone((*Sim).changeFace)},
 		{"POST /_sim/webpages/check", `wx.config: {"url","nonce_str","timestamp","signature"} → {"ok"}`, withBody((*Sim).checkWebPage)},
 	}
 }

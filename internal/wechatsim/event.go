@@ -47,7 +47,7 @@ func (s *Sim) emitGet(w *walletCard, restored bool, scene string) {
 
 func (s *Sim) emitWithUnion(event string, p *person, fields map[string]string) {
 	if s.bound {
-		fields["UnionId"] = p.unionID
+		fields["UnionId"] = s.unionIDIn("events", p)
 	}
 	s.emit(event, p, fields)
 }
@@ -62,7 +62,7 @@ func (s *Sim) emitCode(event string, w *walletCard, more map[string]string) {
 // emitReview sends an event about the merchant: WeChat puts an openid there too.
 func (s *Sim) emitReview(c *card, status cardStatus, reason string) {
 	event := map[cardStatus]string{verifyOK: "card_pass_check", verifyFail: "card_not_pass_check"}[status]
-	if p, err := s.person("merchant"); err == nil {
+	if p, err := s.person(merchant); err == nil {
 		s.emit(event, p, map[string]string{"CardId": c.id, "RefuseReason": reason})
 	}
 }
@@ -72,7 +72,7 @@ func (s *Sim) emitStock(c *card) {
 	if c.quantity > 0 {
 		return
 	}
-	if p, err := s.person("merchant"); err == nil {
+	if p, err := s.person(merchant); err == nil {
 		s.emit("card_sku_remind", p, map[string]string{"CardId": c.id,
 			"Detail": "the card's quantity is equal to " + strconv.FormatInt(c.quantity, 10)})
 	}

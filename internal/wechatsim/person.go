@@ -8,6 +8,9 @@ import (
 
 const maxPeople = 100_000
 
+// merchant is the user of the events that are about a card and no customer.
+const merchant = "merchant"
+
 // person is one WeChat user: one openid per app, and a wallet.
 type person struct {
 	name       string
@@ -68,5 +71,17 @@ func (s *Sim) person(user string) (*person, error) {
 		p.miniOpenID = p.openID
 	}
 	s.people[user], s.openIDs[p.openID] = p, p
+	if s.firstPerson == nil && user != merchant {
+		s.firstPerson = p
+	}
 	return p, nil
+}
+
+// unionIDIn returns the unionid that WeChat gives for p in "events" or in "logins". It
+// once gave one unionid in the events of hundreds of people.
+func (s *Sim) unionIDIn(where string, p *person) string {
+	if one := s.assumptions.UnionID; one == "one" || one == "one-in-"+where {
+		return s.firstPerson.unionID
+	}
+	return p.unionID
 }

@@ -7,9 +7,16 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim/signature"
 )
 
+// touristAppID is the AppID of a DevTools project without one. Its wx.login gives
+// a sentence instead of a code.
+const touristAppID, mockLoginCode = "touristappid", "the code is a mock one"
+
 func (s *Sim) phoneLogin(p *person, in struct {
 	AppID string `json:"app_id"`
 }) (any, error) {
+	if in.AppID == touristAppID {
+		return object{"code": mockLoginCode}, nil
+	}
 	return object{"code": s.newLoginCode(p, cmp.Or(in.AppID, s.mini.AppID))}, nil
 }
 

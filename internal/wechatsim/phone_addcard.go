@@ -44,8 +44,11 @@ func (s *Sim) phoneAddCard(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, invalidField("", "the argument is too large")
 	}
-	if r.URL.Query().Get("cancel") == "1" {
+	switch query := r.URL.Query(); {
+	case query.Get("cancel") == "1":
 		return nil, reject("cancel", "cancelled", "the user closed the page")
+	case query.Get("says") != "":
+		return nil, reject(query.Get("says"), "requested", "the control request wants these words")
 	}
 	added, err := s.AddCard(r.PathValue("user"), argument)
 	if err != nil {
@@ -135,23 +138,35 @@ func (s *Sim) checkAvailable(b *batch, p *person, o *offer) *RejectionError {
 	if o.code != "" {
 		old := c.codes[o.code]
 		if b.codes[c.id+" "+o.code] || (old != nil && !old.restorableBy(p)) {
-			return reject(s.assumptions.ReusedCode, "code_reused", "this code was delivered before")
+			return reject(s.saysOfReused(old, p), "code_reused", "this code was delivered before")
 		}
 		b.codes[c.id+" "+o.code] = true
 	}
 	if o.restores = restorable(p, o); o.restores != nil && !b.restored[o.restores] {
 		b.restored[o.restores] = true
+		if s.assumptions.Restore != "restored" {
+			return reject(s.assumptions.Restore, "not_restored", "the person deleted this card (guess restore)")
+		}
 		return nil
 	}
 	o.restores = nil
 	b.claimed[c]++
 	switch {
 	case p.count(c)+b.claimed[c] > c.getLimit():
-		return reject(saysGone, "get_limit", "this person holds the card as often as get_limit allows (%d)", c.getLimit())
+		return reject(s.assumptions.HeldCard, "get_limit", "this person holds the card as often as get_limit allows (%d)", c.getLimit())
 	case c.quantity < b.claimed[c]:
 		return reject(saysGone, "out_of_stock", "the card is out of stock")
 	}
 	return nil
+}
+
+// saysOfReused returns what the phone says to a code that was delivered before:
+// to its holder, that the card is held.
+func (s *Sim) saysOfReused(old *walletCard, p *person) string {
+	if old != nil && old.owner == p && old.status == codeNormal && s.assumptions.HeldCard != saysGone {
+		return s.assumptions.HeldCard
+	}
+	return s.assumptions.ReusedCode
 }
 
 func (s *Sim) checkClaimable(c *card, p *person) *RejectionError {

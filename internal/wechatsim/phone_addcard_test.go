@@ -3,6 +3,7 @@ package wechatsim_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -231,6 +232,35 @@ func TestAddCard_CodeDeliveredOnceButRestored(t *testing.T) {
 	}
 	r.do("PUT", "/_sim/guesses", tree{"reused_code": "参数错误"})
 	says(t, take("bob"), "参数错误", "code_reused")
+}
+
+// A phone has several words for a card that is held, and says them to others too.
+func TestAddCard_SaysThatTheCardIsHeld(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{})
+	custom, system, ticket := r.create(nil, nil), r.create(systemCodes(), nil), r.ticket("wx_card")
+	takeCustom := func(user string) reply { return r.add(user, custom, r.ext(ticket, custom, tree{"code": "A1"})) }
+	takeSystem := func(user string) reply { return r.add(user, system, r.ext(ticket, system, nil)) }
+	takeCustom("ann")
+	takeSystem("ann")
+	for _, words := range []string{"用户已领取", "已领取", "超过领取限制", "已领完"} {
+		r.do("PUT", "/_sim/guesses", tree{"held_card": words})
+		says(t, takeCustom("ann"), words, "code_reused")
+		says(t, takeSystem("ann"), words, "get_limit")
+		says(t, takeCustom("bob"), "已领完", "code_reused")
+		says(t, r.post("/_sim/phones/cid/add-card?says="+url.QueryEscape(words), tree{"cardList": []tree{}}), words, "requested")
+	}
+	r.do("PUT", "/_sim/guesses", tree{"restore": "已领取"})
+	r.post("/_sim/phones/ann/delete-card", tree{"card_id": custom, "code": "A1"})
+	r.post("/_sim/phones/ann/delete-card", tree{"card_id": system, "code": r.faces("ann")[1].text("code")})
+	says(t, takeCustom("ann"), "已领取", "not_restored")
+	says(t, takeSystem("ann"), "已领取", "not_restored")
+	if got := takeSystem("bob"); got.text("errMsg") != "addCard:ok" {
+		t.Errorf("another person: %v", got)
+	}
+	if len(r.faces("cid")) != 0 {
+		t.Error("a refused card is in the wallet")
+	}
 }
 
 func TestAddCard_LimitsStockAndReview(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 )
 
 // The three messages with which a phone refuses a card, from the official article on
-// card signature errors. The details are in RejectionError, for the developer.
+// card signature errors. Users report more for a card that is held; see the guesses
+// held_card and restore. The details are in RejectionError, for the developer.
 const (
 	saysSignature = "签名错误"
 	saysParameter = "参数错误"

@@ -41,6 +41,24 @@ func (s *Sim) phoneOpenComponent(p *person, in componentRequest) (any, error) {
 	return object{"activate_ticket": s.newActivateTicket(w), "card_id": c.id, "code": w.code}, nil
 }
 
+// phoneActivate taps 激活 on a card in the wallet that is not active. It returns
+// what the merchant's page is opened with. There is no activate_ticket in it: only
+// a form that was submitted in the component has one.
+func (s *Sim) phoneActivate(p *person, in cardRef) (any, error) {
+	w, err := p.visibleCard(in)
+	switch {
+	case err != nil:
+		return nil, err
+	case w.status != codeNormal || w.active:
+		return nil, invalidField("code", "the wallet shows 激活 on inactive cards only")
+	}
+	query := object{"card_id": w.card.id}
+	if s.assumptions.WalletActivation == "encrypt_code" {
+		query["encrypt_code"], query["openid"], query["outer_str"] = s.sealForPhone(w.code), p.openID, w.outerStr
+	}
+	return object{"query": query}, nil
+}
+
 // componentCard returns the card that the parameters of the component name.
 func (s *Sim) componentCard(in componentRequest) (*card, error) {
 	c := s.cardByEncryptID(in.ExtraData["encrypt_card_id"])

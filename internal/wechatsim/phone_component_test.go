@@ -116,3 +116,29 @@ func TestComponent_Refusals(t *testing.T) {
 		t.Errorf("another appId: %v", got)
 	}
 }
+
+// A card from a QR code in the shop is activated from the wallet. No form was
+// submitted in the component, so there is no activate_ticket.
+func TestActivate_FromTheWalletHasNoTicket(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, wechatsim.Options{})
+	card := r.create(systemCodes(), oneClick(true))
+	code := r.post("/_sim/phones/ann/scan-qr", tree{"card_id": card, "outer_str": "door"}).text("code")
+	query := r.post("/_sim/phones/ann/activate", tree{"card_id": card, "code": code}).object("query")
+	if query.text("card_id") != card || query.text("outer_str") != "door" || query["activate_ticket"] != nil || query["code"] != nil {
+		t.Errorf("query %v", query)
+	}
+	if got := r.card("/card/code/decrypt", tree{"encrypt_code": query.text("encrypt_code")}); got.text("code") != code {
+		t.Errorf("decrypt: %v, want %s", got, code)
+	}
+	r.do("PUT", "/_sim/guesses", tree{"wallet_activation": "card_id"})
+	if query := r.post("/_sim/phones/ann/activate", tree{"card_id": card, "code": code}).object("query"); len(query) != 1 {
+		t.Errorf("query %v", query)
+	}
+	wantCode(t, r.card("/card/membercard/activate", tree{"card_id": card, "code": code, "membership_number": "1"}), 0)
+	for _, refused := range []tree{{"card_id": card, "code": code}, {"card_id": card, "code": "nope"}} {
+		if got := r.post("/_sim/phones/ann/activate", refused); got.text("error") == "" {
+			t.Errorf("%v: got %v", refused, got)
+		}
+	}
+}

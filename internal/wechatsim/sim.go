@@ -35,6 +35,7 @@ type Sim struct {
 	tokens         boundedMap[*accessToken]
 	logins         boundedMap[*login]
 	people         map[string]*person
+	firstPerson    *person            // but the merchant
 	openIDs        map[string]*person // by the Official Account's openid
 	cards          map[string]*card
 	cardOrder      []*card

@@ -96,6 +96,29 @@ func (s *Sim) phoneCards(r *http.Request) (any, error) {
 	return object{"cards": faces}, err
 }
 
+func (s *Sim) changeFace(p *person, in struct {
+	CardID    string `json:"card_id"`
+	Code      string `json:"code"`
+	HasActive *bool  `json:"has_active"`
+	Bonus     *int64 `json:"bonus"`
+	Balance   *int64 `json:"balance"`
+}) (any, error) {
+	w := p.walletCard(in.CardID, in.Code)
+	if w == nil {
+		return nil, notFound("code", "%s has no such card", p.name)
+	}
+	if in.HasActive != nil {
+		w.active = *in.HasActive
+	}
+	if in.Bonus != nil {
+		w.bonus = *in.Bonus
+	}
+	if in.Balance != nil {
+		w.balance = *in.Balance
+	}
+	return s.face(w), nil
+}
+
 func (s *Sim) face(w *walletCard) CardFace {
 	return CardFace{CardID: w.card.id, Title: w.card.baseText("title"), BrandName: w.card.baseText("brand_name"),
 		Code: w.code, Status: string(s.statusOf(w)), HasActive: w.active, MembershipNumber: w.membershipNumber,
@@ -177,12 +200,25 @@ func (s *Sim) deliver(p *person, c *card, code, outerStr string, begin time.Time
 	now := s.Now()
 	w := &walletCard{card: c, code: code, owner: p, status: codeNormal, outerStr: outerStr, validFrom: begin,
 		claimedAt: now, active: c.flag("auto_activate"), customFields: map[string]string{}, form: map[string]string{}}
+	if w.active {
+		w.bonus = s.ownPoints(c)
+	}
 	p.wallet = append(p.wallet, w)
 	c.codes[code] = w
 	if !c.baseFlag("use_custom_code") {
 		s.systemCodes[code] = w
 	}
 	return w
+}
+
+// ownPoints returns the points that WeChat itself gives to a card that becomes active
+// without the merchant saying how many.
+func (s *Sim) ownPoints(c *card) int64 {
+	if s.assumptions.OwnPoints != "bonus_rule" {
+		return 0
+	}
+	rule, _ := c.memberCard["bonus_rule"].(map[string]any)
+	return fields{rule, &readState{allowFractions: true}}.integer("init_increase_bonus")
 }
 
 // newSystemCode returns a code of WeChat's own, unique in the simulator.

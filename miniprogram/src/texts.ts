@@ -20,6 +20,7 @@ const zh = {
 
   cancelled: '已取消领取',
   soldOut: '会员卡已领完',
+  heldElsewhere: '微信提示已领取，请在微信卡包中查看；如果没有，请稍后再试或联系商家',
   badSignature: '微信校验未通过，请稍后再试',
   takeFailed: '领取失败',
   activationLost: '资料已提交，激活未完成',
@@ -75,6 +76,8 @@ const en: Texts = {
 
   cancelled: 'Cancelled',
   soldOut: 'No cards are left',
+  heldElsewhere:
+    'WeChat says that you already have this card. If it is not in your wallet, try again later or ask the shop',
   badSignature: 'WeChat could not verify the card. Please try again later',
   takeFailed: 'The card could not be added',
   activationLost: 'Your details were submitted, but the card is not active yet',
@@ -137,6 +140,10 @@ const reasons: Partial<Record<ErrorCode, [zh: string, en: string]>> = {
   offline: ['网络不可用，请检查网络后重试', 'You are offline. Check the connection and try again'],
   timeout: ['网络超时，请稍后再试', 'The network is slow. Please try again later'],
   login_failed: ['微信登录失败，请重试', 'WeChat sign-in failed. Please try again'],
+  tourist: [
+    '开发者工具的游客模式无法登录，请填写自己的 AppID',
+    'DevTools’ guest mode cannot sign in. Enter your own AppID',
+  ],
   login_code_invalid: ['微信登录失败，请重试', 'WeChat sign-in failed. Please try again'],
   session_invalid: ['登录已过期，请重试', 'Your session has expired. Please try again'],
   user_blocked: ['该微信账号暂时无法使用', 'This WeChat account cannot be used at the moment'],

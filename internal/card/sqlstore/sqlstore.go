@@ -20,13 +20,15 @@ type Store struct{ db *sqldb.DB }
 // New returns a Store on db. The tables of db must be up to date.
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
-const loadSQL = `select doc, settings, now_ms() - read_at from card where card_id = $1`
+const loadSQL = `select doc, settings, now_ms() - read_at, coalesce(reason, '')
+	from card left join card_review on card_review.card_id = card.card_id where card.card_id = $1`
 
 // Load implements card.Store.
 func (s *Store) Load(ctx context.Context, cardID string) (card.Card, time.Duration, error) {
 	var doc, settings []byte
 	var age int64
-	err := s.db.Read().QueryRow(ctx, loadSQL, cardID).Scan(&doc, &settings, &age)
+	var reason string
+	err := s.db.Read().QueryRow(ctx, loadSQL, cardID).Scan(&doc, &settings, &age, &reason)
 	if errors.Is(err, sql.ErrNoRows) {
 		return card.Card{}, 0, card.ErrNotFound
 	}
@@ -36,6 +38,9 @@ func (s *Store) Load(ctx context.Context, cardID string) (card.Card, time.Durati
 	}
 	if err != nil {
 		return card.Card{}, 0, fmt.Errorf("load card %s: %w", cardID, err)
+	}
+	if c.Status == card.VerifyFailed {
+		c.RefuseReason = reason
 	}
 	return c, time.Duration(age) * time.Millisecond, nil
 }
@@ -49,8 +54,26 @@ func (s *Store) Save(ctx context.Context, c card.Card) error {
 	if err != nil {
 		return fmt.Errorf("save card %s: %w", c.ID, err)
 	}
-	_, err = s.db.Change(ctx, "save card "+c.ID, saveSQL, c.ID, string(doc))
-	return err
+	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		q := sqldb.Queries{Querier: tx}
+		err := q.Run(ctx, "save card "+c.ID, saveSQL, c.ID, string(doc))
+		if err == nil && (c.Status == card.Verified || c.Status == card.Dispatched) {
+			err = q.Run(ctx, "save card "+c.ID, approveSQL, c.ID)
+		}
+		return err
+	})
+}
+
+const (
+	approveSQL = `update card_review set reason = '' where card_id = $1 and reason <> ''`
+	reviewSQL  = `insert into card_review (card_id, reason, reviewed_at) values ($1, $2, $3)
+	on conflict (card_id) do update set reason = excluded.reason, reviewed_at = excluded.reviewed_at
+	where card_review.reviewed_at <= excluded.reviewed_at`
+)
+
+// SaveReview implements card.Store.
+func (s *Store) SaveReview(ctx context.Context, cardID, reason string, at time.Time) (bool, error) {
+	return s.db.Change(ctx, "save the review of card "+cardID, reviewSQL, cardID, reason, at.UnixMilli())
 }
 
 const (
@@ -131,6 +154,8 @@ const attemptSQL = `insert into card_attempt (definition, had, begun_at) values 
 		begun_at = case when card_attempt.begun_at > excluded.begun_at - $3 then card_attempt.begun_at else excluded.begun_at end
 	returning had`
 
+const createdSQL = `select card_id from card_created`
+
 // BeginCreation implements card.Store.
 func (s *Store) BeginCreation(ctx context.Context, definition string, own []string, within time.Duration) (had []string, err error) {
 	text, err := json.Marshal(own)
@@ -138,19 +163,92 @@ func (s *Store) BeginCreation(ctx context.Context, definition string, own []stri
 		return nil, fmt.Errorf("begin a card's creation: %w", err)
 	}
 	var kept []byte
+	var created []string
 	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		return tx.QueryRow(ctx, attemptSQL, definition, string(text), within.Milliseconds()).Scan(&kept)
+		if err := tx.QueryRow(ctx, attemptSQL, definition, string(text), within.Milliseconds()).Scan(&kept); err != nil {
+			return err
+		}
+		created, err = sqldb.All(ctx, tx, "list created cards", sqldb.Text, createdSQL)
+		return err
 	})
 	if err == nil {
 		err = json.Unmarshal(kept, &had)
 	}
-	return had, wrapped("begin a card's creation", err)
+	return append(had, created...), wrapped("begin a card's creation", err)
 }
 
-const settleSQL = `delete from card_attempt where definition = $1`
+const (
+	settleSQL = `delete from card_attempt where definition = $1`
+	recordSQL = `insert into card_created (card_id, definition, created_at) values ($1, $2, now_ms()) on conflict (card_id) do nothing`
+)
 
 // EndCreation implements card.Store.
-func (s *Store) EndCreation(ctx context.Context, definition string) error {
-	_, err := s.db.Change(ctx, "end a card's creation", settleSQL, definition)
+func (s *Store) EndCreation(ctx context.Context, definition, exact, cardID string) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		q := sqldb.Queries{Querier: tx}
+		err := q.Run(ctx, "end a card's creation", settleSQL, definition)
+		if err == nil && cardID != "" {
+			err = q.Run(ctx, "record a created card", recordSQL, cardID, exact)
+		}
+		return err
+	})
+}
+
+const createdSinceSQL = `select card_id from card_created where definition = $1 and created_at > now_ms() - $2
+	order by created_at desc limit 1`
+
+// CreatedSince implements card.Store.
+func (s *Store) CreatedSince(ctx context.Context, exact string, since time.Duration) (cardID string, err error) {
+	err = s.db.Read().QueryRow(ctx, createdSinceSQL, exact, since.Milliseconds()).Scan(&cardID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return cardID, wrapped("find a created card", err)
+}
+
+const (
+	lockSQL = `insert into card_lock (name, holder, ends_at) values ($1, $2, now_ms() + $3)
+	on conflict (name) do update set holder = excluded.holder, ends_at = excluded.ends_at
+	where card_lock.ends_at <= now_ms()`
+	extendSQL = `update card_lock set ends_at = now_ms() + $3 where name = $1 and holder = $2`
+	unlockSQL = `delete from card_lock where name = $1 and holder = $2`
+)
+
+// Lock implements card.Store.
+func (s *Store) Lock(ctx context.Context, name, holder string, lease time.Duration) (bool, error) {
+	return s.db.Change(ctx, "lock "+name, lockSQL, name, holder, lease.Milliseconds())
+}
+
+// ExtendLock implements card.Store.
+func (s *Store) ExtendLock(ctx context.Context, name, holder string, lease time.Duration) (bool, error) {
+	return s.db.Change(ctx, "extend the lock "+name, extendSQL, name, holder, lease.Milliseconds())
+}
+
+// Unlock implements card.Store.
+func (s *Store) Unlock(ctx context.Context, name, holder string) error {
+	_, err := s.db.Change(ctx, "unlock "+name, unlockSQL, name, holder)
 	return err
+}
+
+const (
+	addPictureSQL = `insert into picture (url, content) values ($1, $2) on conflict (url) do nothing`
+	picturesSQL   = `select url, content from picture`
+)
+
+// AddPicture implements card.Store.
+func (s *Store) AddPicture(ctx context.Context, url, content string) error {
+	_, err := s.db.Change(ctx, "add a picture", addPictureSQL, url, content)
+	return err
+}
+
+// Pictures implements card.Store.
+func (s *Store) Pictures(ctx context.Context) (map[string]string, error) {
+	contents := map[string]string{}
+	_, err := sqldb.All(ctx, s.db.Read(), "list pictures", func(scan sqldb.Scan) (struct{}, error) {
+		var url, content string
+		err := scan(&url, &content)
+		contents[url] = content
+		return struct{}{}, err
+	}, picturesSQL)
+	return contents, err
 }

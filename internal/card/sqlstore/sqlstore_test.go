@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -77,9 +78,119 @@ func TestStore(t *testing.T) {
 		attempt([]string{"c1"}, time.Hour) // the first one's
 		attempt([]string{"c1"}, 0, "c1")   // that is too long ago
 		attempt([]string{"c1", "c2"}, time.Hour, "c1")
-		if err := s.EndCreation(t.Context(), "d"); err != nil {
+		if err := s.EndCreation(t.Context(), "d", "exact", ""); err != nil { // refused
 			t.Error(err)
 		}
 		attempt([]string{"c1", "c2"}, time.Hour, "c1", "c2")
+		created := func(since time.Duration, want string) {
+			t.Helper()
+			if id, err := s.CreatedSince(t.Context(), "exact", since); err != nil || id != want {
+				t.Errorf("created since %v: got %q, %v, want %q", since, id, err, want)
+			}
+		}
+		created(time.Hour, "")
+		if err := s.EndCreation(t.Context(), "d", "exact", "c3"); err != nil {
+			t.Error(err)
+		}
+		created(time.Hour, "c3")
+		created(-time.Hour, "")
+		attempt([]string{"c1"}, time.Hour, "c1", "c3") // a created card is no other call's
+	})
+}
+
+func TestStore_Lock(t *testing.T) {
+	t.Parallel()
+	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		s := sqlstore.New(open(t))
+		lock := func(holder string, lease time.Duration, want bool) {
+			t.Helper()
+			if locked, err := s.Lock(t.Context(), "l", holder, lease); err != nil || locked != want {
+				t.Errorf("%s locks: %v, %v, want %v", holder, locked, err, want)
+			}
+		}
+		extend := func(holder string, lease time.Duration, want bool) {
+			t.Helper()
+			if held, err := s.ExtendLock(t.Context(), "l", holder, lease); err != nil || held != want {
+				t.Errorf("%s extends: %v, %v, want %v", holder, held, err, want)
+			}
+		}
+		var winners atomic.Int64
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				if locked, err := s.Lock(t.Context(), "race", "a", time.Hour); err != nil {
+					t.Error(err)
+				} else if locked {
+					winners.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if n := winners.Load(); n != 1 {
+			t.Errorf("%d of 16 have the lock", n)
+		}
+		extend("a", time.Hour, false) // it was not locked yet
+		lock("a", time.Hour, true)
+		lock("b", time.Hour, false)
+		extend("b", time.Hour, false)
+		extend("a", -time.Hour, true) // the lease ends
+		lock("b", time.Hour, true)
+		extend("a", time.Hour, false)
+		if err := s.Unlock(t.Context(), "l", "a"); err != nil { // too late
+			t.Error(err)
+		}
+		lock("a", time.Hour, false)
+		if err := s.Unlock(t.Context(), "l", "b"); err != nil {
+			t.Error(err)
+		}
+		lock("a", time.Hour, true)
+	})
+}
+
+func TestStore_Pictures(t *testing.T) {
+	t.Parallel()
+	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		s := sqlstore.New(open(t))
+		for range 2 {
+			if err := s.AddPicture(t.Context(), "https://pic.example/1", "h"); err != nil {
+				t.Error(err)
+			}
+		}
+		if got, err := s.Pictures(t.Context()); err != nil || !maps.Equal(got, map[string]string{"https://pic.example/1": "h"}) {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+}
+
+func TestStore_Review(t *testing.T) {
+	t.Parallel()
+	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		s := sqlstore.New(open(t))
+		save := func(status card.Status, want string) {
+			t.Helper()
+			if err := s.Save(t.Context(), card.Card{ID: "c1", Status: status}); err != nil {
+				t.Error(err)
+			}
+			if c, _, err := s.Load(t.Context(), "c1"); err != nil || c.RefuseReason != want {
+				t.Errorf("%s: got %q, %v, want %q", status, c.RefuseReason, err, want)
+			}
+		}
+		review := func(second int64, reason string, want bool) {
+			t.Helper()
+			if latest, err := s.SaveReview(t.Context(), "c1", reason, time.Unix(second, 0)); err != nil || latest != want {
+				t.Errorf("review at %d: %v, %v, want %v", second, latest, err, want)
+			}
+		}
+		review(5, "模糊", true)
+		save(card.VerifyFailed, "模糊")
+		review(5, "模糊", true) // the same event again
+		review(4, "older", false)
+		save(card.NotVerified, "")
+		save(card.VerifyFailed, "模糊")
+		save(card.Verified, "")
+		save(card.VerifyFailed, "")
+		review(5, "模糊", true)
+		review(6, "", true)
+		save(card.VerifyFailed, "")
 	})
 }

@@ -40,7 +40,7 @@ func withTimeout(d time.Duration) huma.Middlewares {
 
 type createInput struct {
 	Body struct {
-		Card json.RawMessage `json:"card" doc:"WeChat's own: {\"card_type\":\"MEMBER_CARD\",\"member_card\":{…}}. What is known to be wrong is refused before WeChat is asked; unknown fields pass."`
+		Card json.RawMessage `json:"card" doc:"WeChat's own: {\"card_type\":\"MEMBER_CARD\",\"member_card\":{…}}. What is known to be wrong is refused before WeChat is asked, misspelt names included; other unknown fields pass."`
 	}
 }
 
@@ -54,6 +54,7 @@ type createOutput struct {
 type operatorCard struct {
 	CardID           string       `json:"card_id"`
 	Status           string       `json:"status" example:"CARD_STATUS_VERIFY_OK"`
+	RefuseReason     string       `json:"refuse_reason,omitempty" doc:"Of a card that was refused in review: why, in WeChat's words."`
 	Title            string       `json:"title,omitempty"`
 	BrandName        string       `json:"brand_name,omitempty"`
 	LogoURL          string       `json:"logo_url,omitempty"`
@@ -81,7 +82,8 @@ func settingsOf(c card.Card) cardSettings {
 
 func operatorCardOf(c card.Card) operatorCard {
 	return operatorCard{
-		CardID: c.ID, Status: string(c.Status), Title: c.Title, BrandName: c.BrandName, LogoURL: c.LogoURL, Color: c.Color,
+		CardID: c.ID, Status: string(c.Status), RefuseReason: c.RefuseReason, Title: c.Title, BrandName: c.BrandName,
+		LogoURL: c.LogoURL, Color: c.Color,
 		BackgroundPicURL: c.BackgroundPicURL, CodeMode: c.CodeMode(), BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.ClaimMethod(),
 		Settings: settingsOf(c),
 	}
@@ -95,23 +97,29 @@ type cardsOutput struct {
 
 type showOutput struct {
 	Body struct {
-		CardID   string          `json:"card_id"`
-		Status   string          `json:"status" example:"CARD_STATUS_VERIFY_OK"`
-		Settings cardSettings    `json:"settings"`
-		WeChat   json.RawMessage `json:"wechat" doc:"The card as WeChat gives it now."`
+		CardID       string          `json:"card_id"`
+		Status       string          `json:"status" example:"CARD_STATUS_VERIFY_OK"`
+		RefuseReason string          `json:"refuse_reason,omitempty" doc:"Of a card that was refused in review: why, in WeChat's words."`
+		Settings     cardSettings    `json:"settings"`
+		WeChat       json.RawMessage `json:"wechat" doc:"The card as WeChat gives it now."`
 	}
 }
 
 type updateInput struct {
 	web.CardPath
 	Body struct {
-		MemberCard json.RawMessage `json:"member_card" doc:"What changes, WeChat's own."`
+		MemberCard json.RawMessage `json:"member_card,omitempty" doc:"What changes, WeChat's own. Required, here or in card."`
+		CardID     json.RawMessage `json:"card_id,omitempty" doc:"As in the body of WeChat's call; the card_id of the path."`
+		CardType   json.RawMessage `json:"card_type,omitempty" doc:"MEMBER_CARD."`
+		Card       json.RawMessage `json:"card,omitempty" doc:"Instead of member_card: {\"card_type\",\"member_card\"}, as WeChat returns a card."`
 	}
 }
 
 type updateOutput struct {
 	Body struct {
-		SendCheck bool `json:"send_check" doc:"The card goes to review again."`
+		SendCheck bool     `json:"send_check" doc:"The card goes to review again."`
+		Changed   bool     `json:"changed" doc:"False if the card already had these values."`
+		Ignored   []string `json:"ignored,omitempty" doc:"Fields that WeChat accepted without keeping them: it has none of these names."`
 	}
 }
 
@@ -143,12 +151,13 @@ type stockInput struct {
 func (a *api) cardRoutes() {
 	cardRoute(a, huma.Operation{
 		OperationID: "createCard", Method: http.MethodPost, Path: "/v1/cards", Summary: "Create a card", DefaultStatus: http.StatusCreated,
-		Description: "If WeChat's answer is lost, the account is searched for the card instead of making a second one.",
-		Errors:      []int{400, 413, 415}, Middlewares: withTimeout(45 * time.Second),
+		Description: "If WeChat's answer is lost, the account is searched for the card instead of making a second one. " +
+			"Equal requests at the same time make one card.",
+		Errors: []int{400, 413, 415}, Middlewares: withTimeout(45 * time.Second),
 	}, func(ctx context.Context, in *createInput) (*createOutput, error) {
 		var out createOutput
 		var err error
-		out.Body.CardID, err = a.Cards.Create(ctx, in.Body.Card)
+		out.Body.CardID, err = a.Cards.Create(ctx, card.Document{JSON: in.Body.Card})
 		return &out, err
 	})
 	cardRoute(a, huma.Operation{
@@ -160,16 +169,24 @@ func (a *api) cardRoutes() {
 	}, func(ctx context.Context, in *web.CardPath) (*showOutput, error) {
 		c, raw, err := a.Cards.Show(ctx, in.CardID)
 		var out showOutput
-		out.Body.CardID, out.Body.Status, out.Body.Settings, out.Body.WeChat = c.ID, string(c.Status), settingsOf(c), raw
+		out.Body.CardID, out.Body.Status, out.Body.RefuseReason = c.ID, string(c.Status), c.RefuseReason
+		out.Body.Settings, out.Body.WeChat = settingsOf(c), raw
 		return &out, err
 	})
 	cardRoute(a, huma.Operation{
 		OperationID: "updateCard", Method: http.MethodPatch, Path: "/v1/cards/{card_id}", Summary: "Change a card",
 		Errors: []int{400, 404, 413, 415},
 	}, func(ctx context.Context, in *updateInput) (*updateOutput, error) {
+		if in.Body.MemberCard == nil && in.Body.Card == nil {
+			return nil, web.InputErrors{{Location: "body.member_card", Message: "is required"}}
+		}
+		body, err := json.Marshal(in.Body)
+		if err != nil {
+			return nil, err
+		}
+		change, err := a.Cards.Update(ctx, in.CardID, card.Document{JSON: body})
 		var out updateOutput
-		var err error
-		out.Body.SendCheck, err = a.Cards.Update(ctx, in.CardID, in.Body.MemberCard)
+		out.Body.SendCheck, out.Body.Changed, out.Body.Ignored = change.SendCheck, change.Changed, change.Ignored
 		return &out, err
 	})
 	cardRoute(a, huma.Operation{
@@ -198,10 +215,10 @@ func (a *api) cardSettingRoutes() {
 	cardRoute(a, huma.Operation{
 		OperationID: "activationForm", Method: http.MethodPut, Path: "/v1/cards/{card_id}/activation-form",
 		Summary:       "Set the form of a one-click card",
-		Description:   "WeChat's body of /card/membercard/activateuserform/set without card_id.",
+		Description:   "WeChat's body of /card/membercard/activateuserform/set; card_id can be left out.",
 		DefaultStatus: http.StatusNoContent, Errors: []int{400, 404, 413, 415},
 	}, func(ctx context.Context, in *formInput) (*web.Nothing, error) {
-		return nil, a.Cards.ActivationForm(ctx, in.CardID, in.Body)
+		return nil, a.Cards.ActivationForm(ctx, in.CardID, card.Document{JSON: in.Body})
 	})
 }
 

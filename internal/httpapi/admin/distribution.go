@@ -27,7 +27,7 @@ type qrInput struct {
 // Resolve checks what a schema cannot describe.
 func (in *qrInput) Resolve(huma.Context) []error {
 	if message := web.CheckText(in.Body.OuterStr, web.MaxOuterStr); message != "" {
-		return []error{&huma.ErrorDetail{Location: "body.outer_str", Message: message}}
+		return []error{web.FieldError{Location: "body.outer_str", Message: message}}
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func (a *api) distributionRoutes() {
 	}, func(ctx context.Context, in *shelfInput) (*shelfOutput, error) {
 		var out shelfOutput
 		var err error
-		out.Body.URL, out.Body.PageID, err = a.Distribution.Shelf(ctx, in.Body)
+		out.Body.URL, out.Body.PageID, err = a.Distribution.Shelf(ctx, card.Document{JSON: in.Body})
 		return &out, err
 	})
 }

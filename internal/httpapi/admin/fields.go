@@ -34,11 +34,11 @@ func (in *fieldsInput) Resolve(huma.Context) []error {
 		}
 		given = true
 		if message := web.CheckText(*v, member.MaxField); message != "" {
-			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.custom_field%d", i+1), Message: message})
+			errs = append(errs, web.FieldError{Location: fmt.Sprintf("body.custom_field%d", i+1), Message: message})
 		}
 	}
 	if !given {
-		errs = append(errs, &huma.ErrorDetail{Location: "body", Message: "one of custom_field1 to custom_field3 is required"})
+		errs = append(errs, web.FieldError{Location: "body", Message: "one of custom_field1 to custom_field3 is required"})
 	}
 	return errs
 }

@@ -40,7 +40,7 @@ type bookingBody struct {
 func (in *entryInput) Resolve(huma.Context) []error {
 	var errs []error
 	bad := func(field, message string) {
-		errs = append(errs, &huma.ErrorDetail{Location: "body." + field, Message: message})
+		errs = append(errs, web.FieldError{Location: "body." + field, Message: message})
 	}
 	b := in.Body
 	changes := b.AddBonus != 0 || b.AddBalance != 0

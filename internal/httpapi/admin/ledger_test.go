@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,5 +177,102 @@ func TestEntries_ComePageByPage(t *testing.T) {
 	}
 	if fmt.Sprint(seqs) != "[7 6 5 4 3 2 1]" {
 		t.Errorf("got %v", seqs)
+	}
+}
+
+// A value of the wrong type is named, and the rules for right ones add nothing.
+func TestEntries_AWrongTypeIsTheOnlyComplaint(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	cardID := w.Card()
+	s := w.Serve()
+	_, code := w.Claim(s, "ming", cardID)
+	const whole = "expected a whole number, written without a fraction or an exponent"
+	for body, want := range map[string]string{
+		`{"add_bonus":100.0}`:                              "body.add_bonus " + whole,
+		`{"add_bonus":0.5}`:                                "body.add_bonus " + whole,
+		`{"add_bonus":1e2}`:                                "body.add_bonus " + whole,
+		`{"add_bonus":1E+2}`:                               "body.add_bonus " + whole,
+		`{"add_bonus":-0.0}`:                               "body.add_bonus " + whole,
+		`{"add_balance":-100.00}`:                          "body.add_balance " + whole,
+		`{"add_bonus":1,"add_balance":2.0}`:                "body.add_balance " + whole,
+		`{"add_bonus":"5"}`:                                "body.add_bonus " + whole,
+		`{"add_bonus":true}`:                               "body.add_bonus " + whole,
+		`{"add_bonus":null}`:                               "body.add_bonus " + whole,
+		`{"add_bonus":null,"add_balance":5}`:               "body.add_bonus " + whole,
+		`{"add_bonus":[5]}`:                                "body.add_bonus " + whole,
+		`{"add_bonus":{}}`:                                 "body.add_bonus " + whole,
+		`{"add_bonus":"5","add_balance":{}}`:               "body.add_balance " + whole + "; body.add_bonus " + whole,
+		`{"add_bonus":9223372036854775808}`:                "body.add_bonus expected number <= 1e+12",
+		`{"add_bonus":-1` + strings.Repeat("0", 400) + `}`: "body.add_bonus the number is too large",
+		`{"notify_bonus":0,"add_bonus":5}`:                 "body.notify_bonus expected boolean",
+		`{"record_bonus":5,"add_bonus":5}`:                 "body.record_bonus expected string",
+		`{"record_bonus":null}`:                            "body.add_bonus an entry that changes nothing is refused",
+		`{"reverses":5}`:                                   "body.reverses expected string",
+		`{"add_bonus":"5","reverses":"x"}`:                 "body.add_bonus " + whole,
+		`{"add_bonus":"5","record_bonus":"a\u0000"}`:       "body.add_bonus " + whole,
+		`{"Add_bonus":5}`:                                  "body.Add_bonus unexpected property",
+		`{"add_bonus":-0}`:                                 "body.add_bonus an entry that changes nothing is refused",
+		`{"add_bonus":0}`:                                  "body.add_bonus an entry that changes nothing is refused",
+		`[]`:                                               "body expected object",
+		`5.0`:                                              "body expected object",
+	} {
+		p := s.AddEntry(apptest.EntriesPath(cardID, code), "k", body).Problem(t, 422, "invalid_input")
+		var got []string
+		for _, e := range p.Errors {
+			got = append(got, e.Location+" "+e.Message)
+		}
+		slices.Sort(got)
+		if text := strings.Join(got, "; "); text != want {
+			t.Errorf("%.60s: got %s, want %s", body, text, want)
+		}
+	}
+	s.AddEntry(apptest.EntriesPath(cardID, code), "k", `{"add_bonus":5,"add_balance":-0}`).Entry(t) // no figure was booked above
+}
+
+// The routes with other numbers, lists and rules of their own do the same.
+func TestInput_AWrongTypeNamesItsField(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	cardID := w.Card()
+	s := w.Serve()
+	_, code := w.Claim(s, "ming", cardID)
+	card := "/v1/cards/" + cardID
+	const whole = " expected a whole number, written without a fraction or an exponent"
+	const tooLarge = " the number is too large"
+	for request, want := range map[string]string{
+		"POST " + card + `/stock {"delta":1.0}`:                                       "body.delta" + whole,
+		"POST " + card + `/stock {"delta":1e3}`:                                       "body.delta" + whole,
+		"POST " + card + `/stock {"delta":9223372036854775808}`:                       "body.delta" + tooLarge,
+		"POST " + card + `/stock {"delta":-9223372036854775809}`:                      "body.delta" + tooLarge,
+		"POST " + card + `/stock {"delta":1e400}`:                                     "body.delta" + tooLarge,
+		"PUT " + card + `/settings {"init_bonus":5.0}`:                                "body.init_bonus" + whole,
+		"PUT " + card + `/settings {"init_balance":1` + strings.Repeat("0", 30) + "}": "body.init_balance" + tooLarge,
+		"PUT " + card + `/settings {"init_bonus":"5"}`:                                "body.init_bonus" + whole,
+		"PUT " + card + `/settings {"init_bonus":null}`:                               "body.init_bonus" + whole,
+		"POST " + card + `/stock {"delta":null}`:                                      "body.delta" + whole,
+		"POST " + card + `/qrcode {"expire_seconds":null}`:                            "body.expire_seconds" + whole,
+		"PUT " + card + `/settings {"activate_on_claim":"true"}`:                      "body.activate_on_claim expected boolean",
+		"PUT " + card + `/settings {"init_bonus_record":5}`:                           "body.init_bonus_record expected string",
+		"POST " + card + `/qrcode {"expire_seconds":60.0}`:                            "body.expire_seconds" + whole,
+		"POST " + card + `/qrcode {"expire_seconds":"60","outer_str":"a\u0000"}`:      "body.expire_seconds" + whole,
+		"POST " + card + `/codes {"codes":["1",2]}`:                                   "body.codes[1] expected string",
+		"POST " + card + `/codes {"codes":"1"}`:                                       "body.codes expected array",
+		"PUT " + card + "/codes/" + code + `/fields {"custom_field1":5}`:              "body.custom_field1 expected string",
+		"PUT " + card + "/codes/" + code + `/fields {"notify":1}`:                     "body.notify expected boolean",
+		"POST /v1/cards {}": "body.card is required",
+	} {
+		method, rest, _ := strings.Cut(request, " ")
+		path, body, _ := strings.Cut(rest, " ")
+		p := s.Operate(method, path, body).Problem(t, 422, "invalid_input")
+		if len(p.Errors) != 1 || p.Errors[0].Location+" "+p.Errors[0].Message != want {
+			t.Errorf("%.120s: got %+v, want %s", request, p.Errors, want)
+		}
+	}
+	for _, limit := range []string{"1.0", "1e1", "x", "true", "0x10", "9223372036854775808", "%205", "1_0"} {
+		p := s.Operate("GET", "/v1/members?limit="+limit, "").Problem(t, 422, "invalid_input")
+		if len(p.Errors) != 1 || p.Errors[0].Location != "query.limit" || !strings.Contains(p.Errors[0].Message, "whole number") {
+			t.Errorf("limit=%s: %+v", limit, p.Errors)
+		}
 	}
 }

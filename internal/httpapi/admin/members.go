@@ -64,6 +64,11 @@ type memberInput struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
+type eraseInput struct {
+	ID          string `path:"id" maxLength:"64"`
+	Unavailable bool   `query:"unavailable" doc:"Also make the member's codes unavailable at WeChat, which cannot be undone. A code that is in no wallet, or was deleted, given away or has expired, stays as it is."`
+}
+
 type memberOutput struct {
 	Body struct {
 		Person
@@ -96,12 +101,19 @@ func (a *api) memberRoutes() {
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "eraseMember", Method: http.MethodDelete, Path: "/v1/members/{id}", Tags: []string{"members"}, Security: web.BearerAuth,
 		Summary: "Delete a person's data for good", DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 503},
-		Description: "Identities, form fields and what events said are deleted, sessions end, codes become unavailable. " +
-			"The ledger is kept without a name. WeChat is not told: make the codes unavailable first " +
-			"to take the cards out of the wallet.",
-	}, func(ctx context.Context, in *memberInput) (*web.Nothing, error) {
+		Description: "Identities, form fields, membership numbers and what events said are deleted, sessions end, codes become unavailable. " +
+			"The ledger is kept without a name, with the texts of its entries. At WeChat the cards stay in the wallet with their figures, " +
+			"unless unavailable is true; the forms that were filled in there and the messages that were sent stay in any case. " +
+			"If a code cannot be made unavailable, nothing is deleted, and the request can be repeated.",
+	}, a.eraseMember)
+}
+
+func (a *api) eraseMember(ctx context.Context, in *eraseInput) (*web.Nothing, error) {
+	if !in.Unavailable {
 		return nil, a.People.Erase(ctx, in.ID)
-	})
+	}
+	_, err := a.People.EraseWithCodes(ctx, in.ID)
+	return nil, err
 }
 
 func (a *api) member(ctx context.Context, in *memberInput) (*memberOutput, error) {

@@ -86,3 +86,43 @@ func TestMembers_AreListedFoundExportedAndErased(t *testing.T) {
 	apptest.Request(t, http.MethodGet, s.Public+"/v1/members", apptest.AdminToken, nil).Problem(t, 404, "not_found")
 	apptest.Request(t, http.MethodGet, s.Admin+"/v1/members", "", nil).Problem(t, 401, "admin_token_invalid")
 }
+
+// Each member has an issued code, a card in the wallet and one that the holder deleted.
+func TestMembers_AreErasedWithTheirCodesIfAsked(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{"": "NORMAL", "?unavailable=false": "NORMAL", "?unavailable=true": "UNAVAILABLE"} {
+		t.Run(query, func(t *testing.T) {
+			t.Parallel()
+			w := apptest.New(t, wechatsim.Options{})
+			taken, deleted, issued := w.Card(), w.Card(), w.Card()
+			s := w.Serve()
+			w.Connect(s)
+			_, gone := w.Claim(s, "ming", deleted)
+			w.Phone("ming", "delete-card", fmt.Sprintf(`{"card_id":%q,"code":%q}`, deleted, gone))
+			token, _ := w.Claim(s, "ming", taken)
+			s.Post("/v1/card-ext", token, apptest.CardIDs(issued)).Is(t, 200)
+			w.WaitEvents()
+			_, id := w.Login(s, "ming")
+			one := "/v1/members/" + id
+
+			if err := w.Sim.AddFault(wechatsim.Fault{Path: "/card/code/unavailable", ErrCode: 48001}); err != nil {
+				t.Fatal(err)
+			}
+			if want == "UNAVAILABLE" { // WeChat refuses once, and nothing is erased
+				s.Operate(http.MethodDelete, one+query, nil).Problem(t, 503, "wechat_unavailable")
+				s.Operate(http.MethodGet, one, nil).Is(t, http.StatusOK)
+			}
+			s.Operate(http.MethodDelete, one+query, nil).Is(t, http.StatusNoContent)
+			s.Operate(http.MethodGet, one, nil).Problem(t, 404, "member_not_found")
+			faces, err := w.Sim.Cards("ming")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range faces {
+				if f.Code == gone && f.Status != "DELETE" || f.Code != gone && f.Status != want {
+					t.Errorf("card %s is %s at WeChat, want %s", f.Code, f.Status, want)
+				}
+			}
+		})
+	}
+}

@@ -32,14 +32,14 @@ type Services struct {
 // Cards creates, reads and changes cards of the Official Account; see package
 // card.
 type Cards interface {
-	Create(ctx context.Context, raw json.RawMessage) (cardID string, err error)
+	Create(ctx context.Context, doc card.Document) (cardID string, err error)
 	List(ctx context.Context) ([]card.Card, error)
 	Show(ctx context.Context, cardID string) (card.Card, json.RawMessage, error)
-	Update(ctx context.Context, cardID string, memberCard json.RawMessage) (sendCheck bool, err error)
+	Update(ctx context.Context, cardID string, doc card.Document) (card.Change, error)
 	Delete(ctx context.Context, cardID string) error
 	Stock(ctx context.Context, cardID string, delta int64) error
 	Settings(ctx context.Context, cardID string, change card.SettingsChange) (card.Card, error)
-	ActivationForm(ctx context.Context, cardID string, form json.RawMessage) error
+	ActivationForm(ctx context.Context, cardID string, doc card.Document) error
 }
 
 // Distribution brings cards and codes to their holders, and ends them; see
@@ -50,7 +50,7 @@ type Distribution interface {
 	Unavailable(ctx context.Context, cardID, code, reason string) error
 	Whitelist(ctx context.Context, openIDs, userNames []string) error
 	Image(ctx context.Context, picture []byte) (url string, err error)
-	Shelf(ctx context.Context, shelf json.RawMessage) (url string, pageID int64, err error)
+	Shelf(ctx context.Context, doc card.Document) (url string, pageID int64, err error)
 }
 
 // Explainer finds out why a phone refuses a cardExt; see package cardlist.
@@ -65,6 +65,7 @@ type People interface {
 	Person(ctx context.Context, memberID string) (member.Person, error)
 	Export(ctx context.Context, w io.Writer) error
 	Erase(ctx context.Context, memberID string) error
+	EraseWithCodes(ctx context.Context, memberID string) (codes int, err error)
 }
 
 // Forms opens the sealed answers of one-click forms.

@@ -31,8 +31,7 @@ func (a *api) callbackRoutes() {
 		query, queryErr := url.ParseQuery(c.Request.URL.RawQuery)
 		body, bodyErr := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 		if queryErr != nil || bodyErr != nil {
-			c.Status(http.StatusForbidden)
-			return
+			query, body = nil, nil // what cannot be read proves nothing
 		}
 		switch authentic, err := a.Pushes.Receive(ctx, query, body); {
 		case !authentic:
@@ -59,8 +58,10 @@ func (a *api) describeCallback() {
 	})
 	a.API.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "callback", Method: http.MethodPost, Path: callbackPath, Tags: []string{"wechat"},
-		Summary:     "WeChat's message push, or a back end's unchanged forward of it",
-		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"text/xml": {Schema: &huma.Schema{Type: "string"}}}},
+		Summary: "WeChat's message push, or a back end's unchanged forward of it",
+		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{
+			"text/xml": {Schema: &huma.Schema{Type: "string"}}, "application/json": {Schema: &huma.Schema{Type: "object"}},
+		}},
 		Responses: map[string]*huma.Response{
 			"200": text("success: stored, or of no use here."), "403": forged,
 			"503": {Description: "Not stored; nothing was changed, and WeChat sends it again."},

@@ -30,11 +30,11 @@ func (in *cardExtInput) Resolve(huma.Context) []error {
 	seen := map[string]bool{}
 	for i, w := range in.Body.Cards {
 		if seen[w.CardID] {
-			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cards[%d].card_id", i), Message: "the same card twice"})
+			errs = append(errs, web.FieldError{Location: fmt.Sprintf("body.cards[%d].card_id", i), Message: "the same card twice"})
 		}
 		seen[w.CardID] = true
 		if message := web.CheckText(w.OuterStr, web.MaxOuterStr); message != "" {
-			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cards[%d].outer_str", i), Message: message})
+			errs = append(errs, web.FieldError{Location: fmt.Sprintf("body.cards[%d].outer_str", i), Message: message})
 		}
 	}
 	return errs

@@ -35,7 +35,7 @@ func (in *claimInput) Resolve(huma.Context) []error {
 	var errs []error
 	for i, c := range in.Body.CardList {
 		if c.added() && c.Code == "" {
-			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cardList[%d].code", i), Message: "is required"})
+			errs = append(errs, web.FieldError{Location: fmt.Sprintf("body.cardList[%d].code", i), Message: "is required"})
 		}
 	}
 	return errs

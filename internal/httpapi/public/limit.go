@@ -12,9 +12,9 @@ import (
 )
 
 // limitAddress refuses an address that sends too many requests.
-func (a *api) limitAddress(l *limiter) gin.HandlerFunc {
+func (a *api) limitAddress(l *limiter, p proxies) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if !l.allow(addressKey(c.ClientIP())) {
+		if !l.allow(addressKey(p.client(c.Request))) {
 			a.Fail(c, web.RateLimited.Err())
 			return
 		}
@@ -24,16 +24,12 @@ func (a *api) limitAddress(l *limiter) gin.HandlerFunc {
 
 // addressKey returns what a client is limited by: its IPv4 address, or the /64
 // network that an IPv6 subscriber gets.
-func addressKey(ip string) string {
-	addr, err := netip.ParseAddr(ip)
-	if err != nil {
-		return ip
+func addressKey(addr netip.Addr) string {
+	if addr.Is6() {
+		prefix, _ := addr.Prefix(64)
+		return prefix.String()
 	}
-	if addr = addr.Unmap(); addr.Is4() {
-		return addr.String()
-	}
-	prefix, _ := addr.Prefix(64)
-	return prefix.String()
+	return addr.String()
 }
 
 // burstSeconds is how many seconds' worth of requests may come at once: a

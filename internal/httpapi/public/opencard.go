@@ -18,7 +18,7 @@ type openCardInput struct {
 // Resolve checks what a schema cannot describe.
 func (in *openCardInput) Resolve(huma.Context) []error {
 	if message := web.CheckText(in.OuterStr, web.MaxOuterStr); message != "" {
-		return []error{&huma.ErrorDetail{Location: "query.outer_str", Message: message}}
+		return []error{web.FieldError{Location: "query.outer_str", Message: message}}
 	}
 	return nil
 }

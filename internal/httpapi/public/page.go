@@ -3,14 +3,19 @@ package public
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
+const pagePath = "/v1/jssdk-config"
+
 type pageInput struct {
-	URL string `query:"url" required:"true" maxLength:"2048" doc:"Of the page, as the browser has it; its fragment does not count."`
+	URL string `query:"url" required:"true" maxLength:"2048" doc:"Of the page, as location.href has it, percent-encoded with encodeURIComponent; its fragment does not count."`
 }
 
 type pageOutput struct {
@@ -24,7 +29,7 @@ type pageOutput struct {
 
 func (a *api) pageRoutes() {
 	web.Route(a.Listener, huma.Operation{
-		OperationID: "jssdkConfig", Method: http.MethodGet, Path: "/v1/jssdk-config", Tags: []string{"pages"},
+		OperationID: "jssdkConfig", Method: http.MethodGet, Path: pagePath, Tags: []string{"pages"},
 		Summary: "What wx.config takes in a web page of the shop", Errors: []int{422, 429, 503},
 		Description: "Pages of the hosts in JSSDK_HOSTS only.",
 	}, func(ctx context.Context, in *pageInput) (*pageOutput, error) {
@@ -33,4 +38,26 @@ func (a *api) pageRoutes() {
 		out.Body.AppID, out.Body.Timestamp, out.Body.NonceStr, out.Body.Signature = c.AppID, c.Timestamp, c.NonceStr, c.Signature
 		return &out, web.TicketError(err)
 	})
+}
+
+// checkPageURL refuses a url that was put into the query without encoding it. It
+// would be cut at its &, or decoded once too often, and another address than the
+// browser's would be signed. Only the phone would report that.
+func (a *api) checkPageURL(c *gin.Context) {
+	if c.FullPath() == pagePath && !isEncoded(c.Request.URL.RawQuery) {
+		a.Fail(c, web.InputErrors{{Location: "query.url", Message: "percent-encode url, as encodeURIComponent(location.href) does; " +
+			"the query must have nothing else"}})
+		return
+	}
+	c.Next()
+}
+
+// isEncoded reports whether query can be a url that was encoded as a whole. What
+// has an escape and still a plain "://" was not encoded; %25 is the exception,
+// because encodeURI makes it.
+func isEncoded(query string) bool {
+	text := strings.TrimPrefix(query, "url=")
+	address, err := url.QueryUnescape(text)
+	plain := strings.Contains(text, "://") && strings.Contains(strings.ReplaceAll(text, "%25", ""), "%")
+	return err == nil && !plain && !strings.ContainsAny(text, "&;") && !strings.Contains(address, " ")
 }

@@ -20,6 +20,9 @@ type Common = web.Options
 // Options are the settings of the public listener.
 type Options struct {
 	Common
+	// TrustedProxies are the addresses and networks of proxies whose
+	// X-Forwarded-For names the client. They must be valid.
+	TrustedProxies []string
 	// RatePerMember and RatePerAddress are requests per second; 0 is no limit.
 	RatePerMember, RatePerAddress int
 }
@@ -34,7 +37,7 @@ type api struct {
 func New(s Services, o Options) *http.Server {
 	a := &api{s, web.New(web.Public, o.Common), newLimiter(o.RatePerMember)}
 	a.callbackRoutes() // before the limits: WeChat pushes from few addresses, and no JSON
-	a.Use(a.limitAddress(newLimiter(o.RatePerAddress)), a.CheckQuery)
+	a.Use(a.limitAddress(newLimiter(o.RatePerAddress), parseProxies(o.TrustedProxies)), a.checkPageURL, a.CheckQuery)
 	a.ServeJSON("addcard", "The public API: what a mini-program calls.", maxBody)
 	a.describeCallback()
 	a.sessionRoutes()

@@ -13,7 +13,7 @@ import (
 
 type loginInput struct {
 	Body struct {
-		Code string `json:"code" minLength:"1" maxLength:"256" pattern:"^[!-~]+$" doc:"What wx.login gave; it can be used once."`
+		Code string `json:"code" minLength:"1" maxLength:"256" pattern:"^[ -~]+$" doc:"What wx.login gave; it can be used once."`
 	}
 }
 

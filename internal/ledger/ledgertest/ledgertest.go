@@ -48,9 +48,13 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		"a ledger that does not add up is found":        unbalanced,
 		"and is found among very many":                  unbalancedAmongMany,
 		"what is pending is drained once":               drained,
+		"nothing is sent before the face is known":      faceUnknown,
+		"an opening entry is never sent":                openingEntry,
 		"what was drained can be marked as not sent":    unsent,
 		"an entry shows how far it was sent":            sentState,
 		"the next entry that waits is found":            nextQueued,
+		"totals are sent without what waits behind":     totalsAt,
+		"an unsent ledger moves as unsent":              unsentLedgerMoves,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +73,7 @@ func write(t *testing.T, s stores, fn func(ctx context.Context, tx ledger.Tx) er
 	}
 }
 
-// add adds a card of member m1.
+// add adds a card of member m1. The face of an active one is known.
 func add(t *testing.T, s stores, code string, status member.Status) {
 	t.Helper()
 	err := s.members.Write(t.Context(), func(ctx context.Context, tx member.Tx) error {
@@ -80,7 +84,7 @@ func add(t *testing.T, s stores, code string, status member.Status) {
 		if err != nil {
 			return err
 		}
-		_, err = tx.AddCard(ctx, member.Card{CardID: "c1", Code: code, MemberID: "m1", Status: status})
+		_, err = tx.AddCard(ctx, member.Card{CardID: "c1", Code: code, MemberID: "m1", Status: status, FaceKnown: status == member.Active})
 		return err
 	})
 	if err != nil {
@@ -205,7 +209,7 @@ func entryRoundTrip(t *testing.T, s stores) {
 	before := card(t, s, "A1")
 	want := ledger.Booking{AddBonus: ledger.MaxAdd, AddBalance: 7, RecordBonus: "消费 <&>'\"", RecordBalance: "🎂", NotifyBalance: true}
 	p := booked(t, s, want, "k1")
-	if p.Booking != want || p.Seq != 1 || p.Bonus != ledger.MaxAdd || p.Balance != 7 || !p.Active || p.CreatedAt.IsZero() || p.ID == "" {
+	if p.Booking != want || p.Seq != 1 || p.Bonus != ledger.MaxAdd || p.Balance != 7 || !p.Sendable || p.CreatedAt.IsZero() || p.ID == "" {
 		t.Errorf("posted: %+v", p)
 	}
 	got, err := s.Entry(t.Context(), "c1", "A1", p.ID)
@@ -457,6 +461,27 @@ func ledgerMoves(t *testing.T, s stores) {
 	}
 	booked(t, s, ledger.Booking{AddBonus: 1}, "k2") // on the giver's new ledger
 	balanced(t, s)
+}
+
+func unsentLedgerMoves(t *testing.T, s stores) {
+	add(t, s, "B1", member.Active)
+	holder(t, s)
+	c := card(t, s, "B1")
+	c.FaceKnown = false
+	change(t, s, c)
+	write(t, s, func(ctx context.Context, tx ledger.Tx) error {
+		return errors.Join(
+			ledger.Add(ctx, tx, "c1", "B1", ledger.Booking{AddBonus: 1}, "", false), tx.MoveLedger(ctx, "c1", "B1", "A1"),
+		)
+	})
+	if a := account(t, s, "A1"); a.Bonus != 1 || a.Sent {
+		t.Errorf("the recipient: %+v", a)
+	}
+	list, err := s.Entries(t.Context(), "c1", "A1", 0, 9)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("got %+v, %v", list, err)
+	}
+	wantPending(t, s, 0, list[0].ID)
 }
 
 func unbalanced(t *testing.T, s stores) {

@@ -26,12 +26,43 @@ func drained(t *testing.T, s stores) {
 	wantPending(t, s, 0)
 
 	c := card(t, s, "A1")
-	c.Status = member.Active
+	c.Status, c.FaceKnown = member.Active, true
 	change(t, s, c)
 	if third := booked(t, s, ledger.Booking{AddBonus: 1}, ""); !third.MustEnqueue {
 		t.Error("an entry of an active card does not count as sent")
 	}
 	wantPending(t, s, 0)
+}
+
+func faceUnknown(t *testing.T, s stores) {
+	holder(t, s)
+	c := card(t, s, "A1")
+	c.FaceKnown = false
+	change(t, s, c)
+	if a := account(t, s, "A1"); a.Sent {
+		t.Errorf("nothing was sent: %+v", a)
+	}
+	p := booked(t, s, ledger.Booking{AddBonus: 1}, "")
+	if p.MustEnqueue || p.Sendable {
+		t.Errorf("got %+v", p)
+	}
+	wantPending(t, s, 0, p.ID)
+	if a := account(t, s, "A1"); !a.Sent {
+		t.Errorf("an entry was sent: %+v", a)
+	}
+}
+
+func openingEntry(t *testing.T, s stores) {
+	add(t, s, "A1", member.Claimed)
+	first := booked(t, s, ledger.Booking{AddBonus: 1}, "")
+	write(t, s, func(ctx context.Context, tx ledger.Tx) error {
+		return ledger.Add(ctx, tx, "c1", "A1", ledger.Booking{AddBonus: 500, AddBalance: 8800}, ledger.RouteFace, true)
+	})
+	last := booked(t, s, ledger.Booking{AddBonus: 2}, "")
+	wantPending(t, s, 0, first.ID, last.ID)
+	if e, err := s.FirstFrom(t.Context(), "c1", "A1", ledger.RouteFace); e.AddBonus != 500 || e.Seq != 2 || err != nil {
+		t.Errorf("the opening entry: %+v, %v", e, err)
+	}
 }
 
 func wantPending(t *testing.T, s stores, want ledger.PendingUpdates, ids ...string) {
@@ -125,5 +156,32 @@ func nextQueued(t *testing.T, s stores) {
 			t.Errorf("behind %s: got %+v, %v, want %s", m.Payload, e, err, want)
 		}
 		write(t, s, func(ctx context.Context, tx ledger.Tx) error { return outbox.Finish(ctx, tx, m) })
+	}
+}
+
+func totalsAt(t *testing.T, s stores) {
+	holder(t, s)
+	at := func(m outbox.Message, bonus, balance int64) {
+		t.Helper()
+		gotBonus, gotBalance, err := s.TotalsAt(t.Context(), m)
+		if gotBonus != bonus || gotBalance != balance || err != nil {
+			t.Errorf("behind %s: %d and %d, %v, want %d and %d", m.Payload, gotBonus, gotBalance, err, bonus, balance)
+		}
+	}
+	first, second, third := booked(t, s, ledger.Booking{AddBonus: 1}, ""), booked(t, s, ledger.Booking{AddBonus: 2, AddBalance: 7}, ""),
+		booked(t, s, ledger.Booking{AddBonus: 4}, "")
+	enqueue(t, s, ledger.KindEntry, first.ID, second.ID)
+	enqueue(t, s, "k", "other")
+	enqueue(t, s, ledger.KindEntry, third.ID)
+	write(t, s, func(ctx context.Context, tx ledger.Tx) error { // it is on the face already
+		return ledger.Add(ctx, tx, "c1", "A1", ledger.Booking{AddBonus: 500}, ledger.RouteFace, true)
+	})
+	for _, want := range [][2]int64{{501, 0}, {503, 7}, {503, 7}, {507, 7}} {
+		m := lease(t, s)
+		at(m, want[0], want[1])
+		write(t, s, func(ctx context.Context, tx ledger.Tx) error { return outbox.Finish(ctx, tx, m) })
+	}
+	if _, _, err := s.TotalsAt(t.Context(), outbox.Message{CardID: "c1", Code: "none"}); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("of an unknown code: %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 const (
 	pendingSQL = `select seq - told, due from member_card where card_id = $1 and code = $2`
 	unsentSQL  = `select e.entry_id from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger
-	where c.card_id = $1 and c.code = $2 and e.seq > c.told order by e.seq`
+	where c.card_id = $1 and c.code = $2 and e.seq > c.told and e.route <> '` + ledger.RouteFace + `' order by e.seq`
 	markSentSQL = `update member_card set told = seq, due = 0 where card_id = $1 and code = $2`
 )
 

@@ -30,13 +30,13 @@ func NewTx(db *sqldb.DB, q sqldb.Querier) Tx {
 }
 
 const accountSQL = `select bonus, balance, seq, case when status in ('claimed', 'active', 'deleted') then 1 else 0 end,
-	case when status = 'active' then 1 else 0 end from member_card where card_id = $1 and code = $2`
+	case when told > 0 then 1 else 0 end from member_card where card_id = $1 and code = $2`
 
 // Account implements ledger.Reader.
 func (tx Tx) Account(ctx context.Context, cardID, code string) (ledger.Account, error) {
 	a := ledger.Account{CardID: cardID, Code: code}
 	err := tx.QueryRow(ctx, accountSQL, cardID, code).
-		Scan(&a.Bonus, &a.Balance, &a.Seq, (*sqldb.Bool)(&a.Held), (*sqldb.Bool)(&a.Active))
+		Scan(&a.Bonus, &a.Balance, &a.Seq, (*sqldb.Bool)(&a.Held), (*sqldb.Bool)(&a.Sent))
 	return a, sqldb.One("read an account", err, ledger.ErrNotFound)
 }
 
@@ -126,18 +126,31 @@ func (tx Tx) NextQueued(ctx context.Context, m outbox.Message) (ledger.Entry, er
 	return tx.entry(ctx, nextQueuedSQL, m.CardID, m.Code, m.Seq)
 }
 
+const totalsAtSQL = `select c.bonus - cast(coalesce(sum(e.add_bonus), 0) as bigint),
+	c.balance - cast(coalesce(sum(e.add_balance), 0) as bigint)
+	from member_card c
+	left join outbox o on o.card_id = c.card_id and o.code = c.code and o.seq > $3 and o.state = 'waiting' and o.kind = 'entry'
+	left join entry e on e.entry_id = o.outbox_id
+	where c.card_id = $1 and c.code = $2 group by c.bonus, c.balance`
+
+// TotalsAt implements ledger.Reader.
+func (tx Tx) TotalsAt(ctx context.Context, m outbox.Message) (bonus, balance int64, err error) {
+	err = tx.QueryRow(ctx, totalsAtSQL, m.CardID, m.Code, m.Seq).Scan(&bonus, &balance)
+	return bonus, balance, sqldb.One("add up the totals to send", err, ledger.ErrNotFound)
+}
+
 const postSQL = `update member_card set bonus = bonus + $3, balance = balance + $4, seq = seq + 1,
-	told = case when status = 'active' and told = seq then seq + 1 else told end
+	told = case when status = 'active' and face_known = 1 and told = seq then seq + 1 else told end
 	where card_id = $1 and code = $2 and (cast($6 as bigint) = 0 or status in ('claimed', 'active', 'deleted'))
 	and bonus + $3 between 0 and $5 and balance + $4 between 0 and $5
-	returning ledger, seq, bonus, balance, case when status = 'active' then 1 else 0 end, told, now_ms()`
+	returning ledger, seq, bonus, balance, case when status = 'active' and face_known = 1 then 1 else 0 end, told, now_ms()`
 
 // Post implements ledger.Tx.
 func (tx Tx) Post(ctx context.Context, cardID, code string, b ledger.Booking, ifHeld bool) (ledger.Posting, error) {
 	p := ledger.Posting{CardID: cardID, Code: code, Entry: ledger.Entry{Booking: b, ID: outboxsql.NewID()}}
 	var sent int64
 	err := tx.QueryRow(ctx, postSQL, cardID, code, b.AddBonus, b.AddBalance, int64(ledger.MaxTotal), sqldb.Bool(ifHeld)).
-		Scan(&p.Ledger, &p.Seq, &p.Bonus, &p.Balance, (*sqldb.Bool)(&p.Active), &sent, (*sqldb.Time)(&p.CreatedAt))
+		Scan(&p.Ledger, &p.Seq, &p.Bonus, &p.Balance, (*sqldb.Bool)(&p.Sendable), &sent, (*sqldb.Time)(&p.CreatedAt))
 	p.MustEnqueue = sent == p.Seq && p.Seq > 0
 	return p, sqldb.One("move the totals of a card", err, ledger.ErrNotFound)
 }
@@ -152,7 +165,9 @@ func (tx Tx) AddEntry(ctx context.Context, p ledger.Posting, r ledger.Request, a
 	return tx.Change(ctx, "add an entry", addEntrySQL, rowFields(&p, r, string(answer)).Pointers()...)
 }
 
-const moveLedgerSQL = `update member_card set ledger = o.ledger, seq = o.seq, bonus = o.bonus, balance = o.balance, told = o.seq
+// The entries of a ledger that came before the face was known have not been sent.
+const moveLedgerSQL = `update member_card set ledger = o.ledger, seq = o.seq, bonus = o.bonus, balance = o.balance,
+	told = case when o.face_known = 1 then o.seq else o.told end
 	from member_card o where member_card.card_id = $1 and member_card.code in ($2, $3)
 	and o.card_id = $1 and o.code = case member_card.code when $2 then $3 else $2 end`
 

@@ -3,6 +3,7 @@ package membertest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -157,11 +158,168 @@ func moves(t *testing.T, s member.Store) {
 	}
 }
 
-func conflictOnce(t *testing.T, s member.Store) {
+// ignored replaces a unionid twice, and distrusts the last one.
+func ignored(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		for _, unionID := range []string{"u1", "u2", "u1", "u3"} {
+			if err := tx.SetUnionID(ctx, app, "open-m1", unionID); err != nil {
+				return err
+			}
+		}
+		return tx.SetUnionID(ctx, app, "open-m2", "u2")
+	})
+	want := func(unionID, counts, ignored string, shared bool) {
+		t.Helper()
+		id, err := s.Identity(t.Context(), app, "open-m1")
+		if err != nil || id.UnionID != counts {
+			t.Errorf("got %+v, %v, want unionid %q", id, err, counts)
+		}
+		if got, err := s.IgnoredUnionID(t.Context(), id); got != ignored && ignored != "any" || err != nil {
+			t.Errorf("ignored: got %q, %v, want %q", got, err, ignored)
+		}
+		if got, err := s.Shared(t.Context(), unionID); got != shared || err != nil {
+			t.Errorf("Shared: got %v, %v, want %v", got, err, shared)
+		}
+		ids, err := s.ByUnionID(t.Context(), unionID)
+		if err != nil || len(ids) == 0 || ids[0] != id {
+			t.Errorf("ByUnionID: got %+v, %v, want %+v", ids, err, id)
+		}
+	}
+	want("u2", "u3", "any", false) // both were replaced within a millisecond
+	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.DistrustUnionID(ctx, "u2") })
+	want("u2", "u3", "u1", true)
+	if id, err := s.Identity(t.Context(), app, "open-m2"); id.UnionID != "" || err != nil {
+		t.Errorf("got %+v, %v, want no unionid", id, err)
+	}
+	if ids, err := s.ByUnionID(t.Context(), "u2"); len(ids) != 2 || err != nil {
+		t.Errorf("ByUnionID: got %+v, %v, want both", ids, err)
+	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		if err := tx.DistrustUnionID(ctx, "u3"); err != nil {
+			return err
+		}
+		return tx.DistrustUnionID(ctx, "u3")
+	})
+	want("u3", "", "u1", true)
+	if got, err := s.SharedUnionIDs(t.Context(), 9); len(got) != 2 || err != nil {
+		t.Errorf("SharedUnionIDs: got %v, %v, want two", got, err)
+	}
+	if got, err := s.SharedUnionIDs(t.Context(), 1); len(got) != 1 || err != nil {
+		t.Errorf("SharedUnionIDs, at most one: got %v, %v", got, err)
+	}
+}
+
+func proofOnce(t *testing.T, s member.Store) {
+	p := member.Proof{MemberID: "m1", OpenID: "O1"}
 	for range 2 {
-		write(t, s, func(ctx context.Context, tx member.Tx) error {
-			return tx.AddConflict(ctx, member.Identity{AppID: app, OpenID: "open-m1", MemberID: "m1"}, "m2")
-		})
+		write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.AddProof(ctx, p) })
+	}
+	byMember, err := s.ProofsOfMember(t.Context(), "m1")
+	if len(byMember) != 1 || byMember[0] != p || err != nil {
+		t.Errorf("by member: got %v, %v", byMember, err)
+	}
+	byWallet, err := s.ProofsOfWallet(t.Context(), "O1")
+	if len(byWallet) != 1 || byWallet[0] != p || err != nil {
+		t.Errorf("by wallet: got %v, %v", byWallet, err)
+	}
+}
+
+// sharedByMany gives one unionid to many people at once. Each has a card that was
+// issued, and one of them a unionid of its own.
+func sharedByMany(t *testing.T, s member.Store) {
+	const n = 12
+	svc := service(s)
+	members, codes := make([]string, n), make([]string, n)
+	for i := range n {
+		own := map[int]string{0: "u0", 1: "U"}[i]
+		var err error
+		if members[i], err = svc.Enroll(t.Context(), app, fmt.Sprint("o", i), own); err != nil {
+			t.Fatal(err)
+		}
+		issued, err := svc.Codes(t.Context(), members[i], []member.CodeRequest{{CardID: "c1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes[i] = issued[0].Code
+	}
+	var wg sync.WaitGroup
+	for i := range n {
+		for j := range 3 {
+			wg.Go(func() {
+				e := member.Event{
+					DedupeKey: fmt.Sprint(i, j), Name: "user_get_card", CardID: "c1", Code: codes[i], OpenID: fmt.Sprint("O", i), UnionID: "U",
+					At: time.Unix(1e9, 0),
+				}
+				if j == 2 { // a card from a QR code
+					e.Code = fmt.Sprint("s", i)
+				}
+				if err := svc.Receive(t.Context(), e); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for i, id := range members {
+		p, err := s.Person(t.Context(), id)
+		if err != nil || len(p.Identities) != 2 || len(p.Cards) != 2 {
+			t.Errorf("member %d: %+v, %v, want two identities and two cards", i, p, err)
+		}
+	}
+	if found, err := svc.Find(t.Context(), "U", 2*n); len(found) != n || err != nil {
+		t.Errorf("found %d by the unionid, %v, want %d", len(found), err, n)
+	}
+}
+
+// sharedInAnyOrder delivers, in random orders, logins and events of two people with an
+// issued card and of one who took a card from a QR code; most have the unionid U.
+func sharedInAnyOrder(t *testing.T, s member.Store) {
+	svc := service(s)
+	for round := range 12 {
+		random := rand.New(rand.NewPCG(uint64(round), 0))
+		name := func(who string) string { return fmt.Sprint(round, "-", who) }
+		var steps []func() error
+		login := func(who, union string) func() error {
+			return func() error { _, err := svc.Enroll(t.Context(), app, name(who), name(union)); return err }
+		}
+		taken := func(who, code string) {
+			e := member.Event{
+				DedupeKey: code, Name: "user_get_card", CardID: "c1", Code: code, OpenID: name("O" + who), UnionID: name("U"), At: time.Unix(1e9, 0),
+			}
+			steps = append(steps, func() error { return svc.Receive(t.Context(), e) })
+		}
+		members := map[string]string{}
+		for _, who := range []string{"ming", "hong", "lei"} {
+			id, err := svc.Enroll(t.Context(), app, name(who), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			members[who] = id
+			if who != "lei" {
+				codes, err := svc.Codes(t.Context(), id, []member.CodeRequest{{CardID: "c1"}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				taken(who, codes[0].Code)
+			}
+			taken(who, name("s-"+who))
+			steps = append(steps, login(who, "u-"+who), login(who, "U"))
+		}
+		random.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
+		for _, do := range steps {
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for who, want := range map[string]int{"ming": 2, "hong": 2, "lei": 0} {
+			p, err := s.Person(t.Context(), members[who])
+			if err != nil || len(p.Cards) != want || len(p.Identities) != max(1, want) {
+				t.Errorf("round %d: %s is %+v, %v, want %d cards", round, who, p, err, want)
+			}
+		}
+		if id, err := s.Identity(t.Context(), official, name("Olei")); err != nil || id.MemberID == members["lei"] || id.UnionID != "" {
+			t.Errorf("round %d: lei's wallet: %+v, %v, want a member of its own", round, id, err)
+		}
 	}
 }

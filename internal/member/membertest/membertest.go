@@ -24,7 +24,10 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"concurrent enrolments of one openid, one member":  oneMember,
 		"cards move with their wallet":                     moves,
 		"concurrent logins, events and claims, one member": fromAllSides,
-		"a conflict is recorded once":                      conflictOnce,
+		"a unionid that does not count is kept":            ignored,
+		"a proof is recorded once":                         proofOnce,
+		"one unionid for many people at once":              sharedByMany,
+		"one unionid for three people, in any order":       sharedInAnyOrder,
 
 		"an issued code is unique per card":                  codeUnique,
 		"a member has one issued code per card":              issuedUnique,

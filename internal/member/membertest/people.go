@@ -65,10 +65,15 @@ func pages(t *testing.T, s member.Store) {
 
 func found(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
-	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.SetUnionID(ctx, app, "open-m1", "u1") })
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		if err := tx.IgnoreUnionID(ctx, member.Identity{AppID: app, OpenID: "open-m1"}, "u0"); err != nil {
+			return err
+		}
+		return tx.SetUnionID(ctx, app, "open-m1", "u1")
+	})
 	add(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1"})
 	add(t, s, member.Card{CardID: "c2", Code: "A1", MemberID: "m2", Status: member.Active})
-	for key, want := range map[string]int{"m1": 1, "open-m1": 1, "u1": 1, "N1": 1, "A1": 2, "": 0, "A": 0, "m1%": 0, "%": 0} {
+	for key, want := range map[string]int{"m1": 1, "open-m1": 1, "u0": 1, "u1": 1, "N1": 1, "A1": 2, "": 0, "A": 0, "m1%": 0, "%": 0} {
 		ids, err := s.Find(t.Context(), key, nil, 10)
 		if err != nil || len(ids) != want || want == 1 && ids[0] != "m1" {
 			t.Errorf("Find(%q): got %v, %v, want %d", key, ids, err, want)
@@ -119,14 +124,24 @@ func erased(t *testing.T, s member.Store) {
 		if err := tx.PutForm(ctx, "c1", "A1", member.SealedForm{Key: "f1", Phone: "hash", Sealed: "x"}); err != nil {
 			return err
 		}
-		if err := tx.AddConflict(ctx, member.Identity{AppID: app, OpenID: "open-m1", MemberID: "m1"}, "m2"); err != nil {
+		if err := tx.IgnoreUnionID(ctx, member.Identity{AppID: app, OpenID: "open-m1"}, "u1"); err != nil {
 			return err
+		}
+		for _, p := range []member.Proof{{MemberID: "m1", OpenID: "O1"}, {MemberID: "m2", OpenID: "open-m1"}, {MemberID: "m2", OpenID: "O2"}} {
+			if err := tx.AddProof(ctx, p); err != nil {
+				return err
+			}
 		}
 		return tx.Erase(ctx, "m1", "anonymous")
 	})
-	for _, key := range []string{"m1", "open-m1", "A1", "A2", "N1", "anonymous"} {
+	for _, key := range []string{"m1", "open-m1", "u1", "A1", "A2", "N1", "anonymous"} {
 		if ids, err := s.Find(t.Context(), key, nil, 10); len(ids) != 0 || err != nil {
 			t.Errorf("Find(%q): got %v, %v", key, ids, err)
+		}
+	}
+	for memberID, want := range map[string]int{"m1": 0, "m2": 1} {
+		if proofs, err := s.ProofsOfMember(t.Context(), memberID); len(proofs) != want || err != nil {
+			t.Errorf("proofs of %s: got %v, %v, want %d", memberID, proofs, err, want)
 		}
 	}
 	for _, id := range []string{"m1", "anonymous"} {

@@ -20,6 +20,7 @@ func cardFields(c *member.Card) sqldb.Fields {
 		sqldb.Col("status", (*string)(&c.Status)),
 		sqldb.Col("membership_number", &c.MembershipNumber),
 		sqldb.Col("custom_field1", &c.Fields[0]), sqldb.Col("custom_field2", &c.Fields[1]), sqldb.Col("custom_field3", &c.Fields[2]),
+		sqldb.Col("face_known", (*sqldb.Bool)(&c.FaceKnown)),
 		sqldb.Col("outer_str", &c.OuterStr),
 		sqldb.Col("issued_at", (*sqldb.Time)(&c.IssuedAt)),
 		sqldb.Col("claimed_at", (*sqldb.Time)(&c.ClaimedAt)),

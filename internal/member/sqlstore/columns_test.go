@@ -50,7 +50,7 @@ const decisions = `
 	member_card.bonus                 kept     kept     moved    moved     bonus
 	member_card.balance               kept     kept     moved    moved     balance_fen
 	member_card.seq                   kept     kept     moved    moved     -
-	member_card.membership_number     kept     kept     kept     kept      membership_number
+	member_card.membership_number     cleared  kept     kept     kept      membership_number
 	member_card.custom_field1         cleared  kept     kept     moved     custom_field1
 	member_card.custom_field2         cleared  kept     kept     moved     custom_field2
 	member_card.custom_field3         cleared  kept     kept     moved     custom_field3
@@ -72,6 +72,7 @@ const decisions = `
 	member_card.check_at              kept     kept     kept     kept      -
 	member_card.check_wait            kept     kept     kept     kept      -
 	member_card.modified              kept     kept     kept     kept      -
+	member_card.face_known            kept     kept     kept     moved     -
 	member_card.face_bonus            kept     kept     kept     kept      -
 	member_card.face_balance          kept     kept     kept     kept      -
 	member_card.face_at               kept     kept     kept     kept      -
@@ -92,6 +93,7 @@ const decisions = `
 	event.happened_at                 kept     kept     kept     kept      -
 	event.received_at                 kept     kept     kept     kept      -
 	event.fields                      cleared  kept     kept     kept      -
+	event.friend_openid               cleared  kept     kept     kept      -
 
 	outbox.outbox_id                  deleted  kept     kept     kept      -
 	outbox.card_id                    deleted  kept     kept     kept      -
@@ -113,6 +115,18 @@ const decisions = `
 	identity_conflict.member_id       deleted  kept     kept     kept      -
 	identity_conflict.other_member_id deleted  kept     kept     kept      -
 	identity_conflict.created_at      deleted  kept     kept     kept      -
+
+	ignored_unionid.app_id            deleted  kept     kept     kept      -
+	ignored_unionid.openid            deleted  kept     kept     kept      -
+	ignored_unionid.unionid           deleted  kept     kept     kept      -
+	ignored_unionid.ignored_at        deleted  kept     kept     kept      -
+
+	shared_unionid.unionid            kept     kept     kept     kept      -
+	shared_unionid.found_at           kept     kept     kept     kept      -
+
+	code_proof.member_id              deleted  deleted  kept     kept      -
+	code_proof.openid                 deleted  deleted  kept     kept      -
+	code_proof.created_at             deleted  deleted  kept     kept      -
 
 	entry.entry_id                    kept     kept     kept     kept      -
 	entry.card_id                     kept     kept     kept     kept      -
@@ -148,6 +162,21 @@ const decisions = `
 	card_attempt.definition           kept     kept     kept     kept      -
 	card_attempt.had                  kept     kept     kept     kept      -
 	card_attempt.begun_at             kept     kept     kept     kept      -
+
+	card_lock.name                    kept     kept     kept     kept      -
+	card_lock.holder                  kept     kept     kept     kept      -
+	card_lock.ends_at                 kept     kept     kept     kept      -
+
+	card_created.card_id              kept     kept     kept     kept      -
+	card_created.definition           kept     kept     kept     kept      -
+	card_created.created_at           kept     kept     kept     kept      -
+
+	card_review.card_id               kept     kept     kept     kept      -
+	card_review.reason                kept     kept     kept     kept      -
+	card_review.reviewed_at           kept     kept     kept     kept      -
+
+	picture.url                       kept     kept     kept     kept      -
+	picture.content                   kept     kept     kept     kept      -
 
 	ticket.name                       kept     kept     kept     kept      -
 	ticket.value                      kept     kept     kept     kept      -
@@ -347,12 +376,12 @@ func isZero(value string) bool { return value == "" || value == "0" || value == 
 
 // fillTwo adds the rows of two persons, each with its own value in every column,
 // and returns the values by column. Of the second one, the recipient of a gift, the
-// ledger and the custom fields are empty.
+// ledger and the custom fields are empty, and the face is not known.
 func fillTwo(t *testing.T, db *sqldb.DB) (a, b map[string]string) {
 	t.Helper()
 	a = fill(t, db, "a", 1, map[string]any{"member_card.seq": 7, "member_card.told": 7})
 	b = fill(t, db, "b", 500, map[string]any{
-		"member_card.seq": 0, "member_card.told": 0,
+		"member_card.seq": 0, "member_card.told": 0, "member_card.face_known": 0,
 		"member_card.custom_field1": "", "member_card.custom_field2": "", "member_card.custom_field3": "",
 	})
 	for column, value := range a {
@@ -370,7 +399,8 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 	common := map[string]any{ // what ties the rows to each other, or has few values
 		"app_id": official, "openid": "openid-" + person, "wallet": "openid-" + person, "member_id": "member-" + person,
 		"card_id": "c1", "code": "code-" + person, "ledger": "ledger-" + person,
-		"card.card_id": "card-" + person, "status": "active", "state": "waiting", "submitted": 1, "erased_at": 0,
+		"card.card_id": "card-" + person, "card_created.card_id": "card-" + person, "card_review.card_id": "card-" + person,
+		"status": "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {

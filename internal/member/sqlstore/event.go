@@ -9,8 +9,8 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
-const addEventSQL = `insert into event (dedupe_key, event, card_id, code, openid, happened_at, received_at, fields)
-	values ($1, $2, $3, $4, $5, $6, now_ms(), $7) on conflict do nothing`
+const addEventSQL = `insert into event (dedupe_key, event, card_id, code, openid, friend_openid, happened_at, received_at, fields)
+	values ($1, $2, $3, $4, $5, $6, $7, now_ms(), $8) on conflict do nothing`
 
 // AddEvent implements member.Tx.
 func (tx Tx) AddEvent(ctx context.Context, e member.Event) (bool, error) {
@@ -18,7 +18,8 @@ func (tx Tx) AddEvent(ctx context.Context, e member.Event) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("encode an event: %w", err)
 	}
-	return tx.Change(ctx, "add an event", addEventSQL, e.DedupeKey, e.Name, e.CardID, e.Code, e.OpenID, e.At.UnixMilli(), string(fields))
+	return tx.Change(ctx, "add an event", addEventSQL,
+		e.DedupeKey, e.Name, e.CardID, e.Code, e.OpenID, e.FriendOpenID, e.At.UnixMilli(), string(fields))
 }
 
 const eventSQL = `select fields from event where dedupe_key = $1`

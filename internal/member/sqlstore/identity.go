@@ -73,7 +73,10 @@ func (tx Tx) Identities(ctx context.Context, memberID string) ([]member.Identity
 	return sqldb.All(ctx, tx, "list identities", ScanIdentity, identitiesSQL, memberID)
 }
 
-var byUnionIDSQL = selectIdentitySQL + `where unionid = $1 and unionid <> '' order by app_id, openid`
+var byUnionIDSQL = selectIdentitySQL + `where unionid = $1 and unionid <> ''
+	union select ` + IdentityColumns.List("i.") + ` from ignored_unionid u join identity i on i.app_id = u.app_id and i.openid = u.openid
+		where u.unionid = $1
+	order by app_id, openid`
 
 // ByUnionID implements member.Reader.
 func (tx Tx) ByUnionID(ctx context.Context, unionID string) ([]member.Identity, error) {
@@ -86,13 +89,6 @@ const addIdentitySQL = `insert into identity (app_id, openid, unionid, member_id
 // AddIdentity implements member.PeopleTx.
 func (tx Tx) AddIdentity(ctx context.Context, id member.Identity) (bool, error) {
 	return tx.Change(ctx, "add an identity", addIdentitySQL, id.AppID, id.OpenID, id.UnionID, id.MemberID, member.FirstCheck.Milliseconds())
-}
-
-const setUnionIDSQL = `update identity set unionid = $3 where app_id = $1 and openid = $2`
-
-// SetUnionID implements member.PeopleTx.
-func (tx Tx) SetUnionID(ctx context.Context, appID, openID, unionID string) error {
-	return tx.Run(ctx, "set a unionid", setUnionIDSQL, appID, openID, unionID)
 }
 
 const moveIdentitySQL = `update identity set member_id = $3 where app_id = $1 and openid = $2`
@@ -109,17 +105,12 @@ func (tx Tx) MoveCards(ctx context.Context, from, wallet, into string) error {
 	return tx.Run(ctx, "move cards", moveCardsSQL, from, wallet, into)
 }
 
-const deleteMemberSQL = `delete from member where member_id = $1`
+var deleteMemberSQL = []string{
+	`delete from code_proof where member_id = $1`,
+	`delete from member where member_id = $1`,
+}
 
 // DeleteMember implements member.PeopleTx.
 func (tx Tx) DeleteMember(ctx context.Context, memberID string) error {
-	return tx.Run(ctx, "delete a member", deleteMemberSQL, memberID)
-}
-
-const addConflictSQL = `insert into identity_conflict (app_id, openid, member_id, other_member_id, created_at)
-	values ($1, $2, $3, $4, now_ms()) on conflict do nothing`
-
-// AddConflict implements member.PeopleTx.
-func (tx Tx) AddConflict(ctx context.Context, id member.Identity, otherMemberID string) error {
-	return tx.Run(ctx, "record a conflict", addConflictSQL, id.AppID, id.OpenID, id.MemberID, otherMemberID)
+	return tx.runAll(ctx, "delete a member", deleteMemberSQL, memberID)
 }

@@ -93,6 +93,7 @@ const findSQL = `select f.member_id from (
 	select member_id from member where member_id = $1
 	union select member_id from identity where openid = $1
 	union select member_id from identity where unionid = $1 and unionid <> ''
+	union select i.member_id from ignored_unionid u join identity i on i.app_id = u.app_id and i.openid = u.openid where u.unionid = $1
 	union select member_id from member_card where code = $1
 	union select member_id from member_card where membership_number = $1 and membership_number <> ''
 	union select c.member_id from form o join member_card c on c.card_id = o.card_id and c.code = o.code
@@ -130,25 +131,38 @@ func (tx Tx) Erased(ctx context.Context, cardID, code string) (bool, error) {
 // eraseSQL deletes what is known of a member, $1, in an order in which each
 // statement still finds what it needs. An event keeps its dedupe key, so that a late
 // delivery is still a repeat, and a form keeps the hash of its ticket, so that the
-// ticket is not used again. TestErase_TreatsEveryColumnAsDecided checks every column.
+// ticket is not used again. In the events of another person, only the openid is
+// deleted; older versions stored it without the column friend_openid, and then the gift
+// leads to it. TestErase_TreatsEveryColumnAsDecided checks every column.
 var eraseSQL = []string{
 	`update member_card set version = version + 1 where member_id = $1`, // waits for what is being stored about the cards
 	`delete from outbox where outbox_id in (select o.outbox_id from event v
 		join outbox o on o.card_id = v.card_id and o.code = v.code and o.kind = 'apply_event' and o.payload = v.dedupe_key
 		where v.openid in (select openid from identity where member_id = $1))`,
 	`delete from outbox where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
-	`update event set openid = '', fields = '{}' where openid in (select openid from identity where member_id = $1)`,
-	`update event set openid = '', fields = '{}' where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
+	`update event set openid = '', friend_openid = '', fields = '{}' where openid in (select openid from identity where member_id = $1)`,
+	`update event set openid = '', friend_openid = '', fields = '{}'
+		where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
+	`update event set fields = replace(fields, friend_openid, ''), friend_openid = ''
+		where friend_openid <> '' and friend_openid in (select openid from identity where member_id = $1)`,
+	`update event set fields = replace(fields, (select g.wallet from member_card s
+			join member_card g on g.card_id = s.card_id and g.code = s.given_from where s.card_id = event.card_id and s.code = event.code), '')
+		where (card_id, code) in (select s.card_id, s.code from member_card g
+			join member_card s on s.card_id = g.card_id and s.given_from = g.code and s.given_from <> ''
+			where g.member_id = $1 and g.wallet <> '')`,
 	`update form set sealed = '', phone = '' where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
 	`delete from identity_conflict where member_id = $1 or other_member_id = $1
 		or openid in (select openid from identity where member_id = $1)`,
+	`delete from ignored_unionid where (app_id, openid) in (select app_id, openid from identity where member_id = $1)`,
+	`delete from code_proof where openid in (select openid from identity where member_id = $1)`,
 	`delete from identity where member_id = $1`,
 }
 
 const (
 	addAnonymousSQL = `insert into member (member_id, created_at, erased_at) values ($1, now_ms(), now_ms())`
 	anonymizeSQL    = `update member_card set member_id = $2, status = case status when 'gifted' then 'gifted' else 'unavailable' end,
-	custom_field1 = '', custom_field2 = '', custom_field3 = '', wallet = '', version = version + 1 where member_id = $1`
+	membership_number = '', custom_field1 = '', custom_field2 = '', custom_field3 = '', wallet = '',
+	version = version + 1 where member_id = $1`
 )
 
 // Erase implements member.PeopleTx.

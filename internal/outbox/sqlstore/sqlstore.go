@@ -176,12 +176,12 @@ func (tx Tx) promote(ctx context.Context, cardID, code string) error {
 	return tx.Run(ctx, "make the next message due", promoteSQL, cardID, code)
 }
 
-const postponeSQL = `update outbox set lease_owner = '', lease_until = 0, attempts = attempts + 1, due_at = now_ms() + $3, last_error = $4
+const postponeSQL = `update outbox set lease_owner = '', lease_until = 0, attempts = $5, due_at = now_ms() + $3, last_error = $4
 	where outbox_id = $1 and lease_owner = $2`
 
 // Postpone implements outbox.Tx.
 func (tx Tx) Postpone(ctx context.Context, m outbox.Message, wait time.Duration, why string) (bool, error) {
-	return tx.Change(ctx, "postpone a message", postponeSQL, m.ID, m.Lease, wait.Milliseconds(), why)
+	return tx.Change(ctx, "postpone a message", postponeSQL, m.ID, m.Lease, wait.Milliseconds(), why, m.Attempts+1)
 }
 
 const releaseSQL = `update outbox set lease_owner = '', lease_until = 0 where outbox_id = $1 and lease_owner = $2`

@@ -78,8 +78,9 @@ ticket
 ticket/redisstore             ticket | redis/go-redis
 ticket/sqlstore               sqldb ticket | database/sql
 ticket/tickettest             ticket
-wechat                        | go-json-experiment/json
-wechat/push
+wechat                        wechat/wirejson | go-json-experiment/json
+wechat/push                   wechat/wirejson | go-json-experiment/json
+wechat/wirejson
 
 wechatsim                     wechatsim/push wechatsim/signature
 wechatsim/push                wechatsim/signature

@@ -18,7 +18,7 @@ import (
 // their activity.
 var growingTables = map[string]bool{
 	"member": true, "identity": true, "member_card": true, "entry": true, "event": true, "form": true,
-	"outbox": true, "identity_conflict": true, "revoked_session": true,
+	"outbox": true, "identity_conflict": true, "revoked_session": true, "ignored_unionid": true, "code_proof": true,
 }
 
 // Exceptions map a part of a statement's text to the reason why it may read a
@@ -107,6 +107,9 @@ func fill(t *testing.T, db *sqldb.DB, members int) {
 				select 'o' || code, card_id, code, 1, 'entry', created_at, created_at from member_card`,
 			`insert into identity_conflict (app_id, openid, member_id, other_member_id, created_at)
 				select app_id, openid, member_id, 'x' || member_id, created_at from identity`,
+			`insert into ignored_unionid (app_id, openid, unionid, ignored_at)
+				select app_id, openid, 'x' || openid, created_at from identity`,
+			`insert into code_proof (member_id, openid, created_at) select member_id, openid, created_at from identity`,
 			`insert into revoked_session (seq, jti, expires_at) select created_at, member_id, created_at from member`,
 			`analyze`,
 		} {

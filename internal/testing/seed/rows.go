@@ -71,8 +71,8 @@ func newTables(rows int) tables {
 		member:   newTable(rows, "member", `member_id, created_at`, `(?, ?)`),
 		identity: newTable(rows, "identity", `app_id, openid, unionid, member_id, created_at, check_at`, `(?, ?, ?, ?, ?, ?)`),
 		card: newTable(rows, "member_card", `card_id, code, ledger, member_id, status, bonus, balance, seq, told, membership_number, outer_str,
-			created_at, issued_at, claimed_at, activated_at, held_at, deleted_at, outer_at, submitted, wallet, check_at`,
-			`(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+			created_at, issued_at, claimed_at, activated_at, held_at, deleted_at, outer_at, submitted, wallet, check_at, face_known`,
+			`(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
 		event: newTable(rows, "event", `dedupe_key, event, card_id, code, openid, happened_at, received_at, fields`, `(?, ?, ?, ?, ?, ?, ?, ?)`),
 		form:  newTable(rows, "form", `ticket_hash, card_id, code, created_at`, `(?, ?, ?, ?)`),
 		entry: newTable(rows, "entry", `entry_id, card_id, ledger, seq, add_bonus, bonus, add_balance, balance, record_bonus, record_balance,
@@ -106,10 +106,10 @@ func (o Options) card(p person, book []entry) []any {
 	}
 	status, number, channel := member.Active, p.code, fmt.Sprint("table", p.k%50)
 	claimed, held, deleted := p.joinedAt+claimedAfter, moment(p.joinedAt+claimedAfter), int64(0)
-	activated, issued, submitted := p.joinedAt+activatedAfter, p.joinedAt, int64(0)
+	activated, issued, submitted, faceKnown := p.joinedAt+activatedAfter, p.joinedAt, int64(0), int64(1)
 	switch p.segment() {
 	case neverClaimed:
-		status, number, claimed, activated, held = member.Issued, "", 0, 0, 0
+		status, number, claimed, activated, held, faceKnown = member.Issued, "", 0, 0, 0, 0
 	case deletedCard:
 		status, deleted = member.Deleted, moment(end)+1
 	case submittedForm:
@@ -119,7 +119,8 @@ func (o Options) card(p person, book []entry) []any {
 	}
 	return []any{
 		o.CardID, p.code, p.code, p.id, string(status), newest.bonus, newest.balance, newest.seq, newest.seq, number, channel,
-		p.joinedAt, issued, claimed, activated, held, deleted, held, submitted, p.officialOpenID, max(p.joinedAt, newest.createdAt) + week,
+		p.joinedAt, issued, claimed, activated, held, deleted, held, submitted, p.officialOpenID,
+		max(p.joinedAt, newest.createdAt) + week, faceKnown,
 	}
 }
 

@@ -52,7 +52,7 @@ func NewServices(s Stores, cards member.Catalogue, wechat cardsync.WeChat) (r Se
 	r.Outbox = outbox.New(s.Outbox, cardsync.RetryAs)
 	r.Ledger = ledger.New(s.Ledger, r.Wake)
 	r.Members = member.New(s.Members, member.Apps{MiniProgram: Mini, Official: Official}, cards, r.Wake)
-	r.CardSync = cardsync.New(s.CardSync, r.Members, cards, wechat)
+	r.CardSync = cardsync.New(s.CardSync, r.Members, wechat)
 	return r
 }
 

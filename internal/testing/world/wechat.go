@@ -221,6 +221,14 @@ func (w *WeChat) SetBonus(code string, bonus int64) {
 	w.face(code).Bonus = bonus
 }
 
+// SetFigures sets the points and fen on a face.
+func (w *WeChat) SetFigures(code string, bonus, balance int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.face(code)
+	f.Bonus, f.Balance = bonus, balance
+}
+
 // Face returns what the holder of the card sees.
 func (w *WeChat) Face(code string) Face {
 	w.mu.Lock()
@@ -258,23 +266,25 @@ func FailOnce(name string, err error) func(context.Context, Call) error {
 	}
 }
 
-// During returns a hook that runs do in the first call of that name about each code.
+// During returns a hook that runs do in the next call of that name.
 func During(name string, do func()) func(context.Context, Call) error {
+	var once sync.Once
 	return func(_ context.Context, c Call) error {
-		if c.Name == name && c.Attempt == 1 {
-			do()
+		if c.Name == name {
+			once.Do(do)
 		}
 		return nil
 	}
 }
 
-// RefusalError is an error with the methods that cardsync.WeChat describes.
+// RefusalError is an answer of WeChat's, as outbox.Answer describes it.
 type RefusalError struct {
 	IsTemporary, IsPermanent, IsNotDelivered bool
 	RetryIn                                  time.Duration // 0: not said
 }
 
 func (r RefusalError) Error() string                     { return "refused" }
+func (r RefusalError) Errcode() int                      { return 40003 }
 func (r RefusalError) Temporary() bool                   { return r.IsTemporary }
 func (r RefusalError) Permanent() bool                   { return r.IsPermanent }
 func (r RefusalError) NotDelivered() bool                { return r.IsNotDelivered }

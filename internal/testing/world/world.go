@@ -156,7 +156,7 @@ func (w *World) Replica(s Stores) Services { return NewServices(s, w.Catalogue, 
 // called. stop returns after Run has returned.
 func (w *World) StartSender(r Services, wechat cardsync.WeChat) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	handlers := cardsync.New(r.Stores.CardSync, r.Members, w.Catalogue, wechat).Handlers()
+	handlers := cardsync.New(r.Stores.CardSync, r.Members, wechat).Handlers()
 	sender := r.NewSender(handlers, slog.New(slog.DiscardHandler), func(kind, outcome string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
@@ -19,7 +20,8 @@ const (
 
 // document has the text of each element below the root of one message, without the
 // white space around it. An element that contains elements has "". Of an element that
-// is not in cardElements and is repeated, the first counts.
+// is not in cardElements and is repeated, the first counts. In JSON, a member of the
+// object takes the place of the element.
 type document map[string]string
 
 func (d document) has(name string) bool { _, found := d[name]; return found }
@@ -39,13 +41,60 @@ var cardElements = append([]string{"OuterId", "OuterStr", "SourceScene", "Refuse
 
 var errXML = errors.New("push: not the XML that WeChat writes")
 
-// parse reads one message token by token: encoding/xml alone accepts a second root, the
-// last of two equal names, foreign prefixes, and text that a comment or an element
-// interrupts. The error is an *UnusableError.
+// parse reads one message. The error is an *UnusableError.
 func parse(body []byte) (document, error) {
-	if !bytes.HasPrefix(bytes.TrimLeft(body, space), []byte("<")) {
-		return nil, &UnusableError{Reason: NotXML}
+	marked := allowed(body)
+	switch start := bytes.TrimLeft(marked, space); {
+	case bytes.HasPrefix(start, []byte("<")):
+		return parseXML(marked)
+	case bytes.HasPrefix(start, []byte("{")):
+		return parseJSON(body)
 	}
+	return nil, &UnusableError{Reason: NotXML}
+}
+
+// removed stands for a character that has to be removed. It is removed from the texts
+// only after they are read: without it, "]" and "]>" around it would become the end of
+// a CDATA section.
+const removed = utf8.RuneError
+
+// ignored is what may be between elements.
+const ignored = space + string(removed)
+
+// allowed returns a body with removed in place of each byte that is not UTF-8 and of
+// each character that XML does not allow, and without both at the beginning.
+func allowed(body []byte) []byte {
+	if bytes.ContainsFunc(body, disallowed) {
+		body = bytes.Map(func(c rune) rune {
+			if disallowed(c) {
+				return removed
+			}
+			return c
+		}, body)
+	}
+	return bytes.TrimLeft(body, string(removed)+"\ufeff")
+}
+
+// disallowed reports whether XML does not allow c; a byte that is not UTF-8 is removed.
+func disallowed(c rune) bool {
+	return c < ' ' && !strings.ContainsRune(space, c) || c == removed || c == '\ufffe' || c == '\uffff'
+}
+
+// text returns what was written in an element, without characters that are not allowed
+// and without the white space around it.
+func text(raw string) string {
+	return strings.Trim(strings.Map(func(c rune) rune {
+		if disallowed(c) {
+			return -1
+		}
+		return c
+	}, raw), space)
+}
+
+// parseXML reads XML token by token: encoding/xml alone accepts a second root, the
+// last of two equal names, foreign prefixes, and text that a comment or an element
+// interrupts.
+func parseXML(body []byte) (document, error) {
 	p := parser{body: body, tokens: xml.NewDecoder(bytes.NewReader(body)), doc: document{}}
 	for {
 		switch err := p.next(); {
@@ -138,7 +187,7 @@ func (p *parser) value() string {
 	if p.parent {
 		return ""
 	}
-	return string(bytes.Trim(p.text, space))
+	return text(string(p.text))
 }
 
 // characters adds text to the open element; raw is its form in the message. Outside of
@@ -146,7 +195,7 @@ func (p *parser) value() string {
 func (p *parser) characters(text, raw []byte) error {
 	switch len(p.open) {
 	case 0, 1:
-		if len(bytes.Trim(raw, space)) > 0 {
+		if len(bytes.Trim(raw, ignored)) > 0 {
 			return errXML
 		}
 	case 2:

@@ -115,10 +115,9 @@ func TestOpen_RefusesXMLThatReadersUnderstandDifferently(t *testing.T) {
 		"an entity that nobody declared": message("<OuterStr>&nbsp;</OuterStr>"),
 		"a bare ampersand":               message("<OuterStr>a&b</OuterStr>"),
 		"a character XML has not":        message("<OuterStr>&#0;</OuterStr>"),
-		"a control character":            message("<OuterStr>\x01</OuterStr>"),
-		"a NUL":                          message("<OuterStr>\x00</OuterStr>"),
-		"bytes that are no UTF-8":        message("<OuterStr>\xc3\x28</OuterStr>"),
-		"the same in CDATA":              message("<OuterStr><![CDATA[\xff]]></OuterStr>"),
+		"a control character in a name":  message("<Outer\x01Str>x</Outer\x01Str>"),
+		"a break-out that a NUL hides":   message("<OuterStr><![CDATA[]\x00]></OuterStr><UserCardCode>666</UserCardCode><OuterStr><![CDATA[]]></OuterStr>x"),
+		"a tag that a NUL hides":         message("<\x00FromUserName>mallory</\x00FromUserName>"),
 		"UTF-16":                         "<\x00x\x00m\x00l\x00>\x00",
 		"five below the root":            message("<A><B><C><D><E>1</E></D></C></B></A>"),
 		"five thousand below the root":   message(strings.Repeat("<a>", 5000) + strings.Repeat("</a>", 5000)),
@@ -143,15 +142,91 @@ func TestOpen_RefusesXMLThatReadersUnderstandDifferently(t *testing.T) {
 	}
 }
 
+// Symptom: an event with a control character in its OuterStr had no effect.
+func TestOpen_KeepsAnEventWithCharactersThatXMLHasNot(t *testing.T) {
+	t.Parallel()
+	var control strings.Builder
+	for c := range byte(' ') {
+		control.WriteByte(c)
+	}
+	for dirty, want := range map[string]string{
+		"ta\x01ble\x00": "table", "\x08x\x1b[0m": "x[0m", "x" + control.String() + "y": "x\t\n\ny", "会\xe5\x91": "会", "\xff\xfe\xed\xa0\xbd": "",
+		"\xc3\x28": "(", "\ufffe\uffff\ufffdx": "x", "]\x00]>x": "]]>x", "&\x00lt;": "&lt;", "\u0085\u2028": "\u0085\u2028",
+	} {
+		for name, text := range map[string]string{
+			"CDATA":     message("<OuterStr><![CDATA[" + dirty + "]]></OuterStr>"),
+			"junk":      "\x00\ufeff\x01" + message("<OuterStr><![CDATA["+dirty+"]]></OuterStr>") + "\x00\r\n\x00",
+			"in others": strings.Replace(message("\x01<OuterStr><![CDATA["+dirty+"]]></OuterStr>\x02"), "1234", "<![CDATA[12\x0034\xe6\x9c]]>", 1),
+		} {
+			both(t, name, text, func(e push.Event, err error) {
+				if err != nil || e.OuterStr != want || e.UserCardCode != "1234" || e.FromUserName != "alice" {
+					t.Errorf("%s %q: %q, %q, %v", name, dirty, e.OuterStr, e.UserCardCode, err)
+				}
+			})
+		}
+	}
+	both(t, "text", message("<OuterStr>a\x01b\xff</OuterStr>"), func(e push.Event, err error) {
+		if err != nil || e.OuterStr != "ab" {
+			t.Errorf("%q, %v", e.OuterStr, err)
+		}
+	})
+}
+
+const jsonDel = `{"ToUserName":"gh_3fcea188bf78","FromUserName":"alice","CreateTime":1700000000,"MsgType":"event",` +
+	`"Event":"user_del_card","CardId":"pCard","UserCardCode":"1234","IsReturnBack":0,"OuterStr":"home"}`
+
+func TestOpen_ReadsJSONAsItReadsXML(t *testing.T) {
+	t.Parallel()
+	same, err := plain(message("<IsReturnBack>0</IsReturnBack><OuterStr>home</OuterStr>")).to(plainReceiver(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"as WeChat writes it":  jsonDel,
+		"spaced":               " \r\n" + strings.NewReplacer(`,`, " ,\n\t", `:`, " : ").Replace(jsonDel) + "\n",
+		"numbers as strings":   strings.NewReplacer(`1700000000`, `"1700000000"`, `k":0`, `k":"0"`).Replace(jsonDel),
+		"a number for a code":  strings.Replace(jsonDel, `"1234"`, `1234`, 1),
+		"false for 0":          strings.Replace(jsonDel, `k":0`, `k":false`, 1),
+		"white space in texts": strings.Replace(jsonDel, `alice`, " alice\n", 1),
+		"a byte order mark":    "\ufeff" + jsonDel + "\x00",
+		"control characters":   strings.Replace(jsonDel, `home`, "\x00ho\x08me\\u0001\xe6\x9c", 1),
+		"half a pair":          strings.Replace(jsonDel, `home`, `home\ud83d`, 1),
+	} {
+		both(t, name, text, func(e push.Event, err error) {
+			if err != nil || fmt.Sprint(e) != fmt.Sprint(same) || e.DedupeKey() != same.DedupeKey() {
+				t.Errorf("%s: %+v, %v, want %+v", name, e, err, same)
+			}
+		})
+	}
+	for text, want := range map[string]string{
+		strings.Replace(jsonDel, `}`, `,"CardId":"pCard"}`, 1): push.BrokenJSON,
+		jsonDel + jsonDel:                                                        push.BrokenJSON,
+		jsonDel[:len(jsonDel)-1]:                                                 push.BrokenJSON,
+		strings.Replace(jsonDel, `"event"`, `"text"`, 1):                         push.NotAnEvent,
+		strings.Replace(jsonDel, `"user_del_card"`, `"debug_demo"`, 1):           push.UnknownEvent,
+		strings.Replace(jsonDel, `"pCard"`, `null`, 1):                           push.MissingField,
+		strings.Replace(jsonDel, `"pCard"`, `{"CardId":"pCard"}`, 1):             push.MissingField,
+		strings.Replace(jsonDel, `1700000000`, `1.7e9`, 1):                       push.BadField,
+		strings.Replace(jsonDel, `"gh_3fcea188bf78"`, `"gh_3fcea188bf79"`, 1):    push.OtherAccount,
+		strings.NewReplacer(`"FromUserName"`, `"fromusername"`).Replace(jsonDel): push.MissingField,
+	} {
+		both(t, text, text, func(e push.Event, err error) {
+			if got := reason(t, err); got != want || e.Fields != nil {
+				t.Errorf("%s: %s, want %s", text, got, want)
+			}
+		})
+	}
+}
+
 func TestOpen_KnowsWhatIsNoXML(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"nothing":           "",
-		"blanks":            " \r\n\t",
-		"JSON":              `{"ToUserName":"gh_3fcea188bf78","MsgType":"event","Event":"user_del_card"}`,
-		"JSON with XML":     `{"xml":"` + message("") + `"}`,
-		"a form":            "ToUserName=gh_3fcea188bf78",
-		"a byte order mark": "\ufeff" + message(""),
+		"nothing":       "",
+		"blanks":        " \r\n\t",
+		"a JSON array":  `[{"ToUserName":"gh_3fcea188bf78"}]`,
+		"a JSON string": `"` + message("") + `"`,
+		"a form":        "ToUserName=gh_3fcea188bf78",
+		"only junk":     "\x00\ufeff\xff",
 	} {
 		both(t, name, text, func(_ push.Event, err error) {
 			if got := reason(t, err); got != push.NotXML {

@@ -10,7 +10,7 @@
 // mode. There the signature covers a timestamp and a nonce but no byte of the body, so
 // anyone who sees one push can forge others for ten minutes. A Receiver with a key
 // accepts compatible and safe mode, reads only the encrypted part, and refuses
-// plaintext.
+// plaintext. A push, and what is encrypted in it, may be XML or JSON.
 //
 // Also in safe mode only the Token makes a push authentic: the encryption does not
 // authenticate its content.
@@ -29,7 +29,9 @@
 // WeChat joins the signed values without separators, so other values can have the same
 // hash: the exact form of each value is part of the check. The outer_str in an event is
 // chosen by the author of a link. If it should ever break out of its element, the
-// repeated element name makes the event unusable.
+// repeated element name makes the event unusable. WeChat writes it as it is, so what
+// XML or JSON does not allow in a text is removed from it. The unencrypted part of a
+// push in compatible mode decides nothing, so its form is no reason to refuse the push.
 package push
 
 import (
@@ -194,9 +196,9 @@ func (r *Receiver) openSealed(q signedQuery, body []byte) (document, error) {
 	case q.encryptType != "aes":
 		return nil, ErrForged
 	}
-	envelope, err := parse(body)
-	sealed, good := decodeSealed(envelope["Encrypt"])
-	if err != nil || !good || !q.sealedSignatureValid(r.token, envelope["Encrypt"]) {
+	encrypt := findEncrypt(body)
+	sealed, good := decodeSealed(encrypt)
+	if !good || !q.sealedSignatureValid(r.token, encrypt) {
 		return nil, ErrForged
 	}
 	if err := r.fresh(q); err != nil {

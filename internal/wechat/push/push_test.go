@@ -54,6 +54,48 @@ func TestOpen_TakesEachMode(t *testing.T) {
 	}
 }
 
+// Symptom: an authentic push got 403, because of a text in its unencrypted part.
+func TestOpen_JudgesOnlyWhatIsSealed(t *testing.T) {
+	t.Parallel()
+	encrypt := sealed(getCard).encrypt()
+	body := func(clear string) string {
+		return "<xml>" + clear + "<Encrypt><![CDATA[" + encrypt + "]]></Encrypt></xml>"
+	}
+	const head = "<ToUserName><![CDATA[gh_3fcea188bf78]]></ToUserName>"
+	for name, text := range map[string]string{
+		"a control character":      body(head + "<OuterStr><![CDATA[\x01]]></OuterStr>"),
+		"NULs":                     "\x00" + body("\x00"+head+"<OuterStr>\x00</OuterStr>\x00") + "\x00\x00",
+		"a cut character":          body(head + "<OuterStr><![CDATA[\xe6\x9c]]></OuterStr>"),
+		"the end of a CDATA":       body(head + "<OuterStr><![CDATA[a]]>b]]></OuterStr>"),
+		"only the end of a CDATA":  body(head + "<OuterStr>]]></OuterStr>"),
+		"the start of a CDATA":     body(head + "<OuterStr><![CDATA[a<![CDATA[b]]></OuterStr>"),
+		"ends of CDATA":            body(head+"<OuterStr>]]>]]>\x01]]</OuterStr>") + "\r\n",
+		"an ampersand":             body(head + "<OuterStr>a&b&nbsp;</OuterStr>"),
+		"less than":                body(head + "<OuterStr>a<b < c></OuterStr>"),
+		"a break-out":              body(head + "<OuterStr><![CDATA[]]></OuterStr><FromUserName>mallory</FromUserName><OuterStr>]]></OuterStr>"),
+		"an element twice":         body(head + head),
+		"an empty element":         body("<OuterStr>]]></OuterStr><UnionId/>"),
+		"an attribute":             body(`<ToUserName a="b">x</ToUserName>`),
+		"text between elements":    body(head + "text" + head),
+		"dirt behind the Encrypt":  "<xml><Encrypt>" + encrypt + "</Encrypt><OuterStr>]]>\x01</OuterStr></xml>",
+		"spaced":                   "\ufeff<xml>\n<OuterStr>]]></OuterStr>\n<Encrypt> <![CDATA[\n" + encrypt + "\n]]>\r\n</Encrypt>\n</xml>\n",
+		"an XML declaration":       `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + body("<OuterStr>]]></OuterStr>"),
+		"JSON":                     `{"ToUserName":"gh_3fcea188bf78","Encrypt":"` + encrypt + `"}`,
+		"JSON, spaced":             "\ufeff {\n\t\"Encrypt\" : \"" + encrypt + "\" }\x00",
+		"JSON, escaped":            `{"Encrypt":"` + strings.ReplaceAll(encrypt, "/", `\/`) + `"}`,
+		"JSON, control characters": "{\"OuterStr\":\"\x00\x08\xe6\",\"Encrypt\":\"" + encrypt + "\"}",
+		"JSON, a quote":            `{"OuterStr":"a"b","Encrypt":"` + encrypt + `","Event":"x"}`,
+		"JSON, a quote, escaped":   `{"OuterStr":"a"b","Encrypt":"` + strings.ReplaceAll(encrypt, "/", `\/`) + `"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, err := safeBody(encrypt, text).to(sealedReceiver(t))
+			isGetCard(t, e, err)
+			forged(t, name, sealedReceiver(t), safeBody(encrypt, text).with("msg_signature", strings.Repeat("0", 40)))
+		})
+	}
+}
+
 func TestOpen_NeverBelievesWhatIsNotSealed(t *testing.T) {
 	t.Parallel()
 	mallory := strings.NewReplacer(openID, "mallory", "A1B2C3", "666").Replace(getCard)

@@ -2,10 +2,12 @@ package push
 
 // Reasons why an authentic push is unusable. They are stable and fit for a metric.
 const (
-	// NotXML is a body that does not begin as XML, usually JSON: pushes of a
-	// mini-program can be JSON, those of an Official Account never are.
+	// NotXML is a body that begins neither as XML nor as JSON.
 	NotXML = "not_xml"
-	// BrokenXML is XML that is not well-formed, or that WeChat never writes: a repeated
+	// BrokenJSON is a body that begins as JSON and is not one object with unique names.
+	BrokenJSON = "broken_json"
+	// BrokenXML is XML that is not well-formed, apart from characters that XML does not
+	// allow, or that WeChat never writes: a repeated
 	// element of a card event, a prefix, an attribute, a comment, a DOCTYPE.
 	BrokenXML = "broken_xml"
 	// OtherAccount is a push to an original ID other than Options.OriginalID.

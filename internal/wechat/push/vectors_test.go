@@ -168,8 +168,7 @@ func TestSeal_OpensThePublishedVectors(t *testing.T) {
 	}
 }
 
-// A1 is a push of a mini-program: its envelope is right, but its JSON is no event of an
-// Official Account.
+// A1 is a push in JSON: its envelope is right, but its event is not about a card.
 func TestOpen_KnowsThePublishedPushForOneWithoutUse(t *testing.T) {
 	t.Parallel()
 	var v vector
@@ -183,9 +182,12 @@ func TestOpen_KnowsThePublishedPushForOneWithoutUse(t *testing.T) {
 	query.Set("encrypt_type", "aes")
 	query.Set("msg_signature", decode[string](t, v.Expected))
 	r := in.receiver(t, push.Options{AESKey: strings.Repeat("A", 43), AppID: "wxba5fad812f8e6fb9"})
-	_, err := r.Open(query, []byte("<xml><Encrypt><![CDATA["+in.Encrypt+"]]></Encrypt></xml>"))
-	var useless *push.UnusableError
-	if !errors.As(err, &useless) || useless.Reason != push.NotXML {
-		t.Error(err)
+	for _, body := range []string{"<xml><Encrypt><![CDATA[" + in.Encrypt + "]]></Encrypt></xml>",
+		`{"ToUserName":"gh_97417a04a28d","Encrypt":"` + in.Encrypt + `"}`} {
+		_, err := r.Open(query, []byte(body))
+		var useless *push.UnusableError
+		if !errors.As(err, &useless) || useless.Reason != push.UnknownEvent {
+			t.Error(err)
+		}
 	}
 }

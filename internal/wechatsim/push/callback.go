@@ -14,24 +14,34 @@ const (
 	ModeSafe   = "safe"
 )
 
+// The formats of a push and of what is sealed in it.
+const (
+	FormatXML  = "xml"
+	FormatJSON = "json"
+)
+
 // Callback says where events go and how they are signed and sealed. Without a
 // URL they go nowhere. An empty Mode is safe with an EncodingAESKey and plain
-// without.
+// without. An empty Format is FormatXML.
 type Callback struct {
 	URL            string `json:"url"`
 	Token          string `json:"token"`
 	EncodingAESKey string `json:"encoding_aes_key"`
 	Mode           string `json:"mode"`
 	AppID          string `json:"app_id"`
+	Format         string `json:"format"`
 }
 
-// normalize fills in the mode. The error names the field that is wrong.
+// normalize fills in the mode and the format. The error names the field that is wrong.
 func (c *Callback) normalize() error {
 	if c.Mode == "" {
 		c.Mode = ModePlain
 		if c.EncodingAESKey != "" {
 			c.Mode = ModeSafe
 		}
+	}
+	if c.Format == "" {
+		c.Format = FormatXML
 	}
 	u, err := url.Parse(c.URL)
 	switch {
@@ -41,6 +51,8 @@ func (c *Callback) normalize() error {
 		return errors.New("token: not empty")
 	case c.Mode != ModePlain && c.Mode != ModeCompat && c.Mode != ModeSafe:
 		return errors.New("mode: plain, compat or safe")
+	case c.Format != FormatXML && c.Format != FormatJSON:
+		return errors.New("format: xml or json")
 	case c.Mode != ModePlain && !regexp.MustCompile(`^[0-9A-Za-z]{43}$`).MatchString(c.EncodingAESKey):
 		return errors.New("encoding_aes_key: 43 letters and digits")
 	case c.Mode != ModePlain && c.AppID == "":

@@ -16,6 +16,7 @@ type Fault struct {
 	LateSeconds float64 `json:"late_seconds"` // real seconds of delay; other events overtake it
 	Reorder     bool    `json:"reorder"`      // the person's next event comes first, if there is one within a second
 	Drop        bool    `json:"drop"`         // it is never delivered
+	Dirt        string  `json:"dirt"`         // DirtControl, DirtCut or DirtMarkup
 }
 
 // QueuedFault is a Fault with what is left of it. Its Skip counts down.
@@ -34,10 +35,10 @@ func (f Fault) check() error {
 		return errors.New("times: times, skip and duplicate are not negative (times may be -1, duplicate at most 100)")
 	case f.LateSeconds < 0 || f.LateSeconds > 3600:
 		return errors.New("late_seconds: 0 to 3600")
-	case f.Duplicate == 0 && f.LateSeconds == 0 && !f.Reorder && !f.Drop:
-		return errors.New("duplicate: at least one of duplicate, late_seconds, reorder, drop")
+	case f.Duplicate == 0 && f.LateSeconds == 0 && !f.Reorder && !f.Drop && f.Dirt == "":
+		return errors.New("duplicate: at least one of duplicate, late_seconds, reorder, drop, dirt")
 	}
-	return nil
+	return checkDirt(f.Dirt)
 }
 
 // AddFault queues f behind the faults that are queued. The error names the field
@@ -76,7 +77,7 @@ func (s *Sender) applyFault(j *job) {
 		if !f.hits(j.event.Name) {
 			continue
 		}
-		j.duplicates, j.reorder = f.Duplicate, f.Reorder
+		j.duplicates, j.reorder, j.dirt = f.Duplicate, f.Reorder, f.Dirt
 		j.delay = time.Duration(f.LateSeconds * float64(time.Second))
 		if f.Drop {
 			j.delivery.State = "dropped"

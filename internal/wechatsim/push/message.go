@@ -29,12 +29,17 @@ type message struct {
 	event    Event
 	callback Callback
 	spaced   bool // white space around the CDATA, as in WeChat's own samples
+	dirt     string
 }
 
 // xmlElement is one XML element of a message.
 type xmlElement struct {
 	name, value string
 	number      bool
+}
+
+func (e xmlElement) isNumber() bool {
+	return e.number && regexp.MustCompile(`^-?[0-9]+$`).MatchString(e.value)
 }
 
 // elements returns the common elements, those of the kind in its order, then the
@@ -77,7 +82,7 @@ func (m message) xml(list []xmlElement) string {
 }
 
 func (m message) content(e xmlElement) string {
-	if e.number && regexp.MustCompile(`^-?[0-9]+$`).MatchString(e.value) {
+	if e.isNumber() {
 		return e.value
 	}
 	space := ""
@@ -88,8 +93,8 @@ func (m message) content(e xmlElement) string {
 }
 
 // signedMessage is a message ready to send: the URL with its signatures, and the
-// body.
-type signedMessage struct{ url, body string }
+// body in its format.
+type signedMessage struct{ url, body, format string }
 
 // sign signs with a new nonce and, unless the mode is plain, seals the message.
 func (m message) sign(timestamp int64) (signedMessage, error) {
@@ -105,7 +110,7 @@ func (m message) sign(timestamp int64) (signedMessage, error) {
 	query.Set("nonce", nonce)
 	query.Set("openid", list[1].value)
 	if m.callback.Mode != ModePlain {
-		sealed, err := sealMessage(m.callback.EncodingAESKey, randomDigits(16), m.xml(list), m.callback.AppID)
+		sealed, err := sealMessage(m.callback.EncodingAESKey, randomDigits(16), m.write(list, false), m.callback.AppID)
 		if err != nil {
 			return signedMessage{}, err
 		}
@@ -117,7 +122,7 @@ func (m message) sign(timestamp int64) (signedMessage, error) {
 		list = append(list, xmlElement{"Encrypt", sealed, false})
 	}
 	target.RawQuery = query.Encode()
-	return signedMessage{target.String(), m.xml(list)}, nil
+	return signedMessage{target.String(), m.write(list, true), m.callback.Format}, nil
 }
 
 func (m signedMessage) request(ctx context.Context) (*http.Request, error) {
@@ -125,7 +130,7 @@ func (m signedMessage) request(ctx context.Context) (*http.Request, error) {
 	if err != nil {
 		return nil, errors.New("url: an http or https address")
 	}
-	req.Header.Set("Content-Type", "text/xml")
+	req.Header.Set("Content-Type", map[string]string{FormatXML: "text/xml", FormatJSON: "application/json"}[m.format])
 	req.Header.Set("User-Agent", "Mozilla/4.0")
 	return req, nil
 }

@@ -22,6 +22,7 @@ type Trigger struct {
 	CreateTime   int64 // Unix seconds; 0 is now
 	Fields       map[string]string
 	Omit         []string
+	Dirt         string // as of a Fault
 }
 
 // Request signs and seals the event as WeChat does at this moment; each call
@@ -43,6 +44,9 @@ func (t Trigger) message() (message, error) {
 	if err := t.normalize(); err != nil {
 		return message{}, err
 	}
+	if err := checkDirt(t.Dirt); err != nil {
+		return message{}, err
+	}
 	kind, known := KindOf(t.Event)
 	if !known {
 		return message{}, fmt.Errorf("event: %q is no card event", t.Event)
@@ -60,6 +64,6 @@ func (t Trigger) message() (message, error) {
 	for _, name := range t.Omit {
 		delete(fields, name)
 	}
-	return message{callback: t.Callback, event: Event{Name: t.Event, ToUserName: cmp.Or(t.ToUserName, sampleAccount),
+	return message{callback: t.Callback, dirt: t.Dirt, event: Event{Name: t.Event, ToUserName: cmp.Or(t.ToUserName, sampleAccount),
 		FromUserName: cmp.Or(t.FromUserName, samplePerson), CreateTime: cmp.Or(t.CreateTime, time.Now().Unix()), Fields: fields}}, nil
 }

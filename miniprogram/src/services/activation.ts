@@ -17,12 +17,19 @@ const returned = 1038
 /** The part of App.onShow's options that is used here. */
 export type Shown = Pick<WechatMiniprogram.App.LaunchShowOption, 'scene' | 'referrerInfo'>
 
+/** The card of a return without an activate_ticket, which proves nothing and is not reported. */
+let shownCardId: string | undefined
+
 /** Stores the component's result. Call it in App.onShow. WeChat may deliver the same result again. */
 export function keepReturn({ scene, referrerInfo }: Shown): void {
+  shownCardId = undefined
   if (scene !== returned || referrerInfo?.appId !== openCardAppId) return
   const answer = referrerInfo.extraData as Partial<ActivateInputBody> | undefined
-  // Empty if the user went back or the card was already active.
-  if (!answer?.activate_ticket || !answer.card_id || !answer.code) return
+  // Empty if the user went back or the card was already active. Without a ticket, the page looks at the member's cards.
+  if (!answer?.activate_ticket || !answer.card_id || !answer.code) {
+    shownCardId = answer?.card_id
+    return
+  }
   if (wx.getStorageSync(handledKey) === answer.activate_ticket) return
   const pending: ActivateInputBody = {
     card_id: answer.card_id,
@@ -32,9 +39,9 @@ export function keepReturn({ scene, referrerInfo }: Shown): void {
   wx.setStorageSync(pendingKey, pending)
 }
 
-/** The card of a result that is not reported yet. After a cold start the launch options may not contain it. */
+/** The card of the last result. After a cold start the launch options may not contain it. */
 export function returnedCardId(): string | undefined {
-  return (wx.getStorageSync<ActivateInputBody | ''>(pendingKey) || undefined)?.card_id
+  return (wx.getStorageSync<ActivateInputBody | ''>(pendingKey) || undefined)?.card_id ?? shownCardId
 }
 
 let reporting = false

@@ -12,7 +12,7 @@ import type {
   OpenCardOutputBody,
 } from './api'
 import { ApiError, request, send, signIn } from './http'
-import { addCard, type Added } from './wechat'
+import { addCard, decoded, type Added } from './wechat'
 
 /** The outcome of takeCard; `card` is missing if the claim could not be reported yet. */
 export type Taken = { kind: 'taken'; card?: MemberCard } | Exclude<Added, { kind: 'added' }>
@@ -79,6 +79,17 @@ const unreported = () => wx.getStorageSync<ClaimedCard[] | ''>(unreportedKey) ||
 function keep(cardList: ClaimedCard[]): void {
   if (cardList.length > 0) wx.setStorageSync(unreportedKey, cardList)
   else wx.removeStorageSync(unreportedKey)
+}
+
+/**
+ * Keeps the code of a card that the user opened with 激活 in the wallet, where
+ * WeChat gives the page an encrypt_code and no activate_ticket. myCard claims it,
+ * so that the server learns of a card that was taken outside the mini-program.
+ */
+export function claimFromWallet(cardId: string, encryptCode = ''): void {
+  const code = decoded(encryptCode)
+  if (!code || unreported().some((card) => card.code === code)) return
+  keep([...unreported(), { cardId, code }])
 }
 
 /** Claims the cards that were taken and are not claimed yet. Repeating a claim does no harm. */

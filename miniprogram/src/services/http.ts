@@ -9,7 +9,7 @@ import { currentToken, renewToken, type Renewed } from './session'
 import { loginCode } from './wechat'
 
 /** Error codes for failures that are not answers of the server. */
-export type LocalCode = 'offline' | 'timeout' | 'login_failed' | 'unexpected'
+export type LocalCode = 'offline' | 'timeout' | 'login_failed' | 'tourist' | 'unexpected'
 export type ErrorCode = Problem['code'] | LocalCode
 
 /** The error of every failed request. Compare `code`. */
@@ -68,6 +68,8 @@ async function login(): Promise<Renewed> {
       String((error as WechatMiniprogram.GeneralCallbackResult)?.errMsg ?? error),
     )
   })
+  // DevTools without an AppID gives the sentence "the code is a mock one".
+  if (code.includes(' ')) throw new ApiError('tourist', code)
   const answer = await send<LoginOutputBody>({ method: 'POST', path: '/v1/session', body: { code } })
   fromLogin = answer.member
   return { token: answer.token, expiresIn: answer.expires_in }

@@ -11,6 +11,8 @@ export type Added =
   | { kind: 'cancelled' }
   /** 签名错误: the signature is wrong, or was used before. */
   | { kind: 'bad_signature'; reason: string }
+  /** 用户已领取, 已领取, 超过领取限制: the user has the card. WeChat says so to some who have not, too; myCard shows it. */
+  | { kind: 'held'; reason: string }
   /** 已领完: no stock, or the card is in the wallet already, or its code was used before. */
   | { kind: 'sold_out'; reason: string }
   | { kind: 'failed'; reason: string }
@@ -39,9 +41,10 @@ export async function addCard(cardList: SignedCard[]): Promise<Added> {
 }
 
 function refusedToAdd(errMsg: string): Added {
-  const reason = errMsg.replace(/^addCard:fail\s*/, '').replace(/^\((.*)\)$/, '$1')
+  const reason = errMsg.replace(/^addCard:fail[:\s]*/, '').replace(/^\((.*)\)$/, '$1')
   if (/cancel/i.test(reason)) return { kind: 'cancelled' }
   if (/签名|signature/i.test(reason)) return { kind: 'bad_signature', reason }
+  if (/已经?领取|领取(数量)?(限制|上限)|already/i.test(reason)) return { kind: 'held', reason }
   if (/领完|库存|out of stock|sold out/i.test(reason)) return { kind: 'sold_out', reason }
   return { kind: 'failed', reason }
 }
@@ -73,6 +76,15 @@ export async function openComponent(parameters: OpenCardOutputBody): Promise<Ope
 function refusedToOpen(errMsg: string): Opened {
   if (/cancel/i.test(errMsg)) return { kind: 'cancelled' }
   return { kind: 'failed', reason: errMsg.replace(/^\w+:fail\s*/, '') }
+}
+
+/** WeChat passes parameters to a page without decoding percent signs. */
+export function decoded(value = ''): string {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
 }
 
 function message(error: unknown): string {

@@ -130,6 +130,50 @@ journey(
   { card: oneClick },
 )
 
+for (const given of ['encrypt_code', 'card_id']) {
+  test(`激活 in the wallet opens the page with the ${given} and without a ticket: the form is offered`, async () => {
+    const cardId = await world.createCard(oneClick)
+    await askForForm(cardId)
+    const user = nextUser()
+    const taken = { card_id: cardId, outer_str: 'poster' }
+    const { code } = await world.sim<{ code: string }>('POST', `/_sim/phones/${user}/scan-qr`, taken)
+    await world.sim('PUT', '/_sim/guesses', { wallet_activation: given })
+    const { query } = await world.sim<{ query: Record<string, string> }>(
+      'POST',
+      `/_sim/phones/${user}/activate`,
+      { card_id: cardId, code },
+    )
+    await world.sim('PUT', '/_sim/guesses', { wallet_activation: 'encrypt_code' })
+    const encoded = Object.entries(query).map(([name, value]) => [name, encodeURIComponent(value)])
+    await follow(
+      async (phone) => {
+        await phone.sees(toComponent)
+        // WeChat may repeat the launch without a ticket as a return from the component.
+        const extraData = { card_id: cardId, code }
+        await phone.comeBack({ scene: 1038, referrerInfo: { appId: 'wxeb490c6f9b154ef9', extraData } })
+        await phone.tap(toComponent)
+        await phone.comeBack(await phone.formAnswer(form))
+        await phone.on(member)
+        await phone.sees('使用中')
+        assert.equal(phone.count('POST', '/v1/claims'), given === 'encrypt_code' ? 1 : 0)
+        assert.equal(phone.count('POST', '/v1/activations'), 1)
+        assert.equal((await phone.wallet()).length, 1)
+      },
+      cardId,
+      { query: Object.fromEntries(encoded) as Record<string, string> },
+    )
+  })
+}
+
+test('a cold start by a return without a ticket shows the card', async () => {
+  const cardId = await world.createCard(oneClick)
+  const extraData = { card_id: cardId, code: '123' }
+  await follow((phone) => phone.sees(toComponent), cardId, {
+    query: {},
+    launch: { scene: 1038, referrerInfo: { appId: 'wxeb490c6f9b154ef9', extraData } },
+  })
+})
+
 test('a one-click card taken from a QR code in the shop: the mini-program shows it and offers the form', async () => {
   const cardId = await world.createCard(oneClick)
   await askForForm(cardId)

@@ -158,6 +158,61 @@ journey('the user took the card on another phone while the page was open', async
   assert.equal((await phone.wallet()).length, 1)
 })
 
+journey('the phone says 用户已领取 to a user who took the card meanwhile', async (phone, cardId) => {
+  await phone.sees('立即领取')
+  const other = await TestPhone.open(browser, world, phone.user, { query: { card_id: cardId } })
+  await take(other)
+  await other.close()
+  await world.sim('PUT', '/_sim/guesses', { held_card: '用户已领取' })
+  try {
+    await phone.tap('立即领取')
+    await phone.tap('查看我的会员卡')
+  } finally {
+    await world.sim('PUT', '/_sim/guesses', { held_card: '已领完' })
+  }
+  await phone.on(member)
+  await phone.tap('在微信卡包中打开')
+  await until(() => phone.called('openCard').length === 1, 'wx.openCard')
+  assert.equal((await phone.wallet()).length, 1)
+})
+
+journey('the phone says 已领取 to a user who has no card, until it does not', async (phone) => {
+  for (const words of ['已领取', '超过领取限制']) {
+    phone.says = words
+    await phone.tap('立即领取')
+    await phone.sees('微信提示已领取')
+    assert.deepEqual(await phone.wallet(), [])
+  }
+  assert.equal(phone.count('POST', '/v1/claims'), 0)
+  phone.says = ''
+  await take(phone)
+})
+
+journey(
+  'a deleted card that WeChat does not restore is explained, and restored later',
+  async (phone, cardId) => {
+    await take(phone)
+    const [card] = await phone.wallet()
+    await world.sim('POST', `/_sim/phones/${phone.user}/delete-card`, { card_id: cardId, code: card!.code })
+    await until(async () => {
+      await phone.pullDown()
+      return phone.shows('已从卡包删除')
+    }, 'the deletion')
+    await phone.tap('恢复会员卡')
+    await phone.on(index)
+    await world.sim('PUT', '/_sim/guesses', { restore: '已领取' })
+    try {
+      await phone.tap('恢复会员卡')
+      await phone.sees('微信提示已领取')
+    } finally {
+      await world.sim('PUT', '/_sim/guesses', { restore: 'restored' })
+    }
+    await phone.tap('恢复会员卡')
+    await phone.on(member)
+    await phone.sees('使用中')
+  },
+)
+
 journey(
   'out of stock',
   async (phone, cardId) => {

@@ -65,6 +65,8 @@ export class TestPhone {
   readonly errors: string[] = []
   /** Whether the user closes the sheet of wx.addCard. */
   closesSheet = false
+  /** With these words the phone refuses a card, whatever it is given; '' for none. */
+  says = ''
   /** Whether there is no network. */
   offline = false
   /** The argument of the last wx.navigateToMiniProgram. */
@@ -179,7 +181,10 @@ export class TestPhone {
       case 'login':
         return this.world.sim('POST', `${phone}/login`)
       case 'addCard':
-        return this.inWeChat(`add-card${this.closesSheet ? '?cancel=1' : ''}`, argument)
+        return this.inWeChat(
+          `add-card?${this.closesSheet ? 'cancel=1' : this.says && `says=${encodeURIComponent(this.says)}`}`,
+          argument,
+        )
       case 'openCard':
         return this.inWeChat('open-card', argument)
       case 'navigateToMiniProgram':

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import { finishActivation, keepReturn, returnedCardId } from '../../src/services/activation.ts'
-import { entries, myCard, openCardParameters, takeCard } from '../../src/services/cards.ts'
+import { claimFromWallet, entries, myCard, openCardParameters, takeCard } from '../../src/services/cards.ts'
 import { ApiError } from '../../src/services/http.ts'
 import { fakeWx, problem, signsIn, type FakeWx, type Reply } from './fake.ts'
 
@@ -113,6 +113,40 @@ test('takeCard: a refused claim is not repeated, one without a session is', asyn
   }
 })
 
+test('takeCard: a card that is held already is neither claimed nor tried again', async () => {
+  for (const words of ['用户已领取', '已领取', '超过领取限制']) {
+    wx = fakeWx()
+    serves()
+    wx.addCard = () => Promise.reject({ errMsg: `addCard:fail ${words}` })
+    assert.deepEqual(await takeCard('p1', ''), { kind: 'held', reason: words })
+    assert.deepEqual(wx.asked(), ['POST /v1/session', 'POST /v1/card-ext'])
+  }
+})
+
+test('claimFromWallet: the encrypted code of 激活 in the wallet is claimed with the next look', async () => {
+  serves({ '/v1/me': () => ({ data: { id: 'm', cards: [active] } }) })
+  claimFromWallet('p1', 'sealed%2B%3D')
+  assert.deepEqual(await myCard('p1'), active)
+  assert.deepEqual(wx.requests[1]!.data, { cardList: [{ cardId: 'p1', code: 'sealed+=' }] })
+  claimFromWallet('p1', 'sealed%2B%3D')
+  claimFromWallet('p1', '')
+  claimFromWallet('p1', undefined)
+  await myCard('p1')
+  assert.equal(wx.asked().filter((asked) => asked === 'POST /v1/claims').length, 2, 'a claim may be repeated')
+})
+
+test('claimFromWallet: a refused claim is no failure, and a code is kept until it is answered', async () => {
+  let reply = problem(503, 'wechat_unavailable')
+  serves({ '/v1/claims': () => reply, '/v1/me': () => ({ data: { id: 'm', cards: [] } }) })
+  claimFromWallet('p1', 'sealed')
+  claimFromWallet('p1', 'sealed')
+  await assert.rejects(myCard('p1'))
+  reply = problem(403, 'code_not_yours')
+  assert.equal(await myCard('p1'), undefined)
+  const claims = wx.requests.filter((request) => path(request.url) === '/v1/claims')
+  assert.deepEqual(claims.at(-1)!.data, { cardList: [{ cardId: 'p1', code: 'sealed' }] })
+})
+
 test('takeCard: if the server refuses, no sheet is shown', async () => {
   serves({ '/v1/card-ext': () => problem(409, 'card_not_claimable') })
   wx.addCard = () => assert.fail('the sheet was shown')
@@ -177,6 +211,16 @@ test('a return from elsewhere, or without a result, reports nothing', async () =
     keepReturn(shown as never)
     assert.equal(await finishActivation(), undefined, JSON.stringify(shown))
   }
+  assert.deepEqual(wx.requests, [])
+})
+
+test('a return without a ticket names its card, and reports nothing', async () => {
+  serves()
+  keepReturn(back({ card_id: 'p1', code: '123' }) as never)
+  assert.equal(returnedCardId(), 'p1')
+  assert.equal(await finishActivation(), undefined)
+  keepReturn({ scene: 1001 } as never)
+  assert.equal(returnedCardId(), undefined)
   assert.deepEqual(wx.requests, [])
 })
 

@@ -38,6 +38,12 @@ test('a session is stored, and not used beyond its end', async () => {
   assert.equal(await request(me), 'Bearer token-2', 'a token that is about to expire is not used')
 })
 
+test('the tourist mode of DevTools has no code, and no request is made with its text', async () => {
+  wx.login = () => Promise.resolve({ code: 'the code is a mock one', errMsg: 'login:ok' })
+  assert.equal((await failure(request(me))).code, 'tourist')
+  assert.deepEqual(wx.requests, [])
+})
+
 test('an invalid session: one login for all requests, and each is repeated once', async () => {
   wx.server = signsIn((r) =>
     bearer(r) === 'Bearer token-1' ? problem(401, 'session_invalid') : { data: 'ok' },

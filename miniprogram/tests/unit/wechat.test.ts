@@ -51,6 +51,11 @@ for (const [words, kind, reason] of [
   ['addCard:fail (签名错误)', 'bad_signature', '签名错误'],
   ['addCard:fail 已领完', 'sold_out', '已领完'],
   ['addCard:fail 库存不足', 'sold_out', '库存不足'],
+  ['addCard:fail 用户已领取', 'held', '用户已领取'],
+  ['addCard:fail (已领取)', 'held', '已领取'],
+  ['addCard:fail 您已领取过该卡券', 'held', '您已领取过该卡券'],
+  ['addCard:fail 超过领取限制', 'held', '超过领取限制'],
+  ['addCard:fail:用户已领取', 'held', '用户已领取'],
   ['addCard:fail 参数错误', 'failed', '参数错误'],
   ['addCard:fail', 'failed', ''],
 ] as const) {

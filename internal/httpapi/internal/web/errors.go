@@ -29,6 +29,8 @@ var errorTable = []struct {
 	admin   ProblemType // on the operator's listener, if it is another one there
 }{
 	{err: auth.ErrSession, problem: SessionInvalid},
+	{err: auth.ErrCodeMock, problem: LoginCodeInvalid.WithDetail(
+		"This is what DevTools gives without an AppID, not a wx.login code; enter the mini-program's own AppID in DevTools.")},
 	{err: auth.ErrCodeRefused, problem: LoginCodeInvalid},
 	{err: auth.ErrUserBlocked, problem: UserBlocked},
 	{err: auth.ErrTooFast, problem: RateLimited},
@@ -54,6 +56,7 @@ var errorTable = []struct {
 	{err: card.ErrNotFound, problem: CardNotFound},
 	{err: card.ErrNotClaimable, problem: CardNotClaimable},
 	{err: card.ErrTooMany, problem: RateLimited},
+	{err: card.ErrConcurrent, problem: Unavailable.WithDetail("Another request is doing the same; repeat this one later.")},
 	{err: cardlist.ErrNoTicket, problem: TicketUnavailable}, // wraps ticket.ErrUnavailable
 	{err: errNoTicket, problem: TicketUnavailable},          // wraps it, too
 	{err: ticket.ErrUnavailable, problem: WeChatUnavailable},

@@ -2,7 +2,9 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
@@ -13,8 +15,56 @@ import (
 // Unknown fields and other spellings are left to huma's schema check: it runs
 // on the decoded value and has the list of where they are allowed.
 var strictJSON = huma.Format{
-	Marshal:   func(w io.Writer, v any) error { return json.MarshalWrite(w, v, jsontext.AllowInvalidUTF8(true)) },
-	Unmarshal: func(data []byte, v any) error { return json.Unmarshal(data, v) },
+	Marshal: func(w io.Writer, v any) error { return json.MarshalWrite(w, v, jsontext.AllowInvalidUTF8(true)) },
+	Unmarshal: func(data []byte, v any) error {
+		if tree, ok := v.(*any); ok {
+			return locate(json.Unmarshal(data, tree)) // has no figures, and is faster so
+		}
+		return locate(json.Unmarshal(data, v, figures))
+	},
+}
+
+// figures refuses null for a number. Elsewhere null is as good as absent.
+var figures = json.WithUnmarshalers(json.JoinUnmarshalers(
+	json.UnmarshalFromFunc(refuseNull[*int64]), json.UnmarshalFromFunc(refuseNull[**int64]),
+))
+
+func refuseNull[T any](dec *jsontext.Decoder, _ T) error {
+	if dec.PeekKind() == 'n' {
+		return strconv.ErrSyntax
+	}
+	return errors.ErrUnsupported
+}
+
+const (
+	// wrongValue begins the text of an error about one value in a body.
+	wrongValue  = "wrong value: "
+	wholeNumber = "expected a whole number, written without a fraction or an exponent"
+)
+
+// locate names the value that err is about, without quoting it. huma passes on
+// only the text of an error, from which fieldErrorOf reads the two parts.
+func locate(err error) error {
+	var wrong *json.SemanticError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	why := "not of the right type"
+	switch {
+	case errors.Is(wrong.Err, strconv.ErrRange):
+		why = "the number is too large"
+	case errors.Is(wrong.Err, strconv.ErrSyntax):
+		why = wholeNumber // integers are the only numbers of both APIs
+	}
+	location := "body"
+	for token := range wrong.JSONPointer.Tokens() {
+		if _, err := strconv.ParseUint(token, 10, 32); err == nil {
+			location += "[" + token + "]"
+		} else {
+			location += "." + token
+		}
+	}
+	return errors.New(wrongValue + why + " at " + location)
 }
 
 // List converts a list for an answer. It is never nil, which would be null in

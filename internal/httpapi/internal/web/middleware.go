@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -139,6 +140,9 @@ func (l *Listener) readJSON(limit int64) gin.HandlerFunc {
 		if err == nil && len(body) > 0 && !isJSON(r.Header) {
 			err = UnsupportedMedia.Err()
 		}
+		if err == nil {
+			err = checkEncoding(body)
+		}
 		if err != nil {
 			l.Fail(c, err)
 			return
@@ -147,6 +151,19 @@ func (l *Listener) readJSON(limit int64) gin.HandlerFunc {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		c.Next()
 	}
+}
+
+// checkEncoding refuses a body that is not UTF-8, and names what it seems to be.
+func checkEncoding(body []byte) error {
+	switch {
+	case bytes.HasPrefix(body, []byte("\xff\xfe")), bytes.HasPrefix(body, []byte("\xfe\xff")):
+		return MalformedBody.WithDetail("The request body is UTF-16; it must be UTF-8.").Err()
+	case bytes.HasPrefix(body, []byte("\ufeff")):
+		return MalformedBody.WithDetail("The request body begins with a byte order mark (BOM); save it as UTF-8 without one.").Err()
+	case !utf8.Valid(body):
+		return MalformedBody.WithDetail("The request body is not UTF-8; if it is in GBK, save it as UTF-8.").Err()
+	}
+	return nil
 }
 
 // ReadBody returns the body of a request. It fails for one that is longer than

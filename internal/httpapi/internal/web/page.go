@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 )
 
 // PageInput asks for a page of a list.
@@ -26,7 +24,7 @@ func (in PageInput) ReadCursor(n int, read func(parts []string) error) []error {
 	if parts := strings.Split(string(raw), " "); err == nil && len(parts) == n && read(parts) == nil {
 		return nil
 	}
-	return []error{&huma.ErrorDetail{Location: "query.cursor", Message: "is not a next_cursor of this list"}}
+	return []error{FieldError{Location: "query.cursor", Message: "is not a next_cursor of this list"}}
 }
 
 // Page returns the page of a list that was read with one element more than

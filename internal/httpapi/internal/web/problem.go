@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 	"github.com/gin-gonic/gin"
 
+	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/jssdk"
 	"github.com/addcard/addcard/internal/opencard"
@@ -40,11 +42,15 @@ func (*Problem) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return s
 }
 
-// FieldError names one wrong part of a request and never quotes its value.
+// FieldError names one wrong part of a request and never quotes its value. A
+// Resolve method returns it for what breaks a rule that the schema does not have.
 type FieldError struct {
 	Location string `json:"location" example:"body.cards[0].card_id"`
 	Message  string `json:"message" example:"expected length >= 1"`
 }
+
+// Error implements error.
+func (e FieldError) Error() string { return e.Location + ": " + e.Message }
 
 func newProblem(ctx context.Context, t ProblemType) *Problem {
 	return &Problem{
@@ -114,8 +120,11 @@ func (p *Problem) fieldErrors(err error) (list []FieldError) {
 	if errors.As(err, &input) {
 		return input
 	}
+	if errors.Is(err, auth.ErrCodeFormat) {
+		return []FieldError{{"body.code", "is not what wx.login gave"}}
+	}
 	if errors.Is(err, jssdk.ErrURL) {
-		return []FieldError{{"query.url", "is not a page of a host in JSSDK_HOSTS"}}
+		return []FieldError{{"query.url", "is not the address of a page on a host in JSSDK_HOSTS, as location.href has it"}}
 	}
 	if at := (*locatedError)(nil); errors.As(err, &at) {
 		why := strings.TrimSuffix(p.Detail, ".")
@@ -163,6 +172,9 @@ func retryAfter(err error) time.Duration {
 // humaProblem turns the errors that huma finds, mostly in the form of the
 // request, into a Problem. It drops what huma would quote of the input: a
 // wx.login code must not come back in an answer.
+//
+// Resolve methods also run if a value could not be decoded, and then see a zero
+// in its place. So what they found counts only if the form is right.
 func humaProblem(ctx context.Context, status int, errs []error) *Problem {
 	t := Internal
 	for _, known := range []ProblemType{MalformedBody, InvalidInput, BodyTooLarge, UnsupportedMedia, RequestTimeout} {
@@ -170,16 +182,27 @@ func humaProblem(ctx context.Context, status int, errs []error) *Problem {
 			t = known
 		}
 	}
+	var form, rules []FieldError
+	for _, err := range errs {
+		switch err := err.(type) { //nolint:errorlint // huma hands these types
+		case FieldError:
+			rules = append(rules, err)
+		case huma.ErrorDetailer:
+			d := err.ErrorDetail()
+			if strings.HasPrefix(d.Message, wrongValue) {
+				t = InvalidInput // the body is well-formed
+			}
+			form = append(form, fieldErrorOf(d))
+		default:
+			form = append(form, FieldError{"body", "not valid"})
+		}
+	}
 	p := newProblem(ctx, t)
 	if t != InvalidInput {
 		return p
 	}
-	for _, err := range errs {
-		field := FieldError{"body", "not valid"}
-		if d, ok := err.(huma.ErrorDetailer); ok { //nolint:errorlint // huma hands its own type
-			field = fieldErrorOf(d.ErrorDetail())
-		}
-		p.Errors = append(p.Errors, field)
+	if p.Errors = form; len(form) == 0 {
+		p.Errors = rules
 	}
 	return p
 }
@@ -191,8 +214,15 @@ func fieldErrorOf(d *huma.ErrorDetail) FieldError {
 		name, _ = strings.CutSuffix(name, " to be present")
 		return FieldError{d.Location + "." + name, "is required"}
 	}
-	if strings.Contains(d.Message, "json: ") || strings.Contains(d.Message, "jsontext: ") {
+	if text, ok := strings.CutPrefix(d.Message, wrongValue); ok {
+		why, location, _ := strings.Cut(text, " at ")
+		return FieldError{shorten(location), why}
+	}
+	switch {
+	case strings.Contains(d.Message, "json: "), strings.Contains(d.Message, "jsontext: "):
 		return FieldError{d.Location, "not of the right type"}
+	case d.Message == validation.MsgExpectedInteger, d.Message == "invalid integer":
+		return FieldError{shorten(d.Location), wholeNumber}
 	}
 	return FieldError{shorten(d.Location), shorten(d.Message)}
 }

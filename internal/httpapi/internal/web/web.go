@@ -24,9 +24,6 @@ import (
 type Options struct {
 	Log     *slog.Logger
 	Version string
-	// TrustedProxies are the networks of proxies that may set X-Forwarded-For. They
-	// must be valid.
-	TrustedProxies []string
 	// InFlight bounds by its capacity the requests that are worked on at once.
 	// Listeners with the same channel share the bound.
 	InFlight chan struct{}
@@ -57,16 +54,14 @@ type Listener struct {
 // New returns a Listener without routes: every request gets 404.
 //
 // gin's defaults are made strict: no redirects, 405 for a wrong method, and no
-// proxy trusted unless configured.
+// address of a client taken from a header.
 func New(a Audience, o Options) *Listener {
 	configureHuma()
 	gin.SetMode(gin.ReleaseMode)
 	l := &Listener{Engine: gin.New(), audience: a, options: o}
 	l.HandleMethodNotAllowed = true
 	l.RedirectTrailingSlash = false
-	if err := l.SetTrustedProxies(o.TrustedProxies); err != nil {
-		panic(err) // must have been checked
-	}
+	l.ForwardedByClientIP = false
 	l.NoRoute(func(c *gin.Context) { l.Fail(c, NotFound.Err()) })
 	l.NoMethod(func(c *gin.Context) { l.Fail(c, MethodNotAllowed.Err()) })
 	l.Use(addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders, l.limitInFlight)

@@ -1,8 +1,16 @@
 import { environment } from '../../config'
 import { finishActivation, returnedCardId } from '../../services/activation'
 import type { FaceOutputBody, MemberCard, OpenCardOutputBody } from '../../services/api'
-import { face, isHeld, myCard, openCardParameters, takeCard, type Taken } from '../../services/cards'
-import { openComponent } from '../../services/wechat'
+import {
+  claimFromWallet,
+  face,
+  isHeld,
+  myCard,
+  openCardParameters,
+  takeCard,
+  type Taken,
+} from '../../services/cards'
+import { decoded, openComponent } from '../../services/wechat'
 import { reason, reference, texts } from '../../texts'
 
 /** What the button does. */
@@ -33,6 +41,7 @@ Page({
     const scene = fromScene(query.scene)
     this.cardId = query.card_id ?? scene.card_id ?? returnedCardId() ?? environment().cardId
     this.outerStr = decoded(query.outer_str ?? scene.outer_str)
+    claimFromWallet(this.cardId, query.encrypt_code)
     void wx.setNavigationBarTitle({ title: texts.takeTitle })
     void this.load()
   },
@@ -126,11 +135,12 @@ Page({
         return this.setData({ outcome: texts.cancelled })
       case 'bad_signature':
         return this.setData({ outcome: texts.badSignature })
+      case 'held':
       case 'sold_out': {
-        // WeChat gives the same answer to a user who already has the card.
+        // WeChat gives either answer to a user who has the card, and 已领取 also to one who has not.
         const mine = await myCard(this.cardId).catch(() => undefined)
         if (mine && isHeld(mine)) return this.prepare(this.data.face, mine)
-        return this.setData({ outcome: texts.soldOut })
+        return this.setData({ outcome: taken.kind === 'held' ? texts.heldElsewhere : texts.soldOut })
       }
       case 'failed':
         return this.setData({ outcome: [texts.takeFailed, taken.reason].filter(Boolean).join(' · ') })
@@ -187,13 +197,4 @@ const hints: Record<Exclude<Action, 'component'>, (mine?: MemberCard) => string>
 function fromScene(scene = ''): { card_id?: string; outer_str?: string } {
   const [cardId, channel] = decoded(scene).split(',')
   return { card_id: cardId || undefined, outer_str: channel }
-}
-
-/** WeChat passes parameters to a page without decoding percent signs. */
-function decoded(value = ''): string {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
-  }
 }
