@@ -63,10 +63,10 @@ func (s *Service) DriftOf(ctx context.Context, cardID, code string) (Drift, erro
 }
 
 // Reconciler compares cards with WeChat, a few at a time: often those that changed
-// lately, others rarely. It finds cards after a lost event, and repairs faces
-// without a notification. It never changes a ledger, except for the initial grant
-// of a card that it finds. Each replica may run a Reconciler; together they keep to
-// one budget of calls.
+// lately, others rarely. It finds cards after a lost event, repairs faces without a
+// notification, and stores the forms that it reads. It never changes a ledger, except
+// for the initial grant of a card that it finds. Each replica may run a Reconciler;
+// together they keep to one budget of calls.
 type Reconciler struct {
 	*Service
 	wallets  Wallets

@@ -124,11 +124,11 @@ func TestForm_OfACardThatWasActiveBefore(t *testing.T) {
 		w.SendAll()
 		wantForms(w, "s1", 0)
 		w.SealForms(formKeys(w, 1))
-		reconcileFor(w, time.Hour)
+		reconcileFor(w, 30*time.Minute)
 		wantHolder(w, "13800138000", "s1")
 		before := wantForms(w, "s1", 1)
 		calls := w.WeChat.CallCount()
-		reconcileFor(w, 3*time.Hour)
+		reconcileFor(w, 90*time.Minute)
 		if again := wantForms(w, "s1", 1); !slices.Equal(before, again) {
 			w.Error("the same form was stored again")
 		}
@@ -216,7 +216,7 @@ func TestForm_OfAGiftStaysWithTheGiver(t *testing.T) {
 				w.SendAll()
 				w.WeChat.Forms["s2"] = w.WeChat.Forms["s1"]
 				gift(w)
-				reconcileFor(w, 2*time.Hour)
+				reconcileFor(w, 30*time.Minute)
 				wantHolder(w, "13800138000", "s1")
 				wantForms(w, "s1", 1)
 				wantForms(w, "s2", 0)
@@ -277,7 +277,7 @@ func TestForm_OfAnErasedMemberIsNotStored(t *testing.T) {
 					}
 					return nil
 				}
-				reconcileFor(w, 2*time.Hour)
+				reconcileFor(w, 30*time.Minute)
 				if !erased {
 					w.Fatal("the card was not read")
 				}

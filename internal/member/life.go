@@ -46,9 +46,9 @@ type Life struct {
 type CardInfo struct {
 	Active           bool
 	MembershipNumber string
-	Status           string // user_card_status: NORMAL, DELETE, …; empty: not said
-	Bonus, Balance   *int64 // nil: not said
-	Form             []Answer
+	Status           string   // user_card_status: NORMAL, DELETE, …; empty: not said
+	Bonus, Balance   *int64   // nil: not said
+	Form             []Answer // what was filled in; nil: not said
 }
 
 // inWallet reports whether the holder can see the card. One on its way to a friend
