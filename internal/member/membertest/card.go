@@ -132,7 +132,7 @@ func full(memberID string) member.Card {
 	at := func(ms int64) time.Time { return time.UnixMilli(1795400000000 + ms).UTC() }
 	return member.Card{
 		CardID: "c1", Code: "A1", MemberID: memberID, Status: member.Active,
-		MembershipNumber: "No. 7", Fields: [3]string{"白银", " ", "🎂"},
+		MembershipNumber: "No. 7", Fields: [3]string{"白银", " ", "🎂"}, FaceKnown: true,
 		OuterStr: "店 42 <&>'\"", IssuedAt: at(1), ClaimedAt: at(22), ActivatedAt: at(333),
 		Life: member.Life{Taken: 1 << 40, Deleted: 3, OuterSet: 7, Submitted: true, Wallet: "oA-_z", GivenFrom: "A0", Version: 1},
 	}
