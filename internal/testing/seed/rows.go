@@ -44,7 +44,6 @@ func (t *table) insert(ctx context.Context, tx sqldb.Querier) error {
 		}
 		left = left[n*width:]
 	}
-	t.values = t.values[:0]
 	return nil
 }
 
@@ -79,6 +78,16 @@ func newTables(rows int) tables {
 			notify_bonus, notify_balance, reverses, route, idempotency_key, payload, answer, request_id, created_at`,
 			`(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 1, '', ?, ?, ?, ?, ?, ?)`),
 	}
+}
+
+// insert writes the rows of all tables. It may be repeated.
+func (t tables) insert(ctx context.Context, tx sqldb.Querier) error {
+	for _, filled := range []*table{t.member, t.identity, t.card, t.event, t.form, t.entry} {
+		if err := filled.insert(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Times from joining to the next steps, and a week, in milliseconds.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/addcard/addcard/internal/sqldb"
 )
@@ -35,9 +36,14 @@ type Options struct {
 	Progress func(members, entries int)
 }
 
-// rowsAtOnce is about how many rows one transaction writes: a batch of SQLite
-// may take 15 seconds.
-const rowsAtOnce = 5_000
+// A transaction writes about so many rows: few at first, and more while it takes less
+// than half a second. The databases end a transaction that takes 15 seconds, and on a
+// busy machine thousands of rows do.
+const (
+	fewRows  = 250
+	manyRows = 5_000
+	fast     = time.Second / 2
+)
 
 // Fill writes the members and all their data to db, which must have been
 // migrated, in the order in which they joined. It continues where an earlier
@@ -50,14 +56,17 @@ func Fill(ctx context.Context, db *sqldb.DB, o Options) error {
 	if err != nil {
 		return err
 	}
-	rows := db.RowsPerInsert()
-	step := min(blockSize, max(1, rowsAtOnce/(7+o.Entries/o.Members)))
-	for ; from < o.Members; from += step {
-		to := min(from+step, o.Members)
-		err := db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error { return o.write(ctx, tx, newTables(rows), from, to) })
-		if err != nil {
+	for rows := fewRows; from < o.Members; {
+		to := min(from+min(blockSize, max(1, rows/(7+o.Entries/o.Members))), o.Members)
+		t, began := newTables(db.RowsPerInsert()), time.Now()
+		o.fill(t, from, to)
+		if err := db.Write(ctx, t.insert); err != nil {
 			return fmt.Errorf("seed: %w", err)
 		}
+		if rows = max(rows/2, fewRows); time.Since(began) < fast {
+			rows = min(4*rows, manyRows)
+		}
+		from = to
 		if o.Progress != nil {
 			o.Progress(to, o.entriesBefore(to))
 		}
@@ -86,10 +95,10 @@ func (o Options) existing(ctx context.Context, db *sqldb.DB) (n int, err error) 
 	return n, nil
 }
 
-// write writes the members from to to-1, and their entries in the order of
-// time, so that the entries of a ledger are scattered over the table as they
-// are when it grows over time.
-func (o Options) write(ctx context.Context, tx sqldb.Querier, t tables, from, to int) error {
+// fill adds the members from to to-1, and their entries in the order of time, so that
+// the entries of a ledger are scattered over the table as they are when it grows over
+// time.
+func (o Options) fill(t tables, from, to int) {
 	var entries []entry
 	for k := from; k < to; k++ {
 		p := o.person(k)
@@ -111,10 +120,4 @@ func (o Options) write(ctx context.Context, tx sqldb.Querier, t tables, from, to
 	for _, e := range entries {
 		t.entry.add(o.entryRow(e)...)
 	}
-	for _, filled := range []*table{t.member, t.identity, t.card, t.event, t.form, t.entry} {
-		if err := filled.insert(ctx, tx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
