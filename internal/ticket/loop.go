@@ -88,8 +88,8 @@ func (s *Source) poll() error {
 		return nil
 	}
 	g, err := s.acquire(next)
-	if held, ok := errors.AsType[*HeldError](err); ok && held.BackOff && s.valid() == nil {
-		// The holder may have saved a value between our load and our request.
+	if held, ok := errors.AsType[*HeldError](err); ok && held.BackOff && !s.healthy() {
+		// A holder may have saved a value between our load and our request.
 		if _, failed := s.loadShared(); failed != nil {
 			return failed
 		}
@@ -163,7 +163,7 @@ func (s *Source) endRound(err error) time.Duration {
 	s.setFailure(err)
 	s.refuseRejection()
 	close(s.roundDone)
-	s.roundDone = make(chan struct{})
+	s.roundDone, s.roundEnded = make(chan struct{}), s.now()
 	return s.nextPoll()
 }
 

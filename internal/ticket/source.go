@@ -68,6 +68,7 @@ type Source struct {
 	running     bool
 	waiters     int
 	roundDone   chan struct{} // closed when the current round of the refresh loop ends
+	roundEnded  time.Duration // when the last round ended
 	failure     *failure      // of the last round; nil when it succeeded
 	rejections  map[string]*rejection
 	previous    string // the value before the current one
@@ -82,9 +83,9 @@ type Source struct {
 	loop loopState // used by the refresh loop only
 }
 
-// failure is the error of a round, which callers without a value get until an
-// instant: they do not wait in vain, and the Store is not called again too
-// soon.
+// failure is the error of a round. Callers without a value get it until an
+// instant, so that they do not wait in vain, but no longer than patience without
+// another poll: another replica may have shared a value.
 type failure struct {
 	cause error
 	until time.Duration
@@ -185,17 +186,19 @@ func (s *Source) removeWaiter() {
 
 // nextRound returns the channel that is closed when the next round of the
 // refresh loop has ended, and the failure that the loop waits out first.
-// Without a failure it wakes the loop.
+// Without such a failure and without a value it wakes the loop.
 func (s *Source) nextRound() (<-chan struct{}, *failure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosing() {
 		return nil, nil, unavailable(errClosed, time.Second)
 	}
-	if f := s.failure; f != nil && f.until > s.now() {
+	if f, now := s.failure, s.now(); f != nil && now < min(f.until, s.roundEnded+patience) {
 		return s.roundDone, f, nil
 	}
-	s.wakeLoop()
+	if s.valid() == nil {
+		s.wakeLoop()
+	}
 	return s.roundDone, nil, nil
 }
 

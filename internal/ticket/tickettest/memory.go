@@ -121,6 +121,16 @@ func (m *Memory) Invalidate(ctx context.Context, key string, fence int64) error 
 	return nil
 }
 
+// EndLease ends the lease of key, as if it had expired, and leaves a back-off
+// alone.
+func (m *Memory) EndLease(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if row, ok := m.rows[key]; ok && row.owner != "" {
+		row.leaseEndsAt = time.Now()
+	}
+}
+
 // held returns the row of lease and reports whether lease is the latest that
 // was granted and was not released.
 func (m *Memory) held(lease ticket.Lease) (*memoryRow, bool) {
