@@ -312,6 +312,28 @@ func replicaThatWasRefusedComesLast(t *testing.T) {
 	}
 }
 
+// Symptom: a replica without a value kept returning the error of its own fetch
+// for seconds after another replica had shared a value.
+func TestSource_RefusedReplicaLooksAgainBeforeItFailsACaller(t *testing.T) {
+	t.Parallel()
+	for range 8 { // the times of the polls are random
+		synctest.Test(t, func(t *testing.T) {
+			u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+			store := tickettest.NewMemory()
+			refused := source(t, func(context.Context) (string, time.Duration, error) { return "", 0, permanentError{} }, store, ticket.Options{})
+			if _, err := refused.Ticket(t.Context()); !errors.Is(err, ticket.ErrUnavailable) {
+				t.Fatalf("error = %v, want ErrUnavailable", err)
+			}
+			time.Sleep(61 * time.Second) // the back-off of the fleet is over, that of the replica is not
+			healthy := get(t, source(t, u.Fetch, store, ticket.Options{}))
+			time.Sleep(time.Second)
+			if got := get(t, refused); got != healthy {
+				t.Errorf("value = %q, want %q", got, healthy)
+			}
+		})
+	}
+}
+
 // A panic of a Fetcher must not end the process.
 func TestSource_PanicInTheFetcherIsAnError(t *testing.T) {
 	t.Parallel()

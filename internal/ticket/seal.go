@@ -1,12 +1,14 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -22,7 +24,8 @@ const sealVersion = "s1."
 // the Official Account's AppSecret: a program that has it can fetch the value
 // anyway. The key under which a copy is saved and its fence are authenticated,
 // so a copy that was moved to another key, or put back under a later fence,
-// does not open. A copy that does not open is reported as [ErrUnreadable]. Seal
+// does not open. A copy that does not open is reported as [ErrUnreadable].
+// Leases get a SecretID, a keyed hash that is derived from secret likewise. Seal
 // returns an error only for an empty secret and from the cipher itself.
 func Seal(store Store, secret string) (Store, error) {
 	if secret == "" {
@@ -32,6 +35,10 @@ func Seal(store Store, secret string) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the sealing key: %w", err)
 	}
+	id, err := hkdf.Key(sha256.New, []byte(secret), nil, "addcard back-off", 8)
+	if err != nil {
+		return nil, fmt.Errorf("derive the identifier of the secret: %w", err)
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("make the sealing cipher: %w", err)
@@ -40,12 +47,18 @@ func Seal(store Store, secret string) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the sealing cipher: %w", err)
 	}
-	return &sealed{Store: store, aead: aead}, nil
+	return &sealed{Store: store, aead: aead, secretID: hex.EncodeToString(id)}, nil
 }
 
 type sealed struct {
 	Store
-	aead cipher.AEAD
+	aead     cipher.AEAD
+	secretID string
+}
+
+func (s *sealed) Acquire(ctx context.Context, key string, req LeaseRequest) (Lease, error) {
+	req.SecretID = cmp.Or(req.SecretID, s.secretID)
+	return s.Store.Acquire(ctx, key, req)
 }
 
 func (s *sealed) Load(ctx context.Context, key string) (Record, error) {

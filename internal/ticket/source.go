@@ -29,6 +29,10 @@ type Options struct {
 	// it, a value that is returned unchanged keeps its first expiry: WeChat may
 	// report a full lifetime for an old api_ticket.
 	TTLIsLeft bool
+	// Now is a clock that the lifetimes of the copies pass by, besides the
+	// monotonic clock, which stops while the machine is suspended: a copy expires
+	// when one of the two says so. Nil means time.Now.
+	Now func() time.Time
 	// Log receives warnings for the operator; nil discards them. Values are
 	// never logged.
 	Log *slog.Logger
@@ -47,6 +51,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxWaiters <= 0 {
 		o.MaxWaiters = 4096
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -61,6 +68,7 @@ type Source struct {
 	store   Store
 	opt     Options
 	start   time.Time // instants are durations since start
+	clock   clock
 
 	local atomic.Pointer[credential]
 
@@ -68,6 +76,7 @@ type Source struct {
 	running     bool
 	waiters     int
 	roundDone   chan struct{} // closed when the current round of the refresh loop ends
+	roundEnded  time.Duration // when the last round ended
 	failure     *failure      // of the last round; nil when it succeeded
 	rejections  map[string]*rejection
 	previous    string // the value before the current one
@@ -82,9 +91,9 @@ type Source struct {
 	loop loopState // used by the refresh loop only
 }
 
-// failure is the error of a round, which callers without a value get until an
-// instant: they do not wait in vain, and the Store is not called again too
-// soon.
+// failure is the error of a round. Callers without a value get it until an
+// instant, so that they do not wait in vain, but no longer than patience without
+// another poll: another replica may have shared a value.
 type failure struct {
 	cause error
 	until time.Duration
@@ -94,12 +103,14 @@ type failure struct {
 // no goroutine. The first call of Ticket or Invalidate does, and from then on
 // the value is renewed, whether it is used or not, until Close.
 func New(key string, fetcher Fetcher, store Store, opt Options) *Source {
+	opt = opt.withDefaults()
 	return &Source{
 		key:        key,
 		fetcher:    fetcher,
 		store:      store,
-		opt:        opt.withDefaults(),
+		opt:        opt,
 		start:      time.Now(),
+		clock:      clock{now: opt.Now, start: opt.Now().UnixNano()},
 		roundDone:  make(chan struct{}),
 		rejections: map[string]*rejection{},
 		wake:       make(chan struct{}, 1),
@@ -113,7 +124,7 @@ func New(key string, fetcher Fetcher, store Store, opt Options) *Source {
 // longer than ctx allows or through a back-off of more than a second. Errors:
 // ErrUnavailable.
 func (s *Source) Ticket(ctx context.Context) (string, error) {
-	if c := s.local.Load(); c != nil && time.Since(s.start) < c.serveUntil {
+	if c := s.valid(); c != nil {
 		return c.value, nil
 	}
 	c, err := s.await(ctx)
@@ -132,7 +143,7 @@ func (s *Source) TicketLeft(ctx context.Context) (value string, left time.Durati
 			return "", 0, err
 		}
 	}
-	return c.value, c.serveUntil - s.now(), nil
+	return c.value, c.serveUntil - s.now() - s.lag(c), nil
 }
 
 // await waits for rounds of the refresh loop to end until there is a value.
@@ -185,17 +196,19 @@ func (s *Source) removeWaiter() {
 
 // nextRound returns the channel that is closed when the next round of the
 // refresh loop has ended, and the failure that the loop waits out first.
-// Without a failure it wakes the loop.
+// Without such a failure and without a value it wakes the loop.
 func (s *Source) nextRound() (<-chan struct{}, *failure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosing() {
 		return nil, nil, unavailable(errClosed, time.Second)
 	}
-	if f := s.failure; f != nil && f.until > s.now() {
+	if f, now := s.failure, s.now(); f != nil && now < min(f.until, s.roundEnded+patience) {
 		return s.roundDone, f, nil
 	}
-	s.wakeLoop()
+	if s.valid() == nil {
+		s.wakeLoop()
+	}
 	return s.roundDone, nil, nil
 }
 
@@ -244,7 +257,7 @@ func (s *Source) now() time.Duration { return time.Since(s.start) }
 
 // valid returns the local copy if it may be served, or nil.
 func (s *Source) valid() *credential {
-	if c := s.local.Load(); c != nil && s.now() < c.serveUntil {
+	if c := s.local.Load(); c != nil && s.isBefore(c, c.serveUntil) {
 		return c
 	}
 	return nil

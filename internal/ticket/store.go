@@ -26,8 +26,8 @@ var ErrLeaseLost = errors.New("ticket: lease lost")
 type HeldError struct {
 	// For is how long the lease will last unless it is released earlier.
 	For time.Duration
-	// BackOff is true when no replica is fetching: the last holder's fetch
-	// failed, and it left the lease behind as a back-off for the whole fleet.
+	// BackOff is true when the last holder with the same secret could not fetch:
+	// it left the lease behind as a back-off for all replicas with this secret.
 	BackOff bool
 }
 
@@ -74,9 +74,10 @@ type Store interface {
 	Save(ctx context.Context, lease Lease, v FetchedValue) error
 
 	// Release gives the lease back if this owner still holds it, and stores
-	// lease.Failures for the next holder. With after > 0 no replica can acquire
-	// the lease until then: the back-off of the fleet. Releasing a lease that
-	// is not held does nothing and returns nil.
+	// lease.Failures for the next holder with the same SecretID. With after > 0
+	// no replica with this SecretID can acquire the lease until then: the
+	// back-off of the fleet. It does not affect the back-offs of other secrets.
+	// Releasing a lease that is not held does nothing and returns nil.
 	Release(ctx context.Context, lease Lease, after time.Duration) error
 
 	// Invalidate marks the shared copy as rejected if it has this fence, and
@@ -109,16 +110,21 @@ type LeaseRequest struct {
 	// FenceAbove is the highest fence that the replica has seen. A Store that
 	// lost its data so continues above it.
 	FenceAbove int64
-	TTL        time.Duration
+	// SecretID identifies the secret with which the replica fetches, without
+	// revealing it; see [Seal]. A fetch that failed with one secret says nothing
+	// about another.
+	SecretID string
+	TTL      time.Duration
 }
 
 // Lease is the right to fetch and to save the result.
 type Lease struct {
-	Key   string
-	Owner string
-	Fence int64
-	// Failures is how many holders in a row released the lease with a back-off,
-	// as the last one passed it to [Store.Release].
+	Key      string
+	Owner    string
+	SecretID string
+	Fence    int64
+	// Failures is how many holders with the same SecretID in a row released the
+	// lease with a back-off, as the last one passed it to [Store.Release].
 	Failures int
 }
 

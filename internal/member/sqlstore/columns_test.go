@@ -191,6 +191,11 @@ const decisions = `
 	ticket.granted_at                 kept     kept     kept     kept      -
 	ticket.lease_ends_at              kept     kept     kept     kept      -
 
+	ticket_backoff.name               kept     kept     kept     kept      -
+	ticket_backoff.secret             kept     kept     kept     kept      -
+	ticket_backoff.ends_at            kept     kept     kept     kept      -
+	ticket_backoff.failures           kept     kept     kept     kept      -
+
 	allowance.name                    kept     kept     kept     kept      -
 	allowance.slot                    kept     kept     kept     kept      -
 	allowance.used                    kept     kept     kept     kept      -

@@ -221,7 +221,7 @@ func TestStore_CutAndBack(t *testing.T) {
 
 // scriptCalls returns how many scripts the server has run.
 func scriptCalls(s *redistest.Server) int {
-	m := regexp.MustCompile(`cmdstat_evalsha:calls=(\d+)`).FindStringSubmatch(fmt.Sprint(s.Do("INFO", "commandstats")))
+	m := regexp.MustCompile(`cmdstat_eval:calls=(\d+)`).FindStringSubmatch(fmt.Sprint(s.Do("INFO", "commandstats")))
 	if m == nil {
 		return 0
 	}
@@ -351,6 +351,19 @@ func TestStore_EmptyServer(t *testing.T) {
 	server.Do("SCRIPT", "FLUSH")
 	if again := acquire(t, s, "c"); again.Fence != 1 {
 		t.Errorf("fence after FLUSHALL = %d", again.Fence)
+	}
+}
+
+// A replica of the previous version leaves a back-off as a lease without an owner.
+func TestStore_BackOffOfThePreviousVersion(t *testing.T) {
+	t.Parallel()
+	server := redistest.Single(t)
+	now := time.Now().UnixMilli()
+	server.Do("HSET", row(key), "owner", "", "fence", "7", "granted", fmt.Sprint(now), "until", fmt.Sprint(now+60_000), "failures", "2")
+	s := patient{connect(t, server.URL())}
+	_, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", SecretID: "any", TTL: time.Minute})
+	if held, ok := errors.AsType[*ticket.HeldError](err); !ok || !held.BackOff || held.For > time.Minute {
+		t.Errorf("Acquire: %v, want a back-off of a minute", err)
 	}
 }
 

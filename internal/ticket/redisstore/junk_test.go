@@ -12,10 +12,11 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 )
 
-var fields = []string{"value", "value_fence", "life", "ends", "saved", "rejected", "owner", "fence", "granted", "until", "failures"}
+var fields = []string{"value", "value_fence", "life", "ends", "saved", "rejected", "owner", "fence", "granted", "until", "backoff:"}
 
 var junk = []string{
 	"", " ", "x", "-1", "0", "1", "1e400", "nan", "inf", "0x10", " 1", "1 ", "1.5", "+1", "١", "\x00", "\xff\xfe", "1\x00",
+	"1 2", "1 2 3 4", "9 8 7", "-1 2 3", "1 9007199254740993 3", "0 172800001 0", "999999999999998 999999999999999 1e9",
 	"999999999999999", "1000000000000000", "9007199254740993", "9223372036854775807", "99999999999999999999999",
 }
 
@@ -49,7 +50,7 @@ func checkUsable(t *testing.T, s ticket.Store, server *redistest.Server, what st
 	}
 	lease, err := s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
 	if held, ok := errors.AsType[*ticket.HeldError](err); ok && held.For > 0 && held.For <= 48*time.Hour {
-		server.Do("HSET", row(key), "until", "0")
+		server.Do("HSET", row(key), "until", "0", "backoff:", "")
 		lease, err = s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "a", TTL: time.Minute})
 	}
 	if err != nil || lease.Fence <= 0 {
@@ -94,13 +95,16 @@ func TestStore_RandomRows(t *testing.T) {
 	for range 300 {
 		command := []string{"HSET", row(key)}
 		for _, field := range fields {
-			switch random.IntN(4) {
+			switch random.IntN(5) {
 			case 0:
 				command = append(command, field, junk[random.IntN(len(junk))])
 			case 1:
 				command = append(command, field, strconv.FormatInt(time.Now().UnixMilli()+random.Int64N(1e11)-5e10, 10))
 			case 2:
 				command = append(command, field, strconv.FormatUint(random.Uint64()>>random.IntN(64), 10))
+			case 3:
+				from := time.Now().UnixMilli() + random.Int64N(4e8) - 2e8
+				command = append(command, field, fmt.Sprint(from, from+random.Int64N(2e8), random.IntN(9)))
 			}
 		}
 		if len(command) > 2 {
@@ -137,6 +141,20 @@ func TestStore_ClockSetBack(t *testing.T) {
 	}
 	if again := acquire(t, s, "a"); again.Fence != lease.Fence {
 		t.Errorf("a has fence %d, want %d", again.Fence, lease.Fence)
+	}
+	if err := s.Release(t.Context(), lease, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(2 * time.Hour).UnixMilli()
+	server.Do("HSET", row(key), "backoff:", fmt.Sprint(later, later+60_000, 3))
+	for range 2 {
+		_, err = s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: "b", TTL: time.Minute})
+		if held, ok := errors.AsType[*ticket.HeldError](err); !ok || !held.BackOff || held.For > time.Minute {
+			t.Errorf("in a back-off from the future b gets %v, want a minute at most", err)
+		}
+	}
+	if text, _ := server.Do("HGET", row(key), "backoff:").(string); text >= fmt.Sprint(later) {
+		t.Errorf("the back-off still begins in the future: %s", text)
 	}
 	ahead("saved", "ends")
 	if rec, err := s.Load(t.Context(), key); !errors.Is(err, ticket.ErrUnreadable) {

@@ -46,9 +46,13 @@ func Open(text string) (redis.UniversalClient, error) {
 		// node's successor only when it reloads the state of the Cluster.
 		cluster.ClusterStateReloadInterval = 2 * time.Second
 		cluster.DisableRoutingPolicies = true // our scripts name their key
-		return redis.NewClusterClient(cluster), nil
+		client := redis.NewClusterClient(cluster)
+		client.OnNewNode(func(node *redis.Client) { node.AddHook(&hello{}) })
+		return client, nil
 	}
-	return redis.NewUniversalClient(opt), nil
+	client := redis.NewUniversalClient(opt)
+	client.AddHook(&hello{})
+	return client, nil
 }
 
 // replyTimeout is how long a server that accepted the connection may take to

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,13 +29,16 @@ import (
 // Store is a [ticket.Store] in Redis. Create it with [New]; it is safe for
 // concurrent use. No call takes longer than half a second, and no call is sent
 // twice: Redis may have run a call that it did not answer.
-type Store struct{ client redis.UniversalClient }
+type Store struct {
+	client   redis.UniversalClient
+	asksTime atomic.Bool // scripts may not call TIME
+}
 
 var _ ticket.Store = (*Store)(nil)
 
 // New returns a Store that uses client, which [Open] makes and which must stay
 // open. It does not connect.
-func New(client redis.UniversalClient) *Store { return &Store{client} }
+func New(client redis.UniversalClient) *Store { return &Store{client: client} }
 
 // redisKey returns the key of the hash. The part of key before the last colon,
 // which contains the AppID, is the hash tag: the credentials of one app are in
@@ -50,7 +54,7 @@ func redisKey(key string) string {
 // Durations of Go end at 292 years, so a longer span marks the copy as
 // malformed. The clocks of a master and its replica may differ by a second.
 var loadScript = newScript(`
-local kind = redis.call('TYPE', key).ok
+local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'hash' then return {kind} end
 local r = row('value', 'value_fence', 'life', 'ends', 'saved', 'rejected')
 if not r[1] and not r[2] then return {'none'} end
@@ -82,45 +86,49 @@ func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	return rec, nil
 }
 
-// The lease is granted if it is free, expired, or already held by this owner.
+// The lease is granted if it is free, expired, or already held by this owner. A
+// previous version stored a back-off, of any secret, as a lease without an owner.
 var acquireScript = newScript(`
-local owner, above, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local r = row('owner', 'fence', 'granted', 'until', 'failures')
-local fence, granted, ends = fence(r[2]) or 0, whole(r[3]) or 0, whole(r[4]) or 0
-if ends < granted or ends - granted > 172800000 then granted, ends = 0, 0 end
-if granted > now then
-  granted, ends = now, now + ends - granted
-  redis.call('HSET', key, 'granted', granted, 'until', ends)
-end
+local owner, above, ttl, backoff = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), 'backoff:' .. ARGV[4]
+local r = row('owner', 'fence', 'granted', 'until', backoff)
+local from, till, failures = string.match(r[5] or '', '^(%d+) (%d+) (%d+)$')
+local from, till, moved = span(from, till)
+if moved then redis.call('HSET', KEYS[1], backoff, string.format('%.0f %.0f %s', from, till, failures)) end
+if now < till then return {0, till - now, ''} end
+local fence = fence(r[2]) or 0
+local granted, ends, moved = span(r[3], r[4])
+if moved then redis.call('HSET', KEYS[1], 'granted', granted, 'until', ends) end
 local held = r[1] and fence > 0 and now < ends
 if held and (r[1] == '' or r[1] ~= owner) then
   return {0, ends - now, r[1]}
 end
 if not held then fence = math.max(fence, above) + 1 end
 clear()
-redis.call('HSET', key, 'owner', owner, 'fence', fence, 'granted', now, 'until', now + ttl)
+redis.call('HSET', KEYS[1], 'owner', owner, 'fence', fence, 'granted', now, 'until', now + ttl)
 keep()
-return {1, fence, whole(r[5]) or 0}`)
+return {1, fence, whole(failures) or 0}`)
 
 // Acquire implements [ticket.Store].
 func (s *Store) Acquire(ctx context.Context, key string, req ticket.LeaseRequest) (ticket.Lease, error) {
 	if req.FenceAbove >= maxFence {
 		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: fence %d is out of range", key, req.FenceAbove)
 	}
-	reply, err := s.run(ctx, acquireScript, key, req.Owner, req.FenceAbove, req.TTL.Milliseconds())
+	reply, err := s.run(ctx, acquireScript, key, req.Owner, req.FenceAbove, req.TTL.Milliseconds(), req.SecretID)
 	if err != nil {
 		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: %w", key, err)
 	}
 	if reply.number(0) == 0 {
 		return ticket.Lease{}, &ticket.HeldError{For: millis(reply.number(1)), BackOff: reply.text(2) == ""}
 	}
-	return ticket.Lease{Key: key, Owner: req.Owner, Fence: reply.number(1), Failures: int(reply.number(2))}, nil
+	return ticket.Lease{
+		Key: key, Owner: req.Owner, SecretID: req.SecretID, Fence: reply.number(1), Failures: int(reply.number(2)),
+	}, nil
 }
 
 var saveScript = newScript(`
 if not ours(ARGV[1], ARGV[2]) then return {0} end
 local granted = whole(row('granted')[1]) or now
-redis.call('HSET', key, 'value', ARGV[3], 'value_fence', ARGV[4], 'life', ARGV[5],
+redis.call('HSET', KEYS[1], 'value', ARGV[3], 'value_fence', ARGV[4], 'life', ARGV[5],
   'ends', math.min(granted, now) + tonumber(ARGV[6]), 'saved', now, 'rejected', 0)
 keep()
 return {1}`)
@@ -140,14 +148,17 @@ func (s *Store) Save(ctx context.Context, lease ticket.Lease, v ticket.FetchedVa
 
 var releaseScript = newScript(`
 if ours(ARGV[1], ARGV[2]) then
-  redis.call('HSET', key, 'owner', '', 'granted', now, 'until', now + tonumber(ARGV[3]), 'failures', ARGV[4])
-  keep()
+  local till = now + tonumber(ARGV[3])
+  redis.call('HSET', KEYS[1], 'owner', '', 'granted', now, 'until', now,
+    'backoff:' .. ARGV[5], string.format('%.0f %.0f %s', now, till, ARGV[4]))
+  keep(till)
 end
 return {}`)
 
 // Release implements [ticket.Store].
 func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
-	_, err := s.run(ctx, releaseScript, lease.Key, lease.Owner, lease.Fence, max(after, 0).Milliseconds(), lease.Failures)
+	_, err := s.run(ctx, releaseScript, lease.Key,
+		lease.Owner, lease.Fence, max(after, 0).Milliseconds(), lease.Failures, lease.SecretID)
 	if err != nil {
 		return fmt.Errorf("release the lease of ticket %s: %w", lease.Key, err)
 	}
@@ -155,7 +166,7 @@ func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Dura
 }
 
 var invalidateScript = newScript(`
-if row('value_fence')[1] == ARGV[1] then redis.call('HSET', key, 'rejected', 1) end
+if row('value_fence')[1] == ARGV[1] then redis.call('HSET', KEYS[1], 'rejected', 1) end
 return {}`)
 
 // Invalidate implements [ticket.Store].

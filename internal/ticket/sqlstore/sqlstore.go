@@ -48,7 +48,8 @@ func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 }
 
 // The lease is granted if it is new, free, expired, or already held by this
-// owner. excluded.granted_at is the current time.
+// owner. excluded.granted_at is the current time. A previous version stored a
+// back-off, of any secret, as a lease without an owner.
 const acquireSQL = `
 insert into ticket (name, owner, fence, granted_at, lease_ends_at)
 values ($1, $2, cast($3 as bigint) + 1, now_ms(), now_ms() + cast($4 as bigint))
@@ -62,35 +63,52 @@ on conflict (name) do update set
     granted_at = excluded.granted_at,
     lease_ends_at = excluded.lease_ends_at
 where ticket.lease_ends_at <= excluded.granted_at or ticket.owner = excluded.owner and ticket.owner <> ''
-returning fence, failures`
+returning fence`
+
+const backOffSQL = `select ends_at - now_ms(), failures from ticket_backoff where name = $1 and secret = $2`
 
 const holderSQL = `select lease_ends_at - now_ms(), owner from ticket where name = $1`
 
 // Acquire implements [ticket.Store].
 func (s *Store) Acquire(ctx context.Context, key string, req ticket.LeaseRequest) (ticket.Lease, error) {
 	var lease ticket.Lease
-	var held *ticket.HeldError
 	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
-		lease, held = ticket.Lease{Key: key, Owner: req.Owner}, nil
-		err := tx.QueryRow(ctx, acquireSQL, key, req.Owner, req.FenceAbove, req.TTL.Milliseconds()).Scan(&lease.Fence, &lease.Failures)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
+		lease = ticket.Lease{Key: key, Owner: req.Owner, SecretID: req.SecretID}
+		refused := tx.QueryRow(ctx, acquireSQL, key, req.Owner, req.FenceAbove, req.TTL.Milliseconds()).Scan(&lease.Fence)
+		if refused != nil && !errors.Is(refused, sql.ErrNoRows) {
+			return refused
 		}
+		// A back-off is read after the row of the lease was locked: the last
+		// holder may have left it while this transaction waited for that.
 		var left int64
-		var owner string
-		if err := tx.QueryRow(ctx, holderSQL, key).Scan(&left, &owner); err != nil {
+		err := tx.QueryRow(ctx, backOffSQL, key, req.SecretID).Scan(&left, &lease.Failures)
+		switch {
+		case err != nil && !errors.Is(err, sql.ErrNoRows):
 			return err
+		case left > 0:
+			return &ticket.HeldError{For: millis(left), BackOff: true} // takes the grant back
+		case refused != nil:
+			return holder(ctx, tx, key)
 		}
-		held = &ticket.HeldError{For: max(millis(left), time.Millisecond), BackOff: owner == ""}
 		return nil
 	})
-	switch {
-	case err != nil:
-		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: %w", key, err)
-	case held != nil:
+	if held, ok := errors.AsType[*ticket.HeldError](err); ok {
 		return ticket.Lease{}, held
 	}
+	if err != nil {
+		return ticket.Lease{}, fmt.Errorf("acquire the lease of ticket %s: %w", key, err)
+	}
 	return lease, nil
+}
+
+// holder returns the HeldError for a lease that was not granted.
+func holder(ctx context.Context, tx sqldb.Querier, key string) error {
+	var left int64
+	var owner string
+	if err := tx.QueryRow(ctx, holderSQL, key).Scan(&left, &owner); err != nil {
+		return err
+	}
+	return &ticket.HeldError{For: max(millis(left), time.Millisecond), BackOff: owner == ""}
 }
 
 const saveSQL = `
@@ -109,15 +127,26 @@ func (s *Store) Save(ctx context.Context, lease ticket.Lease, v ticket.FetchedVa
 }
 
 const releaseSQL = `
-update ticket
-set owner = '', lease_ends_at = now_ms() + cast($4 as bigint), failures = $5
+update ticket set owner = '', lease_ends_at = now_ms()
 where name = $1 and owner = $2 and owner <> '' and fence = $3`
+
+const setBackOffSQL = `
+insert into ticket_backoff (name, secret, ends_at, failures)
+values ($1, $2, now_ms() + cast($3 as bigint), $4)
+on conflict (name, secret) do update set ends_at = excluded.ends_at, failures = excluded.failures`
 
 // Release implements [ticket.Store].
 func (s *Store) Release(ctx context.Context, lease ticket.Lease, after time.Duration) error {
-	_, err := s.db.Change(ctx, "release the lease of ticket "+lease.Key, releaseSQL,
-		lease.Key, lease.Owner, lease.Fence, after.Milliseconds(), lease.Failures)
-	return err
+	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		q := sqldb.Queries{Querier: tx, DB: s.db}
+		released, err := q.Change(ctx, "release the lease of ticket "+lease.Key, releaseSQL, lease.Key, lease.Owner, lease.Fence)
+		if err != nil || !released {
+			return err
+		}
+		_, err = q.Change(ctx, "set the back-off of ticket "+lease.Key, setBackOffSQL,
+			lease.Key, lease.SecretID, after.Milliseconds(), lease.Failures)
+		return err
+	})
 }
 
 const invalidateSQL = `update ticket set rejected = 1 where name = $1 and value_fence = $2`

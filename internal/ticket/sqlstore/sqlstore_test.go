@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,20 @@ func harness(t *testing.T, open func(t *testing.T) *sqldb.DB, wrap func(ticket.S
 				values ($1, 'junk', 1, '', 1, 0, 0)`, key)
 		},
 	}
+}
+
+// A replica of the previous version leaves a back-off as a lease without an owner.
+func TestStore_BackOffOfThePreviousVersion(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		db := open(t)
+		sqldbtest.Exec(t, db, `insert into ticket (name, owner, fence, granted_at, lease_ends_at, failures)
+			values ('wx:app:wx_card', '', 7, now_ms(), now_ms() + 60000, 2)`)
+		_, err := sqlstore.New(db).Acquire(t.Context(), "wx:app:wx_card", ticket.LeaseRequest{Owner: "a", SecretID: "any", TTL: time.Minute})
+		if held, ok := errors.AsType[*ticket.HeldError](err); !ok || !held.BackOff || held.For > time.Minute {
+			t.Errorf("Acquire: %v, want a back-off of a minute", err)
+		}
+	})
 }
 
 // source returns a replica with its own handle on the database file at path.

@@ -128,6 +128,48 @@ var leaseTests = map[string]func(*testing.T, *suite){
 			t.Errorf("b has fence %d after %v, want above %d after %v", b.Fence, waited, a.Fence, short)
 		}
 	},
+	// A replica with a wrong secret must not keep the others from fetching, nor
+	// end their back-off.
+	"back-off holds only for the secret that failed": func(t *testing.T, s *suite) {
+		wrong, right := s.with("wrong"), s.with("right")
+		a := wrong.acquire("a", long)
+		a.Failures = 3
+		wrong.release(a, long)
+		b := right.acquire("b", long)
+		if b.Failures != 0 || b.Fence <= a.Fence {
+			t.Errorf("b has fence %d and %d failures, want above %d and none", b.Fence, b.Failures, a.Fence)
+		}
+		right.save(b, newValue(value, b.Fence))
+		right.release(b, 0)
+		if held := wrong.wantHeld("c"); !held.BackOff || held.For < long-slack {
+			t.Errorf("c gets %+v, want the back-off that a left", held)
+		}
+		right.release(right.acquire("d", long), long)
+		for _, suite := range []*suite{wrong, right} {
+			if held := suite.wantHeld("e"); !held.BackOff {
+				t.Errorf("%s: e gets %+v, want a back-off", suite.secret, held)
+			}
+		}
+		s.with("third").acquire("f", long)
+	},
+	"failures are counted for each secret": func(t *testing.T, s *suite) {
+		for i, secret := range []string{"one", "two", "", "one", "two", ""} {
+			lease := s.with(secret).acquire("a", long)
+			if want := i / 3; lease.Failures != want {
+				t.Errorf("%q: Failures = %d, want %d", secret, lease.Failures, want)
+			}
+			lease.Failures++
+			s.release(lease, 0)
+		}
+	},
+	"lease excludes owners with another secret": func(t *testing.T, s *suite) {
+		a := s.with("one").acquire("a", long)
+		if held := s.with("two").wantHeld("b"); held.BackOff || held.For < long-slack {
+			t.Errorf("b gets %+v, want that a holds the lease", held)
+		}
+		s.with("one").release(a, 0)
+		s.with("two").acquire("b", long)
+	},
 	"failures are passed to the next holder": func(t *testing.T, s *suite) {
 		a := s.acquire("a", long)
 		if a.Failures != 0 {

@@ -24,11 +24,16 @@ type memoryRow struct {
 	savedAt    time.Time
 	rejected   bool
 
-	owner       string // empty when the lease is free or a back-off
+	owner       string // empty when the lease is free
 	fence       int64
-	failures    int
 	grantedAt   time.Time
 	leaseEndsAt time.Time
+	backOffs    map[string]backOff // by SecretID
+}
+
+type backOff struct {
+	endsAt   time.Time
+	failures int
 }
 
 // NewMemory returns an empty Memory.
@@ -64,19 +69,22 @@ func (m *Memory) Acquire(ctx context.Context, key string, req ticket.LeaseReques
 	}
 	row, ok := m.rows[key]
 	if !ok {
-		row = &memoryRow{}
+		row = &memoryRow{backOffs: map[string]backOff{}}
 		m.rows[key] = row
 	}
-	now := time.Now()
-	held := now.Before(row.leaseEndsAt)
-	if held && (row.owner == "" || row.owner != req.Owner) {
-		return ticket.Lease{}, &ticket.HeldError{For: row.leaseEndsAt.Sub(now), BackOff: row.owner == ""}
+	now, failed := time.Now(), row.backOffs[req.SecretID]
+	if now.Before(failed.endsAt) {
+		return ticket.Lease{}, &ticket.HeldError{For: failed.endsAt.Sub(now), BackOff: true}
+	}
+	held := row.owner != "" && now.Before(row.leaseEndsAt)
+	if held && row.owner != req.Owner {
+		return ticket.Lease{}, &ticket.HeldError{For: row.leaseEndsAt.Sub(now)}
 	}
 	if !held {
 		row.fence = max(row.fence, req.FenceAbove) + 1
 	}
 	row.owner, row.grantedAt, row.leaseEndsAt = req.Owner, now, now.Add(req.TTL)
-	return ticket.Lease{Key: key, Owner: req.Owner, Fence: row.fence, Failures: row.failures}, nil
+	return ticket.Lease{Key: key, Owner: req.Owner, SecretID: req.SecretID, Fence: row.fence, Failures: failed.failures}, nil
 }
 
 // Save implements [ticket.Store].
@@ -103,7 +111,8 @@ func (m *Memory) Release(ctx context.Context, lease ticket.Lease, after time.Dur
 		return err
 	}
 	if row, ok := m.held(lease); ok {
-		row.owner, row.leaseEndsAt, row.failures = "", time.Now().Add(after), lease.Failures
+		row.owner = ""
+		row.backOffs[lease.SecretID] = backOff{time.Now().Add(after), lease.Failures}
 	}
 	return nil
 }
@@ -119,6 +128,15 @@ func (m *Memory) Invalidate(ctx context.Context, key string, fence int64) error 
 		row.rejected = true
 	}
 	return nil
+}
+
+// EndLease ends the lease of key, as if it had expired.
+func (m *Memory) EndLease(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if row, ok := m.rows[key]; ok {
+		row.leaseEndsAt = time.Now()
+	}
 }
 
 // held returns the row of lease and reports whether lease is the latest that

@@ -51,8 +51,16 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 // unexpected error.
 type suite struct {
 	Harness
-	t   *testing.T
-	key string
+	t      *testing.T
+	key    string
+	secret string // the SecretID of its requests
+}
+
+// with returns a copy of s whose requests have a SecretID.
+func (s *suite) with(secret string) *suite {
+	c := *s
+	c.secret = secret
+	return &c
 }
 
 const (
@@ -63,7 +71,7 @@ const (
 )
 
 func (s *suite) tryAcquire(owner string, ttl time.Duration) (ticket.Lease, error) {
-	return s.Store.Acquire(s.t.Context(), s.key, ticket.LeaseRequest{Owner: owner, TTL: ttl})
+	return s.Store.Acquire(s.t.Context(), s.key, ticket.LeaseRequest{Owner: owner, SecretID: s.secret, TTL: ttl})
 }
 
 func (s *suite) acquire(owner string, ttl time.Duration) ticket.Lease {
