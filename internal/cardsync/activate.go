@@ -22,6 +22,10 @@ var (
 	errActivating = outbox.WaitError{Why: "cardsync: the activation does not show yet", Wait: 5 * time.Second}
 )
 
+// selfActivationReads is how often a card that activates itself is read until WeChat
+// shows it as active. After that, the reconciler reads it; its face is not known.
+const selfActivationReads = 6
+
 // refresh reads the card at WeChat, activates it if addcard has to, and adopts its
 // state. A card is never activated unread: another system may have activated it, or an
 // earlier attempt that was not answered, and a second activation would reset its
@@ -43,12 +47,13 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 	if err != nil {
 		return err
 	}
-	start, known, activated := member.Start{}, seen.Status == member.Active, false
+	start, known, activated := member.Start{}, info.Active && seen.Status == member.Active, false
 	switch {
+	case known:
+		start, err = s.members.Start(ctx, c, info)
+	case !info.Active && !must && seen.Status == member.Active && !c.FaceKnown && m.Attempts < selfActivationReads:
+		err = errActivating
 	case info.Active || !must:
-		if known {
-			start, err = s.members.Start(ctx, c, info)
-		}
 	case info.Status == "GIFTING":
 		err = errGifting
 	case c.Status == member.Active && !c.FaceKnown && time.Since(c.ActivatedAt) < time.Minute:

@@ -356,3 +356,28 @@ func TestStart_OfACardThatWasGivenAwayUnread(t *testing.T) {
 		})
 	}
 }
+
+// A card that activates itself is read before WeChat has activated it, and shows no
+// figures yet.
+func TestStart_ACardThatActivatesItselfLater(t *testing.T) {
+	for _, delay := range []time.Duration{3 * time.Second, 10 * time.Minute} {
+		t.Run(delay.String(), func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				stop := w.StartSender(w.Services, w.WeChat)
+				defer stop()
+				w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "auto", Code: "s1", At: time.Now()})
+				time.Sleep(time.Second)
+				w.MustAddEntry("auto", "s1", world.Points(3))
+				time.Sleep(delay)
+				w.WeChat.Intercept(world.During("info", func() { foreign(w, "s1", 10, 0) }), nil)
+				ctx, cancel := context.WithCancel(w.Context())
+				defer cancel()
+				go w.Reconciler(w.Services, cardsync.Observer{Checked: func(string) {}, Unbalanced: func(int) {}}).Run(ctx)
+				time.Sleep(time.Hour)
+				w.WaitSent()
+				w.WantFace("s1", 13, 0, "bonus +3 13 r3")
+				w.WantBalanced()
+			})
+		})
+	}
+}

@@ -196,6 +196,7 @@ func TestOperator_NamesTheEncoding(t *testing.T) {
 		"\xff\xfe{\x00}\x00":                          "UTF-16",
 		"\ufeff{\"card\":{}}":                         "byte order mark",
 		`{"card":{"a":1,"a":2}}`:                      "well-formed",
+		`{"card":{"b":[{"a":1,"\u0061":2}]}}`:         "it has body.card.b[0].a twice",
 	} {
 		p := apptest.Request(t, http.MethodPost, s.Admin+"/v1/cards", apptest.AdminToken, []byte(body)).Problem(t, 400, "malformed_body")
 		if !strings.Contains(p.Detail, says) {

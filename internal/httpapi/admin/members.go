@@ -112,8 +112,10 @@ func (a *api) eraseMember(ctx context.Context, in *eraseInput) (*web.Nothing, er
 	if !in.Unavailable {
 		return nil, a.People.Erase(ctx, in.ID)
 	}
-	_, err := a.People.EraseWithCodes(ctx, in.ID)
-	return nil, err
+	if _, err := a.People.EraseWithCodes(ctx, in.ID); err != nil {
+		return nil, web.QuoteWeChat(err)
+	}
+	return nil, nil
 }
 
 func (a *api) member(ctx context.Context, in *memberInput) (*memberOutput, error) {

@@ -109,7 +109,14 @@ func TestMembers_AreErasedWithTheirCodesIfAsked(t *testing.T) {
 				t.Fatal(err)
 			}
 			if want == "UNAVAILABLE" { // WeChat refuses once, and nothing is erased
-				s.Operate(http.MethodDelete, one+query, nil).Problem(t, 503, "wechat_unavailable")
+				p := s.Operate(http.MethodDelete, one+query, nil).Problem(t, 503, "wechat_unavailable")
+				if !strings.Contains(p.Detail, "48001") {
+					t.Errorf("the problem does not say why: %s", p.Detail)
+				}
+				if err := w.Sim.AddFault(wechatsim.Fault{Path: "/card/code/unavailable", ErrCode: 45030}); err != nil {
+					t.Fatal(err)
+				}
+				s.Operate(http.MethodDelete, one+query, nil).Problem(t, 422, "wechat_refused")
 				s.Operate(http.MethodGet, one, nil).Is(t, http.StatusOK)
 			}
 			s.Operate(http.MethodDelete, one+query, nil).Is(t, http.StatusNoContent)

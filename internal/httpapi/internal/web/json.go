@@ -38,15 +38,21 @@ func refuseNull[T any](dec *jsontext.Decoder, _ T) error {
 
 const (
 	// wrongValue begins the text of an error about one value in a body.
-	wrongValue  = "wrong value: "
-	wholeNumber = "expected a whole number, written without a fraction or an exponent"
+	wrongValue = "wrong value: "
+	// doubledField begins the text of an error about a field that a body has twice.
+	doubledField = "doubled field: "
+	wholeNumber  = "expected a whole number, written without a fraction or an exponent"
 )
 
 // locate names the value that err is about, without quoting it. huma passes on
 // only the text of an error, from which fieldErrorOf reads the two parts.
 func locate(err error) error {
 	var wrong *json.SemanticError
-	if !errors.As(err, &wrong) {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
+		return errors.New(doubledField + locationOfPointer(syntax.JSONPointer))
+	case !errors.As(err, &wrong):
 		return err
 	}
 	why := "not of the right type"
@@ -56,15 +62,20 @@ func locate(err error) error {
 	case errors.Is(wrong.Err, strconv.ErrSyntax):
 		why = wholeNumber // integers are the only numbers of both APIs
 	}
+	return errors.New(wrongValue + why + " at " + locationOfPointer(wrong.JSONPointer))
+}
+
+// locationOfPointer returns a place in a body in the form that problems have.
+func locationOfPointer(p jsontext.Pointer) string {
 	location := "body"
-	for token := range wrong.JSONPointer.Tokens() {
+	for token := range p.Tokens() {
 		if _, err := strconv.ParseUint(token, 10, 32); err == nil {
 			location += "[" + token + "]"
 		} else {
 			location += "." + token
 		}
 	}
-	return errors.New(wrongValue + why + " at " + location)
+	return location
 }
 
 // List converts a list for an answer. It is never nil, which would be null in

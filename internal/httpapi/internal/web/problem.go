@@ -191,6 +191,8 @@ func humaProblem(ctx context.Context, status int, errs []error) *Problem {
 			d := err.ErrorDetail()
 			if strings.HasPrefix(d.Message, wrongValue) {
 				t = InvalidInput // the body is well-formed
+			} else if location, ok := strings.CutPrefix(d.Message, doubledField); ok {
+				t = MalformedBody.WithDetail("The request body is not well-formed: it has " + shorten(location) + " twice.")
 			}
 			form = append(form, fieldErrorOf(d))
 		default:
