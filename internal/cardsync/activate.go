@@ -22,9 +22,13 @@ var (
 	errActivating = outbox.WaitError{Why: "cardsync: the activation does not show yet", Wait: 5 * time.Second}
 )
 
-// selfActivationReads is how often a card that activates itself is read until WeChat
-// shows it as active. After that, the reconciler reads it; its face is not known.
-const selfActivationReads = 6
+// A card that activates itself is read a few times until WeChat shows it as active, and
+// then by the reconciler. After selfActivationTime its face counts as it is: WeChat may
+// never say that such a card is active.
+const (
+	selfActivationReads = 6
+	selfActivationTime  = 15 * time.Minute
+)
 
 // refresh reads the card at WeChat, activates it if addcard has to, and adopts its
 // state. A card is never activated unread: another system may have activated it, or an
@@ -47,13 +51,16 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 	if err != nil {
 		return err
 	}
-	start, known, activated := member.Start{}, info.Active && seen.Status == member.Active, false
+	must = must && !info.Active
+	start, known, activated := member.Start{}, seen.Status == member.Active && !must, false
 	switch {
+	case known && !info.Active && !c.FaceKnown && time.Since(c.ActivatedAt) < selfActivationTime:
+		if known = false; m.Attempts < selfActivationReads {
+			err = errActivating
+		}
 	case known:
 		start, err = s.members.Start(ctx, c, info)
-	case !info.Active && !must && seen.Status == member.Active && !c.FaceKnown && m.Attempts < selfActivationReads:
-		err = errActivating
-	case info.Active || !must:
+	case !must:
 	case info.Status == "GIFTING":
 		err = errGifting
 	case c.Status == member.Active && !c.FaceKnown && time.Since(c.ActivatedAt) < time.Minute:
@@ -82,8 +89,9 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 }
 
 // activate activates at WeChat a card that was read as not active, with the figures
-// that it starts with. It reports whether the figures on the face are known then.
-// Without figures WeChat may set some of its own (bonus_rule), so they are read.
+// that it starts with. It reports whether the figures on the face are known then. They
+// are read, because WeChat may set some of its own (bonus_rule), and because another
+// system may have been faster.
 func (s *Service) activate(ctx context.Context, c member.Card, info member.CardInfo) (start member.Start, known bool, err error) {
 	if start, err = s.members.Start(ctx, c, info); err != nil {
 		return start, false, err
@@ -93,14 +101,21 @@ func (s *Service) activate(ctx context.Context, c member.Card, info member.CardI
 		a.Grant, start.GrantShown = start.Grant, start.Grant != member.InitialGrant{}
 	}
 	start.Reset = c.Seq > 0 && !c.ActivatedAt.IsZero()
-	if err := s.wechat.Activate(ctx, a); err != nil || c.FaceKnown || a.Grant != (member.InitialGrant{}) {
+	if err := s.wechat.Activate(ctx, a); err != nil || c.FaceKnown {
 		return start, true, err
 	}
+	sent := member.InitialGrant{Bonus: a.Grant.Bonus, Balance: a.Grant.Balance}
 	after, err := s.wechat.CardInfo(ctx, c.CardID, c.Code)
-	if start.Unread = err != nil || !after.Active; start.Unread {
-		return start, false, nil
+	if err != nil || !after.Active {
+		start.Unread = sent == member.InitialGrant{}
+		return start, !start.Unread, nil
 	}
-	start.Face = after.Figures()
+	if shown := after.Figures(); shown != sent && shown != (member.InitialGrant{}) {
+		start.Face = shown
+		if start.GrantShown {
+			start.Grant, start.GrantShown = member.InitialGrant{}, false
+		}
+	}
 	return start, true, nil
 }
 

@@ -95,7 +95,7 @@ func TestInitialGrant_IsBookedOnceWithTheActivation(t *testing.T) {
 			w.Fatalf("entries: %+v, %v", list, err)
 		}
 		w.WantFace(code, 100, 7, "initial 开卡送积分 100")
-		if got := w.WeChat.Calls(code); got != "info activate" {
+		if got := w.WeChat.Calls(code); got != "info activate info" {
 			w.Errorf("WeChat was called: %s", got)
 		}
 		w.MustAddEntry("push-grant", code, world.Points(5))

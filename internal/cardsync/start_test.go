@@ -222,6 +222,27 @@ func TestStart_FiguresOfAnInactiveCard(t *testing.T) {
 	})
 }
 
+// Another system activates the card after addcard has read it: what it gave counts, and
+// the initial grant does not come on top.
+func TestStart_AnotherSystemIsFaster(t *testing.T) {
+	for _, cardID := range []string{"push", "push-grant"} {
+		t.Run(cardID, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				_, code := w.ClaimCard(cardID)
+				w.WeChat.After = world.During("activate", func() { w.WeChat.SetFigures(code, 500, 8800) })
+				w.SendAll()
+				w.MustAddEntry(cardID, code, world.Points(5))
+				w.SendAll()
+				if f := w.WeChat.Face(code); f.Bonus != 505 || f.Balance != 8800 || f.Messages[len(f.Messages)-1] != "bonus +5 505 r5" {
+					w.Errorf("the face: %+v", f)
+				}
+				wantEntries(w, cardID, code, "+500 +8800 原有积分原有余额", "+5 +0 r5")
+				w.WantBalanced()
+			})
+		})
+	}
+}
+
 // An activation takes a while to show, or the answer to the question is lost: the face
 // is read later, and the card is not activated again.
 func TestStart_TheFaceIsReadLater(t *testing.T) {
@@ -380,4 +401,24 @@ func TestStart_ACardThatActivatesItselfLater(t *testing.T) {
 			})
 		})
 	}
+}
+
+// WeChat may never say that a card that activates itself is active. Its entries are sent
+// all the same, a while later.
+func TestStart_ACardThatIsNeverShownAsActive(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		foreign(w, "s1", 500, 0)
+		w.WeChat.HidesActive = true
+		stop := w.StartSender(w.Services, w.WeChat)
+		defer stop()
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "auto", Code: "s1", At: time.Now()})
+		w.MustAddEntry("auto", "s1", world.Points(3))
+		ctx, cancel := context.WithCancel(w.Context())
+		defer cancel()
+		go w.Reconciler(w.Services, cardsync.Observer{Checked: func(string) {}, Unbalanced: func(int) {}}).Run(ctx)
+		time.Sleep(40 * time.Minute)
+		w.WaitSent()
+		w.WantFace("s1", 503, 0, "bonus +3 503 r3")
+		w.WantBalanced()
+	})
 }

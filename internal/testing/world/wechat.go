@@ -15,10 +15,11 @@ import (
 // WeChat is a fake of WeChat. It keeps the state of each code, and refuses what
 // WeChat would refuse. Its maps may be changed while no call is made.
 type WeChat struct {
-	Activated map[string]int             // how often a code was activated; 0: it is not active
-	Holders   map[cardsync.Key]string    // the openid that has the card in its wallet
-	Forms     map[string][]member.Answer // what was filled in, by code
-	Overlaps  int                        // calls that began while another about the same code was under way
+	Activated   map[string]int             // how often a code was activated; 0: it is not active
+	Holders     map[cardsync.Key]string    // the openid that has the card in its wallet
+	Forms       map[string][]member.Answer // what was filled in, by code
+	HidesActive bool                       // CardInfo says of every card that it is not active
+	Overlaps    int                        // calls that began while another about the same code was under way
 	// Before and After are called before and after a call has its effect; an error
 	// of theirs is the answer. Intercept changes them during calls.
 	Before, After func(ctx context.Context, c Call) error
@@ -127,7 +128,7 @@ func (w *WeChat) CardInfo(ctx context.Context, _, code string) (info member.Card
 		case "not said":
 			info.Status = ""
 		}
-		if w.Activated[code] > 0 {
+		if w.Activated[code] > 0 && !w.HidesActive {
 			info.Active, info.MembershipNumber = true, code
 		}
 		now := *w.face(code)
