@@ -29,7 +29,7 @@ func newTickets(
 ) *tickets {
 	t := &tickets{store: store, key: "wx:" + cfg.OfficialAppID + ":wx_card"}
 	source := func(kind string, issue ticket.Fetcher, o ticket.Options) *ticket.Source {
-		o.Log = log.With("ticket", kind)
+		o.Now, o.Log = options.Clock.Now, log.With("ticket", kind)
 		return ticket.New("wx:"+cfg.OfficialAppID+":"+kind, issue, store, o)
 	}
 	// stable_token returns a new token only in the last five minutes of the old one.

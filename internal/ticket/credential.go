@@ -15,6 +15,7 @@ type credential struct {
 	requestedAt time.Duration // start of the lifetime
 	expiresAt   time.Duration // end of the lifetime
 	savedAt     time.Duration // when it was saved in the Store
+	drift       time.Duration // of the clock when these instants were set
 	renewAt     time.Duration // from here on it is stale
 	rejected    bool
 }
@@ -63,9 +64,9 @@ func (c *credential) asRejected() *credential {
 
 // newerThan reports whether c was fetched after old. The fence decides. Only a
 // Store that lost its data gives a new value a lower or equal fence; then the
-// value that was requested later is newer.
-func (c *credential) newerThan(old *credential) bool {
-	return old == nil || c.fence > old.fence || c.value != old.value && c.requestedAt > old.requestedAt
+// value that was requested later is newer. lag is that of old.
+func (c *credential) newerThan(old *credential, lag time.Duration) bool {
+	return old == nil || c.fence > old.fence || c.value != old.value && c.requestedAt > old.requestedAt-lag
 }
 
 // randomBetween returns a random duration in [lo, hi).

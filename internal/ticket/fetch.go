@@ -91,18 +91,29 @@ func checkAnswer(value string, ttl time.Duration) error {
 // newCredential returns a copy of the fetched value. An unchanged value keeps
 // its first expiry, unless the TTL is known to be the time that is left.
 func (s *Source) newCredential(old *credential, value string, ttl, requestedAt time.Duration) (c *credential, unchanged bool) {
-	c = &credential{value: value, requestedAt: requestedAt, expiresAt: requestedAt + ttl}
+	c = &credential{value: value, requestedAt: requestedAt, expiresAt: requestedAt + ttl, drift: s.clock.measure(s.now())}
 	if old == nil || old.value != value {
 		return c.schedule(&s.opt), false
 	}
+	first := s.firstExpiry(old)
 	if !s.opt.TTLIsLeft {
-		c.expiresAt = min(c.expiresAt, old.expiresAt)
+		c.expiresAt = min(c.expiresAt, first)
 	}
-	if c.expiresAt-old.expiresAt > ttl/2 { // a new lifetime
+	if c.expiresAt-first > ttl/2 { // a new lifetime
 		return c.schedule(&s.opt), false
 	}
 	c.requestedAt = min(old.requestedAt, c.expiresAt-1)
 	return c.schedule(&s.opt), true
+}
+
+// firstExpiry returns when c expires by the faster one of two clocks. If that
+// clock had it expire more than a minute ago, it was wrong: WeChat has just
+// returned the value again.
+func (s *Source) firstExpiry(c *credential) time.Duration {
+	if at := c.expiresAt - s.lag(c); at > s.now()-time.Minute {
+		return at
+	}
+	return c.expiresAt
 }
 
 // finishFetch saves and serves the fetched copy and releases the lease.

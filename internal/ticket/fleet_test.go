@@ -98,6 +98,16 @@ func (u *upstream) revoke() {
 	u.cur = ""
 }
 
+// advance moves WeChat's clock: what was issued expires earlier.
+func (u *upstream) advance(by time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.expiresAt = u.expiresAt.Add(-by)
+	for value, at := range u.validUntil {
+		u.validUntil[value] = at.Add(-by)
+	}
+}
+
 // invalidFor returns the time since value became invalid; zero or negative while
 // it is valid.
 func (u *upstream) invalidFor(value string) time.Duration {

@@ -69,7 +69,8 @@ func (s *Source) release(g *grantedLease, after time.Duration) {
 
 // save saves c under the lease.
 func (s *Source) save(g *grantedLease, c *credential) error {
-	v := FetchedValue{Value: c.value, Fence: c.fence, Start: c.requestedAt - g.grantedAt, Lifetime: c.expiresAt - c.requestedAt}
+	start := c.requestedAt - s.lag(c) - g.grantedAt
+	v := FetchedValue{Value: c.value, Fence: c.fence, Start: start, Lifetime: c.expiresAt - c.requestedAt}
 	return s.callStore("save the shared copy", func(ctx context.Context) error {
 		return s.store.Save(ctx, g.Lease, v)
 	})

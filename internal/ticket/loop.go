@@ -11,10 +11,11 @@ const patience = time.Second
 
 // loopState is what the refresh loop keeps between its rounds.
 type loopState struct {
-	unconfirmedOwner string    // of a lease that we may hold although the Store did not confirm it
-	highestFence     int64     // of all that were seen
-	wait             leaseWait // before the lease is requested again
-	storeDown        bool      // the last call to the Store failed
+	unconfirmedOwner string        // of a lease that we may hold although the Store did not confirm it
+	highestFence     int64         // of all that were seen
+	wait             leaseWait     // before the lease is requested again
+	storeDown        bool          // the last call to the Store failed
+	drift            time.Duration // of the clock, after its last jump
 }
 
 // leaseWait is the instant before which this replica does not request the
@@ -78,6 +79,7 @@ func (s *Source) pause(d time.Duration) {
 // adopt the shared copy, share the local one, or fetch.
 func (s *Source) poll() error {
 	s.count(func(c *Counts) { c.Polls++ })
+	s.checkClock()
 	s.beginPoll()
 	missing, err := s.loadShared()
 	if err != nil {
@@ -131,7 +133,7 @@ func (s *Source) nextTask(missing bool) task {
 	switch {
 	case missing && s.loop.wait.backOff && s.now() < s.loop.wait.until && s.healthy():
 		return taskShare // the Store lost the back-off with the copy; share restores both
-	case c == nil, s.now() >= c.renewAt, s.reported(c):
+	case c == nil, !s.isBefore(c, c.renewAt), s.reported(c):
 		return taskFetch
 	case missing:
 		return taskShare
@@ -198,9 +200,10 @@ func (s *Source) nextPoll() time.Duration {
 			next = min(next, at-now)
 		}
 	}
-	if c := s.local.Load(); c != nil && now < c.serveUntil {
-		sooner(c.renewAt)
-		sooner(c.serveUntil)
+	if c := s.valid(); c != nil {
+		lag := s.lag(c)
+		sooner(c.renewAt - lag)
+		sooner(c.serveUntil - lag)
 		if s.loop.unconfirmedOwner != "" { // the lease that blocks the fleet may be ours
 			sooner(now + patience)
 		}

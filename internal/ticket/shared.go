@@ -28,16 +28,21 @@ func (s *Source) loadShared() (missing bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	return s.mergeShared(fromRecord(rec, before, &s.opt)), nil
+	shared := fromRecord(rec, before, &s.opt)
+	shared.drift = s.clock.measure(s.now())
+	return s.mergeShared(shared), nil
 }
 
 // mergeShared compares the shared copy with the local one, adopts it if it is
 // newer, and reports whether the Store does not have the local copy.
 func (s *Source) mergeShared(shared *credential) (missing bool) {
-	local := s.local.Load()
+	local, lag := s.local.Load(), time.Duration(0)
+	if local != nil {
+		lag = s.lag(local)
+	}
 	s.loop.highestFence = max(s.loop.highestFence, shared.fence)
 	switch {
-	case shared.newerThan(local):
+	case shared.newerThan(local, lag):
 		s.count(func(c *Counts) { c.Adopted++ })
 		s.loop.wait = leaseWait{} // a fetch succeeded; the Store reports any wait that remains
 		s.install(shared)
@@ -54,12 +59,13 @@ func (s *Source) mergeShared(shared *credential) (missing bool) {
 // set back.
 func (s *Source) shorten(local, shared *credential) {
 	const tolerance = time.Second // loads take different times
+	lag := s.lag(local)
 	switch {
 	case shared.rejected && !local.rejected:
 		s.install(local.asRejected())
-	case !local.rejected && shared.expiresAt < local.expiresAt-tolerance:
+	case !local.rejected && shared.expiresAt < local.expiresAt-lag-tolerance:
 		c := *local
-		c.serveUntil, c.expiresAt, c.renewAt = shared.expiresAt, shared.expiresAt, min(c.renewAt, shared.renewAt)
+		c.drift, c.serveUntil, c.expiresAt, c.renewAt = shared.drift, shared.expiresAt, shared.expiresAt, min(c.renewAt-lag, shared.renewAt)
 		s.install(&c)
 	}
 }

@@ -29,6 +29,10 @@ type Options struct {
 	// it, a value that is returned unchanged keeps its first expiry: WeChat may
 	// report a full lifetime for an old api_ticket.
 	TTLIsLeft bool
+	// Now is a clock that the lifetimes of the copies pass by, besides the
+	// monotonic clock, which stops while the machine is suspended: a copy expires
+	// when one of the two says so. Nil means time.Now.
+	Now func() time.Time
 	// Log receives warnings for the operator; nil discards them. Values are
 	// never logged.
 	Log *slog.Logger
@@ -47,6 +51,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxWaiters <= 0 {
 		o.MaxWaiters = 4096
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -61,6 +68,7 @@ type Source struct {
 	store   Store
 	opt     Options
 	start   time.Time // instants are durations since start
+	clock   clock
 
 	local atomic.Pointer[credential]
 
@@ -95,12 +103,14 @@ type failure struct {
 // no goroutine. The first call of Ticket or Invalidate does, and from then on
 // the value is renewed, whether it is used or not, until Close.
 func New(key string, fetcher Fetcher, store Store, opt Options) *Source {
+	opt = opt.withDefaults()
 	return &Source{
 		key:        key,
 		fetcher:    fetcher,
 		store:      store,
-		opt:        opt.withDefaults(),
+		opt:        opt,
 		start:      time.Now(),
+		clock:      clock{now: opt.Now, start: opt.Now().UnixNano()},
 		roundDone:  make(chan struct{}),
 		rejections: map[string]*rejection{},
 		wake:       make(chan struct{}, 1),
@@ -114,7 +124,7 @@ func New(key string, fetcher Fetcher, store Store, opt Options) *Source {
 // longer than ctx allows or through a back-off of more than a second. Errors:
 // ErrUnavailable.
 func (s *Source) Ticket(ctx context.Context) (string, error) {
-	if c := s.local.Load(); c != nil && time.Since(s.start) < c.serveUntil {
+	if c := s.valid(); c != nil {
 		return c.value, nil
 	}
 	c, err := s.await(ctx)
@@ -133,7 +143,7 @@ func (s *Source) TicketLeft(ctx context.Context) (value string, left time.Durati
 			return "", 0, err
 		}
 	}
-	return c.value, c.serveUntil - s.now(), nil
+	return c.value, c.serveUntil - s.now() - s.lag(c), nil
 }
 
 // await waits for rounds of the refresh loop to end until there is a value.
@@ -247,7 +257,7 @@ func (s *Source) now() time.Duration { return time.Since(s.start) }
 
 // valid returns the local copy if it may be served, or nil.
 func (s *Source) valid() *credential {
-	if c := s.local.Load(); c != nil && s.now() < c.serveUntil {
+	if c := s.local.Load(); c != nil && s.isBefore(c, c.serveUntil) {
 		return c
 	}
 	return nil

@@ -87,7 +87,8 @@ func (s *Source) Status() Status {
 	now := s.now()
 	st := Status{Waiters: s.waiters, LastError: s.lastErr, Counts: s.counts}
 	if c := s.local.Load(); c != nil {
-		st.Ready, st.Age, st.Left = now < c.serveUntil, now-c.requestedAt, max(c.serveUntil-now, 0)
+		passed := now + s.lag(c)
+		st.Ready, st.Age, st.Left = passed < c.serveUntil, passed-c.requestedAt, max(c.serveUntil-passed, 0)
 	}
 	if s.failure != nil {
 		st.BackOff = max(s.failure.until-now, 0)

@@ -27,10 +27,11 @@
 //
 // # Failures
 //
-// After a failed fetch the lease becomes a back-off for the whole fleet: at most 1
-// s after the first failure, doubling up to 60 s; after a permanent error 1 min,
-// doubling up to 10 min; after a spent quota as long as RetryAfter says. The
-// package reads the kind of failure from these methods of the error:
+// After a failed fetch the lease becomes a back-off for all replicas with the
+// same secret (see [Seal]): at most 1 s after the first failure, doubling up to
+// 60 s; after a permanent error 1 min, doubling up to 10 min; after a spent
+// quota as long as RetryAfter says. The package reads the kind of failure from
+// these methods of the error:
 //
 //	Permanent() bool                    // retrying soon will not help
 //	RetryAfter() (time.Duration, bool)  // the quota is spent for this long
@@ -43,8 +44,10 @@
 // A lifetime is counted from the start of the request that fetched the value,
 // on the monotonic clock of the process or on the clock of the Store. The wall
 // clocks of two hosts are never compared. The monotonic clock stops while a
-// machine is suspended. After a suspension an expired copy may be served until
-// the next poll, for 5 s at most by default.
+// machine is suspended, so a lifetime also passes by Options.Now, which follows
+// WeChat's clock: a copy expires when one of the two says so. When Options.Now
+// jumps forward, a copy that it has expired is fetched again before a caller gets
+// it. When it jumps back, nothing changes.
 package ticket
 
 import (
