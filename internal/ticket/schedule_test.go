@@ -99,17 +99,17 @@ func (g *stage) enter(actor, what string) {
 }
 
 // options returns the steps that can be made now, in a fixed order. While one
-// replica holds the lease the other polls; after g.polls polls it is not
-// preferred any more, so that the number of orders is finite.
+// replica holds the lease the other polls; after g.polls polls it lets the other
+// go first, so that the number of orders is finite.
 func (g *stage) options() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	all := slices.Sorted(maps.Keys(g.waiting))
 	some := slices.DeleteFunc(slices.Clone(all), func(step string) bool { return g.loads[step] >= g.polls })
-	if len(some) > 0 {
+	if len(some) > 0 || len(all) == 0 {
 		return some
 	}
-	return all
+	return []string{slices.MinFunc(all, func(a, b string) int { return g.loads[a] - g.loads[b] })}
 }
 
 func (g *stage) proceed(step string) {
