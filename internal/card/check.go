@@ -437,8 +437,12 @@ func checkSettings(c Card, change SettingsChange) error {
 			v.add(name, "must be 0 to %d", maxInit)
 		}
 	}
-	if r := change.InitBonusRecord; r != nil && len(*r) > maxRecord {
+	switch r := change.InitBonusRecord; {
+	case r == nil:
+	case len(*r) > maxRecord:
 		v.add("init_bonus_record", "is longer than 14 汉字")
+	case strings.ContainsFunc(*r, unicode.IsControl):
+		v.add("init_bonus_record", "has control characters")
 	}
 	if f := change.FixedBeginTimestamp; f != nil && *f && c.DateType != DateFixTerm {
 		v.add("fixed_begintimestamp", "is only for a DATE_TYPE_FIX_TERM card")

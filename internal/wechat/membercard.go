@@ -3,6 +3,8 @@ package wechat
 import (
 	"context"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Activation has the initial values of a member card. A nil number or an empty text is
@@ -138,13 +140,22 @@ type Totals struct{ Bonus, Balance *int64 }
 // sent.
 func (c *Client) UpdateUser(ctx context.Context, u Update) (Totals, error) {
 	var result struct {
-		Bonus   *int64 `json:"result_bonus"`
-		Balance *int64 `json:"result_balance"`
+		Bonus   jsontext.Value `json:"result_bonus"`
+		Balance jsontext.Value `json:"result_balance"`
 	}
 	if err := c.post(ctx, "/card/membercard/updateuser", u.body(), &result); err != nil {
 		return Totals{}, err
 	}
-	return Totals{result.Bonus, result.Balance}, nil
+	return Totals{figure(result.Bonus), figure(result.Balance)}, nil
+}
+
+// figure reads a figure that WeChat returns. The update was carried out, so a figure
+// of an unexpected form counts as none and the update is not repeated.
+func figure(raw jsontext.Value) (n *int64) {
+	if raw == nil || unmarshal(raw, &n) != nil {
+		return nil
+	}
+	return n
 }
 
 type updateBody struct {

@@ -110,6 +110,18 @@ func TestClient_UserInfo_Keeps0AndAbsentApart(t *testing.T) {
 	}
 }
 
+// An update that WeChat has carried out is not an error, whatever its figures look like.
+func TestClient_UpdateUser_NeedsNoTotals(t *testing.T) {
+	t.Parallel()
+	for _, figure := range []string{`""`, `null`, `"x"`, `1.5`, `{}`, `[]`, `true`} {
+		got, err := says(t, `{"errcode":0,"result_bonus":`+figure+`,"result_balance":"7.0"}`).client(t, twoTokens()).
+			UpdateUser(t.Context(), wechat.Update{Code: "1"})
+		if err != nil || got.Bonus != nil || got.Balance == nil || *got.Balance != 7 {
+			t.Errorf("%s: %+v, %v", figure, got, err)
+		}
+	}
+}
+
 func TestClient_UpdateUser_ReturnsTheTotals(t *testing.T) {
 	t.Parallel()
 	got, err := says(t, `{"errcode":0,"result_bonus":100,"openid":"o1"}`).client(t, twoTokens()).

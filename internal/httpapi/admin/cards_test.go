@@ -120,6 +120,7 @@ func TestOperator_NamesEachFieldThatIsWrong(t *testing.T) {
 		{http.MethodPatch, "/v1/cards/" + id, "body.member_card", apptest.Object{"member_card": apptest.Object{}}},
 		{http.MethodPost, "/v1/cards/" + id + "/stock", "body.delta", apptest.Object{"delta": 0}},
 		{http.MethodPut, "/v1/cards/" + id + "/settings", "body.init_bonus", apptest.Object{"init_bonus": -1}},
+		{http.MethodPut, "/v1/cards/" + id + "/settings", "body.init_bonus_record", apptest.Object{"init_bonus_record": "a\x00"}},
 		{http.MethodPut, "/v1/cards/" + id + "/settings", "body.fixed_begintimestamp", apptest.Object{"fixed_begintimestamp": true}},
 		{http.MethodPut, "/v1/cards/" + id + "/activation-form", "path.card_id", apptest.Object{"required_form": apptest.Object{}}},
 		{http.MethodPost, "/v1/cards/" + id + "/codes", "path.card_id", apptest.Object{"codes": []string{"1"}}},

@@ -55,6 +55,9 @@ func (in *entryInput) Resolve(huma.Context) []error {
 			bad(name, message)
 		}
 	}
+	if message := web.CheckText(b.Reverses, len(b.Reverses)); message != "" {
+		bad("reverses", message)
+	}
 	return errs
 }
 

@@ -116,6 +116,7 @@ func TestEntries_Input(t *testing.T) {
 		`{"add_bonus":1,"record_balance":"a\u0000"}`:                       "body.record_balance",
 		`{"add_bonus":1,"reverses":"x"}`:                                   "body.reverses",
 		`{"reverses":"x"}`:                                                 "body.reverses",
+		`{"reverses":"a\u0000"}`:                                           "body.reverses",
 	} {
 		if p := s.AddEntry(path, "k", body).Problem(t, 422, "invalid_input"); len(p.Errors) == 0 || p.Errors[0].Location != field {
 			t.Errorf("%s: %+v, want %s", body, p.Errors, field)

@@ -3,7 +3,10 @@ package push
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // findEncrypt returns the text of the element Encrypt of a push, or "". The other
@@ -65,5 +68,6 @@ func findInJSON(body []byte) string {
 	if len(found) != 1 || bytes.Count(body, []byte(`"Encrypt"`)) != 1 {
 		return ""
 	}
-	return strings.ReplaceAll(string(found[0][1]), `\/`, "/")
+	encrypt, _ := jsontext.AppendUnquote(nil, slices.Concat([]byte{'"'}, found[0][1], []byte{'"'}))
+	return string(encrypt)
 }

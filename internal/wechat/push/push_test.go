@@ -86,6 +86,7 @@ func TestOpen_JudgesOnlyWhatIsSealed(t *testing.T) {
 		"JSON, control characters": "{\"OuterStr\":\"\x00\x08\xe6\",\"Encrypt\":\"" + encrypt + "\"}",
 		"JSON, a quote":            `{"OuterStr":"a"b","Encrypt":"` + encrypt + `","Event":"x"}`,
 		"JSON, a quote, escaped":   `{"OuterStr":"a"b","Encrypt":"` + strings.ReplaceAll(encrypt, "/", `\/`) + `"}`,
+		"JSON, a quote, by number": `{"OuterStr":"a"b","Encrypt":"` + strings.ReplaceAll(encrypt, "=", `\u003d`) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

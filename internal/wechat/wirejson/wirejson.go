@@ -15,7 +15,7 @@ const byteOrderMark = "\ufeff"
 // following is wrong with it. It does not change what is well-formed, and returns
 // text itself if it has nothing to mend. It removes
 //
-//   - byte order marks at the beginning,
+//   - byte order marks outside of strings,
 //   - control characters outside of strings, such as NULs at the end,
 //   - control characters in strings: they are invisible, so a name looks the same and
 //     a number is the same. Tabs, line feeds and carriage returns are kept.
@@ -53,6 +53,8 @@ func (m *mender) next() {
 		m.keep(1)
 	case c < ' ':
 		m.control(c)
+	case !m.inString && bytes.HasPrefix(m.in[m.at:], []byte(byteOrderMark)):
+		m.replace(len(byteOrderMark), " ")
 	case !m.inString || c < utf8.RuneSelf && c != '\\':
 		m.keep(1)
 	case c == '\\':

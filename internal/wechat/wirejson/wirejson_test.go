@@ -20,6 +20,8 @@ func TestMend_ReadsWhatWeChatWrites(t *testing.T) {
 		"{\"a\":\"\x7f\u0085\u2028\"}":            "\x7f\u0085\u2028",
 		"\ufeff{\"a\":\"x\"}":                     "x",
 		"\ufeff\ufeff \r\n{\"a\":\"\ufeffx\"}":    "\ufeffx",
+		"\r\n\ufeff{\"a\":\"\ufeffx\"}":           "\ufeffx",
+		"\x00\ufeff\x00{\"a\":\"x\"}\ufeff\x00":   "x",
 		"{\"a\":\"x\"}\x00":                       "x",
 		"\x00\x01 {\"a\":\x02\"x\"}\r\n\x00\x00 ": "x",
 		`{"a":"it\'s"}`:                           "it's",
@@ -56,7 +58,7 @@ func TestMend_ReturnsGoodTextItself(t *testing.T) {
 // FuzzMend_ValidJSON: the meaning of valid JSON does not change, and text that was
 // mended needs no more mending.
 func FuzzMend_ValidJSON(f *testing.F) {
-	for _, text := range []string{`{"errcode":40029,"errmsg":"it's\u0000 \ud83d"}`, "[\"\xff\"]", "\ufeff{}\x00", "{\"a\":\"\x01\\'\\"} {
+	for _, text := range []string{`{"errcode":40029,"errmsg":"it's\u0000 \ud83d"}`, "[\"\xff\"]", "\ufeff{}\x00", "\xef\n\ufeff\xbb\xbf", "{\"a\":\"\x01\\'\\"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -123,6 +123,26 @@ func TestListener_RefusesAmbiguousQueries(t *testing.T) {
 	}
 }
 
+// Symptom: on PostgreSQL they got 500.
+func TestListener_RefusesQueriesAndPathsThatAreNoText(t *testing.T) {
+	t.Parallel()
+	l := newListener(web.Admin, func(context.Context) error { return nil })
+	for _, query := range []string{"a=%00", "a=x%00y", "a=%FF", "a=%E5%BA", "a=%ED%A0%80"} {
+		w := l.do(http.MethodGet, "/?"+query)
+		if p := decode(t, w); p.Code != "invalid_input" || len(p.Errors) != 1 || p.Errors[0].Location != "query.a" {
+			t.Errorf("%s: got %d %s", query, w.Code, w.Body)
+		}
+	}
+	for _, path := range []string{"/%00", "/a%00", "/%FF", "/%E5%BA"} {
+		if p := decode(t, l.do(http.MethodGet, path)); p.Code != "not_found" {
+			t.Errorf("%s: got %+v", path, p)
+		}
+	}
+	if w := l.do(http.MethodGet, "/?a=%E5%BA%97%01"); w.Code != http.StatusNoContent {
+		t.Errorf("text: got %d %s", w.Code, w.Body)
+	}
+}
+
 func TestBearerToken(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

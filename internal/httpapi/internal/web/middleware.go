@@ -105,8 +105,13 @@ func (l *Listener) limitInFlight(c *gin.Context) {
 }
 
 // CheckQuery refuses a query that is malformed or has a parameter twice:
-// parsers differ in which of the two values they use.
+// parsers differ in which of the two values they use. It also refuses a query or
+// a path that is no text: PostgreSQL returns an error for it.
 func (l *Listener) CheckQuery(c *gin.Context) {
+	if !isText(c.Request.URL.Path) {
+		l.Fail(c, NotFound.Err())
+		return
+	}
 	if wrong := queryErrors(c.Request.URL.RawQuery); len(wrong) > 0 {
 		l.Fail(c, wrong)
 		return
@@ -122,10 +127,14 @@ func queryErrors(query string) (wrong InputErrors) {
 	for name, given := range values {
 		if len(given) > 1 {
 			wrong = append(wrong, FieldError{"query." + shorten(name), "is given more than once"})
+		} else if !isText(given[0]) {
+			wrong = append(wrong, FieldError{"query." + shorten(name), "is not UTF-8, or has a NUL"})
 		}
 	}
 	return wrong
 }
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // readJSON reads the whole body before a handler runs, so that a body that is
 // cut short, too large, too slow or no JSON is the client's error.
