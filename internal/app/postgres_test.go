@@ -127,7 +127,8 @@ func TestPostgres_NothingThatItRefusesReachesIt(t *testing.T) {
 	cardID := w.Card()
 	_, code := w.Claim(s, "ming", cardID)
 	s.AddEntry(apptest.EntriesPath(cardID, code), "k", `{"reverses":"a\u0000"}`).Problem(t, 422, "invalid_input")
-	s.Operate(http.MethodPut, "/v1/cards/"+cardID+"/settings", `{"init_bonus":1,"init_bonus_record":"a\u0000"}`).Problem(t, 422, "invalid_input")
+	s.Operate(http.MethodPut, "/v1/cards/"+cardID+"/settings", `{"init_bonus":1,"init_bonus_record":"a\u0000"}`).
+		Problem(t, 422, "invalid_input")
 	for _, text := range []string{"%00", "a%00b", "%FF", "%E5%BA"} {
 		s.Operate(http.MethodGet, "/v1/members?query="+text, nil).Problem(t, 422, "invalid_input")
 		s.Operate(http.MethodGet, "/v1/members/"+text, nil).Problem(t, 404, "not_found")
