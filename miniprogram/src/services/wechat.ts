@@ -44,7 +44,8 @@ function refusedToAdd(errMsg: string): Added {
   const reason = errMsg.replace(/^addCard:fail[:\s]*/, '').replace(/^\((.*)\)$/, '$1')
   if (/cancel/i.test(reason)) return { kind: 'cancelled' }
   if (/签名|signature/i.test(reason)) return { kind: 'bad_signature', reason }
-  if (/已经?领[取过](?!完)|领取.{0,6}(限制|上限)|超[过出].{0,2}领取|already/i.test(reason)) return { kind: 'held', reason }
+  if (/已经?领[取过](?!完)|领取.{0,6}(限制|上限)|超[过出].{0,2}领取|already/i.test(reason))
+    return { kind: 'held', reason }
   if (/领取?完|库存|out of stock|sold out/i.test(reason)) return { kind: 'sold_out', reason }
   return { kind: 'failed', reason }
 }
