@@ -123,7 +123,6 @@ func checkMemberCard(f fields) error {
 	base.checkSKU()
 	f.checkActivation()
 	f.checkImageURL("background_pic_url")
-	base.checkImageURL("logo_url")
 	return f.err()
 }
 
