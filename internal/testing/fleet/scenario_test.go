@@ -479,7 +479,8 @@ func TestLives(t *testing.T) {
 		"7200 s":   {7200, true, 1},
 		"0":        {0, false, 6},
 		"negative": {-7200, false, 6},
-		"a string": {"7200", false, 6},
+		"a string": {"7200", true, 1},
+		"a word":   {"soon", false, 6},
 		"1e18":     {1e18, false, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
