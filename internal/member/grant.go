@@ -96,8 +96,8 @@ func hasStarted(ctx context.Context, r Reader, c Card, plan Plan) (bool, error) 
 }
 
 // Book adds the entries of the start to the card's ledger, unless the card has started
-// meanwhile, and has an unread face read. before and now are the card before and after the change that the start
-// comes with.
+// meanwhile, and has an unread face read. before and now are the card before and after
+// the change that the start comes with.
 func (st Start) Book(ctx context.Context, tx Tx, before, now Card) error {
 	face, grant, err := st.due(ctx, tx, before)
 	if err == nil && face {

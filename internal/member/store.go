@@ -15,27 +15,7 @@ const FirstCheck = 10 * time.Minute
 // reads what was committed.
 type Reader interface {
 	ledger.Reader
-	// Exists reports whether there is such a member.
-	Exists(ctx context.Context, memberID string) (bool, error)
-	// Identity returns the identity of an openid in an app, or ErrNotFound.
-	Identity(ctx context.Context, appID, openID string) (Identity, error)
-	// Identities lists the member's identities, at most one for each app.
-	Identities(ctx context.Context, memberID string) ([]Identity, error)
-	// ByUnionID lists the identities for which WeChat gave this unionid, also if it
-	// is not the one that counts for them.
-	ByUnionID(ctx context.Context, unionID string) ([]Identity, error)
-	// Shared reports whether DistrustUnionID was called for the unionid.
-	Shared(ctx context.Context, unionID string) (bool, error)
-	// IgnoredUnionID returns the latest unionid that counted for the identity before
-	// another one did, and that is not shared, or "".
-	IgnoredUnionID(ctx context.Context, id Identity) (string, error)
-	// ProofsOfMember and ProofsOfWallet list the proofs of a member and of an openid
-	// in the Official Account, oldest first.
-	ProofsOfMember(ctx context.Context, memberID string) ([]Proof, error)
-	ProofsOfWallet(ctx context.Context, openID string) ([]Proof, error)
-	// Conflicts lists the unionids that two openids of one app have, and that a
-	// former version of addcard recorded.
-	Conflicts(ctx context.Context) ([]string, error)
+	PeopleReader
 	// Cards lists the member's cards, oldest first. It omits a code that was only
 	// issued if the member has or had the same card in the wallet under another
 	// code.
@@ -58,6 +38,31 @@ type Reader interface {
 	Erased(ctx context.Context, cardID, code string) (bool, error)
 }
 
+// PeopleReader reads members and identities.
+type PeopleReader interface {
+	// Exists reports whether there is such a member.
+	Exists(ctx context.Context, memberID string) (bool, error)
+	// Identity returns the identity of an openid in an app, or ErrNotFound.
+	Identity(ctx context.Context, appID, openID string) (Identity, error)
+	// Identities lists the member's identities, at most one for each app.
+	Identities(ctx context.Context, memberID string) ([]Identity, error)
+	// ByUnionID lists the identities for which WeChat gave this unionid, also if it
+	// is not the one that counts for them.
+	ByUnionID(ctx context.Context, unionID string) ([]Identity, error)
+	// Shared reports whether DistrustUnionID was called for the unionid.
+	Shared(ctx context.Context, unionID string) (bool, error)
+	// IgnoredUnionID returns the latest unionid that counted for the identity before
+	// another one did, and that is not shared, or "".
+	IgnoredUnionID(ctx context.Context, id Identity) (string, error)
+	// ProofsOfMember and ProofsOfWallet list the proofs of a member and of an openid
+	// in the Official Account, oldest first.
+	ProofsOfMember(ctx context.Context, memberID string) ([]Proof, error)
+	ProofsOfWallet(ctx context.Context, openID string) ([]Proof, error)
+	// Conflicts lists the unionids that two openids of one app have, and that a
+	// former version of addcard recorded.
+	Conflicts(ctx context.Context) ([]string, error)
+}
+
 // PeopleTx changes members and identities. AddIdentity reports false, and changes
 // nothing, if the identity exists.
 type PeopleTx interface {
@@ -74,7 +79,7 @@ type PeopleTx interface {
 	AddMember(ctx context.Context, memberID string) error
 	AddIdentity(ctx context.Context, id Identity) (bool, error)
 	// SetUnionID makes the unionid the one that counts for an identity. The one
-	// before is kept; see Reader.IgnoredUnionID.
+	// before is kept; see PeopleReader.IgnoredUnionID.
 	SetUnionID(ctx context.Context, appID, openID, unionID string) error
 	// IgnoreUnionID stores a unionid that WeChat gave for the identity, without
 	// making it count.

@@ -42,7 +42,7 @@ const ignoredUnionIDSQL = `select u.unionid from ignored_unionid u where u.app_i
 	and not exists (select 1 from shared_unionid s where s.unionid = u.unionid)
 	order by u.ignored_at desc, u.unionid limit 1`
 
-// IgnoredUnionID implements member.Reader.
+// IgnoredUnionID implements member.PeopleReader.
 func (tx Tx) IgnoredUnionID(ctx context.Context, id member.Identity) (unionID string, err error) {
 	found, err := sqldb.All(ctx, tx, "look for a former unionid", sqldb.Text, ignoredUnionIDSQL, id.AppID, id.OpenID)
 	if len(found) > 0 {
@@ -53,7 +53,7 @@ func (tx Tx) IgnoredUnionID(ctx context.Context, id member.Identity) (unionID st
 
 const sharedSQL = `select count(*) from shared_unionid where unionid = $1`
 
-// Shared implements member.Reader.
+// Shared implements member.PeopleReader.
 func (tx Tx) Shared(ctx context.Context, unionID string) (bool, error) {
 	return tx.Any(ctx, "look for a shared unionid", sharedSQL, unionID)
 }
@@ -82,7 +82,7 @@ const conflictsSQL = `select distinct i.unionid from identity_conflict c
 	join identity o on o.unionid = i.unionid and o.unionid <> '' and o.app_id = i.app_id and o.openid <> i.openid
 	order by i.unionid`
 
-// Conflicts implements member.Reader.
+// Conflicts implements member.PeopleReader.
 func (tx Tx) Conflicts(ctx context.Context) ([]string, error) {
 	return sqldb.All(ctx, tx, "list conflicts", sqldb.Text, conflictsSQL)
 }
@@ -111,12 +111,12 @@ const (
 	proofsOfWalletSQL = `select member_id, openid from code_proof where openid = $1 order by created_at, member_id`
 )
 
-// ProofsOfMember implements member.Reader.
+// ProofsOfMember implements member.PeopleReader.
 func (tx Tx) ProofsOfMember(ctx context.Context, memberID string) ([]member.Proof, error) {
 	return sqldb.All(ctx, tx, "list proofs", scanProof, proofsOfMemberSQL, memberID)
 }
 
-// ProofsOfWallet implements member.Reader.
+// ProofsOfWallet implements member.PeopleReader.
 func (tx Tx) ProofsOfWallet(ctx context.Context, openID string) ([]member.Proof, error) {
 	return sqldb.All(ctx, tx, "list proofs", scanProof, proofsOfWalletSQL, openID)
 }
