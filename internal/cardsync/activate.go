@@ -55,7 +55,8 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 	start, known, activated := member.Start{}, seen.Status == member.Active && !must, false
 	switch {
 	case known && !info.Active && !c.FaceKnown && time.Since(c.ActivatedAt) < selfActivationTime:
-		if known = false; m.Attempts < selfActivationReads {
+		known = false
+		if m.Attempts < selfActivationReads {
 			err = errActivating
 		}
 	case known:
