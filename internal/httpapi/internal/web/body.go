@@ -57,7 +57,10 @@ func (l *Listener) readJSON(c *gin.Context, limit int64) error {
 		return UnsupportedMedia.Err()
 	}
 	c.Request.Header.Set("Content-Type", "application/json") // in the one spelling that huma compares with
-	return checkEncoding(body)
+	if err := checkEncoding(body); err != nil {
+		return err
+	}
+	return l.audience.checkValues(body)
 }
 
 // KeepBody reads the body of a request into memory, and leaves it in the request
