@@ -11,11 +11,14 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/gin-gonic/gin"
 	"github.com/swaggest/swgui/v5/static"
+
+	"github.com/addcard/addcard/internal/httpapi/conns"
 )
 
 // asset is a file that does not change while the process runs. It is compressed
@@ -58,7 +61,8 @@ func inflate(compressed []byte) []byte {
 	return plain
 }
 
-// serve answers with the asset, or with 304 if the client has it.
+// serve answers with the asset, or with 304 if the client has it. All answers share
+// the bytes, so that clients that do not read hold no memory.
 func (a *asset) serve(c *gin.Context) {
 	h := c.Writer.Header()
 	content, etag := a.compressed, `"`+a.etag+`-gz"`
@@ -69,7 +73,7 @@ func (a *asset) serve(c *gin.Context) {
 	}
 	h.Set("Vary", "Accept-Encoding")
 	h.Set("ETag", etag)
-	if has(c.Request.Header, etag) {
+	if strings.Contains(c.GetHeader("If-None-Match"), etag) {
 		h.Del("Content-Encoding")
 		c.Status(http.StatusNotModified)
 		return
@@ -77,6 +81,9 @@ func (a *asset) serve(c *gin.Context) {
 	if content == nil {
 		content = a.plain()
 	}
+	conn := conns.Of(c.Request.Context())
+	conn.Wait()
+	defer conn.Work()
 	c.Data(http.StatusOK, a.mediaType, content)
 }
 
@@ -85,15 +92,11 @@ func acceptsGzip(h http.Header) bool {
 	for part := range strings.SplitSeq(h.Get("Accept-Encoding"), ",") {
 		name, q, _ := strings.Cut(part, ";")
 		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			return !strings.HasPrefix(strings.ReplaceAll(q, " ", "")+".", "q=0.") || strings.Trim(q, " q=0.") != ""
+			weight, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(q), "q="), 64)
+			return q == "" || err == nil && weight > 0
 		}
 	}
 	return false
-}
-
-// has reports whether If-None-Match has the etag.
-func has(h http.Header, etag string) bool {
-	return strings.Contains(h.Get("If-None-Match"), etag)
 }
 
 // docsAssets are the files of the documentation page by name.

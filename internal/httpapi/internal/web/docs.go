@@ -11,15 +11,11 @@ import (
 	"github.com/swaggest/swgui/v5emb"
 )
 
-// maxDocuments bounds the requests for documents that are sent at once.
-const maxDocuments = 16
-
 // docsRoutes serve the description of the API and a page that shows it. All
 // assets are embedded, and each is rendered and compressed once.
 func (l *Listener) docsRoutes(title string) {
-	slots := make(chan struct{}, maxDocuments)
 	get := func(path string, handle gin.HandlerFunc) {
-		l.Admit(http.MethodGet, path, Admission{Slots: slots})
+		l.Admit(http.MethodGet, path, Admission{Free: true})
 		l.GET(path, handle)
 	}
 	for path, render := range map[string]func() ([]byte, error){
