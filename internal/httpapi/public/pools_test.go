@@ -256,23 +256,21 @@ func TestCallback_UnprovedPushesAreReadFewAtOnce(t *testing.T) {
 	s := &services{}
 	url := s.serve(t, public.Options{})
 	const unproved = "/wechat/callback?msg_signature=1"
-	status := make(chan int, 40)
+	status := make(chan int, 100)
 	for range cap(status) {
 		conn := dial(t, "127.0.0.1", url, "POST "+unproved+" HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n<")
 		go func() { status <- statusOf(t, conn) }()
 	}
-	for range cap(status) - 8 {
-		if got := <-status; got != http.StatusServiceUnavailable {
-			t.Errorf("one too many: got %d", got)
-		}
-	}
 	if got, _ := request(t.Context(), t, url, http.MethodPost, calls["push"].path, "<xml/>"); got != http.StatusOK {
 		t.Errorf("a proved push: got %d", got)
 	}
-	for range 8 { // too slow
-		if got := <-status; got != http.StatusForbidden {
-			t.Errorf("a slow one: got %d", got)
-		}
+	seen := map[int]int{}
+	for range cap(status) {
+		seen[<-status]++
+	}
+	// What is read is too slow in the end.
+	if seen[http.StatusServiceUnavailable] == 0 || seen[http.StatusForbidden] < 8 || len(seen) != 2 {
+		t.Errorf("got %v, want some 503 and at least eight 403", seen)
 	}
 	if got, _ := request(t.Context(), t, url, http.MethodPost, unproved, "<xml/>"); got != http.StatusOK {
 		t.Errorf("when the slow ones are gone: got %d", got)

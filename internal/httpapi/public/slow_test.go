@@ -29,7 +29,8 @@ func withLimits(t *testing.T, edit ...func(*apptest.World)) (*apptest.World, *ap
 // of its own, which ends with the test.
 func dial(t *testing.T, from, url, raw string) net.Conn {
 	t.Helper()
-	conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
