@@ -102,13 +102,34 @@ func TestListener_TakesLongBodiesThatAreGood(t *testing.T) {
 		body     string
 	}{
 		"10,000 codes":         {web.Admin, `{"codes":[` + repeat(10000, `"%020d"`) + `]}`},
-		"a text with commas":   {web.Public, `{"codes":["` + strings.Repeat(",", 5000) + `"]}`},
-		"a text with brackets": {web.Public, `{"codes":["` + strings.Repeat("[{", 5000) + `"]}`},
+		"a text with commas":   {web.Public, `{"codes":["` + strings.Repeat(",", 4000) + `"]}`},
+		"a text with brackets": {web.Public, `{"codes":["` + strings.Repeat("[{", 2000) + `"]}`},
 		"500 values":           {web.Public, `{"codes":[` + repeat(500, `"%d"`) + `]}`},
 	} {
 		if w := newList(c.audience).post(c.body); w.Code != http.StatusNoContent {
 			t.Errorf("%s: %d %.200s", name, w.Code, w.Body)
 		}
+	}
+}
+
+// A pattern is compared with all of a text, in a millisecond for 60 KB.
+func TestListener_RefusesLongTextsAtOnce(t *testing.T) {
+	t.Parallel()
+	long := `"` + strings.Repeat("a", 5000) + `"`
+	for body, location := range map[string]string{
+		`{"codes":["a",` + long + `]}`:      "body.codes[1]",
+		`{"codes":["a"],"b":` + long + `}`:  "body.b",
+		`{"codes":["a"],` + long + `:"b"}`:  "body." + long[1:196] + "…",
+		`{"codes":` + long + `,"codes":[]}`: "body.codes",
+		long:                                "body",
+	} {
+		w := newList(web.Public).post(body)
+		if p := decode(t, w); p.Code != "invalid_input" || len(p.Errors) != 1 || p.Errors[0].Location != location {
+			t.Errorf("%.30s: %d %.300s", body, w.Code, w.Body)
+		}
+	}
+	if w := newList(web.Admin).post(`{"codes":[` + long + `]}`); w.Code != http.StatusNoContent {
+		t.Errorf("the operator's: %d %.200s", w.Code, w.Body)
 	}
 }
 
