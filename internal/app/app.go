@@ -19,6 +19,7 @@ import (
 
 	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/httpapi/admin"
+	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/public"
 )
 
@@ -65,23 +66,54 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 
 func (a *App) listen(ctx context.Context, cfg config.Config, o Options) (err error) {
 	publicServer, adminServer := a.servers(cfg, o)
-	if a.public, err = listen(ctx, cfg.ListenAddr, publicServer); err != nil {
+	closed := countClosed(a.core.metrics)
+	bounds := connections(cfg)
+	bounds.Exempt, bounds.Closed = public.Trusts(cfg.TrustedProxies), closed("public")
+	if a.public, err = listen(ctx, cfg.ListenAddr, publicServer, bounds); err != nil {
 		return err
 	}
-	a.admin, err = listen(ctx, cfg.AdminListenAddr, adminServer)
+	// The operator's clients share a machine or a proxy, and prove who they are.
+	a.admin, err = listen(ctx, cfg.AdminListenAddr, adminServer, conns.Options{Most: bounds.Most, Closed: closed("admin")})
 	return err
 }
 
-// maxInFlight bounds the requests that both listeners work on at once.
-const maxInFlight = 1024
+const (
+	// maxInFlight bounds for each listener the requests that it works on at once on
+	// the database. A request takes milliseconds, so that many wait only if the
+	// database does not answer.
+	maxInFlight = 256
+	// maxWaiting and maxWaitingPerPeer bound for each listener the connections that
+	// wait for their clients. A process may have 1,024 descriptors on many systems.
+	maxWaiting, maxWaitingPerPeer = 256, 128
+	// maxUnlimited takes the place of both without a limit of requests per address:
+	// what is before the server limits its clients.
+	maxUnlimited = 4096
+)
+
+// inFlight returns a pool of slots for one listener.
+func inFlight(cfg config.Config) chan struct{} {
+	if cfg.RatePerAddress == 0 {
+		return make(chan struct{}, 4*maxInFlight)
+	}
+	return make(chan struct{}, maxInFlight)
+}
+
+func connections(cfg config.Config) conns.Options {
+	if cfg.RatePerAddress == 0 {
+		return conns.Options{Most: maxUnlimited}
+	}
+	return conns.Options{Most: maxWaiting, PerPeer: maxWaitingPerPeer}
+}
 
 // servers returns the servers of the two listeners.
 func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *http.Server) {
 	c := a.core
 	common := public.Common{
 		Log: o.Log, Version: o.Version, Ready: a.ready,
-		InFlight: make(chan struct{}, maxInFlight), Observe: timeRequests(c.metrics),
+		InFlight: inFlight(cfg), Observe: timeRequests(c.metrics),
 	}
+	operators := common
+	operators.InFlight = inFlight(cfg)
 	publicServer = public.New(public.Services{
 		Sessions: c.Sessions, Members: c.Members, Ledger: c.Ledger, Catalogue: c.Catalogue, CardLists: c.CardLists,
 		OpenCards: c.OpenCards, Pages: c.Pages, Pushes: c.pushes,
@@ -91,16 +123,16 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
-	}, admin.Options{Common: common, Metrics: c.metrics, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken)})
+	}, admin.Options{Common: operators, Metrics: c.metrics, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken)})
 	return publicServer, adminServer
 }
 
-func listen(ctx context.Context, addr string, server *http.Server) (listener, error) {
+func listen(ctx context.Context, addr string, server *http.Server, bounds conns.Options) (listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return listener{}, fmt.Errorf("listen: %w", err)
 	}
-	return listener{l, server}, nil
+	return listener{conns.Limit(l, bounds), server}, nil
 }
 
 // Addr returns the HOST:PORT of the public listener.

@@ -37,6 +37,16 @@ func timeRequests(r *prometheus.Registry) func(route, method string, status int,
 	}
 }
 
+// countClosed returns functions that count the connections of a listener that were
+// closed because too many waited for their clients.
+func countClosed(r *prometheus.Registry) func(listener string) func() {
+	closed := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
+		Name: "addcard_http_connections_closed_total",
+		Help: "Connections that were closed, the longest waiting first, because too many waited for their clients.",
+	}, []string{"listener"})
+	return func(listener string) func() { return closed.WithLabelValues(listener).Inc }
+}
+
 // countSent counts what became of messages to WeChat.
 func countSent(r *prometheus.Registry) func(kind, outcome string) {
 	sent := promauto.With(r).NewCounterVec(prometheus.CounterOpts{

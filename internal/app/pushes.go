@@ -46,6 +46,16 @@ func (p *pushes) Echo(query url.Values) (string, bool) {
 	return echo, err == nil
 }
 
+// Check implements public.Pushes.
+func (p *pushes) Check(query url.Values) (proved, possible bool) {
+	proved, err := p.receiver.Check(query)
+	if err != nil {
+		p.refused(context.Background(), err)
+		return false, false
+	}
+	return proved, true
+}
+
 // Receive implements public.Pushes.
 func (p *pushes) Receive(ctx context.Context, query url.Values, body []byte) (bool, error) {
 	e, err := p.receiver.Open(query, body)

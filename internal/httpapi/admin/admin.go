@@ -47,8 +47,8 @@ type api struct {
 func New(s Services, o Options) *http.Server {
 	a := &api{s, web.New(web.Admin, o.Common), o.AdminToken, o.TicketToken}
 	a.Use(a.requireToken, a.CheckQuery)
-	a.imageRoute() // before ServeJSON: a picture is no JSON
 	a.ServeJSON("addcard admin", "The operator's API; every call needs the ADMIN_TOKEN.", maxBody)
+	a.imageRoute()
 	a.describeImageRoute()
 	a.explainRoute()
 	a.cardRoutes()
@@ -67,7 +67,7 @@ func New(s Services, o Options) *http.Server {
 // all.
 func (a *api) requireToken(c *gin.Context) {
 	path, token := c.Request.URL.Path, web.BearerToken(c.Request.Header)
-	open := path == "/healthz" || path == "/readyz" || strings.HasPrefix(path, "/openapi") || path == "/docs" ||
+	open := path == web.LivePath || path == web.ReadyPath || strings.HasPrefix(path, "/openapi") || path == "/docs" ||
 		strings.HasPrefix(path, "/docs/")
 	if open || sameToken(token, a.adminToken) || strings.HasPrefix(path, ticketsPath) && sameToken(token, a.ticketToken) {
 		c.Next()

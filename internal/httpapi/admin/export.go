@@ -12,6 +12,12 @@ import (
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
+const exportPath = "/v1/members/export"
+
+// maxExports bounds the exports at one time. Each keeps its slot until its client
+// has read it all.
+const maxExports = 4
+
 // exportTime is how long a client may take to read one part of an export. The
 // whole has no limit.
 const exportTime = 30 * time.Second

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"io"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -9,6 +10,8 @@ import (
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
+const imagePath = "/v1/images"
+
 type imageAnswer struct {
 	URL string `json:"url"`
 }
@@ -16,16 +19,17 @@ type imageAnswer struct {
 // imageRoute takes a picture as the body of a request.
 func (a *api) imageRoute() {
 	notPicture := web.UnsupportedMedia.WithDetail("The request body must be a picture, image/png or image/jpeg.")
-	a.POST("/v1/images", func(c *gin.Context) {
+	a.Admit(http.MethodPost, imagePath, web.Admission{Read: func(c *gin.Context) {
 		if media := c.ContentType(); media != "image/png" && media != "image/jpeg" {
 			a.Fail(c, notPicture.Err())
 			return
 		}
-		picture, err := web.ReadBody(c, maxBody)
-		if err != nil {
+		if _, err := web.KeepBody(c, maxBody); err != nil {
 			a.Fail(c, err)
-			return
 		}
+	}})
+	a.POST(imagePath, func(c *gin.Context) {
+		picture, _ := io.ReadAll(c.Request.Body) // from memory
 		url, err := a.Distribution.Image(c.Request.Context(), picture)
 		if err != nil {
 			a.Fail(c, web.QuoteWeChat(err))
@@ -40,7 +44,7 @@ func (a *api) imageRoute() {
 func (a *api) describeImageRoute() {
 	picture := &huma.Schema{Type: huma.TypeString, Format: "binary"}
 	a.API.OpenAPI().AddOperation(&huma.Operation{
-		OperationID: "image", Method: http.MethodPost, Path: "/v1/images", Tags: []string{"cards"}, Security: web.BearerAuth,
+		OperationID: "image", Method: http.MethodPost, Path: imagePath, Tags: []string{"cards"}, Security: web.BearerAuth,
 		Summary: "Put a picture on WeChat's CDN, where card pictures must be; at most 1 MiB",
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"image/png": {Schema: picture},
 			"image/jpeg": {Schema: picture}}},

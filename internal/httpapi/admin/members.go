@@ -87,8 +87,9 @@ func (a *api) memberRoutes() {
 		OperationID: "members", Method: http.MethodGet, Path: "/v1/members", Tags: []string{"members"}, Security: web.BearerAuth,
 		Summary: "List members, or find those that a number names", Errors: []int{401, 503},
 	}, a.listMembers)
+	a.Admit(http.MethodGet, exportPath, web.Admission{Slots: make(chan struct{}, maxExports), Streams: true})
 	web.Route(a.Listener, huma.Operation{
-		OperationID: "exportMembers", Method: http.MethodGet, Path: "/v1/members/export", Tags: []string{"members"}, Security: web.BearerAuth,
+		OperationID: "exportMembers", Method: http.MethodGet, Path: exportPath, Tags: []string{"members"}, Security: web.BearerAuth,
 		Summary: "Every member and card as CSV", Errors: []int{401, 503},
 		Description: "Streamed, one line for each card; safe to open in a spreadsheet. A transfer that breaks off is not complete.",
 		Responses: map[string]*huma.Response{"200": {Description: "UTF-8 with a byte order mark",

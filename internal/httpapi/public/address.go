@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/addcard/addcard/internal/httpapi/conns"
 )
 
 // proxies are the networks of the proxies that may set X-Forwarded-For.
@@ -18,7 +20,7 @@ func parseProxies(list []string) proxies {
 			p[i] = netip.MustParsePrefix(text)
 			continue
 		}
-		addr := plain(netip.MustParseAddr(text))
+		addr := conns.Plain(netip.MustParseAddr(text))
 		p[i] = netip.PrefixFrom(addr, addr.BitLen())
 	}
 	return p
@@ -33,15 +35,27 @@ func parseProxies(list []string) proxies {
 // through a proxy that does not set it, and takes no address with a port.
 func (p proxies) client(r *http.Request) netip.Addr {
 	addr, _ := parseHop(r.RemoteAddr)
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && p.contain(addr); i-- {
+	if !p.contain(addr) {
+		return addr
+	}
+	hops := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+	for more := true; more && p.contain(addr); {
+		i := strings.LastIndexByte(hops, ',')
+		last := hops[i+1:]
+		hops, more = hops[:max(i, 0)], i >= 0
 		// A hop that names no address ("unknown", "unix:") is skipped. Otherwise all
 		// clients behind the proxy that wrote it would share one limit.
-		if hop, ok := parseHop(hops[i]); ok {
+		if hop, ok := parseHop(last); ok {
 			addr = hop
 		}
 	}
 	return addr
+}
+
+// Trusts returns a function that reports whether an address is that of a trusted
+// proxy; see Options.TrustedProxies.
+func Trusts(trustedProxies []string) func(netip.Addr) bool {
+	return parseProxies(trustedProxies).contain
 }
 
 func (p proxies) contain(addr netip.Addr) bool {
@@ -57,14 +71,11 @@ func (p proxies) contain(addr netip.Addr) bool {
 func parseHop(text string) (addr netip.Addr, ok bool) {
 	text = strings.Trim(text, " \t\"")
 	if withPort, err := netip.ParseAddrPort(text); err == nil {
-		return plain(withPort.Addr()), true
+		return conns.Plain(withPort.Addr()), true
 	}
 	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
 		text = text[1 : len(text)-1]
 	}
 	addr, err := netip.ParseAddr(text)
-	return plain(addr), err == nil
+	return conns.Plain(addr), err == nil
 }
-
-// plain returns addr without a zone, and as IPv4 if it is that in IPv6 form.
-func plain(addr netip.Addr) netip.Addr { return addr.WithZone("").Unmap() }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
@@ -17,23 +18,15 @@ const callbackPath = "/wechat/callback"
 // push is only stored here and handled later. A request that is not WeChat's
 // gets 403 and an empty body, whatever is wrong with it.
 func (a *api) callbackRoutes() {
+	a.Admit(http.MethodGet, callbackPath, web.Admission{Prove: a.provePush, Free: true})
 	a.GET(callbackPath, func(c *gin.Context) {
-		query, err := url.ParseQuery(c.Request.URL.RawQuery)
-		echo, ok := a.Pushes.Echo(query)
-		if err != nil || !ok {
-			c.Status(http.StatusForbidden)
-			return
-		}
-		c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(echo))
+		c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(sentPushOf(c).echo))
 	})
+	a.Admit(http.MethodPost, callbackPath, web.Admission{Prove: a.provePush, Read: a.readPush, Slots: a.slots.push})
 	a.POST(callbackPath, func(c *gin.Context) {
 		ctx := c.Request.Context()
-		query, queryErr := url.ParseQuery(c.Request.URL.RawQuery)
-		body, bodyErr := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
-		if queryErr != nil || bodyErr != nil {
-			query, body = nil, nil // what cannot be read proves nothing
-		}
-		switch authentic, err := a.Pushes.Receive(ctx, query, body); {
+		body, _ := io.ReadAll(c.Request.Body) // from memory
+		switch authentic, err := a.Pushes.Receive(ctx, sentPushOf(c).query, body); {
 		case !authentic:
 			c.Status(http.StatusForbidden)
 		case err != nil:
@@ -43,6 +36,76 @@ func (a *api) callbackRoutes() {
 			c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte("success"))
 		}
 	})
+}
+
+// sentPush is what the query of a push shows.
+type sentPush struct {
+	query url.Values
+	echo  string
+	// proved: it is WeChat's. possible: its body may prove it.
+	proved, possible bool
+}
+
+const sentPushKey = "push"
+
+func sentPushOf(c *gin.Context) sentPush {
+	p, _ := c.MustGet(sentPushKey).(sentPush)
+	return p
+}
+
+// isWeChat reports whether the query of a push proves that it is WeChat's. It
+// keeps what it finds for provePush.
+func (a *api) isWeChat(c *gin.Context) bool {
+	const most = 32 // WeChat sends seven parameters
+	var p sentPush
+	var err error
+	if raw := c.Request.URL.RawQuery; strings.Count(raw, "&") < most {
+		if p.query, err = url.ParseQuery(raw); err != nil {
+			p.query = nil // what cannot be read proves nothing
+		}
+	}
+	switch c.Request.Method {
+	case http.MethodGet:
+		p.echo, p.proved = a.Pushes.Echo(p.query)
+	case http.MethodPost:
+		p.proved, p.possible = a.Pushes.Check(p.query)
+	}
+	c.Set(sentPushKey, p)
+	return p.proved
+}
+
+// provePush refuses a push whose query shows that it is not WeChat's.
+func (a *api) provePush(c *gin.Context) {
+	if p := sentPushOf(c); !p.proved && !p.possible {
+		web.RefuseBody(c)
+		c.AbortWithStatus(http.StatusForbidden)
+	}
+}
+
+// readPush reads the body of a push. Few bodies are read at once while nothing is
+// proved.
+func (a *api) readPush(c *gin.Context) {
+	if !sentPushOf(c).proved {
+		select {
+		case a.slots.unproved <- struct{}{}:
+			defer func() { <-a.slots.unproved }()
+		default:
+			a.Fail(c, web.Unavailable.Err())
+			return
+		}
+	}
+	if _, err := web.KeepBody(c, maxBody); err != nil {
+		web.RefuseBody(c)
+		c.AbortWithStatus(http.StatusForbidden)
+	}
+}
+
+// checkQuery is CheckQuery for all routes but the callback, which refuses by
+// itself.
+func (a *api) checkQuery(c *gin.Context) {
+	if c.FullPath() != callbackPath {
+		a.CheckQuery(c)
+	}
 }
 
 // describeCallback adds callbackRoutes to the description of the API. huma does

@@ -77,10 +77,11 @@ type faceField struct {
 }
 
 func (a *api) cardRoutes() {
-	web.Route(a.Listener, a.requireSession(huma.Operation{
+	web.Route(a.Listener, a.requireSession(a.slots.ticket, huma.Operation{
 		OperationID: "cardExt", Method: http.MethodPost, Path: "/v1/card-ext", Tags: []string{"cards"},
 		Summary: "Signed cards for wx.addCard", Errors: []int{400, 401, 404, 409, 413, 415, 429, 503},
 	}), a.cardExt)
+	a.Admit(http.MethodGet, "/v1/cards/{card_id}", web.Admission{Slots: a.slots.stranger})
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "card", Method: http.MethodGet, Path: "/v1/cards/{card_id}", Tags: []string{"cards"},
 		Summary: "The face of a card", Errors: []int{404, 429, 503},

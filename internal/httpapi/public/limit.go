@@ -1,54 +1,73 @@
 package public
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"golang.org/x/time/rate"
 
+	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
-// limitAddress refuses an address that sends too many requests.
-func (a *api) limitAddress(l *limiter, p proxies) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		if !l.allow(addressKey(p.client(c.Request))) {
-			a.Fail(c, web.RateLimited.Err())
+// limitAddress refuses an address that sends too many requests. Probes have a
+// limit of their own, so that a flood of other requests from behind the same
+// proxy does not stop them. A push that proves to be WeChat's is not counted:
+// forged ones may come from the same proxy.
+func (a *api) limitAddress(c *gin.Context) {
+	limit := a.addresses
+	switch c.FullPath() {
+	case callbackPath:
+		if a.isWeChat(c) {
 			return
 		}
-		c.Next()
+	case web.LivePath, web.ReadyPath:
+		limit = a.probes
+	}
+	if !limit.allow(a.addressKey(c)) {
+		a.Fail(c, web.RateLimited.Err())
 	}
 }
 
-// addressKey returns what a client is limited by: its IPv4 address, or the /64
-// network that an IPv6 subscriber gets.
-func addressKey(addr netip.Addr) string {
-	if addr.Is6() {
-		prefix, _ := addr.Prefix(64)
-		return prefix.String()
-	}
-	return addr.String()
+// addressKey returns what a client is limited by: its IPv4 address or IPv6
+// network.
+func (a *api) addressKey(c *gin.Context) string {
+	return conns.Network(a.proxies.client(c.Request)).String()
 }
 
 // burstSeconds is how many seconds' worth of requests may come at once: a
 // mini-program that opens sends a handful together.
 const burstSeconds = 5
 
+// loginShare is the part of an address's requests that may be logins. Each costs a
+// call to WeChat, and a phone needs one in two hours. A hundred phones on one
+// shop's Wi-Fi may open the mini-program at the same time: by default the burst is
+// 100.
+const loginShare, loginBurstSeconds = 10, 10
+
+func loginsPerSecond(perAddress int) int { return (perAddress + loginShare - 1) / loginShare }
+
+// limitLogins refuses a login of an address that sends too many.
+func (a *api) limitLogins(c *gin.Context) {
+	if !a.logins.allow(a.addressKey(c)) {
+		a.Fail(c, web.RateLimited.Err())
+	}
+}
+
 // limiter allows each key so many requests a second. A key is dropped one to two
 // minutes after its last request, so memory is bounded by the keys of two
 // minutes. It is safe for concurrent use.
 type limiter struct {
-	perSecond int // 0: no limit
+	perSecond, burst int // 0: no limit
 
 	mu           sync.Mutex
 	newer, older map[string]*rate.Limiter
 	rotated      time.Time
 }
 
-func newLimiter(perSecond int) *limiter {
-	return &limiter{perSecond: perSecond, newer: map[string]*rate.Limiter{}, rotated: time.Now()}
+func newLimiter(perSecond, burst int) *limiter {
+	return &limiter{perSecond: perSecond, burst: burst, newer: map[string]*rate.Limiter{}, rotated: time.Now()}
 }
 
 func (l *limiter) allow(key string) bool {
@@ -64,7 +83,7 @@ func (l *limiter) of(key string) *rate.Limiter {
 	lim, ok := l.newer[key]
 	if !ok {
 		if lim, ok = l.older[key]; !ok {
-			lim = rate.NewLimiter(rate.Limit(l.perSecond), l.perSecond*burstSeconds)
+			lim = rate.NewLimiter(rate.Limit(l.perSecond), l.burst)
 		}
 		l.newer[key] = lim
 	}

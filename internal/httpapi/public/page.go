@@ -28,6 +28,7 @@ type pageOutput struct {
 }
 
 func (a *api) pageRoutes() {
+	a.Admit(http.MethodGet, pagePath, web.Admission{Slots: a.slots.stranger})
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "jssdkConfig", Method: http.MethodGet, Path: pagePath, Tags: []string{"pages"},
 		Summary: "What wx.config takes in a web page of the shop", Errors: []int{422, 429, 503},
@@ -47,9 +48,7 @@ func (a *api) checkPageURL(c *gin.Context) {
 	if c.FullPath() == pagePath && !isEncoded(c.Request.URL.RawQuery) {
 		a.Fail(c, web.InputErrors{{Location: "query.url", Message: "percent-encode url, as encodeURIComponent(location.href) does; " +
 			"the query must have nothing else"}})
-		return
 	}
-	c.Next()
 }
 
 // isEncoded reports whether query can be a url that was encoded as a whole. What

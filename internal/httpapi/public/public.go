@@ -30,15 +30,50 @@ type Options struct {
 type api struct {
 	Services
 	*web.Listener
-	members *limiter
+	proxies                            proxies
+	members, addresses, probes, logins *limiter
+	slots                              slots
 }
+
+// slots are the pools of the routes. Routes that wait for WeChat cannot use up
+// those of the routes that do not, nor clients without a session those of
+// members, and WeChat's pushes have their own. Routes of none of them, which only
+// need the database, use Options.InFlight.
+type slots struct {
+	login    chan struct{} // wait for code2Session
+	ticket   chan struct{} // wait for a ticket when there is none, all for one fetch
+	account  chan struct{} // wait for the Official Account's API, with a session
+	stranger chan struct{} // may wait for WeChat, without a session
+	push     chan struct{} // of WeChat's message push
+	unproved chan struct{} // pushes whose body is read before it is known that they are WeChat's
+}
+
+func newSlots(o Options) slots {
+	of := func(n int) chan struct{} {
+		if o.RatePerAddress == 0 { // what is before this server limits its clients
+			n = maxSlots
+		}
+		return make(chan struct{}, n)
+	}
+	return slots{login: of(128), ticket: of(256), account: of(128), stranger: of(64), push: of(64), unproved: make(chan struct{}, 8)}
+}
+
+// maxSlots is the size of a pool without a rate limit.
+const maxSlots = 1024
 
 // New returns the server of the public API. The caller serves and shuts it down.
 func New(s Services, o Options) *http.Server {
-	a := &api{s, web.New(web.Public, o.Common), newLimiter(o.RatePerMember)}
-	a.callbackRoutes() // before the limits: WeChat pushes from few addresses, and no JSON
-	a.Use(a.limitAddress(newLimiter(o.RatePerAddress), parseProxies(o.TrustedProxies)), a.checkPageURL, a.CheckQuery)
+	perAddress := o.RatePerAddress
+	a := &api{
+		Services: s, Listener: web.New(web.Public, o.Common), proxies: parseProxies(o.TrustedProxies), slots: newSlots(o),
+		members:   newLimiter(o.RatePerMember, o.RatePerMember*burstSeconds),
+		addresses: newLimiter(perAddress, perAddress*burstSeconds),
+		probes:    newLimiter(perAddress, perAddress*burstSeconds),
+		logins:    newLimiter(loginsPerSecond(perAddress), loginsPerSecond(perAddress)*loginBurstSeconds),
+	}
+	a.Use(a.limitAddress, a.checkPageURL, a.checkQuery, a.Prove)
 	a.ServeJSON("addcard", "The public API: what a mini-program calls.", maxBody)
+	a.callbackRoutes()
 	a.describeCallback()
 	a.sessionRoutes()
 	a.cardRoutes()

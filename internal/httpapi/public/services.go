@@ -60,8 +60,12 @@ type Pages interface {
 	Config(ctx context.Context, address string) (jssdk.Config, error)
 }
 
-// Pushes takes WeChat's message push. Neither method calls WeChat.
+// Pushes takes WeChat's message push. No method calls WeChat.
 type Pushes interface {
+	// Check reports what the query of a push proves before its body is read: that
+	// it is WeChat's (proved), or nothing yet, but its body may prove it (possible).
+	// If neither, it is not WeChat's.
+	Check(query url.Values) (proved, possible bool)
 	// Echo returns the answer to WeChat's GET check of the callback URL, and
 	// false for a query that WeChat did not send.
 	Echo(query url.Values) (string, bool)

@@ -5,11 +5,13 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
 
 	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
+
+const loginPath = "/v1/session"
 
 type loginInput struct {
 	Body struct {
@@ -34,18 +36,19 @@ type account struct {
 type accountOutput struct{ Body account }
 
 func (a *api) sessionRoutes() {
+	a.Admit(http.MethodPost, loginPath, web.Admission{Prove: a.limitLogins, Slots: a.slots.login})
 	web.Route(a.Listener, huma.Operation{
-		OperationID: "login", Method: http.MethodPost, Path: "/v1/session", Tags: []string{"session"},
+		OperationID: "login", Method: http.MethodPost, Path: loginPath, Tags: []string{"session"},
 		Summary: "Sign in with a wx.login code", Errors: []int{400, 401, 403, 413, 415, 429, 503},
 	}, a.login)
-	web.Route(a.Listener, a.requireSession(huma.Operation{
+	web.Route(a.Listener, a.requireSession(nil, huma.Operation{
 		OperationID: "logout", Method: http.MethodDelete, Path: "/v1/session", Tags: []string{"session"},
 		Summary: "Sign out: the token is dead on every replica within a second", DefaultStatus: http.StatusNoContent,
 		Errors: []int{401, 429, 503},
 	}), func(ctx context.Context, _ *web.Nothing) (*web.Nothing, error) {
 		return nil, a.Sessions.Logout(ctx, sessionOf(ctx))
 	})
-	web.Route(a.Listener, a.requireSession(huma.Operation{
+	web.Route(a.Listener, a.requireSession(nil, huma.Operation{
 		OperationID: "me", Method: http.MethodGet, Path: "/v1/me", Tags: []string{"session"},
 		Summary: "The member and their cards", Errors: []int{401, 429, 503},
 	}), func(ctx context.Context, _ *web.Nothing) (*accountOutput, error) {
@@ -82,20 +85,21 @@ func sessionOf(ctx context.Context) auth.Session {
 }
 
 // requireSession has an operation check the session and the member's limit
-// before it reads the request.
-func (a *api) requireSession(op huma.Operation) huma.Operation {
+// before the body is read. Requests share slots; nil is those of the database.
+func (a *api) requireSession(slots chan struct{}, op huma.Operation) huma.Operation {
 	op.Security = web.BearerAuth
-	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
-		c := humagin.Unwrap(ctx)
-		s, err := a.Sessions.Verify(web.BearerToken(c.Request.Header))
-		if err == nil && !a.members.allow(s.MemberID) {
-			err = web.RateLimited.Err()
-		}
-		if err != nil {
-			a.Fail(c, err)
-			return
-		}
-		next(huma.WithValue(ctx, sessionKey{}, s))
-	})
+	a.Admit(op.Method, op.Path, web.Admission{Prove: a.proveSession, Slots: slots})
 	return op
+}
+
+func (a *api) proveSession(c *gin.Context) {
+	s, err := a.Sessions.Verify(web.BearerToken(c.Request.Header))
+	if err == nil && !a.members.allow(s.MemberID) {
+		err = web.RateLimited.Err()
+	}
+	if err != nil {
+		a.Fail(c, err)
+		return
+	}
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), sessionKey{}, s))
 }

@@ -37,17 +37,18 @@ cmd/server                    app card cardext cmd/internal/command config docto
                               | alecthomas/kong google/uuid tailscale/hujson
 
 app                           auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore config datakey doctor
-                              httpapi/admin httpapi/public jssdk ledger ledger/sqlstore member member/sqlstore opencard
+                              httpapi/admin httpapi/conns httpapi/public jssdk ledger ledger/sqlstore member member/sqlstore opencard
                               outbox outbox/sqlstore sqldb ticket ticket/redisstore ticket/sqlstore wechat wechat/push
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
 httpapi/admin                 card cardext cardsync httpapi/internal/web ledger member outbox
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang
-httpapi/public                auth card cardlist httpapi/internal/web jssdk ledger member opencard
+httpapi/conns
+httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard
                               | danielgtaylor/huma gin-gonic/gin x/time
-httpapi/internal/web          auth card cardlist jssdk ledger member opencard outbox sqldb ticket wechat
-                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui
+httpapi/internal/web          auth card cardlist httpapi/conns jssdk ledger member opencard outbox sqldb ticket wechat
+                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
 
 auth                          | go-json-experiment/json golang-jwt/jwt google/uuid
 auth/authtest                 auth

@@ -23,6 +23,21 @@ func findEncrypt(body []byte) string {
 	return findInXML(string(body))
 }
 
+// searchEncrypt returns the first text that may be the element Encrypt, without
+// parsing the body: only if msg_signature covers it, the body is worth more work.
+func searchEncrypt(body []byte) string {
+	if _, rest, found := bytes.Cut(body, []byte("<Encrypt>")); found {
+		text, _, _ := bytes.Cut(rest, []byte("</Encrypt>"))
+		text = bytes.TrimPrefix(bytes.Trim(text, space), []byte("<![CDATA["))
+		return string(bytes.Trim(bytes.TrimSuffix(text, []byte("]]>")), space))
+	}
+	_, rest, _ := bytes.Cut(body, []byte(`"Encrypt"`))
+	_, rest, _ = bytes.Cut(rest, []byte(`"`))
+	text, _, _ := bytes.Cut(rest, []byte(`"`))
+	unquoted, _ := jsontext.AppendUnquote(nil, slices.Concat([]byte{'"'}, text, []byte{'"'}))
+	return string(unquoted)
+}
+
 var declaration = regexp.MustCompile(`^<\?xml [^<>]*\?>[ \t\r\n]*`)
 
 // findInXML finds the one Encrypt in the one root element: between <xml> or the end of

@@ -151,6 +151,34 @@ func (r *Receiver) Echo(query url.Values) (echostr string, err error) {
 	return echostr, r.fresh(q)
 }
 
+// Check returns what the query of a POST proves before its body is read: proved if
+// signature is right, so that WeChat has written the query. A push without a
+// signature is possible in a mode that encrypts if msg_signature has the right form,
+// because that covers the body; then err is nil and proved is false. Every other push
+// is refused with the error that Open returns.
+func (r *Receiver) Check(query url.Values) (proved bool, err error) {
+	q, err := parseQuery(query)
+	switch {
+	case err != nil:
+		return false, err
+	case q.signature != "" && !q.signatureValid(r.token):
+		return false, ErrForged
+	case q.signature != "":
+		return true, r.acceptable(q)
+	case len(r.keys) == 0 || q.msgSignature == "" || r.acceptable(q) != nil:
+		return false, ErrForged
+	}
+	return false, nil
+}
+
+// acceptable returns why a query is refused although its signature may be right.
+func (r *Receiver) acceptable(q signedQuery) error {
+	if len(r.keys) > 0 && q.encryptType != "aes" {
+		return ErrMode
+	}
+	return r.fresh(q)
+}
+
 // Open returns the card event in a POST; query is that of its URL, and body has at most
 // [MaxBody] bytes. The error is [ErrForged] (or [ErrStale] or [ErrMode], which wrap
 // it) or an *[UnusableError]. A repeated push opens again: [Event.DedupeKey] identifies
@@ -188,12 +216,15 @@ func (r *Receiver) openPlain(q signedQuery, body []byte) (document, error) {
 	return doc, err
 }
 
-// openSealed returns the decrypted content. It decrypts only what is signed.
+// openSealed returns the decrypted content. It decrypts only what is signed, and
+// parses only what one of the two signatures has proved.
 func (r *Receiver) openSealed(q signedQuery, body []byte) (document, error) {
 	switch {
 	case q.encryptType != "aes" && q.signatureValid(r.token):
 		return nil, ErrMode
 	case q.encryptType != "aes":
+		return nil, ErrForged
+	case !q.signatureValid(r.token) && !q.sealedSignatureValid(r.token, searchEncrypt(body)):
 		return nil, ErrForged
 	}
 	encrypt := findEncrypt(body)

@@ -2,14 +2,11 @@ package web
 
 import (
 	"context"
-	"io/fs"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/gin-gonic/gin"
-	"github.com/swaggest/swgui/v5/static"
-	"github.com/swaggest/swgui/v5emb"
+	"golang.org/x/sync/singleflight"
 )
 
 type healthOutput struct {
@@ -18,48 +15,51 @@ type healthOutput struct {
 	}
 }
 
+// maxProbes bounds the requests that wait for one readiness check.
+const maxProbes = 64
+
+// readyTime bounds a readiness check.
+const readyTime = 2 * time.Second
+
+// healthRoutes answer probes. They take no slot of other routes: the liveness
+// answer costs nothing, and readiness is checked once for all that ask meanwhile.
 func (l *Listener) healthRoutes() {
 	ok := &healthOutput{}
 	ok.Body.Status = "ok"
+	l.Admit(http.MethodGet, LivePath, Admission{Free: true})
 	Route(l, huma.Operation{
-		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"health"},
+		OperationID: "healthz", Method: http.MethodGet, Path: LivePath, Tags: []string{"health"},
 		Summary: "The process is alive", Errors: []int{503},
 	}, func(context.Context, *Nothing) (*healthOutput, error) { return ok, nil })
+	l.Admit(http.MethodGet, ReadyPath, Admission{Slots: make(chan struct{}, maxProbes)})
+	var check singleflight.Group
 	Route(l, huma.Operation{
-		OperationID: "readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"health"},
+		OperationID: "readyz", Method: http.MethodGet, Path: ReadyPath, Tags: []string{"health"},
 		Summary: "The database answers and the process is not shutting down", Errors: []int{503},
 	}, func(ctx context.Context, _ *Nothing) (*healthOutput, error) {
-		if l.options.Ready(ctx) != nil {
+		if l.ready(ctx, &check) != nil {
 			return nil, Unavailable.WithDetail("").Err()
 		}
 		return ok, nil
 	})
 }
 
-// docsRoutes serve a page that shows the OpenAPI document. All its assets are
-// embedded.
-func (l *Listener) docsRoutes(title string) {
-	page := v5emb.New(title, "/openapi.json", "/docs/")
-	l.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
-	l.GET("/docs/*asset", func(c *gin.Context) {
-		if name := strings.TrimPrefix(c.Param("asset"), "/"); name != "" && !isAsset(name) {
-			l.Fail(c, NotFound.Err()) // page would answer in plain text
-			return
-		}
-		c.Header("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; "+
-			"script-src 'self' 'unsafe-inline'; img-src 'self' data:")
-		c.Header("Cache-Control", "max-age=3600")
-		page.ServeHTTP(c.Writer, c.Request)
-	})
-}
+// The paths of the two probes.
+const (
+	LivePath  = "/healthz"
+	ReadyPath = "/readyz"
+)
 
-// isAsset reports whether name is an asset of the page. Some are stored
-// compressed.
-func isAsset(name string) bool {
-	for _, file := range []string{name, name + ".gz"} {
-		if info, err := fs.Stat(static.FS, file); err == nil && info.Mode().IsRegular() {
-			return true
-		}
+func (l *Listener) ready(ctx context.Context, check *singleflight.Group) error {
+	result := check.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTime)
+		defer cancel()
+		return nil, l.options.Ready(ctx)
+	})
+	select {
+	case r := <-result:
+		return r.Err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return false
 }

@@ -1,13 +1,9 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -17,6 +13,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+
+	"github.com/addcard/addcard/internal/httpapi/conns"
 )
 
 // requestTime bounds the work on one request. The server's write timeout is a
@@ -31,8 +29,12 @@ func RequestID(ctx context.Context) string {
 	return id
 }
 
-// addRequestID gives each request an ID and a deadline.
+// addRequestID gives each request an ID and a deadline. While it runs, the
+// connection does not wait for its client, unless a later handler says so.
 func addRequestID(c *gin.Context) {
+	conn := conns.Of(c.Request.Context())
+	conn.Work()
+	defer conn.Wait()
 	id := uuid.NewString()
 	ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), requestTime)
 	defer cancel()
@@ -92,18 +94,6 @@ func (l *Listener) recoverPanic(c *gin.Context) {
 	c.Next()
 }
 
-// limitInFlight refuses a request at once when InFlight is full: it would only
-// wait for the CPU and the database, and hold memory.
-func (l *Listener) limitInFlight(c *gin.Context) {
-	select {
-	case l.options.InFlight <- struct{}{}:
-		defer func() { <-l.options.InFlight }()
-		c.Next()
-	default:
-		l.Fail(c, Unavailable.Err())
-	}
-}
-
 // CheckQuery refuses a query that is malformed or has a parameter twice:
 // parsers differ in which of the two values they use. It also refuses a query or
 // a path that is no text: PostgreSQL returns an error for it.
@@ -119,7 +109,13 @@ func (l *Listener) CheckQuery(c *gin.Context) {
 	c.Next()
 }
 
+// maxParameters is many times what a route takes. More are not even parsed.
+const maxParameters = 32
+
 func queryErrors(query string) (wrong InputErrors) {
+	if strings.Count(query, "&") >= maxParameters {
+		return InputErrors{{"query", "has too many parameters"}}
+	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return InputErrors{{"query", "is malformed"}}
@@ -136,83 +132,19 @@ func queryErrors(query string) (wrong InputErrors) {
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// readJSON reads the whole body before a handler runs, so that a body that is
-// cut short, too large, too slow or no JSON is the client's error.
-func (l *Listener) readJSON(limit int64) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		r := c.Request
-		if r.Body == nil || r.Body == http.NoBody || r.Method == http.MethodGet {
-			c.Next()
-			return
-		}
-		body, err := ReadBody(c, limit)
-		if err == nil && len(body) > 0 && !isJSON(r.Header) {
-			err = UnsupportedMedia.Err()
-		}
-		if err == nil {
-			err = checkEncoding(body)
-		}
-		if err != nil {
-			l.Fail(c, err)
-			return
-		}
-		r.Header.Set("Content-Type", "application/json") // in the one spelling that huma compares with
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		c.Next()
-	}
-}
-
-// checkEncoding refuses a body that is not UTF-8, and names what it seems to be.
-func checkEncoding(body []byte) error {
-	switch {
-	case bytes.HasPrefix(body, []byte("\xff\xfe")), bytes.HasPrefix(body, []byte("\xfe\xff")):
-		return MalformedBody.WithDetail("The request body is UTF-16; it must be UTF-8.").Err()
-	case bytes.HasPrefix(body, []byte("\ufeff")):
-		return MalformedBody.WithDetail("The request body begins with a byte order mark (BOM); save it as UTF-8 without one.").Err()
-	case !utf8.Valid(body):
-		return MalformedBody.WithDetail("The request body is not UTF-8; if it is in GBK, save it as UTF-8.").Err()
-	}
-	return nil
-}
-
-// ReadBody returns the body of a request. It fails for one that is longer than
-// limit, too slow or cut short; the error is to be passed to Fail.
-func ReadBody(c *gin.Context, limit int64) ([]byte, error) {
-	var buf bytes.Buffer
-	if n := c.Request.ContentLength; n > 0 && n <= limit {
-		buf.Grow(int(n) + bytes.MinRead)
-	}
-	_, err := buf.ReadFrom(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
-	var large *http.MaxBytesError
-	var network net.Error
-	switch {
-	case errors.As(err, &large):
-		return nil, BodyTooLarge.Err()
-	case errors.As(err, &network) && network.Timeout():
-		return nil, RequestTimeout.Err()
-	case err != nil:
-		return nil, MalformedBody.Err()
-	}
-	return buf.Bytes(), nil
-}
-
-func isJSON(h http.Header) bool {
-	media, params, err := mime.ParseMediaType(strings.Join(h.Values("Content-Type"), ",")) // two do not parse
-	charset, given := params["charset"]
-	encoding := h.Get("Content-Encoding")
-	return err == nil && media == "application/json" && (!given || strings.EqualFold(charset, "utf-8")) &&
-		(encoding == "" || strings.EqualFold(encoding, "identity"))
-}
+// maxToken is many times the length of a session token, in bytes.
+const maxToken = 4096
 
 // BearerToken returns the token of the one Authorization header. It returns ""
-// for no header, for more than one, and for another scheme.
+// for no header, for more than one, for another scheme, and for a token that is
+// longer than any.
 func BearerToken(h http.Header) string {
 	given := h.Values("Authorization")
 	if len(given) != 1 {
 		return ""
 	}
 	scheme, token, _ := strings.Cut(given[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken {
 		return ""
 	}
 	return token

@@ -80,8 +80,10 @@ func (p *Problem) GetHeaders() http.Header {
 	return h
 }
 
-// Fail ends the request with the problem that err is.
+// Fail ends the request with the problem that err is. It does not wait for the
+// rest of a body that was not read.
 func (l *Listener) Fail(c *gin.Context, err error) {
+	RefuseBody(c)
 	p := l.problem(c.Request.Context(), err)
 	h := c.Writer.Header()
 	for name, values := range p.GetHeaders() {
@@ -118,7 +120,7 @@ func (l *Listener) problem(ctx context.Context, err error) *Problem {
 func (p *Problem) fieldErrors(err error) (list []FieldError) {
 	var input InputErrors
 	if errors.As(err, &input) {
-		return input
+		return firstErrors(input)
 	}
 	if errors.Is(err, auth.ErrCodeFormat) {
 		return []FieldError{{"body.code", "is not what wx.login gave"}}
@@ -134,12 +136,18 @@ func (p *Problem) fieldErrors(err error) (list []FieldError) {
 		list = append(list, FieldError{at.location, why})
 	}
 	if invalid := (*card.InvalidError)(nil); errors.As(err, &invalid) {
-		for _, f := range invalid.Fields {
+		for _, f := range firstErrors(invalid.Fields) {
 			list = append(list, FieldError{locationOf(f.Path), shorten(f.Message)})
 		}
 	}
 	return list
 }
+
+// maxErrors bounds the wrong parts that an answer names. Otherwise one could be
+// many times as long as the request.
+const maxErrors = 20
+
+func firstErrors[T any](list []T) []T { return list[:min(len(list), maxErrors)] }
 
 // locationOf returns where in a request a path of package card is.
 func locationOf(path string) string {
@@ -184,6 +192,9 @@ func humaProblem(ctx context.Context, status int, errs []error) *Problem {
 	}
 	var form, rules []FieldError
 	for _, err := range errs {
+		if len(form) >= maxErrors {
+			break
+		}
 		switch err := err.(type) { //nolint:errorlint // huma hands these types
 		case FieldError:
 			rules = append(rules, err)
@@ -206,6 +217,7 @@ func humaProblem(ctx context.Context, status int, errs []error) *Problem {
 	if p.Errors = form; len(form) == 0 {
 		p.Errors = rules
 	}
+	p.Errors = firstErrors(p.Errors)
 	return p
 }
 

@@ -18,14 +18,16 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
+
+	"github.com/addcard/addcard/internal/httpapi/conns"
 )
 
 // Options are the settings that both listeners have in common.
 type Options struct {
 	Log     *slog.Logger
 	Version string
-	// InFlight bounds by its capacity the requests that are worked on at once.
-	// Listeners with the same channel share the bound.
+	// InFlight bounds by its capacity the requests that are worked on at once for
+	// the routes without slots of their own; see Admission.
 	InFlight chan struct{}
 	// Observe is called once for each request, with the pattern of its route.
 	Observe func(route, method string, status int, elapsed time.Duration)
@@ -46,9 +48,10 @@ const (
 type Listener struct {
 	*gin.Engine
 	// API is nil until ServeJSON.
-	API      huma.API
-	audience Audience
-	options  Options
+	API        huma.API
+	audience   Audience
+	options    Options
+	admissions map[routeKey]Admission
 }
 
 // New returns a Listener without routes: every request gets 404.
@@ -58,13 +61,13 @@ type Listener struct {
 func New(a Audience, o Options) *Listener {
 	configureHuma()
 	gin.SetMode(gin.ReleaseMode)
-	l := &Listener{Engine: gin.New(), audience: a, options: o}
+	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}}
 	l.HandleMethodNotAllowed = true
 	l.RedirectTrailingSlash = false
 	l.ForwardedByClientIP = false
 	l.NoRoute(func(c *gin.Context) { l.Fail(c, NotFound.Err()) })
 	l.NoMethod(func(c *gin.Context) { l.Fail(c, MethodNotAllowed.Err()) })
-	l.Use(addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders, l.limitInFlight)
+	l.Use(addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders)
 	return l
 }
 
@@ -81,17 +84,18 @@ var configureHuma = sync.OnceFunc(func() {
 	}
 })
 
-// ServeJSON creates the API. Routes that are registered afterwards take JSON
-// bodies of at most maxBody bytes and nothing else.
+// ServeJSON creates the API. Routes that are registered afterwards take what
+// their Admission reads, by default JSON bodies of at most maxBody bytes and
+// nothing else, and work on them in a slot.
 func (l *Listener) ServeJSON(title, about string, maxBody int64) {
-	l.Use(l.readJSON(maxBody))
+	l.Use(l.readBody(maxBody), l.takeSlot)
 	c := huma.DefaultConfig(title, l.options.Version)
 	c.Info.Description = about + " Errors are application/problem+json (RFC 9457); compare their `code`."
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"bearer": {Type: "http", Scheme: "bearer"}}
 	c.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
-	c.DocsPath, c.SchemasPath = "", "" // huma's own pages load scripts from other hosts
-	c.CreateHooks = nil                // no $schema field in answers
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", "" // huma's own pages load scripts from other hosts
+	c.CreateHooks = nil                                   // no $schema field in answers
 	l.API = humagin.New(l.Engine, c)
 	l.healthRoutes()
 	l.docsRoutes(title)
@@ -100,7 +104,7 @@ func (l *Listener) ServeJSON(title, about string, maxBody int64) {
 // Route registers one operation. Errors of its handler go through the error
 // table.
 func Route[I, O any](l *Listener, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
-	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // readJSON has done both
+	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // readBody has done both
 	huma.Register(l.API, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
@@ -129,6 +133,7 @@ func (l *Listener) Server() *http.Server {
 		WriteTimeout:      requestTime + 3*time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		ConnContext:       conns.NewContext,
 		ErrorLog:          slog.NewLogLogger(l.options.Log.Handler(), slog.LevelDebug), // broken client connections
 	}
 }
