@@ -13,6 +13,7 @@ import (
 
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
@@ -46,8 +47,13 @@ func (p *pushes) Echo(query url.Values) (string, bool) {
 	return echo, err == nil
 }
 
+// storeTime bounds what a push waits for the database. WeChat waits five seconds
+// for the answer.
+const storeTime = 3 * time.Second
+
 // Receive implements public.Pushes.
 func (p *pushes) Receive(ctx context.Context, query url.Values, body []byte) (bool, error) {
+	ctx = sqldb.Together(ctx, storeTime)
 	e, err := p.receiver.Open(query, body)
 	var unusable *push.UnusableError
 	switch {

@@ -30,7 +30,7 @@ const latest = math.MaxInt64
 var migrations embed.FS
 
 func (s *sqlite) migrate(ctx context.Context, to int64) (applied int, err error) {
-	conn, err := open(s.path, "journal_mode(WAL)", "synchronous(FULL)")
+	conn, err := open(s.path, 5*time.Second, "journal_mode(WAL)", "synchronous(FULL)")
 	if err != nil {
 		return 0, err
 	}
