@@ -14,9 +14,6 @@ const (
 	// maxBatch bounds the transactions of one disk flush. A flush takes about
 	// as long as 20 transactions, so a larger batch would only add latency.
 	maxBatch = 256
-	// batchTimeout bounds the statements of one batch. A batch has its own
-	// context, because a caller that leaves must not roll back the others.
-	batchTimeout = callTime
 	// closeTime bounds the wait of close for a disk that does not answer.
 	closeTime = 2 * callTime
 )
@@ -163,7 +160,8 @@ func (c *committer) process(batch []*job) {
 // an error it is not known that any of it is on disk. The errors of single jobs are
 // in job.err.
 func (c *committer) commit(batch []*job) (began bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	// Not the context of a caller: one that leaves must not roll back the others.
+	ctx, cancel := context.WithDeadline(context.Background(), latestDeadline(batch))
 	defer cancel()
 	if err := c.begin(batch); err != nil {
 		c.rollback() // in case that the last one failed
@@ -199,6 +197,15 @@ func (c *committer) begin(batch []*job) error {
 
 func anyWaits(batch []*job) bool {
 	return slices.ContainsFunc(batch, func(j *job) bool { return j.ctx.Err() == nil })
+}
+
+func latestDeadline(batch []*job) (latest time.Time) {
+	for _, j := range batch {
+		if deadline, _ := j.ctx.Deadline(); deadline.After(latest) {
+			latest = deadline
+		}
+	}
+	return latest
 }
 
 func (c *committer) runJobs(ctx context.Context, batch []*job) error {
@@ -248,13 +255,7 @@ func (j *job) run(ctx context.Context, tx *preparedQuerier, grouped bool) error 
 	return nil
 }
 
-// call calls fn with a context that also ends at the caller's deadline.
 func (j *job) call(ctx context.Context, tx Querier) {
-	if deadline, ok := j.ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-		defer cancel()
-	}
 	defer func() { j.panicked = recover() }()
 	j.err = j.fn(ctx, tx)
 }
