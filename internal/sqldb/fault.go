@@ -17,6 +17,9 @@ import (
 // asked of it: the database cannot be reached in time, accepts no connections,
 // is read-only, full or damaged. This is the only place that decides it.
 func isFault(err error) bool {
+	if errors.Is(err, ErrUnavailable) {
+		return true
+	}
 	var failed *sqlitedriver.Error
 	if errors.As(err, &failed) {
 		return fileFaults[failed.Code()&0xff] // the other bits say where it failed

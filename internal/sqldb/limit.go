@@ -64,7 +64,7 @@ func (l limitedQuerier) Exec(ctx context.Context, query string, args ...any) (sq
 	limited, end := limitCall(ctx)
 	defer end()
 	result, err := l.q.Exec(limited, query, args...)
-	return result, l.db.fault(ctx, err)
+	return result, l.db.fault(ctx, err, false)
 }
 
 func (l limitedQuerier) Query(ctx context.Context, query string, args ...any) (Rows, error) {
@@ -72,9 +72,9 @@ func (l limitedQuerier) Query(ctx context.Context, query string, args ...any) (R
 	rows, err := l.q.Query(limited, query, args...)
 	if err != nil {
 		end()
-		return nil, l.db.fault(ctx, err)
+		return nil, l.db.fault(ctx, err, false)
 	}
-	return &limitedRows{rows, func(err error) error { return l.db.fault(ctx, err) }, end}, nil
+	return &limitedRows{rows, func(err error) error { return l.db.fault(ctx, err, false) }, end}, nil
 }
 
 func (l limitedQuerier) QueryRow(ctx context.Context, query string, args ...any) Row {
@@ -82,7 +82,7 @@ func (l limitedQuerier) QueryRow(ctx context.Context, query string, args ...any)
 	row := l.q.QueryRow(limited, query, args...)
 	return scanned(func(dest ...any) error {
 		defer end()
-		return l.db.fault(ctx, row.Scan(dest...))
+		return l.db.fault(ctx, row.Scan(dest...), false)
 	})
 }
 
@@ -118,14 +118,19 @@ func (db *DB) Read() Querier { return limitedQuerier{db, db.Engine.Read()} }
 func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
 	limited, end := limitCall(ctx)
 	defer end()
-	return db.fault(ctx, db.Engine.Write(limited, fn))
+	return db.fault(ctx, db.Engine.Write(limited, fn), true)
 }
 
 // fault returns err, wrapped by ErrUnavailable if the database is at fault for
-// the failure of a call of the database with ctx. A caller that has left is not.
-func (db *DB) fault(ctx context.Context, err error) error {
-	if err == nil || errors.Is(err, ErrUnavailable) || errors.Is(ctx.Err(), context.Canceled) || !isFault(err) {
+// the failure of a call of the database with ctx, and remembers that. A caller that
+// has left is not.
+func (db *DB) fault(ctx context.Context, err error, write bool) error {
+	if err == nil || errors.Is(ctx.Err(), context.Canceled) || !isFault(err) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if err = asDamage(err); !errors.Is(err, ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	db.health.note(err, write)
+	return err
 }

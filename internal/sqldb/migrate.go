@@ -37,6 +37,9 @@ func (s *sqlite) migrate(ctx context.Context, to int64) (applied int, err error)
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	for try := 0; ; try++ {
 		applied, err = migrate(ctx, conn, to, goose.DialectSQLite3, "*_postgres.sql")
+		if damaged(err) {
+			return applied, asDamage(err)
+		}
 		if err == nil || errors.Is(err, ErrNewerSchema) || try == 4 {
 			return applied, err
 		}

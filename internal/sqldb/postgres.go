@@ -185,6 +185,29 @@ func isConflict(err error) bool {
 	return false
 }
 
+// writable asks the server whether it accepts writes. It does not wait for a
+// connection that writes: those may all wait for one lock.
+func (p *postgres) writable(ctx context.Context) error {
+	var readOnly bool
+	const query = "select pg_is_in_recovery() or current_setting('transaction_read_only')::bool"
+	if err := p.reader.QueryRow(ctx, query).Scan(&readOnly); err != nil {
+		return fmt.Errorf("ask the database: %w", err)
+	}
+	if readOnly {
+		p.reconnect()
+		return fmt.Errorf("%w: the server is read-only or a standby", ErrUnavailable)
+	}
+	return nil
+}
+
+// reconnect closes the idle connections: new ones may reach the new primary.
+func (p *postgres) reconnect() {
+	for _, db := range []*sql.DB{p.writer, p.reader.db.(*sql.DB)} {
+		db.SetMaxIdleConns(0)
+		db.SetMaxIdleConns(poolSize)
+	}
+}
+
 func (p *postgres) Close() error {
 	return errors.Join(p.writer.Close(), p.reader.db.(*sql.DB).Close())
 }

@@ -63,7 +63,10 @@ type Rows interface {
 }
 
 // A DB is an open database. It is safe for concurrent use.
-type DB struct{ Engine }
+type DB struct {
+	Engine
+	health health
+}
 
 // Engine has the operations that SQLite and PostgreSQL implement differently.
 type Engine interface {
@@ -112,6 +115,14 @@ type Engine interface {
 	// database.
 	Close() error
 
+	// writable returns an error if nothing can be read or written. It writes
+	// nothing.
+	writable(ctx context.Context) error
+
+	// examine runs a pragma that looks for damage and returns what it has found.
+	// It takes as long as ctx allows.
+	examine(ctx context.Context, pragma string) (found []string, err error)
+
 	// migrate applies the migrations up to version to and returns their number.
 	migrate(ctx context.Context, to int64) (applied int, err error)
 }
@@ -145,7 +156,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{e}, nil
+	return &DB{Engine: e}, nil
 }
 
 // Migrate applies the missing migrations and returns their number. It blocks

@@ -46,6 +46,15 @@ func (s *sqlite) Close() error {
 	return errors.Join(s.committer.close(), s.versions.conn.Close(), s.reader.close(), s.writer.Close())
 }
 
+// writable takes and gives back the lock of the writer.
+func (s *sqlite) writable(ctx context.Context) error {
+	var one int
+	if err := s.reader.QueryRow(ctx, "select 1 from goose_db_version limit 1").Scan(&one); err != nil {
+		return fmt.Errorf("read the database: %w", err)
+	}
+	return s.Write(ctx, func(context.Context, Querier) error { return nil })
+}
+
 // openSQLite opens one connection that writes and a pool that only reads.
 //
 // synchronous=FULL makes a commit survive a power loss: with WAL, NORMAL
@@ -63,7 +72,7 @@ func openSQLite(ctx context.Context, path string) (Engine, error) {
 	}
 	conn, err := firstConn(ctx, writer)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the database %s: %w", path, err), writer.Close())
+		return nil, errors.Join(fmt.Errorf("open the database %s: %w", path, asDamage(err)), writer.Close())
 	}
 	reader, err := open(path, busyTimeout, "query_only(1)", "cache_size(-8000)")
 	if err != nil {
@@ -74,7 +83,7 @@ func openSQLite(ctx context.Context, path string) (Engine, error) {
 	reader.SetMaxIdleConns(readers + 1)
 	versions, err := newVersions(ctx, reader)
 	if err != nil {
-		return nil, errors.Join(err, reader.Close(), conn.Close(), writer.Close())
+		return nil, errors.Join(asDamage(err), reader.Close(), conn.Close(), writer.Close())
 	}
 	return &sqlite{
 		path: path, writer: writer, versions: versions,
