@@ -10,8 +10,9 @@ import (
 )
 
 // callTime bounds one call of the database: the wait for a connection, the
-// statement or the whole transaction with its repetitions, and its end.
-const callTime = 5 * time.Second
+// statement or the whole transaction with its repetitions, and its end. The caller's
+// answer must be sent within five seconds.
+const callTime = 4 * time.Second
 
 // limits are the limits of the calls with a context.
 type limits struct {
@@ -22,7 +23,7 @@ type limits struct {
 type limitsKey struct{}
 
 // Each returns a context whose calls of the database take at most d each, instead
-// of five seconds. They have no limit together.
+// of four seconds. They have no limit together.
 func Each(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, limitsKey{}, limits{each: d})
 }
@@ -106,12 +107,12 @@ func (r *limitedRows) Close() error {
 
 // Read returns a Querier outside any transaction: each statement sees what was
 // committed before it began. It never waits for a writer. A statement, with the
-// reading of its rows, takes at most five seconds, or what Each or Together say.
+// reading of its rows, takes at most four seconds, or what Each or Together say.
 // Its errors wrap ErrUnavailable if the database is at fault.
 func (db *DB) Read() Querier { return limitedQuerier{db, db.Engine.Read()} }
 
 // Write runs fn in one durable transaction and returns once the commit is on
-// disk. It takes at most five seconds, or what Each or Together say; a commit
+// disk. It takes at most four seconds, or what Each or Together say; a commit
 // that takes longer may still succeed, and is ErrUnknown. Its errors wrap
 // ErrUnavailable if the database is at fault. See Engine for what fn must and may
 // do.

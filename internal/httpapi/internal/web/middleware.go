@@ -25,8 +25,9 @@ import (
 // little longer, so that the answer can still be sent.
 const requestTime = 12 * time.Second
 
-// databaseTime bounds what a request waits for the database, in all.
-const databaseTime = 5 * time.Second
+// databaseTime bounds what a request waits for the database, in all. A request that
+// needs nothing else must be answered within five seconds.
+const databaseTime = 4 * time.Second
 
 type requestIDKey struct{}
 
