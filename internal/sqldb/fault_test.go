@@ -180,16 +180,12 @@ func TestCheckFile_FindsDamage(t *testing.T) {
 			path := newFile(t)
 			root, size := pageOf(t, path, "member")
 			index, _ := pageOf(t, path, "sqlite_autoindex_member_1")
-			offset, length := map[string]int64{
-				"the header": 0, "the schema": 100, "a table": (root - 1) * size, "an index": (index - 1) * size,
-				"a leaf": fileSize(t, path) - 3*size, "the end": fileSize(t, path) - size,
-			}[place], size
-			if place == "the header" {
-				length = 100
-			} else if place == "the schema" {
-				length = 300
-			}
-			overwrite(t, path, offset, length, 7)
+			at := map[string][2]int64{
+				"the header": {0, 100}, "the schema": {100, 300},
+				"a table": {(root - 1) * size, size}, "an index": {(index - 1) * size, size},
+				"a leaf": {fileSize(t, path) - 3*size, size}, "the end": {fileSize(t, path) - size, size},
+			}[place]
+			overwrite(t, path, at[0], at[1], 7)
 			db, err := sqldb.Open(t.Context(), "sqlite:"+path)
 			if err == nil {
 				defer func() { _ = db.Close() }()
@@ -227,7 +223,6 @@ func TestCheckFile_IsCutOffInTime(t *testing.T) {
 	if found, err := db.Damage(t.Context()); len(found) > 0 || err != nil {
 		t.Errorf("a sound file: %q, %v", found, err)
 	}
-	sqldbtest.Exec(t, db, "pragma foreign_keys = off")
 }
 
 // Symptom: a damaged page was 500, and the server stayed ready.
