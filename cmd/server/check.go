@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -20,6 +21,7 @@ const maxListed = 100
 
 // checkResult is the result of the check and its JSON.
 type checkResult struct {
+	Damage     []string         `json:"damage"`
 	Unbalanced []unbalancedCard `json:"unbalanced"`
 	Drifts     []driftingCard   `json:"drifts"`
 	Dead       int64            `json:"dead"`
@@ -50,20 +52,33 @@ type driftingCard struct {
 
 func (c checkCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCore(ctx, streams, func(core *app.Core) error {
-		result, err := check(ctx, core)
+		damage, err := core.Damage(ctx)
 		if err != nil {
 			return err
 		}
+		result, err := check(ctx, core)
+		if err != nil {
+			return errors.Join(err, damageError(damage))
+		}
+		result.Damage = append([]string{}, damage...)
 		if c.JSON {
 			err = printJSON(streams.Out, result)
 		} else {
 			err = result.print(streams.Out)
 		}
-		if err == nil && (len(result.Unbalanced) > 0 || len(result.Drifts) > 0 || result.Dead > 0) {
+		if err == nil && (len(result.Damage) > 0 || len(result.Unbalanced) > 0 || len(result.Drifts) > 0 || result.Dead > 0) {
 			err = command.ErrReported
 		}
 		return err
 	})
+}
+
+// damageError is the error of a check that a damaged file has ended.
+func damageError(damage []string) error {
+	if len(damage) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the database file is damaged: %s", strings.Join(damage, "; "))
 }
 
 func check(ctx context.Context, core *app.Core) (result checkResult, err error) {
@@ -96,6 +111,11 @@ func (c checkResult) print(w io.Writer) error {
 		} else {
 			fmt.Fprintf(&b, "LOOK  %d %s\n", n, some)
 		}
+	}
+	count(len(c.Damage), "no damage of the database was found",
+		"things are damaged in the database file (stop the server and restore a backup, see docs/operations.md):")
+	for _, what := range c.Damage {
+		fmt.Fprintf(&b, "        %s\n", what)
 	}
 	count(len(c.Unbalanced), "every card's totals are the sum of its ledger",
 		"cards have totals that are not the sum of their ledger:")

@@ -21,6 +21,7 @@ import (
 	"github.com/addcard/addcard/internal/httpapi/admin"
 	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/public"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 // Options are what a program adds to the configuration. The zero value is ready
@@ -37,6 +38,7 @@ type App struct {
 	grace         time.Duration
 	public, admin listener
 	draining      atomic.Bool
+	unready       atomic.Bool // the last answer of ready, for the log
 }
 
 type listener struct {
@@ -53,7 +55,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if cfg.OTLPEndpoint != "" { // often set for a whole cluster, so it must not stop the start
 		o.Log.WarnContext(ctx, "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version exports no traces")
 	}
-	core, err := Open(ctx, cfg, o.Log)
+	core, err := open(ctx, cfg, o.Log, checkDatabase)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +236,29 @@ func (a *App) ready(ctx context.Context) error {
 	if a.draining.Load() {
 		return errDraining
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	return a.core.db.Ping(ctx)
+	err := a.core.db.Ready(ctx)
+	if unready := errors.Is(err, sqldb.ErrUnavailable); unready != a.unready.Swap(unready) {
+		if unready {
+			a.log.ErrorContext(ctx, "not ready: /readyz answers 503 until the database can be written", "error", err)
+		} else {
+			a.log.InfoContext(ctx, "ready: the database can be written")
+		}
+	}
+	return err
+}
+
+// checkTime bounds the search for damage before a start. It suffices for some
+// hundred megabytes.
+const checkTime = 3 * time.Second
+
+// checkDatabase refuses a damaged database file before anything is written to it.
+func checkDatabase(ctx context.Context, db *sqldb.DB, log *slog.Logger) error {
+	complete, err := db.CheckFile(ctx, checkTime)
+	if err != nil {
+		return fmt.Errorf("check the database: %w", err)
+	}
+	if !complete {
+		log.InfoContext(ctx, "the database file is too large to look at all of it before the start; \"server check\" does", "time", checkTime)
+	}
+	return nil
 }

@@ -66,9 +66,19 @@ type Core struct {
 // Open opens the database that cfg names, brings its tables up to date and
 // connects the services. It does not call WeChat. The caller must call Close.
 func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Core, error) {
+	return open(ctx, cfg, log, func(context.Context, *sqldb.DB, *slog.Logger) error { return nil })
+}
+
+// open is Open with a check of the database before its tables are brought up to date.
+func open(
+	ctx context.Context, cfg config.Config, log *slog.Logger, check func(context.Context, *sqldb.DB, *slog.Logger) error,
+) (*Core, error) {
 	db, err := sqldb.Open(ctx, string(cfg.DatabaseURL))
 	if err != nil {
 		return nil, err
+	}
+	if err := check(ctx, db, log); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	core := &Core{db: db, clock: &wechat.Clock{}, metrics: prometheus.NewRegistry()}
 	if err := core.connect(ctx, cfg, log); err != nil {
@@ -204,6 +214,10 @@ func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog
 	}, auth.Options{Now: c.clock.Now, Log: log})
 	return err
 }
+
+// Damage returns what is damaged in the database file, up to a hundred things. It
+// reads the whole file. PostgreSQL checks its own files.
+func (c *Core) Damage(ctx context.Context) ([]string, error) { return c.db.Damage(ctx) }
 
 // APITicket returns the shared wx_card ticket. It may wait for one fetch.
 func (c *Core) APITicket(ctx context.Context) (string, error) { return c.tickets.Ticket(ctx) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/wechat/push"
 )
 
@@ -56,8 +57,13 @@ func (p *pushes) Check(query url.Values) (proved, possible bool) {
 	return proved, true
 }
 
+// storeTime bounds what a push waits for the database, so that it is answered within
+// three seconds. WeChat waits five.
+const storeTime = 2500 * time.Millisecond
+
 // Receive implements public.Pushes.
 func (p *pushes) Receive(ctx context.Context, query url.Values, body []byte) (bool, error) {
+	ctx = sqldb.Together(ctx, storeTime)
 	e, err := p.receiver.Open(query, body)
 	var unusable *push.UnusableError
 	switch {

@@ -36,7 +36,7 @@ type Finding struct {
 
 // Deployment is an opened deployment.
 type Deployment struct {
-	Database interface{ Ping(context.Context) error }
+	Database Database
 	Tickets  Tickets
 	Official Official
 	Clock    interface {
@@ -60,6 +60,14 @@ type Deployment struct {
 	}
 	// Close releases the deployment; it is called when the checks are done.
 	Close func() error
+}
+
+// Database is the opened database.
+type Database interface {
+	// Ready returns an error if the database cannot be read and written.
+	Ready(ctx context.Context) error
+	// Damage lists what is damaged in the database's file.
+	Damage(ctx context.Context) ([]string, error)
 }
 
 // Tickets are the credentials that the replicas share.

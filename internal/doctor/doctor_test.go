@@ -19,7 +19,7 @@ import (
 
 // deployment is a deployment at which all checks can be made to fail.
 type deployment struct {
-	pingErr, storeErr, secretErr, ticketErr error
+	readyErr, storeErr, secretErr, ticketErr error
 
 	offset time.Duration
 	stored []card.Card
@@ -27,11 +27,13 @@ type deployment struct {
 	quota  wechat.Quota
 	people []member.Person
 	shared []string // unionids
+	damage []string
 	outbox outbox.Backlog
 	closed bool
 }
 
-func (d *deployment) Ping(context.Context) error                          { return d.pingErr }
+func (d *deployment) Ready(context.Context) error                         { return d.readyErr }
+func (d *deployment) Damage(context.Context) ([]string, error)            { return d.damage, nil }
 func (d *deployment) Now() time.Time                                      { return time.Now() }
 func (d *deployment) Offset() time.Duration                               { return d.offset }
 func (d *deployment) Reachable(context.Context) error                     { return d.storeErr }
@@ -98,7 +100,8 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 		deployment                 deployment
 		check, outcome, found, fix string
 	}{
-		"no database":     {deployment{pingErr: errors.New("gone")}, "database", "failed", "gone", "DATABASE_URL"},
+		"a damaged file":  {deployment{damage: []string{"row 7 missing from index x"}}, "database", "failed", "row 7 missing", "backup"},
+		"no database":     {deployment{readyErr: errors.New("gone")}, "database", "failed", "gone", "DATABASE_URL"},
 		"no ticket store": {deployment{storeErr: errors.New("gone")}, "ticket store", "failed", "the database: gone", "REDIS_URL"},
 		"wrong AppSecret": {deployment{secretErr: refused(40125)}, secret, "failed", "40125", "copy the AppSecret again: 公众平台"},
 		"not whitelisted": {deployment{secretErr: refused(40164)}, secret, "failed", "40164", "IP白名单"},
@@ -169,7 +172,7 @@ func TestDiagnose_ChecksThatCannotWorkAreLeftOut(t *testing.T) {
 		done, leftOut string
 	}{
 		"database does not open":    {openErr: gone, done: "database", leftOut: "ticket store"},
-		"database does not answer":  {deployment: deployment{pingErr: gone}, done: "database", leftOut: "ticket store"},
+		"database does not answer":  {deployment: deployment{readyErr: gone}, done: "database", leftOut: "ticket store"},
 		"ticket store is gone":      {deployment: deployment{storeErr: gone}, done: "clock", leftOut: "card permission"},
 		"WeChat refuses the secret": {deployment: deployment{secretErr: gone}, done: "mini-program's AppSecret", leftOut: "clock"},
 	} {

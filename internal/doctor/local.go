@@ -42,8 +42,15 @@ func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployme
 		return failed("check DATABASE_URL, and that this user may write there", "%v", err)
 	}
 	d.Deployment = opened
-	if err := d.Database.Ping(ctx); err != nil {
+	if err := d.Database.Ready(ctx); err != nil {
 		return failed("check DATABASE_URL", "%v", err)
+	}
+	switch damage, err := d.Database.Damage(ctx); {
+	case err != nil:
+		return unreadable(err)
+	case len(damage) > 0:
+		return failed("stop the server and restore a backup, as docs/operations.md says; server check lists all",
+			"the file is damaged in %d places: %s", len(damage), damage[0])
 	}
 	return ok("open, its tables are up to date")
 }

@@ -62,15 +62,17 @@ type Posting struct {
 // ErrInsufficientBalance, ErrTooMuch, ErrEntryUnknown, ErrNotReversible,
 // ErrKeyReused or ErrConflict, wrapped, when nothing was written.
 func (s *Service) AddEntry(ctx context.Context, cardID, code string, b Booking, r Request) (answer []byte, replayed bool, err error) {
+	began := false
 	var refused error
 	err = RetryConflicts(func() error {
 		return s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
+			began = true
 			answer, replayed, refused = addOnce(ctx, tx, cardID, code, b, r)
 			return refused
 		})
 	})
-	if err != nil && refused == nil { // the commit's outcome is unknown: it may have happened
-		if before, found, unread := answered(context.WithoutCancel(ctx), s.store, r); found && unread == nil {
+	if err != nil && refused == nil && began { // the commit's outcome is unknown: it may have happened
+		if before, found, unread := answered(ctx, s.store, r); found && unread == nil {
 			return before, true, nil
 		}
 	}

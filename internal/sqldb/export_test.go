@@ -1,10 +1,22 @@
 package sqldb
 
-import "context"
+import (
+	"context"
+
+	sqlitedriver "modernc.org/sqlite"
+)
 
 // MigrateTo applies the migrations up to version, like an earlier version of
 // addcard.
 func (db *DB) MigrateTo(ctx context.Context, version int64) error {
 	_, err := db.migrate(ctx, version)
 	return err
+}
+
+// OnCommit has a SQLite database call fn during each commit.
+func (db *DB) OnCommit(fn func()) error {
+	return db.Engine.(*sqlite).committer.conn.Raw(func(conn any) error {
+		conn.(sqlitedriver.HookRegisterer).RegisterCommitHook(func() int32 { fn(); return 0 })
+		return nil
+	})
 }

@@ -30,13 +30,16 @@ const latest = math.MaxInt64
 var migrations embed.FS
 
 func (s *sqlite) migrate(ctx context.Context, to int64) (applied int, err error) {
-	conn, err := open(s.path, "journal_mode(WAL)", "synchronous(FULL)")
+	conn, err := open(s.path, 5*time.Second, "journal_mode(WAL)", "synchronous(FULL)")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	for try := 0; ; try++ {
 		applied, err = migrate(ctx, conn, to, goose.DialectSQLite3, "*_postgres.sql")
+		if damaged(err) {
+			return applied, asDamage(err)
+		}
 		if err == nil || errors.Is(err, ErrNewerSchema) || try == 4 {
 			return applied, err
 		}

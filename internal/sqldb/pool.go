@@ -3,7 +3,9 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"sync"
+	"time"
 )
 
 // preparer is the common interface of *sql.DB and *sql.Conn.
@@ -44,23 +46,34 @@ func (p *preparedQuerier) Exec(ctx context.Context, query string, args ...any) (
 	return s.ExecContext(ctx, args...)
 }
 
-func (p *preparedQuerier) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (p *preparedQuerier) Query(ctx context.Context, query string, args ...any) (Rows, error) {
 	s, err := p.prepare(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(ctx, args...)
+	return openRows(s.QueryContext(ctx, args...))
 }
 
 // QueryRow ignores the end of ctx: reading one row takes microseconds, and the
-// driver would start a goroutine for each query to watch ctx.
-func (p *preparedQuerier) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	ctx = context.WithoutCancel(ctx)
+// driver would start a goroutine for each query to watch ctx. busy_timeout bounds
+// the wait for a lock; if less time is left, ctx is watched.
+func (p *preparedQuerier) QueryRow(ctx context.Context, query string, args ...any) Row {
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > busyTimeout {
+		ctx = context.WithoutCancel(ctx)
+	}
 	s, err := p.prepare(ctx, query)
 	if err != nil {
 		return p.db.QueryRowContext(ctx, query, args...) // its Scan returns the error
 	}
 	return s.QueryRowContext(ctx, args...)
+}
+
+// openRows makes no Rows of a nil pointer.
+func openRows(rows *sql.Rows, err error) (Rows, error) {
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
 }
 
 func (p *preparedQuerier) close() error {
@@ -69,4 +82,63 @@ func (p *preparedQuerier) close() error {
 		return db.Close()
 	}
 	return nil
+}
+
+// pooledQuerier is a preparedQuerier on several connections. The wait for one ends
+// with the context, which it need not do for a connection of package sql.
+type pooledQuerier struct {
+	preparedQuerier
+	slots chan struct{} // as many as there are connections
+}
+
+func (p *pooledQuerier) acquire(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the database: %w", ctx.Err())
+	}
+}
+
+func (p *pooledQuerier) release() { <-p.slots }
+
+func (p *pooledQuerier) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := p.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer p.release()
+	return p.preparedQuerier.Exec(ctx, query, args...)
+}
+
+func (p *pooledQuerier) Query(ctx context.Context, query string, args ...any) (Rows, error) {
+	if err := p.acquire(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := p.preparedQuerier.Query(ctx, query, args...)
+	if err != nil {
+		p.release()
+		return nil, err
+	}
+	return &pooledRows{rows, sync.OnceFunc(p.release)}, nil
+}
+
+func (p *pooledQuerier) QueryRow(ctx context.Context, query string, args ...any) Row {
+	if err := p.acquire(ctx); err != nil {
+		return scanned(func(...any) error { return err })
+	}
+	row := p.preparedQuerier.QueryRow(ctx, query, args...)
+	return scanned(func(dest ...any) error {
+		defer p.release()
+		return row.Scan(dest...)
+	})
+}
+
+type pooledRows struct {
+	Rows
+	release func()
+}
+
+func (r *pooledRows) Close() error {
+	defer r.release()
+	return r.Rows.Close()
 }

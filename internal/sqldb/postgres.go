@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -35,6 +36,21 @@ func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
+// keepAlive finds idle connections of which a firewall has dropped the packets
+// without an answer.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
+
+// keepsConnection reports whether a connection is used again after an error of the
+// server. A server that has become read-only is not the primary any more: the next
+// connection may reach the new one.
+func keepsConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
+	return err.Severity != "FATAL" && err.SeverityUnlocalized != "FATAL" && err.Code != readOnlyTransaction
+}
+
+// readOnlyTransaction is the error code of a write on a standby or on a primary that
+// was demoted.
+const readOnlyTransaction = "25006"
+
 // postgresConfig parses the URL. It makes commits durable regardless of the
 // server's default, and bounds statements and transactions that a dead client
 // left open.
@@ -43,10 +59,12 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	if err != nil || c.Database == "" {
 		return nil, ErrUnsupported // err would quote the URL
 	}
-	c.ConnectTimeout = 5 * time.Second
+	c.ConnectTimeout = callTime
+	c.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
+	c.OnPgError = keepsConnection
 	for name, value := range map[string]string{
 		"application_name": "addcard", "timezone": "UTC", "synchronous_commit": "on",
-		"statement_timeout": "15s", "idle_in_transaction_session_timeout": "30s",
+		"statement_timeout": "15s", "idle_in_transaction_session_timeout": "10s",
 	} {
 		c.RuntimeParams[name] = value
 	}
@@ -83,11 +101,11 @@ func (d directQuerier) Exec(ctx context.Context, query string, args ...any) (sql
 	return d.db.ExecContext(ctx, query, args...)
 }
 
-func (d directQuerier) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return d.db.QueryContext(ctx, query, args...)
+func (d directQuerier) Query(ctx context.Context, query string, args ...any) (Rows, error) {
+	return openRows(d.db.QueryContext(ctx, query, args...))
 }
 
-func (d directQuerier) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+func (d directQuerier) QueryRow(ctx context.Context, query string, args ...any) Row {
 	return d.db.QueryRowContext(ctx, query, args...)
 }
 
@@ -165,6 +183,29 @@ func isConflict(err error) bool {
 		return true
 	}
 	return false
+}
+
+// writable asks the server whether it accepts writes. It does not wait for a
+// connection that writes: those may all wait for one lock.
+func (p *postgres) writable(ctx context.Context) error {
+	var readOnly bool
+	const query = "select pg_is_in_recovery() or current_setting('transaction_read_only')::bool"
+	if err := p.reader.QueryRow(ctx, query).Scan(&readOnly); err != nil {
+		return fmt.Errorf("ask the database: %w", err)
+	}
+	if readOnly {
+		p.reconnect()
+		return fmt.Errorf("%w: the server is read-only or a standby", ErrUnavailable)
+	}
+	return nil
+}
+
+// reconnect closes the idle connections: new ones may reach the new primary.
+func (p *postgres) reconnect() {
+	for _, db := range []*sql.DB{p.writer, p.reader.db.(*sql.DB)} {
+		db.SetMaxIdleConns(0)
+		db.SetMaxIdleConns(poolSize)
+	}
 }
 
 func (p *postgres) Close() error {

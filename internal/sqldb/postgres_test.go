@@ -113,10 +113,10 @@ func TestPostgres_GoesAwayAndComesBack(t *testing.T) {
 	}
 	server.Kill()
 	err := insert("meanwhile")
-	if !errors.Is(err, sqldb.ErrBusy) && !errors.Is(err, sqldb.ErrUnknown) && !sqldb.Down(err) {
+	if !errors.Is(err, sqldb.ErrBusy) && !errors.Is(err, sqldb.ErrUnknown) && !errors.Is(err, sqldb.ErrUnavailable) {
 		t.Errorf("while it is away: got %v", err)
 	}
-	if err := db.Ping(t.Context()); err == nil || !sqldb.Down(err) || strings.Contains(err.Error(), "secret") {
+	if err := db.Ping(t.Context()); err == nil || !errors.Is(err, sqldb.ErrUnavailable) || strings.Contains(err.Error(), "secret") {
 		t.Errorf("ping: got %v", err)
 	}
 	server.Restart(t)

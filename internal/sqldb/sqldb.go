@@ -25,35 +25,57 @@ var ErrUnsupported = errors.New("sqldb: DATABASE_URL must be sqlite:PATH or post
 // ErrClosed is returned by Write once Close has begun.
 var ErrClosed = errors.New("sqldb: database is closed")
 
+// ErrUnavailable marks an error of which the database is the cause: it cannot be
+// reached, does not answer in time, is locked, read-only, full or damaged, or
+// refuses this program. The same operation may succeed later.
+var ErrUnavailable = errors.New("sqldb: the database is not available")
+
 // ErrBusy is returned by Write when the transaction could not begin, because
 // another process holds the database or the database is down, or when it
 // conflicted with others several times in a row. Nothing was written.
 var ErrBusy = errors.New("sqldb: the transaction could not be run")
 
-// ErrUnknown is returned by Write when the connection broke during the commit:
-// the transaction may be committed or not. The caller can find out by repeating
-// the request.
-var ErrUnknown = errors.New("sqldb: connection lost during the commit; the outcome is unknown")
+// ErrUnknown is returned by Write when the connection broke during the commit, or
+// the commit took too long: the transaction may be committed or not. The caller
+// can find out by repeating the request.
+var ErrUnknown = errors.New("sqldb: no answer to the commit; the outcome is unknown")
 
 // A Querier runs SQL. In Write it is the transaction; Engine.Read returns one
 // that sees the last committed state. Statements are prepared once and kept.
 type Querier interface {
 	Exec(ctx context.Context, query string, args ...any) (sql.Result, error)
-	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
+	// Query returns rows that the caller must close.
+	Query(ctx context.Context, query string, args ...any) (Rows, error)
+	// QueryRow returns a row that the caller must scan.
+	QueryRow(ctx context.Context, query string, args ...any) Row
+}
+
+// Row is the first row of a result, as [sql.Row] is.
+type Row interface{ Scan(dest ...any) error }
+
+// Rows is a result, as [sql.Rows] is.
+type Rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	ColumnTypes() ([]*sql.ColumnType, error)
+	Err() error
+	Close() error
 }
 
 // A DB is an open database. It is safe for concurrent use.
-type DB struct{ Engine }
+type DB struct {
+	Engine
+	health health
+}
 
 // Engine has the operations that SQLite and PostgreSQL implement differently.
 type Engine interface {
-	// Read returns a Querier outside any transaction: each statement sees what
-	// was committed before it began. It never waits for a writer.
+	// Read is DB.Read without its limit; the end of the context ends the wait for
+	// a connection.
 	Read() Querier
 
 	// Write runs fn in one durable transaction and returns once the commit is
-	// on disk.
+	// on disk. ctx must have a deadline.
 	//
 	// fn must use the context and the Querier that it gets. It may run more
 	// than once, so its only effect besides the SQL must be to set variables of
@@ -93,6 +115,14 @@ type Engine interface {
 	// database.
 	Close() error
 
+	// writable returns an error if nothing can be read or written. It writes
+	// nothing.
+	writable(ctx context.Context) error
+
+	// examine runs a pragma that looks for damage and returns what it has found.
+	// It takes as long as ctx allows.
+	examine(ctx context.Context, pragma string) (found []string, err error)
+
 	// migrate applies the migrations up to version to and returns their number.
 	migrate(ctx context.Context, to int64) (applied int, err error)
 }
@@ -126,7 +156,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{e}, nil
+	return &DB{Engine: e}, nil
 }
 
 // Migrate applies the missing migrations and returns their number. It blocks

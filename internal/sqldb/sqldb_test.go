@@ -289,7 +289,7 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 // A file that cannot grow is a failure of the database and not of the request.
-func TestDown_OfAFullDisk(t *testing.T) {
+func TestWrite_AFullDiskIsAFaultOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	sqldbtest.Exec(t, db, "pragma max_page_count = 1") // SQLite raises it to the current size
@@ -297,13 +297,13 @@ func TestDown_OfAFullDisk(t *testing.T) {
 	for i := 0; err == nil && i < 10_000; i++ {
 		err = db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, fmt.Sprint("m", i)) })
 	}
-	if err == nil || !sqldb.Down(err) {
+	if err == nil || !errors.Is(err, sqldb.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	if err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
 		_, err := tx.Exec(ctx, "insert into nothing values (1)")
 		return err
-	}); err == nil || sqldb.Down(err) {
+	}); err == nil || errors.Is(err, sqldb.ErrUnavailable) {
 		t.Errorf("a wrong statement: got %v", err)
 	}
 }

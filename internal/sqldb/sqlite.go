@@ -17,11 +17,15 @@ import (
 	sqlitelib "modernc.org/sqlite/lib"
 )
 
+// busyTimeout is how long a statement waits for a lock of another process before
+// it fails. Between two waits the committer looks for callers that have left.
+const busyTimeout = time.Second
+
 // sqlite is the Engine of a SQLite file.
 type sqlite struct {
 	path      string
 	writer    *sql.DB
-	reader    *preparedQuerier
+	reader    *pooledQuerier
 	committer *committer
 	versions  *versions
 }
@@ -42,6 +46,15 @@ func (s *sqlite) Close() error {
 	return errors.Join(s.committer.close(), s.versions.conn.Close(), s.reader.close(), s.writer.Close())
 }
 
+// writable takes and gives back the lock of the writer.
+func (s *sqlite) writable(ctx context.Context) error {
+	var one int
+	if err := s.reader.QueryRow(ctx, "select 1 from goose_db_version limit 1").Scan(&one); err != nil {
+		return fmt.Errorf("read the database: %w", err)
+	}
+	return s.Write(ctx, func(context.Context, Querier) error { return nil })
+}
+
 // openSQLite opens one connection that writes and a pool that only reads.
 //
 // synchronous=FULL makes a commit survive a power loss: with WAL, NORMAL
@@ -53,27 +66,28 @@ func openSQLite(ctx context.Context, path string) (Engine, error) {
 	}
 	// An entry changes a page in each of many indexes. The default cache of 2 MB
 	// is too small for the indexes of a hundred thousand members.
-	writer, err := open(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-32000)")
+	writer, err := open(path, busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-32000)")
 	if err != nil {
 		return nil, err
 	}
 	conn, err := firstConn(ctx, writer)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the database %s: %w", path, err), writer.Close())
+		return nil, errors.Join(fmt.Errorf("open the database %s: %w", path, asDamage(err)), writer.Close())
 	}
-	reader, err := open(path, "query_only(1)", "cache_size(-8000)")
+	reader, err := open(path, busyTimeout, "query_only(1)", "cache_size(-8000)")
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(), writer.Close())
 	}
-	readers := max(4, runtime.GOMAXPROCS(0)) + 1 // one is for versions
-	reader.SetMaxOpenConns(readers)
-	reader.SetMaxIdleConns(readers)
+	readers := max(4, runtime.GOMAXPROCS(0))
+	reader.SetMaxOpenConns(readers + 1) // one is for versions
+	reader.SetMaxIdleConns(readers + 1)
 	versions, err := newVersions(ctx, reader)
 	if err != nil {
-		return nil, errors.Join(err, reader.Close(), conn.Close(), writer.Close())
+		return nil, errors.Join(asDamage(err), reader.Close(), conn.Close(), writer.Close())
 	}
 	return &sqlite{
-		path: path, writer: writer, reader: &preparedQuerier{db: reader}, versions: versions,
+		path: path, writer: writer, versions: versions,
+		reader:    &pooledQuerier{preparedQuerier{db: reader}, make(chan struct{}, readers)},
 		committer: newCommitter(conn, func() { versions.count.Add(1) }),
 	}, nil
 }
@@ -95,8 +109,10 @@ func firstConn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	}
 }
 
-func open(path string, pragmas ...string) (*sql.DB, error) {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...), "_txlock": {"immediate"}}
+// open opens the file. Statements wait for the locks of other processes for at
+// most wait.
+func open(path string, wait time.Duration, pragmas ...string) (*sql.DB, error) {
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds())}, pragmas...)}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, err)

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,9 @@ func newVersions(ctx context.Context, db *sql.DB) (*versions, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("watch the database: %w", err)
+	}
+	if _, err := conn.ExecContext(ctx, "pragma busy_timeout = 0"); err != nil { // requests wait for each other on this connection
+		return nil, errors.Join(fmt.Errorf("watch the database: %w", err), conn.Close())
 	}
 	return &versions{conn: conn, start: time.Now()}, nil
 }

@@ -32,7 +32,7 @@ func cardRoute[I, O any](a *api, op huma.Operation, handle func(context.Context,
 func withTimeout(d time.Duration) huma.Middlewares {
 	return huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 		_ = http.NewResponseController(humagin.Unwrap(ctx).Writer).SetWriteDeadline(time.Now().Add(d + 5*time.Second))
-		longer, cancel := context.WithTimeout(context.WithoutCancel(ctx.Context()), d)
+		longer, cancel := context.WithTimeout(web.Detach(ctx.Context()), d)
 		defer cancel()
 		next(huma.WithContext(ctx, longer))
 	}}

@@ -32,7 +32,7 @@ func (a *api) exportMembers(context.Context, *web.Nothing) (*huma.StreamResponse
 		h.Set("Content-Disposition", `attachment; filename="members.csv"`)
 		c.Status(http.StatusOK)
 		w := &deadlineWriter{c.Writer, http.NewResponseController(c.Writer)}
-		ctx := context.WithoutCancel(hc.Context()) // a request's deadline is too short
+		ctx := web.Detach(hc.Context()) // a request's deadline is too short
 		if err := a.People.Export(ctx, w); err != nil {
 			a.Log().WarnContext(ctx, "export members: not complete; closing the connection", "error", err, "request_id", web.RequestID(ctx))
 			panic(http.ErrAbortHandler)

@@ -196,6 +196,8 @@ const decisions = `
 	ticket_backoff.ends_at            kept     kept     kept     kept      -
 	ticket_backoff.failures           kept     kept     kept     kept      -
 
+	write_probe.filler                kept     kept     kept     kept      -
+
 	allowance.name                    kept     kept     kept     kept      -
 	allowance.slot                    kept     kept     kept     kept      -
 	allowance.used                    kept     kept     kept     kept      -

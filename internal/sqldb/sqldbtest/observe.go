@@ -36,12 +36,12 @@ func (q observedQuerier) Exec(ctx context.Context, query string, args ...any) (s
 	return q.Querier.Exec(ctx, query, args...)
 }
 
-func (q observedQuerier) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (q observedQuerier) Query(ctx context.Context, query string, args ...any) (sqldb.Rows, error) {
 	q.see(query, args)
 	return q.Querier.Query(ctx, query, args...)
 }
 
-func (q observedQuerier) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+func (q observedQuerier) QueryRow(ctx context.Context, query string, args ...any) sqldb.Row {
 	q.see(query, args)
 	return q.Querier.QueryRow(ctx, query, args...)
 }

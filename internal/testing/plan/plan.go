@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
@@ -47,7 +48,7 @@ func Engines(t *testing.T, exceptions Exceptions, test func(t *testing.T, open f
 			db := engine.open(t)
 			fill(t, db, engine.members)
 			for _, query := range ran.queries {
-				problems, err := engine.problems(t.Context(), db, query, ran.args[query])
+				problems, err := engine.problems(sqldb.Each(t.Context(), time.Minute), db, query, ran.args[query])
 				if err != nil {
 					t.Errorf("%v\n%s", err, query)
 				}
@@ -101,7 +102,7 @@ func fill(t *testing.T, db *sqldb.DB, members int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+	err = db.Write(sqldb.Each(t.Context(), time.Minute), func(ctx context.Context, tx sqldb.Querier) error {
 		for _, statement := range []string{
 			`insert into outbox (outbox_id, card_id, code, seq, kind, due_at, created_at)
 				select 'o' || code, card_id, code, 1, 'entry', created_at, created_at from member_card`,

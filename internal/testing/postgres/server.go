@@ -110,6 +110,30 @@ func (s *Server) Abort() {
 	_ = s.cmd.Wait()
 }
 
+// Pause stops all processes of the server by SIGSTOP until Continue. Connections
+// stay open, and the kernel accepts new ones.
+func (s *Server) Pause(t testing.TB) {
+	t.Helper()
+	// The postmaster first, so that it starts no process meanwhile.
+	for range 2 {
+		s.signal(t, syscall.SIGSTOP)
+	}
+	t.Cleanup(func() { s.signal(t, syscall.SIGCONT) })
+}
+
+// Continue ends a Pause.
+func (s *Server) Continue(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGCONT) }
+
+// signal sends a signal to all processes that there are.
+func (s *Server) signal(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	for _, pid := range s.Processes(t) {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("signal process %d: %v", pid, err)
+		}
+	}
+}
+
 // Processes returns the IDs of the server's processes, the postmaster first.
 func (s *Server) Processes(t testing.TB) []int {
 	t.Helper()

@@ -49,6 +49,7 @@ const (
 // migrated, in the order in which they joined. It continues where an earlier
 // call was interrupted; what exists is complete at any time.
 func Fill(ctx context.Context, db *sqldb.DB, o Options) error {
+	ctx = sqldb.Each(ctx, time.Minute) // a block of members takes longer than a request may
 	if o.Members < 1 || o.Entries < 0 || o.Entries/o.Members > MaxEntries {
 		return fmt.Errorf("seed: cannot create %d entries for %d members", o.Entries, o.Members)
 	}

@@ -60,6 +60,7 @@ var errorTable = []struct {
 	{err: cardlist.ErrNoTicket, problem: TicketUnavailable}, // wraps ticket.ErrUnavailable
 	{err: errNoTicket, problem: TicketUnavailable},          // wraps it, too
 	{err: ticket.ErrUnavailable, problem: WeChatUnavailable},
+	{err: sqldb.ErrUnavailable, problem: Unavailable},
 	{err: sqldb.ErrBusy, problem: Unavailable},
 	{err: sqldb.ErrUnknown, problem: Unavailable},
 	{err: sqldb.ErrClosed, problem: Unavailable},
@@ -89,7 +90,7 @@ func typeOf(a Audience, err error) ProblemType {
 		return ClientClosed
 	case errors.As(err, &answer):
 		return WeChatUnavailable
-	case errors.Is(err, context.DeadlineExceeded), sqldb.Down(err):
+	case errors.Is(err, context.DeadlineExceeded):
 		return Unavailable
 	}
 	return Internal

@@ -15,11 +15,16 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/addcard/addcard/internal/httpapi/conns"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
 // requestTime bounds the work on one request. The server's write timeout is a
 // little longer, so that the answer can still be sent.
 const requestTime = 12 * time.Second
+
+// databaseTime bounds what a request waits for the database, in all. A request that
+// needs nothing else must be answered within five seconds.
+const databaseTime = 4 * time.Second
 
 type requestIDKey struct{}
 
@@ -38,9 +43,15 @@ func addRequestID(c *gin.Context) {
 	id := uuid.NewString()
 	ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), requestTime)
 	defer cancel()
-	c.Request = c.Request.WithContext(ctx)
+	c.Request = c.Request.WithContext(sqldb.Together(ctx, databaseTime))
 	c.Header("X-Request-Id", id)
 	c.Next()
+}
+
+// Detach returns a context for work that takes longer than a request may: it does
+// not end with ctx, and only each call of the database by itself is bounded.
+func Detach(ctx context.Context) context.Context {
+	return sqldb.Each(context.WithoutCancel(ctx), databaseTime)
 }
 
 // setSecurityHeaders keeps an answer from being cached, sniffed or rendered.

@@ -32,12 +32,14 @@ func TestProblem_OfEachKindOfError(t *testing.T) {
 		err           error
 		public, admin string
 	}{
-		"no such member":        {member.ErrMemberUnknown, "401 session_invalid", "404 member_not_found"},
-		"a session":             {auth.ErrSession, "401 session_invalid", "401 session_invalid"},
-		"a card":                {card.ErrNotFound, "404 card_not_found", "404 card_not_found"},
-		"the database is busy":  {sqldb.ErrBusy, "503 unavailable", "503 unavailable"},
-		"no token for a call":   {noToken, "503 wechat_unavailable", "503 wechat_unavailable"},
-		"no ticket to hand out": {web.TicketError(noToken), "503 ticket_unavailable", "503 ticket_unavailable"},
+		"no such member":            {member.ErrMemberUnknown, "401 session_invalid", "404 member_not_found"},
+		"a session":                 {auth.ErrSession, "401 session_invalid", "401 session_invalid"},
+		"a card":                    {card.ErrNotFound, "404 card_not_found", "404 card_not_found"},
+		"the database is busy":      {sqldb.ErrBusy, "503 unavailable", "503 unavailable"},
+		"the database is read-only": {fmt.Errorf("%w: 25006", sqldb.ErrUnavailable), "503 unavailable", "503 unavailable"},
+		"the database is damaged":   {sqldb.ErrDamaged, "503 unavailable", "503 unavailable"},
+		"no token for a call":       {noToken, "503 wechat_unavailable", "503 wechat_unavailable"},
+		"no ticket to hand out":     {web.TicketError(noToken), "503 ticket_unavailable", "503 ticket_unavailable"},
 		"no ticket to sign with": {fmt.Errorf("%w: %w", cardlist.ErrNoTicket, noToken), "503 ticket_unavailable",
 			"503 ticket_unavailable"},
 		"WeChat refuses":                 {&wechat.Error{Code: 40151}, "503 wechat_unavailable", "503 wechat_unavailable"},

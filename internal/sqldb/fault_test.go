@@ -1,0 +1,246 @@
+package sqldb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+)
+
+// awaitReady waits until the database is ready, or is not, as want says.
+func awaitReady(t *testing.T, db *sqldb.DB, want bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(50 * time.Millisecond) {
+		err := db.Ready(t.Context())
+		if (err == nil) == want {
+			if err != nil && !errors.Is(err, sqldb.ErrUnavailable) {
+				t.Errorf("not ready: %v", err)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("ready is not %v: %v", want, err)
+		}
+	}
+}
+
+func mustBeUnavailable(t *testing.T, db *sqldb.DB) {
+	t.Helper()
+	errs, _ := writeMany(t.Context(), db, 1, "x")
+	if !errors.Is(errs[0], sqldb.ErrUnavailable) {
+		t.Errorf("a write: %v", errs[0])
+	}
+}
+
+// Symptom: writes on a primary that was demoted were 500 while /readyz was 200.
+func TestReady_NotWhileTheServerIsReadOnly(t *testing.T) {
+	t.Parallel()
+	url := sqldbtest.Postgres(t)
+	admin, db := sqldbtest.Open(t, url), sqldbtest.Open(t, url)
+	awaitReady(t, db, true)
+	set := func(value string) {
+		t.Helper()
+		name := url[strings.LastIndex(url, "/")+1:]
+		sqldbtest.Exec(t, admin, fmt.Sprintf("alter database %s set default_transaction_read_only = %s", name, value))
+		// The setting is for new connections.
+		if _, err := admin.Read().Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity
+			where datname = current_database() and pid <> pg_backend_pid()`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("on")
+	awaitReady(t, db, false)
+	mustBeUnavailable(t, db)
+	if err := db.Ping(t.Context()); err != nil {
+		t.Errorf("a read: %v", err)
+	}
+	if err := admin.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+		if _, err := tx.Exec(ctx, "set transaction read write"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "alter database "+url[strings.LastIndex(url, "/")+1:]+" set default_transaction_read_only = off")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// Nothing ends the connections this time: those that were refused are not used again.
+	awaitReady(t, db, true)
+	errs, _ := writeMany(t.Context(), db, 1, "y")
+	if errs[0] != nil {
+		t.Error(errs[0])
+	}
+}
+
+func TestReady_NotWhileTheFileIsFull(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	awaitReady(t, db, true)
+	sqldbtest.Exec(t, db, "pragma max_page_count = 1") // SQLite raises it to the current size
+	var err error
+	for i := 0; err == nil && i < 10_000; i++ {
+		errs, _ := writeMany(t.Context(), db, 1, fmt.Sprint("m", i))
+		err = errs[0]
+	}
+	if !errors.Is(err, sqldb.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	awaitReady(t, db, false)
+	sqldbtest.Exec(t, db, "pragma max_page_count = 1000000")
+	awaitReady(t, db, true)
+	if n := countRows(t, db, "write_probe"); n != 0 {
+		t.Errorf("%d rows of the probe are left", n)
+	}
+}
+
+func TestReady_NotWhileAnotherProcessHoldsTheFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	db := sqldbtest.Open(t, "sqlite:"+path)
+	release := holdFile(t, path, "begin immediate")
+	began := time.Now()
+	awaitReady(t, db, false)
+	if took := time.Since(began); took > 2*time.Second+slack {
+		t.Errorf("an answer took %v", took)
+	}
+	release()
+	awaitReady(t, db, true)
+}
+
+func countRows(t *testing.T, db *sqldb.DB, table string) (n int) {
+	t.Helper()
+	if err := db.Read().QueryRow(t.Context(), "select count(*) from "+table).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// newFile returns the path of a database with some members, which is closed.
+func newFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.db")
+	db, err := sqldb.Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	errs, _ := writeMany(t.Context(), db, 2000, "m")
+	if err := errors.Join(append(errs, db.Close())...); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func pageOf(t *testing.T, path, name string) (page, size int64) {
+	t.Helper()
+	db := sqldbtest.Open(t, "sqlite:"+path)
+	if err := db.Read().QueryRow(t.Context(), "select rootpage from sqlite_master where name = $1", name).Scan(&page); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Read().QueryRow(t.Context(), "pragma page_size").Scan(&size); err != nil {
+		t.Fatal(err)
+	}
+	return page, size
+}
+
+// overwrite puts random bytes into a file.
+func overwrite(t *testing.T, path string, offset, n, seed int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(uint64(seed), 0))
+	bytes := make([]byte, n)
+	for i := range bytes {
+		bytes[i] = byte(random.Uint32())
+	}
+	_, err = f.WriteAt(bytes, offset)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A file that is damaged, in whatever place, is found by the check before a start,
+// or cannot be opened, and the error says that it is damaged and what to do.
+func TestCheckFile_FindsDamage(t *testing.T) {
+	t.Parallel()
+	for _, place := range []string{"the header", "the schema", "a table", "an index", "a leaf", "the end"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			path := newFile(t)
+			root, size := pageOf(t, path, "member")
+			index, _ := pageOf(t, path, "sqlite_autoindex_member_1")
+			at := map[string][2]int64{
+				"the header": {0, 100}, "the schema": {100, 300},
+				"a table": {(root - 1) * size, size}, "an index": {(index - 1) * size, size},
+				"a leaf": {fileSize(t, path) - 3*size, size}, "the end": {fileSize(t, path) - size, size},
+			}[place]
+			overwrite(t, path, at[0], at[1], 7)
+			db, err := sqldb.Open(t.Context(), "sqlite:"+path)
+			if err == nil {
+				defer func() { _ = db.Close() }()
+				_, err = db.CheckFile(t.Context(), time.Minute)
+				found, checkErr := db.Damage(t.Context())
+				if len(found) == 0 || checkErr != nil {
+					t.Errorf("the full check: %q, %v", found, checkErr)
+				}
+			}
+			if !errors.Is(err, sqldb.ErrDamaged) || !errors.Is(err, sqldb.ErrUnavailable) || !strings.Contains(err.Error(), "restore a backup") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+func TestCheckFile_IsCutOffInTime(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.Open(t, "sqlite:"+newFile(t))
+	if complete, err := db.CheckFile(t.Context(), time.Nanosecond); complete || err != nil {
+		t.Errorf("without time: complete %v, %v", complete, err)
+	}
+	if complete, err := db.CheckFile(t.Context(), time.Minute); !complete || err != nil {
+		t.Errorf("with time: complete %v, %v", complete, err)
+	}
+	if found, err := db.Damage(t.Context()); len(found) > 0 || err != nil {
+		t.Errorf("a sound file: %q, %v", found, err)
+	}
+}
+
+// Symptom: a damaged page was 500, and the server stayed ready.
+func TestReady_NotOnceTheFileIsDamaged(t *testing.T) {
+	t.Parallel()
+	path := newFile(t)
+	root, size := pageOf(t, path, "member")
+	overwrite(t, path, (root-1)*size, size, 11)
+	db, err := sqldb.Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	awaitReady(t, db, true) // nothing has read the page yet
+	mustBeUnavailable(t, db)
+	awaitReady(t, db, false)
+	var n int
+	if err := db.Read().QueryRow(t.Context(), "select max(created_at) from member").Scan(&n); !errors.Is(err, sqldb.ErrDamaged) {
+		t.Errorf("a read: %v", err)
+	}
+}
