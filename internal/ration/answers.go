@@ -10,8 +10,8 @@ import (
 
 const (
 	// maxWaiting bounds the callers that wait for the answers of one kind. WeChat
-	// answers in about a tenth of a second, so it is hundreds of calls a second.
-	maxWaiting = 64
+	// answers in about a tenth of a second, so it is a thousand calls a second.
+	maxWaiting = 128
 	// maxAnswers is half of the number of answers that are kept.
 	maxAnswers = 4096
 	// longestKept is the longest time for which an answer is kept.
@@ -54,7 +54,7 @@ type call[V any] struct {
 // returns for how long its result, value or error, holds for later callers. An error
 // of pay is returned to this caller alone.
 //
-// Ask blocks until the answer is there or ctx ends. If 64 callers wait already, it
+// Ask blocks until the answer is there or ctx ends. If 128 callers wait already, it
 // returns ErrBusy at once.
 func (a *Answers[V]) Ask(
 	ctx context.Context, q string, pay func() error, ask func(context.Context) (V, time.Duration, error),
