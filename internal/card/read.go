@@ -21,7 +21,8 @@ const (
 )
 
 const (
-	// maxWaiting bounds the callers that wait for reads from WeChat.
+	// maxWaiting bounds the callers that wait for reads from WeChat. The anonymous may
+	// be half of them.
 	maxWaiting = 128
 	// spentFor is how long a limit that was reached is not asked again, so that
 	// refusals do not write to the database.
@@ -31,8 +32,12 @@ const (
 // read reads a card from WeChat for a client. Concurrent callers share one read. A
 // caller that leaves counts as waiting until the read has ended.
 func (c *Catalogue) read(ctx context.Context, cardID string) (Card, error) {
+	most := int64(maxWaiting)
+	if ration.ClientOf(ctx).Kind == ration.Anonymous {
+		most /= 2
+	}
 	for {
-		leave, err := c.waiting.Enter(maxWaiting)
+		leave, err := c.waiting.Enter(most)
 		if err != nil {
 			return Card{}, err
 		}

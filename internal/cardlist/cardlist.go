@@ -77,7 +77,8 @@ type Service struct {
 	OfficialAppID string
 	// Now is the clock for cardExt's timestamp.
 	Now func() time.Time
-	// LimitCalls bounds the calls of Codes for each member; see CallsPerMinute.
+	// LimitCalls bounds the calls of Codes for each member, see CallsPerMinute, and
+	// the requests that wait for them.
 	LimitCalls bool
 
 	calls     ration.Budget
@@ -191,6 +192,7 @@ func (s *Service) Explain(ctx context.Context, cardID, raw string, facts cardext
 	}
 	facts.Now = s.Now()
 	facts.JSAPITicket, facts.OldTickets = s.Tickets.OtherTickets(ctx)
+	ctx = ration.WithClient(ctx, ration.Client{Kind: ration.Operator})
 	if c, err := s.Catalogue.Get(ctx, cardID); err == nil {
 		facts.Card = &cardext.Card{TakesCode: c.TakesCode(), NeedsOpenID: c.BindOpenID, FixTerm: c.DateType == card.DateFixTerm}
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 var (
@@ -91,7 +93,7 @@ func (s *Service) provenClaim(ctx context.Context, memberID string, a Added) (me
 	case err == nil && known.Status == member.Active:
 		return claim, nil // nothing will be asked of WeChat
 	case err == nil: // issued to the member, or proved by an earlier report
-		return claim, s.pay(memberID)() // for the message that the claim may cause
+		return claim, s.pay(memberID) // for the message that the claim may cause
 	case !errors.Is(err, member.ErrNotFound):
 		return member.Claim{}, err
 	}
@@ -116,7 +118,7 @@ const (
 
 // decrypt returns the code in encrypted.
 func (s *Service) decrypt(ctx context.Context, memberID, encrypted string) (string, error) {
-	return s.decrypted.Ask(ctx, encrypted, s.pay(memberID), func(ctx context.Context) (string, time.Duration, error) {
+	return s.decrypted.Ask(ctx, s.question(memberID, encrypted), func(ctx context.Context) (string, time.Duration, error) {
 		code, err := s.Codes.DecryptCode(ctx, encrypted)
 		if err == nil || errors.Is(err, ErrCodeInvalid) {
 			return code, decryptedFor, err
@@ -128,7 +130,7 @@ func (s *Service) decrypt(ctx context.Context, memberID, encrypted string) (stri
 // holder returns the openid of the wallet that contains a code. That a code is in a
 // wallet is not remembered, because it may be given away at any time.
 func (s *Service) holder(ctx context.Context, memberID, cardID, code string) (string, error) {
-	return s.holders.Ask(ctx, cardID+" "+code, s.pay(memberID), func(ctx context.Context) (string, time.Duration, error) {
+	return s.holders.Ask(ctx, s.question(memberID, cardID+" "+code), func(ctx context.Context) (string, time.Duration, error) {
 		openID, err := s.Codes.Holder(ctx, cardID, code)
 		if errors.Is(err, ErrNotYours) {
 			return "", notHeldFor, err
@@ -137,14 +139,21 @@ func (s *Service) holder(ctx context.Context, memberID, cardID, code string) (st
 	})
 }
 
-// pay returns a function that counts one call for the member.
-func (s *Service) pay(memberID string) func() error {
-	return func() error {
-		if s.LimitCalls && !s.calls.Allow(memberID, CallsPerMinute) {
-			return ErrTooMany
-		}
-		return nil
+// question returns a question that the member pays for.
+func (s *Service) question(memberID, text string) ration.Question {
+	q := ration.Question{Text: text, Pay: func() error { return s.pay(memberID) }}
+	if !s.LimitCalls {
+		q.Waiting = math.MaxInt64
 	}
+	return q
+}
+
+// pay counts one call for the member.
+func (s *Service) pay(memberID string) error {
+	if s.LimitCalls && !s.calls.Allow(memberID, CallsPerMinute) {
+		return ErrTooMany
+	}
+	return nil
 }
 
 // InitialGrantOf returns the initial grant of a card.

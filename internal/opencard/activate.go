@@ -22,7 +22,7 @@ import (
 // card must be inactive and without entries. A ticket is good for one code.
 // Activate returns ErrTicket, ErrCodeMode, ErrNotOneClick, ErrTooMany,
 // cardlist.ErrNotYours, ration.ErrBusy, the errors of Catalogue.Get, or WeChat's error.
-// It does not wait for the activation while 128 requests do.
+// It does not wait for the activation while 64 requests do.
 func (s *Service) Activate(ctx context.Context, memberID, cardID, code, ticket string) (member.Card, error) {
 	c, err := s.Catalogue.Get(ctx, cardID)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Service) provenClaim(ctx context.Context, memberID string, c card.Card,
 	case err == nil && known.Status == member.Active:
 		return claim, nil // nothing will be asked of WeChat
 	case err == nil: // proved by an earlier report
-		return claim, s.pay(memberID)() // for the message that is made due
+		return claim, s.pay(memberID) // for the message that is made due
 	case !errors.Is(err, member.ErrNotFound):
 		return claim, err
 	}
@@ -93,7 +93,7 @@ const notHeldFor = 3 * time.Second
 
 // holder returns the openid of the wallet that contains a code.
 func (s *Service) holder(ctx context.Context, memberID, cardID, code string) (string, error) {
-	return s.holders.Ask(ctx, cardID+" "+code, s.pay(memberID), func(ctx context.Context) (string, time.Duration, error) {
+	return s.holders.Ask(ctx, s.question(memberID, cardID+" "+code), func(ctx context.Context) (string, time.Duration, error) {
 		openID, err := s.Codes.Holder(ctx, cardID, code)
 		if errors.Is(err, cardlist.ErrNotYours) {
 			return "", notHeldFor, err
@@ -109,7 +109,7 @@ func (s *Service) active(ctx context.Context, memberID, cardID, code string) (bo
 		return false, err
 	}
 	defer leave()
-	if err := s.pay(memberID)(); err != nil {
+	if err := s.pay(memberID); err != nil {
 		return false, err
 	}
 	return s.WeChat.Active(ctx, cardID, code)

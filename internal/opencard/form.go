@@ -23,7 +23,7 @@ func (s *Service) form(ctx context.Context, memberID, cardID, code, ticket strin
 	if used || err != nil {
 		return form, err
 	}
-	form.Answers, err = s.forms.Ask(ctx, ticket, s.pay(memberID), func(ctx context.Context) ([]member.Answer, time.Duration, error) {
+	form.Answers, err = s.forms.Ask(ctx, s.question(memberID, ticket), func(ctx context.Context) ([]member.Answer, time.Duration, error) {
 		answers, err := s.fetchForm(ctx, ticket)
 		if errors.Is(err, ErrTicket) && !errors.Is(err, ErrTicketExpired) {
 			return nil, wrongTicketFor, err

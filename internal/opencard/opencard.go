@@ -102,7 +102,7 @@ const (
 	callsPerMinute = 20
 	// maxWaiting bounds the requests that wait for the state of a card, or for an
 	// activation.
-	maxWaiting = 128
+	maxWaiting = 64
 )
 
 // Params returns the component's parameters for a card and a channel. Each pair
@@ -124,7 +124,8 @@ func (s *Service) Params(ctx context.Context, memberID, cardID, outerStr string)
 		}
 		return nil
 	}
-	return s.params.Ask(ctx, cardID+" "+outerStr, pay, func(ctx context.Context) (Params, time.Duration, error) {
+	q := ration.Question{Text: cardID + " " + outerStr, Pay: pay}
+	return s.params.Ask(ctx, q, func(ctx context.Context) (Params, time.Duration, error) {
 		p, err := s.WeChat.OpenCard(ctx, cardID, outerStr)
 		if err != nil {
 			return Params{}, 0, err
@@ -133,14 +134,17 @@ func (s *Service) Params(ctx context.Context, memberID, cardID, outerStr string)
 	})
 }
 
-// pay returns a function that counts one call for an activation of the member.
-func (s *Service) pay(memberID string) func() error {
-	return func() error {
-		if s.LimitCalls && !s.calls.Allow(memberID, callsPerMinute) {
-			return ErrTooMany
-		}
-		return nil
+// question returns a question about an activation, which the member pays for.
+func (s *Service) question(memberID, text string) ration.Question {
+	return ration.Question{Text: text, Pay: func() error { return s.pay(memberID) }}
+}
+
+// pay counts one call for an activation of the member.
+func (s *Service) pay(memberID string) error {
+	if s.LimitCalls && !s.calls.Allow(memberID, callsPerMinute) {
+		return ErrTooMany
 	}
+	return nil
 }
 
 // checkCard returns why the component does not accept c, or nil.

@@ -1,6 +1,7 @@
 package ration
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -10,13 +11,23 @@ import (
 
 const (
 	// maxWaiting bounds the callers that wait for the answers of one kind. WeChat
-	// answers in about a tenth of a second, so it is a thousand calls a second.
-	maxWaiting = 128
+	// answers in about a tenth of a second, so it is hundreds of calls a second.
+	maxWaiting = 64
 	// maxAnswers is half of the number of answers that are kept.
 	maxAnswers = 4096
 	// longestKept is the longest time for which an answer is kept.
 	longestKept = time.Hour
 )
+
+// Question is what is asked. Two questions are equal if their texts are.
+type Question struct {
+	Text string
+	// Pay is called before the call is made. Its error is returned to this caller
+	// alone.
+	Pay func() error
+	// Waiting is how many callers may wait for the answers of one kind; 0 means 64.
+	Waiting int64
+}
 
 // Answers has equal questions asked once: concurrent callers share one call, and
 // later ones get its answer for as long as it holds. It keeps the hash of a
@@ -28,11 +39,11 @@ type Answers[V any] struct {
 	waiting Slots
 
 	mu   sync.Mutex
-	kept *Recent[question, answer[V]]
-	open map[question]*call[V]
+	kept *Recent[hash, answer[V]]
+	open map[hash]*call[V]
 }
 
-type question = [sha256.Size]byte
+type hash = [sha256.Size]byte
 
 // answer is the result of a call, and the time until which it holds.
 type answer[V any] struct {
@@ -50,21 +61,18 @@ type call[V any] struct {
 	result answer[V]
 }
 
-// Ask returns the answer to q. If it is not known, Ask calls pay and then ask, which
-// returns for how long its result, value or error, holds for later callers. An error
-// of pay is returned to this caller alone.
+// Ask returns the answer to q. If it is not known, it calls ask, which returns for
+// how long its result, value or error, holds for later callers.
 //
-// Ask blocks until the answer is there or ctx ends. If 128 callers wait already, it
+// Ask blocks until the answer is there or ctx ends. If too many callers wait, it
 // returns ErrBusy at once.
-func (a *Answers[V]) Ask(
-	ctx context.Context, q string, pay func() error, ask func(context.Context) (V, time.Duration, error),
-) (V, error) {
+func (a *Answers[V]) Ask(ctx context.Context, q Question, ask func(context.Context) (V, time.Duration, error)) (V, error) {
 	var none V
-	key := sha256.Sum256([]byte(q))
+	key := sha256.Sum256([]byte(q.Text))
 	if known, ok := a.known(key); ok {
 		return known.value, known.err
 	}
-	leave, err := a.waiting.Enter(maxWaiting)
+	leave, err := a.waiting.Enter(cmp.Or(q.Waiting, maxWaiting))
 	if err != nil {
 		return none, err
 	}
@@ -72,7 +80,7 @@ func (a *Answers[V]) Ask(
 	for {
 		c, own := a.join(key)
 		if own {
-			return a.make(ctx, key, c, pay, ask)
+			return a.make(ctx, key, c, q.Pay, ask)
 		}
 		select {
 		case <-c.done:
@@ -85,16 +93,16 @@ func (a *Answers[V]) Ask(
 	}
 }
 
-func (a *Answers[V]) known(key question) (answer[V], bool) {
+func (a *Answers[V]) known(key hash) (answer[V], bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.knownLocked(key)
 }
 
 // knownLocked returns the answer that is kept. The caller holds mu.
-func (a *Answers[V]) knownLocked(key question) (answer[V], bool) {
+func (a *Answers[V]) knownLocked(key hash) (answer[V], bool) {
 	if a.kept == nil {
-		a.kept, a.open = NewRecent[question, answer[V]](maxAnswers, longestKept), map[question]*call[V]{}
+		a.kept, a.open = NewRecent[hash, answer[V]](maxAnswers, longestKept), map[hash]*call[V]{}
 	}
 	known, ok := a.kept.Get(key)
 	return known, ok && time.Now().Before(known.until)
@@ -102,7 +110,7 @@ func (a *Answers[V]) knownLocked(key question) (answer[V], bool) {
 
 // join returns the call that is in progress, or a new one that the caller owns. A
 // call that has just ended is returned as one in progress.
-func (a *Answers[V]) join(key question) (c *call[V], own bool) {
+func (a *Answers[V]) join(key hash) (c *call[V], own bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if known, ok := a.knownLocked(key); ok {
@@ -120,7 +128,7 @@ func (a *Answers[V]) join(key question) (c *call[V], own bool) {
 
 // make makes the call that the caller owns.
 func (a *Answers[V]) make(
-	ctx context.Context, key question, c *call[V], pay func() error, ask func(context.Context) (V, time.Duration, error),
+	ctx context.Context, key hash, c *call[V], pay func() error, ask func(context.Context) (V, time.Duration, error),
 ) (V, error) {
 	defer func() { // also after a panic of ask
 		a.mu.Lock()

@@ -37,7 +37,8 @@ type api struct {
 func New(s Services, o Options) *http.Server {
 	a := &api{s, web.New(web.Public, o.Common), newLimiter(o.RatePerMember)}
 	a.callbackRoutes() // before the limits: WeChat pushes from few addresses, and no JSON
-	a.Use(a.limitAddress(newLimiter(o.RatePerAddress), parseProxies(o.TrustedProxies)), a.checkPageURL, a.CheckQuery)
+	proxies := parseProxies(o.TrustedProxies)
+	a.Use(a.limitAddress(newLimiter(o.RatePerAddress), proxies), a.nameClient(proxies), a.checkPageURL, a.CheckQuery)
 	a.ServeJSON("addcard", "The public API: what a mini-program calls.", maxBody)
 	a.describeCallback()
 	a.sessionRoutes()
