@@ -245,6 +245,27 @@ func TestLogin_IsSuspendedWhileWeChatDoesNotAnswer(t *testing.T) {
 	})
 }
 
+// The calls that hung when WeChat came back time out later.
+func TestLogin_IsNotSuspendedByCallsFromBeforeTheRecovery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDown()
+		s := open(t, setup{wechat: d.wechat})
+		for i := range 100 {
+			go func() { _, _, _ = s.Login(t.Context(), fmt.Sprint("hangs", i)) }()
+		}
+		time.Sleep(time.Second)
+		d.back.Store(true)
+		if _, _, err := s.Login(t.Context(), "c1"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if s.Suspended() {
+			t.Error("suspended")
+		}
+	})
+}
+
 // What WeChat says about a code or its user is no outage: a client with such codes
 // must not suspend the logins of others. Neither do callers that leave.
 func TestLogin_IsNotSuspendedByAnswersAboutCodes(t *testing.T) {

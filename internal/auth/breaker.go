@@ -48,15 +48,15 @@ func (b *breaker) allow() (wait time.Duration, ok bool) {
 	return 0, true
 }
 
-// record records how a login ended: err is that of CodeExchanger. What WeChat says
-// about a code or its user is an answer. A login that all callers have left says
-// nothing.
-func (b *breaker) record(err error) {
+// record records how a call that began at that time ended: err is that of
+// CodeExchanger. What WeChat says about a code or its user is an answer. A call that
+// all callers have left says nothing.
+func (b *breaker) record(began time.Time, err error) {
 	switch {
 	case err == nil, errors.Is(err, ErrCodeRefused), errors.Is(err, ErrUserBlocked), errors.Is(err, ErrTooFast):
 		b.succeeded()
 	case !errors.Is(err, context.Canceled):
-		b.failed()
+		b.failed(began)
 	}
 }
 
@@ -68,10 +68,14 @@ func (b *breaker) succeeded() {
 	b.set(false)
 }
 
-// failed records that WeChat gave no result.
-func (b *breaker) failed() {
+// failed records that WeChat gave no result. A call from before the last success says
+// nothing: after an outage, such calls still time out.
+func (b *breaker) failed(began time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if began.Before(b.succeededAt) {
+		return
+	}
 	b.failures++
 	if !b.suspended && b.failures >= tripsAfter && time.Since(b.succeededAt) >= tripsWithin {
 		b.probeAt = time.Now().Add(probeEvery)

@@ -177,8 +177,9 @@ func (s *Service) login(work, sending context.Context, code string) (token strin
 			err = fmt.Errorf("log in: panic: %v\n%s", r, debug.Stack())
 		}
 	}()
+	began := time.Now()
 	openID, unionID, err := s.ports.WeChat.Code2Session(sending, code)
-	s.admission.breaker.record(err)
+	s.admission.breaker.record(began, err)
 	if err != nil {
 		return "", Session{}, fmt.Errorf("exchange login code: %w", err)
 	}
