@@ -148,7 +148,8 @@ func TestAnswers_NoCallerIsRefusedForAnother(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if _, err := answers.Ask(t.Context(), ration.Question{Text: "another", Pay: func() error { return broke }}, w.ask); !errors.Is(err, broke) {
+		another := ration.Question{Text: "another", Pay: func() error { return broke }}
+		if _, err := answers.Ask(t.Context(), another, w.ask); !errors.Is(err, broke) {
 			t.Errorf("got %v", err)
 		}
 		if n := w.calls.Load(); n != 1 {
