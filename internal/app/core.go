@@ -178,10 +178,11 @@ func (c *Core) connectCards(cfg config.Config) error {
 	client := c.tickets.client
 	c.CardLists = &cardlist.Service{
 		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, Claims: c.Members, Codes: codes{client},
-		OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now,
+		OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now, LimitCalls: cfg.RatePerMember > 0,
 	}
 	c.OpenCards = &opencard.Service{
 		WeChat: component{client}, Catalogue: c.Catalogue, Members: c.Members, Codes: codes{client},
+		LimitCalls: cfg.RatePerMember > 0,
 	}
 	if keys != nil {
 		c.Members.SealForms(keys)
@@ -211,7 +212,10 @@ func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog
 	}
 	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
 		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: c.Members, Store: authsql.New(c.db),
-	}, auth.Options{Now: c.clock.Now, Log: log})
+	}, auth.Options{Now: c.clock.Now, Log: log, LimitLogins: cfg.RatePerAddress > 0})
+	if err == nil {
+		c.metrics.MustRegister(loginSuspended(c.Sessions))
+	}
 	return err
 }
 

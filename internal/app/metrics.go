@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
@@ -130,6 +131,17 @@ func collectCount(out chan<- prometheus.Metric, d *prometheus.Desc, count func(l
 		return
 	}
 	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n))
+}
+
+func loginSuspended(s *auth.Service) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "addcard_login_suspended", Help: "1 while logins are refused at once, because WeChat does not answer them.",
+	}, func() float64 {
+		if s.Suspended() {
+			return 1
+		}
+		return 0
+	})
 }
 
 func clockOffset(c *wechat.Clock) prometheus.Collector {

@@ -19,6 +19,8 @@ import (
 type login struct{ app *wechat.App }
 
 func (l login) Code2Session(ctx context.Context, code string) (openID, unionID string, err error) {
+	ctx, end := wechat.UntilSent(ctx)
+	defer end()
 	openID, unionID, err = l.app.Code2Session(ctx, code)
 	var refused *wechat.Error
 	if !errors.As(err, &refused) {
@@ -31,6 +33,8 @@ func (l login) Code2Session(ctx context.Context, code string) (openID, unionID s
 		err = fmt.Errorf("%w: %w", auth.ErrUserBlocked, err)
 	case refused.LoginTooOften():
 		err = fmt.Errorf("%w: %w", auth.ErrTooFast, err)
+	case refused.NotSent():
+		err = fmt.Errorf("%w: %w", auth.ErrNotSent, err)
 	}
 	return "", "", err
 }

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/addcard/addcard/internal/ration"
 )
 
 var (
@@ -42,6 +44,14 @@ var (
 	// ErrTooFast is returned by Login when WeChat's limit of logins per minute
 	// is reached (errcode 45011).
 	ErrTooFast = errors.New("auth: too many logins in this minute")
+	// ErrSuspended is in the *RefusedError of Login while WeChat does not answer
+	// logins.
+	ErrSuspended = errors.New("auth: logins are suspended: WeChat does not answer them")
+	// ErrTooMany is in the *RefusedError of Login when more logins come than this
+	// replica passes on to WeChat.
+	ErrTooMany = errors.New("auth: too many logins at once")
+	// ErrNotSent is returned by a CodeExchanger that has certainly not sent the code.
+	ErrNotSent = errors.New("auth: login code not sent")
 )
 
 // Session identifies the member who sent a request. Times are whole seconds in
@@ -58,9 +68,13 @@ type Session struct {
 // the first request uses up the code, whether or not the answer arrives.
 // unionID may be empty.
 //
+// If ctx is canceled before the request is sent, it must not be sent. When it is
+// sent, only the deadline of ctx ends the call.
+//
 // It returns ErrCodeRefused, ErrUserBlocked or ErrTooFast where they apply; any
-// other error means that WeChat gave no result. Errors must not contain the
-// code.
+// other error means that WeChat gave no result. It wraps ErrNotSent if the request
+// was certainly not sent, and context.Canceled if ctx was canceled. Errors must not
+// contain the code.
 type CodeExchanger interface {
 	Code2Session(ctx context.Context, code string) (openID, unionID string, err error)
 }
@@ -82,18 +96,23 @@ type Ports struct {
 // Options configure a Service. The zero value is ready to use.
 type Options struct {
 	Now func() time.Time // nil means time.Now
-	Log *slog.Logger     // receives warnings about the store; nil means slog.Default()
+	Log *slog.Logger     // receives warnings about the store and WeChat; nil means slog.Default()
+	// LimitLogins bounds the new logins per second. The number of logins in progress
+	// is always bounded.
+	LimitLogins bool
 }
 
 // Service handles logins, sessions and logouts. It is safe for concurrent use.
 type Service struct {
-	ports    Ports
-	now      func() time.Time
-	tokens   tokens
-	verified *recent[string, Session] // by token; the signature of a token is checked once
-	revoked  *revocations
-	codes    codes
-	logins   sync.WaitGroup
+	ports     Ports
+	now       func() time.Time
+	tokens    tokens
+	verified  *ration.Recent[string, Session] // by token; the signature of a token is checked once
+	revoked   *revocations
+	codes     *codes
+	admission *admission
+	callers   ration.Slots // of Login
+	logins    sync.WaitGroup
 }
 
 // Open returns a Service that has read all logouts so far. It blocks until the
@@ -107,12 +126,13 @@ func Open(ctx context.Context, keys *Keys, ports Ports, opts Options) (*Service,
 		opts.Log = slog.Default()
 	}
 	s := &Service{
-		ports:    ports,
-		now:      opts.Now,
-		tokens:   newTokens(keys, opts.Now),
-		verified: newRecent[string, Session](maxVerified, verifiedLifetime),
-		revoked:  newRevocations(ports.Store, opts),
-		codes:    newCodes(),
+		ports:     ports,
+		now:       opts.Now,
+		tokens:    newTokens(keys, opts.Now),
+		verified:  ration.NewRecent[string, Session](maxVerified, verifiedLifetime),
+		revoked:   newRevocations(ports.Store, opts),
+		codes:     newCodes(),
+		admission: newAdmission(opts),
 	}
 	if err := s.revoked.catchUp(ctx); err != nil {
 		return nil, err
@@ -124,6 +144,10 @@ func Open(ctx context.Context, keys *Keys, ports Ports, opts Options) (*Service,
 // once. While the database is down, sessions are checked against the logouts
 // read so far; the others are read as soon as it answers again.
 func (s *Service) Run(ctx context.Context) { s.revoked.run(ctx) }
+
+// Suspended reports whether logins are refused because WeChat does not answer
+// them.
+func (s *Service) Suspended() bool { return s.admission.breaker.isSuspended() }
 
 // Close waits, for 8 s at most, for logins that go on after their callers have
 // left. It must not be called before the last call of Login.

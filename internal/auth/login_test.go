@@ -26,6 +26,28 @@ func slow(d time.Duration) *wechat {
 	}}
 }
 
+// sent returns a wechat that has sent each code at once and answers after d, as long as
+// the deadline allows.
+func sent(d time.Duration) *wechat {
+	return &wechat{answer: func(ctx context.Context, code string) (string, string, error) {
+		deadline, _ := ctx.Deadline()
+		if time.Until(deadline) < d {
+			time.Sleep(time.Until(deadline))
+			return "", "", context.DeadlineExceeded
+		}
+		time.Sleep(d)
+		return "openid-" + code, "", nil
+	}}
+}
+
+// unsent returns a wechat to which no connection can be made.
+func unsent() *wechat {
+	return &wechat{answer: func(ctx context.Context, _ string) (string, string, error) {
+		<-ctx.Done()
+		return "", "", fmt.Errorf("connect: %w: %w", auth.ErrNotSent, ctx.Err())
+	}}
+}
+
 func wantCalls(t *testing.T, w *wechat, want int32) {
 	t.Helper()
 	if got := w.calls.Load(); got != want {
@@ -264,12 +286,12 @@ func TestClose_WaitsForLoginsWithoutCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var enrolled atomic.Bool
-		s := open(t, setup{wechat: slow(time.Second), members: func(context.Context, string, string, string) (string, error) {
+		s := open(t, setup{wechat: sent(time.Second), members: func(context.Context, string, string, string) (string, error) {
 			enrolled.Store(true)
 			return sub, nil
 		}})
 		ctx, leave := context.WithCancel(t.Context())
-		leave()
+		time.AfterFunc(time.Millisecond, leave)
 		if _, _, err := s.Login(ctx, "c1"); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}

@@ -11,6 +11,8 @@ import (
 	"unicode"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/addcard/addcard/internal/ration"
 )
 
 const (
@@ -27,9 +29,6 @@ const (
 	refreshAfter = 5 * time.Minute
 	// refusalAge is the largest age of a copy on which a refusal may be based.
 	refusalAge = 10 * time.Second
-	// clientReads is how many calls of /card/get clients may cause in a minute,
-	// all replicas together, so that clients cannot use up the account's quota.
-	clientReads = 30
 	// failedFor is how long a failed read of a card is answered with the same
 	// error, so that an outage does not use up the minute's reads.
 	failedFor = 3 * time.Second
@@ -101,10 +100,12 @@ type Catalogue struct {
 
 	flights     singleflight.Group
 	running     sync.WaitGroup // flights, which may have no caller left
+	waiting     ration.Slots   // for reads from WeChat
 	mu          sync.RWMutex
 	cached      map[string]cachedCard
 	failedReads map[string]failedRead
-	lastFailure failedRead // the latest failure of WeChat, whichever card was read
+	lastFailure failedRead           // the latest failure of WeChat, whichever card was read
+	spent       map[string]time.Time // the limits that were reached, and until when they are not asked again
 }
 
 // failedRead is the error of a read and the time until which it is returned
@@ -130,12 +131,14 @@ func (c cachedCard) fresh() bool { return !c.none() && time.Since(c.loadedAt) < 
 func New(wechat WeChat, store Store, log *slog.Logger) *Catalogue {
 	return &Catalogue{
 		wechat: wechat, store: store, log: log,
-		cached: map[string]cachedCard{}, failedReads: map[string]failedRead{},
+		cached: map[string]cachedCard{}, failedReads: map[string]failedRead{}, spent: map[string]time.Time{},
 	}
 }
 
 // Get returns a card from memory, else from the database, else from WeChat,
-// which may take seconds. It returns ErrNotFound, ErrTooMany, or WeChat's error.
+// which may take seconds. A read from WeChat counts for the client of ctx (see
+// ration.WithClient). It returns ErrNotFound, ErrTooMany, ration.ErrBusy, or WeChat's
+// error.
 func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
 	cached, failed := c.inMemory(cardID)
 	switch {
@@ -144,9 +147,14 @@ func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
 	case cached.none() && failed.holds():
 		return Card{}, failed.err
 	}
-	return c.coalesce(ctx, "get "+cardID, func(ctx context.Context) (Card, error) {
-		return c.loadOrRead(ctx, cardID)
-	})
+	got, err := c.coalesce(ctx, "load "+cardID, func(ctx context.Context) (Card, error) { return c.Load(ctx, cardID) }, func() {})
+	if errors.Is(err, ErrNotFound) {
+		return c.read(ctx, cardID)
+	}
+	if err == nil && time.Since(got.ReadAt) > refreshAfter {
+		c.start(ctx, "read "+cardID, c.reader(cardID, new(bool)), func() {})
+	}
+	return got, err
 }
 
 // Cached is Get without a call to WeChat: it returns ErrNotFound for a card that
@@ -238,7 +246,7 @@ func (c *Catalogue) Claimable(ctx context.Context, cardID string, hasCode bool) 
 		return got, err
 	}
 	if time.Since(got.ReadAt) > refusalAge {
-		got, err = c.coalesce(ctx, "read "+cardID, c.reader(cardID))
+		got, err = c.read(ctx, cardID)
 		if err != nil || got.Claimable(hasCode) {
 			return got, err
 		}
@@ -250,9 +258,10 @@ type flight = func(context.Context) (Card, error)
 
 // coalesce shares one flight among all concurrent callers with the same key. Each
 // caller waits at most as long as its ctx allows; the flight goes on without it.
-func (c *Catalogue) coalesce(ctx context.Context, key string, fn flight) (Card, error) {
+// When it ends, ended is called.
+func (c *Catalogue) coalesce(ctx context.Context, key string, fn flight, ended func()) (Card, error) {
 	select {
-	case r := <-c.start(ctx, key, fn):
+	case r := <-c.start(ctx, key, fn, ended):
 		if r.Err != nil {
 			return Card{}, r.Err
 		}
@@ -263,7 +272,7 @@ func (c *Catalogue) coalesce(ctx context.Context, key string, fn flight) (Card, 
 }
 
 // start starts or joins the flight of key.
-func (c *Catalogue) start(ctx context.Context, key string, fn flight) <-chan singleflight.Result {
+func (c *Catalogue) start(ctx context.Context, key string, fn flight, ended func()) <-chan singleflight.Result {
 	c.running.Add(1) // one for each caller: all of them wait for the flight
 	result := c.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
@@ -273,46 +282,11 @@ func (c *Catalogue) start(ctx context.Context, key string, fn flight) <-chan sin
 	done := make(chan singleflight.Result, 1)
 	go func() {
 		defer c.running.Done()
-		done <- <-result
+		r := <-result
+		ended()
+		done <- r
 	}()
 	return done
-}
-
-// loadOrRead returns the card from the database, or from WeChat if the database
-// does not have it. It refreshes an old copy in the background.
-func (c *Catalogue) loadOrRead(ctx context.Context, cardID string) (Card, error) {
-	got, err := c.Load(ctx, cardID)
-	if errors.Is(err, ErrNotFound) {
-		return c.readForClient(ctx, cardID)
-	}
-	if err == nil && time.Since(got.ReadAt) > refreshAfter {
-		c.start(ctx, "read "+cardID, c.reader(cardID))
-	}
-	return got, err
-}
-
-func (c *Catalogue) reader(cardID string) flight {
-	return func(ctx context.Context) (Card, error) { return c.readForClient(ctx, cardID) }
-}
-
-// readForClient reads a card from WeChat within the limit of all clients.
-func (c *Catalogue) readForClient(ctx context.Context, cardID string) (Card, error) {
-	c.mu.RLock()
-	failed, lastFailure := c.failedReads[cardID], c.lastFailure
-	c.mu.RUnlock()
-	if failed.holds() {
-		return Card{}, failed.err
-	}
-	ok, err := c.store.Allow(ctx, "card/get by clients", clientReads)
-	switch {
-	case err != nil:
-		return Card{}, err
-	case !ok && lastFailure.holds():
-		return Card{}, lastFailure.err // an outage has used up the limit, not the clients
-	case !ok:
-		return Card{}, ErrTooMany
-	}
-	return c.refresh(ctx, cardID)
 }
 
 // refresh reads a card from WeChat and saves it. A card that WeChat no longer has

@@ -18,6 +18,7 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardext"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 // ErrNoTicket is returned when there is no api_ticket to sign with. The error also
@@ -76,6 +77,13 @@ type Service struct {
 	OfficialAppID string
 	// Now is the clock for cardExt's timestamp.
 	Now func() time.Time
+	// LimitCalls bounds the calls of Codes for each member, see CallsPerMinute, and
+	// the requests that wait for them.
+	LimitCalls bool
+
+	calls     ration.Budget
+	decrypted ration.Answers[string] // by encrypted code
+	holders   ration.Answers[string] // by card_id and code
 }
 
 // Make returns a newly signed item for each request, in the order of requests. On
@@ -184,6 +192,7 @@ func (s *Service) Explain(ctx context.Context, cardID, raw string, facts cardext
 	}
 	facts.Now = s.Now()
 	facts.JSAPITicket, facts.OldTickets = s.Tickets.OtherTickets(ctx)
+	ctx = ration.WithClient(ctx, ration.Client{Kind: ration.Operator})
 	if c, err := s.Catalogue.Get(ctx, cardID); err == nil {
 		facts.Card = &cardext.Card{TakesCode: c.TakesCode(), NeedsOpenID: c.BindOpenID, FixTerm: c.DateType == card.DateFixTerm}
 	}

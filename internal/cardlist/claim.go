@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 var (
 	// ErrCodeInvalid is returned for an encrypted code that WeChat cannot decrypt.
 	ErrCodeInvalid = errors.New("cardlist: the encrypted code cannot be decrypted")
+	// ErrTooMany is returned when a member has used up the minute's calls to WeChat.
+	ErrTooMany = errors.New("cardlist: too many different codes")
 	// ErrNotYours is returned for a code that is not proved to be the member's.
 	ErrNotYours = errors.New("cardlist: the code is not this member's")
 )
@@ -39,22 +44,39 @@ type Claims interface {
 // Claim stores what the member's phone reports as added, all or nothing, and
 // returns the cards. It asks WeChat to decrypt each code and, for codes that
 // addcard did not issue, which wallet contains it; it stores nothing before all
-// answers are there. Claim may be repeated. An error about one card is an
-// *ItemError around ErrCodeInvalid, ErrNotYours, an error of Catalogue.Get, or
-// WeChat's error.
+// answers are there. Claim may be repeated: WeChat decrypts a code once, however
+// often it is named. An error about one card is an *ItemError around ErrCodeInvalid,
+// ErrNotYours, ErrTooMany, ration.ErrBusy, an error of Catalogue.Get, or WeChat's
+// error.
 func (s *Service) Claim(ctx context.Context, memberID string, added []Added) ([]member.Card, error) {
-	claims := make([]member.Claim, len(added))
+	var claims []member.Claim
+	first := map[Added]int{}           // the claim of each card
+	claimOf := make([]int, len(added)) // by position
+	itemOf := []int{}                  // the position of each claim
 	for i, a := range added {
-		var err error
-		if claims[i], err = s.provenClaim(ctx, memberID, a); err != nil {
-			return nil, &ItemError{i, err}
+		n, again := first[a]
+		if !again {
+			claim, err := s.provenClaim(ctx, memberID, a)
+			if err != nil {
+				return nil, &ItemError{i, err}
+			}
+			n = len(claims)
+			first[a], claims, itemOf = n, append(claims, claim), append(itemOf, i)
 		}
+		claimOf[i] = n
 	}
-	cards, err := s.Claims.Claim(ctx, memberID, claims)
+	stored, err := s.Claims.Claim(ctx, memberID, claims)
 	if refused := (*member.ClaimError)(nil); errors.As(err, &refused) && errors.Is(err, member.ErrNotYours) {
-		return nil, &ItemError{refused.Index, ErrNotYours}
+		return nil, &ItemError{itemOf[refused.Index], ErrNotYours}
 	}
-	return cards, err
+	if err != nil {
+		return nil, err
+	}
+	cards := make([]member.Card, len(added))
+	for i, n := range claimOf {
+		cards[i] = stored[n]
+	}
+	return cards, nil
 }
 
 // provenClaim returns the claim of an added card with its proof.
@@ -64,20 +86,74 @@ func (s *Service) provenClaim(ctx context.Context, memberID string, a Added) (me
 		return member.Claim{}, err
 	}
 	claim := member.Claim{CardID: a.CardID, Plan: PlanOf(c)}
-	if claim.Code, err = s.Codes.DecryptCode(ctx, a.Code); err != nil {
+	if claim.Code, err = s.decrypt(ctx, memberID, a.Code); err != nil {
 		return member.Claim{}, fmt.Errorf("decrypt the code: %w", err)
 	}
-	if c.TakesCode() {
-		return claim, nil // an issued code: the database has its owner
-	}
-	switch _, err := s.Claims.CardOf(ctx, memberID, a.CardID, claim.Code); {
-	case err == nil:
-		return claim, nil // proved by an earlier report
+	switch known, err := s.Claims.CardOf(ctx, memberID, a.CardID, claim.Code); {
+	case err == nil && known.Status == member.Active:
+		return claim, nil // nothing will be asked of WeChat
+	case err == nil: // issued to the member, or proved by an earlier report
+		return claim, s.pay(memberID) // for the message that the claim may cause
 	case !errors.Is(err, member.ErrNotFound):
 		return member.Claim{}, err
 	}
-	claim.ProvedOpenID, err = s.Codes.Holder(ctx, a.CardID, claim.Code)
+	if c.TakesCode() {
+		return claim, nil // not issued to the member: Claims refuses it
+	}
+	claim.ProvedOpenID, err = s.holder(ctx, memberID, a.CardID, claim.Code)
 	return claim, err
+}
+
+const (
+	// CallsPerMinute is how many calls of WeChat's API for codes one member may
+	// cause in a minute: two lists of ten cards, with two calls for each.
+	CallsPerMinute = 40
+	// decryptedFor is how long a decrypted code, or the refusal of one, is kept. It
+	// never changes.
+	decryptedFor = 10 * time.Minute
+	// notHeldFor is how long a code is known to be in no wallet of use. It is short,
+	// because the code may be on its way.
+	notHeldFor = 3 * time.Second
+)
+
+// decrypt returns the code in encrypted.
+func (s *Service) decrypt(ctx context.Context, memberID, encrypted string) (string, error) {
+	return s.decrypted.Ask(ctx, s.question(memberID, encrypted), func(ctx context.Context) (string, time.Duration, error) {
+		code, err := s.Codes.DecryptCode(ctx, encrypted)
+		if err == nil || errors.Is(err, ErrCodeInvalid) {
+			return code, decryptedFor, err
+		}
+		return "", 0, err
+	})
+}
+
+// holder returns the openid of the wallet that contains a code. That a code is in a
+// wallet is not remembered, because it may be given away at any time.
+func (s *Service) holder(ctx context.Context, memberID, cardID, code string) (string, error) {
+	return s.holders.Ask(ctx, s.question(memberID, cardID+" "+code), func(ctx context.Context) (string, time.Duration, error) {
+		openID, err := s.Codes.Holder(ctx, cardID, code)
+		if errors.Is(err, ErrNotYours) {
+			return "", notHeldFor, err
+		}
+		return openID, 0, err
+	})
+}
+
+// question returns a question that the member pays for.
+func (s *Service) question(memberID, text string) ration.Question {
+	q := ration.Question{Text: text, Pay: func() error { return s.pay(memberID) }}
+	if !s.LimitCalls {
+		q.Waiting = math.MaxInt64
+	}
+	return q
+}
+
+// pay counts one call for the member.
+func (s *Service) pay(memberID string) error {
+	if s.LimitCalls && !s.calls.Allow(memberID, CallsPerMinute) {
+		return ErrTooMany
+	}
+	return nil
 }
 
 // InitialGrantOf returns the initial grant of a card.

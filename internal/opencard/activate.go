@@ -20,8 +20,9 @@ import (
 // A client's report proves nothing. Unless the card is already this member's,
 // the code must be in a wallet that is not linked to another member, and the
 // card must be inactive and without entries. A ticket is good for one code.
-// Activate returns ErrTicket, ErrCodeMode, ErrNotOneClick, cardlist.ErrNotYours,
-// the errors of Catalogue.Get, or WeChat's error.
+// Activate returns ErrTicket, ErrCodeMode, ErrNotOneClick, ErrTooMany,
+// cardlist.ErrNotYours, ration.ErrBusy, the errors of Catalogue.Get, or WeChat's error.
+// It does not wait for the activation while 64 requests do.
 func (s *Service) Activate(ctx context.Context, memberID, cardID, code, ticket string) (member.Card, error) {
 	c, err := s.Catalogue.Get(ctx, cardID)
 	if err != nil {
@@ -34,7 +35,7 @@ func (s *Service) Activate(ctx context.Context, memberID, cardID, code, ticket s
 	if err != nil {
 		return member.Card{}, err
 	}
-	form, err := s.form(ctx, cardID, code, ticket)
+	form, err := s.form(ctx, memberID, cardID, code, ticket)
 	if err != nil {
 		return member.Card{}, err
 	}
@@ -47,24 +48,31 @@ func (s *Service) Activate(ctx context.Context, memberID, cardID, code, ticket s
 	case err != nil:
 		return member.Card{}, err
 	}
-	const patience = 4 * time.Second
+	patience := 4 * time.Second
+	if leave, err := s.awaiting.Enter(maxWaiting); err != nil {
+		patience = 0
+	} else {
+		defer leave()
+	}
 	return s.Members.AwaitActivation(ctx, cardID, code, patience)
 }
 
 // provenClaim returns the member's claim of the code with its proof.
 func (s *Service) provenClaim(ctx context.Context, memberID string, c card.Card, code string) (member.Claim, error) {
 	claim := member.Claim{CardID: c.ID, Code: code, Plan: cardlist.PlanOf(c)}
-	switch _, err := s.Members.CardOf(ctx, memberID, c.ID, code); {
-	case err == nil:
-		return claim, nil // proved by an earlier report
+	switch known, err := s.Members.CardOf(ctx, memberID, c.ID, code); {
+	case err == nil && known.Status == member.Active:
+		return claim, nil // nothing will be asked of WeChat
+	case err == nil: // proved by an earlier report
+		return claim, s.pay(memberID) // for the message that is made due
 	case !errors.Is(err, member.ErrNotFound):
 		return claim, err
 	}
-	openID, err := s.Codes.Holder(ctx, c.ID, code)
+	openID, err := s.holder(ctx, memberID, c.ID, code)
 	if err != nil {
 		return claim, err
 	}
-	active, err := s.WeChat.Active(ctx, c.ID, code)
+	active, err := s.active(ctx, memberID, c.ID, code)
 	if err != nil {
 		return claim, err
 	}
@@ -78,4 +86,31 @@ func (s *Service) provenClaim(ctx context.Context, memberID string, c card.Card,
 	}
 	claim.ProvedOpenID = openID
 	return claim, nil
+}
+
+// notHeldFor is how long a code is known to be in no wallet of use.
+const notHeldFor = 3 * time.Second
+
+// holder returns the openid of the wallet that contains a code.
+func (s *Service) holder(ctx context.Context, memberID, cardID, code string) (string, error) {
+	return s.holders.Ask(ctx, s.question(memberID, cardID+" "+code), func(ctx context.Context) (string, time.Duration, error) {
+		openID, err := s.Codes.Holder(ctx, cardID, code)
+		if errors.Is(err, cardlist.ErrNotYours) {
+			return "", notHeldFor, err
+		}
+		return openID, 0, err
+	})
+}
+
+// active reports whether the card is active at WeChat.
+func (s *Service) active(ctx context.Context, memberID, cardID, code string) (bool, error) {
+	leave, err := s.asking.Enter(maxWaiting)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	if err := s.pay(memberID); err != nil {
+		return false, err
+	}
+	return s.WeChat.Active(ctx, cardID, code)
 }

@@ -13,7 +13,7 @@ import (
 
 // form fetches what the member filled in. When the ticket was used for this code
 // before, it does not ask WeChat again: the ticket may have expired.
-func (s *Service) form(ctx context.Context, cardID, code, ticket string) (form member.Form, err error) {
+func (s *Service) form(ctx context.Context, memberID, cardID, code, ticket string) (form member.Form, err error) {
 	sum := sha256.Sum256([]byte(ticket))
 	form.TicketHash = hex.EncodeToString(sum[:])
 	used, err := s.Members.Submitted(ctx, form.TicketHash, cardID, code)
@@ -23,9 +23,19 @@ func (s *Service) form(ctx context.Context, cardID, code, ticket string) (form m
 	if used || err != nil {
 		return form, err
 	}
-	form.Answers, err = s.fetchForm(ctx, ticket)
+	form.Answers, err = s.forms.Ask(ctx, s.question(memberID, ticket), func(ctx context.Context) ([]member.Answer, time.Duration, error) {
+		answers, err := s.fetchForm(ctx, ticket)
+		if errors.Is(err, ErrTicket) && !errors.Is(err, ErrTicketExpired) {
+			return nil, wrongTicketFor, err
+		}
+		return answers, 0, err
+	})
 	return form, err
 }
+
+// wrongTicketFor is how long a ticket that WeChat does not have is refused without
+// asking again.
+const wrongTicketFor = time.Minute
 
 // fetchForm asks WeChat up to three times: WeChat reports some valid tickets as
 // expired (72012), and is busy at times (−1).

@@ -15,10 +15,9 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 // AppID is the component's AppID, the same for all merchants (page "开卡组件").
@@ -36,8 +35,8 @@ var (
 	// tickets.
 	ErrTicketExpired = fmt.Errorf("%w: expired", ErrTicket)
 	// ErrTooMany is returned when a member has used up the minute's calls for
-	// new parameters.
-	ErrTooMany = errors.New("opencard: too many different parameters")
+	// new parameters, or for activations.
+	ErrTooMany = errors.New("opencard: too many calls in this minute")
 )
 
 // Params is the extraData of wx.navigateToMiniProgram.
@@ -81,16 +80,36 @@ type Service struct {
 	Catalogue Catalogue
 	Members   Members
 	Codes     Codes
+	// LimitCalls bounds the calls that the activations of one member cause; see
+	// callsPerMinute.
+	LimitCalls bool
 
-	flights singleflight.Group
-	cache   cache
-	fetches limiter
+	fetches  ration.Budget // of parameters
+	calls    ration.Budget // of activations
+	params   ration.Answers[Params]
+	holders  ration.Answers[string]
+	forms    ration.Answers[[]member.Answer]
+	asking   ration.Slots // for the state of a card
+	awaiting ration.Slots // for an activation
 }
+
+const (
+	// fetchesPerMinute is how many different parameters a member may fetch in a
+	// minute.
+	fetchesPerMinute = 6
+	paramsFor        = time.Hour
+	// callsPerMinute is enough for five activations in a minute.
+	callsPerMinute = 20
+	// maxWaiting bounds the requests that wait for the state of a card, or for an
+	// activation.
+	maxWaiting = 64
+)
 
 // Params returns the component's parameters for a card and a channel. Each pair
 // is fetched from WeChat once and kept for an hour; one member may cause six
 // fetches a minute. It returns ErrCodeMode, ErrNotOneClick, ErrTooMany,
-// card.ErrNotFound, card.ErrNotClaimable, card.ErrTooMany or WeChat's error.
+// ration.ErrBusy, card.ErrNotFound, card.ErrNotClaimable, card.ErrTooMany or WeChat's
+// error.
 func (s *Service) Params(ctx context.Context, memberID, cardID, outerStr string) (Params, error) {
 	c, err := s.Catalogue.Claimable(ctx, cardID, false)
 	if err != nil {
@@ -99,44 +118,33 @@ func (s *Service) Params(ctx context.Context, memberID, cardID, outerStr string)
 	if err := checkCard(c); err != nil {
 		return Params{}, err
 	}
-	key := cacheKey{cardID, outerStr}
-	if p, ok := s.cache.get(key); ok {
-		return p, nil
-	}
-	for {
-		own := false // whether this call started the fetch
-		flight := s.flights.DoChan(cardID+" "+outerStr, func() (any, error) {
-			own = true
-			return s.fetchParams(context.WithoutCancel(ctx), memberID, key)
-		})
-		select {
-		case r := <-flight:
-			if errors.Is(r.Err, ErrTooMany) && !own {
-				continue // the limit that was reached is another member's
-			}
-			return r.Val.(Params), r.Err
-		case <-ctx.Done():
-			return Params{}, fmt.Errorf("fetch the component's parameters: %w", ctx.Err())
+	pay := func() error {
+		if !s.fetches.Allow(memberID, fetchesPerMinute) {
+			return ErrTooMany
 		}
+		return nil
 	}
+	q := ration.Question{Text: cardID + " " + outerStr, Pay: pay}
+	return s.params.Ask(ctx, q, func(ctx context.Context) (Params, time.Duration, error) {
+		p, err := s.WeChat.OpenCard(ctx, cardID, outerStr)
+		if err != nil {
+			return Params{}, 0, err
+		}
+		return p, paramsFor, nil
+	})
 }
 
-// fetchParams fetches parameters from WeChat and caches them; the member's limit
-// pays for the call.
-func (s *Service) fetchParams(ctx context.Context, memberID string, key cacheKey) (Params, error) {
-	if p, ok := s.cache.get(key); ok { // an earlier flight has just fetched them
-		return p, nil
+// question returns a question about an activation, which the member pays for.
+func (s *Service) question(memberID, text string) ration.Question {
+	return ration.Question{Text: text, Pay: func() error { return s.pay(memberID) }}
+}
+
+// pay counts one call for an activation of the member.
+func (s *Service) pay(memberID string) error {
+	if s.LimitCalls && !s.calls.Allow(memberID, callsPerMinute) {
+		return ErrTooMany
 	}
-	if !s.fetches.allow(memberID) {
-		return Params{}, ErrTooMany
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	p, err := s.WeChat.OpenCard(ctx, key.cardID, key.outerStr)
-	if err == nil {
-		s.cache.put(key, p)
-	}
-	return p, err
+	return nil
 }
 
 // checkCard returns why the component does not accept c, or nil.

@@ -28,8 +28,9 @@ func NewApp(appID, secret string, o Options) *App {
 // Open Platform account. The session_key of the answer is not read.
 //
 // The request is sent at most once and must not be repeated: the first one uses up
-// the code, whether or not its answer arrives. It blocks for
-// Options.Timeout at most. Errors are *Error.
+// the code, whether or not its answer arrives; see UntilSent. NotSent of the error
+// reports whether the code is certainly not used up. It blocks for Options.Timeout at
+// most. Errors are *Error.
 func (a *App) Code2Session(ctx context.Context, code string) (openID, unionID string, err error) {
 	var user identity
 	err = a.transport.exchange(ctx, request{

@@ -50,6 +50,9 @@ func (e *Error) Errcode() int { return e.Code }
 // idempotent call may be repeated.
 func (e *Error) Ambiguous() bool { return e.Code == 0 && e.connected || e.troubled() }
 
+// NotSent reports whether WeChat has certainly not received the request.
+func (e *Error) NotSent() bool { return e.Code == 0 && !e.connected }
+
 // troubled reports whether WeChat itself failed: -1 is documented, others such as -1000
 // have been seen.
 func (e *Error) troubled() bool { return e.Code < 0 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -46,18 +47,31 @@ type reply struct {
 	body   []byte
 }
 
+const (
+	// connectTimeout bounds each of TCP's and TLS's handshakes. The request's context
+	// does not: net/http goes on connecting after it has ended.
+	connectTimeout = 5 * time.Second
+	// maxOneShot bounds the connections that are used once, with those that are being
+	// made for a request that has ended.
+	maxOneShot = 160
+)
+
 // newTransport returns a transport that keeps its connections for later requests, or uses
 // each only once.
 func newTransport(o Options, keepAlive bool) *transport {
+	t := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout: connectTimeout,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     30 * time.Second,
+	}
+	if !keepAlive {
+		t.DisableKeepAlives, t.MaxConnsPerHost = true, maxOneShot
+	}
 	return &transport{o.withDefaults(), &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
-			DisableKeepAlives:   !keepAlive,
-			MaxIdleConnsPerHost: 16,
-			IdleConnTimeout:     30 * time.Second,
-		},
+		Transport:     t,
 	}}
 }
 
@@ -105,6 +119,24 @@ func (t *transport) send(ctx context.Context, r request) (reply, *Error) {
 		t.Clock.Observe(resp.Header.Get("Date"), receivedAt)
 	}
 	return got, nil
+}
+
+// UntilSent returns a context for one call, which is canceled with ctx only until there
+// is a connection to send the request on. Later the deadline of ctx still ends it. end
+// must be called after the call.
+func UntilSent(ctx context.Context) (once context.Context, end func()) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(time.Hour) // Options.Timeout ends the call before
+	}
+	work, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			cancel()
+		}
+	})
+	work = httptrace.WithClientTrace(work, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { stop() }})
+	return work, func() { stop(); cancel() }
 }
 
 func (r request) http(ctx context.Context, base string) (*http.Request, error) {

@@ -71,7 +71,7 @@ func New(s Services, o Options) *http.Server {
 		probes:    newLimiter(perAddress, perAddress*burstSeconds),
 		logins:    newLimiter(loginsPerSecond(perAddress), loginsPerSecond(perAddress)*loginBurstSeconds),
 	}
-	a.Use(a.limitAddress, a.checkPageURL, a.checkQuery, a.Prove)
+	a.Use(a.limitAddress, a.nameClient, a.checkPageURL, a.checkQuery, a.Prove)
 	a.ServeJSON("addcard", "The public API: what a mini-program calls.", maxBody)
 	a.callbackRoutes()
 	a.describeCallback()

@@ -45,18 +45,18 @@ doctor                        card config member outbox wechat
 httpapi/admin                 card cardext cardsync httpapi/internal/web ledger member outbox
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang
 httpapi/conns
-httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard
+httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard ration
                               | danielgtaylor/huma gin-gonic/gin x/time
-httpapi/internal/web          auth card cardlist httpapi/conns jssdk ledger member opencard outbox sqldb ticket wechat
+httpapi/internal/web          auth card cardlist httpapi/conns jssdk ledger member opencard outbox ration sqldb ticket wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
 
-auth                          | go-json-experiment/json golang-jwt/jwt google/uuid
+auth                          ration | go-json-experiment/json golang-jwt/jwt google/uuid x/time
 auth/authtest                 auth
 auth/sqlstore                 auth sqldb
-card                          | go-json-experiment/json qr x/sync
+card                          ration | go-json-experiment/json qr x/sync
 card/sqlstore                 card sqldb | database/sql
 cardext
-cardlist                      card cardext member
+cardlist                      card cardext member ration
 cardsync                      ledger member outbox | x/time
 cardsync/cardsynctest         cardsync ledger member
 cardsync/sqlstore             cardsync member member/sqlstore sqldb
@@ -68,11 +68,12 @@ ledger/sqlstore               ledger outbox outbox/sqlstore sqldb
 member                        ledger outbox phone | google/uuid
 member/membertest             ledger member outbox
 member/sqlstore               ledger/sqlstore member sqldb
-opencard                      card cardlist member | x/sync
+opencard                      card cardlist member ration
 outbox                        | google/uuid
 outbox/outboxtest             outbox
 outbox/sqlstore               outbox sqldb | google/uuid
 phone
+ration
 sqldb                         | database/sql jackc/pgx pressly/goose sqlite
 sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
 ticket

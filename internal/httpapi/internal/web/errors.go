@@ -15,6 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/opencard"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/ration"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/wechat"
@@ -34,6 +35,9 @@ var errorTable = []struct {
 	{err: auth.ErrCodeRefused, problem: LoginCodeInvalid},
 	{err: auth.ErrUserBlocked, problem: UserBlocked},
 	{err: auth.ErrTooFast, problem: RateLimited},
+	{err: auth.ErrTooMany, problem: RateLimited},
+	{err: auth.ErrSuspended, problem: WeChatUnavailable},
+	{err: ration.ErrBusy, problem: WeChatUnavailable},
 	{err: auth.ErrCodeFormat, problem: InvalidInput},
 	// A session outlives its member; an operator names one by ID.
 	{err: member.ErrMemberUnknown, problem: SessionInvalid, admin: MemberNotFound},
@@ -48,6 +52,7 @@ var errorTable = []struct {
 	{err: ledger.ErrConflict, problem: Unavailable},
 	{err: cardlist.ErrNotYours, problem: CodeNotYours},
 	{err: cardlist.ErrCodeInvalid, problem: InvalidInput},
+	{err: cardlist.ErrTooMany, problem: RateLimited},
 	{err: opencard.ErrTicket, problem: ActivateTicketWrong},
 	{err: opencard.ErrCodeMode, problem: CodeModeUnsupported},
 	{err: opencard.ErrNotOneClick, problem: NotOneClick},

@@ -16,8 +16,10 @@ import (
 
 	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/jssdk"
 	"github.com/addcard/addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 // Problem is the body of every error answer (RFC 9457).
@@ -111,6 +113,9 @@ func (l *Listener) problem(ctx context.Context, err error) *Problem {
 	case http.StatusInternalServerError:
 		l.options.Log.ErrorContext(ctx, "request failed", "error", err, "request_id", p.RequestID)
 	case http.StatusServiceUnavailable:
+		if errors.Is(err, auth.ErrSuspended) || errors.Is(err, ration.ErrBusy) {
+			break // there are as many as requests
+		}
 		l.options.Log.WarnContext(ctx, "request not served", "code", p.Code, "error", err, "request_id", p.RequestID)
 	}
 	return p
@@ -164,7 +169,7 @@ func locationOf(path string) string {
 const defaultRetry = 5 * time.Second
 
 func retryAfter(err error) time.Duration {
-	if errors.Is(err, card.ErrTooMany) || errors.Is(err, opencard.ErrTooMany) {
+	if errors.Is(err, card.ErrTooMany) || errors.Is(err, cardlist.ErrTooMany) || errors.Is(err, opencard.ErrTooMany) {
 		now := time.Now()
 		return now.Truncate(time.Minute).Add(time.Minute).Sub(now) // the allowance is per minute
 	}

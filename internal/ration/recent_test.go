@@ -1,4 +1,4 @@
-package auth_test
+package ration_test
 
 import (
 	"sync"
@@ -6,12 +6,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/addcard/addcard/internal/auth"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 func TestRecent_StaysBounded(t *testing.T) {
 	t.Parallel()
-	r := auth.NewRecent(10, time.Hour)
+	r := ration.NewRecent[int, string](10, time.Hour)
 	for i := range 1000 {
 		r.Put(i, "v")
 		if n := r.Len(); n > 20 {
@@ -27,7 +27,7 @@ func TestRecent_StaysBounded(t *testing.T) {
 
 func TestRecent_KeepsWhatIsUsed(t *testing.T) {
 	t.Parallel()
-	r := auth.NewRecent(10, time.Hour)
+	r := ration.NewRecent[int, string](10, time.Hour)
 	r.Put(-1, "used")
 	r.Put(-2, "unused")
 	for i := range 100 {
@@ -44,7 +44,7 @@ func TestRecent_KeepsWhatIsUsed(t *testing.T) {
 func TestRecent_ForgetsWithTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := auth.NewRecent(10, time.Minute)
+		r := ration.NewRecent[int, string](10, time.Minute)
 		time.Sleep(59 * time.Second)
 		r.Put(1, "")
 		time.Sleep(2 * time.Second)
@@ -63,7 +63,7 @@ func TestRecent_ForgetsWithTime(t *testing.T) {
 
 func TestRecent_LoadOrStore_LetsOneStore(t *testing.T) {
 	t.Parallel()
-	r := auth.NewRecent(10, time.Hour)
+	r := ration.NewRecent[int, string](10, time.Hour)
 	var wg sync.WaitGroup
 	stored := make(chan string, 64)
 	for i := range 64 {

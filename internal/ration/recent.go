@@ -1,16 +1,16 @@
-package auth
+package ration
 
 import (
 	"sync"
 	"time"
 )
 
-// recent is a map that drops entries that were not used lately. It has two
+// Recent is a map that drops entries that were not used lately. It has two
 // generations: when the young one is full or older than lifetime, it replaces
 // the old one, and the entries of the old one are dropped. An entry stays for
 // at least lifetime, unless limit other entries are added meanwhile, and there
-// are never more than 2 × limit entries. It is safe for concurrent use.
-type recent[K comparable, V any] struct {
+// are never more than 2 × limit entries.
+type Recent[K comparable, V any] struct {
 	limit    int
 	lifetime time.Duration
 
@@ -19,12 +19,13 @@ type recent[K comparable, V any] struct {
 	youngSince time.Time
 }
 
-func newRecent[K comparable, V any](limit int, lifetime time.Duration) *recent[K, V] {
-	return &recent[K, V]{limit: limit, lifetime: lifetime, young: map[K]V{}, youngSince: time.Now()}
+// NewRecent returns an empty map. Both arguments are as the comment of Recent says.
+func NewRecent[K comparable, V any](limit int, lifetime time.Duration) *Recent[K, V] {
+	return &Recent[K, V]{limit: limit, lifetime: lifetime, young: map[K]V{}, youngSince: time.Now()}
 }
 
 // Get returns the value of k. It moves an old entry to the young generation.
-func (r *recent[K, V]) Get(k K) (V, bool) {
+func (r *Recent[K, V]) Get(k K) (V, bool) {
 	r.mu.RLock()
 	v, young := r.young[k]
 	old := false
@@ -39,7 +40,7 @@ func (r *recent[K, V]) Get(k K) (V, bool) {
 }
 
 // Put sets the value of k.
-func (r *recent[K, V]) Put(k K, v V) {
+func (r *Recent[K, V]) Put(k K, v V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.put(k, v)
@@ -47,7 +48,7 @@ func (r *recent[K, V]) Put(k K, v V) {
 
 // LoadOrStore returns the value of k if there is one. Otherwise it stores v and
 // returns it. loaded reports whether there was a value.
-func (r *recent[K, V]) LoadOrStore(k K, v V) (actual V, loaded bool) {
+func (r *Recent[K, V]) LoadOrStore(k K, v V) (actual V, loaded bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range []map[K]V{r.young, r.old} {
@@ -59,7 +60,15 @@ func (r *recent[K, V]) LoadOrStore(k K, v V) (actual V, loaded bool) {
 	return v, false
 }
 
-func (r *recent[K, V]) put(k K, v V) {
+// Delete removes the entry of k.
+func (r *Recent[K, V]) Delete(k K) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.young, k)
+	delete(r.old, k)
+}
+
+func (r *Recent[K, V]) put(k K, v V) {
 	if len(r.young) >= r.limit || time.Since(r.youngSince) > r.lifetime {
 		r.young, r.old, r.youngSince = map[K]V{}, r.young, time.Now()
 	}
