@@ -63,6 +63,10 @@ type Core struct {
 	closers    []func() error // of the stores besides the database
 }
 
+// clockSpan is for how long WeChat's answers must agree that the clock is wrong. Tests
+// shorten it.
+var clockSpan time.Duration
+
 // Open opens the database that cfg names, brings its tables up to date and
 // connects the services. It does not call WeChat. The caller must call Close.
 func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Core, error) {
@@ -70,7 +74,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Core, erro
 	if err != nil {
 		return nil, err
 	}
-	core := &Core{db: db, clock: &wechat.Clock{}, metrics: prometheus.NewRegistry()}
+	core := &Core{db: db, clock: &wechat.Clock{Span: clockSpan, Log: log}, metrics: prometheus.NewRegistry()}
 	if err := core.connect(ctx, cfg, log); err != nil {
 		return nil, errors.Join(err, core.closeStores())
 	}
@@ -139,7 +143,7 @@ func (c *Core) connectWeChat(cfg config.Config, log *slog.Logger) error {
 		return err
 	}
 	c.tickets = newTickets(cfg, c.official, options, sealed, log)
-	c.metrics.MustRegister(c.tickets, clockOffset(c.clock))
+	c.metrics.MustRegister(c.tickets, clockOffset(c.clock), clockCorrection(c.clock))
 	return nil
 }
 
@@ -185,7 +189,7 @@ func (c *Core) connectCards(cfg config.Config) error {
 func (c *Core) connectPushes(cfg config.Config, log *slog.Logger) error {
 	receiver, err := push.New(string(cfg.CallbackToken), push.Options{
 		AESKey: string(cfg.CallbackAESKey), PreviousAESKey: string(cfg.CallbackAESKeyPrevious),
-		AppID: cfg.OfficialAppID, OriginalID: cfg.OfficialOriginalID, WeChatNow: c.clock.Now,
+		AppID: cfg.OfficialAppID, OriginalID: cfg.OfficialOriginalID, WeChatNow: c.clock.Likely,
 	})
 	if err != nil {
 		return err
@@ -201,7 +205,7 @@ func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog
 	}
 	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
 		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: c.Members, Store: authsql.New(c.db),
-	}, auth.Options{Now: c.clock.Now, Log: log})
+	}, auth.Options{Log: log})
 	return err
 }
 
@@ -209,8 +213,9 @@ func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog
 func (c *Core) APITicket(ctx context.Context) (string, error) { return c.tickets.Ticket(ctx) }
 
 // Now returns the local time, corrected when it is more than a minute off
-// WeChat's.
-func (c *Core) Now() time.Time { return c.clock.Now() }
+// WeChat's. It follows WeChat's latest answer, because a command makes only a few
+// calls.
+func (c *Core) Now() time.Time { return c.clock.Likely() }
 
 // Close releases leases, waits for work under way and closes the stores.
 func (c *Core) Close() error {
@@ -236,11 +241,17 @@ func Deployment(cfg config.Config) func(context.Context) (*doctor.Deployment, er
 			return nil, err
 		}
 		return &doctor.Deployment{
-			Database: c.db, Clock: c.clock, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
+			Database: c.db, Clock: examinedClock{c.clock}, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
 			Official: examined{account{c.tickets.client}, c.official}, MiniProgram: c.mini, Close: c.Close,
 		}, nil
 	}
 }
+
+// examinedClock is the clock of a command, which makes only a few calls.
+type examinedClock struct{ *wechat.Clock }
+
+// Now returns the time by WeChat's latest answer.
+func (c examinedClock) Now() time.Time { return c.Likely() }
 
 // Migrate brings the database of cfg up to date and returns the number of steps
 // that it took.

@@ -13,3 +13,10 @@ func (r *recent[K, V]) Len() int {
 	defer r.mu.RUnlock()
 	return len(r.young) + len(r.old)
 }
+
+// Remembered returns the number of logouts in memory.
+func (s *Service) Remembered() int {
+	s.revoked.mu.RLock()
+	defer s.revoked.mu.RUnlock()
+	return len(s.revoked.revoked)
+}
