@@ -179,6 +179,9 @@ func (s *Service) Erase(ctx context.Context, memberID string) error {
 		if err := tx.mustBeExclusive(); err != nil {
 			return err
 		}
+		if err := tx.EndSessions(ctx, memberID); err != nil {
+			return err
+		}
 		return tx.Erase(ctx, memberID, uuid.NewString())
 	})
 	if err != nil {
