@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -63,6 +64,10 @@ type Core struct {
 	closers    []func() error // of the stores besides the database
 }
 
+// maxRewrite bounds the SQLite file that a start rewrites, which takes about two
+// seconds. `server migrate` rewrites a larger one.
+const maxRewrite = 64 << 20
+
 // clockSpan is for how long WeChat's answers must agree that the clock is wrong. Tests
 // shorten it.
 var clockSpan time.Duration
@@ -84,6 +89,9 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Core, erro
 func (c *Core) connect(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	if _, err := c.db.Migrate(ctx); err != nil {
 		return err
+	}
+	if err := c.db.Rewrite(ctx, maxRewrite); err != nil {
+		log.WarnContext(ctx, "rewrite the database without what was deleted: failed; it is repeated at the next start", "error", err)
 	}
 	if err := c.connectWeChat(cfg, log); err != nil {
 		return err
@@ -261,5 +269,8 @@ func Migrate(ctx context.Context, cfg config.Config) (int, error) {
 		return 0, err
 	}
 	steps, err := db.Migrate(ctx)
+	if err == nil {
+		err = db.Rewrite(ctx, math.MaxInt64)
+	}
 	return steps, errors.Join(err, db.Close())
 }

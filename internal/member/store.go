@@ -158,4 +158,7 @@ type Store interface {
 	// Find lists the IDs of up to n members that have this key; see Service.Find.
 	// phones are the hashes that key may be stored as if it is a phone number.
 	Find(ctx context.Context, key string, phones []string, n int) ([]string, error)
+	// Scrub removes what was deleted from the store's own copies. It waits for
+	// readers that need them, or until ctx ends.
+	Scrub(ctx context.Context) error
 }

@@ -252,3 +252,6 @@ func (tx Tx) Erase(ctx context.Context, memberID, anonymousID string) error {
 	}
 	return tx.DeleteMember(ctx, memberID)
 }
+
+// Scrub implements member.Store.
+func (s *Store) Scrub(ctx context.Context) error { return s.DB.Scrub(ctx) }
