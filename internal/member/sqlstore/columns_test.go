@@ -409,7 +409,7 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 		"card_id": "c1", "code": "code-" + person, "ledger": "ledger-" + person,
 		"card.card_id": "card-" + person, "card_created.card_id": "card-" + person, "card_review.card_id": "card-" + person,
 		"erased_openid.erased_at": time.Now().UnixMilli(),
-		"status": "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
+		"status":                  "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {
