@@ -157,6 +157,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.core.reconciler.Run(work) })
 	workers.Go(func() { a.warm(work) })
 	workers.Go(func() { a.resolveConflicts(work) })
+	workers.Go(func() { a.core.Members.Scrub(work) })
 
 	failed := make(chan error, 2)
 	for _, l := range []listener{a.public, a.admin} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -63,6 +64,14 @@ type Core struct {
 	closers    []func() error // of the stores besides the database
 }
 
+// maxRewrite bounds the SQLite file that a start rewrites, which takes about two
+// seconds. `server migrate` rewrites a larger one.
+const maxRewrite = 64 << 20
+
+// clockSpan is for how long WeChat's answers must agree that the clock is wrong. Tests
+// shorten it.
+var clockSpan time.Duration
+
 // Open opens the database that cfg names, brings its tables up to date and
 // connects the services. It does not call WeChat. The caller must call Close.
 func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Core, error) {
@@ -80,7 +89,7 @@ func open(
 	if err := check(ctx, db, log); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	core := &Core{db: db, clock: &wechat.Clock{}, metrics: prometheus.NewRegistry()}
+	core := &Core{db: db, clock: &wechat.Clock{Span: clockSpan, Log: log}, metrics: prometheus.NewRegistry()}
 	if err := core.connect(ctx, cfg, log); err != nil {
 		return nil, errors.Join(err, core.closeStores())
 	}
@@ -90,6 +99,9 @@ func open(
 func (c *Core) connect(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	if _, err := c.db.Migrate(ctx); err != nil {
 		return err
+	}
+	if err := c.db.Rewrite(ctx, maxRewrite); err != nil {
+		log.WarnContext(ctx, "rewrite the database without what was deleted: failed; it is repeated at the next start", "error", err)
 	}
 	if err := c.connectWeChat(cfg, log); err != nil {
 		return err
@@ -149,7 +161,7 @@ func (c *Core) connectWeChat(cfg config.Config, log *slog.Logger) error {
 		return err
 	}
 	c.tickets = newTickets(cfg, c.official, options, sealed, log)
-	c.metrics.MustRegister(c.tickets, clockOffset(c.clock))
+	c.metrics.MustRegister(c.tickets, clockOffset(c.clock), clockCorrection(c.clock))
 	return nil
 }
 
@@ -196,7 +208,7 @@ func (c *Core) connectCards(cfg config.Config) error {
 func (c *Core) connectPushes(cfg config.Config, log *slog.Logger) error {
 	receiver, err := push.New(string(cfg.CallbackToken), push.Options{
 		AESKey: string(cfg.CallbackAESKey), PreviousAESKey: string(cfg.CallbackAESKeyPrevious),
-		AppID: cfg.OfficialAppID, OriginalID: cfg.OfficialOriginalID, WeChatNow: c.clock.Now,
+		AppID: cfg.OfficialAppID, OriginalID: cfg.OfficialOriginalID, WeChatNow: c.clock.Likely,
 	})
 	if err != nil {
 		return err
@@ -212,7 +224,7 @@ func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog
 	}
 	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
 		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: c.Members, Store: authsql.New(c.db),
-	}, auth.Options{Now: c.clock.Now, Log: log, LimitLogins: cfg.RatePerAddress > 0})
+	}, auth.Options{Log: log, LimitLogins: cfg.RatePerAddress > 0})
 	if err == nil {
 		c.metrics.MustRegister(loginSuspended(c.Sessions))
 	}
@@ -227,8 +239,9 @@ func (c *Core) Damage(ctx context.Context) ([]string, error) { return c.db.Damag
 func (c *Core) APITicket(ctx context.Context) (string, error) { return c.tickets.Ticket(ctx) }
 
 // Now returns the local time, corrected when it is more than a minute off
-// WeChat's.
-func (c *Core) Now() time.Time { return c.clock.Now() }
+// WeChat's. It follows WeChat's latest answer, because a command makes only a few
+// calls.
+func (c *Core) Now() time.Time { return c.clock.Likely() }
 
 // Close releases leases, waits for work under way and closes the stores.
 func (c *Core) Close() error {
@@ -254,11 +267,17 @@ func Deployment(cfg config.Config) func(context.Context) (*doctor.Deployment, er
 			return nil, err
 		}
 		return &doctor.Deployment{
-			Database: c.db, Clock: c.clock, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
+			Database: c.db, Clock: examinedClock{c.clock}, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
 			Official: examined{account{c.tickets.client}, c.official}, MiniProgram: c.mini, Close: c.Close,
 		}, nil
 	}
 }
+
+// examinedClock is the clock of a command, which makes only a few calls.
+type examinedClock struct{ *wechat.Clock }
+
+// Now returns the time by WeChat's latest answer.
+func (c examinedClock) Now() time.Time { return c.Likely() }
 
 // Migrate brings the database of cfg up to date and returns the number of steps
 // that it took.
@@ -268,5 +287,8 @@ func Migrate(ctx context.Context, cfg config.Config) (int, error) {
 		return 0, err
 	}
 	steps, err := db.Migrate(ctx)
+	if err == nil {
+		err = db.Rewrite(ctx, math.MaxInt64)
+	}
 	return steps, errors.Join(err, db.Close())
 }

@@ -146,8 +146,16 @@ func loginSuspended(s *auth.Service) prometheus.Collector {
 
 func clockOffset(c *wechat.Clock) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "addcard_clock_offset_seconds", Help: "What is added to this machine's clock to follow WeChat's; 0 while they are within a minute.",
+		Name: "addcard_clock_offset_seconds",
+		Help: "How far WeChat's clock was ahead of this machine's by WeChat's latest answer; 0 while they are within a minute.",
 	}, func() float64 { return c.Offset().Seconds() })
+}
+
+func clockCorrection(c *wechat.Clock) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "addcard_clock_correction_seconds",
+		Help: "What is added to this machine's clock, because WeChat's answers have agreed for long that it is wrong.",
+	}, func() float64 { return c.Correction().Seconds() })
 }
 
 var (

@@ -5,7 +5,10 @@
 //
 // A session is a signed token without a database row, so [Service.Verify] makes
 // no query. A logout is a row that every replica reads twice a second (see
-// [Store]), so it takes effect on all replicas within a second.
+// [Store]), so it takes effect on all replicas within a second. The same is true of
+// the end of all sessions of a member.
+//
+// Sessions are judged by the clock of the store, which all replicas share.
 //
 // There is no refresh token: the client calls wx.login again, which is silent.
 // The session_key that WeChat returns with an openid never enters this package.
@@ -95,7 +98,7 @@ type Ports struct {
 
 // Options configure a Service. The zero value is ready to use.
 type Options struct {
-	Now func() time.Time // nil means time.Now
+	Now func() time.Time // instead of the store's clock; nil means that clock
 	Log *slog.Logger     // receives warnings about the store and WeChat; nil means slog.Default()
 	// LimitLogins bounds the new logins per second. The number of logins in progress
 	// is always bounded.
@@ -105,7 +108,7 @@ type Options struct {
 // Service handles logins, sessions and logouts. It is safe for concurrent use.
 type Service struct {
 	ports     Ports
-	now       func() time.Time
+	clock     *clock
 	tokens    tokens
 	verified  *ration.Recent[string, Session] // by token; the signature of a token is checked once
 	revoked   *revocations
@@ -119,18 +122,16 @@ type Service struct {
 // store has returned them, and returns the error of the store. Run reads later
 // logouts.
 func Open(ctx context.Context, keys *Keys, ports Ports, opts Options) (*Service, error) {
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
+	clock := &clock{fixed: opts.Now}
 	s := &Service{
 		ports:     ports,
-		now:       opts.Now,
-		tokens:    newTokens(keys, opts.Now),
+		clock:     clock,
+		tokens:    newTokens(keys, clock.now),
 		verified:  ration.NewRecent[string, Session](maxVerified, verifiedLifetime),
-		revoked:   newRevocations(ports.Store, opts),
+		revoked:   newRevocations(ports.Store, clock, opts.Log),
 		codes:     newCodes(),
 		admission: newAdmission(opts),
 	}
@@ -175,9 +176,9 @@ func (s *Service) Verify(token string) (Session, error) {
 		s.verified.Put(strings.Clone(token), session) // a copy: token may be in the buffer of the request
 	}
 	switch {
-	case !session.validAt(s.now()):
+	case !session.validAt(s.clock.now()):
 		return Session{}, errTime
-	case s.revoked.has(session.JTI):
+	case s.revoked.has(session):
 		return Session{}, errRevoked
 	}
 	return session, nil

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -169,14 +170,8 @@ func (c *clock) Set(t time.Time) { c.now.Store(&t) }
 // one that is verified for the first time.
 func TestVerify_JudgesTimeAlikeAtFirstAndLater(t *testing.T) {
 	t.Parallel()
-	var c clock
 	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	c.Set(start)
-	db := sqldbtest.New(t)
-	fresh := func() *auth.Service { return open(t, setup{store: sqlstore.New(db), opts: auth.Options{Now: c.Now}}) }
-	s := fresh()
-	token, _ := login(t, s)
-	wantValid(t, s, token)
+	store := sqlstore.New(sqldbtest.New(t))
 	for after, live := range map[time.Duration]bool{
 		-30*time.Second - 1:                   false,
 		-30 * time.Second:                     true,
@@ -184,15 +179,59 @@ func TestVerify_JudgesTimeAlikeAtFirstAndLater(t *testing.T) {
 		7200*time.Second + 30*time.Second:     false,
 		1000 * time.Hour:                      false,
 	} {
+		var c clock
+		c.Set(start)
+		service := func() *auth.Service { return open(t, setup{store: store, opts: auth.Options{Now: c.Now}}) }
+		later := service()
+		token, _ := login(t, later)
+		wantValid(t, later, token)
 		c.Set(start.Add(after))
-		for name, s := range map[string]*auth.Service{"first": fresh(), "later": s} {
-			if _, err := s.Verify(token); (err == nil) != live {
+		for name, s := range map[string]*auth.Service{"first": service(), "later": later} {
+			// The clock of a service never goes back.
+			if _, err := s.Verify(token); (err == nil) != (live || name == "later" && after < 0) {
 				t.Errorf("%s, %v after: got %v", name, after, err)
 			}
 		}
+		c.Set(start)
+		if _, err := later.Verify(token); (err == nil) != (live || after < 0) {
+			t.Errorf("%v after and back: got %v", after, err)
+		}
 	}
-	c.Set(start)
-	wantValid(t, s, token) // a corrected clock brings it back
+}
+
+// aheadStore is a store whose clock is ahead of the machine's.
+type aheadStore struct {
+	auth.Store
+	ahead atomic.Int64
+}
+
+func (s *aheadStore) Now(ctx context.Context) (time.Time, error) {
+	now, err := s.Store.Now(ctx)
+	return now.Add(time.Duration(s.ahead.Load())), err
+}
+
+// The clocks of two machines differ by hours: they do not matter.
+func TestVerify_JudgesByTheClockOfTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &aheadStore{Store: sqlstore.New(sqldbtest.New(t))}
+		store.ahead.Store(int64(-3 * time.Hour))
+		s := running(t, setup{store: store})
+		token, session := login(t, s)
+		if got := time.Since(session.IssuedAt); (got - 3*time.Hour).Abs() > time.Second {
+			t.Errorf("issued %v ago by the machine's clock, want 3 h", got)
+		}
+		time.Sleep(2*time.Hour + 20*time.Second)
+		wantValid(t, s, token)
+		time.Sleep(11 * time.Second)
+		wantInvalid(t, s, token)
+		token, _ = login(t, s)
+		store.ahead.Store(int64(-4 * time.Hour)) // new tokens are valid all the same
+		time.Sleep(time.Second)
+		again, _ := login(t, s)
+		wantValid(t, s, token)
+		wantValid(t, s, again)
+	})
 }
 
 func TestVerify_IsSafeForConcurrentUse(t *testing.T) {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Revoked is one session that a logout ended.
+// Revoked is one session that a logout ended, or all sessions of a member.
 type Revoked struct {
-	Seq       int64 // its number among all logouts, from 1
-	JTI       string
-	ExpiresAt time.Time // of its token, with a precision of a millisecond
+	Seq       int64     // its number among all logouts, from 1
+	ID        string    // of the session (jti), or of the member (sub); both are UUIDs
+	ExpiresAt time.Time // of the token that lives longest, with a precision of a millisecond
 }
 
 // Store keeps logouts for all replicas. It is safe for concurrent use. Package
@@ -26,9 +26,11 @@ type Store interface {
 	// them, none only if there are none. Numbers become visible in order, so a
 	// reader that has read up to a Seq has missed none below it.
 	Since(ctx context.Context, seq int64) ([]Revoked, error)
-	// Purge removes logouts of tokens that expired before that time, a bounded
-	// number per call.
-	Purge(ctx context.Context, before time.Time) error
+	// Purge removes logouts of tokens that expired longer than keep ago by the
+	// store's clock, a bounded number per call.
+	Purge(ctx context.Context, keep time.Duration) error
+	// Now returns the time by the store's clock, which all replicas share.
+	Now(ctx context.Context) (time.Time, error)
 }
 
 const (
@@ -39,42 +41,53 @@ const (
 	pollTimeout = 2 * time.Second
 	// purgeInterval is short enough that each purge takes only milliseconds.
 	purgeInterval = time.Minute
-	// keepExpired is how long a logout is kept after its token has expired:
-	// much longer than the leeway and the clock differences of the replicas.
-	keepExpired = time.Hour
+	// keepExpired is how long the store keeps a logout after its token has expired.
+	// The token must still be refused if the store's clock was set two days too far
+	// forward for a while, as a wrong time zone or date does.
+	keepExpired = 48 * time.Hour
+	// rememberExpired is how long a replica does. Its clock never goes back, so this
+	// needs to be no longer than the leeway.
+	rememberExpired = time.Hour
 )
 
 // revocations are the logouts of all replicas that this replica has read.
 type revocations struct {
 	store Store
-	now   func() time.Time
+	clock *clock
 	log   *slog.Logger
 	seq   int64 // the last one read; used by catchUp only
 
 	mu      sync.RWMutex
-	revoked map[string]time.Time // jti → expiry of the token
+	revoked map[string]time.Time // ID of a session or a member → expiry of the last token
 }
 
-func newRevocations(store Store, opts Options) *revocations {
-	return &revocations{store: store, now: opts.Now, log: opts.Log, revoked: map[string]time.Time{}}
+func newRevocations(store Store, clock *clock, log *slog.Logger) *revocations {
+	return &revocations{store: store, clock: clock, log: log, revoked: map[string]time.Time{}}
 }
 
-func (r *revocations) has(jti string) bool {
+// has reports whether the session was logged out, or all of the member's were ended.
+func (r *revocations) has(s Session) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	_, dead := r.revoked[jti]
+	_, dead := r.revoked[s.JTI]
+	if !dead {
+		_, dead = r.revoked[s.MemberID]
+	}
 	return dead
 }
 
-func (r *revocations) add(jti string, expiresAt time.Time) {
+func (r *revocations) add(id string, expiresAt time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.revoked[jti] = expiresAt
+	r.revoked[id] = expiresAt
 }
 
-// catchUp reads the logouts since the last call. What it has read before an
-// error is kept.
+// catchUp reads the store's clock, and the logouts since the last call. What it has
+// read before an error is kept.
 func (r *revocations) catchUp(ctx context.Context) error {
+	if err := r.clock.look(ctx, r.store); err != nil {
+		return err
+	}
 	for {
 		page, err := r.store.Since(ctx, r.seq)
 		if err != nil {
@@ -84,7 +97,7 @@ func (r *revocations) catchUp(ctx context.Context) error {
 			return nil
 		}
 		for _, x := range page {
-			r.add(x.JTI, x.ExpiresAt)
+			r.add(x.ID, x.ExpiresAt)
 			r.seq = x.Seq
 		}
 	}
@@ -92,11 +105,11 @@ func (r *revocations) catchUp(ctx context.Context) error {
 
 // purge drops logouts of tokens that expired long ago, here and in the store.
 func (r *revocations) purge(ctx context.Context) error {
-	before := r.now().Add(-keepExpired)
+	before := r.clock.now().Add(-rememberExpired)
 	r.mu.Lock()
 	maps.DeleteFunc(r.revoked, func(_ string, expiresAt time.Time) bool { return expiresAt.Before(before) })
 	r.mu.Unlock()
-	if err := r.store.Purge(ctx, before); err != nil {
+	if err := r.store.Purge(ctx, keepExpired); err != nil {
 		return fmt.Errorf("purge logouts: %w", err)
 	}
 	return nil

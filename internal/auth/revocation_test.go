@@ -158,11 +158,11 @@ func (o *outage) Since(ctx context.Context, seq int64) ([]auth.Revoked, error) {
 	return o.Store.Since(ctx, seq)
 }
 
-func (o *outage) Purge(ctx context.Context, before time.Time) error {
+func (o *outage) Purge(ctx context.Context, keep time.Duration) error {
 	if err := o.fail(ctx); err != nil {
 		return err
 	}
-	return o.Store.Purge(ctx, before)
+	return o.Store.Purge(ctx, keep)
 }
 
 func TestRun_GoesOnThroughAnOutageAndCatchesUp(t *testing.T) {
@@ -267,16 +267,24 @@ func TestRun_KeepsALogoutAsLongAsItsTokenAndThenDropsIt(t *testing.T) {
 				t.Errorf("%s: got %v, want a logout", name, err)
 			}
 		}
-		time.Sleep(time.Hour + time.Minute)
+		sqldbtest.Exec(t, db, "update revoked_session set expires_at = expires_at - $1", (46 * time.Hour).Milliseconds())
+		time.Sleep(time.Minute) // 48 h after the expiry less a bit more than a minute
 		synctest.Wait()
 		var rows int
+		if err := db.Read().QueryRow(t.Context(), "select count(*) from revoked_session").Scan(&rows); rows != 1 || err != nil {
+			t.Errorf("got %d rows, %v, want the logout", rows, err)
+		}
+		sqldbtest.Exec(t, db, "update revoked_session set expires_at = expires_at - $1", (2 * time.Hour).Milliseconds())
+		time.Sleep(time.Minute)
+		synctest.Wait()
 		if err := db.Read().QueryRow(t.Context(), "select count(*) from revoked_session").Scan(&rows); rows != 0 || err != nil {
 			t.Errorf("got %d rows, %v, want none", rows, err)
 		}
 	})
 }
 
-// Purged logouts are also removed from memory.
+// Old logouts are also removed from memory. Their tokens stay invalid even if the
+// clock goes back then.
 func TestRun_ForgetsOldLogouts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -285,11 +293,41 @@ func TestRun_ForgetsOldLogouts(t *testing.T) {
 		s := running(t, setup{opts: auth.Options{Now: c.Now}})
 		token, session := login(t, s)
 		logout(t, s, session)
+		for after, want := range []int{1: 1, 2: 1, 3: 0} {
+			c.Set(session.ExpiresAt.Add(time.Duration(after-2)*time.Hour + time.Second))
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if got := s.Remembered(); got != want && after > 0 {
+				t.Errorf("%d h after the expiry: %d logouts are remembered, want %d", after-2, got, want)
+			}
+		}
+		c.Set(session.IssuedAt)
 		wantInvalid(t, s, token)
-		c.Set(session.ExpiresAt.Add(time.Hour + time.Second))
-		time.Sleep(time.Minute)
+	})
+}
+
+// The end of a member's sessions reaches every replica as a logout does, and concerns
+// no other member.
+func TestVerify_RefusesEverySessionOfAMemberThatWasEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := sqlstore.New(sqldbtest.New(t))
+		here, there := running(t, setup{store: store}), running(t, setup{store: store})
+		one := &wechat{answer: func(context.Context, string) (string, string, error) { return "one", "", nil }}
+		var tokens []string
+		for _, s := range []*auth.Service{here, open(t, setup{store: store, wechat: one}), open(t, setup{store: store, wechat: one})} {
+			token, _ := login(t, s)
+			tokens = append(tokens, token)
+		}
+		if err := store.Revoke(t.Context(), memberOf("one"), time.Now().Add(2*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
 		synctest.Wait()
-		c.Set(session.IssuedAt) // visible only because this clock jumps back by hours
-		wantValid(t, s, token)
+		for _, s := range []*auth.Service{here, there, open(t, setup{store: store})} {
+			wantValid(t, s, tokens[0]) // another member's
+			wantInvalid(t, s, tokens[1])
+			wantInvalid(t, s, tokens[2])
+		}
 	})
 }

@@ -72,7 +72,7 @@ func (d *doctor) miniProgramSecret(ctx context.Context) Finding {
 func (d *doctor) clock(context.Context) Finding {
 	if offset := d.Clock.Offset(); offset != 0 {
 		return warning("set the clock: timedatectl set-ntp true",
-			"%v off WeChat's; addcard corrects for it", offset.Round(time.Second))
+			"%v off WeChat's latest answer; the server corrects for it, up to two days", offset.Round(time.Second))
 	}
 	return ok("within a minute of WeChat's")
 }

@@ -102,10 +102,10 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 		return err
 	}
 	return s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
-		if erased, err := tx.Erased(ctx, e.CardID, e.Code); erased || err != nil {
+		if erased, err := s.isOfErased(ctx, tx, e); erased || err != nil {
 			return err // nothing is stored about an erased member
 		}
-		e, err := withoutErased(ctx, tx, e)
+		e, err := s.withoutErased(ctx, tx, e)
 		if err != nil {
 			return err
 		}
@@ -122,10 +122,31 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 	})
 }
 
-// withoutErased returns the event of a gift without the giver's openid if the giver was
-// erased. The card that was given, and what is on it, is the recipient's.
-func withoutErased(ctx context.Context, tx Tx, e Event) (Event, error) {
+// isOfErased reports whether the event is about a card of a member who was erased, or
+// tells what the person did before the erasure. A person who takes a card later is a
+// new member.
+func (s *Service) isOfErased(ctx context.Context, tx Tx, e Event) (bool, error) {
+	if erased, err := tx.Erased(ctx, e.CardID, e.Code); erased || err != nil {
+		return erased, err
+	}
+	return tx.ErasedSince(ctx, s.official(e.OpenID), e.At)
+}
+
+// official returns an identity in the Official Account.
+func (s *Service) official(openID string) Identity {
+	return Identity{AppID: s.apps.Official, OpenID: openID}
+}
+
+// withoutErased returns the event of a gift without the other side's openid if that
+// person was erased. The card that was given, and what is on it, is the recipient's.
+func (s *Service) withoutErased(ctx context.Context, tx Tx, e Event) (Event, error) {
+	if e.FriendOpenID == "" {
+		return e, nil
+	}
 	erased, err := tx.Erased(ctx, e.CardID, e.OldCode)
+	if err == nil && !erased {
+		erased, err = tx.ErasedSince(ctx, s.official(e.FriendOpenID), e.At)
+	}
 	if err != nil || !erased {
 		return e, err
 	}
@@ -152,7 +173,7 @@ func (s *Service) ApplyStored(ctx context.Context, cardID, dedupeKey string, fin
 			return err
 		}
 		e, err := tx.Event(ctx, dedupeKey)
-		if err != nil {
+		if err != nil || e.OpenID == "" { // its person was erased meanwhile
 			return err
 		}
 		return s.apply(ctx, tx, e, plan)
@@ -162,7 +183,8 @@ func (s *Service) ApplyStored(ctx context.Context, cardID, dedupeKey string, fin
 // RecordFound records that a code is in the wallet of an openid in the Official
 // Account, as the lost event would have done. The time at which it was taken is
 // unknown. RecordFound calls WeChat for a card that is not in the catalogue; for a
-// card of another account it does nothing.
+// card of another account it does nothing, and neither for a person who was erased
+// since the wallet was read.
 func (s *Service) RecordFound(ctx context.Context, cardID, code, openID, outerStr string) error {
 	plan, err := s.Plan(ctx, cardID)
 	if errors.Is(err, ErrCardUnknown) {
@@ -172,10 +194,10 @@ func (s *Service) RecordFound(ctx context.Context, cardID, code, openID, outerSt
 		return err
 	}
 	return s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
-		if erased, err := tx.Erased(ctx, cardID, code); erased || err != nil {
+		if gone, err := s.isGone(ctx, tx, cardID, code, openID); gone || err != nil {
 			return err
 		}
-		c, err := s.cardInWalletOf(ctx, tx, cardID, code, Identity{AppID: s.apps.Official, OpenID: openID})
+		c, err := s.cardInWalletOf(ctx, tx, cardID, code, s.official(openID))
 		if err != nil {
 			return err
 		}
@@ -183,6 +205,23 @@ func (s *Service) RecordFound(ctx context.Context, cardID, code, openID, outerSt
 		c.markTaken(earliest, time.Now())
 		return s.saveTaken(ctx, tx, c, plan, true)
 	})
+}
+
+// isGone reports whether a code that was found in a wallet is one of a member who was
+// erased, or neither the code nor the wallet is known: then the owner of the wallet
+// was erased since it was read.
+func (s *Service) isGone(ctx context.Context, tx Tx, cardID, code, openID string) (bool, error) {
+	if erased, err := tx.Erased(ctx, cardID, code); erased || err != nil {
+		return erased, err
+	}
+	if _, err := tx.Card(ctx, cardID, code); !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	_, err := tx.Identity(ctx, s.apps.Official, openID)
+	if errors.Is(err, ErrNotFound) {
+		return true, nil
+	}
+	return false, err
 }
 
 // apply records what an event that changes its card's status says.

@@ -399,3 +399,35 @@ func TestSubmit_KeepsNothingOfAUsedTicket(t *testing.T) {
 		wantForms(w, "s2", 0)
 	})
 }
+
+// One activate_ticket is for one code of one card.
+func TestSubmit_OneTicketIsForOneCode(t *testing.T) {
+	runForms(t, func(w *world.World) {
+		ming := world.Enroll(w, w.Members, world.Mini, "ming", "")
+		for _, c := range []struct {
+			ticket, cardID, code string
+			want                 error
+			before               bool // it was used for the code before
+		}{
+			{"t1", "form", "s1", nil, false},
+			{"t1", "form", "s1", nil, true},
+			{"t1", "form", "s2", member.ErrTicketUsed, false},
+			{"t1", "push", "s1", member.ErrTicketUsed, false},
+			{"t2", "form", "s2", nil, false},
+			{"t2", "form", "s1", member.ErrTicketUsed, false},
+		} {
+			before, err := w.Submitted(w.Context(), c.ticket, c.cardID, c.code)
+			if before != c.before || !errors.Is(err, c.want) {
+				w.Errorf("%v was used before: %v, %v", c, before, err)
+			}
+			_, err = w.Submit(w.Context(), ming, member.Claim{CardID: c.cardID, Code: c.code, Plan: member.PlanForm, ProvedOpenID: "O1"},
+				member.Form{TicketHash: c.ticket})
+			if !errors.Is(err, c.want) {
+				w.Errorf("%v: got %v", c, err)
+			}
+			if _, err := w.Store.Card(w.Context(), c.cardID, c.code); c.cardID == "push" && !errors.Is(err, member.ErrNotFound) {
+				w.Errorf("%v: the card was made, %v", c, err)
+			}
+		}
+	})
+}

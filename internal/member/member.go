@@ -101,11 +101,12 @@ type Service struct {
 	formKeys        FormKeys // nil: forms are not stored
 	// indexedUpTo is the key of the form at which IndexForms continues.
 	indexedUpTo atomic.Value
+	unscrubbed  chan struct{} // signals Scrub
 }
 
 // New returns a Service on store. It calls wake after it has enqueued messages.
 func New(store Store, apps Apps, catalogue Catalogue, wake func()) *Service {
-	return &Service{store: store, apps: apps, catalogue: catalogue, wake: wake}
+	return &Service{store: store, apps: apps, catalogue: catalogue, wake: wake, unscrubbed: make(chan struct{}, 1)}
 }
 
 // Cards lists the member's cards, oldest first. A code that was only issued is

@@ -167,7 +167,8 @@ func (s *Service) EraseWithCodes(ctx context.Context, memberID string) (codes in
 // Erase deletes a person's data: the identities, the content of WeChat's events,
 // forms, and the messages in the outbox. The sessions end. Cards and ledgers, with the
 // texts of their entries, are kept under a new member ID that cannot be traced to the
-// person, and the codes become unavailable here. If the same person returns, even with
+// person, and the codes become unavailable here. What was deleted is overwritten in the
+// files of the database when Erase returns, or soon after if a reader still needs it. If the same person returns, even with
 // one of these codes, that is a new member. WeChat is not called, so the card stays in
 // the wallet until its holder deletes it; see EraseWithCodes. Erase returns
 // ErrMemberUnknown for an unknown member.
@@ -179,10 +180,45 @@ func (s *Service) Erase(ctx context.Context, memberID string) error {
 		if err := tx.mustBeExclusive(); err != nil {
 			return err
 		}
+		if err := tx.EndSessions(ctx, memberID); err != nil {
+			return err
+		}
 		return tx.Erase(ctx, memberID, uuid.NewString())
 	})
 	if err != nil {
 		return fmt.Errorf("erase member %s: %w", memberID, err)
 	}
+	if s.scrubFor(context.WithoutCancel(ctx), time.Second) != nil {
+		select {
+		case s.unscrubbed <- struct{}{}:
+		default: // it will be done
+		}
+	}
 	return nil
+}
+
+// Scrub removes from the store's own copies what Erase could not remove in time, for
+// example because a backup was reading. It blocks until ctx ends.
+func (s *Service) Scrub(ctx context.Context) {
+	const pause, most = 10 * time.Second, 10 * time.Minute
+	for {
+		select {
+		case <-s.unscrubbed:
+		case <-ctx.Done():
+			return
+		}
+		for s.scrubFor(ctx, most) != nil && ctx.Err() == nil {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// scrubFor removes what was deleted from the store's own copies, or gives up.
+func (s *Service) scrubFor(ctx context.Context, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	return s.store.Scrub(ctx)
 }

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
@@ -220,6 +222,180 @@ func TestErase_AWalletReadBeforeDoesNotBringThePersonBack(t *testing.T) {
 		}
 		if found, err := w.Find(w.Context(), "O1", 9); len(found) != 0 || err != nil {
 			w.Errorf("found: %+v, %v", found, err)
+		}
+	})
+}
+
+// dump returns all that the database has about a text, as "table.column: value".
+func dump(w *world.World, text string) (found []string) {
+	tables, err := sqldb.All(w.Context(), w.DB.Read(), "list tables", sqldb.Text, `select name from sqlite_schema where type = 'table'`)
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, table := range tables {
+		rows, err := w.DB.Read().Query(w.Context(), "select * from "+table)
+		if err != nil {
+			w.Fatal(err)
+		}
+		columns, err := rows.ColumnTypes()
+		if err != nil {
+			w.Fatal(err)
+		}
+		for rows.Next() {
+			cells := make([]any, len(columns))
+			for i := range cells {
+				cells[i] = new(any)
+			}
+			if err := rows.Scan(cells...); err != nil {
+				w.Fatal(err)
+			}
+			for i, cell := range cells {
+				if value := fmt.Sprint(*cell.(*any)); strings.Contains(value, text) {
+					found = append(found, table+"."+columns[i].Name()+": "+value)
+				}
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			w.Fatal(err)
+		}
+	}
+	return found
+}
+
+// cardEvents are the names of all events about a person's card.
+var cardEvents = []string{
+	world.Taken, world.Deleted, world.Submitted, world.Gifting, "user_consume_card", "user_view_card", "update_member_card",
+	"user_enter_session_from_card", "user_pay_from_pay_cell", "user_del_from_card",
+}
+
+// An event names the erased again: about each code that was the person's, known from a
+// card, from an event only, or from a card of an unknown account; from before and after
+// the erasure; once, twice, and as a repetition of one that came before. Nothing of it is
+// stored.
+func TestErase_NoLaterEventNamesThePersonAgain(t *testing.T) {
+	for _, name := range cardEvents {
+		t.Run(name, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				erasure := time.Now().Add(time.Hour)
+				code := w.ActivateCard("push")
+				early := []member.Event{
+					{Name: world.Taken, CardID: "push", Code: code},
+					{Name: "user_view_card", CardID: "push", Code: "seen"},
+					{Name: world.Taken, CardID: "unknown", Code: "u1"},
+				}
+				for i := range early {
+					early[i].OpenID, early[i].UnionID, early[i].At = "O1-erased", "U1-erased", erasure.Add(-time.Minute)
+					early[i].DedupeKey, early[i].Fields = fmt.Sprint("early ", i), map[string]string{"FromUserName": "O1-erased"}
+					if err := w.Receive(w.Context(), early[i]); err != nil {
+						t.Fatal(err)
+					}
+				}
+				memberID := w.Card("push", code).MemberID
+				time.Sleep(time.Until(erasure))
+				if err := w.Erase(w.Context(), memberID); err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range early { // WeChat repeats it
+					if err := w.Receive(w.Context(), e); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i, key := range [][2]string{{"push", code}, {"push", "seen"}, {"unknown", "u1"}, {"push", "never heard of"}} {
+					for j, at := range []time.Time{erasure.Add(-time.Second), erasure.Add(-time.Hour), erasure.Add(time.Minute), erasure.Add(time.Hour)} {
+						if j >= 2 && i == 3 {
+							continue // that is a card that the person takes anew
+						}
+						e := member.Event{
+							DedupeKey: fmt.Sprint("late ", i, j), Name: name, CardID: key[0], Code: key[1], OpenID: "O1-erased", UnionID: "U1-erased",
+							At: at, FriendOpenID: "O2", Restored: j == 3, Fields: map[string]string{"FromUserName": "O1-erased", "UnionId": "U1-erased"},
+						}
+						if err := w.Receive(w.Context(), e); err != nil {
+							t.Fatal(err)
+						}
+						for _, found := range append(dump(w, "O1-erased"), dump(w, "U1-erased")...) {
+							t.Fatalf("event of card %v at %v: %s", key, at.Sub(erasure), found)
+						}
+					}
+				}
+				w.SendAll()
+				for _, found := range append(dump(w, "O1-erased"), dump(w, "U1-erased")...) {
+					t.Error(found)
+				}
+			})
+		})
+	}
+}
+
+// The person is the friend of a late event.
+func TestErase_NoLaterEventNamesThePersonAsAFriend(t *testing.T) {
+	for _, name := range cardEvents {
+		t.Run(name, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				was := w.Card("push", w.ActivateCard("push"))
+				w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: was.Code, OpenID: "O1-erased", At: time.Now()})
+				erasure := time.Now()
+				if err := w.Erase(w.Context(), w.Card("push", was.Code).MemberID); err != nil {
+					t.Fatal(err)
+				}
+				w.ReceiveEvent(member.Event{
+					Name: name, CardID: "push", Code: "g1", OldCode: "g0", OpenID: "O2", FriendOpenID: "O1-erased", At: erasure.Add(-time.Second),
+					Fields: map[string]string{"FriendUserName": "O1-erased"},
+				})
+				for _, found := range dump(w, "O1-erased") {
+					t.Error(found)
+				}
+			})
+		})
+	}
+}
+
+// Erased is not banned: who takes a card anew is a new member who begins with nothing.
+func TestErase_ThePersonMayTakeTheCardAnew(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		was, code := w.ClaimCard("push")
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, OpenID: "O1", UnionID: "U1", At: time.Now()})
+		w.SendAll()
+		w.MustAddEntry("push", code, world.Points(5))
+		if err := w.Erase(w.Context(), was); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: "from a QR code", OpenID: "O1", UnionID: "U1", At: time.Now()})
+		now := world.Enroll(w, w.Members, world.Mini, "ming", "U1")
+		if c := w.Card("push", "from a QR code"); now == was || c.MemberID != now || c.Bonus != 0 || !c.InWallet() {
+			t.Errorf("the card anew: %+v, of %s, who was %s", c, now, was)
+		}
+		fresh := world.IssueCode(w, w.Members, now, "auto")
+		if _, err := w.Claim(w.Context(), now, []member.Claim{{CardID: "auto", Code: fresh, Plan: member.PlanAuto}}); err != nil {
+			t.Errorf("a claim of another card: %v", err)
+		}
+	})
+}
+
+// The reconciler read the wallet, with a code that addcard does not know, before its
+// owner was erased.
+func TestErase_AnUnknownCodeInAWalletReadBeforeDoesNotBringThePersonBack(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, OpenID: "O1", At: time.Now()})
+		for _, found := range []struct {
+			code string
+			want int
+		}{{"s1", 1}, {"s2", 0}} {
+			if found.want == 0 {
+				if err := w.Erase(w.Context(), w.Card("push", code).MemberID); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.RecordFound(w.Context(), "push", found.code, "O1", ""); err != nil {
+				t.Fatal(err)
+			}
+			if people, err := w.Find(w.Context(), found.code, 9); len(people) != found.want || err != nil {
+				t.Errorf("%s: %+v, %v, want %d", found.code, people, err, found.want)
+			}
+		}
+		if found := dump(w, "O1"); len(found) != 0 {
+			t.Error(found)
 		}
 	})
 }

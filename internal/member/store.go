@@ -36,6 +36,9 @@ type Reader interface {
 	Forms(ctx context.Context, cardID, code string) ([]SealedForm, error)
 	// Erased reports whether the code was one of a member who was erased.
 	Erased(ctx context.Context, cardID, code string) (bool, error)
+	// ErasedSince reports whether the openid was one of a member who was erased at
+	// that time or later. It may no longer be known after a week.
+	ErasedSince(ctx context.Context, id Identity, at time.Time) (bool, error)
 }
 
 // PeopleReader reads members and identities.
@@ -100,6 +103,9 @@ type PeopleTx interface {
 	DeleteMember(ctx context.Context, memberID string) error
 	// Erase does what Service.Erase says; anonymousID is the new ID.
 	Erase(ctx context.Context, memberID, anonymousID string) error
+	// EndSessions ends all sessions of the member, on every replica within a second
+	// of the commit.
+	EndSessions(ctx context.Context, memberID string) error
 }
 
 // Tx changes rows within one transaction. A method that adds a row reports false,
@@ -152,4 +158,7 @@ type Store interface {
 	// Find lists the IDs of up to n members that have this key; see Service.Find.
 	// phones are the hashes that key may be stored as if it is a phone number.
 	Find(ctx context.Context, key string, phones []string, n int) ([]string, error)
+	// Scrub removes what was deleted from the store's own copies. It waits for
+	// readers that need them, or until ctx ends.
+	Scrub(ctx context.Context) error
 }

@@ -30,11 +30,17 @@ const latest = math.MaxInt64
 var migrations embed.FS
 
 func (s *sqlite) migrate(ctx context.Context, to int64) (applied int, err error) {
-	conn, err := open(s.path, 5*time.Second, "journal_mode(WAL)", "synchronous(FULL)")
+	conn, err := open(s.path, 5*time.Second, "journal_mode(WAL)", "synchronous(FULL)", secureDelete)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := markNew(ctx, conn); damaged(err) {
+		return 0, asDamage(err)
+	} else if err != nil {
+		return 0, err
+	}
+	s.tryEmptyJournal(ctx)
 	for try := 0; ; try++ {
 		applied, err = migrate(ctx, conn, to, goose.DialectSQLite3, "*_postgres.sql")
 		if damaged(err) {

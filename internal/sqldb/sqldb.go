@@ -111,6 +111,18 @@ type Engine interface {
 	// each call returns another number and nothing that was read can be kept.
 	Version(ctx context.Context) int64
 
+	// Scrub removes what was deleted or replaced from the database's own copies:
+	// on SQLite from the journal, on PostgreSQL dead rows. It waits until no reader
+	// needs them, or ctx ends, and blocks other transactions only for moments. It
+	// does not reach backups, archived logs and what the file system keeps.
+	Scrub(ctx context.Context) error
+
+	// Rewrite rewrites a SQLite file that an earlier version has written, once,
+	// without what that version has deleted; a file with more than most bytes stays
+	// as it is. It blocks all writers, for about a second per 50 MB, and needs as
+	// much free space on the disk.
+	Rewrite(ctx context.Context, most int64) error
+
 	// Close finishes the writes that have begun, refuses new ones and closes the
 	// database.
 	Close() error

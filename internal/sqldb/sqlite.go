@@ -66,7 +66,7 @@ func openSQLite(ctx context.Context, path string) (Engine, error) {
 	}
 	// An entry changes a page in each of many indexes. The default cache of 2 MB
 	// is too small for the indexes of a hundred thousand members.
-	writer, err := open(path, busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-32000)")
+	writer, err := open(path, busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-32000)", secureDelete)
 	if err != nil {
 		return nil, err
 	}

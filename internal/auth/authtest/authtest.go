@@ -20,7 +20,8 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 		"a repeated logout changes nothing":          repeated,
 		"all pages together are complete and sorted": pages,
 		"a reader of concurrent logouts misses none": concurrent,
-		"a purge removes what expired before":        purge,
+		"a purge removes what expired long ago":      purge,
+		"it has a clock":                             clock,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +36,7 @@ func empty(t *testing.T, s auth.Store) {
 	if got := since(t, s, 0); len(got) != 0 {
 		t.Errorf("got %v, want none", got)
 	}
-	if err := s.Purge(t.Context(), noon); err != nil {
+	if err := s.Purge(t.Context(), time.Hour); err != nil {
 		t.Error(err)
 	}
 }
@@ -43,7 +44,7 @@ func empty(t *testing.T, s auth.Store) {
 func returned(t *testing.T, s auth.Store) {
 	revoke(t, s, "a", noon)
 	got := since(t, s, 0)
-	if len(got) != 1 || got[0].JTI != "a" || !got[0].ExpiresAt.Equal(noon) || got[0].Seq < 1 {
+	if len(got) != 1 || got[0].ID != "a" || !got[0].ExpiresAt.Equal(noon) || got[0].Seq < 1 {
 		t.Fatalf("got %+v", got)
 	}
 	if later := since(t, s, got[0].Seq); len(later) != 0 {
@@ -71,7 +72,7 @@ func pages(t *testing.T, s auth.Store) {
 			if r.Seq <= last {
 				t.Fatalf("number %d after %d", r.Seq, last)
 			}
-			last, seen[r.JTI] = r.Seq, true
+			last, seen[r.ID] = r.Seq, true
 		}
 	}
 	if len(seen) != n {
@@ -92,13 +93,13 @@ func concurrent(t *testing.T, s auth.Store) {
 	for done := false; !done; {
 		done = written.Load() // the last round begins after the last commit
 		for _, r := range since(t, s, last) {
-			last, seen[r.JTI] = r.Seq, true
+			last, seen[r.ID] = r.Seq, true
 		}
 	}
 	writer.Wait()
 	for page := since(t, s, last); len(page) > 0; page = since(t, s, last) {
 		for _, r := range page {
-			last, seen[r.JTI] = r.Seq, true
+			last, seen[r.ID] = r.Seq, true
 		}
 	}
 	if len(seen) != n {
@@ -107,18 +108,33 @@ func concurrent(t *testing.T, s auth.Store) {
 }
 
 func purge(t *testing.T, s auth.Store) {
-	revoke(t, s, "old", noon.Add(-time.Millisecond))
-	revoke(t, s, "new", noon)
-	if err := s.Purge(t.Context(), noon); err != nil {
+	now, err := s.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	revoke(t, s, "old", now.Add(-time.Hour-time.Millisecond))
+	revoke(t, s, "new", now.Add(-59*time.Minute))
+	if err := s.Purge(t.Context(), time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	got := since(t, s, 0)
-	if len(got) != 1 || got[0].JTI != "new" {
+	if len(got) != 1 || got[0].ID != "new" {
 		t.Fatalf("got %+v, want only the new one", got)
 	}
-	revoke(t, s, "later", noon)
-	if more := since(t, s, got[0].Seq); len(more) != 1 || more[0].JTI != "later" {
+	revoke(t, s, "later", now)
+	if more := since(t, s, got[0].Seq); len(more) != 1 || more[0].ID != "later" {
 		t.Errorf("after the purge: got %+v, want only the later one", more)
+	}
+}
+
+func clock(t *testing.T, s auth.Store) {
+	before, err := s.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := s.Now(t.Context())
+	if err != nil || after.Before(before) || after.Sub(before) > time.Minute || time.Since(before).Abs() > time.Minute {
+		t.Errorf("got %v and then %v, %v", before, after, err)
 	}
 }
 

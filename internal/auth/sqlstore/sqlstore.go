@@ -45,16 +45,25 @@ const sinceSQL = `select seq, jti, expires_at from revoked_session where seq > $
 // Since implements auth.Store.
 func (s *Store) Since(ctx context.Context, seq int64) ([]auth.Revoked, error) {
 	return sqldb.All(ctx, s.db.Read(), "list logouts", func(scan sqldb.Scan) (r auth.Revoked, err error) {
-		err = scan(&r.Seq, &r.JTI, (*sqldb.Time)(&r.ExpiresAt))
+		err = scan(&r.Seq, &r.ID, (*sqldb.Time)(&r.ExpiresAt))
 		return r, err
 	}, sinceSQL, seq)
 }
 
 const purgeSQL = `delete from revoked_session where seq in
-	(select seq from revoked_session where expires_at < $1 order by expires_at limit 1000)`
+	(select seq from revoked_session where expires_at < now_ms() - $1 order by expires_at limit 1000)`
 
 // Purge implements auth.Store.
-func (s *Store) Purge(ctx context.Context, before time.Time) error {
-	_, err := s.db.Change(ctx, "purge logouts", purgeSQL, before.UnixMilli())
+func (s *Store) Purge(ctx context.Context, keep time.Duration) error {
+	_, err := s.db.Change(ctx, "purge logouts", purgeSQL, keep.Milliseconds())
 	return err
+}
+
+// Now implements auth.Store.
+func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
+	err = s.db.Read().QueryRow(ctx, `select now_ms()`).Scan((*sqldb.Time)(&now))
+	if err != nil {
+		return now, fmt.Errorf("read the time: %w", err)
+	}
+	return now, nil
 }

@@ -163,9 +163,19 @@ func erased(t *testing.T, s member.Store) {
 	if c, err := s.Card(t.Context(), "c1", "A2"); err != nil || c.Status != member.Gifted {
 		t.Errorf("the gifted card: got %+v, %v", c, err)
 	}
-	for code, want := range map[string]bool{"A1": true, "A2": true, "B1": false, "none": false} {
+	for code, want := range map[string]bool{"A1": true, "A2": true, "X": true, "B1": false, "none": false} {
 		if got, err := s.Erased(t.Context(), "c1", code); got != want || err != nil {
 			t.Errorf("Erased(%s): got %v, %v", code, got, err)
+		}
+	}
+	for _, known := range []struct {
+		openID string
+		at     time.Duration // before now
+		want   bool
+	}{{"open-m1", time.Hour, true}, {"open-m1", -time.Hour, false}, {"open-m2", time.Hour, false}} {
+		at := time.Now().Add(-known.at)
+		if got, err := s.ErasedSince(t.Context(), member.Identity{AppID: app, OpenID: known.openID}, at); got != known.want || err != nil {
+			t.Errorf("ErasedSince(%s, %v): got %v, %v", known.openID, at, got, err)
 		}
 	}
 	write(t, s, func(ctx context.Context, tx member.Tx) error {

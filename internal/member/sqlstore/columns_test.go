@@ -124,6 +124,9 @@ const decisions = `
 	shared_unionid.unionid            kept     kept     kept     kept      -
 	shared_unionid.found_at           kept     kept     kept     kept      -
 
+	erased_openid.hash                kept     kept     kept     kept      -
+	erased_openid.erased_at           kept     kept     kept     kept      -
+
 	code_proof.member_id              deleted  deleted  kept     kept      -
 	code_proof.openid                 deleted  deleted  kept     kept      -
 	code_proof.created_at             deleted  deleted  kept     kept      -
@@ -407,7 +410,8 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 		"app_id": official, "openid": "openid-" + person, "wallet": "openid-" + person, "member_id": "member-" + person,
 		"card_id": "c1", "code": "code-" + person, "ledger": "ledger-" + person,
 		"card.card_id": "card-" + person, "card_created.card_id": "card-" + person, "card_review.card_id": "card-" + person,
-		"status": "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
+		"erased_openid.erased_at": time.Now().UnixMilli(),
+		"status":                  "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {

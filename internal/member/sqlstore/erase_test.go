@@ -19,6 +19,8 @@ import (
 // erasureKeeps lists where each thing about an erased person is found afterwards.
 // What is not listed is found nowhere.
 var erasureKeeps = map[string]string{
+	// It names no person any longer. Until the last tokens end they must be refused.
+	"member ID": "revoked_session.jti",
 	// The codes stay WeChat's, and must not be issued again.
 	"code":           "entry.ledger entry.route event.code form.code member_card.code member_card.ledger",
 	"given code":     "event.code event.fields member_card.code member_card.given_from member_card.ledger",

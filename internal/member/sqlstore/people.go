@@ -2,8 +2,11 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/sqldb"
@@ -128,6 +131,61 @@ func (tx Tx) Erased(ctx context.Context, cardID, code string) (bool, error) {
 	return tx.Any(ctx, "look for an erased member", erasedSQL, cardID, code)
 }
 
+const erasedSinceSQL = `select count(*) from erased_openid where hash = $1 and erased_at >= $2`
+
+// ErasedSince implements member.Reader.
+func (tx Tx) ErasedSince(ctx context.Context, id member.Identity, at time.Time) (bool, error) {
+	return tx.Any(ctx, "look for an erased openid", erasedSinceSQL, hashOf(id), at.UnixMilli())
+}
+
+// hashOf returns what is kept of an erased identity. There are too many openids to try.
+func hashOf(id member.Identity) string {
+	sum := sha256.Sum256([]byte("erased " + id.AppID + " " + id.OpenID))
+	return hex.EncodeToString(sum[:])
+}
+
+const (
+	// Late events are recognised for a week. WeChat repeats one for 15 s; what passes
+	// it on may have been down for longer.
+	forgetErasedSQL = `delete from erased_openid where erased_at < now_ms() - 604800000`
+	addErasedSQL    = `insert into erased_openid (hash, erased_at) values ($1, now_ms())
+	on conflict (hash) do update set erased_at = excluded.erased_at`
+)
+
+// rememberErased keeps the hashes of the member's openids.
+func (tx Tx) rememberErased(ctx context.Context, memberID string) error {
+	const what = "remember an erasure"
+	ids, err := tx.Identities(ctx, memberID)
+	if err == nil {
+		err = tx.Run(ctx, what, forgetErasedSQL)
+	}
+	for _, id := range ids {
+		if err == nil {
+			err = tx.Run(ctx, what, addErasedSQL, hashOf(id))
+		}
+	}
+	return err
+}
+
+// A session lasts two hours, and one may be issued while its member is erased.
+const endSessionsTime = 3 * time.Hour
+
+const (
+	nextLogoutSQL  = `update revocation set last_seq = last_seq + 1`
+	endSessionsSQL = `insert into revoked_session (seq, jti, expires_at)
+	select last_seq, $1, now_ms() + $2 from revocation where true on conflict do nothing`
+)
+
+// EndSessions implements member.PeopleTx. Package auth reads the row, as it does a
+// logout.
+func (tx Tx) EndSessions(ctx context.Context, memberID string) error {
+	const what = "end the sessions of a member"
+	if err := tx.Run(ctx, what, nextLogoutSQL); err != nil {
+		return err
+	}
+	return tx.Run(ctx, what, endSessionsSQL, memberID, endSessionsTime.Milliseconds())
+}
+
 // eraseSQL deletes what is known of a member, $1, in an order in which each
 // statement still finds what it needs. An event keeps its dedupe key, so that a late
 // delivery is still a repeat, and a form keeps the hash of its ticket, so that the
@@ -160,7 +218,14 @@ var eraseSQL = []string{
 
 const (
 	addAnonymousSQL = `insert into member (member_id, created_at, erased_at) values ($1, now_ms(), now_ms())`
-	anonymizeSQL    = `update member_card set member_id = $2, status = case status when 'gifted' then 'gifted' else 'unavailable' end,
+	// The codes that only events have named get a row, so that later events about
+	// them are known to be about an erased member.
+	addCodesSQL = `insert into member_card (card_id, code, ledger, member_id, status, created_at)
+	select distinct v.card_id, v.code, v.code, $2, 'unavailable', now_ms() from event v
+	where v.code <> '' and v.openid in (select openid from identity where member_id = $1)
+	and not exists (select 1 from member_card c where c.card_id = v.card_id and c.code = v.code)
+	on conflict do nothing`
+	anonymizeSQL = `update member_card set member_id = $2, status = case status when 'gifted' then 'gifted' else 'unavailable' end,
 	membership_number = '', custom_field1 = '', custom_field2 = '', custom_field3 = '', wallet = '',
 	version = version + 1 where member_id = $1`
 )
@@ -168,16 +233,25 @@ const (
 // Erase implements member.PeopleTx.
 func (tx Tx) Erase(ctx context.Context, memberID, anonymousID string) error {
 	const what = "erase a member"
+	if err := tx.Run(ctx, what, addAnonymousSQL, anonymousID); err != nil {
+		return err
+	}
+	if err := tx.Run(ctx, what, addCodesSQL, memberID, anonymousID); err != nil {
+		return err
+	}
+	if err := tx.rememberErased(ctx, memberID); err != nil {
+		return err
+	}
 	for _, statement := range eraseSQL {
 		if err := tx.Run(ctx, what, statement, memberID); err != nil {
 			return err
 		}
-	}
-	if err := tx.Run(ctx, what, addAnonymousSQL, anonymousID); err != nil {
-		return err
 	}
 	if err := tx.Run(ctx, what, anonymizeSQL, memberID, anonymousID); err != nil {
 		return err
 	}
 	return tx.DeleteMember(ctx, memberID)
 }
+
+// Scrub implements member.Store.
+func (s *Store) Scrub(ctx context.Context) error { return s.DB.Scrub(ctx) }
