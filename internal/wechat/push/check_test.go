@@ -13,6 +13,7 @@ import (
 func TestCheck_JudgesTheQueryWithoutTheBody(t *testing.T) {
 	t.Parallel()
 	encrypt := sealed(getCard).encrypt()
+	unsigned := func() sent { return safe(encrypt).with("signature") }
 	wrong := strings.Repeat("a", 40)
 	for name, c := range map[string]struct {
 		push   sent
@@ -24,15 +25,15 @@ func TestCheck_JudgesTheQueryWithoutTheBody(t *testing.T) {
 		"compatible, read in the clear":      {compat(getCard, encrypt), plainReceiver(t), true, nil},
 		"compatible":                         {compat(getCard, encrypt), sealedReceiver(t), true, nil},
 		"safe":                               {safe(encrypt), sealedReceiver(t), true, nil},
-		"safe, without signature":            {safe(encrypt).with("signature"), sealedReceiver(t), false, nil},
+		"safe, without signature":            {unsigned(), sealedReceiver(t), false, nil},
 		"plaintext, no signature":            {plain(getCard).with("signature"), plainReceiver(t), false, push.ErrForged},
 		"plaintext, wrong signature":         {plain(getCard).with("signature", wrong), plainReceiver(t), false, push.ErrForged},
 		"safe, wrong signature":              {safe(encrypt).with("signature", wrong), sealedReceiver(t), false, push.ErrForged},
-		"safe, no signature at all":          {safe(encrypt).with("signature").with("msg_signature"), sealedReceiver(t), false, push.ErrForged},
-		"safe, without signature, no key":    {safe(encrypt).with("signature"), plainReceiver(t), false, push.ErrForged},
-		"safe, without signature, malformed": {safe(encrypt).with("signature").with("msg_signature", "x"), sealedReceiver(t), false, push.ErrForged},
-		"safe, without signature, old":       {safe(encrypt).with("signature").with("timestamp", "1000000000"), sealedReceiver(t), false, push.ErrForged},
-		"safe, without signature, not aes":   {safe(encrypt).with("signature").with("encrypt_type"), sealedReceiver(t), false, push.ErrForged},
+		"safe, no signature at all":          {unsigned().with("msg_signature"), sealedReceiver(t), false, push.ErrForged},
+		"safe, without signature, no key":    {unsigned(), plainReceiver(t), false, push.ErrForged},
+		"safe, without signature, malformed": {unsigned().with("msg_signature", "x"), sealedReceiver(t), false, push.ErrForged},
+		"safe, without signature, old":       {unsigned().with("timestamp", "1000000000"), sealedReceiver(t), false, push.ErrForged},
+		"safe, without signature, not aes":   {unsigned().with("encrypt_type"), sealedReceiver(t), false, push.ErrForged},
 		"two nonces":                         {plain(getCard).with("nonce", "1", "2"), plainReceiver(t), false, push.ErrForged},
 		"plaintext with a key":               {plain(getCard), sealedReceiver(t), true, push.ErrMode},
 	} {
