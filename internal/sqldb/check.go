@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -66,12 +67,14 @@ func (s *sqlite) examine(ctx context.Context, pragma string) (found []string, er
 		return nil, asDamage(err)
 	}
 	for rows.Next() {
-		line, err := scanFinding(rows, len(columns))
+		text, err := scanFinding(rows, len(columns))
 		if err != nil {
 			return found, err
 		}
-		if line != "ok" {
-			found = append(found, line)
+		for line := range strings.Lines(text) { // several findings, after a heading in asterisks
+			if line = strings.TrimSpace(line); line != "ok" && !strings.HasPrefix(line, "***") {
+				found = append(found, line)
+			}
 		}
 	}
 	return found, asDamage(rows.Err())

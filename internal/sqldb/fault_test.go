@@ -133,8 +133,12 @@ func newFile(t *testing.T) string {
 	if _, err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	errs, _ := writeMany(t.Context(), db, 2000, "m")
-	if err := errors.Join(append(errs, db.Close())...); err != nil {
+	err = db.Write(patient(t), func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, `with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000)
+			insert into member (member_id, created_at) select 'm' || i, 5 from n`)
+		return err
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return path

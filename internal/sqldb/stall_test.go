@@ -22,7 +22,7 @@ const (
 	// limit is a limit that tests wait for, shorter than that of a request.
 	limit = 500 * time.Millisecond
 	// slack is for a busy machine.
-	slack = 3 * time.Second
+	slack = 10 * time.Second
 )
 
 // holdFile takes the write lock of a SQLite file, as another process would, and
@@ -49,6 +49,9 @@ func holdFile(t *testing.T, path, begin string) (release func()) {
 	t.Cleanup(release)
 	return release
 }
+
+// patient returns a context for calls that must succeed on a busy machine.
+func patient(t *testing.T) context.Context { t.Helper(); return sqldb.Each(t.Context(), time.Minute) }
 
 // writeMany adds n members at the same time, and returns the errors and the
 // longest time of a call.
@@ -102,7 +105,7 @@ func TestSQLite_AFileThatAnotherProcessHoldsIsNotWaitedForLongerThanTheLimit(t *
 	}
 	first.Wait()
 	release()
-	errs, _ := writeMany(t.Context(), db, 300, "b")
+	errs, _ := writeMany(patient(t), db, 300, "b")
 	if err := errors.Join(errs...); err != nil {
 		t.Error(err)
 	}
@@ -184,7 +187,7 @@ func TestSQLite_ACommitThatDoesNotEndIsUnknown(t *testing.T) {
 	})
 	wg.Wait()
 	close(goOn)
-	errs, _ := writeMany(t.Context(), db, 1, "after")
+	errs, _ := writeMany(patient(t), db, 1, "after")
 	if err := errors.Join(errs...); err != nil {
 		t.Error(err)
 	}
@@ -222,11 +225,10 @@ func TestPostgres_AServerThatIsStoppedHoldsNoCaller(t *testing.T) {
 	t.Parallel()
 	server := postgres.New(t, "-c", "fsync=off")
 	db := sqldbtest.Open(t, server.URL("postgres"))
-	warm, _ := writeMany(t.Context(), db, 50, "before") // opens the connections
+	warm, _ := writeMany(patient(t), db, 50, "before") // opens the connections
 	if err := errors.Join(warm...); err != nil {
 		t.Fatal(err)
 	}
-	before := runtime.NumGoroutine()
 	server.Pause(t)
 	ctx := sqldb.Each(t.Context(), limit)
 	for range 3 {
@@ -244,13 +246,14 @@ func TestPostgres_AServerThatIsStoppedHoldsNoCaller(t *testing.T) {
 			t.Errorf("ping: %v after %v", err, time.Since(began))
 		}
 	}
-	if n := runtime.NumGoroutine() - before; n > 300 {
-		t.Errorf("%d goroutines are left", n)
+	stacks := make([]byte, 1<<24)
+	if n := strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "asyncClose"); n > 100 {
+		t.Errorf("%d connections are being closed", n)
 	}
 	server.Continue(t)
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		errs, _ := writeMany(t.Context(), db, 50, fmt.Sprint("after", time.Now().UnixNano()))
+		errs, _ := writeMany(patient(t), db, 50, fmt.Sprint("after", time.Now().UnixNano()))
 		if err := errors.Join(errs...); err == nil {
 			break
 		} else if time.Now().After(deadline) {
