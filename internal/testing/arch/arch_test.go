@@ -64,6 +64,7 @@ jssdk
 ledger                        outbox
 ledger/ledgertest             ledger member outbox
 ledger/sqlstore               ledger outbox outbox/sqlstore sqldb
+logpipe
 member                        ledger outbox phone | google/uuid
 member/membertest             ledger member outbox
 member/sqlstore               ledger/sqlstore member sqldb
