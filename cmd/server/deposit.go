@@ -31,7 +31,7 @@ func (c cardDepositCmd) Run(ctx context.Context, g *globals, streams command.Str
 		return command.Usagef("--results is required with standard input")
 	}
 	c.Results = cmp.Or(c.Results, c.File+".results.csv")
-	progress := newProgress(streams.Err, len(codes))
+	progress := newProgress(streams, len(codes))
 	var results []card.CodeResult
 	err = g.withOperator(ctx, streams, func(o *card.Operator) (err error) {
 		results, err = o.Deposit(ctx, c.ID, codes, func(batch []card.CodeResult) { progress.add(len(batch)) })
@@ -145,17 +145,11 @@ type progress struct {
 	tenth       int // the last one that was written
 }
 
-func newProgress(w io.Writer, total int) *progress {
-	p := &progress{w: w, total: total}
-	if f, ok := w.(*os.File); ok {
-		p.terminal = isTerminal(f)
+func newProgress(streams command.Streams, total int) *progress {
+	if streams.Screen != nil {
+		return &progress{w: streams.Screen, total: total, terminal: true}
 	}
-	return p
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return &progress{w: streams.Err, total: total}
 }
 
 func (p *progress) add(n int) {

@@ -25,8 +25,11 @@ import (
 // Options are what a program adds to the configuration. The zero value is ready
 // to use.
 type Options struct {
-	Log     *slog.Logger // slog.Default if nil
-	Version string
+	Log *slog.Logger // slog.Default if nil
+	// LogDropped returns the number of lines of the log that were dropped so far. If it
+	// is nil, none are.
+	LogDropped func() uint64
+	Version    string
 }
 
 // App is a server that has opened its database and its listeners.
@@ -56,6 +59,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	core.metrics.MustRegister(droppedLines(o.LogDropped))
 	a := &App{core: core, log: o.Log, grace: cfg.ShutdownGrace}
 	if err := a.listen(ctx, cfg, o); err != nil {
 		return nil, errors.Join(err, a.Close())

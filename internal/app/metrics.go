@@ -128,6 +128,17 @@ func clockOffset(c *wechat.Clock) prometheus.Collector {
 	}, func() float64 { return c.Offset().Seconds() })
 }
 
+func droppedLines(count func() uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "addcard_log_lines_dropped_total", Help: "Lines of the log that were dropped, because standard error was not read in time.",
+	}, func() float64 {
+		if count == nil {
+			return 0
+		}
+		return float64(count())
+	})
+}
+
 var (
 	ticketReady   = describe("ready", "1 while there is a value to hand out.")
 	ticketAge     = describe("age_seconds", "Time since the value's life began.")

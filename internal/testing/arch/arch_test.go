@@ -30,9 +30,9 @@ import (
 // Packages are named without the module's path and internal/, modules without
 // their host and version. A row allows no more than the package imports.
 const table = `
-cmd/internal/command          config | alecthomas/kong
+cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
-cmd/sandbox                   app cmd/internal/command config sqldb testing/seed wechatsim wechatsim/push
+cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
 cmd/server                    app card cardext cmd/internal/command config doctor ledger member outbox ticket/redisstore
                               | alecthomas/kong google/uuid tailscale/hujson
 

@@ -129,6 +129,6 @@ func (l *Listener) Server() *http.Server {
 		WriteTimeout:      requestTime + 3*time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(l.options.Log.Handler(), slog.LevelDebug), // broken client connections
+		ErrorLog:          newErrorLog(l.options.Log),
 	}
 }
