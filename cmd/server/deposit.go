@@ -13,6 +13,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/sheet"
 )
 
 type cardDepositCmd struct {
@@ -81,17 +82,16 @@ func (c cardDepositCmd) print(streams command.Streams, count map[string]int) err
 
 func writeResults(path string, results []card.CodeResult) error {
 	return replaceFile(path, func(f *os.File) error {
-		w := csv.NewWriter(f)
-		if err := w.Write([]string{"code", "result", "reason"}); err != nil {
+		w := sheet.NewWriter(f)
+		if err := w.Row("code", "result", "reason"); err != nil {
 			return err
 		}
 		for _, r := range results {
-			if err := w.Write([]string{r.Code, r.Result, r.Reason}); err != nil {
+			if err := w.Row(r.Code, r.Result, r.Reason); err != nil {
 				return err
 			}
 		}
-		w.Flush()
-		return w.Error()
+		return w.Flush()
 	})
 }
 

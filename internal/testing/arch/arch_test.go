@@ -33,7 +33,7 @@ const table = `
 cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
-cmd/server                    app card cardext cmd/internal/command config doctor ledger member outbox ticket/redisstore
+cmd/server                    app card cardext cmd/internal/command config doctor ledger member outbox sheet ticket/redisstore
                               | alecthomas/kong google/uuid tailscale/hujson
 
 app                           auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore config datakey doctor
@@ -65,7 +65,7 @@ ledger                        outbox
 ledger/ledgertest             ledger member outbox
 ledger/sqlstore               ledger outbox outbox/sqlstore sqldb
 logpipe
-member                        ledger outbox phone | google/uuid
+member                        ledger outbox phone sheet | google/uuid
 member/membertest             ledger member outbox
 member/sqlstore               ledger/sqlstore member sqldb
 opencard                      card cardlist member | x/sync
@@ -73,6 +73,7 @@ outbox                        | google/uuid
 outbox/outboxtest             outbox
 outbox/sqlstore               outbox sqldb | google/uuid
 phone
+sheet
 sqldb                         | database/sql jackc/pgx pressly/goose sqlite
 sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
 ticket

@@ -25,6 +25,7 @@ var levels = []struct {
 	{"http: TLS handshake error", slog.LevelDebug},
 	{"http: URL query contains semicolon", slog.LevelDebug},
 	{"http2: ", slog.LevelDebug},
+	{"http2: panic serving", slog.LevelError},
 }
 
 // Write implements io.Writer for one message.
