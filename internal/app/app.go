@@ -55,6 +55,9 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if cfg.OTLPEndpoint != "" { // often set for a whole cluster, so it must not stop the start
 		o.Log.WarnContext(ctx, "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version exports no traces")
 	}
+	for _, w := range cfg.Warnings() {
+		o.Log.WarnContext(ctx, w.Found, "fix", w.Fix)
+	}
 	core, err := Open(ctx, cfg, o.Log)
 	if err != nil {
 		return nil, err

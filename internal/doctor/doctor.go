@@ -107,6 +107,7 @@ func Diagnose(
 	if opened {
 		d.checkServices(ctx)
 	}
+	d.check(ctx, "exposure", d.exposure)
 }
 
 // checkServices runs the checks that need an open database.
