@@ -98,7 +98,10 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
-	}, admin.Options{Common: common, Metrics: c.metrics, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken)})
+	}, admin.Options{
+		Common: common, Metrics: c.metrics, Refused: countRefused(c.metrics),
+		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken),
+	})
 	return publicServer, adminServer
 }
 

@@ -37,6 +37,13 @@ func timeRequests(r *prometheus.Registry) func(route, method string, status int,
 	}
 }
 
+// countRefused counts the requests to the operator's listener with a wrong token.
+func countRefused(r *prometheus.Registry) func() {
+	return promauto.With(r).NewCounter(prometheus.CounterOpts{
+		Name: "addcard_admin_refused_total", Help: "Requests to the operator's listener whose token opens nothing.",
+	}).Inc
+}
+
 // countSent counts what became of messages to WeChat.
 func countSent(r *prometheus.Registry) func(kind, outcome string) {
 	sent := promauto.With(r).NewCounterVec(prometheus.CounterOpts{

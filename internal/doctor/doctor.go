@@ -107,7 +107,6 @@ func Diagnose(
 	if opened {
 		d.checkServices(ctx)
 	}
-	d.check(ctx, "exposure", d.exposure)
 }
 
 // checkServices runs the checks that need an open database.
@@ -127,6 +126,7 @@ func (d *doctor) checkServices(ctx context.Context) {
 	d.check(ctx, "callback", d.callback)
 	d.check(ctx, "unionid", d.unionID)
 	d.check(ctx, "outbox", d.outbox)
+	d.check(ctx, "exposure", d.exposure)
 }
 
 // check runs one check and reports whether it did not fail.

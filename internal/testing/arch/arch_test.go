@@ -43,7 +43,7 @@ app                           auth auth/sqlstore card card/sqlstore cardext card
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
 httpapi/admin                 card cardext cardsync httpapi/internal/web ledger member outbox
-                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang
+                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang x/time
 httpapi/public                auth card cardlist httpapi/internal/web jssdk ledger member opencard
                               | danielgtaylor/huma gin-gonic/gin x/time
 httpapi/internal/web          auth card cardlist jssdk ledger member opencard outbox sqldb ticket wechat
