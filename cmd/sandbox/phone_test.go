@@ -22,27 +22,30 @@ func TestSandbox_ServesNoStranger(t *testing.T) {
 	t.Cleanup(sb.sim.Close)
 	h := sb.wechatHandler(dir)
 	const starting = http.StatusServiceUnavailable // the request was passed on to the server, which is not there
+	type headers = map[string]string
+	link := headers{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+	itself := headers{"Sec-Fetch-Site": "same-origin", "Origin": "http://evil.example"}
 	for _, c := range []struct {
 		method, path, host string
 		want               int
-		headers            map[string]string
+		headers            headers
 	}{
 		{"GET", "/_phone/", "127.0.0.1:8082", 200, nil},
 		{"GET", "/_phone/operator/v1/members", "localhost:8082", starting, nil},
-		{"GET", "/_phone/operator/v1/members", "127.0.0.1:8082", starting, map[string]string{"Sec-Fetch-Site": "same-origin"}},
+		{"GET", "/_phone/operator/v1/members", "127.0.0.1:8082", starting, headers{"Sec-Fetch-Site": "same-origin"}},
 		{"GET", "/_phone/", "evil.example:8082", 403, nil},
 		{"GET", "/_phone/operator/v1/members", "evil.example:8082", 403, nil},
-		{"POST", "/_phone/operator/v1/cards", "evil.example", 403, map[string]string{"Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"}},
+		{"POST", "/_phone/operator/v1/cards", "evil.example", 403, itself},
 		{"GET", "/_phone/api/v1/me", "evil.example:8082", 403, nil},
 		{"GET", "/_sim/accounts", "evil.example:8082", 403, nil},
 		{"GET", "/cgi-bin/token", "evil.example:8082", 403, nil},
-		{"GET", "/_phone/operator/v1/members", "127.0.0.1:8082", 403, map[string]string{"Sec-Fetch-Site": "cross-site"}},
-		{"GET", "/_phone/operator/v1/members", "127.0.0.1:8082", 403, map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}},
-		{"POST", "/_phone/operator/v1/cards", "127.0.0.1:8082", 403, map[string]string{"Sec-Fetch-Site": "same-site"}},
-		{"POST", "/_phone/", "127.0.0.1:8082", 403, map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}},
-		{"GET", "/_phone/", "127.0.0.1:8082", 403, map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}},
-		{"GET", "/_phone/", "127.0.0.1:8082", 200, map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}},
-		{"GET", "/_phone/", "evil.example", 403, map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}},
+		{"GET", "/_phone/operator/v1/members", "127.0.0.1:8082", 403, headers{"Sec-Fetch-Site": "cross-site"}},
+		{"GET", "/_phone/operator/v1/members", "127.0.0.1:8082", 403, link},
+		{"POST", "/_phone/operator/v1/cards", "127.0.0.1:8082", 403, headers{"Sec-Fetch-Site": "same-site"}},
+		{"POST", "/_phone/", "127.0.0.1:8082", 403, link},
+		{"GET", "/_phone/", "127.0.0.1:8082", 403, headers{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}},
+		{"GET", "/_phone/", "127.0.0.1:8082", 200, link},
+		{"GET", "/_phone/", "evil.example", 403, link},
 	} {
 		r := httptest.NewRequest(c.method, c.path, nil)
 		r.Host = c.host
