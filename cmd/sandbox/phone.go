@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+
+	"github.com/addcard/addcard/internal/wechatsim"
 )
 
 // phonePath is where the sample mini-program runs, in a phone that the browser
@@ -29,8 +31,19 @@ func (sb *sandbox) wechatHandler(dir string) http.Handler {
 	mux.Handle("/", sb.sim.Handler())
 	// Other sites that the developer visits must not be able to add points here.
 	page := http.StripPrefix(phonePath[:len(phonePath)-1], ifBuilt(dir, phone))
-	mux.Handle(phonePath, http.NewCrossOriginProtection().Handler(page))
+	mux.Handle(phonePath, allowLinks(wechatsim.Guard(page)))
 	return mux
+}
+
+// allowLinks lets a link on a page of another site lead to the phone: opening the
+// page alone changes nothing, and the other site cannot read it.
+func allowLinks(guarded http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == phonePath && r.Header.Get("Sec-Fetch-Dest") == "document" {
+			r.Header.Del("Sec-Fetch-Site")
+		}
+		guarded.ServeHTTP(w, r)
+	})
 }
 
 // proxy forwards to one of the server's two listeners, which start after WeChat's.

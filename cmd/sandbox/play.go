@@ -223,12 +223,8 @@ func (p *player) say(format string, args ...any) { _, _ = fmt.Fprintf(p.out, for
 
 func (p *player) step(title string, data any) {
 	p.steps++
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("   ", "  ")
-	_ = enc.Encode(data) // plain values to memory: never fails
-	p.say("\n%d. %s\n   %s", p.steps, title, strings.TrimSpace(text.String()))
+	text, _ := indented("   ", data) // plain values to memory: never fails
+	p.say("\n%d. %s\n   %s", p.steps, title, bytes.TrimSpace(text))
 }
 
 func (p *player) call(ctx context.Context, method, path string, in, answer any) error {

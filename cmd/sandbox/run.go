@@ -50,7 +50,9 @@ func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	sb, err := start(ctx, c, dir, streams.Err)
+	logs := command.NewLog(streams, newLogger)
+	defer logs.Close()
+	sb, err := start(ctx, c, dir, logs)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w: stop the other program or choose with --listen, --admin-listen, --wechat-listen", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/logpipe"
 	"github.com/addcard/addcard/internal/wechatsim"
 	"github.com/addcard/addcard/internal/wechatsim/push"
 )
@@ -45,7 +46,7 @@ type sandbox struct {
 	err     error              // of the server; read it after ended is closed
 }
 
-func start(ctx context.Context, c *runCmd, dir string, logs io.Writer) (*sandbox, error) {
+func start(ctx context.Context, c *runCmd, dir string, logs *logpipe.Writer) (*sandbox, error) {
 	sb := &sandbox{
 		ended: make(chan struct{}), serving: make(chan struct{}),
 		adminToken: rand.Text() + rand.Text(), pushToken: rand.Text(), aesKey: command.EncodingAESKey(),
@@ -75,7 +76,7 @@ func (sb *sandbox) startWeChat(ctx context.Context, c *runCmd) error {
 	return nil
 }
 
-func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs io.Writer) error {
+func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs *logpipe.Writer) error {
 	environ := sb.environ(c, dir)
 	cfg, err := config.LoadSandbox(environ)
 	if err != nil {
@@ -86,8 +87,10 @@ func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs 
 			return fmt.Errorf("write the configuration: %w", err)
 		}
 	}
-	log := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	server, err := app.New(ctx, cfg, app.Options{Log: log, Version: "sandbox"})
+	log := newLogger(logs)
+	slog.SetLogLoggerLevel(slog.LevelWarn)
+	slog.SetDefault(log) // package log too, to which net/http writes
+	server, err := app.New(ctx, cfg, app.Options{Log: log, LogDropped: logs.Dropped, Version: "sandbox"})
 	if err != nil {
 		return err
 	}
@@ -105,6 +108,10 @@ func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs 
 	sb.publicURL = "http://" + addr
 	close(sb.serving)
 	return sb.sim.SetCallback(push.Callback{URL: sb.publicURL + "/wechat/callback", Token: sb.pushToken, EncodingAESKey: sb.aesKey})
+}
+
+func newLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 func (sb *sandbox) environ(c *runCmd, dir string) []string {

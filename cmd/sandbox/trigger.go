@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -142,8 +143,20 @@ func (c *triggerCmd) send(ctx context.Context, out io.Writer, t push.Trigger) er
 
 // printIndented writes data as indented JSON.
 func printIndented(w io.Writer, data any) error {
-	enc := json.NewEncoder(w)
+	text, err := indented("", data)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+// indented returns data as JSON with a prefix in front of every line but the first.
+func indented(prefix string, data any) ([]byte, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(data)
+	enc.SetIndent(prefix, "  ")
+	err := enc.Encode(data)
+	return command.VisibleJSON(text.Bytes()), err
 }

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
-	"strings"
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/card"
@@ -56,7 +56,7 @@ func (c cardListCmd) Run(ctx context.Context, g *globals, streams command.Stream
 					listed.RefuseReason,
 				})
 			} else {
-				_, err = fmt.Fprintf(table, "%s\t%s\t%s codes\tstock %d\t%s\n",
+				table.row("%s\t%s\t%s codes\tstock %d\t%s",
 					listed.ID, review(listed.Status), listed.CodeMode(), listed.Quantity, listed.Title+because(listed))
 			}
 			if err != nil {
@@ -66,7 +66,7 @@ func (c cardListCmd) Run(ctx context.Context, g *globals, streams command.Stream
 		if len(cards) == 0 {
 			streams.Messagef(`the catalogue is empty: a running server reads the account's cards, and "server card create" creates one`)
 		}
-		return table.Flush()
+		return table.flush()
 	})
 }
 
@@ -90,7 +90,7 @@ func because(c card.Card) string {
 	if c.RefuseReason == "" {
 		return ""
 	}
-	return ": " + printable(c.RefuseReason)
+	return ": " + c.RefuseReason
 }
 
 type cardShowCmd struct {
@@ -105,28 +105,29 @@ func (c cardShowCmd) Run(ctx context.Context, g *globals, streams command.Stream
 			return err
 		}
 		if c.JSON {
-			_, err = fmt.Fprintf(streams.Out, "%s\n", raw)
+			_, err = fmt.Fprintf(streams.Out, "%s\n", command.VisibleJSON(raw))
 			return err
 		}
-		var b strings.Builder
-		fmt.Fprintf(&b, "card_id\t%s\n", shown.ID)
-		fmt.Fprintf(&b, "review\t%s (%s)%s\n", review(shown.Status), shown.Status, because(shown))
-		fmt.Fprintf(&b, "title\t%s\n", shown.Title)
-		fmt.Fprintf(&b, "brand\t%s\n", shown.BrandName)
-		fmt.Fprintf(&b, "codes\t%s\n", shown.CodeMode())
-		fmt.Fprintf(&b, "stock\t%d left\n", shown.Quantity)
+		t := newTable(streams.Out)
+		t.row("card_id\t%s", shown.ID)
+		t.row("review\t%s (%s)%s", review(shown.Status), shown.Status, because(shown))
+		t.row("title\t%s", shown.Title)
+		t.row("brand\t%s", shown.BrandName)
+		t.row("codes\t%s", shown.CodeMode())
+		t.row("stock\t%d left", shown.Quantity)
 		methods := map[string]string{"add_card": "wx.addCard", "open_card": "the open-card component"}
-		fmt.Fprintf(&b, "claimed with\t%s\n", methods[shown.ClaimMethod()])
-		b.WriteString(settingsRows(shown))
-		return printTable(streams.Out, b.String())
+		t.row("claimed with\t%s", methods[shown.ClaimMethod()])
+		addSettings(t, shown)
+		return t.flush()
 	})
 }
 
-// settingsRows returns the settings of c as rows of a table.
-func settingsRows(c card.Card) string {
+// addSettings adds the settings of c to a table.
+func addSettings(t *table, c card.Card) {
 	s := c.Settings
-	return fmt.Sprintf("activate on claim\t%t\nfixed begin\t%t\ninitial grant\t%d points, %s %s\n",
-		c.ActivatesOnClaim(), s.FixedBeginTimestamp, s.InitBonus, yuan(s.InitBalance), s.InitBonusRecord)
+	t.row("activate on claim\t%t", c.ActivatesOnClaim())
+	t.row("fixed begin\t%t", s.FixedBeginTimestamp)
+	t.row("initial grant\t%d points, %s %s", s.InitBonus, yuan(s.InitBalance), s.InitBonusRecord)
 }
 
 type cardSettingsCmd struct {
@@ -163,7 +164,9 @@ func (c cardSettingsCmd) Run(ctx context.Context, g *globals, streams command.St
 				changed.ActivatesOnClaim(), s.FixedBeginTimestamp, s.InitBonus, s.InitBalance, s.InitBonusRecord,
 			})
 		}
-		return printTable(streams.Out, settingsRows(changed))
+		t := newTable(streams.Out)
+		addSettings(t, changed)
+		return t.flush()
 	})
 }
 
@@ -255,8 +258,7 @@ func (c cardQRCodeCmd) Run(ctx context.Context, g *globals, streams command.Stre
 				"ticket": t.Ticket, "url": t.URL, "show_qrcode_url": t.ShowURL, "expire_seconds": t.ExpireSeconds,
 			})
 		}
-		_, err = fmt.Fprintln(streams.Out, t.URL)
-		return err
+		return command.Printf(streams.Out, "%s\n", t.URL)
 	})
 }
 
@@ -277,7 +279,8 @@ func (c cardQRCodeCmd) draw(t card.QRTicket, streams command.Streams) error {
 		if err != nil {
 			return err
 		}
-		streams.Messagef("%s", drawing)
+		_, err = io.WriteString(streams.Err, drawing+"\n")
+		return err
 	}
 	return nil
 }

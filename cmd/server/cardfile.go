@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -40,8 +39,7 @@ func (c cardCreateCmd) Run(ctx context.Context, g *globals, streams command.Stre
 		if c.JSON {
 			return printJSON(streams.Out, map[string]string{"card_id": id})
 		}
-		_, err = fmt.Fprintln(streams.Out, id)
-		return err
+		return command.Printf(streams.Out, "%s\n", id)
 	})
 }
 
@@ -111,8 +109,7 @@ func (c cardShelfCmd) Run(ctx context.Context, g *globals, streams command.Strea
 		if c.JSON {
 			return printJSON(streams.Out, map[string]any{"url": page, "page_id": id})
 		}
-		_, err = fmt.Fprintln(streams.Out, page)
-		return err
+		return command.Printf(streams.Out, "%s\n", page)
 	})
 }
 

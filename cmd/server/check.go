@@ -104,34 +104,33 @@ func check(ctx context.Context, core *app.Core) (result checkResult, err error) 
 }
 
 func (c checkResult) print(w io.Writer) error {
-	var b strings.Builder
+	t := newTable(w)
 	count := func(n int, none, some string) {
 		if n == 0 {
-			fmt.Fprintf(&b, "ok    %s\n", none)
+			t.row("ok    %s", none)
 		} else {
-			fmt.Fprintf(&b, "LOOK  %d %s\n", n, some)
+			t.row("LOOK  %d %s", n, some)
 		}
 	}
 	count(len(c.Damage), "no damage of the database was found",
 		"things are damaged in the database file (stop the server and restore a backup, see docs/operations.md):")
 	for _, what := range c.Damage {
-		fmt.Fprintf(&b, "        %s\n", what)
+		t.row("        %s", what)
 	}
 	count(len(c.Unbalanced), "every card's totals are the sum of its ledger",
 		"cards have totals that are not the sum of their ledger:")
 	for _, u := range c.Unbalanced {
-		fmt.Fprintf(&b, "        card %s code %s: bonus %d, in its ledger %d; balance %s, in its ledger %s; entries counted %d, found %d\n",
+		t.row("        card %s code %s: bonus %d, in its ledger %d; balance %s, in its ledger %s; entries counted %d, found %d",
 			u.CardID, u.Code, u.Bonus, u.SumBonus, yuan(u.Balance), yuan(u.SumBalance), u.Seq, u.Entries)
 	}
 	count(len(c.Drifts), "no card's figures were changed by WeChat itself",
 		"cards have figures that WeChat itself changed (add entries that make both equal, see docs/ledger.md):")
 	for _, d := range c.Drifts {
-		fmt.Fprintf(&b, "        card %s code %s: bonus %d, at WeChat %d; balance %s, at WeChat %s; since %s\n",
+		t.row("        card %s code %s: bonus %d, at WeChat %d; balance %s, at WeChat %s; since %s",
 			d.CardID, d.Code, d.Bonus, d.FaceBonus, yuan(d.Balance), yuan(d.FaceBalance), d.SeenAt.Format(time.DateTime))
 	}
 	count(int(c.Dead), "WeChat has refused nothing for good",
 		"messages were refused by WeChat for good (server outbox list --state dead)")
-	fmt.Fprintf(&b, "      %d messages wait for WeChat, the oldest for %s\n", c.Waiting, time.Duration(c.OldestS)*time.Second)
-	_, err := io.WriteString(w, b.String())
-	return err
+	t.row("      %d messages wait for WeChat, the oldest for %s", c.Waiting, time.Duration(c.OldestS)*time.Second)
+	return t.flush()
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/sheet"
 )
 
 type cardDepositCmd struct {
@@ -31,7 +32,7 @@ func (c cardDepositCmd) Run(ctx context.Context, g *globals, streams command.Str
 		return command.Usagef("--results is required with standard input")
 	}
 	c.Results = cmp.Or(c.Results, c.File+".results.csv")
-	progress := newProgress(streams.Err, len(codes))
+	progress := newProgress(streams, len(codes))
 	var results []card.CodeResult
 	err = g.withOperator(ctx, streams, func(o *card.Operator) (err error) {
 		results, err = o.Deposit(ctx, c.ID, codes, func(batch []card.CodeResult) { progress.add(len(batch)) })
@@ -81,17 +82,16 @@ func (c cardDepositCmd) print(streams command.Streams, count map[string]int) err
 
 func writeResults(path string, results []card.CodeResult) error {
 	return replaceFile(path, func(f *os.File) error {
-		w := csv.NewWriter(f)
-		if err := w.Write([]string{"code", "result", "reason"}); err != nil {
+		w := sheet.NewWriter(f)
+		if err := w.Row("code", "result", "reason"); err != nil {
 			return err
 		}
 		for _, r := range results {
-			if err := w.Write([]string{r.Code, r.Result, r.Reason}); err != nil {
+			if err := w.Row(r.Code, r.Result, r.Reason); err != nil {
 				return err
 			}
 		}
-		w.Flush()
-		return w.Error()
+		return w.Flush()
 	})
 }
 
@@ -145,17 +145,11 @@ type progress struct {
 	tenth       int // the last one that was written
 }
 
-func newProgress(w io.Writer, total int) *progress {
-	p := &progress{w: w, total: total}
-	if f, ok := w.(*os.File); ok {
-		p.terminal = isTerminal(f)
+func newProgress(streams command.Streams, total int) *progress {
+	if streams.Screen != nil {
+		return &progress{w: streams.Screen, total: total, terminal: true}
 	}
-	return p
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return &progress{w: streams.Err, total: total}
 }
 
 func (p *progress) add(n int) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 
@@ -48,10 +47,10 @@ func (c doctorCmd) print(streams command.Streams, n int, f doctor.Finding) error
 	if c.JSON {
 		return printJSON(streams.Out, f)
 	}
-	text := fmt.Sprintf("%2d. %-8s %s: %s\n", n, f.Outcome, f.Name, f.Found)
+	t := newTable(streams.Out)
+	t.row("%2d. %-8s %s: %s", n, f.Outcome, f.Name, f.Found)
 	if f.Fix != "" && f.Outcome != doctor.OK {
-		text += "             → " + f.Fix + "\n"
+		t.row("             → %s", f.Fix)
 	}
-	_, err := fmt.Fprint(streams.Out, text)
-	return err
+	return t.flush()
 }

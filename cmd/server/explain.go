@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -105,23 +104,22 @@ func writeJSON(w io.Writer, r cardext.Report) error {
 }
 
 func writeReport(w io.Writer, r cardext.Report) error {
-	var b strings.Builder
+	t := newTable(w)
 	if r.Verifies {
-		fmt.Fprintln(&b, "signature: right for these values and this ticket")
+		t.row("signature: right for these values and this ticket")
 	} else {
-		fmt.Fprintln(&b, "signature: does not verify")
+		t.row("signature: does not verify")
 	}
 	if r.Cause == "" {
-		fmt.Fprintln(&b, "cause:     nothing wrong was found")
+		t.row("cause:     nothing wrong was found")
 	} else {
-		fmt.Fprintf(&b, "cause:     %s: %s\n", r.Cause, r.Detail)
+		t.row("cause:     %s: %s", r.Cause, r.Detail)
 	}
 	for _, f := range r.Also {
-		fmt.Fprintf(&b, "also:      %s: %s\n", f.Cause, f.Detail)
+		t.row("also:      %s: %s", f.Cause, f.Detail)
 	}
 	if len(r.Values) > 0 {
-		fmt.Fprintln(&b, "hash over: "+printable(strings.Join(r.Values, " + ")))
+		t.row("hash over: %s", strings.Join(r.Values, " + "))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return t.flush()
 }

@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -61,15 +62,23 @@ func (g *globals) environ() ([]string, error) {
 	return list, nil
 }
 
+// logTo returns the logger that cfg asks for. It writes to w, and so does every
+// library that has a logger of its own.
+func logTo(cfg config.Config, w io.Writer) *slog.Logger {
+	log := cfg.Logger(w)
+	slog.SetLogLoggerLevel(slog.LevelWarn)
+	slog.SetDefault(log) // and that of package log, to which net/http writes
+	redisstore.LogTo(log)
+	return log
+}
+
 // withCore calls f with the services of the configured deployment.
 func (g *globals) withCore(ctx context.Context, streams command.Streams, f func(*app.Core) error) error {
 	cfg, err := g.config()
 	if err != nil {
 		return err
 	}
-	log := cfg.Logger(streams.Err)
-	redisstore.LogTo(log)
-	core, err := app.Open(ctx, cfg, log)
+	core, err := app.Open(ctx, cfg, logTo(cfg, streams.Err))
 	if err != nil {
 		return err
 	}
@@ -85,7 +94,7 @@ func (g *globals) withOperator(ctx context.Context, streams command.Streams, f f
 		var b strings.Builder
 		b.WriteString("the input is not valid:")
 		for _, field := range invalid.Fields {
-			fmt.Fprintf(&b, "\n  - %s: %s", strings.TrimPrefix(field.Path, "card."), field.Message)
+			_ = command.Printf(&b, "\n  - %s: %s", strings.TrimPrefix(field.Path, "card."), field.Message)
 		}
 		return command.Usagef("%s", b.String())
 	}

@@ -69,7 +69,7 @@ type memberExportCmd struct {
 func (c memberExportCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withCore(ctx, streams, func(core *app.Core) error {
 		if c.Out == "" {
-			return core.Members.Export(ctx, streams.Out)
+			return core.Members.Export(ctx, streams.Raw)
 		}
 		return replaceFile(c.Out, func(f *os.File) error { return core.Members.Export(ctx, f) })
 	})
@@ -125,7 +125,7 @@ func (c memberDeleteCmd) unavailable(streams command.Streams, p member.Person) b
 			codes++
 		}
 	}
-	if in, ok := streams.In.(*os.File); codes == 0 || !ok || !isTerminal(in) {
+	if in, ok := streams.In.(*os.File); codes == 0 || !ok || !command.IsTerminal(in) {
 		return false
 	}
 	return confirm(streams, fmt.Sprintf("Make the codes unavailable at WeChat too (%d)? That cannot be undone either.", codes))
@@ -181,13 +181,13 @@ func printPerson(w io.Writer, p member.Person, asJSON bool) error {
 		}
 		return printJSON(w, out)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "member\t%s\tsince %s\n", p.ID, p.CreatedAt.Format(time.DateTime))
+	t := newTable(w)
+	t.row("member\t%s\tsince %s", p.ID, p.CreatedAt.Format(time.DateTime))
 	for _, id := range p.Identities {
-		fmt.Fprintf(&b, "  openid\t%s\tin %s\t%s\n", id.OpenID, id.AppID, id.UnionID)
+		t.row("  openid\t%s\tin %s\t%s", id.OpenID, id.AppID, id.UnionID)
 	}
 	for _, c := range p.Cards {
-		fmt.Fprintf(&b, "  %s\t%s\tcard %s\tbonus %d\tbalance %s\n", c.Status, c.Code, c.CardID, c.Bonus, yuan(c.Balance))
+		t.row("  %s\t%s\tcard %s\tbonus %d\tbalance %s", c.Status, c.Code, c.CardID, c.Bonus, yuan(c.Balance))
 	}
-	return printTable(w, b.String())
+	return t.flush()
 }

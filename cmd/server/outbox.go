@@ -54,14 +54,14 @@ func (c outboxListCmd) Run(ctx context.Context, g *globals, streams command.Stre
 					m.ID, m.Kind, m.State, m.CardID, m.Code, m.Attempts, m.LastError, m.CreatedAt, m.DueAt,
 				})
 			} else {
-				_, err = fmt.Fprintf(table, "%s\t%s\t%s\tcard %s\tcode %s\tfailed %d×\tsince %s\t%s\n",
+				table.row("%s\t%s\t%s\tcard %s\tcode %s\tfailed %d×\tsince %s\t%s",
 					m.State, m.ID, m.Kind, m.CardID, m.Code, m.Attempts, m.CreatedAt.Format(time.DateTime), m.LastError)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		return table.Flush()
+		return table.flush()
 	})
 }
 
@@ -90,7 +90,7 @@ func (c outboxRetryCmd) Run(ctx context.Context, g *globals, streams command.Str
 			case err != nil:
 				return err
 			default:
-				if _, err := fmt.Fprintln(streams.Out, id); err != nil {
+				if err := command.Printf(streams.Out, "%s\n", id); err != nil {
 					return err
 				}
 			}

@@ -1,36 +1,48 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
-	"unicode"
+
+	"github.com/addcard/addcard/cmd/internal/command"
 )
 
 // printJSON writes v on one line.
 func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
-
-// newTable returns a writer that aligns cells, which end with a tab. The caller
-// must flush it.
-func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
-
-// printTable aligns the cells of rows, which end with a tab, and writes them.
-func printTable(w io.Writer, rows string) error {
-	t := newTable(w)
-	if _, err := io.WriteString(t, rows); err != nil {
+	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	return t.Flush()
+	_, err := w.Write(command.VisibleJSON(line.Bytes()))
+	return err
 }
+
+// table writes lines and aligns their cells. The texts in the cells may be foreign.
+type table struct {
+	w   *tabwriter.Writer
+	err error
+}
+
+func newTable(w io.Writer) *table { return &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)} }
+
+// row adds a line, as command.Printf formats it. Cells end with a tab.
+func (t *table) row(format string, args ...any) {
+	if err := command.Printf(t.w, format+"\n", args...); t.err == nil {
+		t.err = err
+	}
+}
+
+// flush writes the lines. It returns the first error of the table.
+func (t *table) flush() error { return cmp.Or(t.err, t.w.Flush()) }
 
 // yuan formats fen as money.
 func yuan(fen int64) string { return fmt.Sprintf("¥%d.%02d", fen/100, fen%100) }
@@ -41,17 +53,6 @@ func signedYuan(fen int64) string {
 		return "-" + yuan(-fen)
 	}
 	return "+" + yuan(fen)
-}
-
-// printable replaces the characters with which a foreign text could control the
-// terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
 }
 
 // replaceFile writes a file next to path, readable by its owner only, and renames

@@ -47,6 +47,9 @@ func TestMain(m *testing.M) {
 //	callback FILE    WeChat sends its events to the server, with the CALLBACK_… of a file
 //	slow PATH        WeChat answers calls of PATH half a second later
 //	count FILE N RE  the pattern is found N times
+//	elsewhere FILE   another system creates the card of FILE at WeChat; ID is its card_id
+//	visible FILE     FILE has no character that could control a terminal
+//	unread PROGRAM ARGS...  run PROGRAM with a standard output that nothing reads
 //	insist           send SIGINT until the program in the background has ended
 //
 // and the environment of a server on ADDR1 and ADDR2 that calls a simulated
@@ -68,6 +71,7 @@ func TestScripts(t *testing.T) {
 		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
 		"picture": picture, "card": cardID, "approve": approve, "fault": fault, "insist": insist,
 		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
+		"elsewhere": createElsewhere, "visible": visible, "unread": unread,
 	})
 }
 

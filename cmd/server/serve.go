@@ -8,7 +8,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
-	"github.com/addcard/addcard/internal/ticket/redisstore"
+	"github.com/addcard/addcard/internal/config"
 )
 
 type serveCmd struct{}
@@ -18,9 +18,19 @@ func (serveCmd) Run(ctx context.Context, g *globals, streams command.Streams) er
 	if err != nil {
 		return err
 	}
-	log := cfg.Logger(streams.Err)
-	redisstore.LogTo(log)
-	a, err := app.New(ctx, cfg, app.Options{Log: log, Version: release()})
+	lines := command.NewLog(streams, cfg.Logger)
+	defer lines.Close()
+	log := logTo(cfg, lines)
+	err = serve(ctx, cfg, app.Options{Log: log, LogDropped: lines.Dropped, Version: release()})
+	if err != nil { // a line of the log, in its format, and not a message on the terminal
+		log.ErrorContext(ctx, "serve: ended", "error", err)
+		return command.ErrReported
+	}
+	return nil
+}
+
+func serve(ctx context.Context, cfg config.Config, o app.Options) error {
+	a, err := app.New(ctx, cfg, o)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w: stop the other program or change LISTEN_ADDR, ADMIN_LISTEN_ADDR", err)
 	}

@@ -35,7 +35,8 @@ func (c signCmd) Run(ctx context.Context, g *globals, streams command.Streams) e
 	params := cardext.Params{
 		CardID: c.CardID, Code: c.Code, OpenID: c.OpenID, OuterStr: c.OuterStr, FixedBeginTimestamp: c.FixedBeginTimestamp,
 	}
-	_, err = fmt.Fprintln(streams.Out, cardext.Sign(ticket, params, c.Timestamp, c.Nonce))
+	ext := cardext.Sign(ticket, params, c.Timestamp, c.Nonce).String()
+	_, err = fmt.Fprintf(streams.Out, "%s\n", command.VisibleJSON([]byte(ext)))
 	return err
 }
 

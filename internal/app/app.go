@@ -27,8 +27,11 @@ import (
 // Options are what a program adds to the configuration. The zero value is ready
 // to use.
 type Options struct {
-	Log     *slog.Logger // slog.Default if nil
-	Version string
+	Log *slog.Logger // slog.Default if nil
+	// LogDropped returns the number of lines of the log that were dropped so far. If it
+	// is nil, none are.
+	LogDropped func() uint64
+	Version    string
 }
 
 // App is a server that has opened its database and its listeners.
@@ -55,10 +58,14 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if cfg.OTLPEndpoint != "" { // often set for a whole cluster, so it must not stop the start
 		o.Log.WarnContext(ctx, "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version exports no traces")
 	}
+	for _, w := range cfg.Warnings() {
+		o.Log.WarnContext(ctx, w.Found, "fix", w.Fix)
+	}
 	core, err := open(ctx, cfg, o.Log, checkDatabase)
 	if err != nil {
 		return nil, err
 	}
+	core.metrics.MustRegister(droppedLines(o.LogDropped))
 	a := &App{core: core, log: o.Log, grace: cfg.ShutdownGrace}
 	if err := a.listen(ctx, cfg, o); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -125,7 +132,10 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
-	}, admin.Options{Common: operators, Metrics: c.metrics, AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken)})
+	}, admin.Options{
+		Common: operators, Metrics: c.metrics, Refused: countRefused(c.metrics),
+		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken),
+	})
 	return publicServer, adminServer
 }
 

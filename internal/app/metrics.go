@@ -48,6 +48,13 @@ func countClosed(r *prometheus.Registry) func(listener string) func() {
 	return func(listener string) func() { return closed.WithLabelValues(listener).Inc }
 }
 
+// countRefused counts the requests to the operator's listener with a wrong token.
+func countRefused(r *prometheus.Registry) func() {
+	return promauto.With(r).NewCounter(prometheus.CounterOpts{
+		Name: "addcard_admin_refused_total", Help: "Requests to the operator's listener whose token opens nothing.",
+	}).Inc
+}
+
 // countSent counts what became of messages to WeChat.
 func countSent(r *prometheus.Registry) func(kind, outcome string) {
 	sent := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
@@ -156,6 +163,17 @@ func clockCorrection(c *wechat.Clock) prometheus.Collector {
 		Name: "addcard_clock_correction_seconds",
 		Help: "What is added to this machine's clock, because WeChat's answers have agreed for long that it is wrong.",
 	}, func() float64 { return c.Correction().Seconds() })
+}
+
+func droppedLines(count func() uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "addcard_log_lines_dropped_total", Help: "Lines of the log that were dropped, because standard error was not read in time.",
+	}, func() float64 {
+		if count == nil {
+			return 0
+		}
+		return float64(count())
+	})
 }
 
 var (

@@ -1,8 +1,13 @@
 package app_test
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
@@ -69,5 +74,28 @@ func TestStart_KeepsThePointsOfTheBonusRule(t *testing.T) {
 				t.Errorf("messages: %s, want %s", got, want)
 			}
 		})
+	}
+}
+
+// No server of a test listens for other machines: 192.0.2.1 cannot be listened on.
+func TestNew_WarnsOfWhatOtherMachinesCanReach(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	for addr, want := range map[string]bool{"127.0.0.1:0": false, "192.0.2.1:0": true} {
+		cfg, err := config.Load(append(w.Environ(), "ADMIN_LISTEN_ADDR="+addr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		a, err := app.New(t.Context(), cfg, app.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err == nil {
+			err = a.Close()
+		}
+		if (err != nil) != want {
+			t.Error(err)
+		}
+		if warned := strings.Contains(log.String(), "level=WARN msg=\"ADMIN_LISTEN_ADDR: "); warned != want {
+			t.Errorf("%s: the log is %q", addr, &log)
+		}
 	}
 }

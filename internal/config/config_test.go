@@ -378,12 +378,16 @@ func TestLogger_FollowsTheConfiguration(t *testing.T) {
 		var out bytes.Buffer
 		log := cfg.Logger(&out)
 		log.Debug("low")
-		log.Warn("high", "text", strings.Repeat("长", 4096), "took", 1500*time.Microsecond)
+		long := strings.Repeat("长", 4096)
+		log.Warn("high", "text", long, "error", errors.New(long), "took", 1500*time.Microsecond, "foreign", "a\nlevel=ERROR msg=b\x1b")
 		return out.String()
 	}
-	var line struct{ Level, Msg, Text, Took string }
+	var line struct{ Level, Msg, Text, Error, Took string }
 	if err := json.Unmarshal([]byte(write(nil)), &line); err != nil || line.Level != "WARN" || line.Msg != "high" || line.Took != "1.5ms" {
 		t.Errorf("json: %+v, %v", line, err)
+	}
+	if line.Error != line.Text {
+		t.Errorf("an error of %d bytes was logged", len(line.Error))
 	}
 	if n := len(line.Text); n > 4100 || n < 4000 || strings.Contains(line.Text, "\ufffd") {
 		t.Errorf("a text of %d bytes was logged", n)
@@ -391,5 +395,8 @@ func TestLogger_FollowsTheConfiguration(t *testing.T) {
 	got := write(map[string]string{"LOG_FORMAT": "text", "LOG_LEVEL": "debug"})
 	if !strings.Contains(got, "level=DEBUG msg=low") || !strings.Contains(got, "level=WARN msg=high") {
 		t.Errorf("text: %.200s", got)
+	}
+	if strings.Count(got, "\n") != 2 || strings.Contains(got, "\x1b") {
+		t.Errorf("a foreign text made a line, or controls the terminal: %q", got)
 	}
 }

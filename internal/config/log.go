@@ -16,17 +16,26 @@ func (c Config) Logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
-// readable limits the length of strings, so that text from outside cannot fill
+// readable limits the length of strings and errors, so that text from outside cannot fill
 // the log, and writes durations with a unit: slog's JSON has bare nanoseconds.
 func readable(_ []string, a slog.Attr) slog.Attr {
-	const maxLength = 4096
 	switch a.Value.Kind() {
 	case slog.KindString:
-		if text := a.Value.String(); len(text) > maxLength {
-			a.Value = slog.StringValue(strings.ToValidUTF8(text[:maxLength], "") + "…")
+		a.Value = slog.StringValue(shorten(a.Value.String()))
+	case slog.KindAny:
+		if err, ok := a.Value.Any().(error); ok {
+			a.Value = slog.StringValue(shorten(err.Error()))
 		}
 	case slog.KindDuration:
 		a.Value = slog.StringValue(a.Value.Duration().String())
 	}
 	return a
+}
+
+func shorten(text string) string {
+	const maxLength = 4096
+	if len(text) <= maxLength {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxLength], "") + "…"
 }

@@ -134,6 +134,7 @@ func (d *doctor) checkServices(ctx context.Context) {
 	d.check(ctx, "callback", d.callback)
 	d.check(ctx, "unionid", d.unionID)
 	d.check(ctx, "outbox", d.outbox)
+	d.check(ctx, "exposure", d.exposure)
 }
 
 // check runs one check and reports whether it did not fail.

@@ -240,3 +240,16 @@ func TestDiagnose_Callback(t *testing.T) {
 		}
 	}
 }
+
+func TestDiagnose_SaysWhatOtherMachinesCanReachOrRead(t *testing.T) {
+	t.Parallel()
+	cfg := config.Config{AdminListenAddr: "127.0.0.1:8081"}
+	if got := new(deployment).diagnose(t, cfg, "", nil)["exposure"]; got.Outcome != "ok" {
+		t.Errorf("a loopback address: got %+v", got)
+	}
+	cfg = config.Config{AdminListenAddr: "0.0.0.0:8081", DatabaseURL: "postgres://u:secret@db.example/a"}
+	got := new(deployment).diagnose(t, cfg, "", nil)["exposure"]
+	if got.Outcome != "warning" || !strings.Contains(got.Found, "ADMIN_LISTEN_ADDR") || !strings.Contains(got.Fix, "sslmode=verify-full") {
+		t.Errorf("got %+v", got)
+	}
+}

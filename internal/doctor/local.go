@@ -36,6 +36,18 @@ func (d *doctor) configuration(context.Context) Finding {
 	return ok("valid and complete")
 }
 
+// exposure checks what other machines can reach or read.
+func (d *doctor) exposure(context.Context) Finding {
+	var found, fix []string
+	for _, w := range d.cfg.Warnings() {
+		found, fix = append(found, w.Found), append(fix, w.Fix)
+	}
+	if len(found) > 0 {
+		return warning(strings.Join(fix, "; "), "%s", strings.Join(found, "; "))
+	}
+	return ok("the operator's listener is private, and no password leaves this machine unencrypted")
+}
+
 func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployment, error)) Finding {
 	opened, err := open(ctx)
 	if err != nil {

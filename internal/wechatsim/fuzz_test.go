@@ -48,7 +48,7 @@ func FuzzCardCalls_AlwaysAnswer(f *testing.F) {
 
 func fuzzPost(sim *wechatsim.Sim, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	sim.Handler().ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader(body)))
+	sim.Handler().ServeHTTP(w, httptest.NewRequest("POST", "http://localhost"+path, strings.NewReader(body)))
 	return w
 }
 

@@ -73,11 +73,11 @@ func New(o Options) *Sim {
 			panic("wechatsim: " + err.Error())
 		}
 	}
-	s.handler = s.routes()
+	s.handler = Guard(s.routes())
 	return s
 }
 
-// Handler serves WeChat's paths and the control API under /_sim/.
+// Handler serves WeChat's paths and the control API under /_sim/, as [Guard] allows.
 func (s *Sim) Handler() http.Handler { return s.handler }
 
 // Close ends every delay, gives up the pushes under way and blocks until they have

@@ -7,6 +7,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -25,7 +27,8 @@ import (
 const (
 	Done   = 0
 	Failed = 1
-	Misuse = 2 // the command line or the configuration is wrong; a retry does not help
+	Misuse = 2   // the command line or the configuration is wrong; a retry does not help
+	Unread = 141 // nothing reads standard output; shells say this of a program that SIGPIPE ended
 )
 
 // ErrReported makes a command fail without a message. The command has already
@@ -42,28 +45,93 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // Usagef returns a *UsageError.
 func Usagef(format string, args ...any) error { return &UsageError{fmt.Errorf(format, args...)} }
 
-// Streams are what a command reads and writes.
+// Streams are what a command reads and writes. What is written to Out and Err reaches
+// standard output and standard error without the characters that could control a
+// terminal; print foreign texts with [Printf], which also keeps them on one line.
 type Streams struct {
 	In  io.Reader
 	Out io.Writer // data
 	Err io.Writer // messages
+	// Raw is standard output, byte for byte, unless that is a terminal: for the content
+	// of a file.
+	Raw io.Writer
+	// Screen is standard error if that is a terminal, else nil. It is for what is drawn
+	// with control characters.
+	Screen io.Writer
 }
 
-// Messagef writes a line to Err. It ignores a failure, which could not be
-// reported either.
-func (s Streams) Messagef(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.Err, format+"\n", args...)
-}
+// Messagef writes a line to Err as [Printf] does. It ignores a failure, which could
+// not be reported either.
+func (s Streams) Messagef(format string, args ...any) { _ = Printf(s.Err, format+"\n", args...) }
 
 // Main runs the command line of this process and exits. commands is a struct for
 // kong; the Run methods of its commands may take a context.Context and Streams.
 // The context ends with the first SIGINT or SIGTERM. A second one kills the
 // process. details has a section for the help of each command that has no Help
 // method: a line "# COMMAND" followed by the text.
+//
+// When the reader of standard output has gone, as head does, the context ends, and
+// the process exits with Unread and without a message. When the reader of standard
+// error has gone, the command goes on, and its messages are lost.
 func Main(name, about, details string, commands any) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:], name, about, details, commands))
+	signal.Ignore(syscall.SIGPIPE) // a write fails with EPIPE instead
+	ctx, cancel := context.WithCancelCause(ctx)
+	os.Exit(run(ctx, streams(cancel), os.Args[1:], name, about, details, commands))
+}
+
+// streams returns the streams of this process. They call end when the reader of
+// standard output has gone.
+func streams(end func(error)) Streams {
+	stdout := output{os.Stdout, end}
+	s := Streams{In: os.Stdin, Out: terminal{stdout}, Err: terminal{os.Stderr}, Raw: stdout}
+	if IsTerminal(os.Stdout) {
+		s.Raw = s.Out
+	}
+	if IsTerminal(os.Stderr) {
+		s.Screen = os.Stderr
+	}
+	return s
+}
+
+// IsTerminal reports whether f is a terminal or another device.
+func IsTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+var errUnread = errors.New("the reader of standard output has gone")
+
+// output is standard output. It calls end with errUnread when nothing reads it.
+type output struct {
+	io.Writer
+	end func(error)
+}
+
+func (o output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		o.end(errUnread)
+	}
+	return n, err
+}
+
+// soon is a Writer that gives up after a second, because the exit of a process must
+// not wait for the reader of its messages.
+type soon struct{ io.Writer }
+
+func (s soon) Write(b []byte) (int, error) {
+	done, text := make(chan struct{}), bytes.Clone(b)
+	go func() {
+		defer close(done)
+		_, _ = s.Writer.Write(text)
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+	}
+	return len(b), nil
 }
 
 func run(ctx context.Context, streams Streams, args []string, name, about, details string, commands any) int {
@@ -79,9 +147,13 @@ func run(ctx context.Context, streams Streams, args []string, name, about, detai
 	case exitCode != notExited: // --help
 		return exitCode
 	case err != nil:
-		return reportMisuse(streams.Err, parser, args, err)
+		return reportMisuse(soon{streams.Err}, parser, args, err)
 	}
-	return reportError(streams.Err, name, parsed.Run())
+	err = parsed.Run()
+	if errors.Is(context.Cause(ctx), errUnread) {
+		return Unread
+	}
+	return reportError(soon{streams.Err}, name, err)
 }
 
 // setDetails sets the help of the commands below node from their sections.

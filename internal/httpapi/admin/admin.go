@@ -32,6 +32,8 @@ type Options struct {
 	Metrics prometheus.Gatherer
 	// AdminToken opens every route.
 	AdminToken string
+	// Refused is called for each request with a token that opens nothing. It may be nil.
+	Refused func()
 	// TicketToken opens the shared tickets and nothing else; empty opens nothing.
 	TicketToken string
 }
@@ -40,12 +42,13 @@ type api struct {
 	Services
 	*web.Listener
 	adminToken, ticketToken string
+	guesses                 *guesses
 }
 
 // New returns the server of the operator's API. The caller serves and shuts it
 // down.
 func New(s Services, o Options) *http.Server {
-	a := &api{s, web.New(web.Admin, o.Common), o.AdminToken, o.TicketToken}
+	a := &api{s, web.New(web.Admin, o.Common), o.AdminToken, o.TicketToken, newGuesses(o.Log, o.Refused)}
 	a.Use(a.requireToken, a.CheckQuery)
 	a.ServeJSON("addcard admin", "The operator's API; every call needs the ADMIN_TOKEN.", maxBody)
 	a.imageRoute()
@@ -73,7 +76,7 @@ func (a *api) requireToken(c *gin.Context) {
 		c.Next()
 		return
 	}
-	a.Fail(c, web.AdminTokenInvalid.Err())
+	a.Fail(c, a.guesses.refuse(c.Request, token))
 }
 
 // sameToken compares in constant time. Nothing is the same as an empty want.

@@ -30,10 +30,10 @@ import (
 // Packages are named without the module's path and internal/, modules without
 // their host and version. A row allows no more than the package imports.
 const table = `
-cmd/internal/command          config | alecthomas/kong
+cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
-cmd/sandbox                   app cmd/internal/command config sqldb testing/seed wechatsim wechatsim/push
-cmd/server                    app card cardext cmd/internal/command config doctor ledger member outbox ticket/redisstore
+cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
+cmd/server                    app card cardext cmd/internal/command config doctor ledger member outbox sheet ticket/redisstore
                               | alecthomas/kong google/uuid tailscale/hujson
 
 app                           auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore config datakey doctor
@@ -43,7 +43,7 @@ app                           auth auth/sqlstore card card/sqlstore cardext card
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
 httpapi/admin                 card cardext cardsync httpapi/internal/web ledger member outbox
-                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang
+                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang x/time
 httpapi/conns
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard ration
                               | danielgtaylor/huma gin-gonic/gin x/time
@@ -65,7 +65,8 @@ jssdk
 ledger                        outbox
 ledger/ledgertest             ledger member outbox
 ledger/sqlstore               ledger outbox outbox/sqlstore sqldb
-member                        ledger outbox phone | google/uuid
+logpipe
+member                        ledger outbox phone sheet | google/uuid
 member/membertest             ledger member outbox
 member/sqlstore               ledger/sqlstore member sqldb
 opencard                      card cardlist member ration
@@ -74,6 +75,7 @@ outbox/outboxtest             outbox
 outbox/sqlstore               outbox sqldb | google/uuid
 phone
 ration
+sheet
 sqldb                         | database/sql jackc/pgx pressly/goose sqlite
 sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
 ticket

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -124,4 +125,15 @@ func setDatabase(opt *redis.UniversalOptions, u *url.URL, _ url.Values) error {
 	}
 	opt.DB = int(n)
 	return nil
+}
+
+// Plaintext reports whether the password goes to a Redis server on another machine
+// without encryption, by url. It is false for a URL that CheckURL refuses.
+func Plaintext(url string) bool {
+	opt, err := parseURL(url)
+	return err == nil && opt.TLSConfig == nil && slices.ContainsFunc(opt.Addrs, func(addr string) bool {
+		host, _, _ := net.SplitHostPort(addr)
+		ip, notIP := netip.ParseAddr(host)
+		return host != "localhost" && (notIP != nil || !ip.Unmap().IsLoopback())
+	})
 }

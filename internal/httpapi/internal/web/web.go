@@ -134,6 +134,6 @@ func (l *Listener) Server() *http.Server {
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ConnContext:       conns.NewContext,
-		ErrorLog:          slog.NewLogLogger(l.options.Log.Handler(), slog.LevelDebug), // broken client connections
+		ErrorLog:          newErrorLog(l.options.Log),
 	}
 }

@@ -1,0 +1,117 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
+)
+
+const (
+	// guessBurst and guessEvery bound the different wrong tokens of an address that
+	// are answered as such: a person who mistypes needs a few, a program thousands.
+	guessBurst = 10
+	guessEvery = 10 * time.Second
+	// maxGuessers bounds the addresses that are remembered: as many as that are not
+	// slowed down anyway. One that has not guessed for guessMemory has its burst again.
+	maxGuessers = 4096
+	guessMemory = guessBurst * guessEvery
+	// warnEvery is the time between two warnings of the log.
+	warnEvery = time.Minute
+)
+
+// guesses refuses the requests whose token opens nothing, and slows addresses down
+// that try many. The right token is never refused, not even to such an address: it
+// may be that of a proxy, before the operator too. It is safe for concurrent use.
+type guesses struct {
+	log     *slog.Logger
+	observe func()
+
+	mu           sync.Mutex
+	newer, older map[netip.Prefix]*guesser
+	rotated      time.Time
+	refused      int // since the last warning
+	warned       time.Time
+}
+
+// guesser is an address that sent wrong tokens.
+type guesser struct {
+	limit *rate.Limiter
+	token [sha256.Size]byte // the last one, hashed
+}
+
+func newGuesses(log *slog.Logger, observe func()) *guesses {
+	return &guesses{log: log, observe: observe, newer: map[netip.Prefix]*guesser{}}
+}
+
+// refuse returns the error of a request whose token opens nothing. A token that is
+// missing, or the same as the time before, is no guess: it is a client that is not
+// configured well.
+func (g *guesses) refuse(r *http.Request, token string) error {
+	if token == "" {
+		return web.AdminTokenInvalid.Err()
+	}
+	if g.observe != nil {
+		g.observe()
+	}
+	from := network(r.RemoteAddr)
+	allowed, warn := g.count(from, sha256.Sum256([]byte(token)))
+	if warn > 0 {
+		g.log.WarnContext(r.Context(), "operator's listener: wrong tokens were refused", "requests", warn, "last_from", from.String())
+	}
+	if !allowed {
+		return web.RateLimited.Err()
+	}
+	return web.AdminTokenInvalid.Err()
+}
+
+// count records a wrong token. It reports whether the address may have it answered,
+// and how many requests a warning is due about.
+func (g *guesses) count(from netip.Prefix, token [sha256.Size]byte) (allowed bool, warn int) {
+	now := time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refused++
+	if now.Sub(g.warned) >= warnEvery {
+		warn, g.refused, g.warned = g.refused, 0, now
+	}
+	who := g.of(from, now)
+	same := who.token == token
+	who.token = token
+	return same || who.limit.AllowN(now, 1), warn
+}
+
+// of returns the guesser with an address. Each rotation forgets those that have not
+// guessed since the one before.
+func (g *guesses) of(from netip.Prefix, now time.Time) *guesser {
+	if len(g.newer) >= maxGuessers/2 || now.Sub(g.rotated) > guessMemory {
+		g.older, g.newer, g.rotated = g.newer, map[netip.Prefix]*guesser{}, now
+	}
+	who, ok := g.newer[from]
+	if !ok {
+		if who, ok = g.older[from]; !ok {
+			who = &guesser{limit: rate.NewLimiter(rate.Every(guessEvery), guessBurst)}
+		}
+		g.newer[from] = who
+	}
+	return who
+}
+
+// network returns what guesses are counted by: an IPv4 address, or the /64 network
+// that an IPv6 subscriber gets.
+func network(remoteAddr string) netip.Prefix {
+	peer, _ := netip.ParseAddrPort(remoteAddr)
+	addr := peer.Addr().WithZone("").Unmap()
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	prefix, _ := addr.Prefix(bits)
+	return prefix
+}
