@@ -24,6 +24,7 @@ const (
 	// WeChat accepts a code, so that no number of other codes makes a used one be
 	// sent again.
 	maxCodes = 65536
+	_        = uint(maxCodes - loginsPerSecond*5*60 - loginBurst) // does not compile if it is fewer
 	// maxCodeLength is eight times the length of WeChat's codes.
 	maxCodeLength = 256
 	// mockCode is what DevTools gives instead of a code to a project that has the

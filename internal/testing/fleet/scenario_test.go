@@ -440,7 +440,7 @@ func TestOther_ProgramRenewsTheToken(t *testing.T) {
 		seen.add(time.Since(began), err)
 	}
 	for i := range all {
-		claim(i) // reads the card into the catalogue; later calls need the token only for the code
+		claim(calls + i) // reads the card into the catalogue; later calls need the token only for other codes
 	}
 	u.set(func() { u.token++; clear(u.bodies) })
 	var wg sync.WaitGroup
