@@ -178,7 +178,8 @@ func TestOpenCard_PassesOnCardAndChannel(t *testing.T) {
 		t.Errorf("128 bytes: %d %s", w.Code, w.Body)
 	}
 	for query, location := range map[string]string{
-		"outer_str=" + strings.Repeat("x", 129): "query.outer_str", "outer_str=a%0Ab": "query.outer_str", "outer_str=a&outer_str=b": "query.outer_str",
+		"outer_str=" + strings.Repeat("x", 129): "query.outer_str", "outer_str=a%0Ab": "query.outer_str",
+		"outer_str=a&outer_str=b": "query.outer_str",
 	} {
 		refused(t, do(h, "GET", "/v1/cards/p/open-card?"+query, "ming", ""), 422, "invalid_input", location)
 	}
@@ -209,7 +210,8 @@ func TestActivations_PassOnWhatTheComponentGave(t *testing.T) {
 	for text, location := range map[string]string{
 		body("", "c", "t"): "body.card_id", body(long[:65], "c", "t"): "body.card_id", body("a b", "c", "t"): "body.card_id",
 		body("p", "", "t"): "body.code", body("p", long[:65], "t"): "body.code", body("p", "c/d", "t"): "body.code",
-		body("p", "c", ""): "body.activate_ticket", body("p", "c", long+"x"): "body.activate_ticket", body("p", "c", "a b"): "body.activate_ticket",
+		body("p", "c", ""): "body.activate_ticket", body("p", "c", long+"x"): "body.activate_ticket",
+		body("p", "c", "a b"): "body.activate_ticket",
 		`{"card_id":"p","code":"c"}`: "body.activate_ticket",
 	} {
 		refused(t, do(h, "POST", "/v1/activations", "ming", text), 422, "invalid_input", location)

@@ -117,7 +117,8 @@ func (s *shop) serve(o public.Options) http.Handler {
 		Log: slog.New(slog.DiscardHandler), Version: "test", InFlight: make(chan struct{}, 8),
 		Observe: func(string, string, int, time.Duration) {}, Ready: func(context.Context) error { return nil },
 	}
-	return public.New(public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Pages: s, Pushes: s}, o).Handler
+	services := public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Pages: s, Pushes: s}
+	return public.New(services, o).Handler
 }
 
 // do sends a request; edit changes it.

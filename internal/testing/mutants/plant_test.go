@@ -21,9 +21,11 @@ const (
 	hung     fate = "hung"     // a test did not end
 )
 
-// result is the fate of a mutant and the end of the go command's output.
+// result is the fate of a mutant, the test that failed first, and the end of the
+// go command's output.
 type result struct {
 	fate   fate
+	by     string
 	output string
 }
 
@@ -62,17 +64,24 @@ func (m mutant) plant(t *testing.T) (got result) {
 // goTest runs tests with an overlay, or on the code as it is. Without debugging
 // information a test links in half the time.
 func goTest(ctx context.Context, overlay string, c tests) result {
-	args := []string{"test", "-vet=off", "-failfast", "-timeout=5m", "-ldflags=-s -w", "-run=" + c.run}
+	args := []string{"test", "-vet=off", "-failfast", "-timeout=2m", "-ldflags=-s -w", "-run=" + c.run}
 	if overlay != "" {
 		args = append(args, "-overlay="+overlay)
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, c.pkg)...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
-	return result{fateOf(string(out), err), tail(string(out))}
+	got := result{fate: fateOf(string(out), err), output: tail(string(out))}
+	if name := failed.FindStringSubmatch(string(out)); name != nil {
+		got.by = name[1]
+	}
+	return got
 }
 
-var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: |^panic: |^fatal error: `)
+var (
+	failed  = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	crashed = regexp.MustCompile(`(?m)^(panic|fatal error): `)
+)
 
 func fateOf(output string, err error) fate {
 	switch {
@@ -80,7 +89,7 @@ func fateOf(output string, err error) fate {
 		return survived
 	case strings.Contains(output, "panic: test timed out"):
 		return hung
-	case failed.MatchString(output):
+	case failed.MatchString(output), crashed.MatchString(output):
 		return killed
 	}
 	return unbuilt
