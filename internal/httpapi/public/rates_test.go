@@ -134,3 +134,18 @@ func TestLimits_NoneIsNone(t *testing.T) {
 		t.Errorf("%d of 300 served", got)
 	}
 }
+
+// A client that does not stop is refused for as long as it goes on.
+func TestLimits_ARefusedClientStaysRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := (&shop{}).serve(public.Options{RatePerAddress: 1})
+		from(h, 5, "", "192.0.2.1:1", nil)
+		for range 600 { // for ten minutes twice as many as allowed
+			time.Sleep(time.Second)
+			if got := from(h, 2, "", "192.0.2.1:1", nil); got != 1 {
+				t.Fatalf("%d served in a second, want 1", got)
+			}
+		}
+	})
+}

@@ -8,6 +8,7 @@
 package mutants
 
 import (
+	"context"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -85,15 +86,15 @@ func (c tests) exist() error {
 func TestMutants_EachIsKilled(t *testing.T) {
 	chosen, part := choose(t, load(t), os.Getenv("ADDCARD_MUTANTS"))
 	t.Logf("%d mutants, part %s; ADDCARD_MUTANTS=%s plants them again", len(chosen), part, part)
-	if part == "all" && os.Getenv("SHOW") == "" {
-		checkUnchanged(t, chosen)
-	}
 	var mu sync.Mutex
 	var survivors []string
 	t.Run("planted", func(t *testing.T) {
 		for _, m := range chosen {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
+				if part == "all" {
+					m.checkUnchanged(t)
+				}
 				began := time.Now()
 				got := m.plant(t)
 				t.Logf("%s by %s after %.1f s", got.fate, got.by, time.Since(began).Seconds())
@@ -114,7 +115,7 @@ func TestMutants_EachIsKilled(t *testing.T) {
 // day. Part i/n has every n-th mutant, and so some of each area.
 func choose(t *testing.T, all []mutant, part string) (chosen []mutant, name string) {
 	t.Helper()
-	if part == "all" && os.Getenv("SHOW") == "" {
+	if part == "all" {
 		return all, part
 	}
 	if part == "" {
@@ -130,22 +131,17 @@ func choose(t *testing.T, all []mutant, part string) (chosen []mutant, name stri
 	return chosen, part
 }
 
-// checkUnchanged runs the tests on the code as it is: a test that fails anyway
-// proves nothing.
-func checkUnchanged(t *testing.T, list []mutant) {
+// unchanged has the outcome of the tests on the code as it is, by tests.
+var unchanged sync.Map
+
+// checkUnchanged runs the tests of m on the code as it is: a test that fails
+// anyway proves nothing.
+func (m mutant) checkUnchanged(t *testing.T) {
 	t.Helper()
-	patterns := map[string][]string{} // by package
-	for _, m := range list {
-		for _, c := range m.tests {
-			patterns[c.pkg] = append(patterns[c.pkg], c.run)
-		}
-	}
-	for pkg, runs := range patterns {
-		slices.Sort(runs)
-		for _, run := range slices.Compact(runs) {
-			if got := goTest(t.Context(), "", tests{pkg, run}); got.fate != survived {
-				t.Fatalf("without a mutant %s -run %s: %s\n%s", pkg, run, got.fate, got.output)
-			}
+	for _, c := range m.tests {
+		run, _ := unchanged.LoadOrStore(c, sync.OnceValue(func() result { return goTest(context.Background(), "", c) }))
+		if got := run.(func() result)(); got.fate != survived {
+			t.Fatalf("without the mutant %s -run %s: %s\n%s", c.pkg, c.run, got.fate, got.output)
 		}
 	}
 }
