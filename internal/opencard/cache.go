@@ -38,7 +38,10 @@ func (c *cache) put(k cacheKey, p Params) {
 // caller holds mu.
 func (c *cache) rotate() {
 	if c.now == nil || len(c.now) >= maxCached || time.Since(c.rotatedAt) > time.Hour {
-		c.old, c.now, c.rotatedAt = c.now, map[cacheKey]Params{}, time.Now()
+		if c.old = c.now; time.Since(c.rotatedAt) > 2*time.Hour {
+			c.old = nil // nothing was asked for meanwhile
+		}
+		c.now, c.rotatedAt = map[cacheKey]Params{}, time.Now()
 	}
 }
 
