@@ -32,6 +32,9 @@ func Run(t *testing.T, open func(t *testing.T) outbox.Store) {
 		"a message is made due or discarded":            madeDue,
 		"a message keeps the ID that it was given once": givenID,
 		"a waiting message of a card is found":          hasWaiting,
+		"a message that is made due waits its turn":     dueBehindAnother,
+		"a message that failed waits to the end":        failedIsNotPromoted,
+		"cards do not delay each other":                 cardsAreApart,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
