@@ -1,6 +1,5 @@
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
@@ -43,7 +42,6 @@ soak: ## the kills of make crash, repeated for DURATION (30m)
 
 mutants: ## plants faults one at a time; prints those that no test sees (about half an hour)
 	ADDCARD_MUTANTS=all $(GO) test -count=1 -v -timeout 3h -run TestMutants ./internal/testing/mutants
-	GREMLINS=$(GREMLINS) ./scripts/gremlins.sh
 
 bench-peers: ## ticket sharing compared with two Go SDKs (about 3 minutes; needs redis-server)
 	cd bench/peers && $(GO) run .
