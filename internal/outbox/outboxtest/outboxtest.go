@@ -273,7 +273,10 @@ func exclusive(t *testing.T, s outbox.Store) {
 	busy := map[string]bool{}
 	left := cards * each
 	work := func(lease string) error {
-		for {
+		for deadline := time.Now().Add(time.Minute); ; {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("%s: a message cannot be leased for a minute", lease)
+			}
 			leased, err := s.Lease(t.Context(), lease, time.Hour, 3)
 			if err != nil {
 				return err
