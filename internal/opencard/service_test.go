@@ -268,31 +268,6 @@ func TestParams_ShareOneCall(t *testing.T) {
 	})
 }
 
-// A member whose own allowance is used up does not fail the others who wait for
-// the same parameters.
-func TestParams_AnothersLimitIsNotMine(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := &shop{}
-		service := s.service()
-		for i := range 6 {
-			if _, err := service.Params(t.Context(), "m1", "p", fmt.Sprint(i)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var wg sync.WaitGroup
-		for i := range 20 {
-			wg.Go(func() {
-				id := fmt.Sprintf("m%d", 1+i%2)
-				if _, err := service.Params(t.Context(), id, "p", "new"); err != nil && id != "m1" {
-					t.Errorf("%s: %v", id, err)
-				}
-			})
-		}
-		wg.Wait()
-	})
-}
-
 // steps are what an activation asks, in order.
 var steps = []string{"get", "card of", "holder", "active", "submitted", "form", "submit", "await"}
 

@@ -211,7 +211,7 @@ func TestActivations_PassOnWhatTheComponentGave(t *testing.T) {
 		body("", "c", "t"): "body.card_id", body(long[:65], "c", "t"): "body.card_id", body("a b", "c", "t"): "body.card_id",
 		body("p", "", "t"): "body.code", body("p", long[:65], "t"): "body.code", body("p", "c/d", "t"): "body.code",
 		body("p", "c", ""): "body.activate_ticket", body("p", "c", long+"x"): "body.activate_ticket",
-		body("p", "c", "a b"): "body.activate_ticket",
+		body("p", "c", "a b"):        "body.activate_ticket",
 		`{"card_id":"p","code":"c"}`: "body.activate_ticket",
 	} {
 		refused(t, do(h, "POST", "/v1/activations", "ming", text), 422, "invalid_input", location)
