@@ -3,7 +3,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test fleet crash soak bench-peers lint cover fuzz bench bench-scale sandbox build module clean
+.PHONY: help test fleet crash soak mutants bench-peers lint cover fuzz bench bench-scale sandbox build module clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ crash: ## long tests of the ledger: 200 kills on each database, full and failing
 DURATION ?= 30m
 soak: ## the kills of make crash, repeated for DURATION (30m)
 	ADDCARD_CRASH=$(DURATION) $(GO) test -count=1 -v -timeout 0 -run TestCrash ./internal/testing/crash
+
+mutants: ## plants faults one at a time; prints those that no test sees (about half an hour)
+	ADDCARD_MUTANTS=all $(GO) test -count=1 -v -timeout 3h -run TestMutants ./internal/testing/mutants
 
 bench-peers: ## ticket sharing compared with two Go SDKs (about 3 minutes; needs redis-server)
 	cd bench/peers && $(GO) run .

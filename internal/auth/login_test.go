@@ -136,6 +136,26 @@ func TestLogin_RefusesACodeThatWasUsed(t *testing.T) {
 	})
 }
 
+// However many others log in meanwhile, twice as long as WeChat accepts it.
+func TestLogin_RemembersACodeForTenMinutes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{}
+		s := open(t, setup{wechat: w})
+		if _, _, err := s.Login(t.Context(), "c1"); err != nil {
+			t.Fatal(err)
+		}
+		for range 9 {
+			time.Sleep(66 * time.Second)
+			login(t, s)
+		}
+		if _, _, err := s.Login(t.Context(), "c1"); !errors.Is(err, auth.ErrCodeRefused) {
+			t.Errorf("got %v, want ErrCodeRefused", err)
+		}
+		wantCalls(t, w, 10)
+	})
+}
+
 func TestLogin_GoesOnWhenItsFirstCallerLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

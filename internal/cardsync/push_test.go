@@ -215,6 +215,30 @@ func TestPush_ParkedAndRetried(t *testing.T) {
 	})
 }
 
+// The entry before it on the way shows a total that includes the retried one, which
+// the face has shown before.
+func TestPush_ARetriedEntryTakesNoTotalBack(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.WeChat.Before = func(_ context.Context, c world.Call) error {
+			if c.Name == "update" && c.Attempt == 1 {
+				return world.RefusalError{}
+			}
+			return nil
+		}
+		parked := w.MustAddEntry("push", code, world.Points(3))
+		w.MustAddEntry("push", code, world.Points(4))
+		w.SendAll()
+		w.MustAddEntry("push", code, world.Points(5))
+		if err := w.Retry(w.Context(), parked); err != nil {
+			w.Fatal(err)
+		}
+		w.SendAll()
+		w.WantFace(code, 12, 0, "bonus +4 7 r4", "bonus +5 12 r5", "bonus +3 12 r3")
+		w.WantBalanced()
+	})
+}
+
 // stalled is a WeChat with updates that block until release is closed, whatever their
 // deadline.
 type stalled struct {

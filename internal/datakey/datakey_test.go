@@ -61,7 +61,8 @@ func TestKeys_None(t *testing.T) {
 	if k != nil || k.Index("x") != "" || k.Indexes("x") != nil {
 		t.Errorf("got %v", k)
 	}
-	for _, list := range []string{"a", "a:", "a:" + base64.StdEncoding.EncodeToString(make([]byte, 31)), entry("a", 1) + ",", entry("", 1), entry("a.b", 1)} {
+	for _, list := range []string{"a", "a:", "a:" + base64.StdEncoding.EncodeToString(make([]byte, 31)),
+		"a:" + base64.StdEncoding.EncodeToString(make([]byte, 33)), entry("a", 1) + ",", entry("", 1), entry("a.b", 1)} {
 		if _, err := datakey.Parse(list); err == nil || strings.Contains(err.Error(), "AQEB") {
 			t.Errorf("%q: %v", list, err)
 		}

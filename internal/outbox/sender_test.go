@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -255,6 +256,25 @@ func slowActivation(wait time.Duration) func(context.Context, world.Call) error 
 			return ctx.Err()
 		}
 	}
+}
+
+func TestRun_SendsEightAtOnce(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		var running, most atomic.Int32
+		w.WeChat.Before = func(context.Context, world.Call) error {
+			most.Store(max(most.Load(), running.Add(1)))
+			time.Sleep(time.Second)
+			running.Add(-1)
+			return nil
+		}
+		for i := range 20 {
+			w.ClaimCardAs(fmt.Sprint("member ", i), "push")
+		}
+		w.SendAll()
+		if got := most.Load(); got != 8 {
+			w.Errorf("%d calls at once, want 8", got)
+		}
+	})
 }
 
 func TestRun_LetsACallUnderWayFinish(t *testing.T) {

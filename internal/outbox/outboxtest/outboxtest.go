@@ -32,6 +32,9 @@ func Run(t *testing.T, open func(t *testing.T) outbox.Store) {
 		"a message is made due or discarded":            madeDue,
 		"a message keeps the ID that it was given once": givenID,
 		"a waiting message of a card is found":          hasWaiting,
+		"a message that is made due waits its turn":     dueBehindAnother,
+		"a message that failed waits to the end":        failedIsNotPromoted,
+		"cards do not delay each other":                 cardsAreApart,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -270,7 +273,10 @@ func exclusive(t *testing.T, s outbox.Store) {
 	busy := map[string]bool{}
 	left := cards * each
 	work := func(lease string) error {
-		for {
+		for deadline := time.Now().Add(time.Minute); ; {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("%s: a message cannot be leased for a minute", lease)
+			}
 			leased, err := s.Lease(t.Context(), lease, time.Hour, 3)
 			if err != nil {
 				return err

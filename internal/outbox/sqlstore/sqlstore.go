@@ -149,7 +149,7 @@ func (tx Tx) Touch(ctx context.Context, cardID, code string) error {
 	return tx.Run(ctx, "mark a card as changed", touchSQL, cardID, code)
 }
 
-const makeCardDueSQL = `update outbox set due_at = now_ms() where card_id = $1 and code = $2 and state = 'waiting' and due_at > now_ms()`
+const makeCardDueSQL = `update outbox set due_at = now_ms() where card_id = $1 and code = $2 and state = 'waiting'`
 
 // MakeCardDue implements outbox.Tx.
 func (tx Tx) MakeCardDue(ctx context.Context, cardID, code string) error {

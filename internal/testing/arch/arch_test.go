@@ -96,6 +96,7 @@ testing/crash
 testing/docs
 testing/fleet
 testing/golden                | rogpeppe/go-internal
+testing/mutants
 testing/plan                  sqldb sqldb/sqldbtest testing/seed
 testing/postgres              testing/process
 testing/process

@@ -121,6 +121,33 @@ var copyTests = map[string]func(*testing.T, *suite){
 		s.wantLeaseLost(lease, "other")
 		s.wantNotFound()
 	},
+	// The owner alone does not make a lease: only its latest counts.
+	"save under an earlier lease of the same owner is refused": func(t *testing.T, s *suite) {
+		first := s.acquire("a", short)
+		s.takeOver("b", short)
+		second := s.takeOver("a", short)
+		s.wantLeaseLost(first, "of the first")
+		s.wait(2 * short)
+		third := s.acquire("a", long)
+		s.wantLeaseLost(first, "of the first")
+		s.wantLeaseLost(second, "of the second")
+		s.wantNotFound()
+		s.save(third, newValue(value, third.Fence))
+		s.wantLeaseLost(second, "of the second")
+		if rec := s.load(); rec.Value != value {
+			t.Errorf("Load = %q: an earlier lease overwrote the value", rec.Value)
+		}
+	},
+	"release of an earlier lease of the same owner does nothing": func(t *testing.T, s *suite) {
+		first := s.acquire("a", short)
+		s.takeOver("b", short)
+		second := s.takeOver("a", long)
+		s.release(first, long)
+		if held := s.wantHeld("c"); held.BackOff {
+			t.Errorf("c gets %+v, want that a holds the lease", held)
+		}
+		s.save(second, newValue(value, second.Fence))
+	},
 	"save without a lease is refused": func(t *testing.T, s *suite) {
 		s.wantLeaseLost(ticket.Lease{Key: s.key, Owner: "a", Fence: 1}, "none")
 		s.wantNotFound()

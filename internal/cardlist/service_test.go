@@ -1,0 +1,319 @@
+package cardlist_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/cardext"
+	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/member"
+)
+
+const appID = "wx-official"
+
+var (
+	errFault = errors.New("a fault")
+	issuedAt = time.Unix(1_700_000_000, 0)
+	now      = time.Unix(1_800_000_000, 0)
+)
+
+// shop stands in for all that a Service needs. It has these cards: "ours" takes a
+// code of ours, "system" WeChat's, "bound" the openid, "term" a beginning, and
+// "gone" can be claimed only with a code.
+type shop struct {
+	codesErr, ticketErr, getErr, holdsErr error
+	holds                                 bool
+	openIDs                               map[string]string // by app
+	asked                                 []member.CodeRequest
+	codesFor                              string            // the member
+	holders                               map[string]string // openid by card and code, as WeChat says
+	own                                   map[string]bool   // by card and code, as the database says
+	ownErr, claimErr                      error
+	claimed                               []member.Claim
+	claims                                int
+	decrypted                             []string
+}
+
+func (s *shop) service() *cardlist.Service {
+	return &cardlist.Service{Catalogue: s, Members: s, Tickets: s, Claims: s, Codes: s, OfficialAppID: appID,
+		Now: func() time.Time { return now }}
+}
+
+func (s *shop) Get(_ context.Context, cardID string) (card.Card, error) {
+	c := card.Card{ID: cardID, UseCustomCode: true, Status: card.Verified}
+	switch cardID {
+	case "ours", "ours2", "gone":
+	case "system":
+		c.UseCustomCode = false
+	case "deposit":
+		c.Deposit = true
+	case "bound":
+		c.BindOpenID = true
+	case "term":
+		c.DateType, c.Settings.FixedBeginTimestamp = card.DateFixTerm, true
+	case "term-unset":
+		c.DateType = card.DateFixTerm
+	case "begins-for-ever":
+		c.Settings.FixedBeginTimestamp = true
+	default:
+		return card.Card{}, card.ErrNotFound
+	}
+	return c, s.getErr
+}
+
+func (s *shop) Claimable(ctx context.Context, cardID string, hasCode bool) (card.Card, error) {
+	if cardID == "gone" && !hasCode {
+		return card.Card{}, card.ErrNotClaimable
+	}
+	return s.Get(ctx, cardID)
+}
+
+func (s *shop) Codes(_ context.Context, memberID string, wants []member.CodeRequest) ([]member.Code, error) {
+	s.asked, s.codesFor = append(s.asked, wants...), memberID
+	codes := make([]member.Code, len(wants))
+	for i, w := range wants {
+		codes[i] = member.Code{Code: "c-" + w.CardID, IssuedAt: issuedAt}
+	}
+	return codes, s.codesErr
+}
+
+func (s *shop) Holds(context.Context, string, string) (bool, error) { return s.holds, s.holdsErr }
+
+func (s *shop) OpenID(_ context.Context, _, appID string) (string, error) {
+	if s.openIDs[appID] == "" {
+		return "", member.ErrOpenIDUnknown
+	}
+	return s.openIDs[appID], nil
+}
+
+func (s *shop) Ticket(context.Context) (string, error) { return "the-ticket", s.ticketErr }
+
+func (s *shop) OtherTickets(context.Context) (string, []string) { return "the-jsapi-ticket", nil }
+
+func (s *shop) DecryptCode(_ context.Context, encrypted string) (string, error) {
+	s.decrypted = append(s.decrypted, encrypted)
+	code, ok := strings.CutPrefix(encrypted, "e-")
+	if !ok {
+		return "", cardlist.ErrCodeInvalid
+	}
+	return code, nil
+}
+
+func (s *shop) Holder(_ context.Context, cardID, code string) (string, error) {
+	openID, ok := s.holders[cardID+" "+code]
+	if !ok {
+		return "", cardlist.ErrNotYours
+	}
+	return openID, nil
+}
+
+func (s *shop) CardOf(_ context.Context, memberID, cardID, code string) (member.Card, error) {
+	if s.ownErr != nil {
+		return member.Card{}, s.ownErr
+	}
+	if !s.own[memberID+" "+cardID+" "+code] {
+		return member.Card{}, member.ErrNotFound
+	}
+	return member.Card{CardID: cardID, Code: code}, nil
+}
+
+func (s *shop) Claim(_ context.Context, _ string, claims []member.Claim) ([]member.Card, error) {
+	s.claims++
+	s.claimed = claims
+	return make([]member.Card, len(claims)), s.claimErr
+}
+
+type signed struct {
+	Code, OpenID, Signature string
+	Timestamp               int64
+	Nonce                   string `json:"nonce_str"`
+	OuterStr                string `json:"outer_str"`
+	Begin                   int64  `json:"fixed_begintimestamp"`
+}
+
+func decode(t *testing.T, i cardlist.Item) (e signed) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(i.CardExt), &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestMake_GivesEachCardWhatItTakes(t *testing.T) {
+	t.Parallel()
+	s := &shop{openIDs: map[string]string{appID: "o-official", "wx-mini": "o-mini"}}
+	var requests []cardlist.Request
+	want := map[string]signed{
+		"ours": {Code: "c-ours"}, "system": {}, "deposit": {}, "bound": {Code: "c-bound", OpenID: "o-official"},
+		"term": {Code: "c-term", Begin: issuedAt.Unix()}, "term-unset": {Code: "c-term-unset"}, "begins-for-ever": {Code: "c-begins-for-ever"},
+		"ours2": {Code: "c-ours2"},
+	}
+	for _, id := range []string{"ours", "system", "ours2", "deposit", "bound", "term", "term-unset", "begins-for-ever"} {
+		requests = append(requests, cardlist.Request{CardID: id, OuterStr: "at " + id})
+	}
+	items, err := s.service().Make(t.Context(), "m1", requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonces := map[string]bool{}
+	for i, item := range items {
+		id := requests[i].CardID
+		e, w := decode(t, item), want[id]
+		if item.CardID != id || e.Code != w.Code || e.OpenID != w.OpenID || e.Begin != w.Begin || e.OuterStr != "at "+id || e.Timestamp != now.Unix() {
+			t.Errorf("%s: got %+v, want %+v", id, e, w)
+		}
+		p := cardext.Params{CardID: id, Code: w.Code, OpenID: w.OpenID}
+		if !strings.Contains(cardext.Sign("the-ticket", p, now.Unix(), e.Nonce).String(), e.Signature) {
+			t.Errorf("%s: the signature is of other values", id)
+		}
+		nonces[e.Nonce] = true
+	}
+	if len(nonces) != len(requests) {
+		t.Errorf("%d nonces of %d cards", len(nonces), len(requests))
+	}
+	if asked := (member.CodeRequest{CardID: "ours2", OuterStr: "at ours2"}); len(s.asked) != 6 || s.asked[1] != asked || s.codesFor != "m1" {
+		t.Errorf("codes were asked for %s: %v", s.codesFor, s.asked)
+	}
+}
+
+// No code is issued for a list that cannot be signed as a whole.
+func TestMake_OnAnErrorIssuesNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		shop  shop
+		cards []string
+		want  error
+		index int // -1: not about one card
+	}{
+		"an unknown card":        {shop{}, []string{"ours", "nope"}, card.ErrNotFound, 1},
+		"one that is gone":       {shop{}, []string{"gone", "ours"}, card.ErrNotClaimable, 0},
+		"an unknown openid":      {shop{}, []string{"ours", "ours2", "bound"}, member.ErrOpenIDUnknown, 2},
+		"an openid of the other": {shop{openIDs: map[string]string{"wx-mini": "o"}}, []string{"bound"}, member.ErrOpenIDUnknown, 0},
+		"no ticket":              {shop{ticketErr: errFault}, []string{"ours"}, cardlist.ErrNoTicket, -1},
+		"why there is none":      {shop{ticketErr: errFault}, []string{"ours"}, errFault, -1},
+		"the catalogue is away":  {shop{getErr: errFault}, []string{"system", "ours"}, errFault, 0},
+		"the members are away":   {shop{holdsErr: errFault}, []string{"gone"}, errFault, 0},
+	} {
+		var requests []cardlist.Request
+		for _, id := range c.cards {
+			requests = append(requests, cardlist.Request{CardID: id})
+		}
+		items, err := c.shop.service().Make(t.Context(), "m1", requests)
+		item := (*cardlist.ItemError)(nil)
+		if !errors.Is(err, c.want) || errors.As(err, &item) != (c.index >= 0) || item != nil && item.Index != c.index {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if items != nil || c.shop.asked != nil {
+			t.Errorf("%s: %v, and codes for %v", name, items, c.shop.asked)
+		}
+	}
+	s := &shop{codesErr: member.ErrMemberUnknown}
+	if items, err := s.service().Make(t.Context(), "m1", []cardlist.Request{{CardID: "ours"}}); !errors.Is(err, member.ErrMemberUnknown) || items != nil {
+		t.Errorf("an erased member: got %v, %v", items, err)
+	}
+}
+
+// A member who has a code of a card that is sold out adds the card again.
+func TestMake_OfACardThatIsGoneForThoseWithACode(t *testing.T) {
+	t.Parallel()
+	s := &shop{holds: true}
+	items, err := s.service().Make(t.Context(), "m1", []cardlist.Request{{CardID: "gone"}})
+	if err != nil || decode(t, items[0]).Code != "c-gone" {
+		t.Errorf("got %v, %v", items, err)
+	}
+}
+
+// What the phone says proves nothing by itself.
+func TestClaim_HasItsProof(t *testing.T) {
+	t.Parallel()
+	s := &shop{holders: map[string]string{"system 1": "o-ming", "deposit 2": "o-ming"}, own: map[string]bool{"m1 system 3": true}}
+	added := []cardlist.Added{{CardID: "ours", Code: "e-9"}, {CardID: "system", Code: "e-1"}, {CardID: "deposit", Code: "e-2"}, {CardID: "system", Code: "e-3"}}
+	cards, err := s.service().Claim(t.Context(), "m1", added)
+	if err != nil || len(cards) != 4 {
+		t.Fatalf("got %v, %v", cards, err)
+	}
+	want := []member.Claim{
+		{CardID: "ours", Code: "9", Plan: member.PlanPush},
+		{CardID: "system", Code: "1", Plan: member.PlanPush, ProvedOpenID: "o-ming"},
+		{CardID: "deposit", Code: "2", Plan: member.PlanPush, ProvedOpenID: "o-ming"},
+		{CardID: "system", Code: "3", Plan: member.PlanPush}, // reported before
+	}
+	if !slices.Equal(s.claimed, want) {
+		t.Errorf("claimed %+v, want %+v", s.claimed, want)
+	}
+	// A proof of one member's is none for another.
+	if _, err := s.service().Claim(t.Context(), "m2", added[3:]); !errors.Is(err, cardlist.ErrNotYours) {
+		t.Errorf("another member's: got %v", err)
+	}
+}
+
+func TestClaim_StoresNothingBeforeAllIsProved(t *testing.T) {
+	t.Parallel()
+	good := cardlist.Added{CardID: "ours", Code: "e-1"}
+	for name, c := range map[string]struct {
+		shop shop
+		bad  cardlist.Added
+		want error
+	}{
+		"an unknown card":           {shop{}, cardlist.Added{CardID: "nope", Code: "e-1"}, card.ErrNotFound},
+		"a code of no account":      {shop{}, cardlist.Added{CardID: "ours", Code: "1"}, cardlist.ErrCodeInvalid},
+		"a code in no wallet":       {shop{}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours},
+		"a code of another card":    {shop{holders: map[string]string{"deposit 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours},
+		"the database is away":      {shop{ownErr: errFault, holders: map[string]string{"system 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, errFault},
+		"a member who is not there": {shop{ownErr: member.ErrMemberUnknown}, cardlist.Added{CardID: "system", Code: "e-1"}, member.ErrMemberUnknown},
+	} {
+		cards, err := c.shop.service().Claim(t.Context(), "m1", []cardlist.Added{good, c.bad, good})
+		item := (*cardlist.ItemError)(nil)
+		if !errors.As(err, &item) || item.Index != 1 || !errors.Is(err, c.want) || cards != nil || c.shop.claims > 0 {
+			t.Errorf("%s: got %v, %v, %d claims", name, cards, err, c.shop.claims)
+		}
+	}
+}
+
+func TestClaim_NamesTheOneThatIsNotTheMembers(t *testing.T) {
+	t.Parallel()
+	added := []cardlist.Added{{CardID: "ours", Code: "e-1"}, {CardID: "ours", Code: "e-2"}}
+	s := &shop{claimErr: fmt.Errorf("claim: %w", &member.ClaimError{Index: 1, Err: member.ErrNotYours})}
+	_, err := s.service().Claim(t.Context(), "m1", added)
+	if item := (*cardlist.ItemError)(nil); !errors.As(err, &item) || item.Index != 1 || !errors.Is(err, cardlist.ErrNotYours) {
+		t.Errorf("got %v", err)
+	}
+	for _, other := range []error{errFault, &member.ClaimError{Index: 1, Err: errFault}, member.ErrMemberUnknown} {
+		s := &shop{claimErr: other}
+		if _, err := s.service().Claim(t.Context(), "m1", added); !errors.Is(err, other) || errors.Is(err, cardlist.ErrNotYours) {
+			t.Errorf("%v: got %v", other, err)
+		}
+	}
+}
+
+func TestPlanOf(t *testing.T) {
+	t.Parallel()
+	yes, no := true, false
+	for name, c := range map[string]struct {
+		card card.Card
+		want member.Plan
+	}{
+		"an ordinary card":             {card.Card{}, member.PlanPush},
+		"one that the operator does":   {card.Card{Settings: card.Settings{ActivateOnClaim: &no}}, member.PlanManual},
+		"one with a form":              {card.Card{WxActivate: true}, member.PlanForm},
+		"one with a form, at once":     {card.Card{WxActivate: true, Settings: card.Settings{ActivateOnClaim: &yes}}, member.PlanPush},
+		"one that activates itself":    {card.Card{AutoActivate: true}, member.PlanAuto},
+		"itself, whatever is set":      {card.Card{AutoActivate: true, Settings: card.Settings{ActivateOnClaim: &yes}}, member.PlanAuto},
+		"itself, though it has a form": {card.Card{AutoActivate: true, WxActivate: true}, member.PlanAuto},
+	} {
+		if got := cardlist.PlanOf(c.card); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+	settings := card.Settings{InitBonus: 1, InitBalance: 2, InitBonusRecord: "a"}
+	if got := cardlist.InitialGrantOf(card.Card{Settings: settings}); got != (member.InitialGrant{Bonus: 1, Balance: 2, Record: "a"}) {
+		t.Errorf("the grant: %+v", got)
+	}
+}

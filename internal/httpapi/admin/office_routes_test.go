@@ -1,0 +1,230 @@
+package admin_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/ledger"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
+)
+
+const entriesPath = "/v1/cards/p/codes/c/entries"
+
+// book books an entry with these values of Idempotency-Key.
+func book(h http.Handler, path, body string, keys ...string) (status int, header http.Header, text string) {
+	w := do(h, "POST", path, operatorToken, body, func(r *http.Request) { r.Header["Idempotency-Key"] = keys })
+	return w.Code, w.Header(), w.Body.String()
+}
+
+func TestEntryKey_IsOneText(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		keys   []string
+		status int
+		code   string
+	}{
+		"none":           {nil, 400, "idempotency_key_missing"},
+		"empty":          {[]string{""}, 400, "idempotency_key_missing"},
+		"two":            {[]string{"a", "b"}, 422, "invalid_input"},
+		"the same twice": {[]string{"a", "a"}, 422, "invalid_input"},
+		"empty and one":  {[]string{"", "a"}, 422, "invalid_input"},
+		"too long":       {[]string{strings.Repeat("k", 256)}, 422, "invalid_input"},
+		"not ASCII":      {[]string{"汉"}, 422, "invalid_input"},
+		"a tab":          {[]string{"a\tb"}, 422, "invalid_input"},
+	} {
+		o := &office{}
+		status, _, text := book(o.serve(""), entriesPath, `{"add_bonus":1}`, c.keys...)
+		if status != c.status || !strings.Contains(text, `"code":"`+c.code+`"`) || o.booked != nil {
+			t.Errorf("%s: got %d %s, want %d %s", name, status, text, c.status, c.code)
+		}
+	}
+	o := &office{}
+	if status, _, text := book(o.serve(""), entriesPath, `{"add_bonus":1}`, strings.Repeat("k", 255)); status != 201 {
+		t.Errorf("the longest: %d %s", status, text)
+	}
+}
+
+// What a key names: this card, this code, and the body as it is meant.
+func TestEntryKey_NamesTheRequest(t *testing.T) {
+	t.Parallel()
+	o := &office{}
+	h := o.serve("")
+	send := func(path, body, key string) ledger.Request {
+		t.Helper()
+		if status, _, text := book(h, path, body, key); status != 201 {
+			t.Fatalf("%s %s: %d %s", path, body, status, text)
+		}
+		return o.booked[len(o.booked)-1]
+	}
+	first := send(entriesPath, `{"add_bonus":1}`, "k")
+	if first.Key != "k" || first.Route != "POST /v1/cards/p/codes/c/entries" || first.ID == "" {
+		t.Errorf("got %+v", first)
+	}
+	for _, path := range []string{"/v1/cards/q/codes/c/entries", "/v1/cards/p/codes/d/entries"} {
+		if r := send(path, `{"add_bonus":1}`, "k"); r.Route == first.Route || r.Payload != first.Payload {
+			t.Errorf("%s: got %+v", path, r)
+		}
+	}
+	for _, same := range []string{`{"add_bonus":1,"notify_bonus":true}`, ` {"notify_balance":true,"add_bonus":1,"record_bonus":""}`} {
+		if r := send(entriesPath, same, "k"); r.Payload != first.Payload {
+			t.Errorf("%s is another body", same)
+		}
+	}
+	for _, other := range []string{`{"add_bonus":2}`, `{"add_bonus":-1}`, `{"add_balance":1}`, `{"add_bonus":1,"add_balance":1}`,
+		`{"add_bonus":1,"notify_bonus":false}`, `{"add_bonus":1,"notify_balance":false}`, `{"add_bonus":1,"record_bonus":"a"}`,
+		`{"add_bonus":1,"record_balance":"a"}`, `{"reverses":"1"}`} {
+		if r := send(entriesPath, other, "k"); r.Payload == first.Payload {
+			t.Errorf("%s is the same body", other)
+		}
+	}
+}
+
+func TestEntryKey_AReplaySaysSo(t *testing.T) {
+	t.Parallel()
+	for _, replay := range []bool{false, true} {
+		o := &office{replay: replay}
+		status, header, text := book(o.serve(""), entriesPath, `{"add_bonus":1}`, "k")
+		want := map[bool]string{true: "true"}[replay]
+		if got := header.Get("Idempotent-Replayed"); status != 201 || text != `{"entry":{}}` || got != want {
+			t.Errorf("replay %t: got %d %s, Idempotent-Replayed %q", replay, status, text, got)
+		}
+	}
+}
+
+func TestEntries_RefusalsOfTheLedger(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]string{
+		ledger.ErrCodeUnknown: "404 code_not_found", ledger.ErrNotHeld: "409 card_not_held", ledger.ErrKeyReused: "422 idempotency_key_reused",
+		ledger.ErrInsufficientBonus: "409 insufficient_bonus", ledger.ErrInsufficientBalance: "409 insufficient_balance",
+		ledger.ErrNotReversible: "409 entry_not_reversible", ledger.ErrEntryUnknown: "422 invalid_input", ledger.ErrTooMuch: "422 invalid_input",
+		ledger.ErrConflict: "503 unavailable", errors.New("a fault"): "500 internal",
+	} {
+		o := &office{err: fmt.Errorf("book: %w", err)}
+		status, _, text := book(o.serve(""), entriesPath, `{"add_bonus":1}`, "k")
+		var p struct{ Code string }
+		if json.Unmarshal([]byte(text), &p) != nil || fmt.Sprint(status, " ", p.Code) != want {
+			t.Errorf("%v: got %d %s, want %s", err, status, text, want)
+		}
+	}
+}
+
+// A client must not take a part of the file for the whole.
+func TestExport_BreaksOffWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	o := &office{err: errors.New("the database is away")}
+	defer func() {
+		if r := recover(); r != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+			t.Errorf("the handler ended with %v", r)
+		}
+	}()
+	do(o.serve(""), "GET", "/v1/members/export", operatorToken, "")
+}
+
+// What cannot be undone at WeChat is done only if it was asked for.
+func TestErase_EndsCodesOnlyIfAsked(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{"": "erase", "?unavailable=false": "erase", "?unavailable=true": "erase with codes"} {
+		o := &office{}
+		w := do(o.serve(""), "DELETE", "/v1/members/m"+query, operatorToken, "")
+		if w.Code != 204 || !slices.Equal(o.calls, []string{want}) {
+			t.Errorf("%q: got %d %s after %q", query, w.Code, w.Body, o.calls)
+		}
+		o.err = member.ErrMemberUnknown
+		refused(t, query, do(o.serve(""), "DELETE", "/v1/members/m"+query, operatorToken, ""), 404, "member_not_found")
+	}
+	for _, query := range []string{"?unavailable=2", "?unavailable=true&unavailable=true", "?unavailable=%00"} {
+		o := &office{}
+		refused(t, query, do(o.serve(""), "DELETE", "/v1/members/m"+query, operatorToken, ""), 422, "invalid_input")
+		if len(o.calls) > 0 {
+			t.Errorf("%s: %q", query, o.calls)
+		}
+	}
+}
+
+// walk reads a list to its end and returns the IDs of its elements.
+func walk(t *testing.T, h http.Handler, path, list string, limit int) (ids []string) {
+	t.Helper()
+	for cursor := ""; ; {
+		w := do(h, "GET", fmt.Sprintf("%s?limit=%d%s", path, limit, cursor), operatorToken, "")
+		var page map[string]json.RawMessage
+		var elements []struct{ ID string }
+		var next string
+		if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil || w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if err := json.Unmarshal(page[list], &elements); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range elements {
+			ids = append(ids, e.ID)
+		}
+		if page["next_cursor"] == nil {
+			return ids
+		}
+		if err := json.Unmarshal(page["next_cursor"], &next); err != nil || len(elements) != limit || len(ids) > 100 {
+			t.Fatalf("a page of %d before another, %q in all: %v", len(elements), ids, err)
+		}
+		cursor = "&cursor=" + next
+	}
+}
+
+func TestMembers_PagesHaveNoGapAndNoRepetition(t *testing.T) {
+	t.Parallel()
+	testPages(t, func(n int) (http.Handler, string, string) {
+		o := &office{}
+		for i := range n {
+			o.people = append(o.people, member.Person{ID: fmt.Sprint(i), CreatedAt: time.UnixMilli(int64(5000 - i/3))})
+		}
+		return o.serve(""), "/v1/members", "members"
+	})
+}
+
+func TestEntries_PagesHaveNoGapAndNoRepetition(t *testing.T) {
+	t.Parallel()
+	testPages(t, func(n int) (http.Handler, string, string) {
+		o := &office{}
+		for i := range n {
+			o.entries = append(o.entries, ledger.Entry{ID: fmt.Sprint(i), Seq: int64(n - i)})
+		}
+		return o.serve(""), entriesPath, "entries"
+	})
+}
+
+func TestOutbox_PagesHaveNoGapAndNoRepetition(t *testing.T) {
+	t.Parallel()
+	testPages(t, func(n int) (http.Handler, string, string) {
+		o := &office{}
+		for i := range n {
+			m := outbox.Stored{State: outbox.Waiting, CreatedAt: time.UnixMilli(int64(5000 + i/3)).UTC()}
+			m.ID = fmt.Sprint(i)
+			o.queue = append(o.queue, m)
+		}
+		return o.serve(""), "/v1/outbox", "messages"
+	})
+}
+
+func testPages(t *testing.T, list func(n int) (h http.Handler, path, name string)) {
+	t.Helper()
+	for _, n := range []int{0, 1, 2, 5, 7} {
+		h, path, name := list(n)
+		var want []string
+		for i := range n {
+			want = append(want, fmt.Sprint(i))
+		}
+		for _, limit := range []int{1, 2, 3, 5, 7, 8} {
+			if got := walk(t, h, path, name, limit); !slices.Equal(got, want) {
+				t.Errorf("%d elements, limit %d: got %q", n, limit, got)
+			}
+		}
+		for _, query := range []string{"limit=0", "limit=201", "limit=-1", "limit=1.5", "cursor=x", "cursor=MQ=="} {
+			refused(t, query, do(h, "GET", path+"?"+query, operatorToken, ""), 422, "invalid_input")
+		}
+	}
+}

@@ -1,0 +1,147 @@
+// Package mutants plants faults in the product, one at a time, and checks that
+// a test fails for each. The faults are lists in testdata, by area, each with
+// what it would mean for a shop.
+//
+// A test run plants a tenth of them, another one each day; with ADDCARD_MUTANTS
+// it plants another part, for example 3/10, or all. The working tree is not
+// changed: the go command reads the faulty file from another place (-overlay).
+package mutants
+
+import (
+	"context"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// atLeast is how many mutants the lists have, so that none gets lost unnoticed.
+const atLeast = 60
+
+// The list stays true while the code changes.
+func TestList_EachMutantFitsTheCode(t *testing.T) {
+	all := load(t)
+	if len(all) < atLeast {
+		t.Errorf("%d mutants, want at least %d", len(all), atLeast)
+	}
+	names := map[string]bool{}
+	for _, m := range all {
+		if names[m.name] {
+			t.Errorf("%s: two mutants have this name", m.name)
+		}
+		names[m.name] = true
+		text, err := m.mutate()
+		if err != nil {
+			t.Errorf("%s: %v", m.name, err)
+			continue
+		}
+		if _, err := parser.ParseFile(token.NewFileSet(), m.file, text, parser.SkipObjectResolution); err != nil {
+			t.Errorf("%s: the mutant is no Go: %v", m.name, err)
+		}
+		if m.old == m.new {
+			t.Errorf("%s changes nothing", m.name)
+		}
+		for _, c := range m.tests {
+			if err := c.exist(); err != nil {
+				t.Errorf("%s: %v", m.name, err)
+			}
+		}
+	}
+}
+
+var testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w*)\(`)
+
+// exist returns an error if the pattern matches no test of the package.
+func (c tests) exist() error {
+	top, _, _ := strings.Cut(c.run, "/")
+	pattern, err := regexp.Compile(top)
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(c.pkg), "*_test.go"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for _, found := range testFunc.FindAllSubmatch(text, -1) {
+			if pattern.Match(found[1]) {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%s has no test %s", c.pkg, c.run)
+}
+
+func TestMutants_EachIsKilled(t *testing.T) {
+	chosen, part := choose(t, load(t), os.Getenv("ADDCARD_MUTANTS"))
+	t.Logf("%d mutants, part %s; ADDCARD_MUTANTS=%s plants them again", len(chosen), part, part)
+	var mu sync.Mutex
+	var survivors []string
+	t.Run("planted", func(t *testing.T) {
+		for _, m := range chosen {
+			t.Run(m.name, func(t *testing.T) {
+				t.Parallel()
+				if part == "all" {
+					m.checkUnchanged(t)
+				}
+				began := time.Now()
+				got := m.plant(t)
+				t.Logf("%s by %s after %.1f s", got.fate, got.by, time.Since(began).Seconds())
+				if got.fate != killed {
+					t.Errorf("%s\n%s\n%s", m.harm, m.diff(), got.output)
+					mu.Lock()
+					defer mu.Unlock()
+					survivors = append(survivors, fmt.Sprintf("%s (%s)", m.name, got.fate))
+				}
+			})
+		}
+	})
+	slices.Sort(survivors)
+	t.Logf("%d of %d mutants killed; survivors: %s", len(chosen)-len(survivors), len(chosen), strings.Join(survivors, ", "))
+}
+
+// choose returns a part of the mutants: "all", "i/n", or for "" the tenth of the
+// day. Part i/n has every n-th mutant, and so some of each area.
+func choose(t *testing.T, all []mutant, part string) (chosen []mutant, name string) {
+	t.Helper()
+	if part == "all" {
+		return all, part
+	}
+	if part == "" {
+		part = fmt.Sprintf("%d/10", time.Now().Unix()/(24*60*60)%10)
+	}
+	var i, n int
+	if _, err := fmt.Sscanf(part, "%d/%d", &i, &n); err != nil || n < 1 || i < 0 || i >= n {
+		t.Fatalf("ADDCARD_MUTANTS=%s: want all, or a part from 0/10 to 9/10", part)
+	}
+	for ; i < len(all); i += n {
+		chosen = append(chosen, all[i])
+	}
+	return chosen, part
+}
+
+// unchanged has the outcome of the tests on the code as it is, by tests.
+var unchanged sync.Map
+
+// checkUnchanged runs the tests of m on the code as it is: a test that fails
+// anyway proves nothing.
+func (m mutant) checkUnchanged(t *testing.T) {
+	t.Helper()
+	for _, c := range m.tests {
+		run, _ := unchanged.LoadOrStore(c, sync.OnceValue(func() result { return goTest(context.Background(), "", c) }))
+		if got := run.(func() result)(); got.fate != survived {
+			t.Fatalf("without the mutant %s -run %s: %s\n%s", c.pkg, c.run, got.fate, got.output)
+		}
+	}
+}
