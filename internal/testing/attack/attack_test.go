@@ -15,6 +15,7 @@
 package attack
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -57,7 +58,9 @@ type attack struct {
 	setup setup
 	// begin begins the attack and returns what ends it and what judges it; both
 	// may be nil.
-	begin func(s *stage) (end, judge func())
+	begin func(s *stage) (end func(), judge func(before, during *tally))
+	// lasts is how long the attack lasts in the long form, if not as long as others.
+	lasts time.Duration
 	// spares lists the kinds of honest requests that the attack takes away by its
 	// nature; they must be answered, with any status.
 	spares []string
@@ -66,11 +69,11 @@ type attack struct {
 }
 
 // lasts is how long an attack lasts.
-func lasts() time.Duration {
-	if full {
-		return 8 * time.Second
+func (a attack) duration() time.Duration {
+	if !full {
+		return time.Second
 	}
-	return 2 * time.Second
+	return cmp.Or(a.lasts, 8*time.Second)
 }
 
 func runAttacks(t *testing.T, attacks []attack) {
@@ -87,11 +90,13 @@ func runAttacks(t *testing.T, attacks []attack) {
 
 func (a attack) run(t *testing.T) {
 	s := open(t, a.setup)
-	before := s.traffic().during(lasts() / 4)
+	before := &tally{kinds: []*kindTally{{}}}
+	if full {
+		before = s.traffic(nil).during(2 * time.Second)
+	}
 	watch := s.process.watch()
 	end, judge := a.begin(s)
-	traffic := s.traffic()
-	during := traffic.during(lasts())
+	during := s.traffic(a.spares).during(a.duration())
 	if end != nil {
 		end()
 	}
@@ -104,7 +109,7 @@ func (a attack) run(t *testing.T) {
 	}
 	a.judgeAlways(t, during, use)
 	if judge != nil {
-		judge()
+		judge(before, during)
 	}
 }
 
@@ -114,22 +119,30 @@ func (a attack) judgeAlways(t *testing.T, during *tally, use usage) {
 	if use.descriptors > maxDescriptors || use.goroutines > maxGoroutines {
 		t.Errorf("%v; want at most %d descriptors and %d goroutines", use, maxDescriptors, maxGoroutines)
 	}
+	var none []string
 	for _, k := range during.kinds {
 		if !slices.Contains(a.spares, k.name) && k.inTime+k.late == 0 {
-			t.Errorf("%s: none of %d was served", k.name, k.sent())
+			none = append(none, k.name)
 		}
+	}
+	if none != nil {
+		t.Errorf("none was served of: %s", strings.Join(none, ", "))
 	}
 }
 
 func (a attack) judgeSpeed(t *testing.T, during *tally, use usage, again time.Duration) {
 	t.Helper()
+	var few []string
 	for _, k := range during.kinds {
 		switch spared := slices.Contains(a.spares, k.name); {
 		case spared && k.unanswered > 0:
 			t.Errorf("%s: %d of %d were not answered", k.name, k.unanswered, k.sent())
 		case !spared && k.served() < minServed:
-			t.Errorf("%s: %.1f %% of %d were served in time", k.name, 100*k.served(), k.sent())
+			few = append(few, fmt.Sprintf("%s %.1f %%", k.name, 100*k.served()))
 		}
+	}
+	if few != nil {
+		t.Errorf("served in time: %s; want %.0f %%", strings.Join(few, ", "), 100*minServed)
 	}
 	if use.rss > maxRSS {
 		t.Errorf("%d MiB of memory, want at most %d", use.rss, maxRSS)

@@ -22,8 +22,9 @@ const (
 	silent  = "silent"  // sends nothing
 	idles   = "idles"   // sends a request, reads the answer and keeps the connection
 	sips    = "sips"    // sends requests for large answers and reads a few bytes a second
-	leaves  = "leaves"  // sends a request and closes the connection soon after
 	repeats = "repeats" // sends requests: at the arrival times of Rate, or as fast as answers come
+	visits  = "visits"  // the same on a new connection for each request
+	leaves  = "leaves"  // the same, but closes the connection soon after
 )
 
 // order is what one process of clients does until its time is over.
@@ -110,7 +111,9 @@ func playClient() error {
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	c.waitForConnections(ended)
+	if !c.comes() {
+		c.waitForConnections(ended)
+	}
 	if err := printJSON("connected"); err != nil {
 		return err
 	}
@@ -147,6 +150,9 @@ func (c *client) outcome() outcome {
 	}
 }
 
+// comes reports whether each request opens a connection.
+func (c *client) comes() bool { return c.Manner == visits || c.Manner == leaves }
+
 // over reports whether the time of the order is over.
 func (c *client) over() bool { return time.Since(c.began) >= c.For }
 
@@ -156,12 +162,21 @@ func (c *client) connect(i int) {
 	local := &net.TCPAddr{IP: net.ParseIP(c.From[i%len(c.From)])}
 	dialer := &net.Dialer{LocalAddr: local, Timeout: 5 * time.Second, Control: c.control}
 	for !c.over() {
+		var n int64
+		if c.comes() {
+			if n = c.arrivals.Add(1) - 1; !c.await(n) {
+				return
+			}
+		}
 		conn, err := dialer.Dial("tcp", c.Target)
 		if err == nil {
 			c.connected.Add(1)
 			_ = conn.SetDeadline(c.began.Add(c.For + 10*time.Second))
-			err = c.use(conn)
+			err = c.use(conn, n)
 			_ = conn.Close()
+		}
+		if err == nil && !c.comes() {
+			return // the time is over, or there is nothing to send any more
 		}
 		if err != nil {
 			c.lost.Add(1)
@@ -180,7 +195,7 @@ func (c *client) control(_, _ string, raw syscall.RawConn) (err error) {
 
 // use uses a connection until the time is over. It returns an error if the
 // server ended it.
-func (c *client) use(conn net.Conn) error {
+func (c *client) use(conn net.Conn, n int64) error {
 	switch c.Manner {
 	case drips:
 		return c.drip(conn)
@@ -193,8 +208,15 @@ func (c *client) use(conn net.Conn) error {
 		return c.hold(conn)
 	case sips:
 		return c.sip(conn)
+	case visits:
+		_, err := c.exchange(conn, bufio.NewReader(conn), nil, n)
+		return err
 	case leaves:
-		return c.leave(conn)
+		if _, err := conn.Write(c.request(nil, n)); err != nil {
+			return err
+		}
+		<-time.After(100 * time.Millisecond)
+		return nil
 	default:
 		return c.repeat(conn)
 	}
@@ -274,24 +296,25 @@ func (c *client) sip(conn net.Conn) error {
 	return nil
 }
 
-// leave sends requests at their arrival times, each on a connection of its own
-// that it closes a moment later.
-func (c *client) leave(conn net.Conn) error {
-	n := c.arrivals.Add(1) - 1
-	<-time.After(time.Until(c.due(n)))
-	if _, err := conn.Write(c.request(nil, n)); err != nil {
-		return err
-	}
-	<-time.After(100 * time.Millisecond)
-	return nil
-}
-
 // due returns the planned arrival of a request.
 func (c *client) due(n int64) time.Time {
 	if c.Rate == 0 {
 		return time.Now()
 	}
 	return c.began.Add(time.Duration(float64(n) / c.Rate * float64(time.Second)))
+}
+
+// await waits for the planned arrival of a request. It returns false if it is
+// after the end.
+func (c *client) await(n int64) bool {
+	due := c.due(n)
+	if due.Sub(c.began) >= c.For {
+		return false
+	}
+	if wait := time.Until(due); wait > 0 {
+		time.Sleep(wait)
+	}
+	return true
 }
 
 // repeat sends requests on a connection. All connections share the arrivals; a
@@ -301,20 +324,10 @@ func (c *client) repeat(conn net.Conn) error {
 	in := bufio.NewReaderSize(conn, 4096)
 	for !c.over() {
 		n := c.arrivals.Add(1) - 1
-		due := c.due(n)
-		if due.Sub(c.began) >= c.For {
+		if !c.await(n) {
 			return nil
 		}
-		if wait := time.Until(due); wait > 0 {
-			time.Sleep(wait) // until the planned arrival
-		}
-		buf = c.request(buf[:0], n)
-		_, err := conn.Write(buf)
-		var got answer
-		if err == nil {
-			got, err = readAnswer(in)
-		}
-		c.count(due, got, err)
+		got, err := c.exchange(conn, in, &buf, n)
 		if err != nil {
 			return err
 		}
@@ -323,6 +336,20 @@ func (c *client) repeat(conn net.Conn) error {
 		}
 	}
 	return nil
+}
+
+// exchange sends a request and counts what came of it. buf may be nil.
+func (c *client) exchange(conn net.Conn, in *bufio.Reader, buf *[]byte, n int64) (got answer, err error) {
+	due := c.due(n)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	*buf = c.request((*buf)[:0], n)
+	if _, err = conn.Write(*buf); err == nil {
+		got, err = readAnswer(in)
+	}
+	c.count(due, got, err)
+	return got, err
 }
 
 func (c *client) count(due time.Time, got answer, err error) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/addcard/addcard/internal/testing/server"
 )
 
 // connections is the number of connections of the attacks on the slots.
@@ -24,13 +26,14 @@ type slow struct {
 	requests func(s *stage) [][]byte
 	head     int // bytes that are sent at once; -1: all but the body
 	sealed   bool
+	members  int
 	short    bool
 }
 
 func (a slow) attack() attack {
 	return attack{
-		name: fmt.Sprintf("%s, %d addresses", a.name, a.from), setup: setup{sealed: a.sealed}, short: a.short,
-		begin: func(s *stage) (end, judge func()) {
+		name: fmt.Sprintf("%s, %d addresses", a.name, a.from), setup: setup{sealed: a.sealed, members: a.members}, short: a.short,
+		begin: func(s *stage) (end func(), judge func(before, during *tally)) {
 			o := order{Manner: a.manner, Target: s.process.public, From: addresses(a.from), Conns: a.conns, Rate: a.rate, Head: a.head}
 			if o.Conns == 0 {
 				o.Conns = connections
@@ -60,6 +63,7 @@ func TestSlots_AreNotTakenByConnectionsThatProveNothing(t *testing.T) {
 	cardExt := http11("POST", "/v1/card-ext", `{"cards":[{"card_id":"`+body+`"}]}`, json, "Authorization: Bearer "+forgedToken)
 	entries := http11("POST", "/v1/cards/pCard/codes/1/entries", `{"add_bonus":1,"record_bonus":"`+body+`"}`, json)
 	get := http11("GET", "/healthz", "")
+	export := http11("GET", "/v1/members/export", "", "Authorization: Bearer "+server.AdminToken)
 	forged := func(*stage) [][]byte { return [][]byte{forgedPush(600)} }
 	large := func(*stage) [][]byte { return [][]byte{forgedPush(60 << 10)} }
 	var list []attack
@@ -88,6 +92,7 @@ func TestSlots_AreNotTakenByConnectionsThatProveNothing(t *testing.T) {
 		{name: "forged pushes of 60 KiB at full rate", manner: repeats, from: 20, conns: 40, requests: large},
 		{name: "docs read slowly", manner: sips, from: 1, requests: one(http11("GET", bundle, ""))},
 		{name: "docs read slowly", manner: sips, from: 20, requests: one(http11("GET", bundle, ""))},
+		{name: "the export read slowly by an operator", manner: sips, admin: true, from: 1, conns: 100, members: 300, requests: one(export)},
 	} {
 		list = append(list, a.attack())
 	}

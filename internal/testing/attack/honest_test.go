@@ -24,15 +24,19 @@ type kind struct {
 	send func(fresh bool) (took time.Duration, err error)
 }
 
-// traffic is all kinds of honest requests to one server.
-type traffic struct{ kinds []kind }
+// traffic is all kinds of honest requests to one server. Those in spares need
+// not be served.
+type traffic struct {
+	kinds  []kind
+	spares []string
+}
 
 // interval is the time between two requests of one kind.
 const interval = 100 * time.Millisecond
 
 // traffic returns the honest clients: members, a new member for each login, the
 // operator, Prometheus, the probes of a load balancer, and WeChat.
-func (s *stage) traffic() *traffic {
+func (s *stage) traffic(spares []string) *traffic {
 	const second = time.Second
 	some := func() *member { return s.members[int(s.next())%len(s.members)] }
 	ofMember := func(send func(m *member) *http.Request) func(bool) (time.Duration, error) {
@@ -49,9 +53,11 @@ func (s *stage) traffic() *traffic {
 	cards := object{"cards": []any{object{"card_id": s.cardID}}}
 	public, admin := "http://"+s.process.public, "http://"+s.process.admin
 	probing := func(url string) func(bool) (time.Duration, error) {
-		return func(fresh bool) (time.Duration, error) { return s.timed(probe.of(fresh), newRequest("GET", url, "", nil), nil) }
+		return func(fresh bool) (time.Duration, error) {
+			return s.timed(probe.of(fresh), newRequest("GET", url, "", nil), nil)
+		}
 	}
-	return &traffic{[]kind{
+	return &traffic{spares: spares, kinds: []kind{
 		{"me", second, ofMember(func(m *member) *http.Request { return s.request("GET", "/v1/me", m.token, nil) })},
 		{"card-ext", second, ofMember(func(m *member) *http.Request { return s.request("POST", "/v1/card-ext", m.token, cards) })},
 		{"own entries", second, ofMember(func(m *member) *http.Request { return s.request("GET", "/v1/me"+s.entriesPath(m)[3:], m.token, nil) })},
@@ -210,8 +216,8 @@ func (t *tally) median() float64 { return t.kinds[0].quantile(0.5) }
 
 // during sends requests of all kinds for so long and returns what the clients
 // got. In the long form they arrive at fixed times. In the short form each kind
-// waits for its answer, and the traffic goes on until every kind was served or
-// a minute has passed.
+// waits for its answer, and the traffic goes on until every kind that is not
+// spared was served, or a minute has passed.
 func (t *traffic) during(d time.Duration) *tally {
 	var wg sync.WaitGroup
 	all := &tally{}
@@ -225,7 +231,7 @@ func (t *traffic) during(d time.Duration) *tally {
 		if full {
 			wg.Go(func() { arrive(d, time.Duration(i)*interval/time.Duration(len(t.kinds)), send) })
 		} else {
-			wg.Go(func() { takeTurns(d, of, send) })
+			wg.Go(func() { takeTurns(d, of, slices.Contains(t.spares, k.name), send) })
 		}
 	}
 	wg.Wait()
@@ -246,9 +252,9 @@ func arrive(d, offset time.Duration, send func(n int)) {
 	wg.Wait()
 }
 
-func takeTurns(d time.Duration, of *kindTally, send func(n int)) {
+func takeTurns(d time.Duration, of *kindTally, spared bool, send func(n int)) {
 	began := time.Now()
-	for n := 0; time.Since(began) < d || of.inTime+of.late == 0 && time.Since(began) < timeout; n++ {
+	for n := 0; time.Since(began) < d || !spared && of.inTime+of.late == 0 && time.Since(began) < timeout; n++ {
 		send(n)
 		<-time.After(interval) // the rate of the clients
 	}
@@ -260,7 +266,7 @@ func (s *stage) answersAgain(t testing.TB) time.Duration {
 	t.Helper()
 	began := time.Now()
 	var wg sync.WaitGroup
-	for _, k := range s.traffic().kinds {
+	for _, k := range s.traffic(nil).kinds {
 		wg.Go(func() {
 			for n := 0; ; n++ {
 				took, err := k.send(n%2 == 0)

@@ -157,7 +157,9 @@ func (p *serverProcess) watch() (end func() usage) {
 	}
 }
 
-func (p *serverProcess) path(file string) string { return fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file) }
+func (p *serverProcess) path(file string) string {
+	return fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file)
+}
 
 func (p *serverProcess) descriptors() int {
 	dir, err := os.Open(p.path("fd"))

@@ -237,4 +237,6 @@ func (s *stage) ask(req *http.Request, out any) {
 
 func (s *stage) next() int64 { return s.serial.Add(1) }
 
-func (s *stage) entriesPath(m *member) string { return "/v1/cards/" + s.cardID + "/codes/" + m.code + "/entries" }
+func (s *stage) entriesPath(m *member) string {
+	return "/v1/cards/" + s.cardID + "/codes/" + m.code + "/entries"
+}

@@ -1,3 +1,0 @@
-package attack
-
-func playLock() error { return nil }
