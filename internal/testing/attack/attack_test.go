@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package attack attacks processes of the real server, with its default limits
 // and its log as it is delivered, while honest clients use it from other
 // addresses: mini-programs, the operator, probes, and WeChat with its pushes.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package attack
 
 import (
@@ -180,7 +182,7 @@ func (c *client) connect(i int) {
 		}
 		if err != nil {
 			c.lost.Add(1)
-			<-time.After(20 * time.Millisecond) // spares the machine, not the server
+			<-time.After(500 * time.Millisecond) // comes back
 		}
 	}
 }
@@ -190,7 +192,8 @@ func (c *client) control(_, _ string, raw syscall.RawConn) (err error) {
 	if c.Manner != sips {
 		return nil
 	}
-	return errors.Join(raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) }), err)
+	set := func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) }
+	return errors.Join(raw.Control(set), err)
 }
 
 // use uses a connection until the time is over. It returns an error if the

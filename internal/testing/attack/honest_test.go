@@ -1,7 +1,10 @@
+//go:build linux
+
 package attack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -92,7 +95,8 @@ func (s *stage) traffic(spares []string) *traffic {
 
 // push returns an authentic push of WeChat.
 func (s *stage) push() (*http.Request, error) {
-	return push.Trigger{Callback: s.callback, Event: "user_view_card", FromUserName: fmt.Sprint("oPush", s.next())}.Request(context.Background())
+	t := push.Trigger{Callback: s.callback, Event: "user_view_card", FromUserName: fmt.Sprint("oPush", s.next())}
+	return t.Request(context.Background())
 }
 
 // pair is the two clients of one address: with kept connections, and without.
@@ -114,7 +118,8 @@ func (s *stage) logIn(bool) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("the simulator: %w", err)
 	}
-	return s.timed(clientFrom(fmt.Sprintf("127.0.%d.%d", 200+n/250%50, 1+n%250), false), s.request("POST", "/v1/session", "", object{"code": code}), nil)
+	c := clientFrom(fmt.Sprintf("127.0.%d.%d", 200+n/250%50, 1+n%250), false)
+	return s.timed(c, s.request("POST", "/v1/session", "", object{"code": code}), nil)
 }
 
 func (s *stage) timed(c *http.Client, req *http.Request, out any) (time.Duration, error) {
@@ -142,7 +147,8 @@ type kindTally struct {
 func (k *kindTally) add(took, limit time.Duration, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	refusal, answered := err.(statusError)
+	var refusal statusError
+	answered := errors.As(err, &refusal)
 	switch {
 	case err == nil && took <= limit:
 		k.inTime++

@@ -1,3 +1,5 @@
+//go:build linux
+
 package attack
 
 import (
@@ -12,9 +14,6 @@ const drainLimit = 15 * time.Second
 
 // A log that is not read stops no request, and the server drains at SIGTERM.
 func TestLog_ThatIsNotReadStopsNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
 	unread := func(closed bool) func(t *testing.T) {
 		return func(t *testing.T) {
 			reader, writer, err := os.Pipe()

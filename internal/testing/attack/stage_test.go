@@ -1,8 +1,11 @@
+//go:build linux
+
 package attack
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -127,7 +130,8 @@ func (s *stage) newMember(i int) *member {
 		if err == nil {
 			err = s.do(m.client, s.request("POST", "/v1/session", "", object{"code": code}), &in)
 		}
-		if failed, ok := err.(statusError); ok && failed.again() {
+		if failed := (statusError{}); errors.As(err, &failed) && failed.again() {
+			<-time.After(interval)
 			continue
 		}
 		if err != nil {
