@@ -62,6 +62,8 @@ func TestSlots_AreNotTakenByConnectionsThatProveNothing(t *testing.T) {
 	one := func(request []byte) func(*stage) [][]byte { return func(*stage) [][]byte { return [][]byte{request} } }
 	callback := http11("POST", "/wechat/callback", body, "Content-Type: text/xml")
 	session := http11("POST", "/v1/session", `{"code":"`+body+`"}`, json)
+	chunked := http11("POST", "/v1/session", "", json, "Transfer-Encoding: chunked")
+	chunked = append(chunked, "258\r\n{\"code\":\""+body...)
 	cardExt := http11("POST", "/v1/card-ext", `{"cards":[{"card_id":"`+body+`"}]}`, json, "Authorization: Bearer "+forgedToken)
 	entries := http11("POST", "/v1/cards/pCard/codes/1/entries", `{"add_bonus":1,"record_bonus":"`+body+`"}`, json)
 	get := http11("GET", "/healthz", "")
@@ -76,6 +78,7 @@ func TestSlots_AreNotTakenByConnectionsThatProveNothing(t *testing.T) {
 		{name: "POST /wechat/callback with a wrong signature a byte a second", manner: drips, from: 20, requests: forged, head: -1, sealed: true},
 		{name: "POST /v1/session a byte a second", manner: drips, from: 1, requests: one(session), head: -1},
 		{name: "POST /v1/session a byte a second", manner: drips, from: 20, requests: one(session), head: -1, sealed: true},
+		{name: "POST /v1/session in chunks a byte a second", manner: drips, from: 20, requests: one(chunked), head: -1},
 		{name: "POST /v1/card-ext with a forged token a byte a second", manner: drips, from: 1, requests: one(cardExt), head: -1},
 		{name: "POST /v1/card-ext with a forged token a byte a second", manner: drips, from: 20, requests: one(cardExt), head: -1},
 		{name: "POST entries without a token a byte a second", manner: drips, admin: true, from: 1, requests: one(entries), head: -1},
