@@ -36,7 +36,7 @@ fleet: ## long tests of ticket sharing: 16 processes, kills, pauses, failovers (
 crash: ## long tests of the ledger: 200 kills on each database, full and failing disks (about 5 minutes)
 	ADDCARD_CRASH=full $(GO) test -count=1 -v -timeout 60m ./internal/testing/crash
 
-attack: ## attacks on the server beside honest requests, and overload (about 12 minutes; needs an idle machine)
+attack: ## attacks on the server beside honest requests, and overload (about 15 minutes; needs an idle machine)
 	ADDCARD_ATTACK=full $(GO) test -count=1 -v -timeout 60m ./internal/testing/attack
 
 DURATION ?= 30m

@@ -34,7 +34,7 @@ type slow struct {
 
 func (a slow) attack() attack {
 	return attack{
-		name: fmt.Sprintf("%s, %d addresses", a.name, a.from), setup: setup{sealed: a.sealed, members: a.members}, short: a.short,
+		name: fmt.Sprintf("%s, from %d", a.name, a.from), setup: setup{sealed: a.sealed, members: a.members}, short: a.short,
 		begin: func(s *stage) (end func(), judge func(before, during *tally)) {
 			o := order{Manner: a.manner, Target: s.process.public, From: addresses(a.from), Conns: a.conns, Rate: a.rate, Head: a.head}
 			if o.Conns == 0 {

@@ -60,7 +60,7 @@ func TestRefusals_CostLittle(t *testing.T) {
 		{name: "60 KB of XML without a query", requests: fixed(unsigned), sealed: true},
 		{name: "60 KB of XML with a wrong signature", requests: fixed(forgedPush(60 << 10)), sealed: true},
 		{name: "60 KB of XML with a wrong signature, plain", requests: fixed(forgedPush(60 << 10))},
-		{name: "the docs bundle", requests: fixed(http11("GET", bundle, "")), short: true},
+		{name: "the docs bundle", requests: fixed(http11("GET", bundle, ""))},
 		{name: "the docs bundle with gzip", requests: fixed(http11("GET", bundle, "", "Accept-Encoding: gzip"))},
 		{name: "the OpenAPI documents", requests: fixed(http11("GET", "/openapi.json", ""), http11("GET", "/openapi.yaml", ""))},
 	} {
