@@ -3,7 +3,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test fleet crash soak mutants bench-peers lint cover fuzz bench bench-scale sandbox build module clean
+.PHONY: help test fleet crash attack mutants soak bench-peers lint cover fuzz bench bench-scale sandbox build module clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ fleet: ## long tests of ticket sharing: 16 processes, kills, pauses, failovers (
 
 crash: ## long tests of the ledger: 200 kills on each database, full and failing disks (about 5 minutes)
 	ADDCARD_CRASH=full $(GO) test -count=1 -v -timeout 60m ./internal/testing/crash
+
+attack: ## attacks on the server beside honest requests, and overload (about 15 minutes; needs an idle machine)
+	ADDCARD_ATTACK=full $(GO) test -count=1 -v -timeout 60m ./internal/testing/attack
 
 DURATION ?= 30m
 soak: ## the kills of make crash, repeated for DURATION (30m)

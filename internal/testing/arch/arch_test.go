@@ -92,6 +92,7 @@ wechatsim/signature
 
 testing/apptest               app config wechatsim wechatsim/push
 testing/arch
+testing/attack
 testing/crash
 testing/docs
 testing/fleet
