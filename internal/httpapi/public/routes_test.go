@@ -33,8 +33,8 @@ var routes = map[string]route{
 	"GET /readyz":                                     {open: true, status: 200},
 }
 
-// request fills in what a route's name says already.
-func request(name string) route {
+// routeOf fills in what a route's name says already.
+func routeOf(name string) route {
 	r := routes[name]
 	method, path, _ := strings.Cut(name, " ")
 	r.method = method
@@ -68,7 +68,7 @@ func TestRoutes_AreOpenOrNeedASession(t *testing.T) {
 		}
 	}
 	for name := range routes {
-		r := request(name)
+		r := routeOf(name)
 		for _, token := range []string{"", "stranger", "the-admin-token", "the-ticket-token"} {
 			w := do(h, r.method, r.path, token, r.body)
 			if r.open {
@@ -132,7 +132,7 @@ func TestRoutes_ActForTheMemberOfTheSession(t *testing.T) {
 			continue
 		}
 		for _, user := range []string{"ming", "hong"} {
-			s, r := &shop{}, request(name)
+			s, r := &shop{}, routeOf(name)
 			h := s.serve(public.Options{})
 			do(h, r.method, strings.Replace(r.path, "c-ming", "c-"+user, 1), user, r.body)
 			if want := []string{"m-" + user}; !slices.Equal(s.members, want) {
@@ -149,7 +149,7 @@ func TestRoutes_AnswerWithTheErrorOfTheService(t *testing.T) {
 		if strings.HasSuffix(name, "z") {
 			continue
 		}
-		r := request(name)
+		r := routeOf(name)
 		s := &shop{err: fmt.Errorf("do it: %w", errTest)}
 		refused(t, do(s.serve(public.Options{}), r.method, r.path, "ming", r.body), 500, "internal", "")
 	}
