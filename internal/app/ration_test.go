@@ -182,7 +182,7 @@ func TestRation_TheAnonymousLeaveTheMembersTheirReadsOfCards(t *testing.T) {
 	for i := range 60 {
 		face(s, fmt.Sprint("mings", i), ming, "203.0.113.1")
 	}
-	if n := calls(w, "/card/get") - before - spent; n > 3+12 {
+	if n := calls(w, "/card/get") - before - spent; n > 2+2*15 {
 		t.Errorf("the members caused %d reads", n)
 	}
 	s.Post("/v1/card-ext", hong, apptest.CardIDs(cards[3])).Is(t, 200)

@@ -61,9 +61,11 @@ func (o *Operator) lock(ctx context.Context, name string, stop func() (bool, err
 	}
 }
 
-// concurrent adds ErrConcurrent to the error of a wait that ctx has ended.
+// concurrent adds ErrConcurrent to the error of a wait that ctx has ended. The store
+// may find the deadline reached a moment before ctx.
 func concurrent(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
+	deadline, ok := ctx.Deadline()
+	if err != nil && (ctx.Err() != nil || ok && !time.Now().Before(deadline)) {
 		return fmt.Errorf("%w: %w", ErrConcurrent, err)
 	}
 	return err

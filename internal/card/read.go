@@ -16,8 +16,8 @@ import (
 const (
 	clientReads    = 30
 	anonymousReads = 10
-	addressReads   = 3 // of one anonymous address
-	memberReads    = 6 // of one member
+	addressReads   = 3  // of one anonymous address
+	memberReads    = 15 // of one member, who may ask for ten cards at once
 )
 
 const (

@@ -262,24 +262,27 @@ func TestClaim_StoresNothingBeforeAllIsProved(t *testing.T) {
 	t.Parallel()
 	good := cardlist.Added{CardID: "ours", Code: "e-1"}
 	for name, c := range map[string]struct {
-		shop shop
-		bad  cardlist.Added
-		want error
+		shop  shop
+		bad   cardlist.Added
+		want  error
+		index int
 	}{
-		"an unknown card":      {shop{}, cardlist.Added{CardID: "nope", Code: "e-1"}, card.ErrNotFound},
-		"a code of no account": {shop{}, cardlist.Added{CardID: "ours", Code: "1"}, cardlist.ErrCodeInvalid},
-		"a code in no wallet":  {shop{}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours},
+		"an unknown card":      {shop{}, cardlist.Added{CardID: "nope", Code: "e-1"}, card.ErrNotFound, 1},
+		"a code of no account": {shop{}, cardlist.Added{CardID: "ours", Code: "1"}, cardlist.ErrCodeInvalid, 1},
+		"a code in no wallet":  {shop{}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours, 1},
 		"a code of another card": {
-			shop{holders: map[string]string{"deposit 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours,
+			shop{holders: map[string]string{"deposit 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours, 1,
 		},
 		"the database is away": {
-			shop{ownErr: errFault, holders: map[string]string{"system 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, errFault,
+			shop{ownErr: errFault, holders: map[string]string{"system 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, errFault, 0,
 		},
-		"a member who is not there": {shop{ownErr: member.ErrMemberUnknown}, cardlist.Added{CardID: "system", Code: "e-1"}, member.ErrMemberUnknown},
+		"a member who is not there": {
+			shop{ownErr: member.ErrMemberUnknown}, cardlist.Added{CardID: "system", Code: "e-1"}, member.ErrMemberUnknown, 0,
+		},
 	} {
 		cards, err := c.shop.service().Claim(t.Context(), "m1", []cardlist.Added{good, c.bad, good})
 		item := (*cardlist.ItemError)(nil)
-		if !errors.As(err, &item) || item.Index != 1 || !errors.Is(err, c.want) || cards != nil || c.shop.claims > 0 {
+		if !errors.As(err, &item) || item.Index != c.index || !errors.Is(err, c.want) || cards != nil || c.shop.claims > 0 {
 			t.Errorf("%s: got %v, %v, %d claims", name, cards, err, c.shop.claims)
 		}
 	}

@@ -207,9 +207,13 @@ func (s *Service) RecordFound(ctx context.Context, cardID, code, openID, outerSt
 	})
 }
 
+// walletAge is far more than the time between the reading of a wallet and the record of
+// what was found in it.
+const walletAge = time.Hour
+
 // isGone reports whether a code that was found in a wallet is one of a member who was
-// erased, or neither the code nor the wallet is known: then the owner of the wallet
-// was erased since it was read.
+// erased, or one that is not known in the wallet of a person who was erased since the
+// wallet was read.
 func (s *Service) isGone(ctx context.Context, tx Tx, cardID, code, openID string) (bool, error) {
 	if erased, err := tx.Erased(ctx, cardID, code); erased || err != nil {
 		return erased, err
@@ -217,11 +221,7 @@ func (s *Service) isGone(ctx context.Context, tx Tx, cardID, code, openID string
 	if _, err := tx.Card(ctx, cardID, code); !errors.Is(err, ErrNotFound) {
 		return false, err
 	}
-	_, err := tx.Identity(ctx, s.apps.Official, openID)
-	if errors.Is(err, ErrNotFound) {
-		return true, nil
-	}
-	return false, err
+	return tx.ErasedSince(ctx, s.official(openID), time.Now().Add(-walletAge))
 }
 
 // apply records what an event that changes its card's status says.
