@@ -232,8 +232,8 @@ func TestParams_AFailureIsNotKept(t *testing.T) {
 	}
 }
 
-// Requests at the same time share one call, which goes on when one of them leaves,
-// but not for ever.
+// Requests at the same time share one call. It ends when the one that makes it leaves,
+// and is then made by another.
 func TestParams_ShareOneCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -255,14 +255,19 @@ func TestParams_ShareOneCall(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		leave()
-		wg.Wait()
 		if n := s.count("open"); n != 1 {
 			t.Errorf("WeChat was asked %d times", n)
 		}
+		leave()
+		wg.Wait()
+		if n := s.count("open"); n != 2 {
+			t.Errorf("WeChat was asked %d times after one has left", n)
+		}
 		s.slow = time.Hour
+		patience, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+		defer cancel()
 		began := time.Now()
-		if _, err := service.Params(t.Context(), "m1", "q", ""); err == nil || time.Since(began) > 15*time.Second {
+		if _, err := service.Params(patience, "m1", "q", ""); err == nil || time.Since(began) > 12*time.Second {
 			t.Errorf("a WeChat that hangs: %v after %v", err, time.Since(began))
 		}
 	})

@@ -81,6 +81,8 @@ func isUnclean(ctx context.Context, q Querier, n int) (bool, error) {
 
 // cleanThese cleans the pages in one transaction, as they are then.
 func (s *sqlite) cleanThese(ctx context.Context, pages []int) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	return s.Write(ctx, func(ctx context.Context, tx Querier) error {
 		for _, n := range pages {
 			page, err := readPage(ctx, tx, n)
