@@ -123,3 +123,19 @@ func TestInitialGrant_WhenTheAnswerOfTheActivationIsLost(t *testing.T) {
 		w.WantBalanced()
 	})
 }
+
+// A card with a form is activated when it has been filled in, and not before.
+func TestActivate_WaitsForTheForm(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "form", Code: "f1", At: world.At(1)})
+		w.SendAll()
+		if n := w.WeChat.Activated["f1"]; n != 0 || w.Card("form", "f1").Status != member.Claimed {
+			w.Errorf("without the form: activated %d times, %+v", n, w.Card("form", "f1"))
+		}
+		w.ReceiveEvent(member.Event{Name: world.Submitted, CardID: "form", Code: "f1", At: world.At(2)})
+		w.SendAll()
+		if n := w.WeChat.Activated["f1"]; n != 1 || w.Card("form", "f1").Status != member.Active {
+			w.Errorf("with the form: activated %d times, %+v", n, w.Card("form", "f1"))
+		}
+	})
+}

@@ -18,8 +18,10 @@ func TestClaim_NeedsAProof(t *testing.T) {
 			_, err := w.Claim(w.Context(), memberID, []member.Claim{{CardID: cardID, Code: code, Plan: member.PlanPush}})
 			return err
 		}
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: "wallet", OpenID: "O9", At: world.At(1)})
 		for name, err := range map[string]error{
-			"a code of another member": claim(ming, "push", hongs), "a code that nobody has": claim(ming, "push", "0000000000000000"),
+			"a code in a stranger's wallet": claim(ming, "push", "wallet"),
+			"a code of another member":      claim(ming, "push", hongs), "a code that nobody has": claim(ming, "push", "0000000000000000"),
 			"the number of another card": claim(ming, "push-b", mings), "the other way round": claim(hong, "push", mings),
 		} {
 			if !errors.Is(err, member.ErrNotYours) {

@@ -55,6 +55,8 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		"the next entry that waits is found":            nextQueued,
 		"totals are sent without what waits behind":     totalsAt,
 		"an unsent ledger moves as unsent":              unsentLedgerMoves,
+		"a ledger on a known face moves as sent":        knownLedgerMoves,
+		"entries that were lost are missed":             lostEntries,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

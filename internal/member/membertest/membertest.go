@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"concurrent deliveries of one event":                 oneDelivery,
 
 		"people come newest first, page by page": pages,
+		"people of one moment are all listed":    pagesOfOneMoment,
 		"people are found by their identifiers":  found,
 		"nothing is left of an erased member":    erased,
 		"an activate_ticket serves one code":     formOnce,

@@ -92,6 +92,38 @@ func found(t *testing.T, s member.Store) {
 	}
 }
 
+// Members who are added together may have one time of creation.
+func pagesOfOneMoment(t *testing.T, s member.Store) {
+	const n = 60
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		for i := range n {
+			if err := tx.AddMember(ctx, fmt.Sprint("m", i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	seen := map[string]bool{}
+	for after := (member.Mark{}); ; {
+		page, err := s.People(t.Context(), after, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range page {
+			if seen[p.ID] {
+				t.Fatalf("%s is listed twice", p.ID)
+			}
+			seen[p.ID], after = true, p.Mark()
+		}
+		if len(page) == 0 {
+			break
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d members are listed, want %d", len(seen), n)
+	}
+}
+
 func erased(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	add(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active, MembershipNumber: "N1",
