@@ -18,9 +18,9 @@ const maxDebug = 8
 // debugRoutes serve metrics and profiles. They are not part of the API.
 func (a *api) debugRoutes(metrics prometheus.Gatherer) {
 	slots := make(chan struct{}, maxDebug)
-	a.Admit(http.MethodGet, "/metrics", web.Admission{Slots: slots})
-	a.Admit(http.MethodGet, "/debug/pprof/", web.Admission{Slots: slots})
-	a.Admit(http.MethodGet, "/debug/pprof/:name", web.Admission{Slots: slots, Streams: true})
+	a.Admit(http.MethodGet, "/metrics", web.Admission{Slots: slots, Urgent: true})
+	a.Admit(http.MethodGet, "/debug/pprof/", web.Admission{Slots: slots, Urgent: true})
+	a.Admit(http.MethodGet, "/debug/pprof/:name", web.Admission{Slots: slots, Urgent: true, Streams: true})
 	a.GET("/metrics", gin.WrapH(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
 	a.GET("/debug/pprof/", gin.WrapF(pprof.Index))
 	a.GET("/debug/pprof/:name", func(c *gin.Context) {
