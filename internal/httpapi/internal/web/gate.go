@@ -14,11 +14,11 @@ import (
 
 const (
 	// maxQueue bounds for each processor the requests that wait for it. They take
-	// some milliseconds.
-	maxQueue = 12
+	// about ten milliseconds.
+	maxQueue = 32
 	// burstTime is how long more may come: mini-programs that open at the same
 	// moment are no overload.
-	burstTime = 50 * time.Millisecond
+	burstTime = 100 * time.Millisecond
 	// quietTime without more ends a burst.
 	quietTime = 100 * time.Millisecond
 	// blocked is a number of requests of one pool that cannot all wait for the

@@ -40,7 +40,7 @@ func RequestID(ctx context.Context) string {
 func addRequestID(c *gin.Context) {
 	conn := conns.Of(c.Request.Context())
 	conn.Work()
-	defer conn.Wait()
+	defer conn.Rest()
 	id := uuid.NewString()
 	ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), requestTime)
 	defer cancel()
