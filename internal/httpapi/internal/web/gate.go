@@ -16,9 +16,6 @@ const (
 	// maxQueue bounds for each processor the requests that wait for it. They take
 	// about ten milliseconds.
 	maxQueue = 32
-	// burstTime is how long more may come: mini-programs that open at the same
-	// moment are no overload.
-	burstTime = 100 * time.Millisecond
 	// quietTime without more ends a burst.
 	quietTime = 100 * time.Millisecond
 	// blocked is a number of requests of one pool that cannot all wait for the
@@ -29,20 +26,25 @@ const (
 // gate refuses requests when more arrive than the processor can serve. It counts
 // those that wait for the processor, and no others: to wait for WeChat or for a
 // commit is no work.
+//
+// As many more as its route has slots may come at once: mini-programs that open at the
+// same moment are no overload.
 type gate struct {
 	limit   int32
 	waiting atomic.Int32
-	// The first and the last time in a row that more than limit waited.
-	began, last atomic.Int64
+	more    atomic.Int32 // requests of this burst beyond limit
+	last    atomic.Int64 // when the last of them came, as UnixNano
 }
 
-func newGate() *gate { return &gate{limit: int32(maxQueue * runtime.GOMAXPROCS(0))} } //nolint:gosec // few processors
+func newGate() *gate {
+	return &gate{limit: int32(maxQueue * runtime.GOMAXPROCS(0))} //nolint:gosec // few processors
+}
 
 // pass reports whether a request may be worked on. It lets other goroutines run
 // first, so that all requests that have come are counted before the work on one
 // of them begins.
-func (g *gate) pass() bool {
-	if g.waiting.Add(1) > g.limit && g.overloaded(time.Now()) {
+func (g *gate) pass(burst int) bool {
+	if g.waiting.Add(1) > g.limit && g.overloaded(time.Now(), burst) {
 		g.waiting.Add(-1)
 		return false
 	}
@@ -51,12 +53,15 @@ func (g *gate) pass() bool {
 	return true
 }
 
-func (g *gate) overloaded(now time.Time) bool {
-	t := now.UnixNano()
-	if t-g.last.Swap(t) > int64(quietTime) {
-		g.began.Store(t)
+func (g *gate) overloaded(now time.Time, burst int) bool {
+	if t := now.UnixNano(); t-g.last.Swap(t) > int64(quietTime) {
+		g.more.Store(0)
 	}
-	return t-g.began.Load() > int64(burstTime)
+	if int(g.more.Load()) >= burst {
+		return true
+	}
+	g.more.Add(1)
+	return false
 }
 
 // refuseExcess refuses a request at once when its route has no slots left, or when
@@ -67,7 +72,7 @@ func (l *Listener) refuseExcess(c *gin.Context) {
 	used := len(a.Slots)
 	switch {
 	case a.Urgent:
-	case !a.Free && used == cap(a.Slots), used < blocked && !l.gate.pass():
+	case !a.Free && used == cap(a.Slots), used < blocked && !l.gate.pass(cap(a.Slots)):
 		l.refuse(c)
 	}
 }
