@@ -125,7 +125,8 @@ func (c *Conn) Wait() {
 	}
 }
 
-// Rest says that the connection waits for another request from now on.
+// Rest says that a request was served, and that the connection waits for another
+// from now on.
 func (c *Conn) Rest() {
 	if c != nil {
 		c.join(c.listener.resting)

@@ -40,7 +40,13 @@ func RequestID(ctx context.Context) string {
 func addRequestID(c *gin.Context) {
 	conn := conns.Of(c.Request.Context())
 	conn.Work()
-	defer conn.Rest()
+	defer func() {
+		if c.Writer.Status() < http.StatusBadRequest {
+			conn.Rest()
+		} else {
+			conn.Wait() // perhaps for the rest of a body, and it has proved nothing
+		}
+	}()
 	id := uuid.NewString()
 	ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), requestTime)
 	defer cancel()
