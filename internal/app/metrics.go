@@ -43,7 +43,7 @@ func timeRequests(r *prometheus.Registry) func(route, method string, status int,
 func countClosed(r *prometheus.Registry) func(listener string) func() {
 	closed := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
 		Name: "addcard_http_connections_closed_total",
-		Help: "Connections that were closed, the longest waiting first, because too many waited for their clients.",
+		Help: "Connections that were closed because too many waited for their clients.",
 	}, []string{"listener"})
 	return func(listener string) func() { return closed.WithLabelValues(listener).Inc }
 }

@@ -1,10 +1,14 @@
 // Package conns bounds the connections of a listener that wait for their
 // clients: for a request, for the rest of one, or for an answer to be read.
 //
-// When there are too many, the one that has waited longest is closed. So a slow
-// client, or one that opens connections and sends nothing, loses its own
-// connections and keeps no other client out. A connection on whose request the
-// server works is not counted; the pools of package web bound these.
+// When there are too many, one of the peer with the most is closed: the one that
+// has waited longest. So a slow client, or one that opens connections and sends
+// nothing, loses its own connections and keeps no other client out. Connections
+// that rest after a request and those that wait in one, or for their first one,
+// have half of the places each, and may use those that the others leave. So
+// clients with many addresses that never complete a request do not close the kept
+// connections of others. A connection on whose request the server works is not
+// counted; the pools of package web bound these.
 package conns
 
 import (
@@ -21,7 +25,8 @@ type Options struct {
 	// Most bounds the waiting connections of all peers, PerPeer those of one
 	// address or IPv6 network; 0 is no bound.
 	Most, PerPeer int
-	// Exempt reports whether PerPeer does not hold for an address; nil is never.
+	// Exempt reports whether PerPeer does not hold for an address, whose connections
+	// are closed last; nil is never.
 	Exempt func(netip.Addr) bool
 	// Closed is called for each connection that is closed; nil is nothing.
 	Closed func()
@@ -29,16 +34,16 @@ type Options struct {
 
 // Limit returns l with bounds. Accept never blocks on them.
 func Limit(l net.Listener, o Options) net.Listener {
-	return &listener{Listener: l, options: o, waiting: list.New(), peers: map[netip.Prefix]*list.List{}}
+	return &listener{Listener: l, options: o, peers: map[netip.Prefix]*list.List{}, waiting: list.New(), resting: list.New()}
 }
 
 type listener struct {
 	net.Listener
 	options Options
 
-	mu      sync.Mutex
-	waiting *list.List                  // the longest first
-	peers   map[netip.Prefix]*list.List // the same for each peer that is not exempt
+	mu               sync.Mutex
+	waiting, resting *list.List                  // the longest first
+	peers            map[netip.Prefix]*list.List // both kinds for each peer that is not exempt
 }
 
 // Accept implements net.Listener.
@@ -79,9 +84,11 @@ type Conn struct {
 	peer     netip.Prefix // not valid: no bound
 	blocked  atomic.Int32 // calls of Read and Write that have not returned
 
-	// Guarded by listener.mu; nil while the server works on a request.
-	inAll, inPeer *list.Element
-	closed        bool
+	// Guarded by listener.mu; nil while the server works on a request, and the last
+	// two for a peer without a bound.
+	kind, peers    *list.List // of the listener: one of the two kinds, and those of the peer
+	inKind, inPeer *list.Element
+	closed         bool
 }
 
 type key struct{}
@@ -113,10 +120,22 @@ func (c *Conn) Work() {
 
 // Wait says that the connection waits for its client from now on.
 func (c *Conn) Wait() {
-	if c == nil {
-		return
+	if c != nil {
+		c.join(c.listener.waiting)
 	}
-	if excess := c.join(); excess != nil {
+}
+
+// Rest says that a request was served, and that the connection waits for another
+// from now on.
+func (c *Conn) Rest() {
+	if c != nil {
+		c.join(c.listener.resting)
+	}
+}
+
+// join adds c to those of a kind, and closes one if there are too many.
+func (c *Conn) join(kind *list.List) {
+	if excess := c.excess(kind); excess != nil {
 		_ = excess.Close()
 		if closed := c.listener.options.Closed; closed != nil {
 			closed()
@@ -124,66 +143,86 @@ func (c *Conn) Wait() {
 	}
 }
 
-// join adds c to those that wait, and returns the one that is to be closed, or
+// excess adds c to those of a kind, and returns the one that is to be closed, or
 // nil.
-func (c *Conn) join() *Conn {
+func (c *Conn) excess(kind *list.List) *Conn {
 	l := c.listener
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.closed || c.inAll != nil {
+	if c.closed || c.inKind != nil {
 		return nil
 	}
-	c.inAll = l.waiting.PushBack(c)
+	c.kind, c.inKind = kind, kind.PushBack(c)
 	if c.peer.IsValid() {
-		peer := l.peers[c.peer]
-		if peer == nil {
-			peer = list.New()
-			l.peers[c.peer] = peer
+		if c.peers = l.peers[c.peer]; c.peers == nil {
+			c.peers = list.New()
+			l.peers[c.peer] = c.peers
 		}
-		c.inPeer = peer.PushBack(c)
-		if excess := excessOf(peer, l.options.PerPeer); excess != nil {
-			return excess
+		c.inPeer = c.peers.PushBack(c)
+		if most := l.options.PerPeer; c.peers.Len() > most {
+			if excess := excessOf(c.peers, c, c.peers.Len() > 2*most); excess != nil {
+				return excess
+			}
 		}
 	}
-	return excessOf(l.waiting, l.options.Most)
+	all, most := l.waiting.Len()+l.resting.Len(), l.options.Most
+	if most == 0 || all <= most {
+		return nil
+	}
+	from := l.resting
+	if l.waiting.Len() > most/2 {
+		from = l.waiting
+	}
+	return excessOf(from, c, all > 2*most)
 }
 
-// excessOf returns which of the connections has to be closed so that there are
-// not more than most, or nil. The youngest, which has just joined, is never that one.
+// excessOf returns the connection of a list that is to be closed, or nil. It is
+// never the youngest, which has just joined.
 //
 // A connection that is not in Read or Write waits for a processor and not for
 // its client: after many were accepted at once, most have not been read from
-// yet. Such a one is passed over, up to twice the bound.
-func excessOf(waiting *list.List, most int) *Conn {
-	if most == 0 || waiting.Len() <= most {
-		return nil
-	}
-	const look = 64 // they are rare, and the search is under the lock
-	for e, n := waiting.Front(), 0; e != waiting.Back() && n < look; e, n = e.Next(), n+1 {
-		if c, _ := e.Value.(*Conn); c.blocked.Load() > 0 {
-			return c
+// yet. Such a one is passed over unless there are far too many.
+func excessOf(from *list.List, youngest *Conn, far bool) (excess *Conn) {
+	var first *Conn
+	for e := from.Front(); e != nil; e = e.Next() {
+		c, _ := e.Value.(*Conn)
+		switch {
+		case c == youngest:
+			continue
+		case first == nil:
+			first = c
+		}
+		if c.blocked.Load() > 0 && (excess == nil || c.ofPeer() > excess.ofPeer()) {
+			excess = c
 		}
 	}
-	if waiting.Len() <= 2*most {
-		return nil
+	if excess == nil && far {
+		return first
 	}
-	c, _ := waiting.Front().Value.(*Conn)
-	return c
+	return excess
+}
+
+// ofPeer returns how many connections of the same peer wait, and 0 for a peer
+// without a bound. The caller holds the lock.
+func (c *Conn) ofPeer() int {
+	if c.peers == nil {
+		return 0
+	}
+	return c.peers.Len()
 }
 
 // leave removes c from those that wait. The caller holds the lock.
 func (c *Conn) leave() {
-	if c.inAll == nil {
+	if c.inKind == nil {
 		return
 	}
-	l := c.listener
-	l.waiting.Remove(c.inAll)
-	if peer := l.peers[c.peer]; peer != nil && c.inPeer != nil {
-		if peer.Remove(c.inPeer); peer.Len() == 0 {
-			delete(l.peers, c.peer)
+	c.kind.Remove(c.inKind)
+	if c.peers != nil {
+		if c.peers.Remove(c.inPeer); c.peers.Len() == 0 {
+			delete(c.listener.peers, c.peer)
 		}
 	}
-	c.inAll, c.inPeer = nil, nil
+	c.kind, c.peers, c.inKind, c.inPeer = nil, nil, nil, nil
 }
 
 // Read implements net.Conn.

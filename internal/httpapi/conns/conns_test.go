@@ -2,6 +2,7 @@ package conns_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -136,6 +137,53 @@ func TestLimit_CountsEachPeerAlone(t *testing.T) {
 	for i := range ends {
 		wantOpen(t, "the proxy's", ends[i], accepted[i])
 	}
+}
+
+// Attackers with many addresses do not close the kept connections of others, nor
+// one with many connections those of one with few.
+func TestLimit_ClosesNoConnectionOfAPeerWithFew(t *testing.T) {
+	t.Parallel()
+	s := serve(t, conns.Options{Most: 6, PerPeer: 6})
+	rests, restsAccepted := s.dial("127.0.0.1")
+	restsAccepted.Work()
+	restsAccepted.Rest()
+	silent, silentAccepted := s.dial("127.0.0.2")
+	var first net.Conn
+	for i := range 12 {
+		client, _ := s.dial("127.0.0.3")
+		if i == 0 {
+			first = client
+		}
+	}
+	<-s.closed
+	wantClosed(t, "the first of the peer with many", first)
+	wantOpen(t, "the silent one of another peer", silent, silentAccepted)
+	for i := range 12 {
+		s.dial(fmt.Sprint("127.0.1.", i+1))
+	}
+	wantOpen(t, "the one that rests", rests, restsAccepted)
+}
+
+// Those that rest do not keep new ones out either, and a proxy's are closed last.
+func TestLimit_ClosesThoseThatRestForNewOnes(t *testing.T) {
+	t.Parallel()
+	proxy := netip.MustParseAddr("127.0.0.9")
+	s := serve(t, conns.Options{Most: 4, PerPeer: 4, Exempt: func(a netip.Addr) bool { return a == proxy }})
+	var clients []net.Conn
+	var accepted []*conns.Conn
+	for _, from := range []string{"127.0.0.9", "127.0.0.9", "127.0.0.1", "127.0.0.2"} {
+		client, c := s.dial(from)
+		c.Work()
+		c.Rest()
+		clients, accepted = append(clients, client), append(accepted, c)
+	}
+	client, c := s.dial("127.0.0.3")
+	<-s.closed
+	wantClosed(t, "the oldest that rests", clients[2])
+	for _, i := range []int{0, 1, 3} {
+		wantOpen(t, fmt.Sprint("number ", i), clients[i], accepted[i])
+	}
+	wantOpen(t, "the new one", client, c)
 }
 
 // What the server works on is neither counted nor closed.

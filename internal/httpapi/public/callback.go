@@ -18,11 +18,11 @@ const callbackPath = "/wechat/callback"
 // push is only stored here and handled later. A request that is not WeChat's
 // gets 403 and an empty body, whatever is wrong with it.
 func (a *api) callbackRoutes() {
-	a.Admit(http.MethodGet, callbackPath, web.Admission{Prove: a.provePush, Free: true})
+	a.Admit(http.MethodGet, callbackPath, web.Admission{Prove: a.provePush, Free: true, Urgent: true})
 	a.GET(callbackPath, func(c *gin.Context) {
 		c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(sentPushOf(c).echo))
 	})
-	a.Admit(http.MethodPost, callbackPath, web.Admission{Prove: a.provePush, Read: a.readPush, Slots: a.slots.push})
+	a.Admit(http.MethodPost, callbackPath, web.Admission{Prove: a.provePush, Read: a.readPush, Slots: a.slots.push, Urgent: true})
 	a.POST(callbackPath, func(c *gin.Context) {
 		ctx := c.Request.Context()
 		body, _ := io.ReadAll(c.Request.Body) // from memory

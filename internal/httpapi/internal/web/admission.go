@@ -29,6 +29,8 @@ type Admission struct {
 	Streams bool
 	// Free says that requests need no slot: they are answered at once from memory.
 	Free bool
+	// Urgent says that requests are not refused because too many of others come.
+	Urgent bool
 }
 
 type routeKey struct{ method, path string }
@@ -37,11 +39,18 @@ type routeKey struct{ method, path string }
 // Other routes ask for a slot of Options.InFlight.
 func (l *Listener) Admit(method, path string, a Admission) {
 	path = strings.NewReplacer("{", ":", "}", "").Replace(path)
+	if a.Slots == nil {
+		a.Slots = l.options.InFlight
+	}
 	l.admissions[routeKey{method, path}] = a
 }
 
 func (l *Listener) admission(c *gin.Context) Admission {
-	return l.admissions[routeKey{c.Request.Method, c.FullPath()}]
+	path := c.FullPath()
+	if a, ok := l.admissions[routeKey{c.Request.Method, path}]; ok {
+		return a
+	}
+	return Admission{Slots: l.options.InFlight, Free: path == ""}
 }
 
 // Prove refuses a request that does not prove what its route asks for.
@@ -57,10 +66,7 @@ func (l *Listener) Prove(c *gin.Context) {
 func (l *Listener) takeSlot(c *gin.Context) {
 	a := l.admission(c)
 	slots := a.Slots
-	if slots == nil {
-		slots = l.options.InFlight
-	}
-	if a.Free || c.FullPath() == "" {
+	if a.Free {
 		c.Next()
 		return
 	}

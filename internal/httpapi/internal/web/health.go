@@ -26,12 +26,12 @@ const readyTime = 2 * time.Second
 func (l *Listener) healthRoutes() {
 	ok := &healthOutput{}
 	ok.Body.Status = "ok"
-	l.Admit(http.MethodGet, LivePath, Admission{Free: true})
+	l.Admit(http.MethodGet, LivePath, Admission{Free: true, Urgent: true})
 	Route(l, huma.Operation{
 		OperationID: "healthz", Method: http.MethodGet, Path: LivePath, Tags: []string{"health"},
 		Summary: "The process is alive", Errors: []int{503},
 	}, func(context.Context, *Nothing) (*healthOutput, error) { return ok, nil })
-	l.Admit(http.MethodGet, ReadyPath, Admission{Slots: make(chan struct{}, maxProbes)})
+	l.Admit(http.MethodGet, ReadyPath, Admission{Slots: make(chan struct{}, maxProbes), Urgent: true})
 	var check singleflight.Group
 	Route(l, huma.Operation{
 		OperationID: "readyz", Method: http.MethodGet, Path: ReadyPath, Tags: []string{"health"},

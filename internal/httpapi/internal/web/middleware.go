@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -39,7 +40,13 @@ func RequestID(ctx context.Context) string {
 func addRequestID(c *gin.Context) {
 	conn := conns.Of(c.Request.Context())
 	conn.Work()
-	defer conn.Wait()
+	defer func() {
+		if c.Writer.Status() < http.StatusBadRequest {
+			conn.Rest()
+		} else {
+			conn.Wait() // perhaps for the rest of a body, and it has proved nothing
+		}
+	}()
 	id := uuid.NewString()
 	ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), requestTime)
 	defer cancel()
@@ -70,20 +77,21 @@ func setSecurityHeaders(c *gin.Context) {
 func (l *Listener) logRequest(c *gin.Context) {
 	began := time.Now()
 	c.Next()
-	took, route, status := time.Since(began), c.FullPath(), c.Writer.Status()
-	if route == "" {
-		route = "unmatched"
-	}
-	method := c.Request.Method
-	switch method {
-	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions:
-	default:
-		method = "other" // clients could invent any number of label values
-	}
+	took, route, method, status := time.Since(began), routeOf(c), methodOf(c.Request), c.Writer.Status()
 	l.options.Observe(route, method, status, took)
 	ctx := c.Request.Context()
 	l.options.Log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("route", route), slog.String("method", method),
 		slog.Int("status", status), slog.Duration("took", took), slog.String("request_id", RequestID(ctx)))
+}
+
+func routeOf(c *gin.Context) string { return cmp.Or(c.FullPath(), "unmatched") }
+
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions:
+		return r.Method
+	}
+	return "other" // clients could invent any number of label values
 }
 
 // recoverPanic answers a panic with 500 and keeps the process alive.

@@ -52,6 +52,8 @@ type Listener struct {
 	audience   Audience
 	options    Options
 	admissions map[routeKey]Admission
+	gate       *gate
+	refused    refused
 }
 
 // New returns a Listener without routes: every request gets 404.
@@ -61,13 +63,13 @@ type Listener struct {
 func New(a Audience, o Options) *Listener {
 	configureHuma()
 	gin.SetMode(gin.ReleaseMode)
-	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}}
+	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}, gate: newGate()}
 	l.HandleMethodNotAllowed = true
 	l.RedirectTrailingSlash = false
 	l.ForwardedByClientIP = false
 	l.NoRoute(func(c *gin.Context) { l.Fail(c, NotFound.Err()) })
 	l.NoMethod(func(c *gin.Context) { l.Fail(c, MethodNotAllowed.Err()) })
-	l.Use(addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders)
+	l.Use(l.refuseExcess, addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders)
 	return l
 }
 
