@@ -166,7 +166,8 @@ func TestMake_GivesEachCardWhatItTakes(t *testing.T) {
 	for i, item := range items {
 		id := requests[i].CardID
 		e, w := decode(t, item), want[id]
-		if item.CardID != id || e.Code != w.Code || e.OpenID != w.OpenID || e.Begin != w.Begin || e.OuterStr != "at "+id || e.Timestamp != now.Unix() {
+		if item.CardID != id || e.Code != w.Code || e.OpenID != w.OpenID || e.Begin != w.Begin || e.OuterStr != "at "+id ||
+			e.Timestamp != now.Unix() {
 			t.Errorf("%s: got %+v, want %+v", id, e, w)
 		}
 		p := cardext.Params{CardID: id, Code: w.Code, OpenID: w.OpenID}
@@ -215,7 +216,8 @@ func TestMake_OnAnErrorIssuesNothing(t *testing.T) {
 		}
 	}
 	s := &shop{codesErr: member.ErrMemberUnknown}
-	if items, err := s.service().Make(t.Context(), "m1", []cardlist.Request{{CardID: "ours"}}); !errors.Is(err, member.ErrMemberUnknown) || items != nil {
+	items, err := s.service().Make(t.Context(), "m1", []cardlist.Request{{CardID: "ours"}})
+	if !errors.Is(err, member.ErrMemberUnknown) || items != nil {
 		t.Errorf("an erased member: got %v, %v", items, err)
 	}
 }
@@ -234,7 +236,9 @@ func TestMake_OfACardThatIsGoneForThoseWithACode(t *testing.T) {
 func TestClaim_HasItsProof(t *testing.T) {
 	t.Parallel()
 	s := &shop{holders: map[string]string{"system 1": "o-ming", "deposit 2": "o-ming"}, own: map[string]bool{"m1 system 3": true}}
-	added := []cardlist.Added{{CardID: "ours", Code: "e-9"}, {CardID: "system", Code: "e-1"}, {CardID: "deposit", Code: "e-2"}, {CardID: "system", Code: "e-3"}}
+	added := []cardlist.Added{
+		{CardID: "ours", Code: "e-9"}, {CardID: "system", Code: "e-1"}, {CardID: "deposit", Code: "e-2"}, {CardID: "system", Code: "e-3"},
+	}
 	cards, err := s.service().Claim(t.Context(), "m1", added)
 	if err != nil || len(cards) != 4 {
 		t.Fatalf("got %v, %v", cards, err)
@@ -256,7 +260,7 @@ func TestClaim_HasItsProof(t *testing.T) {
 
 func TestClaim_StoresNothingBeforeAllIsProved(t *testing.T) {
 	t.Parallel()
-	good := cardlist.Added{CardID: "ours", Code: "e-1"}
+	good, system := cardlist.Added{CardID: "ours", Code: "e-1"}, cardlist.Added{CardID: "system", Code: "e-1"}
 	for name, c := range map[string]struct {
 		shop shop
 		bad  cardlist.Added
@@ -264,10 +268,10 @@ func TestClaim_StoresNothingBeforeAllIsProved(t *testing.T) {
 	}{
 		"an unknown card":           {shop{}, cardlist.Added{CardID: "nope", Code: "e-1"}, card.ErrNotFound},
 		"a code of no account":      {shop{}, cardlist.Added{CardID: "ours", Code: "1"}, cardlist.ErrCodeInvalid},
-		"a code in no wallet":       {shop{}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours},
-		"a code of another card":    {shop{holders: map[string]string{"deposit 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours},
-		"the database is away":      {shop{ownErr: errFault, holders: map[string]string{"system 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, errFault},
-		"a member who is not there": {shop{ownErr: member.ErrMemberUnknown}, cardlist.Added{CardID: "system", Code: "e-1"}, member.ErrMemberUnknown},
+		"a code in no wallet":       {shop{}, system, cardlist.ErrNotYours},
+		"a code of another card":    {shop{holders: map[string]string{"deposit 1": "o"}}, system, cardlist.ErrNotYours},
+		"the database is away":      {shop{ownErr: errFault, holders: map[string]string{"system 1": "o"}}, system, errFault},
+		"a member who is not there": {shop{ownErr: member.ErrMemberUnknown}, system, member.ErrMemberUnknown},
 	} {
 		cards, err := c.shop.service().Claim(t.Context(), "m1", []cardlist.Added{good, c.bad, good})
 		item := (*cardlist.ItemError)(nil)
