@@ -1,10 +1,11 @@
-// Package mutants plants faults in the product, one at a time, and checks that
-// a test fails for each. The faults are lists in testdata, by area, each with
+// Package mutants plants faults in the product and checks that a test fails for
+// each. The faults are lists in testdata, by area, each with
 // what it would mean for a shop.
 //
-// A test run plants a tenth of them, another one each day; with ADDCARD_MUTANTS
-// it plants another part, for example 3/10, or all. The working tree is not
-// changed: the go command reads the faulty file from another place (-overlay).
+// A test run plants a tenth of them, another one each day, as far as possible
+// several in one build. With ADDCARD_MUTANTS it plants another part, for example
+// 3/10, or all, one at a time. The working tree is not changed: the go command reads
+// the faulty files from another place (-overlay).
 package mutants
 
 import (
@@ -37,7 +38,10 @@ func TestList_EachMutantFitsTheCode(t *testing.T) {
 			t.Errorf("%s: two mutants have this name", m.name)
 		}
 		names[m.name] = true
-		text, err := m.mutate()
+		text, err := m.source()
+		if err == nil {
+			text, err = m.mutate(text)
+		}
 		if err != nil {
 			t.Errorf("%s: %v", m.name, err)
 			continue
@@ -84,12 +88,16 @@ func (c tests) exist() error {
 }
 
 func TestMutants_EachIsKilled(t *testing.T) {
-	chosen, part := choose(t, load(t), os.Getenv("ADDCARD_MUTANTS"))
-	t.Logf("%d mutants, part %s; ADDCARD_MUTANTS=%s plants them again", len(chosen), part, part)
-	var mu sync.Mutex
-	var survivors []string
-	t.Run("planted", func(t *testing.T) {
-		for _, m := range chosen {
+	batches, alone, part := choose(t, load(t), os.Getenv("ADDCARD_MUTANTS"))
+	planted := len(alone)
+	for _, b := range batches {
+		planted += len(b.list)
+	}
+	t.Logf("%d mutants, part %s; ADDCARD_MUTANTS=%s plants them again", planted, part, part)
+	left := append(plantTogether(t, batches), alone...)
+	var survivors list
+	t.Run("alone", func(t *testing.T) {
+		for _, m := range left {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
 				if part == "all" {
@@ -97,26 +105,60 @@ func TestMutants_EachIsKilled(t *testing.T) {
 				}
 				began := time.Now()
 				got := m.plant(t)
-				t.Logf("%s by %s after %.1f s", got.fate, got.by, time.Since(began).Seconds())
+				t.Logf("%s after %.1f s, by %v", got.fate, time.Since(began).Seconds(), got.failed)
 				if got.fate != killed {
 					t.Errorf("%s\n%s\n%s", m.harm, m.diff(), got.output)
-					mu.Lock()
-					defer mu.Unlock()
-					survivors = append(survivors, fmt.Sprintf("%s (%s)", m.name, got.fate))
+					survivors.add(m)
 				}
 			})
 		}
 	})
-	slices.Sort(survivors)
-	t.Logf("%d of %d mutants killed; survivors: %s", len(chosen)-len(survivors), len(chosen), strings.Join(survivors, ", "))
+	t.Logf("%d of %d mutants killed; survivors: %v", planted-len(survivors.mutants), planted, survivors.names())
 }
 
-// choose returns a part of the mutants: "all", "i/n", or for "" the tenth of the
-// day. Part i/n has every n-th mutant, and so some of each area.
-func choose(t *testing.T, all []mutant, part string) (chosen []mutant, name string) {
+// list is a list of mutants to which several tests add.
+type list struct {
+	mu      sync.Mutex
+	mutants []mutant
+}
+
+func (l *list) add(m ...mutant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mutants = append(l.mutants, m...)
+}
+
+func (l *list) names() (names []string) {
+	for _, m := range l.mutants {
+		names = append(names, m.name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// plantTogether returns the mutants of the batches that have to be planted alone.
+func plantTogether(t *testing.T, batches []*batch) []mutant {
+	t.Helper()
+	var left list
+	t.Run("together", func(t *testing.T) {
+		for _, b := range batches {
+			t.Run(b.list[0].tests[0].pkg, func(t *testing.T) {
+				t.Parallel()
+				unseen := b.plant(t)
+				t.Logf("%d of %d killed", len(b.list)-len(unseen), len(b.list))
+				left.add(unseen...)
+			})
+		}
+	})
+	return left.mutants
+}
+
+// choose returns a part of the mutants: "all", each alone; or "i/n", which is every
+// n-th build. An empty part is the tenth of the day.
+func choose(t *testing.T, mutants []mutant, part string) (batches []*batch, alone []mutant, name string) {
 	t.Helper()
 	if part == "all" {
-		return all, part
+		return nil, mutants, part
 	}
 	if part == "" {
 		part = fmt.Sprintf("%d/10", time.Now().Unix()/(24*60*60)%10)
@@ -125,10 +167,15 @@ func choose(t *testing.T, all []mutant, part string) (chosen []mutant, name stri
 	if _, err := fmt.Sscanf(part, "%d/%d", &i, &n); err != nil || n < 1 || i < 0 || i >= n {
 		t.Fatalf("ADDCARD_MUTANTS=%s: want all, or a part from 0/10 to 9/10", part)
 	}
-	for ; i < len(all); i += n {
-		chosen = append(chosen, all[i])
+	batches, alone = batchesOf(t, mutants)
+	return every(batches, i, n), every(alone, i, n), part
+}
+
+func every[T any](list []T, i, n int) (part []T) {
+	for ; i < len(list); i += n {
+		part = append(part, list[i])
 	}
-	return chosen, part
+	return part
 }
 
 // unchanged has the outcome of the tests on the code as it is, by tests.

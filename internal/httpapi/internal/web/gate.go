@@ -14,8 +14,8 @@ import (
 
 const (
 	// maxQueue bounds for each processor the requests that wait for it. They take
-	// about ten milliseconds.
-	maxQueue = 32
+	// about forty milliseconds.
+	maxQueue = 128
 	// quietTime without more ends a burst.
 	quietTime = 100 * time.Millisecond
 	// blocked is a number of requests of one pool that cannot all wait for the
