@@ -80,14 +80,16 @@ func parse(area, block string) (m mutant, err error) {
 	return m, nil
 }
 
-// mutate returns the file with the fault.
-func (m mutant) mutate() ([]byte, error) {
+// source returns the file without the fault.
+func (m mutant) source() (string, error) {
 	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
-	if err != nil {
-		return nil, err
+	return string(text), err
+}
+
+// mutate returns the text of the file with the fault.
+func (m mutant) mutate(text string) (string, error) {
+	if n := strings.Count(text, m.old); n != 1 {
+		return "", fmt.Errorf("the old text is %d times in %s, want once:\n%s", n, m.file, m.old)
 	}
-	if n := strings.Count(string(text), m.old); n != 1 {
-		return nil, fmt.Errorf("the old text is %d times in %s, want once:\n%s", n, m.file, m.old)
-	}
-	return []byte(strings.Replace(string(text), m.old, m.new, 1)), nil
+	return strings.Replace(text, m.old, m.new, 1), nil
 }

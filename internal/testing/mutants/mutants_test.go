@@ -1,10 +1,11 @@
-// Package mutants plants faults in the product, one at a time, and checks that
-// a test fails for each. The faults are lists in testdata, by area, each with
+// Package mutants plants faults in the product and checks that a test fails for
+// each. The faults are lists in testdata, by area, each with
 // what it would mean for a shop.
 //
-// A test run plants a tenth of them, another one each day; with ADDCARD_MUTANTS
-// it plants another part, for example 3/10, or all. The working tree is not
-// changed: the go command reads the faulty file from another place (-overlay).
+// A test run plants a tenth of them, another one each day, as far as possible
+// several in one build. With ADDCARD_MUTANTS it plants another part, for example
+// 3/10, or all, one at a time. The working tree is not changed: the go command reads
+// the faulty files from another place (-overlay).
 package mutants
 
 import (
@@ -37,7 +38,10 @@ func TestList_EachMutantFitsTheCode(t *testing.T) {
 			t.Errorf("%s: two mutants have this name", m.name)
 		}
 		names[m.name] = true
-		text, err := m.mutate()
+		text, err := m.source()
+		if err == nil {
+			text, err = m.mutate(text)
+		}
 		if err != nil {
 			t.Errorf("%s: %v", m.name, err)
 			continue
@@ -86,10 +90,13 @@ func (c tests) exist() error {
 func TestMutants_EachIsKilled(t *testing.T) {
 	chosen, part := choose(t, load(t), os.Getenv("ADDCARD_MUTANTS"))
 	t.Logf("%d mutants, part %s; ADDCARD_MUTANTS=%s plants them again", len(chosen), part, part)
-	var mu sync.Mutex
-	var survivors []string
-	t.Run("planted", func(t *testing.T) {
-		for _, m := range chosen {
+	left := chosen
+	if part != "all" {
+		left = plantTogether(t, chosen)
+	}
+	var survivors list
+	t.Run("alone", func(t *testing.T) {
+		for _, m := range left {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
 				if part == "all" {
@@ -97,18 +104,54 @@ func TestMutants_EachIsKilled(t *testing.T) {
 				}
 				began := time.Now()
 				got := m.plant(t)
-				t.Logf("%s by %s after %.1f s", got.fate, got.by, time.Since(began).Seconds())
+				t.Logf("%s after %.1f s, by %v", got.fate, time.Since(began).Seconds(), got.failed)
 				if got.fate != killed {
 					t.Errorf("%s\n%s\n%s", m.harm, m.diff(), got.output)
-					mu.Lock()
-					defer mu.Unlock()
-					survivors = append(survivors, fmt.Sprintf("%s (%s)", m.name, got.fate))
+					survivors.add(m)
 				}
 			})
 		}
 	})
-	slices.Sort(survivors)
-	t.Logf("%d of %d mutants killed; survivors: %s", len(chosen)-len(survivors), len(chosen), strings.Join(survivors, ", "))
+	t.Logf("%d of %d mutants killed; survivors: %v", len(chosen)-len(survivors.mutants), len(chosen), survivors.names())
+}
+
+// list is a list of mutants to which several tests add.
+type list struct {
+	mu      sync.Mutex
+	mutants []mutant
+}
+
+func (l *list) add(m ...mutant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mutants = append(l.mutants, m...)
+}
+
+func (l *list) names() (names []string) {
+	for _, m := range l.mutants {
+		names = append(names, m.name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// plantTogether plants mutants in as few builds as possible, and returns those that
+// have to be planted alone.
+func plantTogether(t *testing.T, chosen []mutant) []mutant {
+	t.Helper()
+	batches, alone := batchesOf(t, chosen)
+	left := list{mutants: alone}
+	t.Run("together", func(t *testing.T) {
+		for _, b := range batches {
+			t.Run(b.list[0].tests[0].pkg, func(t *testing.T) {
+				t.Parallel()
+				unseen := b.plant(t)
+				t.Logf("%d of %d killed together", len(b.list)-len(unseen), len(b.list))
+				left.add(unseen...)
+			})
+		}
+	})
+	return left.mutants
 }
 
 // choose returns a part of the mutants: "all", "i/n", or for "" the tenth of the
