@@ -149,6 +149,9 @@ func TestAnswers_NoCallerIsRefusedForAnother(t *testing.T) {
 					t.Errorf("got %q, %v", got, err)
 				}
 			})
+			if i == 0 {
+				synctest.Wait() // the first cannot pay
+			}
 		}
 		wg.Wait()
 		another := ration.Question{Text: "another", Pay: func() error { return broke }}
