@@ -260,25 +260,19 @@ func TestClaim_HasItsProof(t *testing.T) {
 
 func TestClaim_StoresNothingBeforeAllIsProved(t *testing.T) {
 	t.Parallel()
-	good := cardlist.Added{CardID: "ours", Code: "e-1"}
+	good, system := cardlist.Added{CardID: "ours", Code: "e-1"}, cardlist.Added{CardID: "system", Code: "e-1"}
 	for name, c := range map[string]struct {
 		shop  shop
 		bad   cardlist.Added
 		want  error
 		index int
 	}{
-		"an unknown card":      {shop{}, cardlist.Added{CardID: "nope", Code: "e-1"}, card.ErrNotFound, 1},
-		"a code of no account": {shop{}, cardlist.Added{CardID: "ours", Code: "1"}, cardlist.ErrCodeInvalid, 1},
-		"a code in no wallet":  {shop{}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours, 1},
-		"a code of another card": {
-			shop{holders: map[string]string{"deposit 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, cardlist.ErrNotYours, 1,
-		},
-		"the database is away": {
-			shop{ownErr: errFault, holders: map[string]string{"system 1": "o"}}, cardlist.Added{CardID: "system", Code: "e-1"}, errFault, 0,
-		},
-		"a member who is not there": {
-			shop{ownErr: member.ErrMemberUnknown}, cardlist.Added{CardID: "system", Code: "e-1"}, member.ErrMemberUnknown, 0,
-		},
+		"an unknown card":           {shop{}, cardlist.Added{CardID: "nope", Code: "e-1"}, card.ErrNotFound, 1},
+		"a code of no account":      {shop{}, cardlist.Added{CardID: "ours", Code: "1"}, cardlist.ErrCodeInvalid, 1},
+		"a code in no wallet":       {shop{}, system, cardlist.ErrNotYours, 1},
+		"a code of another card":    {shop{holders: map[string]string{"deposit 1": "o"}}, system, cardlist.ErrNotYours, 1},
+		"the database is away":      {shop{ownErr: errFault, holders: map[string]string{"system 1": "o"}}, system, errFault, 0},
+		"a member who is not there": {shop{ownErr: member.ErrMemberUnknown}, system, member.ErrMemberUnknown, 0},
 	} {
 		cards, err := c.shop.service().Claim(t.Context(), "m1", []cardlist.Added{good, c.bad, good})
 		item := (*cardlist.ItemError)(nil)
@@ -290,10 +284,11 @@ func TestClaim_StoresNothingBeforeAllIsProved(t *testing.T) {
 
 func TestClaim_NamesTheOneThatIsNotTheMembers(t *testing.T) {
 	t.Parallel()
-	added := []cardlist.Added{{CardID: "ours", Code: "e-1"}, {CardID: "ours", Code: "e-2"}}
+	first, second := cardlist.Added{CardID: "ours", Code: "e-1"}, cardlist.Added{CardID: "ours", Code: "e-2"}
+	added := []cardlist.Added{first, first, second} // two claims
 	s := &shop{claimErr: fmt.Errorf("claim: %w", &member.ClaimError{Index: 1, Err: member.ErrNotYours})}
 	_, err := s.service().Claim(t.Context(), "m1", added)
-	if item := (*cardlist.ItemError)(nil); !errors.As(err, &item) || item.Index != 1 || !errors.Is(err, cardlist.ErrNotYours) {
+	if item := (*cardlist.ItemError)(nil); !errors.As(err, &item) || item.Index != 2 || !errors.Is(err, cardlist.ErrNotYours) {
 		t.Errorf("got %v", err)
 	}
 	for _, other := range []error{errFault, &member.ClaimError{Index: 1, Err: errFault}, member.ErrMemberUnknown} {

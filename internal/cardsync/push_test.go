@@ -153,34 +153,36 @@ func TestFields_OfACardThatIsNotActiveAnyMore(t *testing.T) {
 }
 
 func TestPush_NothingGoesToADeletedCard(t *testing.T) {
-	for _, entryFirst := range []bool{true, false} { // the first one holds back the other
-		world.Run(t, func(w *world.World) {
-			code := w.ActivateCard("push")
-			level := "黄金"
-			setField := func() {
-				if _, err := w.SetFields(w.Context(), "push", code, member.FieldChange{Values: [3]*string{&level}}); err != nil {
-					t.Fatal(err)
+	for name, entryFirst := range map[string]bool{"an entry": true, "a field": false} { // it holds back the other
+		t.Run(name, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				code := w.ActivateCard("push")
+				level := "黄金"
+				setField := func() {
+					if _, err := w.SetFields(w.Context(), "push", code, member.FieldChange{Values: [3]*string{&level}}); err != nil {
+						t.Fatal(err)
+					}
 				}
-			}
-			if !entryFirst {
-				setField()
-			}
-			w.MustAddEntry("push", code, world.Points(3))
-			if entryFirst {
-				setField()
-			}
-			w.ReceiveEvent(member.Event{Name: world.Deleted, CardID: "push", Code: code, At: world.At(2)})
-			w.SendAll()
-			if f := w.WeChat.Face(code); f.Fields[0] != "" || f.Bonus != 0 {
-				w.Errorf("entry first: %t: the face of a deleted card: %+v", entryFirst, f)
-			}
-			w.ReceiveEvent(member.Event{Name: world.Taken, Restored: true, CardID: "push", Code: code, At: world.At(3)})
-			w.SendAll()
-			if f := w.WeChat.Face(code); f.Fields[0] != level {
-				w.Errorf("entry first: %t: the face of the restored card: %+v", entryFirst, f)
-			}
-			w.WantFace(code, 3, 0, "bonus +3 3 r3")
-			w.WantBalanced()
+				if !entryFirst {
+					setField()
+				}
+				w.MustAddEntry("push", code, world.Points(3))
+				if entryFirst {
+					setField()
+				}
+				w.ReceiveEvent(member.Event{Name: world.Deleted, CardID: "push", Code: code, At: world.At(2)})
+				w.SendAll()
+				if f := w.WeChat.Face(code); f.Fields[0] != "" || f.Bonus != 0 {
+					w.Errorf("the face of a deleted card: %+v", f)
+				}
+				w.ReceiveEvent(member.Event{Name: world.Taken, Restored: true, CardID: "push", Code: code, At: world.At(3)})
+				w.SendAll()
+				if f := w.WeChat.Face(code); f.Fields[0] != level {
+					w.Errorf("the face of the restored card: %+v", f)
+				}
+				w.WantFace(code, 3, 0, "bonus +3 3 r3")
+				w.WantBalanced()
+			})
 		})
 	}
 }

@@ -376,21 +376,19 @@ func (down) Temporary() bool { return true }
 
 func TestActivate_AsksForTheFormThreeTimesWhileWeChatIsMoody(t *testing.T) {
 	t.Parallel()
+	expired := opencard.ErrTicketExpired
 	for name, c := range map[string]struct {
 		forms []error
 		calls int
 		took  time.Duration
 		want  error
 	}{
-		"once":        {[]error{busy{}}, 2, 300 * time.Millisecond, nil},
-		"twice":       {[]error{opencard.ErrTicketExpired, busy{}}, 3, 900 * time.Millisecond, nil},
-		"three times": {[]error{busy{}, busy{}, busy{}, nil}, 3, 900 * time.Millisecond, busy{}},
-		"expired three times": {
-			[]error{opencard.ErrTicketExpired, opencard.ErrTicketExpired, opencard.ErrTicketExpired}, 3, 900 * time.Millisecond,
-			opencard.ErrTicket,
-		},
-		"a wrong ticket": {[]error{opencard.ErrTicket}, 1, 0, opencard.ErrTicket},
-		"a network":      {[]error{down{}}, 1, 0, down{}},
+		"once":                {[]error{busy{}}, 2, 300 * time.Millisecond, nil},
+		"twice":               {[]error{expired, busy{}}, 3, 900 * time.Millisecond, nil},
+		"three times":         {[]error{busy{}, busy{}, busy{}, nil}, 3, 900 * time.Millisecond, busy{}},
+		"expired three times": {[]error{expired, expired, expired}, 3, 900 * time.Millisecond, opencard.ErrTicket},
+		"a wrong ticket":      {[]error{opencard.ErrTicket}, 1, 0, opencard.ErrTicket},
+		"a network":           {[]error{down{}}, 1, 0, down{}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &shop{forms: c.forms}

@@ -17,9 +17,9 @@ func TestLimits_PerMemberAndPerAddress(t *testing.T) {
 	s := w.Serve()
 	token, _ := w.Login(s, "ming")
 	limited := func(token string, n int) (refused int) {
-		for range n {
+		for i := range n {
 			got := apptest.Request(t, http.MethodGet, s.Public+"/v1/me", token, nil, func(r *http.Request) {
-				r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", n)) // no proxy is trusted
+				r.Header.Set("X-Forwarded-For", fmt.Sprintf("198.51.%d.%d", i/256, i%256)) // no proxy is trusted
 			})
 			if got.Status == 429 {
 				refused++

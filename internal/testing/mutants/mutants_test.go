@@ -88,12 +88,13 @@ func (c tests) exist() error {
 }
 
 func TestMutants_EachIsKilled(t *testing.T) {
-	chosen, part := choose(t, load(t), os.Getenv("ADDCARD_MUTANTS"))
-	t.Logf("%d mutants, part %s; ADDCARD_MUTANTS=%s plants them again", len(chosen), part, part)
-	left := chosen
-	if part != "all" {
-		left = plantTogether(t, chosen)
+	batches, alone, part := choose(t, load(t), os.Getenv("ADDCARD_MUTANTS"))
+	planted := len(alone)
+	for _, b := range batches {
+		planted += len(b.list)
 	}
+	t.Logf("%d mutants, part %s; ADDCARD_MUTANTS=%s plants them again", planted, part, part)
+	left := append(plantTogether(t, batches), alone...)
 	var survivors list
 	t.Run("alone", func(t *testing.T) {
 		for _, m := range left {
@@ -112,7 +113,7 @@ func TestMutants_EachIsKilled(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d of %d mutants killed; survivors: %v", len(chosen)-len(survivors.mutants), len(chosen), survivors.names())
+	t.Logf("%d of %d mutants killed; survivors: %v", planted-len(survivors.mutants), planted, survivors.names())
 }
 
 // list is a list of mutants to which several tests add.
@@ -135,18 +136,16 @@ func (l *list) names() (names []string) {
 	return names
 }
 
-// plantTogether plants mutants in as few builds as possible, and returns those that
-// have to be planted alone.
-func plantTogether(t *testing.T, chosen []mutant) []mutant {
+// plantTogether returns the mutants of the batches that have to be planted alone.
+func plantTogether(t *testing.T, batches []*batch) []mutant {
 	t.Helper()
-	batches, alone := batchesOf(t, chosen)
-	left := list{mutants: alone}
+	var left list
 	t.Run("together", func(t *testing.T) {
 		for _, b := range batches {
 			t.Run(b.list[0].tests[0].pkg, func(t *testing.T) {
 				t.Parallel()
 				unseen := b.plant(t)
-				t.Logf("%d of %d killed together", len(b.list)-len(unseen), len(b.list))
+				t.Logf("%d of %d killed", len(b.list)-len(unseen), len(b.list))
 				left.add(unseen...)
 			})
 		}
@@ -154,12 +153,12 @@ func plantTogether(t *testing.T, chosen []mutant) []mutant {
 	return left.mutants
 }
 
-// choose returns a part of the mutants: "all", "i/n", or for "" the tenth of the
-// day. Part i/n has every n-th mutant, and so some of each area.
-func choose(t *testing.T, all []mutant, part string) (chosen []mutant, name string) {
+// choose returns a part of the mutants: "all", each alone; or "i/n", which is every
+// n-th build. An empty part is the tenth of the day.
+func choose(t *testing.T, mutants []mutant, part string) (batches []*batch, alone []mutant, name string) {
 	t.Helper()
 	if part == "all" {
-		return all, part
+		return nil, mutants, part
 	}
 	if part == "" {
 		part = fmt.Sprintf("%d/10", time.Now().Unix()/(24*60*60)%10)
@@ -168,10 +167,15 @@ func choose(t *testing.T, all []mutant, part string) (chosen []mutant, name stri
 	if _, err := fmt.Sscanf(part, "%d/%d", &i, &n); err != nil || n < 1 || i < 0 || i >= n {
 		t.Fatalf("ADDCARD_MUTANTS=%s: want all, or a part from 0/10 to 9/10", part)
 	}
-	for ; i < len(all); i += n {
-		chosen = append(chosen, all[i])
+	batches, alone = batchesOf(t, mutants)
+	return every(batches, i, n), every(alone, i, n), part
+}
+
+func every[T any](list []T, i, n int) (part []T) {
+	for ; i < len(list); i += n {
+		part = append(part, list[i])
 	}
-	return chosen, part
+	return part
 }
 
 // unchanged has the outcome of the tests on the code as it is, by tests.
