@@ -142,3 +142,20 @@ func TestGet_BoundsTheCallersThatWaitForWeChat(t *testing.T) {
 		}
 	})
 }
+
+func TestGet_AnonymousClientsLeaveTheMembersPlaces(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		a.change(func(a *account) { a.delay = 8 * time.Second })
+		cat := open(a)
+		for i := range 500 {
+			ctx := ration.WithClient(t.Context(), ration.Client{Kind: ration.Anonymous, Key: fmt.Sprint(i)})
+			go func() { _, _ = cat.Get(ctx, "c0") }()
+		}
+		synctest.Wait()
+		ctx := ration.WithClient(t.Context(), ration.Client{Kind: ration.Member, Key: "ming"})
+		if _, err := cat.Get(ctx, "c0"); err != nil {
+			t.Errorf("a member: %v", err)
+		}
+	})
+}

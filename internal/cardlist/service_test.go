@@ -284,10 +284,11 @@ func TestClaim_StoresNothingBeforeAllIsProved(t *testing.T) {
 
 func TestClaim_NamesTheOneThatIsNotTheMembers(t *testing.T) {
 	t.Parallel()
-	added := []cardlist.Added{{CardID: "ours", Code: "e-1"}, {CardID: "ours", Code: "e-2"}}
+	first, second := cardlist.Added{CardID: "ours", Code: "e-1"}, cardlist.Added{CardID: "ours", Code: "e-2"}
+	added := []cardlist.Added{first, first, second} // two claims
 	s := &shop{claimErr: fmt.Errorf("claim: %w", &member.ClaimError{Index: 1, Err: member.ErrNotYours})}
 	_, err := s.service().Claim(t.Context(), "m1", added)
-	if item := (*cardlist.ItemError)(nil); !errors.As(err, &item) || item.Index != 1 || !errors.Is(err, cardlist.ErrNotYours) {
+	if item := (*cardlist.ItemError)(nil); !errors.As(err, &item) || item.Index != 2 || !errors.Is(err, cardlist.ErrNotYours) {
 		t.Errorf("got %v", err)
 	}
 	for _, other := range []error{errFault, &member.ClaimError{Index: 1, Err: errFault}, member.ErrMemberUnknown} {

@@ -234,6 +234,26 @@ func TestAddEntry_OfACommitThatWasNotAnswered(t *testing.T) {
 	}
 }
 
+// unreachable is a store without a connection.
+type unreachable struct {
+	*fake
+	err error
+}
+
+func (u unreachable) Write(context.Context, func(context.Context, ledger.Tx) error) error {
+	return u.err
+}
+
+// The caller would wait for the database twice.
+func TestAddEntry_OfATransactionThatNeverBeganIsNotLookedFor(t *testing.T) {
+	t.Parallel()
+	u := unreachable{&fake{answers: []string{"older"}}, errors.New("no connection")}
+	_, _, err := ledger.New(u, func() {}).AddEntry(t.Context(), "push", "1", ledger.Booking{AddBonus: -1}, ledger.Request{Route: "POST", Key: "k"})
+	if !errors.Is(err, u.err) || len(u.answers) != 1 {
+		t.Errorf("got %v, asked %d times", err, 1-len(u.answers))
+	}
+}
+
 func TestAddEntry_AKeyThatIsUsedMeanwhileIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := &fake{answers: []string{""}}

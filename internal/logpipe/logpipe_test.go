@@ -109,6 +109,27 @@ func TestWriter_StoppedReaderBlocksNoWrite(t *testing.T) {
 	})
 }
 
+// A short line for which there would be room is not written behind a gap.
+func TestWriter_AGapIsInOnePlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &reader{stopped: make(chan struct{})}
+		w := logpipe.New(r, report)
+		_, _ = w.Write([]byte("first\n"))
+		synctest.Wait() // the goroutine is in r.Write
+		long := strings.Repeat("x", logpipe.Capacity-100) + "\n"
+		for _, line := range []string{long, long, "short\n"} {
+			_, _ = w.Write([]byte(line))
+		}
+		close(r.stopped)
+		w.Close()
+		want := "first\n" + long + "dropped 2\n"
+		if got := r.String(); got != want {
+			t.Errorf("got %d bytes, want %d; the end is %q", len(got), len(want), got[max(0, len(got)-60):])
+		}
+	})
+}
+
 func TestWriter_CloseEndsAlthoughNothingIsRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

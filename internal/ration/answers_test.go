@@ -138,7 +138,10 @@ func TestAnswers_NoCallerIsRefusedForAnother(t *testing.T) {
 		for i := range 40 {
 			q := free("q")
 			if i%2 == 0 {
-				q.Pay = func() error { return broke }
+				q.Pay = func() error {
+					time.Sleep(time.Millisecond) // meanwhile the others wait for this one
+					return broke
+				}
 			}
 			wg.Go(func() {
 				got, err := answers.Ask(t.Context(), q, w.ask)
@@ -146,6 +149,9 @@ func TestAnswers_NoCallerIsRefusedForAnother(t *testing.T) {
 					t.Errorf("got %q, %v", got, err)
 				}
 			})
+			if i == 0 {
+				synctest.Wait() // the first cannot pay
+			}
 		}
 		wg.Wait()
 		another := ration.Question{Text: "another", Pay: func() error { return broke }}

@@ -13,7 +13,7 @@ import (
 func TestWriter_RunsNoTextAsAFormula(t *testing.T) {
 	t.Parallel()
 	dangerous := []string{
-		"=1+1", "+1", "-1", "@SUM(A1)", "＝1", "＋1", "－1", "＠a", "﹢1", "−1", "\t=1", "\r=1", "\n=1", "\ttext", "\rtext",
+		"=1+1", "+1", "-1", "@SUM(A1)", "＝1", "＋1", "－1", "＠a", "﹢1", "﹦1", "﹣1", "﹫1", "−1", "\t=1", "\r=1", "\n=1", "\ttext", "\rtext",
 		" =1", "\u3000@a", "\u00a0-1", "\"=1", "'=1", "“=1", " ' \"+1", "\u200b=1", "\ufeff=1", "\x00=1", "\u202e@a", "=", "@",
 	}
 	harmless := []string{

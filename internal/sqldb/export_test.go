@@ -20,3 +20,6 @@ func (db *DB) OnCommit(fn func()) error {
 		return nil
 	})
 }
+
+// IsFault reports whether an error is about the database.
+var IsFault = isFault

@@ -70,6 +70,10 @@ func TestHandler_ServesNoPageOfAnotherOrigin(t *testing.T) {
 			}
 		}
 	}
+	w := ask(t, h, http.MethodGet, "/_sim/accounts", host)
+	if policy := w.Header().Get("Content-Security-Policy"); policy != "frame-ancestors 'self'" { // a frame under another page's buttons
+		t.Errorf("Content-Security-Policy: %q", policy)
+	}
 	for _, origin := range []string{"http://evil.example", "null", "http://127.0.0.1:9000"} { // a browser without Sec-Fetch-Site
 		if w := ask(t, h, http.MethodPost, "/_sim/phones/ming/login", host, "Origin", origin); w.Code != http.StatusForbidden {
 			t.Errorf("a POST from %s: got %d", origin, w.Code)

@@ -57,7 +57,11 @@ type batch struct {
 	files map[string]string // the faulty texts
 }
 
-var oneTest = regexp.MustCompile(`^\^(\w+)\$$`)
+// oneTest is a -run pattern of one test, or of one subtest.
+var oneTest = regexp.MustCompile(`^\^\w+\$(/\^[\w,'-]+\$)*$`)
+
+// nameOf returns the name of the test that such a pattern matches.
+func nameOf(run string) string { return strings.NewReplacer("^", "", "$", "").Replace(run) }
 
 // batchesOf puts together what can be planted together, and returns the rest.
 func batchesOf(t *testing.T, list []mutant) (batches []*batch, alone []mutant) {
@@ -107,7 +111,7 @@ func (b *batch) plant(t *testing.T) (unseen []mutant) {
 	}
 	got := goTest(t.Context(), overlayOf(t, b.files), tests{b.list[0].tests[0].pkg, strings.Join(names, "|")})
 	for _, m := range b.list {
-		if name := oneTest.FindStringSubmatch(m.tests[0].run)[1]; !slices.Contains(got.failed, name) {
+		if !slices.Contains(got.failed, nameOf(m.tests[0].run)) {
 			unseen = append(unseen, m)
 		}
 	}
@@ -158,7 +162,7 @@ func goTest(ctx context.Context, overlay string, c tests, flags ...string) resul
 }
 
 var (
-	failed  = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+	failed  = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
 	crashed = regexp.MustCompile(`(?m)^(panic|fatal error): `)
 )
 

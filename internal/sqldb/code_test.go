@@ -1,0 +1,97 @@
+package sqldb_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/addcard/addcard/internal/sqldb"
+)
+
+func TestFault_OfPostgreSQLsCodes(t *testing.T) {
+	t.Parallel()
+	for want, codes := range map[bool][]string{
+		true: {
+			"25006", "25P03", "25P04", "3D000", "42501", "40003", "57014", "08000", "08006", "28000", "28P01",
+			"53100", "53200", "53300", "57P01", "57P02", "57P03", "58000", "58030", "F0000", "XX000", "XX001", "XX002",
+		},
+		false: {"23505", "23514", "22P02", "22021", "22003", "42601", "42P01", "25001", "40001", "57000", "P0001"},
+	} {
+		for _, code := range codes {
+			if got := sqldb.IsFault(fmt.Errorf("add: %w", &pgconn.PgError{Code: code})); got != want {
+				t.Errorf("%s is a fault: %v", code, got)
+			}
+		}
+	}
+}
+
+// exec runs statements on a file one after the other, on one connection, and returns
+// the first error.
+func exec(t *testing.T, dsn string, statements ...string) error {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	db.SetMaxOpenConns(1)
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			return fmt.Errorf("run %s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+func TestFault_OfSQLitesErrors(t *testing.T) {
+	t.Parallel()
+	path := func(name string) string { return "file:" + filepath.Join(t.TempDir(), name) }
+	made, held, text := path("made"), path("held"), filepath.Join(t.TempDir(), "text")
+	if err := errors.Join(exec(t, made, "create table a (b)"), exec(t, held, "begin exclusive")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(text, []byte(strings.Repeat("this is no database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"read-only":   {exec(t, made+"?mode=ro", "insert into a values (1)"), true},
+		"no database": {exec(t, "file:"+text, "select * from a"), true},
+		"no file":     {exec(t, path("none/none"), "create table a (b)"), true},
+		"full":        {exec(t, path("new"), "pragma max_page_count = 2", "create table a (b)", "insert into a values (zeroblob(100000))"), true},
+		"busy":        {exec(t, held, "begin immediate"), true},
+		"constraint":  {exec(t, path("new"), "create table a (b unique)", "insert into a values (1), (1)"), false},
+		"syntax":      {exec(t, path("new"), "no sql"), false},
+	} {
+		if tt.err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if got := sqldb.IsFault(tt.err); got != tt.want {
+			t.Errorf("%s: %v: got %v", name, tt.err, got)
+		}
+	}
+}
+
+func TestFault_OfConnections(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded, sql.ErrConnDone, sql.ErrTxDone, sqldb.ErrUnknown} {
+		if !sqldb.IsFault(fmt.Errorf("read: %w", err)) {
+			t.Errorf("%v is no fault", err)
+		}
+	}
+	for _, err := range []error{context.Canceled, sql.ErrNoRows, errors.New("another")} {
+		if sqldb.IsFault(err) {
+			t.Errorf("%v is a fault", err)
+		}
+	}
+}
