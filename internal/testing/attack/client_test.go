@@ -47,8 +47,10 @@ type outcome struct {
 	Seconds         []second
 	Processor       time.Duration // of the clients
 	Statuses        map[int]int
-	NoRetryAfter    int           // refusals, 429 and 503, without Retry-After
-	Served, Refused quantiles     // of the time from the planned arrival to the answer
+	NoRetryAfter    int // refusals, 429 and 503, without Retry-After
+	// Of the time from the planned arrival to the answer, and of that from sending to
+	// a refusal: a client of which all connections are in use sends late.
+	Served, Refused quantiles
 	Took            time.Duration // of it all
 }
 
@@ -348,14 +350,15 @@ func (c *client) exchange(conn net.Conn, in *bufio.Reader, buf *[]byte, n int64)
 		buf = new([]byte)
 	}
 	*buf = c.request((*buf)[:0], n)
+	sent := time.Now()
 	if _, err = conn.Write(*buf); err == nil {
 		got, err = readAnswer(in)
 	}
-	c.count(due, got, err)
+	c.count(due, sent, got, err)
 	return got, err
 }
 
-func (c *client) count(due time.Time, got answer, err error) {
+func (c *client) count(due, sent time.Time, got answer, err error) {
 	took := time.Since(due)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -374,7 +377,7 @@ func (c *client) count(due time.Time, got answer, err error) {
 			s.Good++
 		}
 	case got.status == 429 || got.status == 503:
-		c.refused = append(c.refused, took)
+		c.refused = append(c.refused, time.Since(sent))
 		s.Refused++
 		if !got.retryAfter {
 			c.noRetryAfter++

@@ -93,7 +93,7 @@ func (s *stage) overload(name string, o order) {
 	capacity := max(s.capacity(o, 16), s.capacity(o, 64), s.capacity(o, 256))
 	before := s.load(o, 100, capacity/3, 3*time.Second)
 	watch := s.process.watch()
-	during := s.load(o, 500, overload*capacity, 10*time.Second)
+	during := s.load(o, 250, overload*capacity, 10*time.Second)
 	use := watch()
 	after := s.load(o, 100, capacity/3, 8*time.Second)
 
@@ -101,9 +101,9 @@ func (s *stage) overload(name string, o order) {
 	for _, sec := range during.Seconds {
 		good += sec.Good
 	}
-	goodput := float64(good) / 10 / capacity
-	s.t.Logf("before: %v\nduring: %v\n  %.0f arrivals/s, goodput %.0f %%, %d refusals without Retry-After, %v, the clients use %.2f processors\n%vafter:\n%v",
-		before, during, overload*capacity, 100*goodput, during.NoRetryAfter, use, during.Processor.Seconds()/during.Took.Seconds(),
+	goodput := float64(during.Served.N) / during.Took.Seconds() / capacity
+	s.t.Logf("before: %v\nduring: %v\n  %.0f arrivals/s, goodput %.0f %%, %d of them within a second of their planned arrival, %d refusals without Retry-After, %v, the clients use %.2f processors\n%vafter:\n%v",
+		before, during, overload*capacity, 100*goodput, good, during.NoRetryAfter, use, during.Processor.Seconds()/during.Took.Seconds(),
 		seconds(during.Seconds), seconds(after.Seconds))
 	back := returned(before, after)
 	fmt.Printf("| overload: %s | %.0f/s | %.0f/s | %.0f %% | %.0f ms | %d | %d | %d MiB | %.0f s |\n", name, capacity, overload*capacity, 100*goodput,
