@@ -245,6 +245,22 @@ func TestLogin_IsSuspendedWhileWeChatDoesNotAnswer(t *testing.T) {
 	})
 }
 
+func TestLogin_IsSuspendedByTheFifthFailureInARow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, setup{wechat: newDown().wechat})
+		for i := range 5 {
+			if s.Suspended() {
+				t.Fatalf("suspended after %d failures", i)
+			}
+			_, _, _ = s.Login(t.Context(), fmt.Sprint("c", i))
+		}
+		if !s.Suspended() {
+			t.Error("not suspended after five")
+		}
+	})
+}
+
 // The calls that hung when WeChat came back time out later.
 func TestLogin_IsNotSuspendedByCallsFromBeforeTheRecovery(t *testing.T) {
 	t.Parallel()

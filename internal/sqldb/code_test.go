@@ -95,3 +95,20 @@ func TestFault_OfConnections(t *testing.T) {
 		}
 	}
 }
+
+// A client that leaves closes connections that it used.
+func TestFault_IsNoneOfACallerThatHasLeft(t *testing.T) {
+	t.Parallel()
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	if err := sqldb.FaultOf(left, io.EOF); errors.Is(err, sqldb.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	late, end := context.WithTimeout(t.Context(), 0)
+	defer end()
+	for _, ctx := range []context.Context{t.Context(), late} {
+		if err := sqldb.FaultOf(ctx, io.EOF); !errors.Is(err, sqldb.ErrUnavailable) || !errors.Is(err, io.EOF) {
+			t.Errorf("got %v", err)
+		}
+	}
+}

@@ -23,3 +23,6 @@ func (db *DB) OnCommit(fn func()) error {
 
 // IsFault reports whether an error is about the database.
 var IsFault = isFault
+
+// FaultOf is what a call of the database with ctx that ended with err returns.
+func FaultOf(ctx context.Context, err error) error { return new(DB).fault(ctx, err, true) }
