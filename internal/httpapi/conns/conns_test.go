@@ -52,7 +52,7 @@ func (s *server) dial(from string) (client net.Conn, accepted *conns.Conn) {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = client.Close() })
-	_ = client.SetDeadline(time.Now().Add(20*time.Second))
+	_ = client.SetDeadline(time.Now().Add(20 * time.Second))
 	accepted = <-s.accepted
 	read := make(chan struct{})
 	go func() {
