@@ -53,7 +53,7 @@ func (s *server) dial(from string) (client net.Conn, accepted *conns.Conn) {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = client.Close() })
-	_ = client.SetDeadline(time.Now().Add(time.Minute))
+	_ = client.SetDeadline(time.Now().Add(20 * time.Second))
 	accepted = <-s.accepted
 	read := make(chan struct{})
 	go func() {
