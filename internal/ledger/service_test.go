@@ -248,7 +248,8 @@ func (u unreachable) Write(context.Context, func(context.Context, ledger.Tx) err
 func TestAddEntry_OfATransactionThatNeverBeganIsNotLookedFor(t *testing.T) {
 	t.Parallel()
 	u := unreachable{&fake{answers: []string{"older"}}, errors.New("no connection")}
-	_, _, err := ledger.New(u, func() {}).AddEntry(t.Context(), "push", "1", ledger.Booking{AddBonus: -1}, ledger.Request{Route: "POST", Key: "k"})
+	request := ledger.Request{Route: "POST", Key: "k"}
+	_, _, err := ledger.New(u, func() {}).AddEntry(t.Context(), "push", "1", ledger.Booking{AddBonus: -1}, request)
 	if !errors.Is(err, u.err) || len(u.answers) != 1 {
 		t.Errorf("got %v, asked %d times", err, 1-len(u.answers))
 	}

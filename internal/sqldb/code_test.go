@@ -61,10 +61,23 @@ func TestFault_OfSQLitesErrors(t *testing.T) {
 	if err := os.WriteFile(text, []byte(strings.Repeat("this is no database ", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	damaged := filepath.Join(t.TempDir(), "damaged")
+	if err := exec(t, "file:"+damaged, "create table a (b)", "insert into a values (1)"); err != nil {
+		t.Fatal(err)
+	}
+	pages, err := os.ReadFile(damaged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(pages[len(pages)/2:]) // the second page, of table a
+	if err := os.WriteFile(damaged, pages, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		err  error
 		want bool
 	}{
+		"damaged":     {exec(t, "file:"+damaged, "select * from a", "insert into a values (2)"), true},
 		"read-only":   {exec(t, made+"?mode=ro", "insert into a values (1)"), true},
 		"no database": {exec(t, "file:"+text, "select * from a"), true},
 		"no file":     {exec(t, path("none/none"), "create table a (b)"), true},
