@@ -67,6 +67,16 @@ func (s *server) dial(from string) (client net.Conn, accepted *conns.Conn) {
 	return client, accepted
 }
 
+// waitClosed waits until the server has closed one more connection.
+func (s *server) waitClosed() {
+	s.t.Helper()
+	select {
+	case <-s.closed:
+	case <-time.After(20 * time.Second):
+		s.t.Fatal("no connection is closed")
+	}
+}
+
 // wantClosed fails unless the server has closed the connection.
 func wantClosed(t *testing.T, name string, client net.Conn) {
 	t.Helper()
@@ -108,8 +118,8 @@ func TestLimit_ClosesWhatHasWaitedLongest(t *testing.T) {
 			client, c := s.dial(address)
 			clients, accepted = append(clients, client), append(accepted, c)
 		}
-		<-s.closed
-		<-s.closed
+		s.waitClosed()
+		s.waitClosed()
 		wantClosed(t, name+": the first", clients[0])
 		wantClosed(t, name+": the second", clients[1])
 		wantOpen(t, name+": the third", clients[2], accepted[2])
@@ -125,7 +135,7 @@ func TestLimit_CountsEachPeerAlone(t *testing.T) {
 	other, otherAccepted := s.dial("127.0.0.2")
 	first, _ := s.dial("127.0.0.1")
 	second, secondAccepted := s.dial("127.0.0.1")
-	<-s.closed
+	s.waitClosed()
 	wantClosed(t, "the first of one address", first)
 	wantOpen(t, "the second", second, secondAccepted)
 	wantOpen(t, "the other address", other, otherAccepted)
@@ -155,7 +165,7 @@ func TestLimit_ClosesNoConnectionOfAPeerWithFew(t *testing.T) {
 			first = client
 		}
 	}
-	<-s.closed
+	s.waitClosed()
 	wantClosed(t, "the first of the peer with many", first)
 	wantOpen(t, "the silent one of another peer", silent, silentAccepted)
 	for i := range 12 {
@@ -178,7 +188,7 @@ func TestLimit_ClosesThoseThatRestForNewOnes(t *testing.T) {
 		clients, accepted = append(clients, client), append(accepted, c)
 	}
 	client, c := s.dial("127.0.0.3")
-	<-s.closed
+	s.waitClosed()
 	wantClosed(t, "the oldest that rests", clients[2])
 	for _, i := range []int{0, 1, 3} {
 		wantOpen(t, fmt.Sprint("number ", i), clients[i], accepted[i])
@@ -196,7 +206,7 @@ func TestConn_IsNotClosedWhileTheServerWorks(t *testing.T) {
 	wantOpen(t, "the busy one", busy, busyAccepted)
 	wantOpen(t, "the waiting one", waiting, waitingAccepted)
 	busyAccepted.Wait() // younger than the other now
-	<-s.closed
+	s.waitClosed()
 	wantClosed(t, "the waiting one", waiting)
 	wantOpen(t, "the one that was busy", busy, busyAccepted)
 }
@@ -239,7 +249,7 @@ func TestLimit_WaitsForTheServerToReadFirst(t *testing.T) {
 		}
 	}
 	s.dial("127.0.0.1")
-	<-s.closed
+	s.waitClosed()
 	if _, err := accepted[0].Write([]byte("x")); err == nil {
 		t.Error("five connections are open, twice the bound is four")
 	}

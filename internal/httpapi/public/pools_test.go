@@ -264,8 +264,11 @@ func TestCallback_UnprovedPushesAreReadFewAtOnce(t *testing.T) {
 	if got, _ := request(t.Context(), t, url, http.MethodPost, calls["push"].path, "<xml/>"); got != http.StatusOK {
 		t.Errorf("a proved push: got %d", got)
 	}
-	seen := map[int]int{}
-	for range cap(status) {
+	seen := map[int]int{<-status: 1} // one is refused: the lane is full
+	if got, _ := request(t.Context(), t, url, http.MethodPost, "/wechat/callback?nonce=1", "<xml/>"); got != http.StatusForbidden {
+		t.Errorf("a push that no body can prove: got %d, want 403 at once", got)
+	}
+	for range cap(status) - 1 {
 		seen[<-status]++
 	}
 	// What is read is too slow in the end.

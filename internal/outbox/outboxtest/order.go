@@ -2,6 +2,7 @@ package outboxtest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -99,4 +100,36 @@ func cardsAreApart(t *testing.T, s outbox.Store) {
 	makeDue(t, s, "5")
 	end(t, s, finish, leaseAll("5")[0], true)
 	leaseAll("6")
+}
+
+// Messages that are enqueued together may have one time of creation.
+func pagesOfOneMoment(t *testing.T, s outbox.Store) {
+	const n = 60
+	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
+		for i := range n {
+			if err := tx.Enqueue(ctx, message(fmt.Sprint(i), "1")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	seen := map[string]bool{}
+	for after := (outbox.Mark{}); ; {
+		page, err := s.Messages(t.Context(), "", after, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range page {
+			if seen[m.ID] {
+				t.Fatalf("%s is listed twice", m.ID)
+			}
+			seen[m.ID], after = true, m.Mark()
+		}
+		if len(page) == 0 {
+			break
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d messages are listed, want %d", len(seen), n)
+	}
 }

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) outbox.Store) {
 		"a message that is made due waits its turn":     dueBehindAnother,
 		"a message that failed waits to the end":        failedIsNotPromoted,
 		"cards do not delay each other":                 cardsAreApart,
+		"messages of one moment are all listed":         pagesOfOneMoment,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
