@@ -43,7 +43,8 @@ app                           auth auth/sqlstore card card/sqlstore cardext card
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
 httpapi/admin                 card cardext cardsync httpapi/internal/web ledger member outbox
-                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang x/time
+                              | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
+                              x/sync x/time
 httpapi/conns
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard ration
                               | danielgtaylor/huma gin-gonic/gin x/time
