@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
@@ -60,7 +61,8 @@ func (g *guesses) refuse(r *http.Request, token string) error {
 	if g.observe != nil {
 		g.observe()
 	}
-	from := network(r.RemoteAddr)
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	from := conns.Network(conns.Plain(peer.Addr()))
 	allowed, warn := g.count(from, sha256.Sum256([]byte(token)))
 	if warn > 0 {
 		g.log.WarnContext(r.Context(), "operator's listener: wrong tokens were refused", "requests", warn, "last_from", from.String())
@@ -101,17 +103,4 @@ func (g *guesses) of(from netip.Prefix, now time.Time) *guesser {
 		g.newer[from] = who
 	}
 	return who
-}
-
-// network returns what guesses are counted by: an IPv4 address, or the /64 network
-// that an IPv6 subscriber gets.
-func network(remoteAddr string) netip.Prefix {
-	peer, _ := netip.ParseAddrPort(remoteAddr)
-	addr := peer.Addr().WithZone("").Unmap()
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, _ := addr.Prefix(bits)
-	return prefix
 }

@@ -76,8 +76,8 @@ func Network(addr netip.Addr) netip.Prefix {
 	return network
 }
 
-// Conn is a connection of a listener that Limit returned. The methods Work and
-// Wait do nothing on a nil Conn.
+// Conn is a connection of a listener that Limit returned. The methods Work, Wait and
+// Rest do nothing on a nil Conn.
 type Conn struct {
 	net.Conn
 	listener *listener
