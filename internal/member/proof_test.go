@@ -21,7 +21,7 @@ func TestClaim_NeedsAProof(t *testing.T) {
 		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: "wallet", OpenID: "O9", At: world.At(1)})
 		for name, err := range map[string]error{
 			"a code in a stranger's wallet": claim(ming, "push", "wallet"),
-			"a code of another member":      claim(ming, "push", hongs), "a code that nobody has": claim(ming, "push", "0000000000000000"),
+			"a code of another member":      claim(ming, "push", hongs), "a code that was never issued": claim(ming, "push", "0000000000000000"),
 			"the number of another card": claim(ming, "push-b", mings), "the other way round": claim(hong, "push", mings),
 		} {
 			if !errors.Is(err, member.ErrNotYours) {
