@@ -26,3 +26,6 @@ var IsFault = isFault
 
 // FaultOf is what a call of the database with ctx that ended with err returns.
 func FaultOf(ctx context.Context, err error) error { return new(DB).fault(ctx, err, true) }
+
+// BusyTimeout is how long one statement waits for the lock of another process.
+const BusyTimeout = busyTimeout

@@ -114,6 +114,54 @@ func TestSQLite_AFileThatAnotherProcessHoldsIsNotWaitedForLongerThanTheLimit(t *
 	}
 }
 
+// A backup that holds the file for a moment fails nobody.
+func TestSQLite_AFileThatAnotherProcessGivesBackInTimeIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	db := sqldbtest.Open(t, "sqlite:"+path)
+	release := holdFile(t, path, "begin immediate")
+
+	waits := make(chan error, 1)
+	go func() {
+		waits <- db.Write(patient(t), func(ctx context.Context, tx sqldb.Querier) error { return insertMember(ctx, tx, "a") })
+	}()
+	// Another caller leaves at its own limit, after several times the driver's wait.
+	errs, _ := writeMany(sqldb.Each(t.Context(), 3*sqldb.BusyTimeout), db, 1, "b")
+	if !errors.Is(errs[0], context.DeadlineExceeded) {
+		t.Errorf("at the caller's limit: %v", errs[0])
+	}
+	select {
+	case err := <-waits:
+		t.Fatalf("while the file is held: %v", err)
+	default:
+	}
+	release()
+	if err := <-waits; err != nil {
+		t.Error(err)
+	}
+}
+
+// Nothing waits for the file once all callers have left.
+func TestSQLite_ClosesWhileAnotherProcessHoldsTheFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	db, err := sqldb.Open(t.Context(), "sqlite:"+path)
+	if err == nil {
+		_, err = db.Migrate(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	holdFile(t, path, "begin immediate")
+	errs, _ := writeMany(sqldb.Each(t.Context(), limit), db, 1, "a")
+	if !errors.Is(errs[0], sqldb.ErrUnavailable) {
+		t.Errorf("while the file is held: %v", errs[0])
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // The wait for one of the connections that read is bounded, too.
 func TestSQLite_ConnectionsThatOthersUseAreNotWaitedForLongerThanTheLimit(t *testing.T) {
 	t.Parallel()

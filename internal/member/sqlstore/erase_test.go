@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,40 @@ func TestErase_LeavesNothingOfThePerson(t *testing.T) {
 		for thing, where := range search(t, db, things) {
 			if got := strings.Join(where, " "); got != erasureKeeps[thing] {
 				t.Errorf("%s: erasure keeps it in %q, erasureKeeps has %q", thing, got, erasureKeeps[thing])
+			}
+		}
+	})
+}
+
+// What is kept to recognise late events goes with the next erasure after a week.
+func TestErase_ForgetsTheHashesOfAWeekAgo(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		db := open(t)
+		s := newService(db)
+		erase := func(openid string) {
+			t.Helper()
+			memberID, err := s.Enroll(t.Context(), mini, openid, "")
+			if err == nil {
+				err = s.Erase(t.Context(), memberID)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		age := func(d time.Duration) {
+			t.Helper()
+			sqldbtest.Exec(t, db, "update erased_openid set erased_at = erased_at - $1", d.Milliseconds())
+		}
+		const day = 24 * time.Hour
+		for i, step := range []struct {
+			age  time.Duration
+			kept int
+		}{{0, 1}, {6 * day, 2}, {2 * day, 2}, {8 * day, 1}} { // the first is 8 days old at the third
+			age(step.age)
+			erase("openid-" + strconv.Itoa(i))
+			if _, rows := read(t, db, "erased_openid"); len(rows) != step.kept {
+				t.Errorf("erasure %d: %d hashes are kept, want %d", i+1, len(rows), step.kept)
 			}
 		}
 	})
