@@ -4,7 +4,7 @@
 //
 // A test run plants a tenth of them, another one each day, as far as possible
 // several in one build. With ADDCARD_MUTANTS it plants another part, for example
-// 3/10, or all, one at a time. The working tree is not changed: the go command reads
+// 3/10; or all, or those whose names begin with it, one at a time. The working tree is not changed: the go command reads
 // the faulty files from another place (-overlay).
 package mutants
 
@@ -154,7 +154,8 @@ func plantTogether(t *testing.T, batches []*batch) []mutant {
 }
 
 // choose returns a part of the mutants: "all", each alone; or "i/n", which is every
-// n-th build. An empty part is the tenth of the day.
+// n-th build; or those, each alone, whose names begin with the part. An empty part
+// is the tenth of the day.
 func choose(t *testing.T, mutants []mutant, part string) (batches []*batch, alone []mutant, name string) {
 	t.Helper()
 	if part == "all" {
@@ -164,8 +165,14 @@ func choose(t *testing.T, mutants []mutant, part string) (batches []*batch, alon
 		part = fmt.Sprintf("%d/10", time.Now().Unix()/(24*60*60)%10)
 	}
 	var i, n int
-	if _, err := fmt.Sscanf(part, "%d/%d", &i, &n); err != nil || n < 1 || i < 0 || i >= n {
-		t.Fatalf("ADDCARD_MUTANTS=%s: want all, or a part from 0/10 to 9/10", part)
+	if _, err := fmt.Sscanf(part, "%d/%d", &i, &n); err != nil {
+		alone = slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !strings.HasPrefix(m.name, part) })
+	}
+	if len(alone) == 0 && (n < 1 || i < 0 || i >= n) {
+		t.Fatalf("ADDCARD_MUTANTS=%s: want all, a part from 0/10 to 9/10, or how names begin, such as auth/", part)
+	}
+	if len(alone) > 0 {
+		return nil, alone, part
 	}
 	batches, alone = batchesOf(t, mutants)
 	return every(batches, i, n), every(alone, i, n), part

@@ -35,9 +35,9 @@ func RequestID(ctx context.Context) string {
 	return id
 }
 
-// addRequestID gives each request an ID and a deadline. While it runs, the
-// connection does not wait for its client, unless a later handler says so.
-func addRequestID(c *gin.Context) {
+// holdConn says that while the request is handled, the connection does not wait for
+// its client, unless a later handler says so.
+func holdConn(c *gin.Context) {
 	conn := conns.Of(c.Request.Context())
 	conn.Work()
 	defer func() {
@@ -47,6 +47,11 @@ func addRequestID(c *gin.Context) {
 			conn.Wait() // perhaps for the rest of a body, and it has proved nothing
 		}
 	}()
+	c.Next()
+}
+
+// addRequestID gives each request an ID and a deadline.
+func addRequestID(c *gin.Context) {
 	id := uuid.NewString()
 	ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), requestTime)
 	defer cancel()
