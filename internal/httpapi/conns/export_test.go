@@ -10,6 +10,9 @@ func (g *Gate) Begin() (end func()) {
 	return c.end
 }
 
+// Between reports whether nothing of the next request has been read.
+func (c *Conn) Between() bool { return c.between.Load() }
+
 // Full reports whether a request would be one too many.
 func (g *Gate) Full() bool { return g.full() }
 

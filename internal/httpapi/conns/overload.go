@@ -134,7 +134,7 @@ func bodyLength(fields []byte) (length int, ok bool) {
 		var field []byte
 		field, fields, _ = bytes.Cut(fields, []byte("\r\n"))
 		name, value, ok := bytes.Cut(field, []byte(":"))
-		if !ok || bytes.ContainsAny(field, "\r\n") {
+		if !ok || bytes.ContainsAny(name, " \t") || bytes.ContainsAny(field, "\r\n") {
 			return 0, false
 		}
 		switch {

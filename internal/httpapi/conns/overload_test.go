@@ -27,11 +27,12 @@ type gated struct {
 	addr    string
 	handled atomic.Int32
 	refused chan string // the methods of those that the gate answered
+	conns   chan *conns.Conn
 }
 
 func serveGated(t *testing.T) *gated {
 	t.Helper()
-	s := &gated{refused: make(chan string, 100)}
+	s := &gated{refused: make(chan string, 100), conns: make(chan *conns.Conn, 100)}
 	s.Gate = conns.NewGate(conns.GateOptions{
 		Refusal: []byte(refusal), Urgent: []string{"GET /healthz"}, RestTime: time.Minute,
 		Refused: func(method string) { s.refused <- method },
@@ -40,7 +41,11 @@ func serveGated(t *testing.T) *gated {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{ConnContext: s.ConnContext, ConnState: s.ConnState, ReadHeaderTimeout: 20 * time.Second}
+	server := &http.Server{ConnState: s.ConnState, ReadHeaderTimeout: 20 * time.Second}
+	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		s.conns <- c.(*conns.Conn)
+		return s.ConnContext(ctx, c)
+	}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := conns.Of(r.Context())
 		c.Work()
@@ -164,6 +169,19 @@ func TestGate_HandsOnWhatIsNotPlain(t *testing.T) {
 			t.Errorf("%s: got %d", name, resp.StatusCode)
 		}
 	}
+}
+
+// A request that comes in parts is admitted by its first.
+func TestGate_AdmitsARequestOnce(t *testing.T) {
+	t.Parallel()
+	s := serveGated(t)
+	c := s.dial(t)
+	c.send("GET /a HTTP/1.1\r\n")
+	conn := <-s.conns
+	waitFor(t, func() bool { return !conn.Between() })
+	defer s.Fill()()
+	c.send("Host: x\r\n\r\n")
+	c.want(200, "/a ")
 }
 
 // A body is never taken for a request, or the answer to it would be taken for that
@@ -303,6 +321,31 @@ func TestGate_ALastingQueueIsAnOverload(t *testing.T) {
 			t.Error("not full after a while")
 		}
 	})
+}
+
+// Proxies may understand these otherwise than this server.
+func TestPlainRequest_NotWhenInDoubt(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"", "GET", "GET / HTTP/1.1", "GET / HTTP/1.1\r\nHost: x\r\n", "GET / HTTP/1.1\n\n", "GET / HTTP/1.0\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n",
+		"GET /a b HTTP/1.1\r\n\r\n", "GET x HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\n\r\n", "OPTIONS / HTTP/1.1\r\n\r\n", "get / HTTP/1.1\r\n\r\n",
+		"\r\nGET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\nHost: x\r\n\r\n",
+		"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nab",
+		"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", "POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\na",
+		"POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\na", "POST / HTTP/1.1\r\nContent-Length: 1,1\r\n\r\na",
+		"POST / HTTP/1.1\r\nContent-Length: 0x1\r\n\r\na", "POST / HTTP/1.1\r\nContent-Length:\r\n\r\n",
+		"POST / HTTP/1.1\r\nContent-Length: 4294967297\r\n\r\na",
+		"POST / HTTP/1.1\r\nContent-Length : 1\r\n\r\na", "POST / HTTP/1.1\r\nContent-Length: 1\nA: b\r\n\r\na",
+		"POST / HTTP/1.1\r\nA: b\r\n Content-Length: 1\r\n\r\na", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+		"POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n",
+		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "POST / HTTP/1.1\r\ntransfer-encoding: identity\r\n\r\n",
+		"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", "GET / HTTP/1.1\r\nCONNECTION: keep-alive, Upgrade\r\n\r\n",
+		"GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n", "POST / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n",
+	} {
+		if method, plain := conns.PlainRequest([]byte(text)); plain {
+			t.Errorf("%q is taken for a plain %s", text, method)
+		}
+	}
 }
 
 // Whatever is answered without http.Server is what http.Server would take for one

@@ -1,11 +1,12 @@
 // Package mutants plants faults in the product and checks that a test fails for
-// each. The faults are lists in testdata, by area, each with
-// what it would mean for a shop.
+// each. The faults are lists in testdata, by area, each with what it would mean for
+// a shop.
 //
 // A test run plants a tenth of them, another one each day, as far as possible
-// several in one build. With ADDCARD_MUTANTS it plants another part, for example
-// 3/10; or all, or those whose names begin with it, one at a time. The working tree is not changed: the go command reads
-// the faulty files from another place (-overlay).
+// several in one build. With ADDCARD_MUTANTS it plants another part: a tenth, such
+// as 3/10; or all, or those whose names begin with it, such as auth/, one at a time.
+// The working tree is not changed: the go command reads the faulty files from
+// another place (-overlay).
 package mutants
 
 import (
