@@ -94,6 +94,8 @@ const (
 	// maxWaiting and maxWaitingPerPeer bound for each listener the connections that
 	// wait for their clients. A process may have 1,024 descriptors on many systems.
 	maxWaiting, maxWaitingPerPeer = 256, 128
+	// moment is how long a request takes from its client to a busy server.
+	moment = 50 * time.Millisecond
 	// maxUnlimited takes the place of both without a limit of requests per address:
 	// what is before the server limits its clients.
 	maxUnlimited = 4096
@@ -109,9 +111,9 @@ func inFlight(cfg config.Config) chan struct{} {
 
 func connections(cfg config.Config) conns.Options {
 	if cfg.RatePerAddress == 0 {
-		return conns.Options{Most: maxUnlimited}
+		return conns.Options{Most: maxUnlimited, Moment: moment}
 	}
-	return conns.Options{Most: maxWaiting, PerPeer: maxWaitingPerPeer}
+	return conns.Options{Most: maxWaiting, PerPeer: maxWaitingPerPeer, Moment: moment}
 }
 
 // servers returns the servers of the two listeners.

@@ -80,14 +80,19 @@ func measureReconciled(r *prometheus.Registry) cardsync.Observer {
 	}
 }
 
-// backlog measures at each scrape what is in the database.
+// backlog measures at each scrape what is in the database. What the database does not
+// answer soon is left out: the other metrics are needed most when it is away.
 type backlog struct {
 	outbox  *outbox.Service
 	cards   *cardsync.Service
 	members *member.Service
 }
 
+// scrapeTime bounds what a scrape waits for the database.
+const scrapeTime = 800 * time.Millisecond
+
 var (
+	databaseUp     = prometheus.NewDesc("addcard_database_up", "1 if the database answered the queries of this scrape.", nil, nil)
 	outboxMessages = prometheus.NewDesc("addcard_outbox_messages", "Messages in the outbox by state.", []string{"state"}, nil)
 	outboxOldest   = prometheus.NewDesc("addcard_outbox_oldest_seconds", "Age of the oldest message that waits.", nil, nil)
 	driftingCards  = prometheus.NewDesc("addcard_drifting_cards",
@@ -98,6 +103,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (backlog) Describe(out chan<- *prometheus.Desc) {
+	out <- databaseUp
 	out <- outboxMessages
 	out <- outboxOldest
 	out <- driftingCards
@@ -106,39 +112,38 @@ func (backlog) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (b backlog) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
-	b.collectOutbox(ctx, out)
-	collectCount(out, driftingCards, func(n int) (int, error) {
-		drifts, err := b.cards.Drifts(ctx, n)
-		return len(drifts), err
-	})
-	collectCount(out, unionIDConflicts, func(n int) (int, error) {
-		shared, err := b.members.SharedUnionIDs(ctx, n)
-		return len(shared), err
-	})
+	up := 1.0
+	if err := b.collect(ctx, out); err != nil {
+		up = 0
+	}
+	out <- prometheus.MustNewConstMetric(databaseUp, prometheus.GaugeValue, up)
 }
 
-func (b backlog) collectOutbox(ctx context.Context, out chan<- prometheus.Metric) {
+func (b backlog) collect(ctx context.Context, out chan<- prometheus.Metric) error {
 	n, err := b.outbox.Backlog(ctx)
 	if err != nil {
-		out <- prometheus.NewInvalidMetric(outboxMessages, err)
-		return
+		return err
 	}
 	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Waiting), "waiting")
 	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Parked), "dead")
 	out <- prometheus.MustNewConstMetric(outboxOldest, prometheus.GaugeValue, n.Oldest.Seconds())
+	drifts, err := b.cards.Drifts(ctx, maxCounted)
+	if err != nil {
+		return err
+	}
+	out <- prometheus.MustNewConstMetric(driftingCards, prometheus.GaugeValue, float64(len(drifts)))
+	shared, err := b.members.SharedUnionIDs(ctx, maxCounted)
+	if err != nil {
+		return err
+	}
+	out <- prometheus.MustNewConstMetric(unionIDConflicts, prometheus.GaugeValue, float64(len(shared)))
+	return nil
 }
 
-// collectCount collects how many there are, counted up to 1000.
-func collectCount(out chan<- prometheus.Metric, d *prometheus.Desc, count func(limit int) (int, error)) {
-	n, err := count(1000)
-	if err != nil {
-		out <- prometheus.NewInvalidMetric(d, err)
-		return
-	}
-	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n))
-}
+// maxCounted bounds what is counted.
+const maxCounted = 1000
 
 func loginSuspended(s *auth.Service) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{

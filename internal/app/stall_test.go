@@ -91,6 +91,13 @@ func TestPostgres_StoppedIsRefusedInTime(t *testing.T) {
 	for i := range 20 {
 		wg.Go(func() { pushInTime(t, s, fmt.Sprint("openid", i)) })
 	}
+	wg.Go(func() {
+		metrics := string(s.Operate("GET", "/metrics", "").Is(t, 200).Body)
+		if !strings.Contains(metrics, "\naddcard_database_up 0\n") || !strings.Contains(metrics, "\naddcard_ticket_ready{") ||
+			strings.Contains(metrics, "\naddcard_outbox_messages{") {
+			t.Errorf("metrics without the database:\n%s", metrics)
+		}
+	})
 	stalled(t, s, path, 300)
 	wg.Wait()
 	if got := s.Get("/healthz", ""); got.Status != http.StatusOK {

@@ -29,3 +29,13 @@ func FaultOf(ctx context.Context, err error) error { return new(DB).fault(ctx, e
 
 // BusyTimeout is how long one statement waits for the lock of another process.
 const BusyTimeout = busyTimeout
+
+// Checked returns a DB that fn checks for readiness.
+func Checked(fn func() error) *DB { return &DB{Engine: checkedEngine{fn: fn}} }
+
+type checkedEngine struct {
+	Engine
+	fn func() error
+}
+
+func (e checkedEngine) writable(context.Context) error { return e.fn() }

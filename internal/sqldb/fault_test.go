@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/addcard/addcard/internal/sqldb"
@@ -38,6 +39,44 @@ func mustBeUnavailable(t *testing.T, db *sqldb.DB) {
 	if !errors.Is(errs[0], sqldb.ErrUnavailable) {
 		t.Errorf("a write: %v", errs[0])
 	}
+}
+
+// However many probes there are, the database is asked once a second, and not at all
+// while it is being asked.
+func TestReady_IsCheckedOnceForAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		checks, answer := 0, make(chan error, 1)
+		db := sqldb.Checked(func() error { checks++; return <-answer })
+		probe := func(want error) {
+			t.Helper()
+			if err := db.Ready(t.Context()); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+		}
+		answer <- nil
+		for range 100 {
+			probe(nil)
+		}
+		if checks != 1 {
+			t.Errorf("%d checks for a hundred probes", checks)
+		}
+		time.Sleep(time.Second)
+		for range 100 {
+			go probe(sqldb.ErrUnavailable)
+		}
+		synctest.Wait()
+		time.Sleep(1500 * time.Millisecond)
+		go probe(sqldb.ErrUnavailable)
+		synctest.Wait()
+		answer <- sqldb.ErrUnavailable
+		synctest.Wait()
+		if checks != 2 {
+			t.Errorf("%d checks, want a second one while it is under way", checks)
+		}
+		answer <- nil
+		probe(nil)
+	})
 }
 
 // Symptom: writes on a primary that was demoted were 500 while /readyz was 200.

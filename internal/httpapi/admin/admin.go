@@ -48,6 +48,7 @@ type api struct {
 // New returns the server of the operator's API. The caller serves and shuts it
 // down.
 func New(s Services, o Options) *http.Server {
+	o.Reads = make(chan struct{}, cap(o.InFlight)) // a database that cannot be written may be read
 	a := &api{s, web.New(web.Admin, o.Common), o.AdminToken, o.TicketToken, newGuesses(o.Log, o.Refused)}
 	a.Use(a.requireToken, a.CheckQuery)
 	a.ServeJSON("addcard admin", "The operator's API; every call needs the ADMIN_TOKEN.", maxBody)

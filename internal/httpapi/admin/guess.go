@@ -12,6 +12,7 @@ import (
 
 	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 	guessEvery = 10 * time.Second
 	// maxGuessers bounds the addresses that are remembered: as many as that are not
 	// slowed down anyway. One that has not guessed for guessMemory has its burst again.
-	maxGuessers = 4096
+	maxGuessers = 2048
 	guessMemory = guessBurst * guessEvery
 	// warnEvery is the time between two warnings of the log.
 	warnEvery = time.Minute
@@ -34,11 +35,10 @@ type guesses struct {
 	log     *slog.Logger
 	observe func()
 
-	mu           sync.Mutex
-	newer, older map[netip.Prefix]*guesser
-	rotated      time.Time
-	refused      int // since the last warning
-	warned       time.Time
+	mu      sync.Mutex
+	from    *ration.Recent[netip.Prefix, *guesser]
+	refused int // since the last warning
+	warned  time.Time
 }
 
 // guesser is an address that sent wrong tokens.
@@ -48,7 +48,7 @@ type guesser struct {
 }
 
 func newGuesses(log *slog.Logger, observe func()) *guesses {
-	return &guesses{log: log, observe: observe, newer: map[netip.Prefix]*guesser{}}
+	return &guesses{log: log, observe: observe, from: ration.NewRecent[netip.Prefix, *guesser](maxGuessers, guessMemory)}
 }
 
 // refuse returns the error of a request whose token opens nothing. A token that is
@@ -83,24 +83,17 @@ func (g *guesses) count(from netip.Prefix, token [sha256.Size]byte) (allowed boo
 	if now.Sub(g.warned) >= warnEvery {
 		warn, g.refused, g.warned = g.refused, 0, now
 	}
-	who := g.of(from, now)
+	who := g.of(from)
 	same := who.token == token
 	who.token = token
 	return same || who.limit.AllowN(now, 1), warn
 }
 
-// of returns the guesser with an address. Each rotation forgets those that have not
-// guessed since the one before.
-func (g *guesses) of(from netip.Prefix, now time.Time) *guesser {
-	if len(g.newer) >= maxGuessers/2 || now.Sub(g.rotated) > guessMemory {
-		g.older, g.newer, g.rotated = g.newer, map[netip.Prefix]*guesser{}, now
-	}
-	who, ok := g.newer[from]
+func (g *guesses) of(from netip.Prefix) *guesser {
+	who, ok := g.from.Get(from)
 	if !ok {
-		if who, ok = g.older[from]; !ok {
-			who = &guesser{limit: rate.NewLimiter(rate.Every(guessEvery), guessBurst)}
-		}
-		g.newer[from] = who
+		who = &guesser{limit: rate.NewLimiter(rate.Every(guessEvery), guessBurst)}
+		g.from.Put(from, who)
 	}
 	return who
 }

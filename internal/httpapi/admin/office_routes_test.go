@@ -228,3 +228,20 @@ func testPages(t *testing.T, list func(n int) (h http.Handler, path, name string
 		}
 	}
 }
+
+// While a database that cannot be written keeps all requests that write, the operator
+// reads.
+func TestPools_WhatIsWrittenLeavesTheReadsInService(t *testing.T) {
+	t.Parallel()
+	o := &office{}
+	h := o.serve("")
+	o.slots <- struct{}{}
+	if w := do(h, "GET", "/v1/members", operatorToken, ""); w.Code != 200 {
+		t.Errorf("a read: %d %s", w.Code, w.Body)
+	}
+	refused(t, "a retry", do(h, "POST", "/v1/outbox/m1/retry", operatorToken, ""), 503, "unavailable")
+	<-o.slots
+	if w := do(h, "POST", "/v1/outbox/m1/retry", operatorToken, ""); w.Code >= 300 {
+		t.Errorf("a retry with a slot: %d %s", w.Code, w.Body)
+	}
+}

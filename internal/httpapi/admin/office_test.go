@@ -32,6 +32,7 @@ type office struct {
 	people  []member.Person
 	entries []ledger.Entry
 	queue   []outbox.Stored
+	slots   chan struct{} // for requests that write
 }
 
 func (o *office) call(name string) error {
@@ -151,9 +152,10 @@ const (
 
 // serve returns the operator's API in front of the office.
 func (o *office) serve(ticketToken string) http.Handler {
+	o.slots = make(chan struct{}, 1)
 	options := admin.Options{
 		Common: admin.Common{
-			Log: slog.New(slog.DiscardHandler), Version: "test", InFlight: make(chan struct{}, 8),
+			Log: slog.New(slog.DiscardHandler), Version: "test", InFlight: o.slots,
 			Observe: func(string, string, int, time.Duration) {}, Ready: func(context.Context) error { return nil },
 		},
 		Metrics: prometheus.NewRegistry(), AdminToken: operatorToken, TicketToken: ticketToken,

@@ -9,6 +9,9 @@
 // clients with many addresses that never complete a request do not close the kept
 // connections of others. A connection on whose request the server works is not
 // counted; the pools of package web bound these.
+//
+// A Gate bounds the requests that wait for the processor. When more come than it can
+// serve, the excess is refused for as little as possible.
 package conns
 
 import (
@@ -27,6 +30,8 @@ type Options struct {
 	// Most bounds the waiting connections of all peers, PerPeer those of one
 	// address or IPv6 network; 0 is no bound.
 	Most, PerPeer int
+	// Moment is how long a request takes from its client to a busy server.
+	Moment time.Duration
 	// Exempt reports whether PerPeer does not hold for an address, whose connections
 	// are closed last; nil is never.
 	Exempt func(netip.Addr) bool
@@ -48,11 +53,18 @@ type listener struct {
 	peers            map[netip.Prefix]*list.List // both kinds for each peer that is not exempt
 }
 
+// writeBuffer is how much of an answer the system keeps for a client that does not
+// read, in bytes. By default it is megabytes, and to copy them takes long.
+const writeBuffer = 64 << 10
+
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
+	}
+	if tcp, ok := accepted.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(writeBuffer) // at worst it is larger
 	}
 	c := &Conn{Conn: accepted, listener: l}
 	if addr, ok := accepted.RemoteAddr().(*net.TCPAddr); ok {
@@ -94,6 +106,7 @@ type Conn struct {
 	// two for a peer without a bound.
 	kind, peers    *list.List // of the listener: one of the two kinds, and those of the peer
 	inKind, inPeer *list.Element
+	since          time.Time // when it joined its kind
 	closed         bool
 }
 
@@ -153,7 +166,7 @@ func (c *Conn) excess(kind *list.List) *Conn {
 	if c.closed || c.inKind != nil {
 		return nil
 	}
-	c.kind, c.inKind = kind, kind.PushBack(c)
+	c.kind, c.inKind, c.since = kind, kind.PushBack(c), time.Now()
 	if c.peer.IsValid() {
 		if c.peers = l.peers[c.peer]; c.peers == nil {
 			c.peers = list.New()
@@ -161,7 +174,7 @@ func (c *Conn) excess(kind *list.List) *Conn {
 		}
 		c.inPeer = c.peers.PushBack(c)
 		if most := l.options.PerPeer; c.peers.Len() > most {
-			if excess := excessOf(c.peers, c, c.peers.Len() > 2*most); excess != nil {
+			if excess := excessOf(c.peers, c, c.peers.Len() > most+most/2); excess != nil {
 				return excess
 			}
 		}
@@ -174,7 +187,7 @@ func (c *Conn) excess(kind *list.List) *Conn {
 	if l.waiting.Len() > most/2 {
 		from = l.waiting
 	}
-	return excessOf(from, c, all > 2*most)
+	return excessOf(from, c, all > most+most/2)
 }
 
 // excessOf returns the connection of a list that is to be closed, or nil. It is
@@ -182,9 +195,12 @@ func (c *Conn) excess(kind *list.List) *Conn {
 //
 // A connection that is not in Read or Write waits for a processor and not for
 // its client: after many were accepted at once, most have not been read from
-// yet. Such a one is passed over unless there are far too many.
+// yet. One that has waited only for a moment has perhaps been sent to, and waits for
+// a processor too. Both are passed over unless there are half as many again as there
+// may be.
 func excessOf(from *list.List, youngest *Conn, far bool) (excess *Conn) {
 	var first *Conn
+	now := time.Now()
 	for e := from.Front(); e != nil; e = e.Next() {
 		c, _ := e.Value.(*Conn)
 		switch {
@@ -193,7 +209,7 @@ func excessOf(from *list.List, youngest *Conn, far bool) (excess *Conn) {
 		case first == nil:
 			first = c
 		}
-		if c.blocked.Load() > 0 && (excess == nil || c.ofPeer() > excess.ofPeer()) {
+		if c.blocked.Load() > 0 && now.Sub(c.since) >= c.listener.options.Moment && (excess == nil || c.ofPeer() > excess.ofPeer()) {
 			excess = c
 		}
 	}
@@ -279,7 +295,7 @@ func (c *Conn) read(b []byte) (int, error) {
 func (c *Conn) begin() {
 	c.gate.begin()
 	if c.begun == nil {
-		c.begun = time.AfterFunc(beginTime, c.gate.end)
+		c.begun = time.AfterFunc(beginTime, c.gate.endLate)
 	} else {
 		c.begun.Reset(beginTime)
 	}
@@ -312,6 +328,7 @@ func (c *Conn) again() {
 	defer c.listener.mu.Unlock()
 	if c.inKind != nil {
 		c.kind.MoveToBack(c.inKind)
+		c.since = time.Now()
 	}
 	if c.inPeer != nil {
 		c.peers.MoveToBack(c.inPeer)

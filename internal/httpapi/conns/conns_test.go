@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -235,7 +236,7 @@ func TestLimit_WaitsForTheServerToReadFirst(t *testing.T) {
 	t.Parallel()
 	s := serve(t, conns.Options{Most: 2})
 	var accepted []*conns.Conn
-	for range 4 {
+	for range 3 {
 		client, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -251,7 +252,49 @@ func TestLimit_WaitsForTheServerToReadFirst(t *testing.T) {
 	s.dial("127.0.0.1")
 	s.waitClosed()
 	if _, err := accepted[0].Write([]byte("x")); err == nil {
-		t.Error("five connections are open, twice the bound is four")
+		t.Error("four connections are open, the bound and half of it is three")
+	}
+}
+
+// One that has come a moment ago is not closed for those that come after it, but there
+// is an end to that.
+func TestLimit_PassesOverWhatHasJustCome(t *testing.T) {
+	t.Parallel()
+	s := serve(t, conns.Options{Most: 2, Moment: time.Hour})
+	first, firstAccepted := s.dial("127.0.0.1")
+	s.dial("127.0.0.2")
+	s.dial("127.0.0.3")
+	wantOpen(t, "the first of three", first, firstAccepted)
+	s.dial("127.0.0.4")
+	s.waitClosed()
+	wantClosed(t, "the first of four", first)
+
+	s = serve(t, conns.Options{Most: 2, Moment: time.Nanosecond})
+	first, _ = s.dial("127.0.0.1")
+	s.dial("127.0.0.2")
+	s.dial("127.0.0.3")
+	s.waitClosed()
+	wantClosed(t, "the first of three, after its moment", first)
+}
+
+// An answer that a client does not read is not copied away, which would take memory
+// and time.
+func TestAccept_KeepsLittleForAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	s := serve(t, conns.Options{})
+	client, accepted := s.dial("127.0.0.1")
+	if err := client.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := accepted.SetWriteDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	n, err := accepted.Write(make([]byte, 4<<20))
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a client that does not read: %v", err)
+	}
+	if n > 512<<10 {
+		t.Errorf("%d KiB were taken for a client that does not read", n>>10)
 	}
 }
 

@@ -107,6 +107,13 @@ func (g *Gate) begin() {
 // end gives back the place of a request.
 func (g *Gate) end() { <-g.begun }
 
+// endLate gives back the place of a request that has taken long. If it has waited for
+// a processor, it runs first, so that a busy server does not begin ever more.
+func (g *Gate) endLate() {
+	runtime.Gosched()
+	g.end()
+}
+
 // begins are the beginnings of plain requests. An answer to HEAD has no body.
 var begins = []string{"GET /", "POST /", "PUT /", "PATCH /", "DELETE /"}
 

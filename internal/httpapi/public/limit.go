@@ -1,7 +1,6 @@
 package public
 
 import (
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 // limitAddress refuses an address that sends too many requests. Probes have a
@@ -55,19 +55,19 @@ func (a *api) limitLogins(c *gin.Context) {
 	}
 }
 
-// limiter allows each key so many requests a second. A key is dropped one to two
-// minutes after its last request, so memory is bounded by the keys of two
-// minutes. It is safe for concurrent use.
+// maxLimited and limitMemory bound the keys that a limiter remembers.
+const maxLimited, limitMemory = 1 << 16, time.Minute
+
+// limiter allows each key so many requests a second. A key that sends nothing for a
+// minute may be forgotten: it has its burst again anyway. It is safe for concurrent
+// use.
 type limiter struct {
 	perSecond, burst int // 0: no limit
-
-	mu           sync.Mutex
-	newer, older map[string]*rate.Limiter
-	rotated      time.Time
+	keys             *ration.Recent[string, *rate.Limiter]
 }
 
 func newLimiter(perSecond, burst int) *limiter {
-	return &limiter{perSecond: perSecond, burst: burst, newer: map[string]*rate.Limiter{}, rotated: time.Now()}
+	return &limiter{perSecond, burst, ration.NewRecent[string, *rate.Limiter](maxLimited, limitMemory)}
 }
 
 func (l *limiter) allow(key string) bool {
@@ -75,17 +75,9 @@ func (l *limiter) allow(key string) bool {
 }
 
 func (l *limiter) of(key string) *rate.Limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if time.Since(l.rotated) > time.Minute {
-		l.older, l.newer, l.rotated = l.newer, map[string]*rate.Limiter{}, time.Now()
-	}
-	lim, ok := l.newer[key]
+	lim, ok := l.keys.Get(key)
 	if !ok {
-		if lim, ok = l.older[key]; !ok {
-			lim = rate.NewLimiter(rate.Limit(l.perSecond), l.burst)
-		}
-		l.newer[key] = lim
+		lim, _ = l.keys.LoadOrStore(key, rate.NewLimiter(rate.Limit(l.perSecond), l.burst))
 	}
 	return lim
 }

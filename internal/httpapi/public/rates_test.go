@@ -149,3 +149,20 @@ func TestLimits_ARefusedClientStaysRefused(t *testing.T) {
 		}
 	})
 }
+
+// A client that comes back has what it has saved up meanwhile, and not a new burst
+// because others have come.
+func TestLimits_OthersDoNotRenewABurst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := (&shop{}).serve(public.Options{RatePerAddress: 10})
+		from(h, 50, "", "192.0.2.1:1", nil)
+		for i := range 3 {
+			time.Sleep(1500 * time.Millisecond)
+			from(h, 1, "", fmt.Sprintf("192.0.2.%d:1", i+2), nil)
+		}
+		if got := from(h, 50, "", "192.0.2.1:1", nil); got != 45 {
+			t.Errorf("%d served after 4.5 seconds, want 45", got)
+		}
+	})
+}

@@ -42,7 +42,7 @@ app                           auth auth/sqlstore card card/sqlstore cardext card
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
-httpapi/admin                 card cardext cardsync httpapi/conns httpapi/internal/web ledger member outbox
+httpapi/admin                 card cardext cardsync httpapi/conns httpapi/internal/web ledger member outbox ration
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns

@@ -22,7 +22,7 @@ type Admission struct {
 	// Read reads the body into memory and leaves it in the request; nil reads JSON.
 	Read gin.HandlerFunc
 	// Slots bounds by its capacity the requests for the routes that share it; nil is
-	// Options.InFlight.
+	// Options.InFlight or Options.Reads.
 	Slots chan struct{}
 	// Streams says that answers are too long to be kept in memory. Such a request
 	// keeps its slot until its client has read the answer.
@@ -36,11 +36,11 @@ type Admission struct {
 type routeKey struct{ method, path string }
 
 // Admit says what is asked of a route. The path has the form of gin or of huma.
-// Other routes ask for a slot of Options.InFlight.
+// Other routes ask for a slot of Options.InFlight or Options.Reads.
 func (l *Listener) Admit(method, path string, a Admission) {
 	path = strings.NewReplacer("{", ":", "}", "").Replace(path)
 	if a.Slots == nil {
-		a.Slots = l.options.InFlight
+		a.Slots = l.slots(method)
 	}
 	l.admissions[routeKey{method, path}] = a
 }
@@ -50,7 +50,15 @@ func (l *Listener) admission(c *gin.Context) Admission {
 	if a, ok := l.admissions[routeKey{c.Request.Method, path}]; ok {
 		return a
 	}
-	return Admission{Slots: l.options.InFlight, Free: path == ""}
+	return Admission{Slots: l.slots(c.Request.Method), Free: path == ""}
+}
+
+// slots returns the slots for a route without its own.
+func (l *Listener) slots(method string) chan struct{} {
+	if method == http.MethodGet && l.options.Reads != nil {
+		return l.options.Reads
+	}
+	return l.options.InFlight
 }
 
 // Prove refuses a request that does not prove what its route asks for.

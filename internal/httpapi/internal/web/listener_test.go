@@ -73,6 +73,34 @@ func TestListener_RefusesWhatIsTooMuchAtOnce(t *testing.T) {
 	}
 }
 
+// Requests that wait to write leave those that read in service.
+func TestListener_ReadsHaveSlotsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	writes, reads := make(chan struct{}, 1), make(chan struct{}, 1)
+	l := web.New(web.Admin, web.Options{
+		Log: slog.New(slog.DiscardHandler), InFlight: writes, Reads: reads, Observe: func(_, _ string, _ int, _ time.Duration) {},
+	})
+	l.ServeJSON("title", "About.", 10)
+	for _, method := range []string{http.MethodGet, http.MethodDelete} {
+		web.Route(l, huma.Operation{OperationID: method, Method: method, Path: "/"},
+			func(context.Context, *web.Nothing) (*web.Nothing, error) { return nil, nil }) //nolint:nilnil // no answer
+	}
+	want := func(method string, status int) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		if l.ServeHTTP(w, httptest.NewRequest(method, "/", nil)); w.Code != status {
+			t.Errorf("%s: %d, want %d", method, w.Code, status)
+		}
+	}
+	writes <- struct{}{}
+	want(http.MethodGet, http.StatusNoContent)
+	want(http.MethodDelete, http.StatusServiceUnavailable)
+	<-writes
+	reads <- struct{}{}
+	want(http.MethodGet, http.StatusServiceUnavailable)
+	want(http.MethodDelete, http.StatusNoContent)
+}
+
 func TestListener_AnswersAPanicAndGoesOn(t *testing.T) {
 	t.Parallel()
 	l := newListener(web.Public, func(context.Context) error { panic("secret") })

@@ -1,9 +1,9 @@
 package web_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -60,19 +60,22 @@ func TestListener_RefusesWhatTheProcessorCannotServe(t *testing.T) {
 			return nil, err
 		}
 		defer func() { _ = resp.Body.Close() }()
-		w := &httptest.ResponseRecorder{Code: resp.StatusCode, HeaderMap: resp.Header, Body: new(bytes.Buffer)}
+		w := httptest.NewRecorder()
+		maps.Copy(w.Header(), resp.Header)
+		w.WriteHeader(resp.StatusCode)
 		_, err = w.Body.ReadFrom(resp.Body)
 		return w, err
 	}
+	paths := []string{"/", "/?last"} // the connection ends with the second: it is refused by the handler
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	refusals := map[string]chan *httptest.ResponseRecorder{"/": make(chan *httptest.ResponseRecorder, 1), "/?last": make(chan *httptest.ResponseRecorder, 1)}
+	refusals := map[string]chan *httptest.ResponseRecorder{}
+	for _, path := range paths {
+		refusals[path] = make(chan *httptest.ResponseRecorder, 1)
+	}
 	var clients sync.WaitGroup
 	for i := range 800 {
-		path := "/"
-		if i%2 > 0 {
-			path = "/?last" // the connection ends with it: it is refused by the handler
-		}
+		path := paths[i%2]
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				if w, err := get(ctx, path); err == nil && w.Code == http.StatusServiceUnavailable {
@@ -87,7 +90,7 @@ func TestListener_RefusesWhatTheProcessorCannotServe(t *testing.T) {
 	for i := range 20 {
 		var w *httptest.ResponseRecorder
 		select {
-		case w = <-refusals[[]string{"/", "/?last"}[i%2]]:
+		case w = <-refusals[paths[i%2]]:
 		case <-ctx.Done():
 			t.Fatal("nothing is refused")
 		}

@@ -27,6 +27,9 @@ type Options struct {
 	// InFlight bounds by its capacity the requests that are worked on at once for
 	// the routes without slots of their own; see Admission.
 	InFlight chan struct{}
+	// Reads is InFlight for GET, so that what is written to a database that stalls
+	// leaves the reads in service; nil is InFlight.
+	Reads chan struct{}
 	// Observe is called once for each request, with the pattern of its route.
 	Observe func(route, method string, status int, elapsed time.Duration)
 	// Ready returns why the service cannot be used now, or nil.
