@@ -15,6 +15,7 @@
 package conns
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"net"
@@ -262,20 +263,20 @@ func (c *Conn) Read(b []byte) (int, error) {
 }
 
 // admit waits until the request that begins with b may begin. It reports whether it
-// has answered the request instead.
+// has answered the request instead. A request whose header has not come takes no
+// place: perhaps it never comes.
 func (c *Conn) admit(b []byte) (answered bool, err error) {
 	c.refused = false
-	if c.gate.urgent(b) {
-		return false, nil
-	}
-	if c.gate.full() {
+	switch {
+	case c.gate.urgent(b):
+	case c.gate.full():
 		method, plain := plainRequest(b)
 		if c.refused = !plain; plain {
 			return true, c.refuse(method)
 		}
-		return false, nil
+	case bytes.Contains(b, []byte("\r\n\r\n")):
+		c.begin()
 	}
-	c.begin()
 	return false, nil
 }
 

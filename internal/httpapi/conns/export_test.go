@@ -16,6 +16,9 @@ func (c *Conn) Between() bool { return c.between.Load() }
 // Full reports whether a request would be one too many.
 func (g *Gate) Full() bool { return g.full() }
 
+// Begun returns how many places are taken.
+func (g *Gate) Begun() int { return len(g.begun) }
+
 // Fill has more requests wait than may.
 func (g *Gate) Fill() (empty func()) {
 	const many = 1 << 20

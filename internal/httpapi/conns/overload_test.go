@@ -184,6 +184,23 @@ func TestGate_AdmitsARequestOnce(t *testing.T) {
 	c.want(200, "/a ")
 }
 
+// A header that does not come takes no place.
+func TestGate_HasNoPlaceForAnIncompleteHeader(t *testing.T) {
+	t.Parallel()
+	s := serveGated(t)
+	for range 2 * conns.MaxBegun * runtime.GOMAXPROCS(0) {
+		s.dial(t).send("GET /a HTTP/1.1\r\n")
+		conn := <-s.conns
+		waitFor(t, func() bool { return !conn.Between() })
+		if n := s.Begun(); n > 0 {
+			t.Fatalf("%d places are taken", n)
+		}
+	}
+	c := s.dial(t)
+	c.send("GET /b HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.want(200, "/b ")
+}
+
 // A body is never taken for a request, or the answer to it would be taken for that
 // to another.
 func TestGate_LeavesBodiesAlone(t *testing.T) {
