@@ -130,7 +130,7 @@ func (c *Core) connectMembers(cfg config.Config, log *slog.Logger) {
 	c.Members.MakeUnavailableWith(c.endOfErased)
 	c.sender = c.Outbox.NewSender(c.CardSync.Handlers(), log, countSent(c.metrics))
 	c.reconciler = c.CardSync.NewReconciler(memberCards{client}, c.Ledger, cfg.OfficialAppID, c.Outbox.Wake, log, measureReconciled(c.metrics))
-	c.metrics.MustRegister(backlog{c.Outbox, c.CardSync, c.Members})
+	c.metrics.MustRegister(backlog{c.Outbox, c.CardSync, c.Members, log})
 }
 
 // endOfErased makes a code of a member who is erased unavailable.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -86,6 +87,7 @@ type backlog struct {
 	outbox  *outbox.Service
 	cards   *cardsync.Service
 	members *member.Service
+	log     *slog.Logger
 }
 
 // scrapeTime bounds what a scrape waits for the database.
@@ -115,31 +117,37 @@ func (b backlog) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
 	up := 1.0
-	if err := b.collect(ctx, out); err != nil {
+	measured, err := b.measure(ctx)
+	if err != nil {
 		up = 0
+		b.log.Warn("metrics: the database did not answer", "error", err)
 	}
-	out <- prometheus.MustNewConstMetric(databaseUp, prometheus.GaugeValue, up)
+	for _, m := range append(measured, prometheus.MustNewConstMetric(databaseUp, prometheus.GaugeValue, up)) {
+		out <- m
+	}
 }
 
-func (b backlog) collect(ctx context.Context, out chan<- prometheus.Metric) error {
+// measure returns all metrics, or none.
+func (b backlog) measure(ctx context.Context) ([]prometheus.Metric, error) {
 	n, err := b.outbox.Backlog(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Waiting), "waiting")
-	out <- prometheus.MustNewConstMetric(outboxMessages, prometheus.GaugeValue, float64(n.Parked), "dead")
-	out <- prometheus.MustNewConstMetric(outboxOldest, prometheus.GaugeValue, n.Oldest.Seconds())
 	drifts, err := b.cards.Drifts(ctx, maxCounted)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out <- prometheus.MustNewConstMetric(driftingCards, prometheus.GaugeValue, float64(len(drifts)))
 	shared, err := b.members.SharedUnionIDs(ctx, maxCounted)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out <- prometheus.MustNewConstMetric(unionIDConflicts, prometheus.GaugeValue, float64(len(shared)))
-	return nil
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
+		return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	return []prometheus.Metric{
+		gauge(outboxMessages, float64(n.Waiting), "waiting"), gauge(outboxMessages, float64(n.Parked), "dead"),
+		gauge(outboxOldest, n.Oldest.Seconds()), gauge(driftingCards, float64(len(drifts))), gauge(unionIDConflicts, float64(len(shared))),
+	}, nil
 }
 
 // maxCounted bounds what is counted.

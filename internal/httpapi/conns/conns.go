@@ -9,18 +9,13 @@
 // clients with many addresses that never complete a request do not close the kept
 // connections of others. A connection on whose request the server works is not
 // counted; the pools of package web bound these.
-//
-// A Gate bounds the requests that wait for the processor. When more come than it can
-// serve, the excess is refused for as little as possible.
 package conns
 
 import (
-	"bytes"
 	"container/list"
 	"context"
 	"net"
 	"net/netip"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,10 +93,6 @@ type Conn struct {
 	listener *listener
 	peer     netip.Prefix // not valid: no bound
 	blocked  atomic.Int32 // calls of Read and Write that have not returned
-	gate     *Gate        // nil: requests do not wait, and none is refused
-	between  atomic.Bool  // between two requests: nothing of the next has been read
-	refused  bool         // by the gate, but not answered
-	begun    *time.Timer  // gives back the request's place at the gate; nil before the first
 
 	// Guarded by listener.mu; nil while the server works on a request, and the last
 	// two for a peer without a bound.
@@ -112,6 +103,14 @@ type Conn struct {
 }
 
 type key struct{}
+
+// NewContext is a ConnContext for http.Server: it makes c available to Of.
+func NewContext(ctx context.Context, c net.Conn) context.Context {
+	if c, ok := c.(*Conn); ok {
+		return context.WithValue(ctx, key{}, c)
+	}
+	return ctx
+}
 
 // Of returns the connection of a request, or nil if it has no bounds.
 func Of(ctx context.Context) *Conn {
@@ -125,7 +124,6 @@ func (c *Conn) Work() {
 	if c == nil {
 		return
 	}
-	c.between.Store(false)
 	c.listener.mu.Lock()
 	defer c.listener.mu.Unlock()
 	c.leave()
@@ -134,7 +132,6 @@ func (c *Conn) Work() {
 // Wait says that the connection waits for its client from now on.
 func (c *Conn) Wait() {
 	if c != nil {
-		c.end()
 		c.join(c.listener.waiting)
 	}
 }
@@ -143,7 +140,6 @@ func (c *Conn) Wait() {
 // from now on.
 func (c *Conn) Rest() {
 	if c != nil {
-		c.end()
 		c.join(c.listener.resting)
 	}
 }
@@ -243,97 +239,11 @@ func (c *Conn) leave() {
 	c.kind, c.peers, c.inKind, c.inPeer = nil, nil, nil, nil
 }
 
-// Read implements net.Conn. Between two requests, it waits until the next may begin,
-// and answers those that the Gate refuses.
+// Read implements net.Conn.
 func (c *Conn) Read(b []byte) (int, error) {
-	for {
-		n, err := c.read(b)
-		if n == 0 || err != nil || c.gate == nil || !c.between.Load() {
-			return n, err
-		}
-		answered, err := c.admit(b[:n])
-		if err != nil {
-			return 0, err
-		}
-		if !answered {
-			c.between.Store(false)
-			return n, nil
-		}
-	}
-}
-
-// admit waits until the request that begins with b may begin. It reports whether it
-// has answered the request instead. A request whose header has not come takes no
-// place: perhaps it never comes.
-func (c *Conn) admit(b []byte) (answered bool, err error) {
-	c.refused = false
-	switch {
-	case c.gate.urgent(b):
-	case c.gate.full():
-		method, plain := plainRequest(b)
-		if c.refused = !plain; plain {
-			return true, c.refuse(method)
-		}
-	case bytes.Contains(b, []byte("\r\n\r\n")):
-		c.begin()
-	}
-	return false, nil
-}
-
-// Refused reports whether the handler must refuse the request, because more come
-// than the processor can serve.
-func (c *Conn) Refused() bool { return c != nil && c.refused }
-
-func (c *Conn) read(b []byte) (int, error) {
 	c.blocked.Add(1)
 	defer c.blocked.Add(-1)
 	return c.Conn.Read(b)
-}
-
-// begin waits until a request may begin. Its place is given back by end, or when it
-// takes long. Requests that have come meanwhile are read first: otherwise
-// connections whose clients are quick would be served again and again.
-func (c *Conn) begin() {
-	c.gate.begin()
-	if c.begun == nil {
-		c.begun = time.AfterFunc(beginTime, c.gate.endLate)
-	} else {
-		c.begun.Reset(beginTime)
-	}
-	runtime.Gosched()
-}
-
-func (c *Conn) end() {
-	if c.begun != nil && c.begun.Stop() {
-		c.gate.end()
-	}
-}
-
-// refuse sends the refusal. The connection waits again from now on.
-func (c *Conn) refuse(method string) error {
-	o := c.gate.options
-	if err := c.SetDeadline(time.Now().Add(o.RestTime)); err != nil { // for the next request http.Server sets both anew
-		return err
-	}
-	if _, err := c.Write(o.Refusal); err != nil {
-		return err
-	}
-	c.again()
-	o.Refused(method)
-	return nil
-}
-
-// again makes c the youngest of those that wait.
-func (c *Conn) again() {
-	c.listener.mu.Lock()
-	defer c.listener.mu.Unlock()
-	if c.inKind != nil {
-		c.kind.MoveToBack(c.inKind)
-		c.since = time.Now()
-	}
-	if c.inPeer != nil {
-		c.peers.MoveToBack(c.inPeer)
-	}
 }
 
 // Write implements net.Conn.

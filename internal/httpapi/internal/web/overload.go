@@ -1,45 +1,90 @@
 package web
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
-
-	"github.com/addcard/addcard/internal/httpapi/conns"
 )
 
-// refuseExcess refuses a request at once when the gate says so, or when its route has
-// no slots left. It comes before everything else, because a refusal must cost a
-// small part of what serving costs.
-func (l *Listener) refuseExcess(c *gin.Context) {
+// admit refuses a request at once when its route has no slots left, or when more
+// come than the processor can serve. It comes before everything else, because a
+// refusal must cost a small part of what serving costs.
+func (l *Listener) admit(c *gin.Context) {
 	a := l.admission(c)
-	if conns.Of(c.Request.Context()).Refused() || !a.Urgent && !a.Free && len(a.Slots) == cap(a.Slots) {
-		l.refuse(c)
+	if a.Urgent {
+		return
 	}
+	if !a.Free && len(a.Slots) == cap(a.Slots) || l.gate.full() {
+		l.refuse(c)
+		return
+	}
+	defer l.gate.begin()()
+	c.Next()
 }
 
-// gate refuses requests when more come than the processor can serve.
-func (l *Listener) gate() *conns.Gate {
-	o := conns.GateOptions{Refusal: refusal.message(), Burst: cap(l.options.InFlight), RestTime: idleTime}
-	for route, a := range l.admissions {
-		if a.Urgent {
-			path, _, _ := strings.Cut(route.path, ":")
-			o.Urgent = append(o.Urgent, route.method+" "+path)
+const (
+	// maxBegun bounds for each processor the requests that have begun less than
+	// beginTime ago and have not ended. What takes longer waits for WeChat, for a
+	// commit or for its client, which is no work.
+	maxBegun  = 16
+	beginTime = 5 * time.Millisecond
+	// maxQueue bounds for each processor the requests that wait for their turn. It
+	// comes after about forty milliseconds.
+	maxQueue = 256
+	// maxBurst more may wait for burstTime when many come at once: mini-programs that
+	// open at the same moment are no overload.
+	maxBurst  = 128
+	burstTime = 100 * time.Millisecond
+)
+
+// gate makes requests wait for the processor where they are counted. Few begin at
+// once, so that a request that comes is seen soon although the processor is busy. It
+// is safe for concurrent use.
+type gate struct {
+	begun   chan struct{} // a place for each request that has begun, but not for long
+	waiting atomic.Int32  // requests that wait for a place
+	calm    atomic.Int64  // when a request last found a place at once, as UnixNano
+}
+
+func newGate() *gate {
+	return &gate{begun: make(chan struct{}, maxBegun*runtime.GOMAXPROCS(0))}
+}
+
+// full reports whether a request would be one too many.
+func (g *gate) full() bool {
+	usual, n := maxQueue*runtime.GOMAXPROCS(0), int(g.waiting.Load())
+	return n >= usual && (n >= usual+maxBurst || time.Now().UnixNano()-g.calm.Load() > int64(burstTime))
+}
+
+// begin waits until a request may begin. The caller must call end when the request
+// has ended. When it takes long, its place is given back before.
+func (g *gate) begin() (end func()) {
+	select {
+	case g.begun <- struct{}{}:
+		g.calm.Store(time.Now().UnixNano())
+	default:
+		g.waiting.Add(1)
+		g.begun <- struct{}{}
+		g.waiting.Add(-1)
+	}
+	late := time.AfterFunc(beginTime, func() {
+		runtime.Gosched() // if it has waited for a processor, it runs first: a busy server does not begin ever more
+		<-g.begun
+	})
+	// Requests that have come meanwhile are seen first: otherwise connections whose
+	// clients are quick would be served again and again.
+	runtime.Gosched()
+	return func() {
+		if late.Stop() {
+			<-g.begun
 		}
 	}
-	o.Refused = func(method string) {
-		l.options.Observe("refused", method, http.StatusServiceUnavailable, 0)
-		l.refused.count(l.options.Log)
-	}
-	return conns.NewGate(o)
 }
 
 // refuse is Fail for Unavailable, but it writes no line of the log for each request,
@@ -68,18 +113,6 @@ type headerField struct {
 type answerBytes struct {
 	header []headerField
 	body   []byte
-}
-
-// message returns the whole answer, as package conns sends it.
-func (a answerBytes) message() []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable))
-	for _, field := range a.header {
-		fmt.Fprintf(&b, "%s: %s\r\n", field.name, field.values[0])
-	}
-	b.WriteString("\r\n")
-	b.Write(a.body)
-	return b.Bytes()
 }
 
 func newRefusal() answerBytes {

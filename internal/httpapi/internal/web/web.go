@@ -18,6 +18,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
+
+	"github.com/addcard/addcard/internal/httpapi/conns"
 )
 
 // Options are the settings that both listeners have in common.
@@ -53,6 +55,7 @@ type Listener struct {
 	audience   Audience
 	options    Options
 	admissions map[routeKey]Admission
+	gate       *gate
 	refused    refused
 }
 
@@ -63,13 +66,13 @@ type Listener struct {
 func New(a Audience, o Options) *Listener {
 	configureHuma()
 	gin.SetMode(gin.ReleaseMode)
-	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}}
+	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}, gate: newGate()}
 	l.HandleMethodNotAllowed = true
 	l.RedirectTrailingSlash = false
 	l.ForwardedByClientIP = false
 	l.NoRoute(func(c *gin.Context) { l.Fail(c, NotFound.Err()) })
 	l.NoMethod(func(c *gin.Context) { l.Fail(c, MethodNotAllowed.Err()) })
-	l.Use(holdConn, l.refuseExcess, addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders)
+	l.Use(holdConn, l.admit, addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders)
 	return l
 }
 
@@ -125,22 +128,19 @@ var BearerAuth = []map[string][]string{{"bearer": {}}}
 // Log returns the listener's logger.
 func (l *Listener) Log() *slog.Logger { return l.options.Log }
 
-// idleTime is how long a connection may rest between two requests.
-const idleTime = time.Minute
-
 // Server returns an http.Server with the limits that a listener on the
 // Internet needs. The caller serves and shuts it down.
 func (l *Listener) Server() *http.Server {
-	gate := l.gate()
 	return &http.Server{
 		Handler:           l,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      requestTime + 3*time.Second,
-		IdleTimeout:       idleTime,
+		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ConnContext:       gate.ConnContext,
-		ConnState:         gate.ConnState,
+		ConnContext:       conns.NewContext,
 		ErrorLog:          newErrorLog(l.options.Log),
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * would be answered without limits
 	}
 }
