@@ -220,6 +220,10 @@ func TestConn_ThatEndsMakesRoom(t *testing.T) {
 	for range 10 {
 		_, c := s.dial("127.0.0.1")
 		_ = c.Close()
+	}
+	for range 10 {
+		_, c := s.dial("127.0.0.1")
+		_ = c.Close()
 		c.Wait() // as http.Server does for the request that it closed on
 		c.Work()
 		_ = c.Close()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -70,6 +71,30 @@ func TestListener_RefusesWhatIsTooMuchAtOnce(t *testing.T) {
 	}
 	if len(l.inFlight) != 0 {
 		t.Error("a request that is over still counts")
+	}
+}
+
+// A pool may become full while a body comes. Then the request is refused at once, too.
+func TestListener_RefusesWhatBecomesTooMuch(t *testing.T) {
+	t.Parallel()
+	l := newList(web.Public)
+	body, client := io.Pipe()
+	r := httptest.NewRequest(http.MethodPost, "/list", body)
+	r.Header.Set("Content-Type", "application/json")
+	w, done := httptest.NewRecorder(), make(chan struct{})
+	go func() { l.ServeHTTP(w, r); close(done) }()
+	if _, err := client.Write([]byte("{")); err != nil { // returns when it has been read
+		t.Fatal(err)
+	}
+	l.inFlight <- struct{}{}
+	if _, err := client.Write([]byte(`"codes":[]}`)); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	_ = client.Close()
+	<-done
+	if took := time.Since(began); w.Code != http.StatusServiceUnavailable || took > 8*time.Second { // a request may take twelve
+		t.Errorf("got %d after %v", w.Code, took)
 	}
 }
 

@@ -61,7 +61,12 @@ func TestListener_RefusesWhatTheProcessorCannotServe(t *testing.T) {
 		})
 	}
 	for range 20 {
-		w := <-refusals
+		var w *httptest.ResponseRecorder
+		select {
+		case w = <-refusals:
+		case <-ctx.Done():
+			t.Fatal("nothing is refused")
+		}
 		p := decode(t, w)
 		if h := w.Header(); p.Code != "unavailable" || p.Status != 503 || h.Get("Retry-After") == "" || h.Get("Cache-Control") != "no-store" ||
 			h.Get("Content-Type") != "application/problem+json" {

@@ -93,6 +93,22 @@ func TestListener_RefusesDeepBodies(t *testing.T) {
 	}
 }
 
+// What has many values is refused as a whole, before each is looked at.
+func TestListener_RefusesManyValues(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		audience web.Audience
+		values   int
+		refused  bool
+	}{{web.Public, 1000, false}, {web.Public, 1100, true}, {web.Admin, 1100, false}, {web.Admin, 41_000, true}} {
+		w := newList(c.audience).post(`{"codes":[],"rules":[` + repeat(c.values, `%d`) + `]}`)
+		p := decode(t, w)
+		if whole := len(p.Errors) == 1 && p.Errors[0].Location == "body"; whole != c.refused {
+			t.Errorf("%v, %d values: %d %.300s", c.audience, c.values, w.Code, w.Body)
+		}
+	}
+}
+
 // Symptoms that bounds must not cause: the operator's lists are long, and commas
 // and brackets in texts are no values.
 func TestListener_TakesLongBodiesThatAreGood(t *testing.T) {
