@@ -45,55 +45,33 @@ func TestGate_FewRequestsBeginAtOnce(t *testing.T) {
 	})
 }
 
-// Many may come at once, but not any number.
+// Many may come at once, but not any number, and again after a pause only.
 func TestGate_ABurstIsNoOverload(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, processors := newGate(), runtime.GOMAXPROCS(0)
-		var ends []func()
-		for range maxBegun * processors {
-			ends = append(ends, g.begin())
-		}
-		// The time stands still: nothing that has begun takes long.
-		more := func(n int) {
-			for range n {
-				go func() { g.begin()() }()
-			}
-			synctest.Wait()
-		}
-		if more(maxQueue*processors - 1); g.full() {
-			t.Error("full with the usual number")
-		}
-		if more(1 + maxBurst - 1); g.full() {
-			t.Error("full in a burst")
-		}
-		if more(1); !g.full() {
-			t.Error("not full with more than a burst")
-		}
-		for _, end := range ends {
-			end()
-		}
-		synctest.Wait()
-		if g.full() || len(g.begun) > 0 || g.waiting.Load() > 0 {
-			t.Errorf("when all have ended: full %v, %d have begun, %d wait", g.full(), len(g.begun), g.waiting.Load())
-		}
-	})
-}
-
-// For as long as more than the usual number wait, it is an overload, however short of
-// a burst.
-func TestGate_ALastingQueueIsAnOverload(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		g.begin()()
-		g.waiting.Store(int32(maxQueue * runtime.GOMAXPROCS(0)))
-		if g.full() {
-			t.Error("full at once")
+		const burst = 10
+		usual := int32(maxQueue * runtime.GOMAXPROCS(0)) //nolint:gosec // few processors
+		g.waiting.Store(usual - 1)
+		for range 2 * burst {
+			if g.full(burst) {
+				t.Fatal("full with the usual number")
+			}
 		}
-		time.Sleep(burstTime + time.Millisecond)
-		if !g.full() {
-			t.Error("not full after a while")
+		g.waiting.Store(usual)
+		for round := range 2 {
+			for i := range burst {
+				if g.full(burst) {
+					t.Fatalf("round %d: full at request %d of a burst", round, i)
+				}
+			}
+			for range 3 * burst { // as long as they go on
+				time.Sleep(quietTime)
+				if !g.full(burst) {
+					t.Fatalf("round %d: not full with more than a burst", round)
+				}
+			}
+			time.Sleep(quietTime + 1)
 		}
 	})
 }

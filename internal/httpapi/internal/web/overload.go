@@ -20,7 +20,7 @@ func (l *Listener) admit(c *gin.Context) {
 	if a.Urgent {
 		return
 	}
-	if !a.Free && len(a.Slots) == cap(a.Slots) || l.gate.full() {
+	if !a.Free && len(a.Slots) == cap(a.Slots) || l.gate.full(cap(a.Slots)) {
 		l.refuse(c)
 		return
 	}
@@ -37,29 +37,35 @@ const (
 	// maxQueue bounds for each processor the requests that wait for their turn. It
 	// comes after about forty milliseconds.
 	maxQueue = 256
-	// maxBurst more may wait for burstTime when many come at once: mini-programs that
-	// open at the same moment are no overload.
-	maxBurst  = 128
-	burstTime = 100 * time.Millisecond
+	// quietTime without more ends a burst.
+	quietTime = 100 * time.Millisecond
 )
 
 // gate makes requests wait for the processor where they are counted. Few begin at
-// once, so that a request that comes is seen soon although the processor is busy. It
-// is safe for concurrent use.
+// once, so that a request that comes is seen soon although the processor is busy. As
+// many more as its route has slots may come at once: mini-programs that open at the
+// same moment are no overload. It is safe for concurrent use.
 type gate struct {
 	begun   chan struct{} // a place for each request that has begun, but not for long
 	waiting atomic.Int32  // requests that wait for a place
-	calm    atomic.Int64  // when a request last found a place at once, as UnixNano
+	more    atomic.Int32  // requests of this burst beyond maxQueue
+	last    atomic.Int64  // when the last of them came, as UnixNano
 }
 
 func newGate() *gate {
 	return &gate{begun: make(chan struct{}, maxBegun*runtime.GOMAXPROCS(0))}
 }
 
-// full reports whether a request would be one too many.
-func (g *gate) full() bool {
-	usual, n := maxQueue*runtime.GOMAXPROCS(0), int(g.waiting.Load())
-	return n >= usual && (n >= usual+maxBurst || time.Now().UnixNano()-g.calm.Load() > int64(burstTime))
+// full reports whether a request would be one too many, and counts it for the burst.
+func (g *gate) full(burst int) bool {
+	if int(g.waiting.Load()) < maxQueue*runtime.GOMAXPROCS(0) {
+		return false
+	}
+	now := time.Now().UnixNano()
+	if now-g.last.Swap(now) > int64(quietTime) {
+		g.more.Store(0)
+	}
+	return int(g.more.Add(1)) > burst
 }
 
 // begin waits until a request may begin. The caller must call end when the request
@@ -67,7 +73,6 @@ func (g *gate) full() bool {
 func (g *gate) begin() (end func()) {
 	select {
 	case g.begun <- struct{}{}:
-		g.calm.Store(time.Now().UnixNano())
 	default:
 		g.waiting.Add(1)
 		g.begun <- struct{}{}

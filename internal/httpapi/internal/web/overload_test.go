@@ -25,7 +25,7 @@ func TestListener_RefusesWhatTheProcessorCannotServe(t *testing.T) {
 	counted := map[int]int{}
 	l := web.New(web.Public, web.Options{
 		Log:      slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		InFlight: make(chan struct{}, 1<<20), Ready: func(context.Context) error { return nil },
+		InFlight: make(chan struct{}, 600*runtime.GOMAXPROCS(0)), Ready: func(context.Context) error { return nil },
 		Observe: func(_, _ string, status int, _ time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
