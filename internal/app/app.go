@@ -94,7 +94,7 @@ const (
 	// maxWaiting and maxWaitingPerPeer bound for each listener the connections that
 	// wait for their clients. A process may have 1,024 descriptors on many systems.
 	maxWaiting, maxWaitingPerPeer = 256, 128
-	// moment is how long a request takes from its client to a busy server.
+	// moment is conns.Options.Moment.
 	moment = 50 * time.Millisecond
 	// maxUnlimited takes the place of both without a limit of requests per address:
 	// what is before the server limits its clients.

@@ -114,7 +114,7 @@ func TestSQLite_AFileThatAnotherProcessHoldsIsNotWaitedForLongerThanTheLimit(t *
 	}
 }
 
-// A backup that holds the file for a moment fails nobody.
+// No write fails because a backup holds the file for a moment.
 func TestSQLite_AFileThatAnotherProcessGivesBackInTimeIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
@@ -145,7 +145,7 @@ func TestSQLite_AFileThatAnotherProcessGivesBackInTimeIsWaitedFor(t *testing.T) 
 func TestSQLite_ClosesWhileAnotherProcessHoldsTheFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
-	db, err := sqldb.Open(t.Context(), "sqlite:"+path)
+	db, err := sqldb.Open(t.Context(), "sqlite:"+path) // closed here, and not when the test ends
 	if err == nil {
 		_, err = db.Migrate(t.Context())
 	}

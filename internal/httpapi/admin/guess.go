@@ -20,8 +20,8 @@ const (
 	// are answered as such: a person who mistypes needs a few, a program thousands.
 	guessBurst = 10
 	guessEvery = 10 * time.Second
-	// maxGuessers bounds the addresses that are remembered: as many as that are not
-	// slowed down anyway. One that has not guessed for guessMemory has its burst again.
+	// maxGuessers bounds the addresses that are remembered to twice as many: an attack
+	// from more is not slowed down anyway. One that has not guessed for guessMemory has its burst again.
 	maxGuessers = 2048
 	guessMemory = guessBurst * guessEvery
 	// warnEvery is the time between two warnings of the log.

@@ -26,7 +26,8 @@ type Options struct {
 	// Most bounds the waiting connections of all peers, PerPeer those of one
 	// address or IPv6 network; 0 is no bound.
 	Most, PerPeer int
-	// Moment is how long a request takes from its client to a busy server.
+	// Moment is how long a request takes from its client to a busy server. A connection
+	// that has waited for less is closed last; 0 is none.
 	Moment time.Duration
 	// Exempt reports whether PerPeer does not hold for an address, whose connections
 	// are closed last; nil is never.

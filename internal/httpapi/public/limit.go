@@ -55,7 +55,8 @@ func (a *api) limitLogins(c *gin.Context) {
 	}
 }
 
-// maxLimited and limitMemory bound the keys that a limiter remembers.
+// maxLimited bounds the keys that a limiter remembers to twice as many. It may forget
+// one after limitMemory.
 const maxLimited, limitMemory = 1 << 16, time.Minute
 
 // limiter allows each key so many requests a second. A key that sends nothing for a

@@ -54,20 +54,20 @@ func TestGate_ABurstIsNoOverload(t *testing.T) {
 		usual := int32(maxQueue * runtime.GOMAXPROCS(0)) //nolint:gosec // few processors
 		g.waiting.Store(usual - 1)
 		for range 2 * burst {
-			if g.full(burst) {
+			if g.refuses(burst) {
 				t.Fatal("full with the usual number")
 			}
 		}
 		g.waiting.Store(usual)
 		for round := range 2 {
 			for i := range burst {
-				if g.full(burst) {
+				if g.refuses(burst) {
 					t.Fatalf("round %d: full at request %d of a burst", round, i)
 				}
 			}
 			for range 3 * burst { // as long as they go on
 				time.Sleep(quietTime)
-				if !g.full(burst) {
+				if !g.refuses(burst) {
 					t.Fatalf("round %d: not full with more than a burst", round)
 				}
 			}

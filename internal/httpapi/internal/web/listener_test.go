@@ -74,6 +74,21 @@ func TestListener_RefusesWhatIsTooMuchAtOnce(t *testing.T) {
 	}
 }
 
+// OPTIONS * is no request for a route; it is measured and limited as others.
+func TestServer_HandlesOptionsOfTheServer(t *testing.T) {
+	t.Parallel()
+	l := newListener(web.Public, nil)
+	w := httptest.NewRecorder()
+	server := l.Server()
+	server.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodOptions, "*", nil))
+	if w.Code != http.StatusNotFound || !server.DisableGeneralOptionsHandler {
+		t.Errorf("got %d, and net/http answers by itself: %v", w.Code, !server.DisableGeneralOptionsHandler)
+	}
+	if len(l.observed) != 1 {
+		t.Errorf("observed %q", l.observed)
+	}
+}
+
 // A pool may become full while a body comes. Then the request is refused at once, too.
 func TestListener_RefusesWhatBecomesTooMuch(t *testing.T) {
 	t.Parallel()

@@ -12,15 +12,15 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// admit refuses a request at once when its route has no slots left, or when more
+// waitForTurn refuses a request at once when its route has no slots left, or when more
 // come than the processor can serve. It comes before everything else, because a
 // refusal must cost a small part of what serving costs.
-func (l *Listener) admit(c *gin.Context) {
+func (l *Listener) waitForTurn(c *gin.Context) {
 	a := l.admission(c)
 	if a.Urgent {
 		return
 	}
-	if !a.Free && len(a.Slots) == cap(a.Slots) || l.gate.full(cap(a.Slots)) {
+	if !a.Free && len(a.Slots) == cap(a.Slots) || l.gate.refuses(cap(a.Slots)) {
 		l.refuse(c)
 		return
 	}
@@ -56,8 +56,8 @@ func newGate() *gate {
 	return &gate{begun: make(chan struct{}, maxBegun*runtime.GOMAXPROCS(0))}
 }
 
-// full reports whether a request would be one too many, and counts it for the burst.
-func (g *gate) full(burst int) bool {
+// refuses reports whether a request is one too many. It counts those of a burst.
+func (g *gate) refuses(burst int) bool {
 	if int(g.waiting.Load()) < maxQueue*runtime.GOMAXPROCS(0) {
 		return false
 	}

@@ -72,7 +72,7 @@ func New(a Audience, o Options) *Listener {
 	l.ForwardedByClientIP = false
 	l.NoRoute(func(c *gin.Context) { l.Fail(c, NotFound.Err()) })
 	l.NoMethod(func(c *gin.Context) { l.Fail(c, MethodNotAllowed.Err()) })
-	l.Use(holdConn, l.admit, addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders)
+	l.Use(holdConn, l.waitForTurn, addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders)
 	return l
 }
 
