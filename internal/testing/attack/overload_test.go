@@ -89,27 +89,25 @@ func (s *stage) load(o order, conns int, rate float64, d time.Duration) outcome 
 func (s *stage) overload(name string, o order) {
 	s.load(o, 16, 0, 2*time.Second) // warms up
 	capacity := max(s.capacity(o, 64), s.capacity(o, 256))
-	before := s.load(o, 100, capacity/3, 3*time.Second)
-	watch := s.process.watch()
-	during := s.load(o, 500, overload*capacity, 10*time.Second)
-	use := watch()
-	after := s.load(o, 100, capacity/3, 8*time.Second)
+	for _, conns := range []int{500, 1000} {
+		before := s.load(o, 100, capacity/3, 3*time.Second)
+		watch := s.process.watch()
+		during := s.load(o, conns, overload*capacity, 10*time.Second)
+		use := watch()
+		after := s.load(o, 100, capacity/3, 8*time.Second)
 
-	good := 0
-	for _, sec := range during.Seconds {
-		good += sec.Good
-	}
-	goodput := float64(during.Served.N) / during.Took.Seconds() / capacity
-	s.t.Logf("before: %v\nduring: %v\n  %.0f arrivals/s, goodput %.0f %%, %d of them within a second of their planned arrival, %d refusals without Retry-After, %v, the clients use %.2f processors\n%vafter:\n%v",
-		before, during, overload*capacity, 100*goodput, good, during.NoRetryAfter, use, during.Processor.Seconds()/during.Took.Seconds(),
-		seconds(during.Seconds), seconds(after.Seconds))
-	back := returned(before, after)
-	fmt.Printf("| overload: %s | %.0f/s | %.0f/s | %.0f %% | %.0f ms | %d | %d | %d MiB | %.0f s |\n", name, capacity, overload*capacity, 100*goodput,
-		ms(during.Refused.P99), use.descriptors, use.goroutines, use.rss, back.Seconds())
-	if goodput < minGoodput || during.Refused.P99 > maxRefusalTime || during.NoRetryAfter > 0 || use.rss > maxRSS || back > recovery ||
-		use.descriptors > maxDescriptors {
-		s.t.Errorf("goodput %.0f %%, refusals within %v, %d without Retry-After, %v, normal again after %v", 100*goodput, during.Refused.P99,
-			during.NoRetryAfter, use, back)
+		goodput := float64(during.Served.N) / during.Took.Seconds() / capacity
+		s.t.Logf("before: %v\nduring: %v\n  %.0f arrivals/s, goodput %.0f %%, %d refusals without Retry-After, %v, the clients use %.2f processors\n%vafter:\n%v",
+			before, during, overload*capacity, 100*goodput, during.NoRetryAfter, use, during.Processor.Seconds()/during.Took.Seconds(),
+			seconds(during.Seconds), seconds(after.Seconds))
+		back := returned(before, after)
+		fmt.Printf("| %s | %d | %.0f/s | %.0f/s | %.0f %% | %d | %.0f ms | %d | %d MiB | %.0f s |\n", name, conns, capacity, overload*capacity,
+			100*goodput, during.Refused.N, ms(during.Refused.P99), use.descriptors, use.rss, back.Seconds())
+		if goodput < minGoodput || during.Refused.P99 > maxRefusalTime || during.NoRetryAfter > 0 || use.rss > maxRSS || back > recovery ||
+			use.descriptors > conns+100 {
+			s.t.Errorf("%d connections: goodput %.0f %%, refusals within %v, %d without Retry-After, %v, normal again after %v", conns, 100*goodput,
+				during.Refused.P99, during.NoRetryAfter, use, back)
+		}
 	}
 }
 

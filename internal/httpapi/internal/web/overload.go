@@ -20,7 +20,7 @@ func (l *Listener) waitForTurn(c *gin.Context) {
 	if a.Urgent {
 		return
 	}
-	if !a.Free && len(a.Slots) == cap(a.Slots) || l.gate.refuses(cap(a.Slots)) {
+	if !a.Free && len(a.Slots) == cap(a.Slots) || l.gate.full() {
 		l.refuse(c)
 		return
 	}
@@ -34,38 +34,28 @@ const (
 	// commit or for its client, which is no work.
 	maxBegun  = 16
 	beginTime = 5 * time.Millisecond
-	// maxQueue bounds for each processor the requests that wait for their turn. It
-	// comes after about forty milliseconds.
-	maxQueue = 256
-	// quietTime without more ends a burst.
-	quietTime = 100 * time.Millisecond
+	// maxQueue bounds for each processor the requests that wait for their turn, which
+	// comes after a fraction of a second. It is long because refusing costs a third of
+	// what serving costs: the clients of a long queue wait and send nothing meanwhile,
+	// those that are refused come again at once.
+	maxQueue = 1024
 )
 
 // gate makes requests wait for the processor where they are counted. Few begin at
-// once, so that a request that comes is seen soon although the processor is busy. As
-// many more as its route has slots may come at once: mini-programs that open at the
-// same moment are no overload. It is safe for concurrent use.
+// once, so that a request that comes is seen soon although the processor is busy. It
+// is safe for concurrent use.
 type gate struct {
 	begun   chan struct{} // a place for each request that has begun, but not for long
 	waiting atomic.Int32  // requests that wait for a place
-	more    atomic.Int32  // requests of this burst beyond maxQueue
-	last    atomic.Int64  // when the last of them came, as UnixNano
 }
 
 func newGate() *gate {
 	return &gate{begun: make(chan struct{}, maxBegun*runtime.GOMAXPROCS(0))}
 }
 
-// refuses reports whether a request is one too many. It counts those of a burst.
-func (g *gate) refuses(burst int) bool {
-	if int(g.waiting.Load()) < maxQueue*runtime.GOMAXPROCS(0) {
-		return false
-	}
-	now := time.Now().UnixNano()
-	if now-g.last.Swap(now) > int64(quietTime) {
-		g.more.Store(0)
-	}
-	return int(g.more.Add(1)) > burst
+// full reports whether as many requests wait as can be served within a reasonable time.
+func (g *gate) full() bool {
+	return int(g.waiting.Load()) >= maxQueue*runtime.GOMAXPROCS(0)
 }
 
 // begin waits until a request may begin. The caller must call end when the request
