@@ -108,7 +108,10 @@ func (s *services) Receive(ctx context.Context, _ url.Values, _ []byte) (bool, e
 func (s *services) serve(t *testing.T, o public.Options) string {
 	t.Helper()
 	o.Log = slog.New(slog.DiscardHandler)
-	o.InFlight, o.Observe = make(chan struct{}, 16), func(string, string, int, time.Duration) {}
+	if o.InFlight == nil {
+		o.InFlight = make(chan struct{}, 256)
+	}
+	o.Observe = func(string, string, int, time.Duration) {}
 	o.Ready = func(ctx context.Context) error { return s.call(ctx, "ready") }
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = public.New(public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Pages: s,
@@ -195,8 +198,8 @@ func TestPools_APartThatHangsTakesNoOthersSlots(t *testing.T) {
 func TestPools_HoldAThousandCallersWithoutALimit(t *testing.T) {
 	t.Parallel()
 	s := &services{hang: map[string]bool{"ticket": true}}
-	url := s.serve(t, public.Options{})
-	ctx, leave := context.WithCancel(t.Context())
+	url := s.serve(t, public.Options{Common: public.Common{InFlight: make(chan struct{}, 1024)}})
+	ctx, leave := context.WithTimeout(t.Context(), time.Minute)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer leave()
@@ -207,8 +210,8 @@ func TestPools_HoldAThousandCallersWithoutALimit(t *testing.T) {
 	for s.waiting.Load() < 1000 {
 		select {
 		case <-time.After(5 * time.Millisecond):
-		case <-t.Context().Done():
-			t.Fatal("not all wait")
+		case <-ctx.Done():
+			t.Fatalf("%d of 1000 wait", s.waiting.Load())
 		}
 	}
 }

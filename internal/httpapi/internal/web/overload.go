@@ -12,16 +12,20 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// waitForTurn refuses a request at once when its route has no slots left, or when more
-// come than the processor can serve. It comes before everything else, because a
+// refuseExcess refuses a request at once when its route has no slots left, or when
+// more come than the processor can serve. It comes before everything else, because a
 // refusal must cost a small part of what serving costs.
-func (l *Listener) waitForTurn(c *gin.Context) {
+func (l *Listener) refuseExcess(c *gin.Context) {
 	a := l.admission(c)
-	if a.Urgent {
-		return
-	}
-	if !a.Free && len(a.Slots) == cap(a.Slots) || l.gate.full() {
+	if !a.Urgent && (!a.Free && len(a.Slots) == cap(a.Slots) || l.gate.full()) {
 		l.refuse(c)
+	}
+}
+
+// waitForTurn blocks until the processor has time for a request. It comes when the
+// request is proved and its body is read, so that a slow client holds nothing up.
+func (l *Listener) waitForTurn(c *gin.Context) {
+	if l.admission(c).Urgent {
 		return
 	}
 	defer l.gate.begin()()
@@ -34,11 +38,6 @@ const (
 	// commit or for its client, which is no work.
 	maxBegun  = 16
 	beginTime = 5 * time.Millisecond
-	// maxQueue bounds for each processor the requests that wait for their turn, which
-	// comes after a fraction of a second. It is long because refusing costs a third of
-	// what serving costs: the clients of a long queue wait and send nothing meanwhile,
-	// those that are refused come again at once.
-	maxQueue = 1024
 )
 
 // gate makes requests wait for the processor where they are counted. Few begin at
@@ -47,16 +46,19 @@ const (
 type gate struct {
 	begun   chan struct{} // a place for each request that has begun, but not for long
 	waiting atomic.Int32  // requests that wait for a place
+	most    int           // of them
 }
 
-func newGate() *gate {
-	return &gate{begun: make(chan struct{}, maxBegun*runtime.GOMAXPROCS(0))}
+// newGate returns a gate where so many requests wait for each processor. A long queue
+// serves more: refusing costs a third of what serving costs, and the clients that wait
+// send nothing meanwhile. A short one keeps fewer connections open.
+func newGate(queue int) *gate {
+	n := runtime.GOMAXPROCS(0)
+	return &gate{begun: make(chan struct{}, maxBegun*n), most: queue * n}
 }
 
-// full reports whether as many requests wait as can be served within a reasonable time.
-func (g *gate) full() bool {
-	return int(g.waiting.Load()) >= maxQueue*runtime.GOMAXPROCS(0)
-}
+// full reports whether no more requests may wait.
+func (g *gate) full() bool { return int(g.waiting.Load()) >= g.most }
 
 // begin waits until a request may begin. The caller must call end when the request
 // has ended. When it takes long, its place is given back before.

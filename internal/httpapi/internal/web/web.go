@@ -66,13 +66,13 @@ type Listener struct {
 func New(a Audience, o Options) *Listener {
 	configureHuma()
 	gin.SetMode(gin.ReleaseMode)
-	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}, gate: newGate()}
+	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}, gate: newGate(cap(o.InFlight))}
 	l.HandleMethodNotAllowed = true
 	l.RedirectTrailingSlash = false
 	l.ForwardedByClientIP = false
 	l.NoRoute(func(c *gin.Context) { l.Fail(c, NotFound.Err()) })
 	l.NoMethod(func(c *gin.Context) { l.Fail(c, MethodNotAllowed.Err()) })
-	l.Use(holdConn, l.waitForTurn, addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders)
+	l.Use(holdConn, l.refuseExcess, addRequestID, l.logRequest, l.recoverPanic, setSecurityHeaders)
 	return l
 }
 
@@ -93,7 +93,7 @@ var configureHuma = sync.OnceFunc(func() {
 // their Admission reads, by default JSON bodies of at most maxBody bytes and
 // nothing else, and work on them in a slot.
 func (l *Listener) ServeJSON(title, about string, maxBody int64) {
-	l.Use(l.readBody(maxBody), l.takeSlot)
+	l.Use(l.readBody(maxBody), l.waitForTurn, l.takeSlot)
 	c := huma.DefaultConfig(title, l.options.Version)
 	c.Info.Description = about + " Errors are application/problem+json (RFC 9457); compare their `code`."
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
