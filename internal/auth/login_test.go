@@ -306,9 +306,9 @@ func TestClose_WaitsForLoginsWithoutCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var enrolled atomic.Bool
-		s := open(t, setup{wechat: sent(time.Second), members: func(context.Context, string, string, string) (string, error) {
-			enrolled.Store(true)
-			return sub, nil
+		s := open(t, setup{wechat: sent(time.Second), members: func(ctx context.Context, _, _, _ string) (string, error) {
+			enrolled.Store(ctx.Err() == nil)
+			return sub, ctx.Err()
 		}})
 		ctx, leave := context.WithCancel(t.Context())
 		time.AfterFunc(time.Millisecond, leave)
