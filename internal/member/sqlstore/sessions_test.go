@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,6 +26,29 @@ func TestErase_EndsSessionsForLongerThanATokenLives(t *testing.T) {
 		err = db.Read().QueryRow(t.Context(), "select expires_at - now_ms() from revoked_session where jti = $1", memberID).Scan(&left)
 		if got := time.Duration(left) * time.Millisecond; got < 150*time.Minute || got > 4*time.Hour || err != nil {
 			t.Errorf("refused for %v, %v", got, err)
+		}
+	})
+}
+
+// A replica asks for what has a higher number than it has read.
+func TestErase_NumbersTheEndOfSessions(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		db := open(t)
+		s := newService(db)
+		for want := 1; want <= 3; want++ {
+			memberID, err := s.Enroll(t.Context(), mini, "o"+strconv.Itoa(want), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Erase(t.Context(), memberID); err != nil {
+				t.Fatal(err)
+			}
+			var seq int
+			err = db.Read().QueryRow(t.Context(), "select seq from revoked_session where jti = $1", memberID).Scan(&seq)
+			if seq != want || err != nil {
+				t.Errorf("number %d, %v; want %d", seq, err, want)
+			}
 		}
 	})
 }
