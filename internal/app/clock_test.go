@@ -34,7 +34,8 @@ func addCard(w *apptest.World, s *apptest.Server, user, cardID string) error {
 func TestClock_MovedAtWeChat(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
-	cardID := w.Card()
+	w.Env["JSSDK_HOSTS"] = "shop.example"
+	cardID, ahead := w.Card(), int64(0)
 	s, other := w.Serve(), w.Serve()
 	for _, user := range []string{"ming", "hong"} {
 		if err := addCard(w, s, user, cardID); err != nil {
@@ -44,12 +45,21 @@ func TestClock_MovedAtWeChat(t *testing.T) {
 	for i, user := range []string{"fang", "lei", "na"} {
 		seconds := []int{7200, 100 * 60, 30 * 3600}[i]
 		w.Control("clock/advance", apptest.Object{"seconds": seconds})
+		ahead += int64(seconds)
 		for _, s := range []*apptest.Server{s, other} {
 			var err error
 			apptest.Eventually(t, fmt.Sprintf("the replica follows by %d s", seconds), func() bool {
 				user += "2"
 				err = addCard(w, s, user, cardID)
 				return err == nil
+			})
+			apptest.Eventually(t, "pages are signed by WeChat's clock", func() bool {
+				user += "3"
+				_ = addCard(w, s, user, cardID) // the replica learns the time from WeChat's answers
+				var page struct{ Timestamp int64 }
+				s.Get("/v1/jssdk-config?url=https%3A%2F%2Fshop.example%2F", "").JSON(t, &page)
+				off := page.Timestamp - time.Now().Unix() - ahead
+				return -60 < off && off < 60
 			})
 		}
 	}

@@ -195,3 +195,19 @@ func TestActivate_SendsTheGrantAsAWhole(t *testing.T) {
 		}
 	}
 }
+
+// A code that cannot be ended any more does not keep its member from being erased. What
+// may pass does: the operator has to repeat it.
+func TestEndOfErased_OfACodeThatCannotBeEnded(t *testing.T) {
+	t.Parallel()
+	for code, unusable := range map[int]bool{
+		40056: true, 40116: true, 40127: true, 40073: true, 72001: true, 45009: false, 48001: false, -1: false,
+	} {
+		answers := map[string]string{"/card/code/unavailable": refusal(code), getCode: codeState("p", "DELETE", "")}
+		a := account{client: wechat.NewClient(oneToken{}, wechatSays(t, answers, nil))}
+		core := Core{Operator: card.NewOperator(card.New(a, nil, nil), a, nil, nil)}
+		if err := core.endOfErased(t.Context(), "p", "1"); err == nil || errors.Is(err, member.ErrCodeNotUsable) != unusable {
+			t.Errorf("%d: got %v", code, err)
+		}
+	}
+}

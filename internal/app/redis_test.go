@@ -53,3 +53,23 @@ func TestRedis_ReplicasShareTheTickets(t *testing.T) {
 		t.Error("a secret in the log")
 	}
 }
+
+// Two shops may share a Redis: each has tickets of its own there.
+func TestRedis_TwoShopsShareIt(t *testing.T) {
+	t.Parallel()
+	redis := redis.Single(t)
+	shops := []*apptest.World{apptest.New(t, wechatsim.Options{}), apptest.New(t, wechatsim.Options{})}
+	for _, user := range []string{"ming", "hong", "ann"} {
+		for _, w := range shops {
+			w.Env["REDIS_URL"] = "redis://" + redis.Addr
+			s, cardID := w.Serve(), w.Card() // another replica
+			token, _ := w.Login(s, user)
+			w.AddCard(s, token, user, cardID)
+		}
+	}
+	for i, w := range shops {
+		if n := w.Sim.Calls()["/cgi-bin/ticket/getticket"].Total; n != 1 {
+			t.Errorf("shop %d has fetched the ticket %d times", i, n)
+		}
+	}
+}

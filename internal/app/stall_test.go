@@ -233,3 +233,26 @@ func TestNew_RefusesADamagedFile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// WeChat waits for five seconds: a push is given up before a request that came earlier.
+func TestSQLite_APushIsRefusedBeforeAnEntry(t *testing.T) {
+	t.Parallel()
+	w, s, file := onFile(t)
+	cardID := w.Card()
+	_, code := w.Claim(s, "ming", cardID)
+	defer hold(t, file)()
+	refused := make(chan string, 2)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		s.AddEntry(apptest.EntriesPath(cardID, code), "k", `{"add_bonus":1}`)
+		refused <- "the entry"
+	})
+	wg.Go(func() {
+		pushInTime(t, s, "openid")
+		refused <- "the push"
+	})
+	if first := <-refused; first != "the push" {
+		t.Errorf("%s was answered first", first)
+	}
+	wg.Wait()
+}

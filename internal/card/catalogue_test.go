@@ -528,3 +528,22 @@ func TestRun_OneOddCardCostsOneReadAnHour(t *testing.T) {
 		}
 	})
 }
+
+// While WeChat fails, each of many callers gets the copy.
+func TestGet_TheCopyStaysInUseAllThroughAnOutage(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		a := newAccount(good("c0"))
+		c := open(a)
+		if _, err := c.Get(t.Context(), "c0"); err != nil {
+			t.Fatal(err)
+		}
+		a.change(func(a *account) { a.broken = errors.New("busy") })
+		time.Sleep(6 * time.Minute)
+		for i := range 40 {
+			if _, err := c.Get(t.Context(), "c0"); err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+	})
+}

@@ -540,3 +540,87 @@ func TestDeposit_TwoAtOnceRaiseTheStockOnce(t *testing.T) {
 		}
 	})
 }
+
+// unanswered is the error of a call whose answer did not come.
+type unanswered struct{ error }
+
+func (unanswered) Ambiguous() bool { return true }
+
+// tardy is a merchant that creates cards and does not say so in time.
+type tardy struct{ *merchant }
+
+func (m tardy) CreateCard(ctx context.Context, raw json.RawMessage) (string, error) {
+	if _, err := m.merchant.CreateCard(ctx, raw); err != nil {
+		return "", err
+	}
+	<-ctx.Done()
+	return "", unanswered{ctx.Err()}
+}
+
+func (m tardy) CardIDs(ctx context.Context, offset int) ([]string, int, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	return m.merchant.CardIDs(ctx, offset)
+}
+
+// The usual reason for a lost answer is that the caller's time is over.
+func TestCreate_SearchesWhenTheTimeIsOver(t *testing.T) {
+	t.Parallel()
+	creationBubble(t, func(t *testing.T, s *sqlstore.Store) {
+		m := &merchant{}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if id, err := newOperator(tardy{m}, s, noLog).Create(ctx, document("a")); id != "p0" || err != nil || m.count() != 1 {
+			t.Errorf("got %q, %v, %d cards", id, err, m.count())
+		}
+	})
+}
+
+// Two brands of one account may have cards of one title.
+func TestCreate_TakesNoCardOfAnotherBrand(t *testing.T) {
+	t.Parallel()
+	creationBubble(t, func(t *testing.T, s *sqlstore.Store) {
+		m := &merchant{}
+		m.before = func(call string) {
+			if call == "create" { // another system of the shop is at it, too
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				m.cards = append(m.cards, card.Card{ID: "other", Title: "会员卡", BrandName: "别的店"})
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if id, err := newOperator(tardy{m}, s, noLog).Create(ctx, document("a")); id != "p1" || err != nil {
+			t.Errorf("got %q, %v", id, err)
+		}
+	})
+}
+
+// leaver is a merchant whose operator leaves while a code is being ended.
+type leaver struct {
+	*merchant
+	leave func()
+}
+
+func (m leaver) MakeUnavailable(context.Context, string, string, string) error {
+	m.leave()
+	return nil
+}
+
+// What WeChat has done is recorded though the operator does not wait for it.
+func TestUnavailable_IsRecordedThoughItsCallerHasLeft(t *testing.T) {
+	t.Parallel()
+	creationBubble(t, func(t *testing.T, s *sqlstore.Store) {
+		ctx, leave := context.WithCancel(t.Context())
+		m := leaver{&merchant{}, leave}
+		var recorded string
+		o := card.NewOperator(card.New(m, s, noLog), m, func(ctx context.Context, cardID, code string) error {
+			recorded = cardID + " " + code
+			return ctx.Err()
+		}, noLog)
+		if err := o.Unavailable(ctx, "p1", "1", ""); err != nil || recorded != "p1 1" {
+			t.Errorf("recorded %q, %v", recorded, err)
+		}
+	})
+}

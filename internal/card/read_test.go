@@ -159,3 +159,52 @@ func TestGet_AnonymousClientsLeaveTheMembersPlaces(t *testing.T) {
 		}
 	})
 }
+
+// A limit that was reached holds for its minute and no longer.
+func TestGet_ALimitEndsWithItsMinute(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		c := open(newAccount(good("c0")))
+		nextMinute := func() time.Duration { return time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)) }
+		time.Sleep(nextMinute() - 5*time.Second)
+		for i := range 31 {
+			_, err := c.Get(t.Context(), fmt.Sprint("invented", i))
+			if limited := i == 30; errors.Is(err, card.ErrTooMany) != limited {
+				t.Errorf("read %d: %v", i, err)
+			}
+		}
+		time.Sleep(nextMinute())
+		if _, err := c.Get(t.Context(), "c0"); err != nil {
+			t.Errorf("in the next minute: %v", err)
+		}
+	})
+}
+
+// named is a Store that remembers for which names it counts.
+type named struct {
+	card.Store
+	names map[string]bool
+}
+
+func (*named) Load(context.Context, string) (card.Card, time.Duration, error) {
+	return card.Card{}, 0, card.ErrNotFound
+}
+
+func (n *named) Allow(_ context.Context, name string, _ int) (bool, error) {
+	n.names[name] = true
+	return false, nil
+}
+
+// Clients without number share 1024 rows, and 1024 of members.
+func TestGet_CountsUnderFewNames(t *testing.T) {
+	t.Parallel()
+	for kind, most := range map[ration.Kind]int{ration.Anonymous: 1024, ration.Member: 1024} {
+		s := &named{names: map[string]bool{}}
+		c := card.New(newAccount(), s, noLog)
+		for i := range 5000 {
+			_, _ = c.Get(by(t, kind, fmt.Sprint("client ", i)), "p")
+		}
+		if n := len(s.names); n < most/2 || n > most {
+			t.Errorf("kind %d: %d names", kind, n)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/addcard/addcard/internal/cardext"
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 const appID = "wx-official"
@@ -39,6 +40,7 @@ type shop struct {
 	claimed                               []member.Claim
 	claims                                int
 	decrypted                             []string
+	asker                                 ration.Client // of Get
 }
 
 func (s *shop) service() *cardlist.Service {
@@ -46,7 +48,8 @@ func (s *shop) service() *cardlist.Service {
 		Now: func() time.Time { return now }}
 }
 
-func (s *shop) Get(_ context.Context, cardID string) (card.Card, error) {
+func (s *shop) Get(ctx context.Context, cardID string) (card.Card, error) {
+	s.asker = ration.ClientOf(ctx)
 	c := card.Card{ID: cardID, UseCustomCode: true, Status: card.Verified}
 	switch cardID {
 	case "ours", "ours2", "gone":
@@ -321,5 +324,43 @@ func TestPlanOf(t *testing.T) {
 	settings := card.Settings{InitBonus: 1, InitBalance: 2, InitBonusRecord: "a"}
 	if got := cardlist.InitialGrantOf(card.Card{Settings: settings}); got != (member.InitialGrant{Bonus: 1, Balance: 2, Record: "a"}) {
 		t.Errorf("the grant: %+v", got)
+	}
+}
+
+// What WeChat said about a code of one card says nothing about another card's code of
+// the same digits.
+func TestClaim_TheAnswerAboutACodeIsThatOfItsCard(t *testing.T) {
+	t.Parallel()
+	s := (&shop{holders: map[string]string{"deposit 1": "o-ming"}}).service()
+	if _, err := s.Claim(t.Context(), "m1", []cardlist.Added{{CardID: "system", Code: "e-1"}}); !errors.Is(err, cardlist.ErrNotYours) {
+		t.Errorf("in no wallet: got %v", err)
+	}
+	if _, err := s.Claim(t.Context(), "m1", []cardlist.Added{{CardID: "deposit", Code: "e-1"}}); err != nil {
+		t.Errorf("in the member's wallet: got %v", err)
+	}
+}
+
+// A page that repeats a wrong code costs one call.
+func TestClaim_AWrongCodeIsRememberedToo(t *testing.T) {
+	t.Parallel()
+	shop := &shop{}
+	s := shop.service()
+	for range 5 {
+		if _, err := s.Claim(t.Context(), "m1", []cardlist.Added{{CardID: "ours", Code: "1"}}); !errors.Is(err, cardlist.ErrCodeInvalid) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if len(shop.decrypted) != 1 {
+		t.Errorf("WeChat was asked about %q", shop.decrypted)
+	}
+}
+
+// The operator's question is not counted among the clients'.
+func TestExplain_AsksAsTheOperator(t *testing.T) {
+	t.Parallel()
+	shop := &shop{}
+	ctx := ration.WithClient(t.Context(), ration.Client{Kind: ration.Anonymous, Key: "192.0.2.1"})
+	if _, err := shop.service().Explain(ctx, "ours", "{}", cardext.Facts{}); err != nil || shop.asker.Kind != ration.Operator {
+		t.Errorf("asked by %+v, %v", shop.asker, err)
 	}
 }

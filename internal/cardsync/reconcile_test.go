@@ -2,6 +2,7 @@ package cardsync_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -268,5 +269,47 @@ func TestReconcile_KeepsToItsBudget(t *testing.T) {
 		}
 		cancel()
 		running.Wait()
+	})
+}
+
+// Events come late: several entries may have been sent before the first of them.
+func TestReconcile_OurOwnChangesOfAMomentAgoAreNoDrift(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		for n := range int64(5) {
+			w.MustAddEntry("push", code, world.Points(10+n))
+		}
+		w.SendAll()
+		for n := range 5 {
+			w.ReceiveEvent(member.Event{DedupeKey: fmt.Sprint("ours ", n), Name: "update_member_card", CardID: "push", Code: code, At: world.At(3),
+				Fields: map[string]string{"ModifyBonus": fmt.Sprint(10 + n), "ModifyBalance": "0"}})
+		}
+		w.WeChat.SetBonus(code, 1)
+		if got, _ := reconcile(w, time.Hour); got["repaired"] != 1 || got["drift"] != 0 {
+			t.Errorf("outcomes: %v", got)
+		}
+		if f := w.WeChat.Face(code); f.Bonus != 60 {
+			t.Errorf("the face shows %d", f.Bonus)
+		}
+	})
+}
+
+// An entry that is booked and sent while the card is read is no difference.
+func TestReconcile_AnEntryMeanwhileIsNoDifference(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		booked := false
+		w.WeChat.Intercept(nil, func(_ context.Context, c world.Call) error {
+			if c.Name == "info" && !booked {
+				booked = true
+				w.MustAddEntry("push", code, world.Points(3))
+				time.Sleep(5 * time.Second)
+			}
+			return nil
+		})
+		if got, _ := reconcile(w, 15*time.Minute); got["changed"] != 1 || got["repaired"] != 0 {
+			t.Errorf("outcomes: %v", got)
+		}
+		w.WantFace(code, 3, 0, "bonus +3 3 r3")
 	})
 }

@@ -422,3 +422,16 @@ func TestStart_ACardThatIsNeverShownAsActive(t *testing.T) {
 		w.WantBalanced()
 	})
 }
+
+// A face that has the points of the grant and other money is not of an activation of
+// ours.
+func TestStart_AFaceWithHalfOfTheGrantIsKept(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		foreign(w, "s1", 100, 500)
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push-grant", Code: "s1", At: world.At(1)})
+		w.SendAll()
+		wantEntries(w, "push-grant", "s1", "+100 +500 原有积分原有余额")
+		w.WantFace("s1", 100, 500)
+		w.WantBalanced()
+	})
+}

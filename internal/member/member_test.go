@@ -3,10 +3,12 @@ package member_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
@@ -228,5 +230,52 @@ func TestCodes_KeepTheChannel(t *testing.T) {
 	}
 	if ask("late") != code || channel() != "poster" {
 		t.Errorf("a taken card: got %q, or another code", channel())
+	}
+}
+
+// ordered is a Store that remembers of which cards codes were issued, in order.
+type ordered struct {
+	member.Store
+	cards []string
+}
+
+func (s *ordered) Write(ctx context.Context, fn func(ctx context.Context, tx member.Tx) error) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx member.Tx) error { return fn(ctx, orderedTx{tx, s}) })
+}
+
+type orderedTx struct {
+	member.Tx
+	store *ordered
+}
+
+func (tx orderedTx) AddIssued(ctx context.Context, memberID string, r member.CodeRequest, code string) (time.Time, error) {
+	tx.store.cards = append(tx.store.cards, r.CardID)
+	return tx.Tx.AddIssued(ctx, memberID, r, code)
+}
+
+// Two requests for the same cards in different orders would wait for each other.
+func TestCodes_AreIssuedInOneOrder(t *testing.T) {
+	t.Parallel()
+	store := &ordered{Store: sqlstore.New(sqldbtest.New(t))}
+	s := member.New(store, member.Apps{MiniProgram: world.Mini, Official: world.Official}, plan(member.PlanPush), func() {})
+	alice := world.Enroll(t, s, world.Mini, "alice", "")
+	if _, err := s.Codes(t.Context(), alice, wanted("c2", "c3", "c1")); err != nil || !slices.Equal(store.cards, []string{"c1", "c2", "c3"}) {
+		t.Errorf("issued in the order %q, %v", store.cards, err)
+	}
+}
+
+// What a card shows changes while a member has it.
+func TestSetFields_NeedsACardThatIsHeld(t *testing.T) {
+	t.Parallel()
+	s, db := newService(t)
+	code, level := world.IssueCode(t, s, world.Enroll(t, s, world.Mini, "alice", ""), "c1"), "gold"
+	for status, want := range map[member.Status]error{
+		member.Issued: ledger.ErrNotHeld, member.Gifted: ledger.ErrNotHeld, member.Unavailable: ledger.ErrNotHeld,
+		member.Claimed: nil, member.Active: nil, member.Deleted: nil,
+	} {
+		setStatus(t, db, code, status)
+		if _, err := s.SetFields(t.Context(), "c1", code, member.FieldChange{Values: [3]*string{&level}}); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", status, err, want)
+		}
 	}
 }

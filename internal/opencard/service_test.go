@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/ration"
 )
 
 var errFault = errors.New("a fault")
@@ -32,6 +34,8 @@ type shop struct {
 	used   bool // the ticket was used for this code
 	claim  member.Claim
 	form   member.Form
+
+	patience time.Duration // of the last wait for an activation
 }
 
 func (s *shop) service() *opencard.Service {
@@ -127,7 +131,8 @@ func (s *shop) Submit(_ context.Context, memberID string, claim member.Claim, fo
 	return member.Card{MemberID: memberID}, s.call("submit")
 }
 
-func (s *shop) AwaitActivation(_ context.Context, cardID, code string, _ time.Duration) (member.Card, error) {
+func (s *shop) AwaitActivation(_ context.Context, cardID, code string, patience time.Duration) (member.Card, error) {
+	s.patience = patience
 	return member.Card{CardID: cardID, Code: code, Status: member.Active}, s.call("await")
 }
 
@@ -406,5 +411,52 @@ func TestActivate_AsksForTheFormThreeTimesWhileWeChatIsMoody(t *testing.T) {
 		if _, err := s.service().Activate(ctx, "m1", "p", "c", "ticket"); !errors.Is(err, context.DeadlineExceeded) || s.count("form") != 1 {
 			t.Errorf("a caller that left: %v, %d calls", err, s.count("form"))
 		}
+	})
+}
+
+// A report is answered when the card is active; few of those that wait do not end the
+// waiting of later ones.
+func TestActivate_WaitsForTheActivation(t *testing.T) {
+	t.Parallel()
+	s := &shop{own: true, used: true}
+	service := s.service()
+	for i := range 100 {
+		if _, err := service.Activate(t.Context(), "m1", "p", "c", "ticket"); err != nil || s.patience != 4*time.Second {
+			t.Fatalf("report %d waits for %v: %v", i, s.patience, err)
+		}
+	}
+}
+
+// silent is a shop whose WeChat does not say whether a card is active.
+type silent struct{ *shop }
+
+func (silent) Active(ctx context.Context, _, _ string) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+// While WeChat does not say whether a card is active, 64 wait for it.
+func TestActivate_BoundsTheCallersThatWaitForWeChat(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &shop{}
+		service := s.service()
+		service.WeChat = silent{s}
+		ctx, leave := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		var busy atomic.Int32
+		for i := range 70 {
+			wg.Go(func() {
+				if _, err := service.Activate(ctx, "m1", "p", fmt.Sprint(i), "ticket"); errors.Is(err, ration.ErrBusy) {
+					busy.Add(1)
+				}
+			})
+			synctest.Wait()
+		}
+		if n := busy.Load(); n != 6 {
+			t.Errorf("%d of 70 are refused, want 6", n)
+		}
+		leave()
+		wg.Wait()
 	})
 }

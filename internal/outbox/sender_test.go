@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -382,4 +383,35 @@ func TestRetry_OfAMessageThatWaitsSendsItNow(t *testing.T) {
 		}
 		w.WantFace(code, 3, 0, "bonus +3 3 r3")
 	})
+}
+
+// locking is a Tx that records what is done with it.
+type locking struct {
+	outbox.Tx
+	done []string
+	err  error // of the lock
+}
+
+func (l *locking) LockCard(_ context.Context, cardID, code string) error {
+	l.done = append(l.done, "lock "+cardID+" "+code)
+	return l.err
+}
+
+func (l *locking) Finish(context.Context, outbox.Message) (bool, error) {
+	l.done = append(l.done, "finish")
+	return true, nil
+}
+
+// Enqueuing takes the lock of the card, too: without it, a message that is added while
+// the one before it ends would wait for that one.
+func TestFinish_LocksTheCardFirst(t *testing.T) {
+	t.Parallel()
+	m := outbox.Message{CardID: "c1", Code: "A"}
+	good, bad := &locking{}, &locking{err: errors.New("the database is away")}
+	if err := outbox.Finish(t.Context(), good, m); err != nil || !slices.Equal(good.done, []string{"lock c1 A", "finish"}) {
+		t.Errorf("done: %q, %v", good.done, err)
+	}
+	if err := outbox.Finish(t.Context(), bad, m); !errors.Is(err, bad.err) || len(bad.done) != 1 {
+		t.Errorf("without the lock: %q, %v", bad.done, err)
+	}
 }

@@ -189,6 +189,7 @@ func TestAnswers_BoundTheCallersThatWait(t *testing.T) {
 		if _, err := answers.Ask(t.Context(), more, w.ask); err != nil {
 			t.Errorf("with a larger limit: %v", err)
 		}
+		synctest.Wait() // the others, who got their answers at the same moment, have left
 		if _, err := answers.Ask(t.Context(), free("later"), w.ask); err != nil {
 			t.Errorf("later: %v", err)
 		}

@@ -3,6 +3,7 @@ package wechat_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -236,5 +237,33 @@ func TestClient_LearnsTheTimeFromWeChatButNotFromAGateway(t *testing.T) {
 	answer = cardsAnswer
 	if c.Cards(t.Context(), 0, 50); clock.Offset() < 59*time.Minute {
 		t.Errorf("offset %v, want an hour", clock.Offset())
+	}
+}
+
+// clocked are Tokens that remember until when they may take.
+type clocked struct{ until []time.Time }
+
+func (c *clocked) Token(ctx context.Context) (string, error) {
+	deadline, _ := ctx.Deadline()
+	c.until = append(c.until, deadline)
+	return fmt.Sprint("token", len(c.until)), nil
+}
+
+func (*clocked) Invalidate(context.Context, string) error { return nil }
+
+// The wait for a token and a repetition are within the time of one call: a fetcher must
+// not outlast its lease.
+func TestClient_ARepeatedCallHasTheTimeOfOne(t *testing.T) {
+	t.Parallel()
+	var tokens clocked
+	began := time.Now()
+	c := wechat.NewClient(&tokens, wechat.Options{BaseURL: says(t, rejected, cardsAnswer).URL})
+	defer c.Close()
+	if _, _, err := c.Cards(t.Context(), 0, 50); err != nil || len(tokens.until) != 2 {
+		t.Fatalf("%v, %d tokens", err, len(tokens.until))
+	}
+	first, second := tokens.until[0], tokens.until[1]
+	if first.Before(began) || first.After(time.Now().Add(8*time.Second)) || !second.Equal(first) {
+		t.Errorf("until %v, then %v", first.Sub(began), second.Sub(began))
 	}
 }

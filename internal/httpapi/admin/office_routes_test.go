@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -243,5 +244,46 @@ func TestPools_WhatIsWrittenLeavesTheReadsInService(t *testing.T) {
 	<-o.slots
 	if w := do(h, "POST", "/v1/outbox/m1/retry", operatorToken, ""); w.Code >= 300 {
 		t.Errorf("a retry with a slot: %d %s", w.Code, w.Body)
+	}
+}
+
+// connection is an answer on a connection that remembers until when it may be sent.
+type connection struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (c *connection) SetWriteDeadline(at time.Time) error {
+	c.until = at
+	return nil
+}
+
+// What takes long at WeChat has the time to be answered.
+func TestOperator_LongCallsMayBeAnsweredLate(t *testing.T) {
+	t.Parallel()
+	o := &office{}
+	h := o.serve("")
+	for target, c := range map[string]struct {
+		body string
+		time time.Duration
+	}{"/v1/cards": {`{"card":{}}`, 45 * time.Second}, "/v1/cards/p/codes": {`{"codes":["1"]}`, 10 * time.Minute}} {
+		r := httptest.NewRequest(http.MethodPost, target, strings.NewReader(c.body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+operatorToken)
+		w := &connection{ResponseRecorder: httptest.NewRecorder()}
+		began := time.Now()
+		h.ServeHTTP(w, r)
+		if w.Code/100 != 2 || o.until.Sub(began) < c.time || w.until.Before(o.until) {
+			t.Errorf("%s: got %d; WeChat has until %v, the answer until %v", target, w.Code, o.until.Sub(began), w.until.Sub(began))
+		}
+	}
+}
+
+// The list of a large shop takes longer than a request may.
+func TestExport_HasNoDeadline(t *testing.T) {
+	t.Parallel()
+	o := &office{}
+	if w := do(o.serve(""), http.MethodGet, "/v1/members/export", operatorToken, ""); w.Code != http.StatusOK || !o.until.IsZero() {
+		t.Errorf("got %d, until %v", w.Code, o.until)
 	}
 }

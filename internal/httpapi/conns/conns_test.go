@@ -323,3 +323,16 @@ func TestConn_OfNoRequestDoesNothing(t *testing.T) {
 		t.Errorf("got %v", c)
 	}
 }
+
+// Addresses that have left take no memory.
+func TestLimit_ForgetsPeersThatHaveLeft(t *testing.T) {
+	t.Parallel()
+	s := serve(t, conns.Options{PerPeer: 2})
+	for i := range 10 {
+		_, c := s.dial(fmt.Sprint("127.0.2.", i+1))
+		_ = c.Close()
+	}
+	if n := conns.Peers(s.listener); n != 0 {
+		t.Errorf("%d peers are remembered", n)
+	}
+}

@@ -114,3 +114,18 @@ func TestSlowClients_LeaveTheOthersServed(t *testing.T) {
 		})
 	}
 }
+
+// Connections that say nothing do not use up the descriptors through the operator's
+// listener.
+func TestConnections_OfTheOperatorAreBounded(t *testing.T) {
+	t.Parallel()
+	_, s := withLimits(t)
+	for range 600 {
+		dial(t, "127.0.0.2", s.Admin, "")
+	}
+	apptest.Eventually(t, "some are closed because there are too many", func() bool {
+		metrics := string(s.Operate(http.MethodGet, "/metrics", nil).Is(t, http.StatusOK).Body)
+		_, closed, _ := strings.Cut(metrics, `addcard_http_connections_closed_total{listener="admin"} `)
+		return closed != "" && closed[0] != '0'
+	})
+}

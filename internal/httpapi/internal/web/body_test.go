@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
 
 	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/card"
@@ -239,5 +240,33 @@ func TestProblem_OfEachRow(t *testing.T) {
 				t.Errorf("%v: got %s, want %s", err, got, want)
 			}
 		}
+	}
+}
+
+// connection is an answer on a connection that remembers until when a body may come.
+type connection struct {
+	*httptest.ResponseRecorder
+	deadlines []time.Time
+}
+
+func (c *connection) SetReadDeadline(at time.Time) error {
+	c.deadlines = append(c.deadlines, at)
+	return nil
+}
+
+// The time for a body is not the time for the answer: when it passed, net/http would
+// end the request.
+func TestKeepBody_WhatHasComeHasNoDeadline(t *testing.T) {
+	t.Parallel()
+	l, w := newTaker(), &connection{ResponseRecorder: httptest.NewRecorder()}
+	l.Admit(http.MethodPost, "/raw", web.Admission{Read: func(c *gin.Context) {
+		if _, err := web.KeepBody(c, 64); err != nil {
+			t.Error(err)
+		}
+	}})
+	l.POST("/raw", func(*gin.Context) {})
+	l.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/raw", strings.NewReader("a push")))
+	if n := len(w.deadlines); n < 2 || w.deadlines[0].IsZero() || !w.deadlines[n-1].IsZero() {
+		t.Errorf("got %d, deadlines %v", w.Code, w.deadlines)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -228,5 +229,46 @@ func TestBearerToken(t *testing.T) {
 		if got := web.BearerToken(http.Header{"Authorization": c.given}); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// A request that hangs ends, and gives its slot back.
+func TestListener_BoundsTheTimeOfARequest(t *testing.T) {
+	t.Parallel()
+	var left time.Duration
+	l := newListener(web.Public, func(ctx context.Context) error {
+		deadline, _ := ctx.Deadline()
+		left = time.Until(deadline)
+		return nil
+	})
+	if l.do(http.MethodGet, "/"); left < time.Second || left > 15*time.Second {
+		t.Errorf("a request has %v", left)
+	}
+}
+
+// A client that sends or reads nothing holds its connection for a bounded time.
+func TestServer_BoundsTheTimeOfAClient(t *testing.T) {
+	t.Parallel()
+	s := newListener(web.Public, nil).Server()
+	for name, d := range map[string]time.Duration{"a header": s.ReadHeaderTimeout, "a request": s.ReadTimeout, "an answer": s.WriteTimeout,
+		"the next request": s.IdleTimeout} {
+		if d <= 0 || d > time.Minute {
+			t.Errorf("%s may take %v", name, d)
+		}
+	}
+	if s.MaxHeaderBytes <= 0 || s.MaxHeaderBytes > 64<<10 {
+		t.Errorf("a header may have %d bytes", s.MaxHeaderBytes)
+	}
+}
+
+// Methods that clients invent have one label; each of its own would stay in the memory.
+func TestListener_NamesNoInventedMethod(t *testing.T) {
+	t.Parallel()
+	l := newListener(web.Public, nil)
+	for _, method := range []string{"BREW", "get", "X-1"} {
+		l.do(method, "/")
+	}
+	if want := []string{"other unmatched", "other unmatched", "other unmatched"}; !slices.Equal(l.observed, want) {
+		t.Errorf("observed %q", l.observed)
 	}
 }
