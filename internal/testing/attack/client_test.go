@@ -27,6 +27,7 @@ const (
 	repeats = "repeats" // sends requests: at the arrival times of Rate, or as fast as answers come
 	visits  = "visits"  // the same on a new connection for each request
 	leaves  = "leaves"  // the same, but closes the connection soon after
+	floods  = "floods"  // sends a request again and again without waiting for the answers
 )
 
 // order is what one process of clients does until its time is over.
@@ -213,6 +214,8 @@ func (c *client) use(conn net.Conn, n int64) error {
 		return c.hold(conn)
 	case sips:
 		return c.sip(conn)
+	case floods:
+		return c.flood(conn)
 	case visits:
 		_, err := c.exchange(conn, bufio.NewReader(conn), nil, n)
 		return err
@@ -297,6 +300,17 @@ func (c *client) sip(conn net.Conn) error {
 			return err
 		}
 		<-time.After(time.Second)
+	}
+	return nil
+}
+
+// flood reads the answers, so that the server goes on.
+func (c *client) flood(conn net.Conn) error {
+	go func() { _, _ = io.Copy(io.Discard, conn) }()
+	for many := bytes.Repeat(c.Requests[0], 2000); !c.over(); {
+		if _, err := conn.Write(many); err != nil {
+			return err
+		}
 	}
 	return nil
 }

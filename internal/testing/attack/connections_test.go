@@ -66,7 +66,7 @@ func TestSlots_AreNotTakenByConnectionsThatProveNothing(t *testing.T) {
 	chunked = append(chunked, "258\r\n{\"code\":\""+body...)
 	cardExt := http11("POST", "/v1/card-ext", `{"cards":[{"card_id":"`+body+`"}]}`, json, "Authorization: Bearer "+forgedToken)
 	entries := http11("POST", "/v1/cards/pCard/codes/1/entries", `{"add_bonus":1,"record_bonus":"`+body+`"}`, json)
-	get := http11("GET", "/healthz", "")
+	get, me := http11("GET", "/healthz", ""), http11("GET", "/v1/me", "")
 	export := http11("GET", "/v1/members/export", "", "Authorization: Bearer "+server.AdminToken)
 	forged := func(*stage) [][]byte { return [][]byte{forgedPush(600)} }
 	large := func(*stage) [][]byte { return [][]byte{forgedPush(60 << 10)} }
@@ -95,6 +95,10 @@ func TestSlots_AreNotTakenByConnectionsThatProveNothing(t *testing.T) {
 		{name: "forged pushes at full rate", manner: repeats, from: 1, conns: 20, requests: forged},
 		{name: "forged pushes at full rate", manner: repeats, from: 20, conns: 40, requests: forged, sealed: true},
 		{name: "forged pushes of 60 KiB at full rate", manner: repeats, from: 20, conns: 40, requests: large},
+		{name: "requests without a token that wait for no answer", manner: floods, from: 1, conns: 120, requests: one(me)},
+		{name: "requests without a token that wait for no answer", manner: floods, from: 100, conns: 120, requests: one(me)},
+		{name: "probes that wait for no answer", manner: floods, from: 100, conns: 120, requests: one(get)},
+		{name: "requests to the operator's listener that wait for no answer", manner: floods, admin: true, from: 1, conns: 120, requests: one(me)},
 		{name: "docs read slowly", manner: sips, from: 1, requests: one(http11("GET", bundle, ""))},
 		{name: "docs read slowly", manner: sips, from: 20, requests: one(http11("GET", bundle, ""))},
 		{name: "the export read slowly by an operator", manner: sips, admin: true, from: 1, conns: 100, members: 300, requests: one(export)},

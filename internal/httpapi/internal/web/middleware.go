@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -46,6 +47,9 @@ func holdConn(c *gin.Context) {
 		} else {
 			conn.Wait() // perhaps for the rest of a body, and it has proved nothing
 		}
+		// A client that sends many requests at once would be answered until it has sent
+		// no more, because nothing blocks: the others come in between.
+		runtime.Gosched()
 	}()
 	c.Next()
 }

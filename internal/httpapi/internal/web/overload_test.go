@@ -25,7 +25,7 @@ func TestListener_RefusesWhatTheProcessorCannotServe(t *testing.T) {
 	counted := map[int]int{}
 	l := web.New(web.Public, web.Options{
 		Log:      slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		InFlight: make(chan struct{}, 600*runtime.GOMAXPROCS(0)), Ready: func(context.Context) error { return nil },
+		InFlight: make(chan struct{}, 64*runtime.GOMAXPROCS(0)), Ready: func(context.Context) error { return nil },
 		Observe: func(_, _ string, status int, _ time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -48,7 +48,7 @@ func TestListener_RefusesWhatTheProcessorCannotServe(t *testing.T) {
 	defer stop()
 	refusals := make(chan *httptest.ResponseRecorder, 1)
 	var wg sync.WaitGroup
-	for range 2000 * runtime.GOMAXPROCS(0) {
+	for range 300 * runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				if w := get("/"); w.Code == http.StatusServiceUnavailable {
