@@ -56,7 +56,7 @@ type CustomField struct {
 // it. If there is no such card, the error is an *Error and UnknownCard returns true.
 func (c *Client) Card(ctx context.Context, cardID string) (card Card, raw json.RawMessage, err error) {
 	answer := cardAnswer{cardID: cardID}
-	if err := c.post(ctx, "/card/get", object{"card_id": cardID}, &answer); err != nil {
+	if err := c.post(ctx, pathCard, object{"card_id": cardID}, &answer); err != nil {
 		return Card{}, nil, err
 	}
 	return answer.card(), json.RawMessage(answer.Card), nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -265,5 +266,21 @@ func TestClient_ARepeatedCallHasTheTimeOfOne(t *testing.T) {
 	first, second := tokens.until[0], tokens.until[1]
 	if first.Before(began) || first.After(time.Now().Add(8*time.Second)) || !second.Equal(first) {
 		t.Errorf("until %v, then %v", first.Sub(began), second.Sub(began))
+	}
+}
+
+// Answers about codes and logins come in numbers, so none may be long.
+func TestClient_OnlyACardMayBeLong(t *testing.T) {
+	t.Parallel()
+	for length, ok := range map[int]bool{500 << 10: true, 1 << 20: false} {
+		answer := `{"errcode":0,"card":{"card_type":"MEMBER_CARD","member_card":{"base_info":{"id":"p1","status":"CARD_STATUS_VERIFY_OK","description":"` +
+			strings.Repeat("x", length) + `"}}}}`
+		if _, _, err := says(t, answer).client(t, twoTokens()).Card(t.Context(), "p1"); (err == nil) != ok {
+			t.Errorf("a card of %d bytes: %v", length, err)
+		}
+	}
+	long := `{"openid":"o1","session_key":"k","more":"` + strings.Repeat("x", 64<<10) + `"}`
+	if _, _, err := says(t, long).app().Code2Session(t.Context(), loginCode); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("a long answer to a login: %v", err)
 	}
 }

@@ -14,8 +14,8 @@ import (
 
 // status is the part that all answers share. An answer without errcode is a success.
 type status struct {
-	Code errcode `json:"errcode"`
-	Msg  any     `json:"errmsg"`
+	Code errcode        `json:"errcode"`
+	Msg  jsontext.Value `json:"errmsg"` // a string; anything else is ignored
 }
 
 // errcode is a number; some calls send it as a string, which may be empty.
@@ -123,7 +123,8 @@ func readText(d *jsontext.Decoder, s *string) error {
 }
 
 func refusal(q request, s status) *Error {
-	text, _ := s.Msg.(string)
+	var text string
+	_ = json.Unmarshal(s.Msg, &text) // anything but a string leaves it empty
 	msg, trace := splitTrace(q.redact(text))
 	return &Error{API: q.path, Code: int(s.Code), Msg: msg, Trace: trace, connected: true}
 }

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// The calls with errcodes of their own meaning.
+// The calls with errcodes or a length of their own.
 const (
 	pathStableToken  = "/cgi-bin/stable_token"
 	pathCode2Session = "/sns/jscode2session"
+	pathCard         = "/card/get"
 )
 
 // Error is WeChat's refusal of a call, or a missing or unusable answer. It contains

@@ -16,8 +16,13 @@ import (
 	"github.com/addcard/addcard/internal/wechat/wirejson"
 )
 
-// maxAnswer, in bytes, is far more than WeChat sends; a longer answer is unusable.
-const maxAnswer = 1 << 20
+// The bounds of answers, in bytes, are far more than WeChat sends. A longer answer is
+// unusable.
+const (
+	maxAnswer     = 64 << 10
+	maxCardAnswer = 1 << 20 // with the card's pictures and texts
+	maxHeader     = 32 << 10
+)
 
 // transport sends requests to WeChat.
 type transport struct {
@@ -65,6 +70,8 @@ func newTransport(o Options, keepAlive bool) *transport {
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     30 * time.Second,
+
+		MaxResponseHeaderBytes: maxHeader,
 	}
 	if !keepAlive {
 		t.DisableKeepAlives, t.MaxConnsPerHost = true, maxOneShot
@@ -106,10 +113,14 @@ func (t *transport) send(ctx context.Context, r request) (reply, *Error) {
 	}
 	defer resp.Body.Close()
 	receivedAt := time.Now()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	most := maxAnswer
+	if r.path == pathCard {
+		most = maxCardAnswer
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(most)+1))
 	got := reply{resp.StatusCode, body}
 	switch {
-	case len(body) > maxAnswer:
+	case len(body) > most:
 		return reply{}, malformedAnswer(r.path, "answer too long", got)
 	case err != nil:
 		return reply{}, noAnswer(r.path, true, err)
