@@ -26,8 +26,19 @@ func (a *api) debugRoutes(metrics prometheus.Gatherer) {
 	a.Admit(http.MethodGet, "/debug/pprof/:name", web.Admission{Slots: slots, Urgent: true, Streams: true})
 	a.GET("/metrics", gin.WrapH(promhttp.HandlerFor(together(metrics), promhttp.HandlerOpts{})))
 	a.GET("/debug/pprof/", gin.WrapF(pprof.Index))
+	recording := make(chan struct{}, 1) // Go records one CPU profile and one trace at a time
 	a.GET("/debug/pprof/:name", func(c *gin.Context) {
-		switch name := c.Param("name"); name {
+		name := c.Param("name")
+		if name == "profile" || name == "trace" {
+			select {
+			case recording <- struct{}{}:
+				defer func() { <-recording }()
+			default:
+				a.Fail(c, web.Unavailable.Err())
+				return
+			}
+		}
+		switch name {
 		case "cmdline":
 			pprof.Cmdline(c.Writer, c.Request)
 		case "profile":

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -285,5 +286,27 @@ func TestExport_HasNoDeadline(t *testing.T) {
 	o := &office{}
 	if w := do(o.serve(""), http.MethodGet, "/v1/members/export", operatorToken, ""); w.Code != http.StatusOK || !o.until.IsZero() {
 		t.Errorf("got %d, until %v", w.Code, o.until)
+	}
+}
+
+// Go records one CPU profile or one trace at a time.
+func TestProfiles_AreRecordedOneAtATime(t *testing.T) {
+	t.Parallel()
+	h := (&office{}).serve("")
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	answers := make(chan *httptest.ResponseRecorder, 2)
+	leaving := func(r *http.Request) { *r = *r.WithContext(ctx) }
+	for _, name := range []string{"profile", "trace"} {
+		go func() {
+			answers <- do(h, http.MethodGet, "/debug/pprof/"+name+"?seconds=30", operatorToken, "", leaving)
+		}()
+	}
+	if w := <-answers; w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("the second: got %d %v", w.Code, w.Header())
+	}
+	leave()
+	if w := <-answers; w.Code != http.StatusOK {
+		t.Errorf("the first: got %d %s", w.Code, w.Body)
 	}
 }

@@ -31,6 +31,7 @@ func (a *api) callbackRoutes() {
 			c.Status(http.StatusForbidden)
 		case err != nil:
 			a.Log().ErrorContext(ctx, "callback: push not stored; WeChat will send it again", "error", err, "request_id", web.RequestID(ctx))
+			c.Header("Retry-After", "1")
 			c.Status(http.StatusServiceUnavailable)
 		default:
 			c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte("success"))

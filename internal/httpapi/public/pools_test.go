@@ -30,6 +30,7 @@ type services struct {
 	hang    map[string]bool
 	waiting atomic.Int32
 	logins  atomic.Int32
+	lost    error // of Receive
 }
 
 var errLate = errors.New("late")
@@ -101,6 +102,9 @@ func (s *services) Check(query url.Values) (proved, possible bool) {
 }
 
 func (s *services) Receive(ctx context.Context, _ url.Values, _ []byte) (bool, error) {
+	if s.lost != nil {
+		return true, s.lost
+	}
 	return true, s.call(ctx, "push")
 }
 
@@ -213,6 +217,16 @@ func TestPools_HoldAThousandCallersWithoutALimit(t *testing.T) {
 		case <-ctx.Done():
 			t.Fatalf("%d of 1000 wait", s.waiting.Load())
 		}
+	}
+}
+
+// WeChat hears when to send a push again that was not stored.
+func TestCallback_APushThatIsNotStoredIsToComeAgain(t *testing.T) {
+	t.Parallel()
+	s := &services{lost: errors.New("the database is away")}
+	url, c := s.serve(t, public.Options{}), calls["push"]
+	if status, h := request(t.Context(), t, url, c.method, c.path, c.body); status != 503 || h.Get("Retry-After") == "" {
+		t.Errorf("got %d %v", status, h)
 	}
 }
 

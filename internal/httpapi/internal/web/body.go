@@ -24,6 +24,11 @@ const (
 	// bodyRate is the least rate after bodyGrace, in bytes per second. The slowest
 	// mobile networks have ten times as much.
 	bodyRate = 1 << 10
+	// smallBody and maxLarge are bytes. The bodies that are longer than smallBody, and are
+	// read or worked on, have maxLarge in all: while one is worked on, it is in memory
+	// about five times.
+	smallBody = 64 << 10
+	maxLarge  = 24 << 20
 	// drainTime is how long the rest of a body is awaited that is not read. Most
 	// have arrived, and then the connection can be used again.
 	drainTime = 250 * time.Millisecond
@@ -34,6 +39,20 @@ const (
 func (l *Listener) readBody(limit int64) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r, read := c.Request, l.admission(c).Read
+		size := min(r.ContentLength, limit)
+		if size < 0 {
+			size = limit
+		}
+		if size > smallBody && c.FullPath() != "" {
+			if !l.large.TryAcquire(size) {
+				l.Fail(c, Unavailable.Err())
+				return
+			}
+			defer func() {
+				c.Next()
+				l.large.Release(size)
+			}()
+		}
 		switch {
 		case c.FullPath() == "": // no route
 		case read != nil:

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -268,5 +269,49 @@ func TestKeepBody_WhatHasComeHasNoDeadline(t *testing.T) {
 	l.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/raw", strings.NewReader("a push")))
 	if n := len(w.deadlines); n < 2 || w.deadlines[0].IsZero() || !w.deadlines[n-1].IsZero() {
 		t.Errorf("got %d, deadlines %v", w.Code, w.deadlines)
+	}
+}
+
+// Large bodies have a bounded amount of memory in all, whoever sends them.
+func TestListener_BoundsTheLargeBodies(t *testing.T) {
+	t.Parallel()
+	l := web.New(web.Admin, web.Options{Log: slog.New(slog.DiscardHandler), InFlight: make(chan struct{}, 64),
+		Observe: func(string, string, int, time.Duration) {}})
+	l.ServeJSON("title", "About.", 8<<20)
+	web.Route(l, huma.Operation{OperationID: "take", Method: http.MethodPost, Path: "/"},
+		func(context.Context, *takenInput) (*web.Nothing, error) { return nil, nil })
+	send := func(body io.Reader, length int64) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/", body)
+		r.ContentLength = length
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		l.ServeHTTP(w, r)
+		return w
+	}
+	const small = `{"text":""}`
+	var clients []*io.PipeWriter
+	var slow sync.WaitGroup
+	for i := range 3 {
+		body, client := io.Pipe()
+		slow.Go(func() {
+			if w := send(body, []int64{8 << 20, -1, 9 << 20}[i]); w.Code != http.StatusNoContent {
+				t.Errorf("a slow one: got %d %s", w.Code, w.Body)
+			}
+		})
+		_, _ = client.Write([]byte(small)) // when it is read
+		clients = append(clients, client)
+	}
+	if w := send(strings.NewReader(small), 65<<10); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("one too many: got %d %v", w.Code, w.Header())
+	}
+	if w := send(strings.NewReader(small), 64<<10); w.Code != http.StatusNoContent {
+		t.Errorf("a small one: got %d", w.Code)
+	}
+	for _, client := range clients {
+		_ = client.Close()
+	}
+	slow.Wait()
+	if w := send(strings.NewReader(small), 8<<20); w.Code != http.StatusNoContent {
+		t.Errorf("later: got %d", w.Code)
 	}
 }

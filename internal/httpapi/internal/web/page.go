@@ -21,7 +21,7 @@ func (in PageInput) ReadCursor(n int, read func(parts []string) error) []error {
 		return nil
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(in.Cursor)
-	if parts := strings.Split(string(raw), " "); err == nil && len(parts) == n && read(parts) == nil {
+	if parts := strings.Split(string(raw), " "); err == nil && isText(string(raw)) && len(parts) == n && read(parts) == nil {
 		return nil
 	}
 	return []error{FieldError{Location: "query.cursor", Message: "is not a next_cursor of this list"}}

@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/addcard/addcard/internal/httpapi/conns"
 )
@@ -56,6 +57,7 @@ type Listener struct {
 	options    Options
 	admissions map[routeKey]Admission
 	gate       *gate
+	large      *semaphore.Weighted // bytes of large bodies
 	refused    refused
 }
 
@@ -66,7 +68,8 @@ type Listener struct {
 func New(a Audience, o Options) *Listener {
 	configureHuma()
 	gin.SetMode(gin.ReleaseMode)
-	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}, gate: newGate(cap(o.InFlight))}
+	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}, gate: newGate(cap(o.InFlight)),
+		large: semaphore.NewWeighted(maxLarge)}
 	l.HandleMethodNotAllowed = true
 	l.RedirectTrailingSlash = false
 	l.ForwardedByClientIP = false
