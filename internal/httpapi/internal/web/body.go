@@ -28,7 +28,7 @@ const (
 	// read or worked on, have maxLarge in all: while one is worked on, it is in memory
 	// about five times.
 	smallBody = 64 << 10
-	maxLarge  = 24 << 20
+	maxLarge  = 16 << 20
 	// drainTime is how long the rest of a body is awaited that is not read. Most
 	// have arrived, and then the connection can be used again.
 	drainTime = 250 * time.Millisecond

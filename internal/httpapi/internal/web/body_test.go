@@ -291,10 +291,10 @@ func TestListener_BoundsTheLargeBodies(t *testing.T) {
 	const small = `{"text":""}`
 	var clients []*io.PipeWriter
 	var slow sync.WaitGroup
-	for i := range 3 {
+	for i := range 2 {
 		body, client := io.Pipe()
 		slow.Go(func() {
-			if w := send(body, []int64{8 << 20, -1, 9 << 20}[i]); w.Code != http.StatusNoContent {
+			if w := send(body, []int64{9 << 20, -1}[i]); w.Code != http.StatusNoContent {
 				t.Errorf("a slow one: got %d %s", w.Code, w.Body)
 			}
 		})
