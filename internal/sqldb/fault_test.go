@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,6 +117,48 @@ func TestReady_NotWhileTheServerIsReadOnly(t *testing.T) {
 	if errs[0] != nil {
 		t.Error(errs[0])
 	}
+}
+
+// Symptom: one session that held a row of one card made all replicas unready, because
+// the writes that waited for it had all connections.
+func TestReady_WhileWritesWaitForALock(t *testing.T) {
+	t.Parallel()
+	url := sqldbtest.Postgres(t)
+	holder, db := sqldbtest.Open(t, url), sqldbtest.Open(t, url)
+	lock := func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, "update revocation set last_seq = last_seq + 1")
+		return err
+	}
+	held, done := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(done)
+	wg.Go(func() {
+		_ = holder.Write(sqldb.Each(t.Context(), time.Hour), func(ctx context.Context, tx sqldb.Querier) error {
+			if err := lock(ctx, tx); err != nil {
+				return err
+			}
+			close(held)
+			for { // the server would end a transaction that does nothing
+				select {
+				case <-done:
+					return nil
+				case <-time.After(time.Second):
+				}
+				if _, err := tx.Exec(ctx, "select 1"); err != nil {
+					return err
+				}
+			}
+		})
+	})
+	<-held
+	if err := db.Write(sqldb.Together(t.Context(), time.Second), lock); !errors.Is(err, sqldb.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	for range 100 {
+		wg.Go(func() { _ = db.Write(sqldb.Each(t.Context(), time.Minute), lock) })
+	}
+	awaitReady(t, db, true)
 }
 
 func TestReady_NotWhileTheFileIsFull(t *testing.T) {

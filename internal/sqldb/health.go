@@ -92,16 +92,19 @@ func (db *DB) probe(ctx context.Context) error {
 	if err != nil || !db.health.suspect.CompareAndSwap(true, false) {
 		return err
 	}
-	return db.writeProbe(ctx)
+	limited, end = limitCall(ctx)
+	defer end()
+	return db.fault(ctx, db.writes(limited), true) // if this fails, so will the next check
 }
 
-// writeProbe writes as much as needs new space, and deletes it. If it fails, so will
-// the next check.
-func (db *DB) writeProbe(ctx context.Context) error {
-	filler := strings.Repeat(rand.Text(), 1000)
-	_, err := db.Change(ctx, "write after a failure", "insert into write_probe (filler) values ($1)", filler)
+// writeProbe writes as much as needs new space, and deletes it.
+func writeProbe(ctx context.Context, q Querier) error {
+	_, err := q.Exec(ctx, "insert into write_probe (filler) values ($1)", strings.Repeat(rand.Text(), 1000))
 	if err == nil {
-		_, err = db.Change(ctx, "write after a failure", "delete from write_probe")
+		_, err = q.Exec(ctx, "delete from write_probe")
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("write after a failure: %w", err)
+	}
+	return nil
 }

@@ -200,6 +200,9 @@ func (p *postgres) writable(ctx context.Context) error {
 	return nil
 }
 
+// writes does not wait for a connection that writes, either.
+func (p *postgres) writes(ctx context.Context) error { return writeProbe(ctx, p.reader) }
+
 // reconnect closes the idle connections: new ones may reach the new primary.
 func (p *postgres) reconnect() {
 	for _, db := range []*sql.DB{p.writer, p.reader.db.(*sql.DB)} {

@@ -131,6 +131,10 @@ type Engine interface {
 	// nothing.
 	writable(ctx context.Context) error
 
+	// writes returns an error if nothing can be committed. It must not wait for
+	// other transactions that wait for a lock.
+	writes(ctx context.Context) error
+
 	// examine runs a pragma that looks for damage and returns what it has found.
 	// It takes as long as ctx allows.
 	examine(ctx context.Context, pragma string) (found []string, err error)

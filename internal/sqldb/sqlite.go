@@ -55,6 +55,11 @@ func (s *sqlite) writable(ctx context.Context) error {
 	return s.Write(ctx, func(context.Context, Querier) error { return nil })
 }
 
+// writes has no lock to wait for: there is one writer.
+func (s *sqlite) writes(ctx context.Context) error {
+	return s.Write(ctx, func(ctx context.Context, tx Querier) error { return writeProbe(ctx, tx) })
+}
+
 // openSQLite opens one connection that writes and a pool that only reads.
 //
 // synchronous=FULL makes a commit survive a power loss: with WAL, NORMAL
