@@ -395,4 +395,9 @@ func TestLimits_LoginsOfOneAddress(t *testing.T) {
 	if got, _ := request(t.Context(), t, url, http.MethodGet, "/v1/me", ""); got != http.StatusOK {
 		t.Errorf("a member of the same address: got %d", got)
 	}
+	other := dial(t, "127.0.0.2", url, "POST /v1/session HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n"+
+		`{"code":"o"}`)
+	if got := statusOf(t, other); got != http.StatusOK {
+		t.Errorf("another address: got %d", got)
+	}
 }

@@ -259,6 +259,7 @@ func (c *connection) SetReadDeadline(at time.Time) error {
 // end the request.
 func TestKeepBody_WhatHasComeHasNoDeadline(t *testing.T) {
 	t.Parallel()
+	const body = "a push"
 	l, w := newTaker(), &connection{ResponseRecorder: httptest.NewRecorder()}
 	l.Admit(http.MethodPost, "/raw", web.Admission{Read: func(c *gin.Context) {
 		if _, err := web.KeepBody(c, 64); err != nil {
@@ -266,9 +267,12 @@ func TestKeepBody_WhatHasComeHasNoDeadline(t *testing.T) {
 		}
 	}})
 	l.POST("/raw", func(*gin.Context) {})
-	l.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/raw", strings.NewReader("a push")))
+	l.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/raw", strings.NewReader(body)))
 	if n := len(w.deadlines); n < 2 || w.deadlines[0].IsZero() || !w.deadlines[n-1].IsZero() {
-		t.Errorf("got %d, deadlines %v", w.Code, w.deadlines)
+		t.Fatalf("got %d, deadlines %v", w.Code, w.deadlines)
+	}
+	if more, want := w.deadlines[1].Sub(w.deadlines[0]), time.Duration(len(body))*(time.Second/1024); more != want {
+		t.Errorf("what has come gives %v more, want %v: a kilobyte a second", more, want)
 	}
 }
 
