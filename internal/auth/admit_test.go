@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,17 +35,20 @@ func TestLogin_BoundsTheCallsThatNoCallerWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sent(time.Hour)
 		s := open(t, setup{wechat: w})
-		before := runtime.NumGoroutine()
 		ctx, leave := context.WithCancel(t.Context())
+		var returned atomic.Int32
 		for i := range 2000 {
-			go func() { _, _, _ = s.Login(ctx, fmt.Sprint("c", i)) }()
+			go func() {
+				_, _, _ = s.Login(ctx, fmt.Sprint("c", i))
+				returned.Add(1)
+			}()
 		}
 		synctest.Wait()
 		leave()
 		synctest.Wait()
 		wantCalls(t, w, 128)
-		if n := runtime.NumGoroutine() - before; n > 300 {
-			t.Errorf("%d goroutines", n)
+		if n := returned.Load(); n != 2000 {
+			t.Errorf("%d of 2000 callers that left have returned", n)
 		}
 		start := time.Now()
 		_, _, err := s.Login(t.Context(), "honest")

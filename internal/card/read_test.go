@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,16 +118,22 @@ func TestGet_BoundsTheCallersThatWaitForWeChat(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.change(func(a *account) { a.delay = 8 * time.Second })
-		before := runtime.NumGoroutine()
 		ctx, leave := context.WithCancel(t.Context())
+		var returned atomic.Int32
 		for range 2000 {
-			go func() { _, _ = cat.Get(ctx, "c0") }()
+			go func() {
+				_, _ = cat.Get(ctx, "c0")
+				returned.Add(1)
+			}()
 		}
 		synctest.Wait()
+		if n := 2000 - returned.Load(); n == 0 || n > 200 {
+			t.Errorf("%d of 2000 wait", n)
+		}
 		leave()
 		synctest.Wait()
-		if n := runtime.NumGoroutine() - before; n > 200 {
-			t.Errorf("%d goroutines", n)
+		if n := returned.Load(); n != 2000 {
+			t.Errorf("%d of 2000 callers that left have returned", n)
 		}
 		start := time.Now()
 		if _, err := cat.Get(t.Context(), "c0"); !errors.Is(err, ration.ErrBusy) || time.Since(start) != 0 {
