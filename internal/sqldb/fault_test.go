@@ -119,23 +119,24 @@ func TestReady_NotWhileTheServerIsReadOnly(t *testing.T) {
 	}
 }
 
-// Symptom: one session that held a row of one card made all replicas unready, because
-// the writes that waited for it had all connections.
-func TestReady_WhileWritesWaitForALock(t *testing.T) {
-	t.Parallel()
+// lockRow is a transaction that needs the lock of a row.
+func lockRow(ctx context.Context, tx sqldb.Querier) error {
+	_, err := tx.Exec(ctx, "update revocation set last_seq = last_seq + 1")
+	return err
+}
+
+// whileLocked calls fn while another session holds the lock of lockRow, and a hundred
+// transactions of db wait for it.
+func whileLocked(t *testing.T, fn func(db *sqldb.DB)) {
 	url := sqldbtest.Postgres(t)
 	holder, db := sqldbtest.Open(t, url), sqldbtest.Open(t, url)
-	lock := func(ctx context.Context, tx sqldb.Querier) error {
-		_, err := tx.Exec(ctx, "update revocation set last_seq = last_seq + 1")
-		return err
-	}
 	held, done := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(done)
 	wg.Go(func() {
-		_ = holder.Write(sqldb.Each(t.Context(), time.Hour), func(ctx context.Context, tx sqldb.Querier) error {
-			if err := lock(ctx, tx); err != nil {
+		err := holder.Write(sqldb.Each(t.Context(), time.Hour), func(ctx context.Context, tx sqldb.Querier) error {
+			if err := lockRow(ctx, tx); err != nil {
 				return err
 			}
 			close(held)
@@ -150,15 +151,42 @@ func TestReady_WhileWritesWaitForALock(t *testing.T) {
 				}
 			}
 		})
+		if err != nil {
+			t.Error(err)
+		}
 	})
 	<-held
-	if err := db.Write(sqldb.Together(t.Context(), time.Second), lock); !errors.Is(err, sqldb.ErrUnavailable) {
-		t.Fatal(err)
+	if err := db.Write(sqldb.Together(t.Context(), time.Second), lockRow); !errors.Is(err, sqldb.ErrUnavailable) {
+		t.Errorf("got %v", err)
 	}
 	for range 100 {
-		wg.Go(func() { _ = db.Write(sqldb.Each(t.Context(), time.Minute), lock) })
+		wg.Go(func() {
+			if err := db.Write(sqldb.Each(t.Context(), time.Minute), lockRow); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	awaitReady(t, db, true)
+	fn(db)
+}
+
+// Symptom: one session that held a row of one card made all replicas unready, because
+// the writes that waited for it had all connections.
+func TestReady_WhileWritesWaitForALock(t *testing.T) {
+	t.Parallel()
+	whileLocked(t, func(db *sqldb.DB) { awaitReady(t, db, true) })
+}
+
+// Symptom: the same session took all entries, logins and pushes from everybody.
+func TestWrite_OneLockedRowLeavesConnectionsToOthers(t *testing.T) {
+	t.Parallel()
+	whileLocked(t, func(db *sqldb.DB) {
+		errs, _ := writeMany(t.Context(), db, 20, "other")
+		for _, err := range errs {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 func TestReady_NotWhileTheFileIsFull(t *testing.T) {

@@ -27,7 +27,16 @@ type postgres struct {
 	reader   directQuerier
 	writer   *sql.DB
 	versions atomic.Int64
+	patient  chan struct{} // a place for each transaction that waits for a lock for long
 }
+
+const (
+	// lockTime is how long a transaction waits for a lock at first, and maxPatient
+	// bounds those that wait longer. So the transactions that wait for one card, which
+	// an operator's session or a stopped replica has locked, do not have all connections.
+	lockTime   = 100 * time.Millisecond
+	maxPatient = 2
+)
 
 // poolSize bounds each of the two pools of a replica.
 var poolSize = max(8, 4*runtime.GOMAXPROCS(0))
@@ -64,7 +73,7 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	c.OnPgError = keepsConnection
 	for name, value := range map[string]string{
 		"application_name": "addcard", "timezone": "UTC", "synchronous_commit": "on",
-		"statement_timeout": "15s", "idle_in_transaction_session_timeout": "10s",
+		"statement_timeout": "15s", "idle_in_transaction_session_timeout": "5s",
 	} {
 		c.RuntimeParams[name] = value
 	}
@@ -76,8 +85,9 @@ func openPostgres(_ context.Context, url string) (Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &postgres{config: c, writer: connect(c), reader: directQuerier{connect(c)}}
-	return p, nil
+	impatient := c.Copy()
+	impatient.RuntimeParams["lock_timeout"] = lockTime.String()
+	return &postgres{config: c, writer: connect(impatient), reader: directQuerier{connect(c)}, patient: make(chan struct{}, maxPatient)}, nil
 }
 
 func connect(c *pgx.ConnConfig) *sql.DB {
@@ -126,9 +136,30 @@ func (p *postgres) Hold(ctx context.Context, tx Querier, lock int64, alone bool)
 
 func (p *postgres) Version(context.Context) int64 { return p.versions.Add(1) }
 
-// Write repeats a transaction that conflicted with another: a deadlock, or a
-// row that both inserted.
+// Write runs a transaction that has waited for a lock again, as one of few that wait
+// for theirs until ctx ends.
 func (p *postgres) Write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+	err := p.repeat(ctx, fn)
+	if codeOf(err) != lockNotAvailable {
+		return err
+	}
+	select {
+	case p.patient <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a lock: %w", ctx.Err())
+	}
+	defer func() { <-p.patient }()
+	return p.repeat(ctx, func(ctx context.Context, tx Querier) error {
+		if _, err := tx.Exec(ctx, "set local lock_timeout = 0"); err != nil {
+			return err
+		}
+		return fn(ctx, tx)
+	})
+}
+
+// repeat runs a transaction again that conflicted with another: a deadlock, or a row
+// that both inserted.
+func (p *postgres) repeat(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
 	const tries = 4
 	for try := 1; ; try++ {
 		err := p.writeOnce(ctx, fn)
@@ -169,20 +200,28 @@ func (p *postgres) writeOnce(ctx context.Context, fn func(ctx context.Context, t
 	return fmt.Errorf("%w: %w", ErrUnknown, err)
 }
 
+// lockNotAvailable is the error code of a statement that has waited for a lock for
+// lock_timeout.
+const lockNotAvailable = "55P03"
+
 // isConflict reports whether the same transaction may succeed when it is run
 // again.
 func isConflict(err error) bool {
-	var refused *pgconn.PgError
-	if !errors.As(err, &refused) {
-		return false
-	}
-	switch refused.Code {
+	switch codeOf(err) {
 	case "40001", // serialization_failure
-		"40P01", // deadlock_detected
-		"55P03": // lock_not_available
+		"40P01": // deadlock_detected
 		return true
 	}
 	return false
+}
+
+// codeOf returns the code of an error of the server, or "".
+func codeOf(err error) string {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	return refused.Code
 }
 
 // writable asks the server whether it accepts writes. It does not wait for a
