@@ -34,25 +34,31 @@ const (
 	drainTime = 250 * time.Millisecond
 )
 
+// boundLargeBodies refuses a large body for which the others leave no memory. A body
+// of unknown length may have limit bytes.
+func (l *Listener) boundLargeBodies(limit int64) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		size := min(c.Request.ContentLength, limit)
+		if size < 0 {
+			size = limit
+		}
+		if size <= smallBody || c.FullPath() == "" {
+			return
+		}
+		if !l.large.TryAcquire(size) {
+			l.Fail(c, Unavailable.Err())
+			return
+		}
+		defer l.large.Release(size)
+		c.Next()
+	}
+}
+
 // readBody reads the whole body before a slot is taken, so that a body that is
 // cut short, too large, too slow or no JSON is the client's error.
 func (l *Listener) readBody(limit int64) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r, read := c.Request, l.admission(c).Read
-		size := min(r.ContentLength, limit)
-		if size < 0 {
-			size = limit
-		}
-		if size > smallBody && c.FullPath() != "" {
-			if !l.large.TryAcquire(size) {
-				l.Fail(c, Unavailable.Err())
-				return
-			}
-			defer func() {
-				c.Next()
-				l.large.Release(size)
-			}()
-		}
 		switch {
 		case c.FullPath() == "": // no route
 		case read != nil:

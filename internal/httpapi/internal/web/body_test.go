@@ -276,14 +276,20 @@ func TestKeepBody_WhatHasComeHasNoDeadline(t *testing.T) {
 	}
 }
 
-// Large bodies have a bounded amount of memory in all, whoever sends them.
+// The large bodies of all clients share a bounded amount of memory, which a handler that
+// panics gives back, too.
 func TestListener_BoundsTheLargeBodies(t *testing.T) {
 	t.Parallel()
 	l := web.New(web.Admin, web.Options{Log: slog.New(slog.DiscardHandler), InFlight: make(chan struct{}, 64),
 		Observe: func(string, string, int, time.Duration) {}})
 	l.ServeJSON("title", "About.", 8<<20)
 	web.Route(l, huma.Operation{OperationID: "take", Method: http.MethodPost, Path: "/"},
-		func(context.Context, *takenInput) (*web.Nothing, error) { return nil, nil })
+		func(_ context.Context, in *takenInput) (*web.Nothing, error) {
+			if in.Body.Text == "panic" {
+				panic("a mistake")
+			}
+			return nil, nil //nolint:nilnil // no answer
+		})
 	send := func(body io.Reader, length int64) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodPost, "/", body)
 		r.ContentLength = length
@@ -293,6 +299,11 @@ func TestListener_BoundsTheLargeBodies(t *testing.T) {
 		return w
 	}
 	const small = `{"text":""}`
+	for range 3 {
+		if w := send(strings.NewReader(`{"text":"panic"}`), 8<<20); w.Code != http.StatusInternalServerError {
+			t.Errorf("a handler that panics: got %d", w.Code)
+		}
+	}
 	var clients []*io.PipeWriter
 	var slow sync.WaitGroup
 	for i := range 2 {

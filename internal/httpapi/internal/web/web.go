@@ -96,7 +96,7 @@ var configureHuma = sync.OnceFunc(func() {
 // their Admission reads, by default JSON bodies of at most maxBody bytes and
 // nothing else, and work on them in a slot.
 func (l *Listener) ServeJSON(title, about string, maxBody int64) {
-	l.Use(l.readBody(maxBody), l.waitForTurn, l.takeSlot)
+	l.Use(l.boundLargeBodies(maxBody), l.readBody(maxBody), l.waitForTurn, l.takeSlot)
 	c := huma.DefaultConfig(title, l.options.Version)
 	c.Info.Description = about + " Errors are application/problem+json (RFC 9457); compare their `code`."
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
