@@ -94,14 +94,14 @@ func (db *DB) probe(ctx context.Context) error {
 	}
 	limited, end = limitCall(ctx)
 	defer end()
-	return db.fault(ctx, db.writes(limited), true) // if this fails, so will the next check
+	return db.fault(ctx, db.writeProbe(limited), true) // if this fails, so will the next check
 }
 
-// writeProbe writes as much as needs new space, and deletes it.
-func writeProbe(ctx context.Context, q Querier) error {
-	_, err := q.Exec(ctx, "insert into write_probe (filler) values ($1)", strings.Repeat(rand.Text(), 1000))
+// writeProbe commits as much as needs new space, and then deletes it.
+func (db *DB) writeProbe(ctx context.Context) error {
+	err := db.commit(ctx, "insert into write_probe (filler) values ($1)", strings.Repeat(rand.Text(), 1000))
 	if err == nil {
-		_, err = q.Exec(ctx, "delete from write_probe")
+		err = db.commit(ctx, "delete from write_probe")
 	}
 	if err != nil {
 		return fmt.Errorf("write after a failure: %w", err)

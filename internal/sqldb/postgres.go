@@ -239,8 +239,11 @@ func (p *postgres) writable(ctx context.Context) error {
 	return nil
 }
 
-// writes does not wait for a connection that writes, either.
-func (p *postgres) writes(ctx context.Context) error { return writeProbe(ctx, p.reader) }
+// commit does not wait for a connection that writes, either.
+func (p *postgres) commit(ctx context.Context, query string, args ...any) error {
+	_, err := p.reader.Exec(ctx, query, args...)
+	return err
+}
 
 // reconnect closes the idle connections: new ones may reach the new primary.
 func (p *postgres) reconnect() {

@@ -131,9 +131,9 @@ type Engine interface {
 	// nothing.
 	writable(ctx context.Context) error
 
-	// writes returns an error if nothing can be committed. It must not wait for
-	// other transactions that wait for a lock.
-	writes(ctx context.Context) error
+	// commit runs a statement as a transaction. It does not wait for a connection
+	// behind transactions that wait for a lock.
+	commit(ctx context.Context, query string, args ...any) error
 
 	// examine runs a pragma that looks for damage and returns what it has found.
 	// It takes as long as ctx allows.

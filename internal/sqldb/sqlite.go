@@ -55,9 +55,12 @@ func (s *sqlite) writable(ctx context.Context) error {
 	return s.Write(ctx, func(context.Context, Querier) error { return nil })
 }
 
-// writes has no lock to wait for: there is one writer.
-func (s *sqlite) writes(ctx context.Context) error {
-	return s.Write(ctx, func(ctx context.Context, tx Querier) error { return writeProbe(ctx, tx) })
+// commit has no transactions that wait before it: there is one writer.
+func (s *sqlite) commit(ctx context.Context, query string, args ...any) error {
+	return s.Write(ctx, func(ctx context.Context, tx Querier) error {
+		_, err := tx.Exec(ctx, query, args...)
+		return err
+	})
 }
 
 // openSQLite opens one connection that writes and a pool that only reads.
