@@ -176,6 +176,29 @@ func TestReady_WhileWritesWaitForALock(t *testing.T) {
 	whileLocked(t, func(db *sqldb.DB) { awaitReady(t, db, true) })
 }
 
+// A server that commits is ready although all connections that write are in use.
+func TestReady_WhileAllConnectionsWrite(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	for range 100 {
+		wg.Go(func() {
+			_ = db.Write(sqldb.Each(t.Context(), time.Minute), func(context.Context, sqldb.Querier) error {
+				<-done
+				return nil
+			})
+		})
+	}
+	var err error
+	for !errors.Is(err, sqldb.ErrUnavailable) { // until none is left
+		err = db.Write(sqldb.Together(t.Context(), time.Second), lockRow)
+	}
+	awaitReady(t, db, true)
+}
+
 // Symptom: the same session took all entries, logins and pushes from everybody.
 func TestWrite_OneLockedRowLeavesConnectionsToOthers(t *testing.T) {
 	t.Parallel()
