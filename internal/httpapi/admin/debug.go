@@ -20,37 +20,27 @@ const maxScrapes, maxProfiles = 64, 8
 
 // debugRoutes serve metrics and profiles. They are not part of the API.
 func (a *api) debugRoutes(metrics prometheus.Gatherer) {
-	slots := make(chan struct{}, maxProfiles)
 	a.Admit(http.MethodGet, "/metrics", web.Admission{Slots: make(chan struct{}, maxScrapes), Urgent: true})
-	a.Admit(http.MethodGet, "/debug/pprof/", web.Admission{Slots: slots, Urgent: true})
-	a.Admit(http.MethodGet, "/debug/pprof/:name", web.Admission{Slots: slots, Urgent: true, Streams: true})
 	a.GET("/metrics", gin.WrapH(promhttp.HandlerFor(together(metrics), promhttp.HandlerOpts{})))
-	a.GET("/debug/pprof/", gin.WrapF(pprof.Index))
+
+	profiles := make(chan struct{}, maxProfiles)
 	recording := make(chan struct{}, 1) // Go records one CPU profile and one trace at a time
-	a.GET("/debug/pprof/:name", func(c *gin.Context) {
-		name := c.Param("name")
-		if name == "profile" || name == "trace" {
-			select {
-			case recording <- struct{}{}:
-				defer func() { <-recording }()
-			default:
-				a.Fail(c, web.Unavailable.Err())
-				return
-			}
-		}
-		switch name {
-		case "cmdline":
-			pprof.Cmdline(c.Writer, c.Request)
-		case "profile":
-			pprof.Profile(c.Writer, c.Request)
-		case "symbol":
-			pprof.Symbol(c.Writer, c.Request)
-		case "trace":
-			pprof.Trace(c.Writer, c.Request)
-		default:
-			pprof.Handler(name).ServeHTTP(c.Writer, c.Request)
-		}
-	})
+	for _, r := range []struct {
+		path    string
+		slots   chan struct{}
+		streams bool
+		serve   http.HandlerFunc
+	}{
+		{"/debug/pprof/", profiles, false, pprof.Index},
+		{"/debug/pprof/:name", profiles, true, pprof.Index},
+		{"/debug/pprof/cmdline", profiles, false, pprof.Cmdline},
+		{"/debug/pprof/symbol", profiles, false, pprof.Symbol},
+		{"/debug/pprof/profile", recording, true, pprof.Profile},
+		{"/debug/pprof/trace", recording, true, pprof.Trace},
+	} {
+		a.Admit(http.MethodGet, r.path, web.Admission{Slots: r.slots, Urgent: true, Streams: r.streams})
+		a.GET(r.path, gin.WrapF(r.serve))
+	}
 }
 
 // together returns a Gatherer that measures once for all that ask meanwhile: some

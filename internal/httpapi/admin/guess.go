@@ -21,7 +21,8 @@ const (
 	guessBurst = 10
 	guessEvery = 10 * time.Second
 	// maxGuessers bounds the addresses that are remembered to twice as many: an attack
-	// from more is not slowed down anyway. One that has not guessed for guessMemory has its burst again.
+	// from more is not slowed down anyway. One that has not guessed for guessMemory has
+	// its burst again.
 	maxGuessers = 2048
 	guessMemory = guessBurst * guessEvery
 	// warnEvery is the time between two warnings of the log.
