@@ -116,26 +116,24 @@ func connections(cfg config.Config) conns.Options {
 	return conns.Options{Most: maxWaiting, PerPeer: maxWaitingPerPeer, Moment: moment}
 }
 
-// servers returns the servers of the two listeners.
+// servers returns the servers of the two listeners, each with slots of its own.
 func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *http.Server) {
 	c := a.core
-	common := public.Common{
-		Log: o.Log, Version: o.Version, Ready: a.ready,
-		InFlight: inFlight(cfg), Observe: timeRequests(c.metrics),
+	observe := timeRequests(c.metrics)
+	common := func() public.Common {
+		return public.Common{Log: o.Log, Version: o.Version, Ready: a.ready, InFlight: inFlight(cfg), Observe: observe}
 	}
-	operators := common
-	operators.InFlight = inFlight(cfg)
 	publicServer = public.New(public.Services{
 		Sessions: c.Sessions, Members: c.Members, Ledger: c.Ledger, Catalogue: c.Catalogue, CardLists: c.CardLists,
 		OpenCards: c.OpenCards, Pages: c.Pages, Pushes: c.pushes,
 	}, public.Options{
-		Common: common, TrustedProxies: cfg.TrustedProxies, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress,
+		Common: common(), TrustedProxies: cfg.TrustedProxies, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress,
 	})
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
 	}, admin.Options{
-		Common: operators, Metrics: c.metrics, Refused: countRefused(c.metrics),
+		Common: common(), Metrics: c.metrics, Refused: countRefused(c.metrics),
 		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken),
 	})
 	return publicServer, adminServer

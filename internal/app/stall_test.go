@@ -26,10 +26,12 @@ import (
 const inTime = 4*time.Second + 10*time.Second
 
 // stalled sends n entries at once while the database does not answer, and checks that
-// each is refused in time and not accepted.
-func stalled(t *testing.T, s *apptest.Server, path string, n int) {
+// each is refused in time and not accepted. It calls meanwhile when the first has been
+// refused, which is when the listener works on as many as it may.
+func stalled(t *testing.T, s *apptest.Server, path string, n int, meanwhile func()) {
 	t.Helper()
 	var wg sync.WaitGroup
+	var first sync.Once
 	var longest atomic.Int64
 	for i := range n {
 		wg.Go(func() {
@@ -41,6 +43,7 @@ func stalled(t *testing.T, s *apptest.Server, path string, n int) {
 			if got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
 				t.Errorf("entry %d: %d %s", i, got.Status, got.Body)
 			}
+			first.Do(meanwhile)
 		})
 	}
 	wg.Wait()
@@ -98,7 +101,7 @@ func TestPostgres_StoppedIsRefusedInTime(t *testing.T) {
 			t.Errorf("metrics without the database:\n%s", metrics)
 		}
 	})
-	stalled(t, s, path, 300)
+	stalled(t, s, path, 300, func() {})
 	wg.Wait()
 	if got := s.Get("/healthz", ""); got.Status != http.StatusOK {
 		t.Errorf("healthz: %d", got.Status)
@@ -108,12 +111,13 @@ func TestPostgres_StoppedIsRefusedInTime(t *testing.T) {
 	apptest.Eventually(t, "it is ready", func() bool { return s.Get("/readyz", "").Status == http.StatusOK })
 }
 
-// onFile returns a server on a SQLite file, and the path of the file.
+// onFile returns a server on a SQLite file, and the path of the file. It works on fewer
+// requests at once than it would without a limit for addresses.
 func onFile(t *testing.T) (w *apptest.World, s *apptest.Server, path string) {
 	t.Helper()
 	w = apptest.New(t, wechatsim.Options{})
 	path = filepath.Join(t.TempDir(), "a.db")
-	w.Env["DATABASE_URL"] = "sqlite:" + path
+	w.Env["DATABASE_URL"], w.Env["RATE_LIMIT_PER_IP"] = "sqlite:"+path, "1000"
 	return w, w.Serve(), path
 }
 
@@ -175,14 +179,20 @@ func TestSQLite_HeldByAnotherProcessIsRefusedInTime(t *testing.T) {
 	t.Parallel()
 	w, s, file := onFile(t)
 	cardID := w.Card()
-	_, code := w.Claim(s, "ming", cardID)
+	token, code := w.Claim(s, "ming", cardID)
 	path := apptest.EntriesPath(cardID, code)
 	release := hold(t, file)
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() { pushInTime(t, s, fmt.Sprint("openid", i)) })
 	}
-	stalled(t, s, path, 300)
+	stalled(t, s, path, 300, func() {
+		for _, got := range []apptest.Answer{s.Get("/v1/me", token), s.Operate("GET", "/v1/members", nil)} {
+			if got.Status != http.StatusOK {
+				t.Errorf("a read meanwhile: %d %s", got.Status, got.Body)
+			}
+		}
+	})
 	if got := s.Get("/readyz", ""); got.Status != http.StatusServiceUnavailable {
 		t.Errorf("readyz: %d", got.Status)
 	}
