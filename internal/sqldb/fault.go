@@ -24,9 +24,8 @@ func isFault(err error) bool {
 	if errors.As(err, &failed) {
 		return fileFaults[failed.Code()&0xff] // the other bits say where it failed
 	}
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
-		return serverFault(refused.Code)
+	if code := codeOf(err); code != "" {
+		return serverFault(code)
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error // context.DeadlineExceeded is one
