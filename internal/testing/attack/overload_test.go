@@ -131,17 +131,16 @@ func (s *stage) capacity(o order, conns int) float64 {
 	return rate
 }
 
-// returned returns after how many seconds the clients of after were served as
-// well as those of before: all but 1 % of them, with at most twice the median.
-func returned(before, after outcome) time.Duration {
+// returned returns for how many seconds the clients of after were not served as well
+// as those of before: all but 1 % of them, with at most twice the median.
+func returned(before, after outcome) (abnormal time.Duration) {
 	normal := max(2*before.Served.P50, 5*time.Millisecond)
-	last := 0
-	for i, sec := range after.Seconds {
+	for _, sec := range after.Seconds {
 		if sec.Planned > 0 && (sec.Good*100 < sec.Planned*99 || sec.P50 > normal) {
-			last = i + 1
+			abnormal += time.Second
 		}
 	}
-	return time.Duration(last) * time.Second
+	return abnormal
 }
 
 type seconds []second
