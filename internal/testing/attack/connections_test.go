@@ -98,7 +98,10 @@ func TestSlots_AreNotTakenByConnectionsThatProveNothing(t *testing.T) {
 		{name: "requests without a token that wait for no answer", manner: floods, from: 1, conns: 120, requests: one(me)},
 		{name: "requests without a token that wait for no answer", manner: floods, from: 100, conns: 120, requests: one(me)},
 		{name: "probes that wait for no answer", manner: floods, from: 100, conns: 120, requests: one(get)},
-		{name: "requests to the operator's listener that wait for no answer", manner: floods, admin: true, from: 1, conns: 120, requests: one(me)},
+		{
+			name: "requests to the operator's listener that wait for no answer", manner: floods, admin: true, from: 1, conns: 120,
+			requests: one(me),
+		},
 		{name: "docs read slowly", manner: sips, from: 1, requests: one(http11("GET", bundle, ""))},
 		{name: "docs read slowly", manner: sips, from: 20, requests: one(http11("GET", bundle, ""))},
 		{name: "the export read slowly by an operator", manner: sips, admin: true, from: 1, conns: 100, members: 300, requests: one(export)},
