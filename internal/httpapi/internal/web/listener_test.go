@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -73,6 +75,34 @@ func TestListener_RefusesWhatIsTooMuchAtOnce(t *testing.T) {
 	if len(l.inFlight) != 0 {
 		t.Error("a request that is over still counts")
 	}
+}
+
+// What is refused as the client's fault has a hundred lines a second. Others have a line
+// each.
+func TestListener_BoundsTheLinesAboutRefusals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener(web.Public, func(context.Context) error { return nil })
+		const requests = 1000
+		for range requests {
+			l.do(http.MethodGet, "/nowhere")
+			l.do(http.MethodGet, "/")
+		}
+		if refused, served := strings.Count(l.log.String(), "status=404"), strings.Count(l.log.String(), "status=204"); refused != 100 || served != requests {
+			t.Errorf("%d lines about refusals, %d about others", refused, served)
+		}
+		if len(l.observed) != 2*requests {
+			t.Errorf("%d are measured", len(l.observed))
+		}
+		time.Sleep(time.Second)
+		l.log.Reset()
+		for range 101 {
+			l.do(http.MethodGet, "/nowhere")
+		}
+		if log := l.log.String(); strings.Count(log, "status=404") != 100 || !strings.Contains(log, "level=WARN") || !strings.Contains(log, "requests=900") {
+			t.Errorf("a second later:\n%s", log)
+		}
+	})
 }
 
 // OPTIONS * is no request for a route; it is measured and limited as others.

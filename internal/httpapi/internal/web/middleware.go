@@ -80,14 +80,22 @@ func setSecurityHeaders(c *gin.Context) {
 	c.Next()
 }
 
-// logRequest writes one log line and one measurement for each request. They
-// name the route's pattern, because a path or query can hold a code or an
-// openid.
+// maxLines bounds the lines of the log in a second, and at once, about requests that
+// are refused as the client's fault. A client that proves nothing could fill the disk.
+const maxLines = 100
+
+// logRequest writes one measurement and, with the exception of maxLines, one log
+// line for each request. They name the route's pattern, because a path or query can
+// hold a code or an openid.
 func (l *Listener) logRequest(c *gin.Context) {
 	began := time.Now()
 	c.Next()
 	took, route, method, status := time.Since(began), routeOf(c), methodOf(c.Request), c.Writer.Status()
 	l.options.Observe(route, method, status, took)
+	if status >= 400 && status < 500 && !l.lines.Allow() {
+		l.unwritten.count(l.options.Log, "requests refused: more than the log can have a line for each")
+		return
+	}
 	ctx := c.Request.Context()
 	l.options.Log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("route", route), slog.String("method", method),
 		slog.Int("status", status), slog.Duration("took", took), slog.String("request_id", RequestID(ctx)))

@@ -96,7 +96,7 @@ func (l *Listener) refuse(c *gin.Context) {
 	_, _ = c.Writer.Write(refusal.body) // fails only if the client has gone
 	c.Abort()
 	l.options.Observe(routeOf(c), methodOf(c.Request), http.StatusServiceUnavailable, 0)
-	l.refused.count(l.options.Log)
+	l.refused.count(l.options.Log, "requests refused: more come than can be served")
 }
 
 // refusal is the answer to all requests that are refused for their number.
@@ -128,16 +128,17 @@ func newRefusal() answerBytes {
 	}}
 }
 
-// refused counts refusals for the log, which gets at most one line a second.
-type refused struct {
+// tally counts requests without a line of the log of their own. The log gets at most
+// one line a second about them. It is safe for concurrent use.
+type tally struct {
 	n    atomic.Int64
 	next atomic.Int64 // when the next line may be written, as UnixNano
 }
 
-func (r *refused) count(log *slog.Logger) {
-	r.n.Add(1)
-	now, next := time.Now().UnixNano(), r.next.Load()
-	if now >= next && r.next.CompareAndSwap(next, now+int64(time.Second)) {
-		log.Warn("requests refused: more come than can be served", "requests", r.n.Swap(0))
+func (t *tally) count(log *slog.Logger, line string) {
+	t.n.Add(1)
+	now, next := time.Now().UnixNano(), t.next.Load()
+	if now >= next && t.next.CompareAndSwap(next, now+int64(time.Second)) {
+		log.Warn(line, "requests", t.n.Swap(0))
 	}
 }

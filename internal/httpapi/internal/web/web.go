@@ -19,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 
 	"github.com/addcard/addcard/internal/httpapi/conns"
 )
@@ -58,7 +59,9 @@ type Listener struct {
 	admissions map[routeKey]Admission
 	gate       *gate
 	large      *semaphore.Weighted // bytes of large bodies
-	refused    refused
+	refused    tally // by refuse
+	lines      *rate.Limiter
+	unwritten  tally // by logRequest
 }
 
 // New returns a Listener without routes: every request gets 404.
@@ -69,7 +72,7 @@ func New(a Audience, o Options) *Listener {
 	configureHuma()
 	gin.SetMode(gin.ReleaseMode)
 	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}, gate: newGate(cap(o.InFlight)),
-		large: semaphore.NewWeighted(maxLarge)}
+		large: semaphore.NewWeighted(maxLarge), lines: rate.NewLimiter(maxLines, maxLines)}
 	l.HandleMethodNotAllowed = true
 	l.RedirectTrailingSlash = false
 	l.ForwardedByClientIP = false
