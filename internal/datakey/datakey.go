@@ -47,7 +47,7 @@ func Parse(list string) (*Keys, error) {
 	for i, entry := range strings.Split(list, ",") {
 		kid, encoded, _ := strings.Cut(strings.TrimSpace(entry), ":")
 		raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
-		if err != nil || len(raw) != 32 || kid == "" || strings.Contains(kid, ".") {
+		if err != nil || len(raw) != 32 || kid == "" {
 			return nil, fmt.Errorf("datakey: key %d is not kid:base64 of 32 bytes", i+1)
 		}
 		k, err := newKey(kid, raw)
@@ -94,7 +94,8 @@ func (k *Keys) Seal(plain []byte, about string) string {
 
 // Open decrypts what Seal returned for the same about. Errors: ErrSealed.
 func (k *Keys) Open(sealed, about string) ([]byte, error) {
-	kid, encoded, _ := strings.Cut(sealed, ".")
+	end := max(0, strings.LastIndexByte(sealed, '.')) // a kid may have dots, base64 has none
+	kid, encoded := sealed[:end], strings.TrimPrefix(sealed[end:], ".")
 	raw, err := base64.RawURLEncoding.DecodeString(encoded)
 	if k == nil || err != nil {
 		return nil, ErrSealed
