@@ -208,6 +208,9 @@ func TestModifyStock(t *testing.T) {
 		{tree{"increase_stock_value": 10}, 0},
 		{tree{"reduce_stock_value": 60}, 0},
 		{tree{"reduce_stock_value": 51}, 40122},
+		{tree{"increase_stock_value": 99_999_950}, 0},
+		{tree{"increase_stock_value": 1}, 40122},
+		{tree{"reduce_stock_value": 99_999_950}, 0},
 		{tree{"increase_stock_value": -1}, 40122},
 		{tree{"increase_stock_value": "1"}, 47001},
 	} {
@@ -280,13 +283,14 @@ func TestCard_UnknownFields(t *testing.T) {
 	for _, choice := range []string{"dropped", "kept"} {
 		r := newRig(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{UnknownField: choice}})
 		id := r.create(tree{"titel": "x"}, tree{"wallpaper": "x"})
+		shown := fmt.Sprint(r.card("/card/get", tree{"card_id": id}))
 		got := r.card("/card/update", tree{"card_id": id, "member_card": tree{"hologram": "x"}})
 		if got.code() != 0 {
 			t.Errorf("%s: %v", choice, got)
 		}
-		shown := fmt.Sprint(r.card("/card/get", tree{"card_id": id}))
-		for _, name := range []string{"titel", "wallpaper", "hologram"} {
-			if kept := strings.Contains(shown, name); kept != (choice == "kept") {
+		updated := fmt.Sprint(r.card("/card/get", tree{"card_id": id}))
+		for name, in := range map[string]string{"titel": shown, "wallpaper": shown, "hologram": updated} {
+			if kept := strings.Contains(in, name); kept != (choice == "kept") {
 				t.Errorf("%s: %s is kept: %v", choice, name, kept)
 			}
 		}

@@ -222,9 +222,11 @@ func TestCardsOf_WantsTheOfficialOpenID(t *testing.T) {
 	t.Parallel()
 	r, id, _ := memberRig(t, wechatsim.Assumptions{})
 	ann, _ := r.sim.Person("ann")
-	got := r.card("/card/user/getcardlist", tree{"openid": ann.OpenID})
-	if list := got["card_list"].([]any); len(list) != 1 || reply(list[0].(tree)).text("code") != "A1" {
-		t.Errorf("got %v", got)
+	for _, body := range []tree{{"openid": ann.OpenID}, {"openid": ann.OpenID, "card_id": id}} {
+		got := r.card("/card/user/getcardlist", body)
+		if list := got["card_list"].([]any); len(list) != 1 || reply(list[0].(tree)).text("code") != "A1" {
+			t.Errorf("%v: got %v", body, got)
+		}
 	}
 	if got := r.card("/card/user/getcardlist", tree{"openid": ann.OpenID, "card_id": "pOther"}); len(got["card_list"].([]any)) != 0 {
 		t.Errorf("another card: %v", got)
