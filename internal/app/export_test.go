@@ -1,6 +1,7 @@
 package app
 
 import (
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,7 +13,15 @@ import (
 func init() { clockSpan = 600 * time.Millisecond }
 
 // Metrics returns what describes every metric of a, also those without samples.
-func Metrics(a *App) prometheus.Collector { return a.core.metrics }
+func Metrics(a *App) *prometheus.Registry { return a.core.metrics }
 
 // Clock returns the clock that WeChat's answers correct.
 func Clock(c *Core) *wechat.Clock { return c.clock }
+
+// Listener returns the public listener of a, or the admin one.
+func Listener(a *App, name string) net.Listener {
+	if name == "admin" {
+		return a.admin
+	}
+	return a.public
+}

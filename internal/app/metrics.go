@@ -141,13 +141,17 @@ func (b backlog) measure(ctx context.Context) ([]prometheus.Metric, error) {
 	if err != nil {
 		return nil, err
 	}
+	return backlogMetrics(n, len(drifts), len(shared)), nil
+}
+
+func backlogMetrics(n outbox.Backlog, drifts, conflicts int) []prometheus.Metric {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
 		return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	return []prometheus.Metric{
 		gauge(outboxMessages, float64(n.Waiting), "waiting"), gauge(outboxMessages, float64(n.Parked), "dead"),
-		gauge(outboxOldest, n.Oldest.Seconds()), gauge(driftingCards, float64(len(drifts))), gauge(unionIDConflicts, float64(len(shared))),
-	}, nil
+		gauge(outboxOldest, n.Oldest.Seconds()), gauge(driftingCards, float64(drifts)), gauge(unionIDConflicts, float64(conflicts)),
+	}
 }
 
 // maxCounted bounds what is counted.

@@ -1,0 +1,216 @@
+package app_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/testing/apptest"
+	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/internal/wechatsim/push"
+)
+
+// pushed sends the server a push to this account that is sealed with this key, and
+// returns the status of the answer.
+func pushed(t *testing.T, w *apptest.World, s *apptest.Server, key, account string) int {
+	t.Helper()
+	e := push.Trigger{Event: "user_view_card", ToUserName: account, Callback: push.Callback{URL: s.Public + "/wechat/callback",
+		Token: apptest.CallbackToken, EncodingAESKey: key, AppID: w.Sim.Accounts().Official.AppID}}
+	req, err := e.Request(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := apptest.Client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
+
+// hasMetric reports whether the server has this sample.
+func hasMetric(s *apptest.Server, sample string) bool {
+	s.T.Helper()
+	return bytes.Contains(s.Operate(http.MethodGet, "/metrics", nil).Is(s.T, http.StatusOK).Body, []byte("\n"+sample+"\n"))
+}
+
+// While CALLBACK_AES_KEY is being changed, WeChat seals with the one or the other.
+func TestCallback_TakesThePreviousKeyToo(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	other := strings.Repeat("Z", 42) + "A"
+	w.Env["CALLBACK_AES_KEY"], w.Env["CALLBACK_AES_KEY_PREVIOUS"] = other, apptest.AESKey
+	s := w.Serve()
+	for key, want := range map[string]int{other: 200, apptest.AESKey: 200, strings.Repeat("Y", 42) + "A": 403} {
+		if got := pushed(t, w, s, key, ""); got != want {
+			t.Errorf("%s: got %d, want %d", key, got, want)
+		}
+	}
+}
+
+// WeChat may push for another account that is bound to the same URL.
+func TestCallback_OfAnotherAccountHasNoEffect(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	w.Env["OFFICIAL_ORIGINAL_ID"] = "gh_0123456789ab"
+	s := w.Serve()
+	for _, account := range []string{"gh_0123456789ab", "gh_another"} {
+		if got := pushed(t, w, s, "", account); got != http.StatusOK {
+			t.Errorf("%s: got %d", account, got)
+		}
+	}
+	for outcome, n := range map[string]int{"user_view_card": 1, "other_account": 1} {
+		if sample := fmt.Sprintf("addcard_pushes_total{outcome=%q} %d", outcome, n); !hasMetric(s, sample) {
+			t.Errorf("there is no sample %s", sample)
+		}
+	}
+}
+
+// A push that is refused is counted, wherever it is refused: alerts go by that.
+func TestCallback_CountsWhatItRefuses(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	w.Env["CALLBACK_AES_KEY"] = apptest.AESKey
+	s := w.Serve()
+	forged := "/wechat/callback?timestamp=1795000000&nonce=n&signature=" + strings.Repeat("0", 40)
+	s.Get(forged+"&echostr=1", "").Is(t, http.StatusForbidden)               // Echo
+	s.Post(forged+"&encrypt_type=aes", "", "").Is(t, http.StatusForbidden)   // Check
+	if got := pushed(t, w, s, strings.Repeat("Y", 42)+"A", ""); got != 403 { // Receive
+		t.Errorf("another key: got %d", got)
+	}
+	if sample := `addcard_pushes_total{outcome="forged"} 3`; !hasMetric(s, sample) {
+		t.Errorf("there is no sample %s", sample)
+	}
+}
+
+// Without a request, the server gets what requests will need.
+func TestRun_PreparesForRequests(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	cardID := w.Card()
+	s := w.Serve()
+	apptest.Eventually(t, "the api_ticket is there, and the account's cards are", func() bool {
+		return hasMetric(s, `addcard_ticket_ready{kind="wx_card"} 1`) &&
+			bytes.Contains(s.Operate(http.MethodGet, "/v1/cards", nil).Body, []byte(cardID))
+	})
+	for _, sample := range []string{
+		`addcard_ticket_ready{kind="access_token"} 1`, `addcard_ticket_ready{kind="jsapi"} 0`, `addcard_ticket_waiters{kind="jsapi"} 0`,
+	} {
+		if !hasMetric(s, sample) {
+			t.Errorf("there is no sample %s", sample)
+		}
+	}
+}
+
+// A guess of the operator's token is counted: an alert goes by that.
+func TestMetrics_CountGuessesOfTheToken(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	s := w.Serve()
+	apptest.Request(t, http.MethodGet, s.Admin+"/v1/cards", "a-guess-of-the-token", nil).Is(t, http.StatusUnauthorized)
+	if sample := "addcard_admin_refused_total 1"; !hasMetric(s, sample) {
+		t.Errorf("there is no sample %s", sample)
+	}
+}
+
+func TestMetrics_CountTheDroppedLinesOfTheLog(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, apptest.New(t, wechatsim.Options{}), app.Options{Log: slog.New(slog.DiscardHandler), LogDropped: func() uint64 { return 7 }})
+	defer func() { _ = a.Close() }()
+	const name = "addcard_log_lines_dropped_total"
+	families, err := app.Metrics(a).Gather()
+	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == name })
+	if err != nil || i < 0 || families[i].GetMetric()[0].GetCounter().GetValue() != 7 {
+		t.Errorf("%s: %v, %v", name, families, err)
+	}
+}
+
+func newApp(t *testing.T, w *apptest.World, o app.Options) *app.App {
+	t.Helper()
+	cfg, err := config.Load(w.Environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := app.New(t.Context(), cfg, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// A server with one listener of two serves no one; the platform starts it again.
+func TestRun_EndsWhenAListenerFails(t *testing.T) {
+	t.Parallel()
+	for _, listener := range []string{"public", "admin"} {
+		a := newApp(t, apptest.New(t, wechatsim.Options{}), app.Options{Log: slog.New(slog.DiscardHandler)})
+		if err := app.Listener(a, listener).Close(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- a.Run(t.Context()) }()
+		select {
+		case err := <-ended:
+			if err == nil || !strings.Contains(err.Error(), "serve ") {
+				t.Errorf("%s: got %v", listener, err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: it goes on", listener)
+		}
+	}
+}
+
+// A fetch that is under way at the end is waited for: its ticket may be the only one
+// that WeChat still accepts.
+func TestRun_KeepsTheTicketThatItFetchesAtTheEnd(t *testing.T) {
+	t.Parallel()
+	const getticket = "/cgi-bin/ticket/getticket"
+	w := apptest.New(t, wechatsim.Options{})
+	if err := w.Sim.AddFault(wechatsim.Fault{Path: getticket, LatencyMS: 500}); err != nil {
+		t.Fatal(err)
+	}
+	first := w.Serve()
+	apptest.Eventually(t, "WeChat is asked for a ticket", func() bool { return calls(w, getticket) > 0 })
+	first.Stop()
+	if err := addCard(w, w.Serve(), "ming", w.Card()); err != nil {
+		t.Error(err)
+	}
+	if n := calls(w, getticket); n != 1 {
+		t.Errorf("WeChat was asked %d times, want once", n)
+	}
+}
+
+// All clients of a trusted proxy have its address, so it counts as none.
+func TestConnections_OfATrustedProxyAreNotBoundedLikeAClients(t *testing.T) {
+	t.Parallel()
+	for proxies, closed := range map[string]bool{"": true, "127.0.0.1": false} {
+		w := apptest.New(t, wechatsim.Options{})
+		w.Env["RATE_LIMIT_PER_IP"], w.Env["TRUSTED_PROXIES"] = "100", proxies
+		s := w.Serve()
+		for range 160 { // more than a client may have, and fewer than all may have
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.Public, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+		none := `addcard_http_connections_closed_total{listener="public"} 0`
+		if closed {
+			apptest.Eventually(t, "some are closed", func() bool { return !hasMetric(s, none) })
+			continue
+		}
+		s.Get("/healthz", "").Is(t, http.StatusOK) // on a connection that was accepted last
+		if !hasMetric(s, none) {
+			t.Error("connections of a trusted proxy were closed")
+		}
+	}
+}
