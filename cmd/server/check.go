@@ -66,11 +66,15 @@ func (c checkCmd) Run(ctx context.Context, g *globals, streams command.Streams) 
 		} else {
 			err = result.print(streams.Out)
 		}
-		if err == nil && (len(result.Damage) > 0 || len(result.Unbalanced) > 0 || len(result.Drifts) > 0 || result.Dead > 0) {
+		if err == nil && result.needsOperator() {
 			err = command.ErrReported
 		}
 		return err
 	})
+}
+
+func (c checkResult) needsOperator() bool {
+	return len(c.Damage) > 0 || len(c.Unbalanced) > 0 || len(c.Drifts) > 0 || c.Dead > 0
 }
 
 // damageError is the error of a check that a damaged file has ended.

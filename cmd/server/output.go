@@ -45,12 +45,18 @@ func (t *table) row(format string, args ...any) {
 func (t *table) flush() error { return cmp.Or(t.err, t.w.Flush()) }
 
 // yuan formats fen as money.
-func yuan(fen int64) string { return fmt.Sprintf("¥%d.%02d", fen/100, fen%100) }
+func yuan(fen int64) string {
+	sign := ""
+	if fen < 0 {
+		sign, fen = "-", -fen
+	}
+	return fmt.Sprintf("%s¥%d.%02d", sign, fen/100, fen%100)
+}
 
 // signedYuan formats fen as money with a sign.
 func signedYuan(fen int64) string {
 	if fen < 0 {
-		return "-" + yuan(-fen)
+		return yuan(fen)
 	}
 	return "+" + yuan(fen)
 }

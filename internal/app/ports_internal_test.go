@@ -145,14 +145,18 @@ func TestPorts_TranslateRefusals(t *testing.T) {
 		{decryption, 40075, decrypt, cardlist.ErrCodeInvalid}, {decryption, 45009, decrypt, nil},
 		{get, 40073, read, card.ErrNotFound}, {get, 72001, read, card.ErrNotFound}, {get, 45009, read, nil},
 		{geturl, 40073, open, card.ErrNotFound}, {geturl, 45009, open, nil},
-		{temp, 72012, form, opencard.ErrTicketExpired}, {temp, 45009, form, nil},
+		{geturl, 40158, open, opencard.ErrCodeMode}, {geturl, 72026, open, opencard.ErrNotOneClick},
+		{temp, 72012, form, opencard.ErrTicketExpired}, {temp, 72011, form, opencard.ErrTicket}, {temp, 45009, form, nil},
 	} {
 		err := ask(c.path, c.code, c.call)
 		if answer := (*wechat.Error)(nil); !errors.As(err, &answer) || answer.Code != c.code {
 			t.Errorf("%s %d: got %v", c.path, c.code, err)
 		}
+		if c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%s %d: got %v, want %v", c.path, c.code, err, c.want)
+		}
 		for _, sentinel := range []error{auth.ErrCodeRefused, auth.ErrUserBlocked, auth.ErrTooFast, cardlist.ErrCodeInvalid, card.ErrNotFound,
-			opencard.ErrTicketExpired, cardlist.ErrNotYours} {
+			opencard.ErrTicketExpired, opencard.ErrCodeMode, opencard.ErrNotOneClick, cardlist.ErrNotYours} {
 			if errors.Is(err, sentinel) != (sentinel == c.want) { //nolint:errorlint // which of the two it is
 				t.Errorf("%s %d: is %v %t", c.path, c.code, sentinel, errors.Is(err, sentinel))
 			}
