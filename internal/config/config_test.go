@@ -123,7 +123,7 @@ var misconfigurations = []misconfiguration{
 	{"weak", "ADMIN_TOKEN", "cAnArY-0123456789-0123456789-ab", "must have at least 32 characters"},
 	{"with spaces", "ADMIN_TOKEN", "cAnArY 0123456789 0123456789 0123456789", "must be printable characters without spaces"},
 	{"sample", "ADMIN_TOKEN", config.SampleMark + "-cAnArY-0123456789", isASample},
-	{"weak", "TICKET_TOKEN", canary, "must have at least 32 characters"},
+	{"weak", "TICKET_TOKEN", "cAnArY-0123456789-0123456789-ab", "must have at least 32 characters"},
 	{"the admin's", "TICKET_TOKEN", required()["ADMIN_TOKEN"], "the same as ADMIN_TOKEN, so it would open everything"},
 	{"no kid", "DATA_KEYS", key32, "key 1: not kid:base64 of 32 bytes"},
 	{"of 31 bytes", "DATA_KEYS", "d1:" + key32 + ",d2:" + key31, "key 2: not kid:base64 of 32 bytes"},

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -20,6 +21,8 @@ import (
 // deployment is a deployment at which all checks can be made to fail.
 type deployment struct {
 	readyErr, storeErr, secretErr, ticketErr error
+	damageErr, listErr, peopleErr, sharedErr error // of the database
+	backlogErr, cardsErr, cardErr, loginErr  error
 
 	offset time.Duration
 	stored []card.Card
@@ -33,19 +36,19 @@ type deployment struct {
 }
 
 func (d *deployment) Ready(context.Context) error                         { return d.readyErr }
-func (d *deployment) Damage(context.Context) ([]string, error)            { return d.damage, nil }
+func (d *deployment) Damage(context.Context) ([]string, error)            { return d.damage, d.damageErr }
 func (d *deployment) Now() time.Time                                      { return time.Now() }
 func (d *deployment) Offset() time.Duration                               { return d.offset }
 func (d *deployment) Reachable(context.Context) error                     { return d.storeErr }
 func (d *deployment) Ticket(context.Context) (string, error)              { return "ticket", d.ticketErr }
-func (d *deployment) List(context.Context) ([]card.Card, error)           { return d.stored, nil }
-func (d *deployment) Backlog(context.Context) (outbox.Backlog, error)     { return d.outbox, nil }
+func (d *deployment) List(context.Context) ([]card.Card, error)           { return d.stored, d.listErr }
+func (d *deployment) Backlog(context.Context) (outbox.Backlog, error)     { return d.outbox, d.backlogErr }
 func (d *deployment) Quota(context.Context, string) (wechat.Quota, error) { return d.quota, nil }
 func (d *deployment) CardIDs(context.Context, int) ([]string, int, error) {
-	return nil, len(d.cards), nil
+	return nil, len(d.cards), d.cardsErr
 }
 func (d *deployment) Code2Session(context.Context, string) (_, _ string, _ error) {
-	return "", "", &wechat.Error{API: "/sns/jscode2session", Code: 40029}
+	return "", "", cmp.Or(d.loginErr, error(&wechat.Error{API: "/sns/jscode2session", Code: 40029}))
 }
 
 func (d *deployment) StableToken(context.Context) (string, time.Duration, error) {
@@ -53,13 +56,18 @@ func (d *deployment) StableToken(context.Context) (string, time.Duration, error)
 }
 
 func (d *deployment) People(context.Context, member.Mark, int) ([]member.Person, error) {
-	return d.people, nil
+	return d.people, d.peopleErr
 }
 
-func (d *deployment) SharedUnionIDs(context.Context, int) ([]string, error) { return d.shared, nil }
+func (d *deployment) SharedUnionIDs(context.Context, int) ([]string, error) {
+	return d.shared, d.sharedErr
+}
 
 func (d *deployment) Card(_ context.Context, cardID string) (card.Card, error) {
 	c, ok := d.cards[cardID]
+	if d.cardErr != nil {
+		return card.Card{}, d.cardErr
+	}
 	if !ok {
 		return card.Card{}, card.ErrNotFound
 	}
@@ -94,6 +102,8 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 	const secret = "service account's AppSecret and IP whitelist"
 	refused := func(code int) error { return &wechat.Error{API: "/cgi-bin/stable_token", Code: code} }
 	own, other := card.Card{ID: "p1", Status: card.Verified}, card.Card{ID: "p2", Status: card.Verified}
+	gone := errors.New("gone")
+	refusedInReview := card.Card{ID: "p1", Status: card.VerifyFailed, RefuseReason: "logo"}
 	inReview, deleted := card.Card{ID: "p1", Status: card.NotVerified}, card.Card{ID: "p2", Status: card.Deleted}
 	linked := member.Person{Identities: []member.Identity{{OpenID: "o1"}, {OpenID: "o2", UnionID: "u"}}}
 	for name, tt := range map[string]struct {
@@ -138,8 +148,22 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 			deployment{people: []member.Person{linked}, shared: []string{"oShared", "oOther"}}, "unionid", "warning", "oShared",
 			"server member find oShared",
 		},
-		"unionids":      {deployment{people: []member.Person{linked, {}}}, "unionid", "ok", "1 of the newest 2", ""},
-		"dead messages": {deployment{outbox: outbox.Backlog{Parked: 2}}, "outbox", "warning", "2 messages", "--state dead"},
+		"unionids": {deployment{people: []member.Person{linked, {}}}, "unionid", "ok", "1 of the newest 2", ""},
+		"refused in review": {
+			deployment{stored: []card.Card{refusedInReview}, cards: cards(refusedInReview)},
+			"cards", "warning", "p1 was refused in review (logo)", "server card update ID",
+		},
+		"no answer about a card": {
+			deployment{stored: []card.Card{own}, cardErr: refused(45009)}, "cards", "failed", "45009", "midnight in Beijing",
+		},
+		"no card permission":         {deployment{cardsErr: refused(48001)}, "card permission", "failed", "48001", "卡券功能"},
+		"wrong mini-program secret":  {deployment{loginErr: refused(40125)}, "mini-program's AppSecret", "failed", "40125", "小程序后台"},
+		"damage cannot be looked at": {deployment{damageErr: gone}, "database", "failed", "gone", "DATABASE_URL"},
+		"cards cannot be read":       {deployment{listErr: gone}, "cards", "failed", "gone", "DATABASE_URL"},
+		"members cannot be read":     {deployment{peopleErr: gone}, "unionid", "failed", "gone", "DATABASE_URL"},
+		"unionids cannot be read":    {deployment{sharedErr: gone}, "unionid", "failed", "gone", "DATABASE_URL"},
+		"the outbox cannot be read":  {deployment{backlogErr: gone}, "outbox", "failed", "gone", "DATABASE_URL"},
+		"dead messages":              {deployment{outbox: outbox.Backlog{Parked: 2}}, "outbox", "warning", "2 messages", "--state dead"},
 		"old messages": {
 			deployment{outbox: outbox.Backlog{Waiting: 3, Oldest: 2 * time.Hour}},
 			"outbox", "warning", "3 messages wait", "server outbox list",

@@ -127,18 +127,19 @@ func TestApp_Code2Session_NeverMeetsADroppedConnectionTwice(t *testing.T) {
 		}
 	}
 
-	// The same with keep-alive shows that the server provokes the repetition.
+	// The same with keep-alive shows that the server provokes the repetition. On a busy
+	// machine a call may come before the connection of the last one is kept.
 	base, requests = droppingServer(t, `{"openid":"o1"}`)
-	for range 2 {
+	for n := int32(1); requests.Load() < n; n++ {
+		if n > 100 {
+			t.Fatal("a client that keeps connections repeated none of 100 calls")
+		}
 		resp, err := (&http.Client{}).Get(base)
 		if err != nil {
 			t.Fatal(err)
 		}
 		io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
-	}
-	if got := requests.Load(); got != 3 {
-		t.Errorf("a client that keeps connections made %d requests for 2 calls; the server should make it 3", got)
 	}
 }
 

@@ -97,6 +97,18 @@ func TestOpen_JudgesOnlyWhatIsSealed(t *testing.T) {
 	}
 }
 
+// JSON that is broken beside the Encrypt must have exactly one.
+func TestOpen_RefusesBrokenJSONWithoutOneEncrypt(t *testing.T) {
+	t.Parallel()
+	encrypt := sealed(getCard).encrypt()
+	for name, members := range map[string]string{
+		"none": `"Event":"x"`, "of another name": `"encrypt":"` + encrypt + `"`, "no text": `"Encrypt":{}`,
+		"two": `"Encrypt":"` + encrypt + `","Encrypt":"` + encrypt + `"`, "one more": `"Encrypt":"` + encrypt + `","Encrypt":{}`,
+	} {
+		forged(t, name, sealedReceiver(t), safeBody(encrypt, `{"OuterStr":"a"b",`+members+`}`))
+	}
+}
+
 func TestOpen_NeverBelievesWhatIsNotSealed(t *testing.T) {
 	t.Parallel()
 	mallory := strings.NewReplacer(openID, "mallory", "A1B2C3", "666").Replace(getCard)
