@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -110,11 +111,13 @@ func TestCallback_GoesByWeChatsClockToo(t *testing.T) {
 	w.Control("clock/advance", apptest.Object{"seconds": 3600})
 	s := w.Serve()
 	w.Login(s, "ming") // the answer has WeChat's time
-	w.Connect(s)
-	w.Control("events/trigger", apptest.Object{"event": "user_view_card", "user": "ming"}).Is(t, http.StatusOK)
-	w.WaitEvents()
-	if sample := `addcard_pushes_total{outcome="user_view_card"} 1`; !hasMetric(s, sample) {
-		t.Errorf("there is no sample %s", sample)
+	for ahead, want := range map[int64]int{0: 200, 3600: 200, 7200: 403} {
+		signed := []string{apptest.CallbackToken, fmt.Sprint(time.Now().Unix() + ahead), "nonce"}
+		query := "?timestamp=" + signed[1] + "&nonce=nonce&echostr=1&signature="
+		slices.Sort(signed)
+		if got := s.Get(fmt.Sprintf("/wechat/callback%s%x", query, sha1.Sum([]byte(strings.Join(signed, "")))), ""); got.Status != want {
+			t.Errorf("%d seconds ahead: got %d, want %d", ahead, got.Status, want)
+		}
 	}
 }
 
@@ -178,7 +181,7 @@ func TestMetrics_CountTheDroppedLinesOfTheLog(t *testing.T) {
 	families, err := app.Metrics(a).Gather()
 	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == name })
 	if err != nil || i < 0 || families[i].GetMetric()[0].GetCounter().GetValue() != 7 {
-		t.Errorf("%s: %v, %v", name, families, err)
+		t.Errorf("%s has another value; %v", name, err)
 	}
 }
 
@@ -222,11 +225,13 @@ func TestRun_KeepsTheTicketThatItFetchesAtTheEnd(t *testing.T) {
 	t.Parallel()
 	const getticket = "/cgi-bin/ticket/getticket"
 	w := apptest.New(t, wechatsim.Options{})
-	if err := w.Sim.AddFault(wechatsim.Fault{Path: getticket, LatencyMS: 500}); err != nil {
+	if err := w.Sim.AddFault(wechatsim.Fault{Path: getticket, LatencyMS: 2000}); err != nil {
 		t.Fatal(err)
 	}
 	first := w.Serve()
-	apptest.Eventually(t, "WeChat is asked for a ticket", func() bool { return calls(w, getticket) > 0 })
+	apptest.Eventually(t, "the token is there, and so WeChat is asked for a ticket", func() bool {
+		return hasMetric(first, `addcard_ticket_ready{kind="access_token"} 1`)
+	})
 	first.Stop()
 	if err := addCard(w, w.Serve(), "ming", w.Card()); err != nil {
 		t.Error(err)
