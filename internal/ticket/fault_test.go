@@ -99,6 +99,9 @@ func TestSource_StoreDownServesMemoryToItsEndAndNeverAsks(t *testing.T) {
 		if !errors.Is(err, ticket.ErrUnavailable) || !errors.Is(err, errDown) || u.count() != 1 {
 			t.Errorf("after the end: error = %v, fetches = %d, want the store's error and no fetch", err, u.count())
 		}
+		if st := s.Status(); st.Ready || st.Counts.StoreFailures < 100 || st.Counts.Fetches.Issued != 1 {
+			t.Errorf("after the end: %+v, want many failures of the store", st)
+		}
 
 		store.set(func(f *faultyStore) { f.fail = nil })
 		time.Sleep(time.Second)

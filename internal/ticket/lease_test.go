@@ -130,10 +130,13 @@ func TestSource_DeadHolderIsReplacedWhenItsLeaseRunsOut(t *testing.T) {
 		if c.errors != 448 || u.count() != 0 {
 			t.Errorf("callers with 5 s: errors = %d of 448, fetches = %d", c.errors, u.count())
 		}
-		start := time.Now()
-		get(t, source(t, u.Fetch, store, ticket.Options{}))
+		start, s := time.Now(), source(t, u.Fetch, store, ticket.Options{})
+		get(t, s)
 		if d := time.Since(start); d > 11*time.Second || u.count() != 1 {
 			t.Errorf("taken over %v later with %d fetches, want within 11 s and 1", d, u.count())
+		}
+		if st := s.Status(); !st.Ready || st.Counts.LeaseWaits == 0 {
+			t.Errorf("%+v, want that it waited for the lease", st)
 		}
 	})
 }

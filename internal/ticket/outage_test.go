@@ -170,10 +170,13 @@ func TestSource_OneHiccupCostsAMomentNotAnError(t *testing.T) {
 			}
 			return nil
 		}}
-		start := time.Now()
-		get(t, source(t, u.Fetch, tickettest.NewMemory(), ticket.Options{}))
+		start, s := time.Now(), source(t, u.Fetch, tickettest.NewMemory(), ticket.Options{})
+		get(t, s)
 		if wait := time.Since(start); wait > 1300*time.Millisecond {
 			t.Errorf("waited %v", wait)
+		}
+		if f := s.Status().Counts.Fetches; f != (ticket.Fetches{Issued: 1, Transient: 1}) {
+			t.Errorf("fetches: %+v", f)
 		}
 	})
 }
