@@ -163,7 +163,7 @@ func TestOutboxRetry_DeadMeansAllDeadMessages(t *testing.T) {
 	t.Parallel()
 	for _, dead := range []int{0, 1, 499, 500, 501, 1234} {
 		ids, err := deadMessages(t.Context(), outbox.New(deadOutbox{dead: dead}, nil))
-		if err != nil || len(ids) != dead || !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != dead || slices.Contains(ids, "waiting") {
+		if err != nil || len(ids) != dead || !slices.IsSorted(ids) || len(slices.Compact(ids)) != dead || slices.Contains(ids, "waiting") {
 			t.Errorf("%d: got %d ids, %v", dead, len(ids), err)
 		}
 	}

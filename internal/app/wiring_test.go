@@ -175,7 +175,8 @@ func TestMetrics_CountGuessesOfTheToken(t *testing.T) {
 
 func TestMetrics_CountTheDroppedLinesOfTheLog(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, apptest.New(t, wechatsim.Options{}), app.Options{Log: slog.New(slog.DiscardHandler), LogDropped: func() uint64 { return 7 }})
+	o := app.Options{Log: slog.New(slog.DiscardHandler), LogDropped: func() uint64 { return 7 }}
+	a := newApp(t, apptest.New(t, wechatsim.Options{}), o)
 	defer func() { _ = a.Close() }()
 	const name = "addcard_log_lines_dropped_total"
 	families, err := app.Metrics(a).Gather()
@@ -198,7 +199,7 @@ func newApp(t *testing.T, w *apptest.World, o app.Options) *app.App {
 	return a
 }
 
-// A server with one listener of two serves no one; the platform starts it again.
+// A server with one listener of two is of no use; the platform starts it again.
 func TestRun_EndsWhenAListenerFails(t *testing.T) {
 	t.Parallel()
 	for _, listener := range []string{"public", "admin"} {
