@@ -224,11 +224,15 @@ func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog
 	}
 	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
 		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: c.Members, Store: authsql.New(c.db),
-	}, auth.Options{Log: log, LimitLogins: cfg.RatePerAddress > 0})
+	}, sessionOptions(cfg, log))
 	if err == nil {
 		c.metrics.MustRegister(loginSuspended(c.Sessions))
 	}
 	return err
+}
+
+func sessionOptions(cfg config.Config, log *slog.Logger) auth.Options {
+	return auth.Options{Log: log, LimitLogins: cfg.RatePerAddress > 0}
 }
 
 // Damage returns what is damaged in the database file, up to a hundred things. It

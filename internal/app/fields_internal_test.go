@@ -16,6 +16,7 @@ import (
 	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/ticket/tickettest"
 	"github.com/addcard/addcard/internal/wechat"
 )
 
@@ -168,6 +169,31 @@ func TestTickets_AreReachableIfTheStoreAnswers(t *testing.T) {
 	}
 }
 
+// A system that reports a value which WeChat rejects does so as often as it likes: what
+// comes too soon after a fetch is ignored.
+func TestTickets_RejectTakesAReportThatComesTooSoon(t *testing.T) {
+	t.Parallel()
+	n := 0
+	source := ticket.New("k", func(context.Context) (string, time.Duration, error) {
+		n++
+		return fmt.Sprint("value", n), time.Hour, nil
+	}, tickettest.NewMemory(), ticket.Options{})
+	defer source.Close()
+	shop := &tickets{jsapi: source}
+	for i := range 3 {
+		value, _, err := shop.Shared(t.Context(), "jsapi")
+		if err == nil {
+			err = shop.Reject(t.Context(), "jsapi", value)
+		}
+		if err != nil {
+			t.Errorf("report %d: got %v", i, err)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d fetches, want 2", n)
+	}
+}
+
 // The pools are separate for each listener, and their size is what keeps a listener from
 // using up the memory and the descriptors of the process.
 func TestBounds_HoldForEachListener(t *testing.T) {
@@ -175,6 +201,9 @@ func TestBounds_HoldForEachListener(t *testing.T) {
 	limited, unlimited := config.Config{RatePerAddress: 100}, config.Config{}
 	if a, b := cap(inFlight(limited)), cap(inFlight(unlimited)); a != 256 || b != 1024 {
 		t.Errorf("%d and %d requests at once", a, b)
+	}
+	if a, b := sessionOptions(limited, nil), sessionOptions(unlimited, nil); !a.LimitLogins || b.LimitLogins {
+		t.Errorf("logins are limited: %t and %t", a.LimitLogins, b.LimitLogins)
 	}
 	if b := connections(limited); b.Most != 256 || b.PerPeer != 128 || b.Moment != 50*time.Millisecond {
 		t.Errorf("with limits: %+v", b)

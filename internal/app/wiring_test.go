@@ -162,6 +162,22 @@ func TestRun_PreparesForRequests(t *testing.T) {
 	}
 }
 
+// A former version went on using a unionid that WeChat gave for two people.
+func TestRun_EndsTheUseOfASharedUnionID(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	former := w.Serve()
+	w.Login(former, "ming")
+	w.Login(former, "hong")
+	former.Stop()
+	db := sqldbtest.Open(t, "sqlite:"+w.DB)
+	sqldbtest.Exec(t, db, "update identity set unionid = 'shared'")
+	sqldbtest.Exec(t, db, `insert into identity_conflict (app_id, openid, member_id, other_member_id, created_at)
+		select app_id, openid, member_id, 'another', 1 from identity`)
+	s := w.Serve()
+	apptest.Eventually(t, "the unionid is distrusted", func() bool { return hasMetric(s, "addcard_unionid_conflicts 1") })
+}
+
 // A guess of the operator's token is counted: an alert goes by that.
 func TestMetrics_CountGuessesOfTheToken(t *testing.T) {
 	t.Parallel()
