@@ -143,10 +143,13 @@ func TestExplain_PassesOnWhatWasSigned(t *testing.T) {
 // deadOutbox has this many dead messages, and a waiting one.
 type deadOutbox struct {
 	outbox.Store
-	dead int
+	dead, calls int
 }
 
-func (o deadOutbox) Messages(_ context.Context, state string, after outbox.Mark, n int) (list []outbox.Stored, _ error) {
+func (o *deadOutbox) Messages(_ context.Context, state string, after outbox.Mark, n int) (list []outbox.Stored, _ error) {
+	if o.calls++; o.calls > 10 {
+		return nil, errors.New("the list is read again and again")
+	}
 	for i := range o.dead {
 		id := fmt.Sprintf("m%05d", i)
 		if id > after.ID && len(list) < n {
@@ -162,7 +165,7 @@ func (o deadOutbox) Messages(_ context.Context, state string, after outbox.Mark,
 func TestOutboxRetry_DeadMeansAllDeadMessages(t *testing.T) {
 	t.Parallel()
 	for _, dead := range []int{0, 1, 499, 500, 501, 1234} {
-		ids, err := deadMessages(t.Context(), outbox.New(deadOutbox{dead: dead}, nil))
+		ids, err := deadMessages(t.Context(), outbox.New(&deadOutbox{dead: dead}, nil))
 		if err != nil || len(ids) != dead || !slices.IsSorted(ids) || len(slices.Compact(ids)) != dead || slices.Contains(ids, "waiting") {
 			t.Errorf("%d: got %d ids, %v", dead, len(ids), err)
 		}
