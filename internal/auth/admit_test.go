@@ -358,6 +358,26 @@ func TestLogin_IsLimitedPerSecondAndFairToAddresses(t *testing.T) {
 	})
 }
 
+// Many addresses that log in once each have no more logins than one has.
+func TestLogin_IsLimitedPerSecondForAllAddresses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{}
+		s := open(t, setup{wechat: w, opts: auth.Options{LimitLogins: true}})
+		for i := range 2000 {
+			if _, _, err := s.Login(anonymous(t, fmt.Sprint("address", i)), fmt.Sprint("c", i)); err != nil {
+				wantRefused(t, err, auth.ErrTooMany)
+			}
+		}
+		wantCalls(t, w, 400)
+		time.Sleep(time.Second)
+		for i := range 1000 {
+			_, _, _ = s.Login(anonymous(t, fmt.Sprint("later", i)), fmt.Sprint("d", i))
+		}
+		wantCalls(t, w, 600)
+	})
+}
+
 // While some addresses hold many logins open, the others have attempts left.
 func TestLogin_LeavesAttemptsToOtherAddresses(t *testing.T) {
 	t.Parallel()

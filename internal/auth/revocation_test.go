@@ -250,6 +250,43 @@ func TestOpen_WithoutTheStoreIsAnError(t *testing.T) {
 	}
 }
 
+// timeless is a store whose clock cannot be read for a while.
+type timeless struct {
+	auth.Store
+	down atomic.Bool
+}
+
+func (s *timeless) Now(ctx context.Context) (time.Time, error) {
+	if s.down.Load() {
+		return time.Time{}, errDown
+	}
+	return s.Store.Now(ctx)
+}
+
+// Without the store's clock the time goes on from when it was read last.
+func TestRun_SessionsExpireWithoutTheClockOfTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &timeless{Store: sqlstore.New(sqldbtest.New(t))}
+		s := running(t, setup{store: store})
+		synctest.Wait()
+		store.down.Store(true)
+		ports := auth.Ports{Store: store}
+		if _, err := auth.Open(t.Context(), keys(t, entry("k1", key1)), ports, auth.Options{}); !errors.Is(err, errDown) {
+			t.Errorf("a service that has not seen the clock: got %v, want %v", err, errDown)
+		}
+		time.Sleep(time.Minute)
+		token, session := login(t, s)
+		if got := time.Since(session.IssuedAt); got.Abs() > time.Second {
+			t.Errorf("issued %v ago", got)
+		}
+		time.Sleep(2*time.Hour + 29*time.Second)
+		wantValid(t, s, token)
+		time.Sleep(2 * time.Second)
+		wantInvalid(t, s, token)
+	})
+}
+
 func TestRun_KeepsALogoutAsLongAsItsTokenAndThenDropsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

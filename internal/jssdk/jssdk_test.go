@@ -53,6 +53,16 @@ func TestConfig_SignsOwnPagesOnly(t *testing.T) {
 	}
 }
 
+// A page that is signed with no ticket works on no phone.
+func TestConfig_WithoutATicketIsAnError(t *testing.T) {
+	t.Parallel()
+	s, down := service("shop.example"), errors.New("no ticket")
+	s.Ticket = func(context.Context) (string, error) { return "", down }
+	if got, err := s.Config(t.Context(), "https://shop.example/"); !errors.Is(err, down) || got != (jssdk.Config{}) {
+		t.Errorf("got %+v, %v, want %v", got, err, down)
+	}
+}
+
 // A browser keeps most bytes of a path and a query as they are, so they are
 // signed as they are, also where net/url refuses them.
 func TestConfig_SignsTheBytesThatTheBrowserHas(t *testing.T) {

@@ -164,6 +164,38 @@ func TestAnswers_NoCallerIsRefusedForAnother(t *testing.T) {
 	})
 }
 
+// What one of those who wait has asked meanwhile is not asked by the others again.
+func TestAnswers_OfACallThatHasJustEndedAreKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var answers ration.Answers[string]
+		var calls atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 100 {
+			q := free("q")
+			if i == 0 {
+				q.Pay = func() error {
+					time.Sleep(time.Second) // meanwhile the others wait for this one
+					return errors.New("nothing left")
+				}
+			}
+			q.Waiting = 100
+			wg.Go(func() {
+				got, err := answers.Ask(t.Context(), q, func(context.Context) (string, time.Duration, error) {
+					return fmt.Sprint("answer ", calls.Add(1)), time.Minute, nil
+				})
+				if i > 0 && (got != "answer 1" || err != nil) {
+					t.Errorf("got %q, %v", got, err)
+				}
+			})
+			if i == 0 {
+				synctest.Wait() // the first has the call
+			}
+		}
+		wg.Wait()
+	})
+}
+
 func TestAnswers_BoundTheCallersThatWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

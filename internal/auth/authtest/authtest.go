@@ -2,6 +2,7 @@
 package authtest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -22,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 		"a reader of concurrent logouts misses none": concurrent,
 		"a purge removes what expired long ago":      purge,
 		"it has a clock":                             clock,
+		"what it cannot do is an error":              unable,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,6 +137,23 @@ func clock(t *testing.T, s auth.Store) {
 	after, err := s.Now(t.Context())
 	if err != nil || after.Before(before) || after.Sub(before) > time.Minute || time.Since(before).Abs() > time.Minute {
 		t.Errorf("got %v and then %v, %v", before, after, err)
+	}
+}
+
+func unable(t *testing.T, s auth.Store) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Revoke(ctx, "a", noon); err == nil {
+		t.Error("a logout that may not be recorded is no error")
+	}
+	if _, err := s.Since(ctx, 0); err == nil {
+		t.Error("logouts that cannot be read are no error")
+	}
+	if err := s.Purge(ctx, time.Hour); err == nil {
+		t.Error("a purge that cannot be done is no error")
+	}
+	if _, err := s.Now(ctx); err == nil {
+		t.Error("a clock that cannot be read is no error")
 	}
 }
 

@@ -234,6 +234,26 @@ func TestConn_ThatEndsMakesRoom(t *testing.T) {
 	}
 }
 
+// A connection that says twice that it waits is one.
+func TestConn_ThatWaitsTwiceCountsOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t, conns.Options{Most: 2, PerPeer: 2})
+	first, firstAccepted := s.dial("127.0.0.1")
+	second, secondAccepted := s.dial("127.0.0.1")
+	for range 3 {
+		firstAccepted.Wait()
+		secondAccepted.Rest()
+	}
+	wantOpen(t, "the first", first, firstAccepted)
+	wantOpen(t, "the second", second, secondAccepted)
+	for _, c := range []*conns.Conn{firstAccepted, secondAccepted} {
+		_ = c.Close()
+	}
+	if n := conns.Peers(s.listener); n != 0 {
+		t.Errorf("%d peers are remembered", n)
+	}
+}
+
 // Many that come at once are not closed before the server has had time to read
 // from them; but there is an end to that.
 func TestLimit_WaitsForTheServerToReadFirst(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,6 +26,7 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/opencard"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/ration"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/wechat"
@@ -212,12 +214,40 @@ func TestProblem_SaysWhenToComeBack(t *testing.T) {
 	}
 }
 
+// An allowance of a minute is there again in the next one.
+func TestProblem_SaysWhenTheNextMinuteBegins(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{card.ErrTooMany, cardlist.ErrTooMany, opencard.ErrTooMany} {
+		synctest.Test(t, func(t *testing.T) { // begins at midnight
+			time.Sleep(time.Minute + 18*time.Second)
+			w := newListener(web.Public, func(context.Context) error { return fmt.Errorf("do it: %w", err) }).do(http.MethodGet, "/")
+			if got := w.Header().Get("Retry-After"); w.Code != http.StatusTooManyRequests || got != "42" {
+				t.Errorf("%v: got %d, Retry-After %q, want 42", err, w.Code, got)
+			}
+		})
+	}
+}
+
+// While WeChat hangs, requests are refused by the thousand. The log has no line for
+// each.
+func TestProblem_OfAnOverloadIsNotLoggedEachTime(t *testing.T) {
+	t.Parallel()
+	for err, quiet := range map[error]bool{auth.ErrSuspended: true, ration.ErrBusy: true, sqldb.ErrBusy: false} {
+		l := newListener(web.Public, func(context.Context) error { return fmt.Errorf("do it: %w", err) })
+		if l.do(http.MethodGet, "/"); strings.Contains(l.log.String(), "not served") == quiet {
+			t.Errorf("%v: the log is %s", err, &l.log)
+		}
+	}
+}
+
 // The rows of the error table, as a client of each listener sees them.
 func TestProblem_OfEachRow(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]string{
 		auth.ErrSession: "401 session_invalid", auth.ErrCodeMock: "401 login_code_invalid", auth.ErrCodeRefused: "401 login_code_invalid",
 		auth.ErrUserBlocked: "403 user_blocked", auth.ErrTooFast: "429 rate_limited", auth.ErrCodeFormat: "422 invalid_input",
+		auth.ErrTooMany: "429 rate_limited", auth.ErrSuspended: "503 wechat_unavailable", ration.ErrBusy: "503 wechat_unavailable",
+		cardlist.ErrTooMany: "429 rate_limited", sqldb.ErrUnavailable: "503 unavailable",
 		member.ErrMemberUnknown: "401 session_invalid", member.ErrOpenIDUnknown: "409 openid_unknown",
 		ledger.ErrCodeUnknown: "404 code_not_found", ledger.ErrNotHeld: "409 card_not_held",
 		ledger.ErrInsufficientBonus: "409 insufficient_bonus", ledger.ErrInsufficientBalance: "409 insufficient_balance",

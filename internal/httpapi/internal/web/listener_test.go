@@ -174,7 +174,14 @@ func TestListener_ReadsHaveSlotsOfTheirOwn(t *testing.T) {
 
 func TestListener_AnswersAPanicAndGoesOn(t *testing.T) {
 	t.Parallel()
-	l := newListener(web.Public, func(context.Context) error { panic("secret") })
+	for _, value := range []any{"secret", errors.New("secret")} {
+		testPanic(t, value)
+	}
+}
+
+func testPanic(t *testing.T, value any) {
+	t.Helper()
+	l := newListener(web.Public, func(context.Context) error { panic(value) })
 	w := l.do(http.MethodGet, "/")
 	if p := decode(t, w); w.Code != http.StatusInternalServerError || p.Code != "internal" || p.RequestID != w.Header().Get("X-Request-Id") {
 		t.Errorf("got %d %s", w.Code, w.Body)
@@ -255,6 +262,8 @@ func TestBearerToken(t *testing.T) {
 		"no scheme":      {[]string{"a"}, ""},
 		"two":            {[]string{"Bearer a", "Bearer b"}, ""},
 		"empty":          {[]string{"Bearer "}, ""},
+		"the longest":    {[]string{"Bearer " + strings.Repeat("a", 4096)}, strings.Repeat("a", 4096)},
+		"too long":       {[]string{"Bearer " + strings.Repeat("a", 4097)}, ""},
 	} {
 		if got := web.BearerToken(http.Header{"Authorization": c.given}); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)

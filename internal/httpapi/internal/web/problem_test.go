@@ -47,6 +47,7 @@ func TestProblem_OfEachKindOfError(t *testing.T) {
 		"WeChat is busy, quoted":         {web.QuoteWeChat(&wechat.Error{Code: -1}), "503 wechat_unavailable", "503 wechat_unavailable"},
 		"WeChat does not answer, quoted": {web.QuoteWeChat(&wechat.Error{}), "503 wechat_unavailable", "503 wechat_unavailable"},
 		"an unknown code, quoted":        {web.QuoteWeChat(&wechat.Error{Code: 40056}), "404 code_not_found", "404 code_not_found"},
+		"the token is refused, quoted":   {web.QuoteWeChat(&wechat.Error{Code: 40001}), "503 wechat_unavailable", "503 wechat_unavailable"},
 		"not WeChat's, quoted":           {web.QuoteWeChat(errors.New("no")), "500 internal", "500 internal"},
 		"the client left":                {context.Canceled, "499 client_closed", "499 client_closed"},
 		"it took too long":               {context.DeadlineExceeded, "503 unavailable", "503 unavailable"},
