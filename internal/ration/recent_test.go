@@ -61,6 +61,23 @@ func TestRecent_ForgetsWithTime(t *testing.T) {
 	})
 }
 
+func TestRecent_Delete_RemovesWhatIsOldToo(t *testing.T) {
+	t.Parallel()
+	r := ration.NewRecent[int, string](2, time.Hour)
+	for i := range 3 { // the first two are old then
+		r.Put(i, "v")
+	}
+	for _, k := range []int{0, 2} {
+		r.Delete(k)
+		if v, ok := r.Get(k); ok {
+			t.Errorf("%d is still %q", k, v)
+		}
+	}
+	if _, ok := r.Get(1); !ok {
+		t.Error("another is gone, too")
+	}
+}
+
 func TestRecent_LoadOrStore_LetsOneStore(t *testing.T) {
 	t.Parallel()
 	r := ration.NewRecent[int, string](10, time.Hour)

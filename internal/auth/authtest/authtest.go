@@ -66,7 +66,11 @@ func repeated(t *testing.T, s auth.Store) {
 
 func pages(t *testing.T, s auth.Store) {
 	const n = 1500
-	revokeMany(t, s, n)
+	now, err := s.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	revokeMany(t, s, n, now.Add(-2*time.Hour))
 	seen := map[string]bool{}
 	var last int64
 	for page := since(t, s, 0); len(page) > 0; page = since(t, s, last) {
@@ -80,6 +84,12 @@ func pages(t *testing.T, s auth.Store) {
 	if len(seen) != n {
 		t.Errorf("got %d logouts, want %d", len(seen), n)
 	}
+	if err := s.Purge(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if len(since(t, s, 0)) == 0 {
+		t.Error("one purge has removed all of them, however long that takes")
+	}
 }
 
 func concurrent(t *testing.T, s auth.Store) {
@@ -88,7 +98,7 @@ func concurrent(t *testing.T, s auth.Store) {
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		defer written.Store(true)
-		revokeMany(t, s, n)
+		revokeMany(t, s, n, noon)
 	})
 	seen := map[string]bool{}
 	var last int64
@@ -166,14 +176,14 @@ func revoke(t *testing.T, s auth.Store, jti string, expiresAt time.Time) {
 
 // revokeMany makes at most 64 logouts at a time: more would wait longer for the
 // database than a store lets them.
-func revokeMany(t *testing.T, s auth.Store, n int) {
+func revokeMany(t *testing.T, s auth.Store, n int, expiresAt time.Time) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 64)
 	for i := range n {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := s.Revoke(t.Context(), fmt.Sprint("jti", i), noon); err != nil {
+			if err := s.Revoke(t.Context(), fmt.Sprint("jti", i), expiresAt); err != nil {
 				t.Error(err)
 			}
 		})

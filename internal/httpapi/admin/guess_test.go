@@ -85,6 +85,30 @@ func TestAdmin_SlowsGuessesAndNeverTheRightToken(t *testing.T) {
 	})
 }
 
+// An address that pauses has what it has saved up meanwhile, and not a new burst.
+func TestAdmin_APauseIsNoNewBurstOfGuesses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuessed()
+		for i := range 20 {
+			g.status("192.0.2.7:1000", fmt.Sprintf("guess-%d", i))
+		}
+		for i := range 4 {
+			time.Sleep(10 * time.Second)
+			g.status(fmt.Sprintf("192.0.2.%d:1000", i+10), "another")
+		}
+		answered := 0
+		for i := range 20 {
+			if g.status("192.0.2.7:1000", fmt.Sprintf("again-%d", i)) == http.StatusUnauthorized {
+				answered++
+			}
+		}
+		if answered != 4 {
+			t.Errorf("%d guesses are answered after 40 seconds, want 4", answered)
+		}
+	})
+}
+
 // A client with an old token asks the same again and again; it is no guesser.
 func TestAdmin_RepeatedTokenIsNoGuess(t *testing.T) {
 	t.Parallel()

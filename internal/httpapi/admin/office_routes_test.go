@@ -284,8 +284,18 @@ func TestOperator_LongCallsMayBeAnsweredLate(t *testing.T) {
 func TestExport_HasNoDeadline(t *testing.T) {
 	t.Parallel()
 	o := &office{}
-	if w := do(o.serve(""), http.MethodGet, "/v1/members/export", operatorToken, ""); w.Code != http.StatusOK || !o.until.IsZero() {
-		t.Errorf("got %d, until %v", w.Code, o.until)
+	r := httptest.NewRequest(http.MethodGet, "/v1/members/export", nil)
+	r.Header.Set("Authorization", "Bearer "+operatorToken)
+	w := &connection{ResponseRecorder: httptest.NewRecorder()}
+	began := time.Now()
+	if o.serve("").ServeHTTP(w, r); w.Code != http.StatusOK || w.Body.String() != "card_id,code\n" || !o.until.IsZero() {
+		t.Errorf("got %d %s, until %v", w.Code, w.Body, o.until)
+	}
+	if left := w.until.Sub(began); left < 30*time.Second || left > 5*time.Minute {
+		t.Errorf("a client has %v to read a part", left)
+	}
+	if h := w.Header(); h.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(h.Get("Content-Disposition"), "attachment") {
+		t.Errorf("got %v", h)
 	}
 }
 

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -23,10 +24,20 @@ import (
 )
 
 // office stands in for all services behind the operator's API. It remembers which
-// methods were called.
+// methods were called, and with what.
 type office struct {
 	calls   []string
+	given   string // the arguments of the last call
 	err     error
+	failing string // the only method that fails; empty is each
+	cards   []card.Card
+	card    card.Card // of each other answer about a card
+	person  member.Person
+	answers map[string]string
+	drift   *cardsync.Drift
+	report  cardext.Report
+	results []card.CodeResult
+	hang    chan struct{} // unless nil, exports wait for it to be closed
 	booked  []ledger.Request
 	replay  bool
 	people  []member.Person
@@ -36,49 +47,68 @@ type office struct {
 	until   time.Time     // the deadline of the last creation, deposit or export
 }
 
-func (o *office) call(name string) error {
-	o.calls = append(o.calls, name)
+func (o *office) call(name string, given ...any) error {
+	o.calls, o.given = append(o.calls, name), fmt.Sprintf("%+v", given)
+	if o.failing != "" && o.failing != name {
+		return nil
+	}
 	return o.err
 }
 
-func (o *office) Create(ctx context.Context, _ card.Document) (string, error) {
-	o.until, _ = ctx.Deadline()
-	return "p", o.call("create")
+// text returns the value that a pointer of a request leads to.
+func text[T any](p *T) string {
+	if p == nil {
+		return "-"
+	}
+	return fmt.Sprint(*p)
 }
-func (o *office) List(context.Context) ([]card.Card, error) { return nil, o.call("list") }
+
+func (o *office) Create(ctx context.Context, d card.Document) (string, error) {
+	o.until, _ = ctx.Deadline()
+	return "p", o.call("create", string(d.JSON))
+}
+func (o *office) List(context.Context) ([]card.Card, error) { return o.cards, o.call("list") }
 func (o *office) Show(_ context.Context, cardID string) (card.Card, json.RawMessage, error) {
-	return card.Card{ID: cardID}, json.RawMessage("{}"), o.call("show")
+	o.card.ID = cardID
+	return o.card, json.RawMessage(`{"a":1}`), o.call("show", cardID)
 }
-func (o *office) Update(context.Context, string, card.Document) (card.Change, error) {
-	return card.Change{}, o.call("update")
+func (o *office) Update(_ context.Context, cardID string, d card.Document) (card.Change, error) {
+	return card.Change{SendCheck: true, Changed: true, Ignored: []string{"hologram"}}, o.call("update", cardID, string(d.JSON))
 }
-func (o *office) Delete(context.Context, string) error       { return o.call("delete") }
-func (o *office) Stock(context.Context, string, int64) error { return o.call("stock") }
-func (o *office) Settings(_ context.Context, cardID string, _ card.SettingsChange) (card.Card, error) {
-	return card.Card{ID: cardID}, o.call("settings")
+func (o *office) Delete(_ context.Context, cardID string) error { return o.call("delete", cardID) }
+func (o *office) Stock(_ context.Context, cardID string, delta int64) error {
+	return o.call("stock", cardID, delta)
 }
-func (o *office) ActivationForm(context.Context, string, card.Document) error {
-	return o.call("activation form")
+func (o *office) Settings(_ context.Context, cardID string, c card.SettingsChange) (card.Card, error) {
+	return o.card, o.call("settings", cardID, text(c.ActivateOnClaim), text(c.FixedBeginTimestamp), text(c.InitBonus), text(c.InitBalance),
+		text(c.InitBonusRecord))
+}
+func (o *office) ActivationForm(_ context.Context, cardID string, d card.Document) error {
+	return o.call("activation form", cardID, string(d.JSON))
 }
 
-func (o *office) QR(context.Context, card.QRCode) (card.QRTicket, error) {
-	return card.QRTicket{}, o.call("qr")
+func (o *office) QR(_ context.Context, q card.QRCode) (card.QRTicket, error) {
+	return card.QRTicket{Ticket: "t", URL: "u", ShowURL: "s", ExpireSeconds: 60}, o.call("qr", q)
 }
-func (o *office) Deposit(ctx context.Context, _ string, _ []string, _ func([]card.CodeResult)) ([]card.CodeResult, error) {
+func (o *office) Deposit(ctx context.Context, cardID string, codes []string, _ func([]card.CodeResult)) ([]card.CodeResult, error) {
 	o.until, _ = ctx.Deadline()
-	return nil, o.call("deposit")
+	return o.results, o.call("deposit", cardID, codes)
 }
-func (o *office) Unavailable(context.Context, string, string, string) error {
-	return o.call("unavailable")
+func (o *office) Unavailable(_ context.Context, cardID, code, reason string) error {
+	return o.call("unavailable", cardID, code, reason)
 }
-func (o *office) Whitelist(context.Context, []string, []string) error { return o.call("whitelist") }
-func (o *office) Image(context.Context, []byte) (string, error)       { return "u", o.call("image") }
-func (o *office) Shelf(context.Context, card.Document) (string, int64, error) {
-	return "u", 1, o.call("shelf")
+func (o *office) Whitelist(_ context.Context, openIDs, userNames []string) error {
+	return o.call("whitelist", openIDs, userNames)
+}
+func (o *office) Image(_ context.Context, picture []byte) (string, error) {
+	return "u", o.call("image", string(picture))
+}
+func (o *office) Shelf(_ context.Context, d card.Document) (string, int64, error) {
+	return "u", 7, o.call("shelf", string(d.JSON))
 }
 
-func (o *office) Explain(context.Context, string, string, cardext.Facts) (cardext.Report, error) {
-	return cardext.Report{}, o.call("explain")
+func (o *office) Explain(_ context.Context, cardID, cardExt string, f cardext.Facts) (cardext.Report, error) {
+	return o.report, o.call("explain", cardID, cardExt, f.NotString, f.Signed)
 }
 
 func (o *office) People(_ context.Context, after member.Mark, n int) (page []member.Person, err error) {
@@ -93,32 +123,41 @@ func (o *office) People(_ context.Context, after member.Mark, n int) (page []mem
 	}
 	return page, o.call("people")
 }
-func (o *office) Find(context.Context, string, int) ([]member.Person, error) {
-	return nil, o.call("find")
+func (o *office) Find(_ context.Context, key string, n int) ([]member.Person, error) {
+	return []member.Person{o.person}, o.call("find", key, n)
 }
 func (o *office) Person(_ context.Context, memberID string) (member.Person, error) {
-	return member.Person{ID: memberID}, o.call("person")
+	o.person.ID = memberID
+	return o.person, o.call("person", memberID)
 }
 func (o *office) Export(ctx context.Context, w io.Writer) error {
-	o.until, _ = ctx.Deadline()
 	_, _ = io.WriteString(w, "card_id,code\n")
+	if o.hang != nil {
+		<-o.hang
+		return nil
+	}
+	o.until, _ = ctx.Deadline()
 	return o.call("export")
 }
-func (o *office) Erase(context.Context, string) error { return o.call("erase") }
-func (o *office) EraseWithCodes(context.Context, string) (int, error) {
-	return 1, o.call("erase with codes")
+func (o *office) Erase(_ context.Context, memberID string) error { return o.call("erase", memberID) }
+func (o *office) EraseWithCodes(_ context.Context, memberID string) (int, error) {
+	return 1, o.call("erase with codes", memberID)
 }
 
-func (o *office) Answers(context.Context, string, string) (map[string]string, error) {
-	return nil, o.call("answers")
+func (o *office) Answers(_ context.Context, cardID, code string) (map[string]string, error) {
+	if code == "none" {
+		return nil, nil
+	}
+	return o.answers, o.call("answers", cardID, code)
 }
-func (o *office) SetFields(context.Context, string, string, member.FieldChange) ([3]string, error) {
-	return [3]string{}, o.call("fields")
+func (o *office) SetFields(_ context.Context, cardID, code string, c member.FieldChange) ([3]string, error) {
+	return [3]string{"a", "b", "c"},
+		o.call("fields", cardID, code, text(c.Values[0]), text(c.Values[1]), text(c.Values[2]), c.Notify)
 }
 
-func (o *office) AddEntry(_ context.Context, _, _ string, _ ledger.Booking, r ledger.Request) ([]byte, bool, error) {
+func (o *office) AddEntry(_ context.Context, cardID, code string, b ledger.Booking, r ledger.Request) ([]byte, bool, error) {
 	o.booked = append(o.booked, r)
-	return []byte(`{"entry":{}}`), o.replay, o.call("add entry")
+	return []byte(`{"entry":{}}`), o.replay, o.call("add entry", cardID, code, b)
 }
 func (o *office) Entries(_ context.Context, _, _ string, before int64, n int) (page []ledger.Entry, err error) {
 	for _, e := range o.entries {
@@ -128,11 +167,17 @@ func (o *office) Entries(_ context.Context, _, _ string, before int64, n int) (p
 	}
 	return page, o.call("entries")
 }
-func (o *office) DriftOf(context.Context, string, string) (cardsync.Drift, error) {
-	return cardsync.Drift{}, member.ErrNotFound
+func (o *office) DriftOf(_ context.Context, cardID, code string) (cardsync.Drift, error) {
+	if o.drift == nil && o.failing == "" {
+		return cardsync.Drift{}, member.ErrNotFound
+	}
+	if err := o.call("drift", cardID, code); err != nil {
+		return cardsync.Drift{}, err
+	}
+	return *o.drift, nil
 }
 
-func (o *office) Messages(_ context.Context, _ string, after outbox.Mark, n int) (page []outbox.Stored, err error) {
+func (o *office) Messages(_ context.Context, state string, after outbox.Mark, n int) (page []outbox.Stored, err error) {
 	for i, m := range o.queue {
 		if after == (outbox.Mark{}) || m.Mark() == after {
 			if after != (outbox.Mark{}) {
@@ -142,14 +187,16 @@ func (o *office) Messages(_ context.Context, _ string, after outbox.Mark, n int)
 			break
 		}
 	}
-	return page, o.call("messages")
+	return page, o.call("messages", state, n)
 }
-func (o *office) Retry(context.Context, string) error { return o.call("retry") }
+func (o *office) Retry(_ context.Context, id string) error { return o.call("retry", id) }
 
 func (o *office) Shared(_ context.Context, kind string) (string, time.Duration, error) {
-	return "the " + kind, time.Hour, o.call("shared")
+	return "the " + kind, time.Hour, o.call("shared", kind)
 }
-func (o *office) Reject(context.Context, string, string) error { return o.call("reject") }
+func (o *office) Reject(_ context.Context, kind, value string) error {
+	return o.call("reject", kind, value)
+}
 
 const (
 	operatorToken = "operator-token-of-forty-characters-00001"

@@ -30,6 +30,7 @@ type services struct {
 	hang    map[string]bool
 	waiting atomic.Int32
 	logins  atomic.Int32
+	pushes  atomic.Int32
 	lost    error // of Receive
 }
 
@@ -102,6 +103,7 @@ func (s *services) Check(query url.Values) (proved, possible bool) {
 }
 
 func (s *services) Receive(ctx context.Context, _ url.Values, _ []byte) (bool, error) {
+	s.pushes.Add(1)
 	if s.lost != nil {
 		return true, s.lost
 	}
@@ -135,6 +137,10 @@ var calls = map[string]struct{ method, path, body string }{
 	"database": {http.MethodGet, "/v1/me/cards/p/codes/1/entries", ""},
 	"ready":    {http.MethodGet, "/readyz", ""},
 }
+
+// sizes has how many requests of a group wait when it has no slots left. One check of
+// the database is for all probes.
+var sizes = map[string]int32{"login": 128, "ticket": 256, "account": 128, "face": 64, "push": 64, "database": 256, "ready": 1}
 
 func request(ctx context.Context, t *testing.T, url, method, path, body string) (int, http.Header) {
 	t.Helper()
@@ -185,6 +191,13 @@ func TestPools_APartThatHangsTakesNoOthersSlots(t *testing.T) {
 			case <-time.After(time.Minute):
 				t.Fatalf("%d wait and none is refused", s.waiting.Load())
 			}
+			for want, deadline := sizes[hanging], time.After(time.Minute); s.waiting.Load() != want; {
+				select {
+				case <-time.After(5 * time.Millisecond): // those that have a slot come to wait
+				case <-deadline:
+					t.Fatalf("%d wait, want %d", s.waiting.Load(), want)
+				}
+			}
 			for other, c := range calls {
 				if status, _ := request(t.Context(), t, url, c.method, c.path, c.body); other != hanging && status/100 != 2 {
 					t.Errorf("%s: got %d", other, status)
@@ -230,6 +243,23 @@ func TestCallback_APushThatIsNotStoredIsToComeAgain(t *testing.T) {
 	}
 }
 
+// A push has at most 64 KiB, whoever sends it.
+func TestCallback_APushIsBounded(t *testing.T) {
+	t.Parallel()
+	s := &services{}
+	url := s.serve(t, public.Options{})
+	for n, want := range map[int]int{64 << 10: 200, 64<<10 + 1: 403} {
+		for _, query := range []string{"?signature=1", "?msg_signature=1"} {
+			if got, _ := request(t.Context(), t, url, http.MethodPost, "/wechat/callback"+query, strings.Repeat("x", n)); got != want {
+				t.Errorf("%d bytes, %s: got %d, want %d", n, query, got, want)
+			}
+		}
+	}
+	if n := s.pushes.Load(); n != 2 {
+		t.Errorf("%d were received", n)
+	}
+}
+
 // What is refused for its query, token or length is answered before its body has
 // come, and the connection does not wait for it.
 func TestProof_IsAskedBeforeTheBody(t *testing.T) {
@@ -237,16 +267,17 @@ func TestProof_IsAskedBeforeTheBody(t *testing.T) {
 	s := &services{}
 	url := s.serve(t, public.Options{})
 	for head, want := range map[string]int{
-		"POST /v1/card-ext":                              401,
-		"POST /v1/claims":                                401,
-		"POST /v1/activations":                           401,
-		"DELETE /v1/session":                             401,
-		"POST /wechat/callback":                          403,
-		"POST /wechat/callback?nonce=1":                  403,
-		"POST /wechat/callback?%zz":                      403,
-		"POST /nope":                                     404,
-		"PUT /v1/session":                                405,
-		"POST /v1/session?code=1&code=2":                 422,
+		"POST /v1/card-ext":             401,
+		"POST /v1/claims":               401,
+		"POST /v1/activations":          401,
+		"DELETE /v1/session":            401,
+		"POST /wechat/callback":         403,
+		"POST /wechat/callback?nonce=1": 403,
+		"POST /wechat/callback?%zz":     403,
+		"POST /wechat/callback?signature=1" + strings.Repeat("&a", 32): 403,
+		"POST /nope":                     404,
+		"PUT /v1/session":                405,
+		"POST /v1/session?code=1&code=2": 422,
 		"POST /v1/session?" + strings.Repeat("a&", 5000): 422,
 	} {
 		conn := dial(t, "127.0.0.1", url, head+" HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{")

@@ -48,6 +48,25 @@ func TestLimits_OfAnAddressAreExact(t *testing.T) {
 	})
 }
 
+// A tenth of a small number is not nothing, which would be no limit.
+func TestLimits_OfLoginsAreAtLeastOneASecond(t *testing.T) {
+	t.Parallel()
+	for rate, want := range map[int]int{3: 10, 10: 10, 11: 20} {
+		synctest.Test(t, func(t *testing.T) {
+			h := (&shop{}).serve(public.Options{RatePerAddress: rate})
+			served := 0
+			for range 100 {
+				if w := do(h, "POST", "/v1/session", "", `{"code":"ming"}`); w.Code == http.StatusOK {
+					served++
+				}
+			}
+			if served != want {
+				t.Errorf("%d requests a second: %d logins at once, want %d", rate, served, want)
+			}
+		})
+	}
+}
+
 // Each kind of address is limited by what one subscriber has of it.
 func TestLimits_TakeASubscriberForOneClient(t *testing.T) {
 	t.Parallel()

@@ -7,8 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/httpapi/public"
+	"github.com/addcard/addcard/internal/ledger"
+	"github.com/addcard/addcard/internal/ticket"
 )
 
 // route is one route with a request that it accepts from its member.
@@ -152,6 +156,61 @@ func TestRoutes_AnswerWithTheErrorOfTheService(t *testing.T) {
 		r := routeOf(name)
 		s := &shop{err: fmt.Errorf("do it: %w", errTest)}
 		refused(t, do(s.serve(public.Options{}), r.method, r.path, "ming", r.body), 500, "internal", "")
+	}
+}
+
+// What the services answer reaches the client, each value at its place.
+func TestRoutes_EachValueHasItsPlace(t *testing.T) {
+	t.Parallel()
+	const mine = `{"card_id":"p","code":"c-ming","status":"active","bonus":0,"balance":0}`
+	s := &shop{
+		face: card.Card{
+			Title: "t", BrandName: "b", LogoURL: "l", Color: "Color010", BackgroundPicURL: "g", Prerogative: "pr", Description: "d",
+			SupplyBonus: true, SupplyBalance: true, CustomFields: [3]card.CustomField{{}, {Name: "n"}, {Type: "T"}}, WxActivate: true,
+			JumpForm: true,
+		},
+		entries: []ledger.Entry{{
+			Booking: ledger.Booking{AddBonus: 1, AddBalance: 2, RecordBonus: "rb", RecordBalance: "rc", Reverses: "secret"},
+			ID:      "e1", Seq: 9, Bonus: 11, Balance: 12, CreatedAt: time.Unix(1_800_000_000, 0).UTC(),
+		}},
+	}
+	h := s.serve(public.Options{})
+	for name, want := range map[string]string{
+		"POST /v1/session": `{"token":"ming","token_type":"Bearer","expires_in":7200,"member":{"id":"m-ming","cards":[` + mine + `]}}`,
+		"GET /v1/me":       `{"id":"m-ming","cards":[` + mine + `]}`,
+		"GET /v1/cards/{card_id}": `{"card_id":"p","title":"t","brand_name":"b","logo_url":"l","color":"Color010","background_pic_url":"g",` +
+			`"take":"open_card","prerogative":"pr","description":"d","supply_bonus":true,"supply_balance":true,` +
+			`"custom_fields":[{"field":"custom_field2","name":"n"},{"field":"custom_field3","name_type":"T"}]}`,
+		"POST /v1/card-ext":    `{"cardList":[{"cardId":"p","cardExt":"{}"}]}`,
+		"POST /v1/claims":      `{"cards":[` + mine + `]}`,
+		"POST /v1/activations": `{"card":` + mine + `}`,
+		"GET /v1/me/cards/{card_id}/codes/{code}/entries": `{"entries":[{"id":"e1","seq":9,"add_bonus":1,"bonus":11,"add_balance":2,` +
+			`"balance":12,"record_bonus":"rb","record_balance":"rc","created_at":"2027-01-15T08:00:00Z"}]}`,
+		"GET /v1/jssdk-config": `{"appId":"wx","timestamp":7,"nonceStr":"n","signature":"of https://shop.example/"}`,
+	} {
+		r := routeOf(name)
+		if w := do(h, r.method, r.path, "ming", r.body); w.Body.String() != want {
+			t.Errorf("%s: got %s, want %s", name, w.Body, want)
+		}
+	}
+}
+
+// A page cannot be signed without a ticket, which is not for want of an answer of
+// WeChat's.
+func TestPages_WithoutATicketSaySo(t *testing.T) {
+	t.Parallel()
+	r := routeOf("GET /v1/jssdk-config")
+	h := (&shop{err: fmt.Errorf("sign: %w", ticket.ErrUnavailable)}).serve(public.Options{})
+	refused(t, do(h, r.method, r.path, "", ""), 503, "ticket_unavailable", "")
+}
+
+// Without its cards an answer would say that the member has none.
+func TestRoutes_NoCardsAreNotTheCardsThatCouldNotBeRead(t *testing.T) {
+	t.Parallel()
+	h := (&shop{lost: errTest}).serve(public.Options{})
+	for _, name := range []string{"POST /v1/session", "GET /v1/me"} {
+		r := routeOf(name)
+		refused(t, do(h, r.method, r.path, "ming", r.body), 500, "internal", "")
 	}
 }
 

@@ -34,6 +34,8 @@ type shop struct {
 	before  int64 // of the last page of entries
 	entries []ledger.Entry
 	pages   int
+	face    card.Card
+	lost    error // of Cards
 }
 
 func (s *shop) call(memberID string) error {
@@ -58,6 +60,9 @@ func (s *shop) Logout(_ context.Context, session auth.Session) error {
 }
 
 func (s *shop) Cards(_ context.Context, memberID string) ([]member.Card, error) {
+	if s.lost != nil {
+		return nil, s.lost
+	}
 	return []member.Card{s.card(memberID)}, s.call(memberID)
 }
 
@@ -84,7 +89,8 @@ func (s *shop) Entries(_ context.Context, _, _ string, before int64, n int) ([]l
 }
 
 func (s *shop) Get(_ context.Context, cardID string) (card.Card, error) {
-	return card.Card{ID: cardID, Title: "会员卡"}, s.err
+	s.face.ID = cardID
+	return s.face, s.err
 }
 
 func (s *shop) Make(_ context.Context, memberID string, wants []cardlist.Request) ([]cardlist.Item, error) {
@@ -107,8 +113,8 @@ func (s *shop) Activate(_ context.Context, memberID, cardID, code, ticket string
 	return s.card(memberID), s.call(memberID)
 }
 
-func (s *shop) Config(context.Context, string) (jssdk.Config, error) {
-	return jssdk.Config{AppID: "wx"}, s.err
+func (s *shop) Config(_ context.Context, address string) (jssdk.Config, error) {
+	return jssdk.Config{AppID: "wx", Timestamp: 7, NonceStr: "n", Signature: "of " + address}, s.err
 }
 
 // serve returns the public API in front of the shop.

@@ -295,6 +295,9 @@ func TestServer_BoundsTheTimeOfAClient(t *testing.T) {
 			t.Errorf("%s may take %v", name, d)
 		}
 	}
+	if s.WriteTimeout <= 12*time.Second {
+		t.Errorf("an answer may take %v, and a request 12 s", s.WriteTimeout)
+	}
 	if s.MaxHeaderBytes <= 0 || s.MaxHeaderBytes > 64<<10 {
 		t.Errorf("a header may have %d bytes", s.MaxHeaderBytes)
 	}

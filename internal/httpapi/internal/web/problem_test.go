@@ -123,6 +123,15 @@ func TestQuoteWeChat_HasItsWordsWithoutTheHint(t *testing.T) {
 	}
 }
 
+// WeChat's words may be in GBK. The answer is JSON all the same.
+func TestQuoteWeChat_OfWordsThatAreNotUTF8(t *testing.T) {
+	t.Parallel()
+	l := newListener(web.Admin, func(context.Context) error { return web.QuoteWeChat(&wechat.Error{Code: 40151, Msg: "\xba\xba"}) })
+	if p := decode(t, l.do(http.MethodGet, "/")); p.Code != "wechat_refused" || !strings.Contains(p.Detail, "40151") {
+		t.Errorf("got %+v", p)
+	}
+}
+
 var documented = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|")
 
 // The description of the API lists each code that docs/errors.md explains.
