@@ -30,7 +30,7 @@ func TestNormalize_SpellingsOfOneNumber(t *testing.T) {
 		"+8613800138":    {"+86 13800138", "008613800138"},       // not complete, so not the same as any other
 		"+8695588":       {"+86 95588"},
 		"138001380001":   {"138001380001"},
-		"8612345678":     {"8612345678"}, // of another country, where it begins so
+		"8612345678":     {"8612345678"},       // of another country, where it begins so
 		"01012345678801": {"010-12345678-801"}, // with an extension
 		"12345678901":    {"12345678901"},
 		"+390612345678":  {"+39 06 1234 5678"},

@@ -225,7 +225,8 @@ func testPages(t *testing.T, list func(n int) (h http.Handler, path, name string
 				t.Errorf("%d elements, limit %d: got %q", n, limit, got)
 			}
 		}
-		for _, query := range []string{"limit=0", "limit=201", "limit=-1", "limit=1.5", "cursor=x", "cursor=MQ=="} {
+		for _, query := range []string{"limit=0", "limit=201", "limit=-1", "limit=1.5", "cursor=x", "cursor=MQ==",
+			"cursor=eA", "cursor=eCBh", "cursor=d2FpdGluZyB4IDE"} { // x, "x a" and "waiting x 1": no times
 			refused(t, query, do(h, "GET", path+"?"+query, operatorToken, ""), 422, "invalid_input")
 		}
 	}
@@ -245,6 +246,19 @@ func TestPools_WhatIsWrittenLeavesTheReadsInService(t *testing.T) {
 	<-o.slots
 	if w := do(h, "POST", "/v1/outbox/m1/retry", operatorToken, ""); w.Code >= 300 {
 		t.Errorf("a retry with a slot: %d %s", w.Code, w.Body)
+	}
+}
+
+// When no request may wait for a processor, metrics and probes are there all the same.
+func TestPools_AnOverloadRefusesNoMetricsAndNoProbe(t *testing.T) {
+	t.Parallel()
+	o := &office{slots: make(chan struct{})} // nor has any a slot
+	h := o.serve("")
+	for path, want := range map[string]int{"/metrics": 200, "/debug/pprof/": 200, "/debug/pprof/cmdline": 200, "/healthz": 200,
+		"/readyz": 200, "/v1/cards": 503} {
+		if w := do(h, http.MethodGet, path, operatorToken, ""); w.Code != want {
+			t.Errorf("%s: got %d, want %d", path, w.Code, want)
+		}
 	}
 }
 

@@ -205,7 +205,9 @@ const (
 
 // serve returns the operator's API in front of the office.
 func (o *office) serve(ticketToken string) http.Handler {
-	o.slots = make(chan struct{}, 1)
+	if o.slots == nil {
+		o.slots = make(chan struct{}, 1)
+	}
 	options := admin.Options{
 		Common: admin.Common{
 			Log: slog.New(slog.DiscardHandler), Version: "test", InFlight: o.slots,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -185,7 +186,8 @@ func TestImages_ArePicturesOfABoundedSize(t *testing.T) {
 	t.Parallel()
 	for media, status := range map[string]int{"image/png": 201, "image/jpeg": 201, "image/gif": 415, "application/json": 415, "": 415} {
 		o := full()
-		w := do(o.serve(""), http.MethodPost, "/v1/images", operatorToken, "picture", func(r *http.Request) { r.Header.Set("Content-Type", media) })
+		as := func(r *http.Request) { r.Header.Set("Content-Type", media) }
+		w := do(o.serve(""), http.MethodPost, "/v1/images", operatorToken, "picture", as)
 		if w.Code != status || (o.given == "[picture]") != (status == 201) {
 			t.Errorf("%q: got %d %s after %s", media, w.Code, w.Body, o.given)
 		}
@@ -218,6 +220,19 @@ func TestOperator_IsRefusedWhatNoSchemaDescribes(t *testing.T) {
 	}
 }
 
+// noticing is an answer of which each part is noticed that is sent with status 200.
+type noticing struct {
+	connection
+	sent chan struct{}
+}
+
+func (n *noticing) Write(b []byte) (int, error) {
+	if n.Code == http.StatusOK {
+		n.sent <- struct{}{}
+	}
+	return n.connection.Write(b)
+}
+
 // Few exports run at once, and they leave the operator's other reads in service.
 func TestExport_FewRunAtOnce(t *testing.T) {
 	t.Parallel()
@@ -225,8 +240,15 @@ func TestExport_FewRunAtOnce(t *testing.T) {
 	o.hang = make(chan struct{})
 	h := o.serve("")
 	statuses := make(chan int, 6)
+	sent := make(chan struct{}, cap(statuses))
 	for range cap(statuses) {
-		go func() { statuses <- do(h, http.MethodGet, "/v1/members/export", operatorToken, "").Code }()
+		go func() {
+			r := httptest.NewRequest(http.MethodGet, "/v1/members/export", nil)
+			r.Header.Set("Authorization", "Bearer "+operatorToken)
+			w := &noticing{connection{ResponseRecorder: httptest.NewRecorder()}, sent}
+			h.ServeHTTP(w, r)
+			statuses <- w.Code
+		}()
 	}
 	for range 2 {
 		if got := <-statuses; got != http.StatusServiceUnavailable {
@@ -235,6 +257,13 @@ func TestExport_FewRunAtOnce(t *testing.T) {
 	}
 	if w := do(h, http.MethodGet, "/v1/members", operatorToken, ""); w.Code != http.StatusOK {
 		t.Errorf("a list meanwhile: got %d", w.Code)
+	}
+	for range 4 {
+		select {
+		case <-sent: // the first part, before there is a second
+		case <-time.After(time.Minute):
+			t.Error("an export is kept in memory")
+		}
 	}
 	close(o.hang)
 	for range 4 {

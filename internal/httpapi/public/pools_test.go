@@ -210,6 +210,22 @@ func TestPools_APartThatHangsTakesNoOthersSlots(t *testing.T) {
 	}
 }
 
+// When no request may wait for a processor, pushes and probes are served all the same.
+func TestPools_AnOverloadRefusesNoPushAndNoProbe(t *testing.T) {
+	t.Parallel()
+	s := &services{}
+	url := s.serve(t, public.Options{Common: public.Common{InFlight: make(chan struct{})}}) // nor has any a slot
+	for target, want := range map[string]int{
+		"POST /wechat/callback?signature=1": 200, "GET /wechat/callback?signature=1": 200, "GET /healthz": 200, "GET /readyz": 200,
+		"GET /v1/me": 503, "POST /v1/card-ext": 503, "GET /v1/cards/p": 503, "GET /docs/": 503,
+	} {
+		method, path, _ := strings.Cut(target, " ")
+		if got, _ := request(t.Context(), t, url, method, path, "{}"); got != want {
+			t.Errorf("%s: got %d, want %d", target, got, want)
+		}
+	}
+}
+
 // A thousand callers wait for one ticket when the server starts. Without a limit
 // per address there is room for all of them.
 func TestPools_HoldAThousandCallersWithoutALimit(t *testing.T) {

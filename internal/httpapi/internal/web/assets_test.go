@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -49,6 +50,13 @@ func TestDocs_AreSentCompressedOrNotAtAll(t *testing.T) {
 		again := get(l, path, "Accept-Encoding", "gzip", "If-None-Match", `W/"x", `+zipped.Header().Get("ETag"))
 		if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
 			t.Errorf("%s: what the client has: %d, %d bytes", path, again.Code, again.Body.Len())
+		}
+	}
+	for _, path := range []string{"/docs/", "/docs/swagger-ui-bundle.js"} { // a browser runs the page's own scripts, and keeps them
+		h := get(l, path).Header()
+		if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'self'") ||
+			!strings.Contains(policy, "script-src 'self' 'unsafe-inline'") || h.Get("Cache-Control") != "max-age=3600" {
+			t.Errorf("%s: %v", path, h)
 		}
 	}
 	for encoding, want := range map[string]string{"": "", "br": "", "gzip;q=0": "", "gzip; q=0.000": "", "gzip;q=0.001": "gzip",

@@ -25,7 +25,9 @@ func TestServer_ClosesNoConnectionThatItWorksFor(t *testing.T) {
 	}
 	closed := make(chan struct{}, 10)
 	server := l.Server()
-	go func() { _ = server.Serve(conns.Limit(inner, conns.Options{Most: 1, Closed: func() { closed <- struct{}{} }})) }()
+	go func() {
+		_ = server.Serve(conns.Limit(inner, conns.Options{Most: 1, Closed: func() { closed <- struct{}{} }}))
+	}()
 	t.Cleanup(func() { _ = server.Close() })
 	dial := func(text string) (net.Conn, *bufio.Reader) {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", inner.Addr().String())

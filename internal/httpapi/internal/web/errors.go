@@ -135,7 +135,7 @@ func (q *quotedError) problem() ProblemType {
 	switch {
 	case q.answer.UnknownCode():
 		return CodeNotFound
-	case quota, q.answer.Temporary(), q.answer.Permanent(), q.answer.TokenRejected():
+	case quota, q.answer.Temporary(), q.answer.Permanent():
 		return WeChatUnavailable
 	}
 	return WeChatRefused

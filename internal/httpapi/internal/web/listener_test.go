@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,8 +18,15 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
+
+// measurement is what is measured of a request.
+type measurement struct {
+	status int
+	took   time.Duration
+}
 
 // listener is a Listener with one route, GET /, that does what handle does.
 type listener struct {
@@ -26,6 +34,7 @@ type listener struct {
 	log      bytes.Buffer
 	inFlight chan struct{}
 	observed []string
+	measured []measurement
 	handle   func(context.Context) error
 }
 
@@ -33,8 +42,10 @@ func newListener(a web.Audience, handle func(context.Context) error) *listener {
 	l := &listener{inFlight: make(chan struct{}, 1), handle: handle}
 	l.Listener = web.New(a, web.Options{
 		Log: slog.New(slog.NewTextHandler(&l.log, nil)), InFlight: l.inFlight,
-		Observe: func(route, method string, _ int, _ time.Duration) { l.observed = append(l.observed, method+" "+route) },
-		Ready:   func(context.Context) error { return errors.New("the database is away") },
+		Observe: func(route, method string, status int, took time.Duration) {
+			l.observed, l.measured = append(l.observed, method+" "+route), append(l.measured, measurement{status, took})
+		},
+		Ready: func(context.Context) error { return errors.New("the database is away") },
 	})
 	l.Use(l.CheckQuery)
 	l.ServeJSON("title", "About.", 10)
@@ -191,6 +202,26 @@ func testPanic(t *testing.T, value any) {
 	}
 	if len(l.inFlight) != 0 {
 		t.Error("a request that panicked still counts")
+	}
+}
+
+// Metrics and log have the status and the time of each request, also of one that panics.
+func TestListener_MeasuresEachRequest(t *testing.T) {
+	t.Parallel()
+	for status, end := range map[int]func() error{
+		204: func() error { return nil }, 404: func() error { return card.ErrNotFound }, 500: func() error { panic("a mistake") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newListener(web.Public, func(context.Context) error { time.Sleep(3 * time.Second); return end() })
+			w := l.do(http.MethodGet, "/")
+			if w.Code != status || !slices.Equal(l.measured, []measurement{{status, 3 * time.Second}}) {
+				t.Errorf("got %d, measured %v, want %d and 3 s", w.Code, l.measured, status)
+			}
+			line := fmt.Sprintf("msg=request route=/ method=GET status=%d took=3s request_id=%s", status, w.Header().Get("X-Request-Id"))
+			if !strings.Contains(l.log.String(), line) {
+				t.Errorf("the log is %s, want %s in it", &l.log, line)
+			}
+		})
 	}
 }
 
