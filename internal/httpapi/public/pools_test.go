@@ -271,8 +271,14 @@ func TestCallback_APushIsBounded(t *testing.T) {
 			}
 		}
 	}
-	if n := s.pushes.Load(); n != 2 {
-		t.Errorf("%d were received", n)
+	for n, want := range map[int]int{31: 200, 32: 403} {
+		path := "/wechat/callback?signature=1" + strings.Repeat("&a", n)
+		if got, _ := request(t.Context(), t, url, http.MethodPost, path, "<xml/>"); got != want {
+			t.Errorf("%d parameters: got %d, want %d", n+1, got, want)
+		}
+	}
+	if n := s.pushes.Load(); n != 3 {
+		t.Errorf("%d were received, want 3", n)
 	}
 }
 
@@ -283,17 +289,16 @@ func TestProof_IsAskedBeforeTheBody(t *testing.T) {
 	s := &services{}
 	url := s.serve(t, public.Options{})
 	for head, want := range map[string]int{
-		"POST /v1/card-ext":             401,
-		"POST /v1/claims":               401,
-		"POST /v1/activations":          401,
-		"DELETE /v1/session":            401,
-		"POST /wechat/callback":         403,
-		"POST /wechat/callback?nonce=1": 403,
-		"POST /wechat/callback?%zz":     403,
-		"POST /wechat/callback?signature=1" + strings.Repeat("&a", 32): 403,
-		"POST /nope":                     404,
-		"PUT /v1/session":                405,
-		"POST /v1/session?code=1&code=2": 422,
+		"POST /v1/card-ext":                              401,
+		"POST /v1/claims":                                401,
+		"POST /v1/activations":                           401,
+		"DELETE /v1/session":                             401,
+		"POST /wechat/callback":                          403,
+		"POST /wechat/callback?nonce=1":                  403,
+		"POST /wechat/callback?%zz":                      403,
+		"POST /nope":                                     404,
+		"PUT /v1/session":                                405,
+		"POST /v1/session?code=1&code=2":                 422,
 		"POST /v1/session?" + strings.Repeat("a&", 5000): 422,
 	} {
 		conn := dial(t, "127.0.0.1", url, head+" HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{")

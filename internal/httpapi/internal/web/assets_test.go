@@ -52,6 +52,9 @@ func TestDocs_AreSentCompressedOrNotAtAll(t *testing.T) {
 			t.Errorf("%s: what the client has: %d, %d bytes", path, again.Code, again.Body.Len())
 		}
 	}
+	if text := get(l, "/docs/swagger-ui.css").Body.String(); !strings.HasPrefix(text, ".swagger-ui") {
+		t.Errorf("the plain style sheet is %.40q", text)
+	}
 	for _, path := range []string{"/docs/", "/docs/swagger-ui-bundle.js"} { // a browser runs the page's own scripts, and keeps them
 		h := get(l, path).Header()
 		if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'self'") ||

@@ -6,12 +6,56 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
+
+// A body that is not read is awaited for a moment only, whatever it is refused for:
+// otherwise a client that sends none keeps the connection busy.
+func TestListener_WaitsAMomentForABodyThatItRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		method, path string
+		full         bool
+	}{
+		"no route": {http.MethodPost, "/nope", false}, "no such method": {http.MethodPost, "/", false},
+		"the query": {http.MethodGet, "/?a=1&a=2", false}, "a body of GET": {http.MethodGet, "/", false}, "no slot": {http.MethodGet, "/", true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newListener(web.Public, func(context.Context) error { return nil })
+			if c.full {
+				l.inFlight <- struct{}{}
+			}
+			w := &connection{ResponseRecorder: httptest.NewRecorder()}
+			l.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader("{}")))
+			if n := len(w.deadlines); n == 0 || time.Until(w.deadlines[n-1]) <= 0 || time.Until(w.deadlines[n-1]) > time.Second {
+				t.Errorf("%s: got %d; it is awaited until %v", name, w.Code, w.deadlines)
+			}
+		})
+	}
+}
+
+// A route has the bounds of its listener and no others, such as a megabyte, or five
+// seconds after which net/http would end the request.
+func TestRoute_HasNoBoundsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	if w := newList(web.Admin).post(`{"codes":["` + strings.Repeat("x", 2<<20) + `"]}`); w.Code != http.StatusNoContent {
+		t.Errorf("a body of two megabytes: got %d %s", w.Code, w.Body)
+	}
+	w := &connection{ResponseRecorder: httptest.NewRecorder()}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"text":"a"}`))
+	r.Header.Set("Content-Type", "application/json")
+	newTaker().ServeHTTP(w, r)
+	if n := len(w.deadlines); w.Code != http.StatusNoContent || n == 0 || !w.deadlines[n-1].IsZero() {
+		t.Errorf("got %d, deadlines %v, want none in the end", w.Code, w.deadlines)
+	}
+}
 
 // A connection is closed for others while it waits for its client, and not while the
 // server works on its request.
