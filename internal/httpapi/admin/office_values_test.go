@@ -220,6 +220,19 @@ func TestOperator_IsRefusedWhatNoSchemaDescribes(t *testing.T) {
 	}
 }
 
+// PostgreSQL refuses a NUL and what is no UTF-8, so they reach no service.
+func TestOperator_PathsThatAreNoTextNameNothing(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"GET /v1/members/a%00", "DELETE /v1/members/%FF", "POST /v1/outbox/a%00b/retry"} {
+		method, path, _ := strings.Cut(target, " ")
+		o := full()
+		refused(t, target, do(o.serve(""), method, path, operatorToken, ""), 404, "not_found")
+		if o.calls != nil {
+			t.Errorf("%s: called %q", target, o.calls)
+		}
+	}
+}
+
 // noticing is an answer of which each part is noticed that is sent with status 200.
 type noticing struct {
 	connection

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
@@ -61,8 +63,25 @@ func TestRoute_HasNoBoundsOfItsOwn(t *testing.T) {
 // server works on its request.
 func TestServer_ClosesNoConnectionThatItWorksFor(t *testing.T) {
 	t.Parallel()
+	for name, text := range map[string]string{
+		"without a body": "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"with a body":    "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testWorks(t, text)
+		})
+	}
+}
+
+// testWorks sends a request, and others connect while the server works on it.
+func testWorks(t *testing.T, request string) {
+	t.Helper()
 	begun, release := make(chan struct{}), make(chan struct{})
-	l := newListener(web.Public, func(context.Context) error { begun <- struct{}{}; <-release; return nil })
+	handle := func(context.Context) error { begun <- struct{}{}; <-release; return nil }
+	l := newListener(web.Public, handle)
+	web.Route(l.Listener, huma.Operation{OperationID: "two", Method: http.MethodPost, Path: "/"},
+		func(ctx context.Context, _ *struct{ Body struct{} }) (*web.Nothing, error) { return nil, handle(ctx) })
 	inner, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -83,8 +102,7 @@ func TestServer_ClosesNoConnectionThatItWorksFor(t *testing.T) {
 		_, _ = io.WriteString(conn, text)
 		return conn, bufio.NewReader(conn)
 	}
-	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-	works, answer := dial(get)
+	works, answer := dial(request)
 	<-begun
 	dial("")
 	dial("")
@@ -96,7 +114,7 @@ func TestServer_ClosesNoConnectionThatItWorksFor(t *testing.T) {
 			t.Fatalf("the one that is worked for: %v, %v", resp, err)
 		}
 		_ = resp.Body.Close()
-		if _, err := io.WriteString(works, get); err != nil {
+		if _, err := io.WriteString(works, request); err != nil {
 			t.Fatal(err)
 		}
 		<-begun
