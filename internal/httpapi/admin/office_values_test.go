@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,6 +252,8 @@ func TestExport_FewRunAtOnce(t *testing.T) {
 	t.Parallel()
 	o := full()
 	o.hang = make(chan struct{})
+	end := sync.OnceFunc(func() { close(o.hang) })
+	defer end()
 	h := o.serve("")
 	statuses := make(chan int, 6)
 	sent := make(chan struct{}, cap(statuses))
@@ -264,8 +267,13 @@ func TestExport_FewRunAtOnce(t *testing.T) {
 		}()
 	}
 	for range 2 {
-		if got := <-statuses; got != http.StatusServiceUnavailable {
-			t.Errorf("one too many: got %d", got)
+		select {
+		case got := <-statuses:
+			if got != http.StatusServiceUnavailable {
+				t.Errorf("one too many: got %d", got)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("six exports run at once")
 		}
 	}
 	if w := do(h, http.MethodGet, "/v1/members", operatorToken, ""); w.Code != http.StatusOK {
@@ -275,10 +283,10 @@ func TestExport_FewRunAtOnce(t *testing.T) {
 		select {
 		case <-sent: // the first part, before there is a second
 		case <-time.After(time.Minute):
-			t.Error("an export is kept in memory")
+			t.Fatal("too few exports run, or they are kept in memory")
 		}
 	}
-	close(o.hang)
+	end()
 	for range 4 {
 		if got := <-statuses; got != http.StatusOK {
 			t.Errorf("an export: got %d", got)
