@@ -104,6 +104,8 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 		`DELETE /v1/members/m1?unavailable=true`: {`[m1]`, 204, ``},
 		`PUT /v1/cards/p1/codes/c1/fields {"custom_field1":"x","custom_field3":"","notify":true}`: {`[p1 c1 x -  true]`, 200,
 			`{"custom_field1":"a","custom_field2":"b","custom_field3":"c"}`},
+		`PUT /v1/cards/p1/codes/c1/fields {"custom_field2":"y"}`: {`[p1 c1 - y - false]`, 200,
+			`{"custom_field1":"a","custom_field2":"b","custom_field3":"c"}`},
 		`POST /v1/cards/p1/codes/c1/entries {"add_bonus":1,"add_balance":-2,"record_bonus":"a","record_balance":"b","notify_bonus":false}`: {
 			`[p1 c1 {AddBonus:1 AddBalance:-2 RecordBonus:a RecordBalance:b NotifyBonus:false NotifyBalance:true Reverses:}]`, 201, `{"entry":{}}`},
 		`POST /v1/cards/p1/codes/c1/entries {"reverses":"e1","notify_balance":false}`: {
