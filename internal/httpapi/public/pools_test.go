@@ -259,7 +259,7 @@ func TestCallback_APushThatIsNotStoredIsToComeAgain(t *testing.T) {
 	}
 }
 
-// A push has at most 64 KiB, whoever sends it.
+// A push has at most 64 KiB, proved or not.
 func TestCallback_APushIsBounded(t *testing.T) {
 	t.Parallel()
 	s := &services{}
