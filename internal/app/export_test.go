@@ -2,6 +2,7 @@ package app
 
 import (
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,4 +25,9 @@ func Listener(a *App, name string) net.Listener {
 		return a.admin
 	}
 	return a.public
+}
+
+// Handlers returns what serves the requests of the two listeners.
+func Handlers(a *App) (public, admin http.Handler) {
+	return a.public.server.Handler, a.admin.server.Handler
 }

@@ -3,7 +3,9 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,12 +28,10 @@ import (
 const inTime = 4*time.Second + 10*time.Second
 
 // stalled sends n entries at once while the database does not answer, and checks that
-// each is refused in time and not accepted. It calls meanwhile when the first has been
-// refused, which is when the listener works on as many as it may.
-func stalled(t *testing.T, s *apptest.Server, path string, n int, meanwhile func()) {
+// each is refused in time and not accepted.
+func stalled(t *testing.T, s *apptest.Server, path string, n int) {
 	t.Helper()
 	var wg sync.WaitGroup
-	var first sync.Once
 	var longest atomic.Int64
 	for i := range n {
 		wg.Go(func() {
@@ -43,7 +43,6 @@ func stalled(t *testing.T, s *apptest.Server, path string, n int, meanwhile func
 			if got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
 				t.Errorf("entry %d: %d %s", i, got.Status, got.Body)
 			}
-			first.Do(meanwhile)
 		})
 	}
 	wg.Wait()
@@ -101,7 +100,7 @@ func TestPostgres_StoppedIsRefusedInTime(t *testing.T) {
 			t.Errorf("metrics without the database:\n%s", metrics)
 		}
 	})
-	stalled(t, s, path, 300, func() {})
+	stalled(t, s, path, 300)
 	wg.Wait()
 	if got := s.Get("/healthz", ""); got.Status != http.StatusOK {
 		t.Errorf("healthz: %d", got.Status)
@@ -111,13 +110,12 @@ func TestPostgres_StoppedIsRefusedInTime(t *testing.T) {
 	apptest.Eventually(t, "it is ready", func() bool { return s.Get("/readyz", "").Status == http.StatusOK })
 }
 
-// onFile returns a server on a SQLite file, and the path of the file. It works on fewer
-// requests at once than it would without a limit for addresses.
+// onFile returns a server on a SQLite file, and the path of the file.
 func onFile(t *testing.T) (w *apptest.World, s *apptest.Server, path string) {
 	t.Helper()
 	w = apptest.New(t, wechatsim.Options{})
 	path = filepath.Join(t.TempDir(), "a.db")
-	w.Env["DATABASE_URL"], w.Env["RATE_LIMIT_PER_IP"] = "sqlite:"+path, "1000"
+	w.Env["DATABASE_URL"] = "sqlite:" + path
 	return w, w.Serve(), path
 }
 
@@ -179,20 +177,14 @@ func TestSQLite_HeldByAnotherProcessIsRefusedInTime(t *testing.T) {
 	t.Parallel()
 	w, s, file := onFile(t)
 	cardID := w.Card()
-	token, code := w.Claim(s, "ming", cardID)
+	_, code := w.Claim(s, "ming", cardID)
 	path := apptest.EntriesPath(cardID, code)
 	release := hold(t, file)
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() { pushInTime(t, s, fmt.Sprint("openid", i)) })
 	}
-	stalled(t, s, path, 300, func() {
-		for _, got := range []apptest.Answer{s.Get("/v1/me", token), s.Operate("GET", "/v1/members", nil)} {
-			if got.Status != http.StatusOK {
-				t.Errorf("a read meanwhile: %d %s", got.Status, got.Body)
-			}
-		}
-	})
+	stalled(t, s, path, 300)
 	if got := s.Get("/readyz", ""); got.Status != http.StatusServiceUnavailable {
 		t.Errorf("readyz: %d", got.Status)
 	}
@@ -203,6 +195,43 @@ func TestSQLite_HeldByAnotherProcessIsRefusedInTime(t *testing.T) {
 	release()
 	bookedOnce(t, s, path, 300)
 	apptest.Eventually(t, "it is ready", func() bool { return s.Get("/readyz", "").Status == http.StatusOK })
+}
+
+// Entries that wait for the database, as many as the operator may have at once, leave
+// members their slots.
+func TestListeners_HaveSlotsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	w, s, file := onFile(t)
+	cardID := w.Card()
+	token, code := w.Claim(s, "ming", cardID)
+	w.Env["RATE_LIMIT_PER_IP"] = "1000" // else there are more slots
+	a := newApp(t, w, app.Options{Log: slog.New(slog.DiscardHandler)})
+	defer func() { _ = a.Close() }()
+	public, admin := app.Handlers(a)
+	ask := func(h http.Handler, method, path, token, body string) int {
+		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Idempotency-Key", "key")
+		got := httptest.NewRecorder()
+		h.ServeHTTP(got, r)
+		return got.Code
+	}
+	release := hold(t, file)
+	var entries sync.WaitGroup
+	var full sync.Once
+	for range 300 {
+		entries.Go(func() {
+			status := ask(admin, http.MethodPost, apptest.EntriesPath(cardID, code), apptest.AdminToken, `{"add_bonus":1}`)
+			full.Do(func() {
+				if me := ask(public, http.MethodGet, "/v1/me", token, ""); status != http.StatusServiceUnavailable || me != http.StatusOK {
+					t.Errorf("an entry too many: %d, a member meanwhile: %d", status, me)
+				}
+			})
+		})
+	}
+	entries.Wait()
+	release()
 }
 
 // A start looks for damage before it writes anything.
