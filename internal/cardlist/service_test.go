@@ -34,6 +34,7 @@ type shop struct {
 	openIDs                               map[string]string // by app
 	asked                                 []member.CodeRequest
 	codesFor                              string            // the member
+	undated                               bool              // when a code was issued is not known
 	holders                               map[string]string // openid by card and code, as WeChat says
 	own                                   map[string]bool   // by card and code, as the database says
 	ownErr, claimErr                      error
@@ -83,6 +84,9 @@ func (s *shop) Codes(_ context.Context, memberID string, wants []member.CodeRequ
 	codes := make([]member.Code, len(wants))
 	for i, w := range wants {
 		codes[i] = member.Code{Code: "c-" + w.CardID, IssuedAt: issuedAt}
+		if s.undated {
+			codes[i].IssuedAt = time.Time{}
+		}
 	}
 	return codes, s.codesErr
 }
@@ -98,7 +102,9 @@ func (s *shop) OpenID(_ context.Context, _, appID string) (string, error) {
 
 func (s *shop) Ticket(context.Context) (string, error) { return "the-ticket", s.ticketErr }
 
-func (s *shop) OtherTickets(context.Context) (string, []string) { return "the-jsapi-ticket", nil }
+func (s *shop) OtherTickets(context.Context) (string, []string) {
+	return "the-jsapi-ticket", []string{"an-old-ticket"}
+}
 
 func (s *shop) DecryptCode(_ context.Context, encrypted string) (string, error) {
 	s.decrypted = append(s.decrypted, encrypted)
@@ -151,7 +157,7 @@ func decode(t *testing.T, i cardlist.Item) (e signed) {
 
 func TestMake_GivesEachCardWhatItTakes(t *testing.T) {
 	t.Parallel()
-	s := &shop{openIDs: map[string]string{appID: "o-official", "wx-mini": "o-mini"}}
+	s := &shop{openIDs: map[string]string{appID: "o-official", "wx-mini": "o-mini"}, holdsErr: errFault} // need not be asked
 	var requests []cardlist.Request
 	want := map[string]signed{
 		"ours": {Code: "c-ours"}, "system": {}, "deposit": {}, "bound": {Code: "c-bound", OpenID: "o-official"},
@@ -231,6 +237,16 @@ func TestMake_OfACardThatIsGoneForThoseWithACode(t *testing.T) {
 	s := &shop{holds: true}
 	items, err := s.service().Make(t.Context(), "m1", []cardlist.Request{{CardID: "gone"}})
 	if err != nil || decode(t, items[0]).Code != "c-gone" {
+		t.Errorf("got %v, %v", items, err)
+	}
+}
+
+// The phone refuses a beginning in the year 1.
+func TestMake_NamesNoBeginningThatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	s := &shop{undated: true}
+	items, err := s.service().Make(t.Context(), "m1", []cardlist.Request{{CardID: "term"}})
+	if err != nil || decode(t, items[0]).Code != "c-term" || decode(t, items[0]).Begin != 0 {
 		t.Errorf("got %v, %v", items, err)
 	}
 }
@@ -362,5 +378,39 @@ func TestExplain_AsksAsTheOperator(t *testing.T) {
 	ctx := ration.WithClient(t.Context(), ration.Client{Kind: ration.Anonymous, Key: "192.0.2.1"})
 	if _, err := shop.service().Explain(ctx, "ours", "{}", cardext.Facts{}); err != nil || shop.asker.Kind != ration.Operator {
 		t.Errorf("asked by %+v, %v", shop.asker, err)
+	}
+}
+
+// An explanation uses the clock, all tickets, and what the card takes.
+func TestExplain_HasAllFacts(t *testing.T) {
+	t.Parallel()
+	const nonce = "n"
+	for name, c := range map[string]struct {
+		ticket, cardID, want string
+		params               cardext.Params
+		age                  time.Duration
+	}{
+		"right":                {ticket: "the-ticket", cardID: "system"},
+		"the other ticket":     {ticket: "the-jsapi-ticket", cardID: "system", want: cardext.CauseJSAPITicket},
+		"an earlier ticket":    {ticket: "an-old-ticket", cardID: "system", want: cardext.CauseOldTicket},
+		"of yesterday":         {ticket: "the-ticket", cardID: "system", age: 24 * time.Hour, want: cardext.CauseTimestampFar},
+		"a code too many":      {ticket: "the-ticket", cardID: "system", params: cardext.Params{Code: "1"}, want: cardext.CauseCodeNotAllowed},
+		"no code":              {ticket: "the-ticket", cardID: "ours", want: cardext.CauseCodeMissing},
+		"an openid too many":   {ticket: "the-ticket", cardID: "system", params: cardext.Params{OpenID: "o"}, want: cardext.CauseOpenIDNotAllowed},
+		"no openid":            {ticket: "the-ticket", cardID: "bound", params: cardext.Params{Code: "1"}, want: cardext.CauseOpenIDMissing},
+		"a beginning":          {ticket: "the-ticket", cardID: "term", params: cardext.Params{Code: "1", FixedBeginTimestamp: 1}},
+		"a beginning too many": {ticket: "the-ticket", cardID: "ours", params: cardext.Params{Code: "1", FixedBeginTimestamp: 1}, want: cardext.CauseFixedBeginNotAllowed},
+		"no such card":         {ticket: "the-ticket", cardID: "nope", params: cardext.Params{Code: "1"}},
+	} {
+		c.params.CardID = c.cardID
+		raw := cardext.Sign(c.ticket, c.params, now.Add(-c.age).Unix(), nonce).String()
+		got, err := (&shop{}).service().Explain(t.Context(), c.cardID, raw, cardext.Facts{})
+		if err != nil || got.Cause != c.want {
+			t.Errorf("%s: got %q, %v, want %q", name, got.Cause, err, c.want)
+		}
+	}
+	s := &shop{ticketErr: errFault}
+	if _, err := s.service().Explain(t.Context(), "ours", "{}", cardext.Facts{}); !errors.Is(err, cardlist.ErrNoTicket) {
+		t.Errorf("without a ticket: %v", err)
 	}
 }

@@ -94,7 +94,49 @@ func TestStore(t *testing.T) {
 		}
 		created(time.Hour, "c3")
 		created(-time.Hour, "")
-		attempt([]string{"c1"}, time.Hour, "c1", "c3") // a created card is no other call's
+		for deadline := time.Now().Add(time.Minute); ; { // until c3 is older than a millisecond
+			id, err := s.CreatedSince(t.Context(), "exact", time.Millisecond)
+			if err != nil || time.Now().After(deadline) {
+				t.Fatalf("c3 is still new: %q, %v", id, err)
+			}
+			if id == "" {
+				break
+			}
+		}
+		if err := s.EndCreation(t.Context(), "d", "exact", "c4"); err != nil {
+			t.Error(err)
+		}
+		created(time.Hour, "c4")
+		attempt([]string{"c1"}, time.Hour, "c1", "c3", "c4") // a created card is no other call's
+	})
+}
+
+func TestStore_ListsAndCountsByName(t *testing.T) {
+	t.Parallel()
+	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		s := sqlstore.New(open(t))
+		for _, id := range []string{"c3", "c1", "c2"} {
+			if err := s.Save(t.Context(), card.Card{ID: id}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ids, err := s.IDs(t.Context()); err != nil || !slices.Equal(ids, []string{"c1", "c2", "c3"}) {
+			t.Errorf("IDs: got %v, %v", ids, err)
+		}
+		for _, name := range []string{"x", "y"} {
+			if ok, err := s.Allow(t.Context(), name, 1); err != nil || !ok {
+				t.Errorf("the first use of %s: %v, %v", name, ok, err)
+			}
+			if ok, err := s.AcquireJob(t.Context(), name, time.Hour); err != nil || !ok {
+				t.Errorf("job %s: %v, %v", name, ok, err)
+			}
+			if ok, err := s.AcquireJob(t.Context(), name, 0); err != nil || !ok {
+				t.Errorf("job %s, when it is due again: %v, %v", name, ok, err)
+			}
+			if ok, err := s.AcquireJob(t.Context(), name, time.Hour); err != nil || ok {
+				t.Errorf("job %s, at once again: %v, %v", name, ok, err)
+			}
+		}
 	})
 }
 

@@ -5,6 +5,7 @@ package cardsynctest
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +21,8 @@ func Run(t *testing.T, open func(t *testing.T) cardsync.Store) {
 	for name, test := range map[string]func(*testing.T, cardsync.Store){
 		"cards become due to be checked":                  cardsDue,
 		"wallets become due to be checked":                walletsDue,
+		"what has been due longest is listed first":       longestDueFirst,
+		"the oldest drift is listed first":                oldestDriftFirst,
 		"the wait before a check doubles up to a maximum": checkedLater,
 		"a drift is recorded only of a modified card":     driftRecorded,
 		"one of many callers starts a job":                jobs,
@@ -170,6 +173,72 @@ func checkedLater(t *testing.T, s cardsync.Store) {
 	check(time.Hour, 2*time.Hour)
 	if got := due(t, s); got["A1"] {
 		t.Error("a card is due at once after a check with a wait of an hour")
+	}
+	check(time.Millisecond, 5*time.Millisecond) // not two hours
+	eventuallyDue(t, func() bool { return due(t, s)["A1"] })
+	check(time.Millisecond, time.Hour)
+	check(time.Hour, time.Hour)
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error { return tx.CheckSoon(ctx, "c1", "A1", 0) })
+	check(time.Millisecond, 3*time.Hour) // CheckSoon has begun anew: not two hours
+	eventuallyDue(t, func() bool { return due(t, s)["A1"] })
+}
+
+func longestDueFirst(t *testing.T, s cardsync.Store) {
+	addMember(t, s)
+	for code, ago := range map[string]time.Duration{"A1": time.Hour, "A2": 3 * time.Hour, "A3": 4 * time.Hour, "A4": 2 * time.Hour} {
+		addCard(t, s, code, member.Active)
+		write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+			if err := tx.CheckSoon(ctx, "c1", code, -ago); err != nil {
+				return err
+			}
+			id := member.Identity{AppID: official, OpenID: "o-" + code, MemberID: "m1"}
+			if _, err := tx.AddIdentity(ctx, id); err != nil {
+				return err
+			}
+			return tx.WalletChecked(ctx, id, -ago, -ago)
+		})
+	}
+	cards, err := s.CardsDue(t.Context(), 3)
+	if err != nil || len(cards) != 3 || cards[0].Code != "A3" || cards[1].Code != "A2" || cards[2].Code != "A4" {
+		t.Errorf("cards: %+v, %v", cards, err)
+	}
+	ids, err := s.WalletsDue(t.Context(), official, 3)
+	if err != nil || len(ids) != 3 || ids[0].OpenID != "o-A3" || ids[1].OpenID != "o-A2" || ids[2].OpenID != "o-A4" {
+		t.Errorf("wallets: %+v, %v", ids, err)
+	}
+}
+
+func oldestDriftFirst(t *testing.T, s cardsync.Store) {
+	holder(t, s)
+	addCard(t, s, "A2", member.Active)
+	markModified(t, s, "A2")
+	record := func(code string) time.Time {
+		t.Helper()
+		write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+			_, err := tx.RecordDrift(ctx, "c1", code, 7, 8)
+			return err
+		})
+		d, err := s.DriftOf(t.Context(), "c1", code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.SeenAt
+	}
+	first := record("A2")
+	eventuallyDue(t, func() bool {
+		write(t, s, func(ctx context.Context, tx cardsync.Tx) error { return tx.ClearDrift(ctx, "c1", "A1") })
+		markModified(t, s, "A1")
+		return record("A1").After(first)
+	})
+	for n, want := range map[int]string{1: "A2", 9: "A2 A1"} {
+		list, err := s.Drifts(t.Context(), n)
+		var codes []string
+		for _, d := range list {
+			codes = append(codes, d.Code)
+		}
+		if got := strings.Join(codes, " "); got != want || err != nil {
+			t.Errorf("%d drifts: %s, %v, want %s", n, got, err, want)
+		}
 	}
 }
 
