@@ -18,7 +18,8 @@ var (
 	// while the card is not active.
 	errReportExpected = outbox.WaitError{Why: "cardsync: the mini-program may report the card", Wait: 20 * time.Second}
 	// errActivating postpones reading a card that was just activated and that WeChat
-	// does not yet show as active. After a minute it is activated again.
+	// does not yet show as active. After a minute it is activated again, and then read
+	// by the reconciler: WeChat may never say that it is active.
 	errActivating = outbox.WaitError{Why: "cardsync: the activation does not show yet", Wait: 5 * time.Second}
 )
 
@@ -108,8 +109,9 @@ func (s *Service) activate(ctx context.Context, c member.Card, info member.CardI
 	sent := member.InitialGrant{Bonus: a.Grant.Bonus, Balance: a.Grant.Balance}
 	after, err := s.wechat.CardInfo(ctx, c.CardID, c.Code)
 	if err != nil || !after.Active {
-		start.Unread = sent == member.InitialGrant{}
-		return start, !start.Unread, nil
+		known = sent != member.InitialGrant{}
+		start.Unread = !known && c.ActivatedAt.IsZero() // after the first activation: else this would repeat itself
+		return start, known, nil
 	}
 	if shown := after.Figures(); shown != sent && shown != (member.InitialGrant{}) {
 		start.Face = shown

@@ -215,6 +215,13 @@ func (w *WeChat) SetStatus(code, status string) {
 	w.status[code] = status
 }
 
+// SetHidesActive sets HidesActive, for the calls that follow.
+func (w *WeChat) SetHidesActive(hides bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.HidesActive = hides
+}
+
 // SetBonus changes the points on a face, as an operator can in WeChat's console.
 func (w *WeChat) SetBonus(code string, bonus int64) {
 	w.mu.Lock()

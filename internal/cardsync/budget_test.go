@@ -1,0 +1,235 @@
+package cardsync_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/ledger"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/testing/world"
+)
+
+// run runs a Reconciler alone for that long, and returns how often it called WeChat, by
+// the call's name.
+func run(w *world.World, r *cardsync.Reconciler, long time.Duration) map[string]int {
+	var mu sync.Mutex
+	calls := map[string]int{}
+	w.WeChat.Intercept(func(_ context.Context, c world.Call) error {
+		mu.Lock()
+		defer mu.Unlock()
+		calls[c.Name]++
+		return nil
+	}, nil)
+	ctx, cancel := context.WithTimeout(w.Context(), long)
+	defer cancel()
+	r.Run(ctx)
+	return calls
+}
+
+var unobserved = cardsync.Observer{Checked: func(string) {}, Unbalanced: func(int) {}}
+
+// take lets so many people take a card.
+func take(w *world.World, n int) {
+	for i := range n {
+		w.ReceiveEvent(member.Event{Name: world.Taken, OpenID: fmt.Sprint("O", i), CardID: "push", Code: fmt.Sprint("s", i), At: world.At(1)})
+	}
+	w.SendAll()
+}
+
+// Wallets get a third of a round's calls, and cards the rest.
+func TestReconcile_SharesARoundBetweenWalletsAndCards(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		take(w, 40)
+		time.Sleep(24 * time.Hour)
+		calls := run(w, w.Reconciler(w.Services, unobserved), 10*time.Second)
+		if want := map[string]int{"cards": 10, "info": 20}; !maps.Equal(calls, want) {
+			t.Errorf("WeChat was called %v, want %v", calls, want)
+		}
+	})
+}
+
+// spy is a Store that keeps the bounds of the waits that are recorded.
+type spy struct {
+	cardsync.Store
+	waits map[string]time.Duration
+}
+
+func (s spy) Write(ctx context.Context, fn func(context.Context, cardsync.Tx) error) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx cardsync.Tx) error { return fn(ctx, spyTx{tx, s.waits}) })
+}
+
+type spyTx struct {
+	cardsync.Tx
+	waits map[string]time.Duration
+}
+
+func (s spyTx) Checked(ctx context.Context, cardID, code string, least, most time.Duration) error {
+	s.waits[code+" least"], s.waits[code+" most"] = least, most
+	return s.Tx.Checked(ctx, cardID, code, least, most)
+}
+
+func (s spyTx) WalletChecked(ctx context.Context, id member.Identity, least, most time.Duration) error {
+	s.waits["wallet least"], s.waits["wallet most"] = least, most
+	return s.Tx.WalletChecked(ctx, id, least, most)
+}
+
+// A card is compared once a week at least, a code that is not taken once in four weeks.
+func TestReconcile_WaitsAWeekAtMost(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		take(w, 1)
+		issued := world.IssueCode(w, w.Members, world.Enroll(w, w.Members, world.Mini, "ming", ""), "push")
+		time.Sleep(24 * time.Hour)
+		s := spy{w.Store, map[string]time.Duration{}}
+		r := cardsync.New(s, w.Members, w.WeChat).NewReconciler(w.WeChat, w.Ledger, world.Official, func() {}, noLog, unobserved)
+		run(w, r, 10*time.Second)
+		const week = 7 * 24 * time.Hour
+		want := map[string]time.Duration{
+			"wallet least": member.FirstCheck, "wallet most": week, "s0 least": member.FirstCheck, "s0 most": week,
+			issued + " least": member.FirstCheck, issued + " most": 4 * week,
+		}
+		if !maps.Equal(s.waits, want) {
+			t.Errorf("the waits are %v, want %v", s.waits, want)
+		}
+	})
+}
+
+// The stored value on a face is set right as the points are.
+func TestReconcile_ABalanceThatDiffersIsSetRight(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.MustAddEntry("push", code, ledger.Booking{AddBonus: 30, AddBalance: 500})
+		w.SendAll()
+		w.WeChat.SetFigures(code, 30, 99_900)
+		if got, _ := reconcile(w, 30*time.Minute); got["repaired"] != 1 {
+			t.Errorf("outcomes: %v", got)
+		}
+		w.WantFace(code, 30, 500)
+	})
+}
+
+// A card that has not changed for a while is compared soon after its next entry.
+func TestReconcile_ComparesSoonAfterAnEntry(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		reconcile(w, 12*time.Hour)
+		w.MustAddEntry("push", code, world.Points(30))
+		w.SendAll()
+		w.WeChat.SetBonus(code, 7)
+		if got, _ := reconcile(w, 30*time.Minute); got["repaired"] != 1 {
+			t.Errorf("outcomes: %v", got)
+		}
+		w.WantFace(code, 30, 0, "bonus +30 30 r30")
+	})
+}
+
+// The whole ledger is added up each day, and what does not add up is counted.
+func TestReconcile_AddsUpTheLedgerEachDay(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.MustAddEntry("push", code, world.Points(30))
+		w.SendAll()
+		_, first := reconcile(w, time.Minute)
+		if err := w.DB.Write(w.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+			return sqldb.Queries{Querier: tx}.Run(ctx, "falsify", `update member_card set bonus = 31 where code = $1`, code)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		_, again := reconcile(w, 20*time.Hour)
+		time.Sleep(4 * time.Hour)
+		_, next := reconcile(w, time.Minute)
+		if fmt.Sprint(first, again, next) != "[0] [] [1]" {
+			t.Errorf("unbalanced: at first %v, on the same day %v, on the next %v", first, again, next)
+		}
+	})
+}
+
+// No handler calls WeChat more than two hundred times a second.
+func TestHandlers_KeepToARate(t *testing.T) {
+	for kind, cardID := range map[string]string{member.KindRefresh: "push", ledger.KindTotals: "push", member.KindActivate: "push-2"} {
+		t.Run(kind, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				code := w.ActivateCard("push")
+				if kind == member.KindActivate {
+					_, code = w.ClaimCard(cardID)
+				}
+				handler := cardsync.New(w.Store, w.Members, w.WeChat).Handlers()[kind]
+				began, before := time.Now(), w.WeChat.CallCount()
+				for range 300 { // of a message that is not in the outbox: no outcome is stored
+					_ = handler.Send(w.Context(), outbox.Message{CardID: cardID, Code: code, Kind: kind})
+					w.WeChat.Activated[code] = min(w.WeChat.Activated[code], 1)
+					if kind == member.KindActivate {
+						w.WeChat.Activated[code] = 0
+					}
+				}
+				took, n := time.Since(began), w.WeChat.CallCount()-before
+				if least := time.Duration(n-201) * time.Second / 200; n < 300 || took < least {
+					t.Errorf("%d calls in %v, want at least %v", n, took, least)
+				}
+			})
+		})
+	}
+}
+
+// The mini-program reports a card a moment after WeChat's event. A card with a form whose
+// holder it does not know is activated a while later, so that it can prove to hold it.
+func TestActivate_AwaitsTheReportOnce(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		stop := w.StartSender(w.Services, w.WeChat)
+		defer stop()
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "form", Code: "f1", At: world.At(1)})
+		w.ReceiveEvent(member.Event{Name: world.Submitted, CardID: "form", Code: "f1", At: world.At(2)})
+		time.Sleep(15 * time.Second)
+		if n := w.WeChat.Activated["f1"]; n != 0 {
+			t.Errorf("activated %d times before the report", n)
+		}
+		time.Sleep(10 * time.Second)
+		if n := w.WeChat.Activated["f1"]; n != 1 || w.Card("form", "f1").Status != member.Active {
+			t.Errorf("without a report: activated %d times, %+v", n, w.Card("form", "f1"))
+		}
+	})
+}
+
+// Symptom: a card that WeChat did not show as active was activated without a pause. An
+// activation that does not show is repeated after a minute, and then rarely.
+func TestActivate_IsRepeatedAfterAMinute(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		w.WeChat.HidesActive = true
+		stop := w.StartSender(w.Services, w.WeChat)
+		defer stop()
+		_, code := w.ClaimCard("push")
+		w.MustAddEntry("push", code, world.Points(3))
+		activated := func(want int) {
+			t.Helper()
+			if n := strings.Count(w.WeChat.Calls(code), "activate"); n != want {
+				t.Errorf("activated %d times, want %d", n, want)
+			}
+		}
+		time.Sleep(50 * time.Second)
+		activated(1)
+		time.Sleep(40 * time.Second)
+		activated(2)
+		ctx, cancel := context.WithCancel(w.Context())
+		defer cancel()
+		go w.Reconciler(w.Services, unobserved).Run(ctx)
+		time.Sleep(time.Hour)
+		if n := len(strings.Fields(w.WeChat.Calls(code))); n > 50 {
+			t.Errorf("%d calls in an hour", n)
+		}
+		w.WeChat.SetHidesActive(false)
+		time.Sleep(2 * time.Hour)
+		w.WaitSent()
+		w.WantFace(code, 3, 0, "bonus +3 3 r3")
+		w.WantBalanced()
+	})
+}
+
+var noLog = slog.New(slog.DiscardHandler)
