@@ -141,6 +141,7 @@ func TestCreate_HoldsEachRuleToItsEdge(t *testing.T) {
 		{setMember("background_pic_url", "http://shop.example/a"), member + ".background_pic_url"},
 		{set("get_limit", 0), base + ".get_limit"},
 		{set("get_limit", 1), ""},
+		{set("get_limit", 1.5), base + ".get_limit"},
 		{set("get_limit", 50), ""},
 		{set("get_limit", 51), base + ".get_limit"},
 		{quantity(-1), base + ".sku.quantity"},
@@ -301,6 +302,11 @@ func TestOperator_HoldsEachRuleToItsEdge(t *testing.T) {
 		if got := wrong(t, o.ActivationForm(t.Context(), "p1", card.Document{JSON: []byte(form)})); got != want {
 			t.Errorf("%s: refused %q, want %q", form, got, want)
 		}
+	}
+	shelf := card.Document{JSON: []byte(`{"card_list":[{"card_id":"p1"},{"thumb_url":"a"}]}`)}
+	_, _, err := o.Shelf(t.Context(), shelf)
+	if got := wrong(t, err); got != "banner card_list[0].thumb_url card_list[1].card_id page_title scene" {
+		t.Errorf("a shelf: refused %q", got)
 	}
 	for size, accepted := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
 		_, err := o.Image(t.Context(), append(png[:len(png):len(png)], make([]byte, size-len(png))...))

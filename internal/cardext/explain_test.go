@@ -81,7 +81,7 @@ var explainTests = []struct {
 	{cause: cardext.CauseWrongType, cardExt: plain().with("code", 4929123456781234).signedRight(ticket, cardID, seconds, nonce, code)},
 	{cause: cardext.CauseWrongType, cardExt: plain().with("timestamp", 1700000000.5).signedRight(ticket, cardID, "1700000000.5", nonce)},
 	{cause: cardext.CauseWrongType, cardExt: plain().with("code", nil).signedRight(ticket, cardID, seconds, nonce)},
-	{cause: cardext.CauseSignatureMissing, cardExt: plain().String()},
+	{cause: cardext.CauseSignatureMissing, cardExt: plain().String(), also: cardext.CauseUnknown},
 	{cause: cardext.CauseSignatureFormat, cardExt: plain().with("signature", "f137").String(), also: cardext.CauseUnknown},
 	{cause: cardext.CauseTimestampMissing, cardExt: object{"nonce_str": nonce}.signedRight(ticket, cardID, nonce)},
 
@@ -155,6 +155,10 @@ var explainTests = []struct {
 		cause:   cardext.CauseKeyValue,
 		cardExt: plain().signed("card_id=", cardID, "&jsapi_ticket=", ticket, "&noncestr=", nonce, "&timestamp=", seconds),
 	},
+	{
+		cause:   cardext.CauseKeyValue,
+		cardExt: plain().signed("api_ticket=", ticket, "card_id=", cardID, "nonce_str=", nonce, "timestamp=", seconds),
+	},
 	{cause: cardext.CauseSignatureUpperCase, cardExt: upper(plain().signedRight(ticket, cardID, seconds, nonce))},
 
 	// The card.
@@ -170,6 +174,10 @@ var explainTests = []struct {
 		facts: cardext.Facts{Card: &cardext.Card{}}, verifies: true},
 	{cause: "", cardExt: plain().with("fixed_begintimestamp", 1).signedRight(ticket, cardID, seconds, nonce),
 		facts: cardext.Facts{Card: &cardext.Card{FixTerm: true}}, verifies: true},
+	{cause: "", cardExt: plain().signedRight(ticket, cardID, seconds, nonce),
+		facts: cardext.Facts{Card: &cardext.Card{}}, verifies: true},
+	{cause: "", cardExt: plain().with("code", code).with("openid", openID).signedRight(ticket, cardID, seconds, nonce, code, openID),
+		facts: cardext.Facts{Card: &cardext.Card{TakesCode: true, NeedsOpenID: true}}, verifies: true},
 
 	// The values by themselves.
 	{
@@ -216,6 +224,10 @@ func TestExplain_NamesTheCause(t *testing.T) {
 			if tt.also != "" && !slices.ContainsFunc(got.Also, func(f cardext.Finding) bool { return f.Cause == tt.also }) {
 				t.Errorf("also %v, want %q in it", got.Also, tt.also)
 			}
+			unknown := func(f cardext.Finding) bool { return f.Cause == cardext.CauseUnknown }
+			if slices.ContainsFunc(got.Also, unknown) && tt.also != cardext.CauseUnknown {
+				t.Errorf("also %v, although the signature is explained", got.Also)
+			}
 			if err := cardext.Verify(ticket, cardID, tt.cardExt); (err == nil) != tt.verifies && !f.NotString {
 				t.Errorf("Verify: %v, Explain verifies: %v", err, got.Verifies)
 			}
@@ -248,8 +260,13 @@ func TestExplain_ShowsTheValuesInOrderAndTheTime(t *testing.T) {
 	if want := []string{seconds, code, nonce, "***", cardID}; !slices.Equal(got.Values, want) {
 		t.Errorf("values %q, want %q", got.Values, want)
 	}
-	if want := time.Unix(when, 0).UTC(); got.Timestamp != want {
+	want := time.Unix(when, 0).UTC()
+	if got.Timestamp != want {
 		t.Errorf("timestamp %v, want %v", got.Timestamp, want)
+	}
+	inMilliseconds := plain().with("timestamp", when*1000).signedRight(ticket, cardID, seconds, nonce)
+	if got := cardext.Explain(ticket, cardID, inMilliseconds, cardext.Facts{Now: want}); got.Timestamp != want || len(got.Also) > 0 {
+		t.Errorf("in milliseconds: timestamp %v, want %v; also %v", got.Timestamp, want, got.Also)
 	}
 }
 
