@@ -45,6 +45,10 @@ func (does) CreateQRCode(context.Context, card.QRCode) (card.QRTicket, error) {
 
 func (does) SetActivationForm(context.Context, string, json.RawMessage) error { return errAccepted }
 
+func (does) RawCard(context.Context, string) (card.Card, json.RawMessage, error) {
+	return card.Card{}, nil, errAccepted
+}
+
 func (does) UploadImage(context.Context, string, []byte) (string, error) { return "", errAccepted }
 
 // wrong returns the paths of the fields that an error names; it fails unless the input
@@ -213,9 +217,42 @@ func TestCreate_HoldsEachRuleToItsEdge(t *testing.T) {
 		strings.Replace(string(definition("a")), "MEMBER_CARD", "GROUPON", 1):         "card.card_type",
 		strings.Replace(string(definition("a")), `"card_type":"MEMBER_CARD",`, "", 1): "card.card_type",
 	} {
-		_, err := checked{}.operator().Create(t.Context(), card.Document{JSON: []byte(strings.Replace(text, "logo.png", "http://mmbiz.qpic.cn/a", 1))})
+		text = strings.Replace(text, "logo.png", "http://mmbiz.qpic.cn/a", 1)
+		_, err := checked{}.operator().Create(t.Context(), card.Document{JSON: []byte(text)})
 		if got := wrong(t, err); got != want {
 			t.Errorf("%s: refused %q, want %q", text, got, want)
+		}
+	}
+}
+
+// What WeChat does not change in a card is refused.
+func TestUpdate_HoldsEachRuleToItsEdge(t *testing.T) {
+	t.Parallel()
+	const base = "member_card.base_info"
+	for change, want := range map[string]string{
+		`{"prerogative":"a"}`:                                    "",
+		`{"base_info":{"title":"a"}}`:                            "",
+		`{"base_info":{"title":"一二三四五六七八九十"}}`:                   base + ".title",
+		`{"base_info":{"id":"p1","title":"a"}}`:                  "",
+		`{"base_info":{"id":"p2","title":"a"}}`:                  base + ".id",
+		`{"base_info":{"status":"a"}}`:                           base + ".status",
+		`{"base_info":{"use_custom_code":true}}`:                 base + ".use_custom_code",
+		`{"base_info":{"bind_openid":true}}`:                     base + ".bind_openid",
+		`{"base_info":{"get_custom_code_mode":""}}`:              base + ".get_custom_code_mode",
+		`{"base_info":{"sku":{"quantity":1}}}`:                   base + ".sku",
+		`{"base_info":{"date_info":{"type":"x"}}}`:               base + ".date_info.type",
+		`{"discount":101}`:                                       "member_card.discount",
+		`{"base_info":{}}`:                                       "member_card",
+		`{}`:                                                     "member_card",
+		`{"card_id":"p1","member_card":{"prerogative":"a"}}`:     "",
+		`{"card_id":"p2","member_card":{"prerogative":"a"}}`:     "card_id",
+		`{"card_type":"COUPON","member_card":{"discount":1}}`:    "card_type",
+		`{"member_card":{"discount":1},"members":1}`:             "members",
+		`{"card":{"card_id":"p2","member_card":{"discount":1}}}`: "card_id",
+	} {
+		_, err := checked{Account: does{}}.operator().Update(t.Context(), "p1", card.Document{JSON: []byte(change)})
+		if got := wrong(t, err); got != want {
+			t.Errorf("%s: refused %q, want %q", change, got, want)
 		}
 	}
 }
@@ -290,9 +327,11 @@ func TestQR_HoldsEachRuleToItsEdge(t *testing.T) {
 func TestOperator_HoldsEachRuleToItsEdge(t *testing.T) {
 	t.Parallel()
 	o := checked{Account: does{}, card: card.Card{WxActivate: true}}.operator()
-	for delta, want := range map[int64]string{0: "delta", 1: "", -1: "", 100_000_000: "", -100_000_000: "", 100_000_001: "delta", -100_000_001: "delta"} {
-		if got := wrong(t, o.Stock(t.Context(), "p1", delta)); got != want {
-			t.Errorf("stock %d: refused %q, want %q", delta, got, want)
+	for delta, want := range map[int64]string{0: "delta", 1: "", 100_000_000: "", 100_000_001: "delta"} {
+		for _, delta := range []int64{delta, -delta} {
+			if got := wrong(t, o.Stock(t.Context(), "p1", delta)); got != want {
+				t.Errorf("stock %d: refused %q, want %q", delta, got, want)
+			}
 		}
 	}
 	for form, want := range map[string]string{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,7 +91,8 @@ func TestCreate_ARefusedCreationIsOver(t *testing.T) {
 	})
 }
 
-// A caller who leaves at WeChat's answer keeps no later card from being created.
+// A caller who leaves at WeChat's answer keeps no later card from being created, and
+// no call waiting.
 func TestCreate_EndsThoughItsCallerHasLeft(t *testing.T) {
 	t.Parallel()
 	creationBubble(t, func(t *testing.T, s *sqlstore.Store) {
@@ -104,8 +106,52 @@ func TestCreate_EndsThoughItsCallerHasLeft(t *testing.T) {
 			t.Errorf("the first: %q, %v", id, err)
 		}
 		time.Sleep(time.Second)
-		if id, err := newOperator(m, s, noLog).Create(t.Context(), document("a")); err != nil || id != "p1" {
-			t.Errorf("the second: %q, %v", id, err)
+		began := time.Now()
+		if id, err := newOperator(m, s, noLog).Create(t.Context(), document("a")); err != nil || id != "p1" || time.Since(began) > time.Second {
+			t.Errorf("the second: %q, %v after %v", id, err, time.Since(began))
+		}
+	})
+}
+
+// keeper is a merchant that keeps what it was sent.
+type keeper struct {
+	*merchant
+	sent string
+}
+
+func (m *keeper) CreateCard(ctx context.Context, raw json.RawMessage) (string, error) {
+	m.sent = string(raw)
+	return m.merchant.CreateCard(ctx, raw)
+}
+
+func (m *keeper) CreateShelf(_ context.Context, raw json.RawMessage) (string, int64, error) {
+	m.sent = string(raw)
+	return "http://shelf", 1, nil
+}
+
+// Each file that a document names is uploaded, once, wherever WeChat has a picture.
+func TestCreate_UploadsEveryPicture(t *testing.T) {
+	t.Parallel()
+	creationBubble(t, func(t *testing.T, s *sqlstore.Store) {
+		m := &keeper{merchant: &merchant{}}
+		o := newOperator(m, s, noLog)
+		doc := document("a")
+		doc.JSON = []byte(strings.Replace(string(doc.JSON), `"auto_activate":true`, `"auto_activate":true,"background_pic_url":"back.png",
+			"advanced_info":{"abstract":{"abstract":"a","icon_url_list":["icon.png","logo.png"]},
+				"text_image_list":[{"image_url":"one.png","text":"a.png"},{"image_url":"http://mmbiz.qpic.cn/two.png"}]}`, 1))
+		if _, err := o.Create(t.Context(), doc); err != nil || m.uploads != 4 {
+			t.Errorf("%v after %d uploads", err, m.uploads)
+		}
+		if n := strings.Count(m.sent, `.png"`); n != 2 { // the text, and the picture at WeChat
+			t.Errorf("sent %s", m.sent)
+		}
+		m.uploads = 0
+		doc.JSON = []byte(`{"banner":"banner.png","page_title":"a","scene":"SCENE_H5","card_list":[{"card_id":"p0","thumb_url":"thumb.png"}]}`)
+		if address, page, err := o.Shelf(t.Context(), doc); err != nil || address != "http://shelf" || page != 1 || m.uploads != 2 {
+			t.Errorf("%s, %d, %v after %d uploads", address, page, err, m.uploads)
+		}
+		if strings.Contains(m.sent, ".png") {
+			t.Errorf("sent %s", m.sent)
 		}
 	})
 }

@@ -390,17 +390,19 @@ func TestExplain_HasAllFacts(t *testing.T) {
 		params               cardext.Params
 		age                  time.Duration
 	}{
-		"right":                {ticket: "the-ticket", cardID: "system"},
-		"the other ticket":     {ticket: "the-jsapi-ticket", cardID: "system", want: cardext.CauseJSAPITicket},
-		"an earlier ticket":    {ticket: "an-old-ticket", cardID: "system", want: cardext.CauseOldTicket},
-		"of yesterday":         {ticket: "the-ticket", cardID: "system", age: 24 * time.Hour, want: cardext.CauseTimestampFar},
-		"a code too many":      {ticket: "the-ticket", cardID: "system", params: cardext.Params{Code: "1"}, want: cardext.CauseCodeNotAllowed},
-		"no code":              {ticket: "the-ticket", cardID: "ours", want: cardext.CauseCodeMissing},
-		"an openid too many":   {ticket: "the-ticket", cardID: "system", params: cardext.Params{OpenID: "o"}, want: cardext.CauseOpenIDNotAllowed},
-		"no openid":            {ticket: "the-ticket", cardID: "bound", params: cardext.Params{Code: "1"}, want: cardext.CauseOpenIDMissing},
-		"a beginning":          {ticket: "the-ticket", cardID: "term", params: cardext.Params{Code: "1", FixedBeginTimestamp: 1}},
-		"a beginning too many": {ticket: "the-ticket", cardID: "ours", params: cardext.Params{Code: "1", FixedBeginTimestamp: 1}, want: cardext.CauseFixedBeginNotAllowed},
-		"no such card":         {ticket: "the-ticket", cardID: "nope", params: cardext.Params{Code: "1"}},
+		"right":             {ticket: "the-ticket", cardID: "system"},
+		"the other ticket":  {ticket: "the-jsapi-ticket", cardID: "system", want: cardext.CauseJSAPITicket},
+		"an earlier ticket": {ticket: "an-old-ticket", cardID: "system", want: cardext.CauseOldTicket},
+		"of yesterday":      {ticket: "the-ticket", cardID: "system", age: 24 * time.Hour, want: cardext.CauseTimestampFar},
+		"a code too many":   {ticket: "the-ticket", cardID: "system", params: cardext.Params{Code: "1"}, want: cardext.CauseCodeNotAllowed},
+		"no code":           {ticket: "the-ticket", cardID: "ours", want: cardext.CauseCodeMissing},
+		"an openid too many": {ticket: "the-ticket", cardID: "system", params: cardext.Params{OpenID: "o"},
+			want: cardext.CauseOpenIDNotAllowed},
+		"no openid":   {ticket: "the-ticket", cardID: "bound", params: cardext.Params{Code: "1"}, want: cardext.CauseOpenIDMissing},
+		"a beginning": {ticket: "the-ticket", cardID: "term", params: cardext.Params{Code: "1", FixedBeginTimestamp: 1}},
+		"a beginning too many": {ticket: "the-ticket", cardID: "ours", params: cardext.Params{Code: "1", FixedBeginTimestamp: 1},
+			want: cardext.CauseFixedBeginNotAllowed},
+		"no such card": {ticket: "the-ticket", cardID: "nope", params: cardext.Params{Code: "1"}},
 	} {
 		c.params.CardID = c.cardID
 		raw := cardext.Sign(c.ticket, c.params, now.Add(-c.age).Unix(), nonce).String()
