@@ -232,4 +232,32 @@ func TestActivate_IsRepeatedAfterAMinute(t *testing.T) {
 	})
 }
 
+// A Sender that ends right after WeChat's answer records it all the same: the holder
+// gets no second message, and no push is taken for one that was not sent.
+func TestHandlers_RecordAnAnswerThoughTheTimeIsOver(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.MustAddEntry("push", code, world.Points(3))
+		list, err := w.Stores.Outbox.Lease(w.Context(), "ending", time.Minute, 9)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("leased %+v, %v", list, err)
+		}
+		ctx, end := context.WithCancel(w.Context())
+		w.WeChat.After = func(context.Context, world.Call) error { end(); return nil }
+		handler := cardsync.New(w.Store, w.Members, w.WeChat).Handlers()[list[0].Kind]
+		if err := handler.Send(ctx, list[0]); err != nil {
+			t.Errorf("sent, and not recorded: %v", err)
+		}
+		if b, err := w.Backlog(w.Context()); err != nil || b.Waiting != 0 {
+			t.Errorf("%d messages wait, %v", b.Waiting, err)
+		}
+		if err := handler.Lost(ctx, list[0]); err != nil { // as if the lease had ended before
+			t.Errorf("the repair: %v", err)
+		}
+		if b, err := w.Backlog(w.Context()); err != nil || b.Waiting != 1 {
+			t.Errorf("%d repairs wait, %v", b.Waiting, err)
+		}
+	})
+}
+
 var noLog = slog.New(slog.DiscardHandler)
