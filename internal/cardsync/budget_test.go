@@ -210,7 +210,7 @@ func TestActivate_IsRepeatedAfterAMinute(t *testing.T) {
 		activated := func(want int) {
 			t.Helper()
 			if n := strings.Count(w.WeChat.Calls(code), "activate"); n != want {
-				t.Errorf("activated %d times, want %d", n, want)
+				t.Fatalf("activated %d times, want %d", n, want)
 			}
 		}
 		time.Sleep(50 * time.Second)
@@ -258,6 +258,77 @@ func TestHandlers_RecordAnAnswerThoughTheTimeIsOver(t *testing.T) {
 			t.Errorf("%d repairs wait, %v", b.Waiting, err)
 		}
 	})
+}
+
+// A drift shows both figures of the face, and both of the ledger.
+func TestReconcile_ADriftHasAllFigures(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.MustAddEntry("push", code, ledger.Booking{AddBonus: 30, AddBalance: 500})
+		w.SendAll()
+		w.WeChat.SetFigures(code, 35, 700)
+		w.ReceiveEvent(member.Event{DedupeKey: "theirs", Name: "update_member_card", CardID: "push", Code: code, At: world.At(4),
+			Fields: map[string]string{"ModifyBonus": "5", "ModifyBalance": "200"}})
+		reconcile(w, 30*time.Minute)
+		d, err := w.DriftOf(w.Context(), "push", code)
+		want := cardsync.Drift{CardID: "push", Code: code, Bonus: 30, Balance: 500, FaceBonus: 35, FaceBalance: 700, SeenAt: d.SeenAt}
+		if err != nil || d != want {
+			t.Errorf("got %+v, %v, want %+v", d, err, want)
+		}
+	})
+}
+
+// A deleted card that is in its holder's wallet again is read, though it is not due.
+func TestReconcile_AWalletShowsWhatWasRestored(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		take(w, 1)
+		w.ReceiveEvent(member.Event{Name: world.Deleted, CardID: "push", Code: "s0", OpenID: "O0", At: world.At(5)})
+		w.SendAll()
+		w.WeChat.Holders[cardsync.Key{CardID: "push", Code: "s0"}] = "O0" // restored; the event is lost
+		time.Sleep(24 * time.Hour)
+		const week = 7 * 24 * time.Hour
+		if err := w.Store.Write(w.Context(), func(ctx context.Context, tx cardsync.Tx) error {
+			return tx.Checked(ctx, "push", "s0", week, week)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		reconcile(w, time.Minute)
+		if c := w.Card("push", "s0"); c.Status != member.Active {
+			t.Errorf("got %+v", c)
+		}
+	})
+}
+
+// silent is a WeChat that does not say the balance of a card.
+type silent struct{ *world.WeChat }
+
+func (s silent) CardInfo(ctx context.Context, cardID, code string) (member.CardInfo, error) {
+	info, err := s.WeChat.CardInfo(ctx, cardID, code)
+	info.Balance = nil
+	return info, err
+}
+
+// After a lost request WeChat is asked for both figures: the points alone say nothing
+// about a payment.
+func TestPush_APaymentThatWasLostIsSentAgain(t *testing.T) {
+	for name, isSilent := range map[string]bool{"the old balance": false, "no balance": true} {
+		t.Run(name, func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				code := w.ActivateCard("push")
+				w.WeChat.Before = world.FailOnce("update", context.DeadlineExceeded)
+				wechat := cardsync.WeChat(w.WeChat)
+				if isSilent {
+					wechat = silent{w.WeChat}
+				}
+				w.MustAddEntry("push", code, ledger.Booking{AddBalance: 500, RecordBalance: "充值", NotifyBalance: true})
+				stop := w.StartSender(w.Services, wechat)
+				w.WaitSent()
+				stop()
+				w.WantFace(code, 0, 500, "balance +500 500 充值")
+				w.WantBalanced()
+			})
+		})
+	}
 }
 
 var noLog = slog.New(slog.DiscardHandler)
