@@ -331,4 +331,42 @@ func TestPush_APaymentThatWasLostIsSentAgain(t *testing.T) {
 	}
 }
 
+// elsewhere is a WeChat that has every code in no wallet, and says so without an error.
+type elsewhere struct{ *world.WeChat }
+
+func (elsewhere) Holder(context.Context, string, string) (openID, outerStr string, err error) {
+	return "", "", nil
+}
+
+// A code that another card of the account has, too, is not claimed.
+func TestReconcile_ACodeInNoWalletIsNotFound(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := world.IssueCode(w, w.Members, world.Enroll(w, w.Members, world.Mini, "ming", ""), "push")
+		time.Sleep(24 * time.Hour)
+		outcomes := map[string]int{}
+		o := cardsync.Observer{Checked: func(outcome string) { outcomes[outcome]++ }, Unbalanced: func(int) {}}
+		r := w.NewReconciler(elsewhere{w.WeChat}, w.Ledger, world.Official, func() {}, noLog, o)
+		run(w, r, 10*time.Second)
+		if c := w.Card("push", code); c.Status != member.Issued || !maps.Equal(outcomes, map[string]int{"absent": 1}) {
+			t.Errorf("got %+v, outcomes %v", c, outcomes)
+		}
+	})
+}
+
+// WeChat refuses an update of an active card for a while. To activate it again would
+// reset its totals.
+func TestPush_ARefusedCardThatIsActiveIsNotActivatedAgain(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.WeChat.Before = world.FailOnce("update", world.RefusalError{IsNotDelivered: true})
+		w.MustAddEntry("push", code, world.Points(3))
+		w.SendAll()
+		if n := w.WeChat.Activated[code]; n != 1 {
+			t.Errorf("activated %d times", n)
+		}
+		w.WantFace(code, 3, 0, "bonus +3 3 r3")
+		w.WantBalanced()
+	})
+}
+
 var noLog = slog.New(slog.DiscardHandler)
