@@ -369,4 +369,35 @@ func TestPush_ARefusedCardThatIsActiveIsNotActivatedAgain(t *testing.T) {
 	})
 }
 
+// The entries of a deleted card are sent when it is restored: until then its face is
+// not wrong.
+func TestReconcile_LeavesADeletedCardAlone(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.ReceiveEvent(member.Event{Name: world.Deleted, CardID: "push", Code: code, At: world.At(5)})
+		w.WeChat.SetStatus(code, "DELETE")
+		w.MustAddEntry("push", code, world.Points(3))
+		if got, _ := reconcile(w, 30*time.Minute); got["equal"] == 0 || got["repaired"] != 0 {
+			t.Errorf("outcomes: %v", got)
+		}
+	})
+}
+
+// A card that has been ended is not asked for, though it was to be read.
+func TestRefresh_NotAfterTheEnd(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCard("push")
+		w.ReceiveEvent(member.Event{Name: world.Deleted, CardID: "push", Code: code, At: world.At(5)})
+		w.ReceiveEvent(member.Event{Name: world.Taken, CardID: "push", Code: code, At: world.At(6), Restored: true}) // to be read
+		if err := w.End(w.Context(), "push", code); err != nil {
+			t.Fatal(err)
+		}
+		before := w.WeChat.Calls(code)
+		w.SendAll()
+		if c := w.Card("push", code); c.Status != member.Unavailable || w.WeChat.Calls(code) != before {
+			t.Errorf("got %+v; WeChat was called: %s", c, w.WeChat.Calls(code))
+		}
+	})
+}
+
 var noLog = slog.New(slog.DiscardHandler)
