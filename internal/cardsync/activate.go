@@ -110,7 +110,7 @@ func (s *Service) activate(ctx context.Context, c member.Card, info member.CardI
 	after, err := s.wechat.CardInfo(ctx, c.CardID, c.Code)
 	if err != nil || !after.Active {
 		known = sent != member.InitialGrant{}
-		start.Unread = !known && c.ActivatedAt.IsZero() // after the first activation: else this would repeat itself
+		start.Unread = !known && c.Status != member.Active // else it was activated before, and this would repeat itself
 		return start, known, nil
 	}
 	if shown := after.Figures(); shown != sent && shown != (member.InitialGrant{}) {
