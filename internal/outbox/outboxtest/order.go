@@ -3,6 +3,7 @@ package outboxtest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -97,6 +98,12 @@ func cardsAreApart(t *testing.T, s outbox.Store) {
 		}
 		return err
 	})
+	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
+		if withdrawn, err := tx.Withdraw(ctx, "c1", "A", []string{"k"}); len(withdrawn) > 0 || err != nil {
+			t.Errorf("withdrawn from a card without messages: %+v, %v", withdrawn, err)
+		}
+		return nil
+	})
 	makeDue(t, s, "5")
 	end(t, s, finish, leaseAll("5")[0], true)
 	leaseAll("6")
@@ -131,5 +138,98 @@ func pagesOfOneMoment(t *testing.T, s outbox.Store) {
 	}
 	if len(seen) != n {
 		t.Errorf("%d messages are listed, want %d", len(seen), n)
+	}
+}
+
+// tick waits until the clock of the database has moved on, so that what happens next
+// has a later time.
+func tick() { <-time.After(2 * time.Millisecond) }
+
+// With more due messages than senders, none is passed over again and again.
+func longestDueFirst(t *testing.T, s outbox.Store) {
+	for _, code := range []string{"B", "C", "A"} {
+		enqueue(t, s, message(code, "1"))
+		tick()
+	}
+	for _, want := range []string{"B/1", "C/1", "A/1"} {
+		if _, names := lease(t, s, "l", 1); !slices.Equal(names, []string{want}) {
+			t.Errorf("leased %v, want %s", names, want)
+		}
+	}
+}
+
+// The card of an early event may have no row, and so no lock: the message before the
+// event may end without having seen it.
+func eventIsDueAtOnce(t *testing.T, s outbox.Store) {
+	event := message("A", "2")
+	event.Kind = "apply_event"
+	enqueue(t, s, message("A", "1"), event)
+	list, err := s.Messages(t.Context(), "", outbox.Mark{}, 9)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("got %+v, %v", list, err)
+	}
+	for _, m := range list {
+		if m.DueAt.After(m.CreatedAt) {
+			t.Errorf("%s is due %v after it was stored", m.Kind, m.DueAt.Sub(m.CreatedAt))
+		}
+	}
+}
+
+func backlog(t *testing.T, s outbox.Store) {
+	if b, err := s.Backlog(t.Context()); b != (outbox.Backlog{}) || err != nil {
+		t.Errorf("empty: got %+v, %v", b, err)
+	}
+	enqueue(t, s, message("P", "1"))
+	end(t, s, park, wantLeased(t, s, "P/1")[0], true)
+	tick()
+	if b, err := s.Backlog(t.Context()); b != (outbox.Backlog{Parked: 1}) || err != nil {
+		t.Errorf("with a parked one: got %+v, %v, want no age of a waiting one", b, err)
+	}
+	enqueue(t, s, message("A", "1"), message("B", "1"), message("C", "1"))
+	for _, m := range wantLeased(t, s, "A/1", "B/1", "C/1") {
+		switch m.Code {
+		case "A":
+			end(t, s, park, m, true)
+		case "B":
+			end(t, s, postpone(time.Hour), m, true)
+		}
+	}
+	before, err := s.Backlog(t.Context())
+	if before.Waiting != 2 || before.Parked != 2 || err != nil {
+		t.Errorf("got %+v, %v, want one postponed, one leased and two parked", before, err)
+	}
+	const age = 100 * time.Millisecond
+	var b outbox.Backlog
+	for deadline := time.Now().Add(10 * time.Second); b.Oldest < age; {
+		if b, err = s.Backlog(t.Context()); err != nil || time.Now().After(deadline) {
+			t.Fatalf("got %+v, %v: the age of the oldest message does not grow", b, err)
+		}
+	}
+	enqueue(t, s, message("D", "1"))
+	if b, err := s.Backlog(t.Context()); b.Oldest < age || err != nil {
+		t.Errorf("with a new message: got %+v, %v, want the age of the oldest", b, err)
+	}
+}
+
+func withdrawn(t *testing.T, s outbox.Store) {
+	other := message("A", "4")
+	other.Kind = "other"
+	third := message("A", "3")
+	third.Kind = "third"
+	enqueue(t, s, message("A", "1"), message("A", "2"), message("B", "1"), third, other)
+	end(t, s, park, leasedOf(t, s, "A"), true)
+	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
+		got, err := tx.Withdraw(ctx, "c1", "A", []string{"other", "k", "none"})
+		if len(got) != 2 || got[0].Payload != "2" || got[1].Payload != "4" || got[1].Kind != "other" || got[0].Code != "A" {
+			t.Errorf("got %+v", got)
+		}
+		return err
+	})
+	if b, err := s.Backlog(t.Context()); b.Waiting != 2 || b.Parked != 1 || err != nil {
+		t.Errorf("left: %+v, %v", b, err)
+	}
+	// What waited behind those that were withdrawn is due.
+	if leased, err := s.Lease(t.Context(), "l", time.Hour, 10); len(leased) != 1 || leased[0].Payload != "3" || err != nil {
+		t.Errorf("leased then: %+v, %v", leased, err)
 	}
 }

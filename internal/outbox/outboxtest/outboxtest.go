@@ -36,6 +36,8 @@ func Run(t *testing.T, open func(t *testing.T) outbox.Store) {
 		"a message that failed waits to the end":        failedIsNotPromoted,
 		"cards do not delay each other":                 cardsAreApart,
 		"messages of one moment are all listed":         pagesOfOneMoment,
+		"the message that is due longest comes first":   longestDueFirst,
+		"an early event waits behind no other message":  eventIsDueAtOnce,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -335,6 +337,10 @@ func enqueuers(t *testing.T, s outbox.Store) {
 	payloads := make(chan string, 16)
 	for i := range cap(payloads) {
 		payloads <- fmt.Sprint(i / 2) // each twice
+		if i%2 == 0 {                 // a parked one is not the same message
+			enqueue(t, s, message("A", fmt.Sprint(i/2)))
+			end(t, s, park, wantLeased(t, s, fmt.Sprint("A/", i/2))[0], true)
+		}
 	}
 	var wg sync.WaitGroup
 	for range cap(payloads) {
@@ -356,50 +362,6 @@ func enqueuers(t *testing.T, s outbox.Store) {
 		end(t, s, finish, leased[0], true)
 	}
 	wantLeased(t, s)
-}
-
-func backlog(t *testing.T, s outbox.Store) {
-	if b, err := s.Backlog(t.Context()); b != (outbox.Backlog{}) || err != nil {
-		t.Errorf("empty: got %+v, %v", b, err)
-	}
-	enqueue(t, s, message("A", "1"), message("B", "1"), message("C", "1"))
-	for _, m := range wantLeased(t, s, "A/1", "B/1", "C/1") {
-		switch m.Code {
-		case "A":
-			end(t, s, park, m, true)
-		case "B":
-			end(t, s, postpone(time.Hour), m, true)
-		}
-	}
-	before, err := s.Backlog(t.Context())
-	if before.Waiting != 2 || before.Parked != 1 || err != nil {
-		t.Errorf("got %+v, %v, want one postponed, one leased and one parked", before, err)
-	}
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-		if b, err := s.Backlog(t.Context()); err != nil || b.Oldest > before.Oldest {
-			return
-		}
-	}
-	t.Error("the age of the oldest message does not grow within 10 s")
-}
-
-func withdrawn(t *testing.T, s outbox.Store) {
-	other := message("A", "4")
-	other.Kind = "other"
-	third := message("A", "3")
-	third.Kind = "third"
-	enqueue(t, s, message("A", "1"), message("A", "2"), message("B", "1"), third, other)
-	end(t, s, park, leasedOf(t, s, "A"), true)
-	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
-		got, err := tx.Withdraw(ctx, "c1", "A", []string{"other", "k", "none"})
-		if len(got) != 2 || got[0].Payload != "2" || got[1].Payload != "4" || got[1].Kind != "other" || got[0].Code != "A" {
-			t.Errorf("got %+v", got)
-		}
-		return err
-	})
-	if b, err := s.Backlog(t.Context()); b.Waiting != 2 || b.Parked != 1 || err != nil {
-		t.Errorf("left: %+v, %v", b, err)
-	}
 }
 
 // leasedOf leases the next message of each card and returns that of one.
@@ -448,6 +410,9 @@ func messagePages(t *testing.T, s outbox.Store) {
 				if q.State == outbox.Parked && (q.LastError != "why" || q.Attempts != 1) {
 					t.Errorf("parked: %+v", q)
 				}
+				if q.State == outbox.Waiting && q.Attempts == 1 && q.LastError != "汉字 🎂" {
+					t.Errorf("postponed: %+v", q)
+				}
 				if q.CreatedAt.IsZero() || q.ID == "" || q.Kind != "k" {
 					t.Errorf("message: %+v", q)
 				}
@@ -469,6 +434,8 @@ func madeDue(t *testing.T, s outbox.Store) {
 	})
 	m := wantLeased(t, s, "A/1")[0]
 	end(t, s, park, m, true)
+	enqueue(t, s, message("B", "2"))
+	end(t, s, park, wantLeased(t, s, "B/2")[0], true)
 	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
 		if q, err := tx.Message(ctx, id); q.State != outbox.Parked || q.Payload != "1" || q.Code != "A" || err != nil {
 			t.Errorf("parked: %+v, %v", q, err)
@@ -481,6 +448,9 @@ func madeDue(t *testing.T, s outbox.Store) {
 		}
 		return nil
 	})
+	if b, err := s.Backlog(t.Context()); b.Parked != 1 || err != nil {
+		t.Errorf("the other parked one: %+v, %v", b, err)
+	}
 }
 
 func givenID(t *testing.T, s outbox.Store) {
