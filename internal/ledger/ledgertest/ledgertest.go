@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,11 +57,15 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		"an unsent ledger moves as unsent":              unsentLedgerMoves,
 		"a ledger on a known face moves as sent":        knownLedgerMoves,
 		"entries that were lost are missed":             lostEntries,
+		"totals that are wrong are found":               wrongTotals,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t)
-			test(t, stores{s.Ledger, s.Members, s.Outbox})
+			opened := open(t)
+			s := stores{opened.Ledger, opened.Members, opened.Outbox}
+			addNeighbours(t, s)
+			test(t, s)
+			checkNeighbours(t, s)
 		})
 	}
 }
@@ -271,6 +274,9 @@ func heldOnly(t *testing.T, s stores) {
 				return ignoreNotFound(err)
 			})
 		}
+		if a := account(t, s, string(status)); a.Held != accepts {
+			t.Errorf("%s: %+v", status, a)
+		}
 	}
 }
 
@@ -443,105 +449,4 @@ func oneEffect(t *testing.T, s stores) {
 		t.Errorf("answers %v, %d not replayed", answers, fresh.Load())
 	}
 	balanced(t, s)
-}
-
-func ledgerMoves(t *testing.T, s stores) {
-	holder(t, s)
-	add(t, s, "B1", member.Active)
-	p := booked(t, s, ledger.Booking{AddBonus: 5, AddBalance: 6}, "k")
-	write(t, s, func(ctx context.Context, tx ledger.Tx) error { return tx.MoveLedger(ctx, "c1", "A1", "B1") })
-	if c := account(t, s, "A1"); c.Bonus != 0 || c.Balance != 0 || c.Seq != 0 {
-		t.Errorf("the giver: %+v", c)
-	}
-	if c := account(t, s, "B1"); c.Bonus != 5 || c.Balance != 6 || c.Seq != 1 {
-		t.Errorf("the recipient: %+v", c)
-	}
-	if e, err := s.Entry(t.Context(), "c1", "B1", p.ID); e != p.Entry || err != nil {
-		t.Errorf("the entry: %+v, %v", e, err)
-	}
-	if list, err := s.Entries(t.Context(), "c1", "A1", 0, 9); len(list) != 0 || err != nil {
-		t.Errorf("entries of the giver: %+v, %v", list, err)
-	}
-	booked(t, s, ledger.Booking{AddBonus: 1}, "k2") // on the giver's new ledger
-	balanced(t, s)
-}
-
-func unsentLedgerMoves(t *testing.T, s stores) {
-	add(t, s, "B1", member.Active)
-	holder(t, s)
-	c := card(t, s, "B1")
-	c.FaceKnown = false
-	change(t, s, c)
-	write(t, s, func(ctx context.Context, tx ledger.Tx) error {
-		return errors.Join(
-			ledger.Add(ctx, tx, "c1", "B1", ledger.Booking{AddBonus: 1}, "", false), tx.MoveLedger(ctx, "c1", "B1", "A1"),
-		)
-	})
-	if a := account(t, s, "A1"); a.Bonus != 1 || a.Sent {
-		t.Errorf("the recipient: %+v", a)
-	}
-	list, err := s.Entries(t.Context(), "c1", "A1", 0, 9)
-	if err != nil || len(list) != 1 {
-		t.Fatalf("got %+v, %v", list, err)
-	}
-	wantPending(t, s, 0, list[0].ID)
-}
-
-func unbalanced(t *testing.T, s stores) {
-	balanced(t, s)
-	holder(t, s)
-	booked(t, s, ledger.Booking{AddBonus: 5}, "")
-	balanced(t, s)
-	for _, lost := range []struct { // each has moved the totals, and no entry is there
-		add  int64
-		want ledger.Imbalance
-	}{
-		{1, ledger.Imbalance{CardID: "c1", Code: "A1", Bonus: 6, SumBonus: 5, Seq: 2, Entries: 1}},
-		{-1, ledger.Imbalance{CardID: "c1", Code: "A1", Bonus: 5, SumBonus: 5, Seq: 3, Entries: 1}},
-	} {
-		write(t, s, func(ctx context.Context, tx ledger.Tx) error {
-			_, err := tx.Post(ctx, "c1", "A1", ledger.Booking{AddBonus: lost.add}, true)
-			return err
-		})
-		if wrong, err := s.Unbalanced(t.Context(), 9); !slices.Equal(wrong, []ledger.Imbalance{lost.want}) || err != nil {
-			t.Errorf("got %+v, %v, want %+v", wrong, err, lost.want)
-		}
-	}
-}
-
-func unbalancedAmongMany(t *testing.T, s stores) {
-	holder(t, s)
-	err := s.members.Write(t.Context(), func(ctx context.Context, tx member.Tx) error {
-		for i := range 1100 {
-			if _, err := tx.AddCard(
-				ctx,
-				member.Card{CardID: "c1", Code: fmt.Sprintf("B%04d", i), MemberID: "m1", Status: member.Active},
-			); err != nil {
-				return err
-			}
-		}
-		for _, code := range []string{"A1", "B0998", "B0999", "B1099"} {
-			if _, err := tx.Post(ctx, "c1", code, ledger.Booking{AddBalance: 1}, true); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrong, err := s.Unbalanced(t.Context(), 9)
-	if len(wrong) != 4 || wrong[0].Code != "A1" || wrong[2].Code != "B0999" || wrong[3].Code != "B1099" || err != nil {
-		t.Errorf("got %+v, %v", wrong, err)
-	}
-	if wrong, err := s.Unbalanced(t.Context(), 2); len(wrong) != 2 || err != nil {
-		t.Errorf("two of them: %+v, %v", wrong, err)
-	}
-}
-
-func balanced(t *testing.T, s stores) {
-	t.Helper()
-	if wrong, err := s.Unbalanced(t.Context(), 9); len(wrong) != 0 || err != nil {
-		t.Errorf("the ledger does not add up: %+v, %v", wrong, err)
-	}
 }

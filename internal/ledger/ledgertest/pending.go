@@ -24,8 +24,20 @@ func drained(t *testing.T, s stores) {
 	})
 	wantPending(t, s, 13, first.ID, second.ID)
 	wantPending(t, s, 0)
+	write(t, s, func(ctx context.Context, tx ledger.Tx) error { return tx.AddPending(ctx, "c1", "A1", 2) })
+	wantPending(t, s, 2) // without an entry
+	wantPending(t, s, 0)
 
 	c := card(t, s, "A1")
+	c.Status, c.FaceKnown = member.Deleted, true
+	change(t, s, c)
+	behind := booked(t, s, ledger.Booking{AddBonus: 1}, "")
+	if behind.MustEnqueue || behind.Sendable {
+		t.Errorf("an entry of a deleted card: %+v", behind)
+	}
+	wantPending(t, s, 0, behind.ID)
+
+	c = card(t, s, "A1")
 	c.Status, c.FaceKnown = member.Active, true
 	change(t, s, c)
 	if third := booked(t, s, ledger.Booking{AddBonus: 1}, ""); !third.MustEnqueue {
@@ -60,6 +72,9 @@ func openingEntry(t *testing.T, s stores) {
 	})
 	last := booked(t, s, ledger.Booking{AddBonus: 2}, "")
 	wantPending(t, s, 0, first.ID, last.ID)
+	if e, err := s.FirstFrom(t.Context(), "c1", "A1", "POST /x"); e.ID != first.ID || err != nil {
+		t.Errorf("the first of two entries of a route: %+v, %v", e, err)
+	}
 	if e, err := s.FirstFrom(t.Context(), "c1", "A1", ledger.RouteFace); e.AddBonus != 500 || e.Seq != 2 || err != nil {
 		t.Errorf("the opening entry: %+v, %v", e, err)
 	}
@@ -85,6 +100,10 @@ func unsent(t *testing.T, s stores) {
 	markUnsent := func(seq int64) {
 		write(t, s, func(ctx context.Context, tx ledger.Tx) error { return tx.MarkUnsent(ctx, "c1", "A1", seq) })
 	}
+	markUnsent(4) // there is none
+	wantPending(t, s, 0)
+	markUnsent(3)
+	wantPending(t, s, 0, ids[2])
 	markUnsent(3)
 	markUnsent(2)
 	markUnsent(3) // entries from 2 on are marked already
@@ -147,9 +166,10 @@ func nextQueued(t *testing.T, s stores) {
 		id := booked(t, s, ledger.Booking{AddBonus: 1}, "").ID
 		ids = append(ids, id)
 		enqueue(t, s, "k", "between"+id)
+		enqueue(t, s, ledger.KindEntryAgain, booked(t, s, ledger.Booking{AddBonus: 1}, "").ID)
 		enqueue(t, s, ledger.KindEntry, id)
 	}
-	for _, want := range []string{ids[0], ids[1], ids[1], ids[2], ids[2], ""} {
+	for _, want := range []string{ids[0], ids[0], ids[1], ids[1], ids[1], ids[2], ids[2], ids[2], ""} {
 		m := lease(t, s)
 		e, err := s.NextQueued(t.Context(), m)
 		if missing := errors.Is(err, ledger.ErrNotFound); e.ID != want && !missing || missing != (want == "") {
@@ -168,15 +188,27 @@ func totalsAt(t *testing.T, s stores) {
 			t.Errorf("behind %s: %d and %d, %v, want %d and %d", m.Payload, gotBonus, gotBalance, err, bonus, balance)
 		}
 	}
+	refused := booked(t, s, ledger.Booking{AddBonus: 10}, "")
+	enqueue(t, s, ledger.KindEntry, refused.ID)
+	m := lease(t, s)
+	write(t, s, func(ctx context.Context, tx ledger.Tx) error {
+		_, err := tx.Park(ctx, m, "why")
+		return err
+	})
+	again := booked(t, s, ledger.Booking{AddBonus: 20}, "")
 	first, second, third := booked(t, s, ledger.Booking{AddBonus: 1}, ""), booked(t, s, ledger.Booking{AddBonus: 2, AddBalance: 7}, ""),
 		booked(t, s, ledger.Booking{AddBonus: 4}, "")
 	enqueue(t, s, ledger.KindEntry, first.ID, second.ID)
-	enqueue(t, s, "k", "other")
+	enqueue(t, s, ledger.KindEntryAgain, again.ID)
 	enqueue(t, s, ledger.KindEntry, third.ID)
 	write(t, s, func(ctx context.Context, tx ledger.Tx) error { // it is on the face already
 		return ledger.Add(ctx, tx, "c1", "A1", ledger.Booking{AddBonus: 500}, ledger.RouteFace, true)
 	})
-	for _, want := range [][2]int64{{501, 0}, {503, 7}, {503, 7}, {507, 7}} {
+	at(outbox.Message{CardID: "c1", Code: "A1", Payload: "nothing"}, 530, 0) // what was parked is not sent behind it
+	if e, err := s.NextQueued(t.Context(), outbox.Message{CardID: "c1", Code: "A1"}); e.ID != first.ID || err != nil {
+		t.Errorf("the next entry: %+v, %v, want the first that waits", e, err)
+	}
+	for _, want := range [][2]int64{{531, 0}, {533, 7}, {533, 7}, {537, 7}} {
 		m := lease(t, s)
 		at(m, want[0], want[1])
 		write(t, s, func(ctx context.Context, tx ledger.Tx) error { return outbox.Finish(ctx, tx, m) })
