@@ -110,21 +110,39 @@ func channels(t *testing.T, s member.Store) {
 
 func order(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1")
-	for i := range 3 {
+	cardIDs := []string{"c2", "c3", "c1"}
+	for _, id := range cardIDs {
+		began := time.Now().Add(-time.Second)
 		write(t, s, func(ctx context.Context, tx member.Tx) error {
-			_, err := tx.AddIssued(ctx, "m1", member.CodeRequest{CardID: fmt.Sprint("c", i)}, fmt.Sprint("code", i))
+			at, err := tx.AddIssued(ctx, "m1", member.CodeRequest{CardID: id}, "code")
+			if at.Before(began) || at.After(time.Now().Add(time.Second)) {
+				t.Errorf("%s was issued at %v", id, at)
+			}
 			return err
 		})
+		tick()
 	}
-	cards, err := s.Cards(t.Context(), "m1")
-	if err != nil || len(cards) != 3 {
-		t.Fatalf("got %+v, %v", cards, err)
-	}
-	for i, c := range cards {
-		if want := fmt.Sprint("c", i); c.CardID != want {
-			t.Errorf("card %d: got %s, want %s", i, c.CardID, want)
+	add(t, s, member.Card{CardID: "c0", Code: "code", MemberID: "m1", Status: member.Claimed})
+	cardIDs = append(cardIDs, "c0")
+	want := func(of string, cards []member.Card, err error) {
+		t.Helper()
+		var got []string
+		for _, c := range cards {
+			got = append(got, c.CardID)
+		}
+		if !slices.Equal(got, cardIDs) || err != nil {
+			t.Errorf("%s: got %v, %v, want %v", of, got, err, cardIDs)
 		}
 	}
+	cards, err := s.Cards(t.Context(), "m1")
+	want("the cards", cards, err)
+	p, err := s.Person(t.Context(), "m1")
+	want("of the person", p.Cards, err)
+	people, err := s.People(t.Context(), member.Mark{}, 1)
+	if len(people) != 1 {
+		t.Fatalf("got %+v, %v", people, err)
+	}
+	want("in the list of people", people[0].Cards, err)
 }
 
 // full is a card with a value in every field that AddCard writes.
@@ -161,8 +179,14 @@ func cardRoundTrip(t *testing.T, s member.Store) {
 	if got := card(t, s, "c1", "A1"); got != want {
 		t.Errorf("added:\n got %+v\nwant %+v", got, want)
 	}
+	twin := want
+	twin.CardID, twin.OuterStr = "c2", "twin"
+	add(t, s, twin) // the code of another card
 	changed := member.Card{CardID: "c1", Code: "A1", MemberID: "m2", Status: member.Gifted, Life: member.Life{Version: 1}}
 	update(t, s, changed, true)
+	if got := card(t, s, "c2", "A1"); got != twin {
+		t.Errorf("the twin:\n got %+v\nwant %+v", got, twin)
+	}
 	changed.Life.Version = 2
 	if got := card(t, s, "c1", "A1"); got != changed {
 		t.Errorf("updated:\n got %+v\nwant %+v", got, changed)
@@ -183,6 +207,17 @@ func staleUpdate(t *testing.T, s member.Store) {
 	unknown := full("m1")
 	unknown.Code = "A2"
 	update(t, s, unknown, false)
+	twin := full("m1")
+	twin.CardID = "c2"
+	add(t, s, twin)
+	fresh = card(t, s, "c1", "A1")
+	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.LockCard(ctx, "c1", "A1") })
+	if got := card(t, s, "c1", "A1"); got != fresh {
+		t.Errorf("the lock changed the card: got %+v, want %+v", got, fresh)
+	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.Touch(ctx, "c1", "A1") })
+	update(t, s, fresh, false)
+	update(t, s, twin, true)
 }
 
 func oneUpdate(t *testing.T, s member.Store) {
@@ -224,6 +259,13 @@ func currentCode(t *testing.T, s member.Store) {
 		}
 		if got.Status != status || err != nil {
 			t.Errorf("with %v: got %s, %v, want %s", statuses[:i+1], got.Status, err, status)
+		}
+	}
+	for _, code := range []string{"1", "2"} { // such as a card that expired and was taken again
+		tick()
+		add(t, s, member.Card{CardID: "c1", Code: code, MemberID: "m1", Status: member.Active})
+		if got, err := s.CurrentCode(t.Context(), "m1", "c1"); got.Code != code || err != nil {
+			t.Errorf("got %+v, %v, want the newest of the active codes, %s", got, err, code)
 		}
 	}
 	if _, err := s.CurrentCode(t.Context(), "m2", "c1"); !errors.Is(err, member.ErrNotFound) {

@@ -2,8 +2,10 @@ package membertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -109,13 +111,16 @@ func fromAllSides(t *testing.T, s member.Store) {
 // moves moves the wallet O1 from m1 to m2: the cards in the wallet move, the others
 // stay.
 func moves(t *testing.T, s member.Store) {
-	enrolled(t, s, "m1", "m2")
+	enrolled(t, s, "m1", "m2", "m4")
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		if _, err := tx.AddIdentity(ctx, member.Identity{AppID: official, OpenID: "O1", UnionID: "u1", MemberID: "m1"}); err != nil {
 			return err
 		}
-		for code, wallet := range map[string]string{"his": "O1", "hers": "O2", "unknown": ""} {
+		for code, wallet := range map[string]string{"his": "O1", "hers": "O2", "unknown": "", "another's": "O1"} {
 			c := member.Card{CardID: "c1", Code: code, MemberID: "m1", Status: member.Active, Life: member.Life{Wallet: wallet}}
+			if code == "another's" {
+				c.MemberID = "m4"
+			}
 			if _, err := tx.AddCard(ctx, c); err != nil {
 				return err
 			}
@@ -129,7 +134,7 @@ func moves(t *testing.T, s member.Store) {
 		}
 		return tx.MoveCards(ctx, "m1", "O1", "m2")
 	})
-	for code, want := range map[string]string{"his": "m2", "hers": "m1", "unknown": "m1"} {
+	for code, want := range map[string]string{"his": "m2", "hers": "m1", "unknown": "m1", "another's": "m4"} {
 		if got := card(t, s, "c1", code).MemberID; got != want {
 			t.Errorf("card %s: got member %s, want %s", code, got, want)
 		}
@@ -161,21 +166,22 @@ func moves(t *testing.T, s member.Store) {
 // ignored replaces a unionid twice, and distrusts the last one.
 func ignored(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
-	write(t, s, func(ctx context.Context, tx member.Tx) error {
-		for _, unionID := range []string{"u1", "u2", "u1", "u3"} {
-			if err := tx.SetUnionID(ctx, app, "open-m1", unionID); err != nil {
-				return err
-			}
-		}
-		return tx.SetUnionID(ctx, app, "open-m2", "u2")
-	})
+	set := func(openID, unionID string) {
+		t.Helper()
+		write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.SetUnionID(ctx, app, openID, unionID) })
+		tick()
+	}
+	for _, unionID := range []string{"u1", "u2", "u1", "u3"} {
+		set("open-m1", unionID)
+	}
+	set("open-m2", "u2")
 	want := func(unionID, counts, ignored string, shared bool) {
 		t.Helper()
 		id, err := s.Identity(t.Context(), app, "open-m1")
 		if err != nil || id.UnionID != counts {
 			t.Errorf("got %+v, %v, want unionid %q", id, err, counts)
 		}
-		if got, err := s.IgnoredUnionID(t.Context(), id); got != ignored && ignored != "any" || err != nil {
+		if got, err := s.IgnoredUnionID(t.Context(), id); got != ignored || err != nil {
 			t.Errorf("ignored: got %q, %v, want %q", got, err, ignored)
 		}
 		if got, err := s.Shared(t.Context(), unionID); got != shared || err != nil {
@@ -186,8 +192,9 @@ func ignored(t *testing.T, s member.Store) {
 			t.Errorf("ByUnionID: got %+v, %v, want %+v", ids, err, id)
 		}
 	}
-	want("u2", "u3", "any", false) // both were replaced within a millisecond
+	want("u2", "u3", "u1", false) // u1 counted after u2
 	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.DistrustUnionID(ctx, "u2") })
+	tick()
 	want("u2", "u3", "u1", true)
 	if id, err := s.Identity(t.Context(), app, "open-m2"); id.UnionID != "" || err != nil {
 		t.Errorf("got %+v, %v, want no unionid", id, err)
@@ -202,8 +209,8 @@ func ignored(t *testing.T, s member.Store) {
 		return tx.DistrustUnionID(ctx, "u3")
 	})
 	want("u3", "", "u1", true)
-	if got, err := s.SharedUnionIDs(t.Context(), 9); len(got) != 2 || err != nil {
-		t.Errorf("SharedUnionIDs: got %v, %v, want two", got, err)
+	if got, err := s.SharedUnionIDs(t.Context(), 9); !slices.Equal(got, []string{"u3", "u2"}) || err != nil {
+		t.Errorf("SharedUnionIDs: got %v, %v, want the latest first", got, err)
 	}
 	if got, err := s.SharedUnionIDs(t.Context(), 1); len(got) != 1 || err != nil {
 		t.Errorf("SharedUnionIDs, at most one: got %v, %v", got, err)
@@ -211,17 +218,67 @@ func ignored(t *testing.T, s member.Store) {
 }
 
 func proofOnce(t *testing.T, s member.Store) {
-	p := member.Proof{MemberID: "m1", OpenID: "O1"}
-	for range 2 {
+	for _, p := range []member.Proof{{MemberID: "m2", OpenID: "O2"}, {MemberID: "m2", OpenID: "O1"}, {MemberID: "m1", OpenID: "O2"}, {MemberID: "m2", OpenID: "O2"}} {
 		write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.AddProof(ctx, p) })
+		tick()
 	}
-	byMember, err := s.ProofsOfMember(t.Context(), "m1")
-	if len(byMember) != 1 || byMember[0] != p || err != nil {
-		t.Errorf("by member: got %v, %v", byMember, err)
+	for memberID, want := range map[string][]member.Proof{
+		"m1": {{MemberID: "m1", OpenID: "O2"}}, "m2": {{MemberID: "m2", OpenID: "O2"}, {MemberID: "m2", OpenID: "O1"}}, "m3": nil,
+	} {
+		if got, err := s.ProofsOfMember(t.Context(), memberID); !slices.Equal(got, want) || err != nil {
+			t.Errorf("of %s: got %v, %v, want %v", memberID, got, err, want)
+		}
 	}
-	byWallet, err := s.ProofsOfWallet(t.Context(), "O1")
-	if len(byWallet) != 1 || byWallet[0] != p || err != nil {
-		t.Errorf("by wallet: got %v, %v", byWallet, err)
+	for openID, want := range map[string][]member.Proof{
+		"O1": {{MemberID: "m2", OpenID: "O1"}}, "O2": {{MemberID: "m2", OpenID: "O2"}, {MemberID: "m1", OpenID: "O2"}}, "O3": nil,
+	} {
+		if got, err := s.ProofsOfWallet(t.Context(), openID); !slices.Equal(got, want) || err != nil {
+			t.Errorf("of the wallet %s: got %v, %v, want %v", openID, got, err, want)
+		}
+	}
+}
+
+// ofOneApp gives two people one openid, each in another app.
+func ofOneApp(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2", "m3")
+	mine, theirs := member.Identity{AppID: app, OpenID: "open-m1"}, member.Identity{AppID: official, OpenID: "open-m1"}
+	want := func(id member.Identity, memberID, unionID, ignored string) {
+		t.Helper()
+		got, err := s.Identity(t.Context(), id.AppID, id.OpenID)
+		if got.MemberID != memberID || got.UnionID != unionID || err != nil {
+			t.Errorf("got %+v, %v, want member %s and unionid %s", got, err, memberID, unionID)
+		}
+		if got, err := s.IgnoredUnionID(t.Context(), id); got != ignored || err != nil {
+			t.Errorf("the ignored unionid of %+v: %q, %v, want %q", id, got, err, ignored)
+		}
+	}
+	if id, err := s.Identity(t.Context(), official, "open-m1"); !errors.Is(err, member.ErrNotFound) {
+		t.Errorf("in the other app: %+v, %v, want ErrNotFound", id, err)
+	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		if _, err := tx.AddIdentity(ctx, member.Identity{AppID: official, OpenID: "open-m1", MemberID: "m2"}); err != nil {
+			return err
+		}
+		return errors.Join(
+			tx.IgnoreUnionID(ctx, mine, "u1"), tx.IgnoreUnionID(ctx, theirs, "u2"), tx.IgnoreUnionID(ctx, mine, "u3"),
+			tx.SetUnionID(ctx, app, "open-m1", "u3"), tx.SetUnionID(ctx, official, "open-m1", "u4"),
+			tx.MoveIdentity(ctx, official, "open-m1", "m3"),
+		)
+	})
+	want(mine, "m1", "u3", "u1")
+	want(theirs, "m3", "u4", "u2")
+	if ids, err := s.ByUnionID(t.Context(), "u1"); len(ids) != 1 || ids[0].MemberID != "m1" || err != nil {
+		t.Errorf("by an ignored unionid: %+v, %v", ids, err)
+	}
+	if ids, err := s.Find(t.Context(), "u1", nil, 9); !slices.Equal(ids, []string{"m1"}) || err != nil {
+		t.Errorf("found by an ignored unionid: %v, %v", ids, err)
+	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.Erase(ctx, "m1", "anonymous") })
+	want(theirs, "m3", "u4", "u2")
+	for id, want := range map[member.Identity]bool{mine: true, theirs: false} {
+		if got, err := s.ErasedSince(t.Context(), id, time.Now().Add(-time.Hour)); got != want || err != nil {
+			t.Errorf("ErasedSince(%+v): got %v, %v", id, got, err)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/addcard/addcard/internal/member"
 )
@@ -25,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"cards move with their wallet":                     moves,
 		"concurrent logins, events and claims, one member": fromAllSides,
 		"a unionid that does not count is kept":            ignored,
+		"an openid is one in its own app only":             ofOneApp,
 		"a proof is recorded once":                         proofOnce,
 		"one unionid for many people at once":              sharedByMany,
 		"one unionid for three people, in any order":       sharedInAnyOrder,
@@ -48,6 +50,8 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"people of one moment are all listed":    pagesOfOneMoment,
 		"people are found by their identifiers":  found,
 		"nothing is left of an erased member":    erased,
+		"an erasure leaves what is another's":    erasedBesideAnother,
+		"a second erasure is remembered":         erasedAgain,
 		"an activate_ticket serves one code":     formOnce,
 		"a form is replaced":                     formReplaced,
 		"a form that is being stored is erased":  formErased,
@@ -164,6 +168,10 @@ func write(t *testing.T, s member.Store, fn func(ctx context.Context, tx member.
 		t.Fatal(err)
 	}
 }
+
+// tick waits until the clock of the database has moved on, so that what is stored next
+// has a later time.
+func tick() { <-time.After(2 * time.Millisecond) }
 
 // printed is v with all its fields.
 func printed(v any) string { return fmt.Sprintf("%+v", v) }

@@ -16,7 +16,9 @@ import (
 
 func pages(t *testing.T, s member.Store) {
 	const n = 7
-	for i := range n {
+	for k := range n {
+		tick()
+		i := k * 3 % n // the IDs do not grow with time
 		id := fmt.Sprint("m", i)
 		enrolled(t, s, id)
 		for j := range i % 3 {
@@ -45,8 +47,8 @@ func pages(t *testing.T, s member.Store) {
 			t.Fatalf("pages of %d: %d members, want %d", size, len(got), n)
 		}
 		for i, p := range got {
-			if i > 0 && got[i-1].CreatedAt.Before(p.CreatedAt) {
-				t.Errorf("pages of %d: %s was created after the member before it", size, p.ID)
+			if want := fmt.Sprint("m", (n-1-i)*3%n); p.ID != want {
+				t.Errorf("pages of %d: %s is the %dth, want %s, as the newest come first", size, p.ID, i, want)
 			}
 			alone, err := s.Person(t.Context(), p.ID)
 			if err != nil || printed(alone) != printed(p) {
@@ -64,7 +66,9 @@ func pages(t *testing.T, s member.Store) {
 }
 
 func found(t *testing.T, s member.Store) {
-	enrolled(t, s, "m1", "m2")
+	enrolled(t, s, "m2")
+	tick()
+	enrolled(t, s, "m1")
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		if err := tx.IgnoreUnionID(ctx, member.Identity{AppID: app, OpenID: "open-m1"}, "u0"); err != nil {
 			return err
@@ -80,15 +84,21 @@ func found(t *testing.T, s member.Store) {
 		}
 	}
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
-		return tx.PutForm(ctx, "c2", "A1", member.SealedForm{Key: "t1", Phone: "hash", Sealed: "x"})
+		return errors.Join(tx.PutForm(ctx, "c2", "A1", member.SealedForm{Key: "t1", Phone: "hash", Sealed: "x"}),
+			tx.PutForm(ctx, "c1", "A1", member.SealedForm{Key: "t2", Sealed: "a form without a phone number"}))
 	})
-	for _, phones := range [][]string{{"hash"}, {"new", "hash"}, {"newest", "newer", "new", "hash"}, {"1", "2", "3", "4", "5", "hash"}} {
+	for _, phones := range [][]string{
+		{"hash"}, {"new", "hash"}, {"newer", "new", "hash"}, {"newest", "newer", "new", "hash"}, {"1", "2", "3", "4", "5", "hash"},
+	} {
 		if ids, err := s.Find(t.Context(), "137", phones, 10); err != nil || len(ids) != 1 || ids[0] != "m2" {
 			t.Errorf("by phone: got %v, %v", ids, err)
 		}
 	}
-	if ids, err := s.Find(t.Context(), "A1", nil, 1); len(ids) != 1 || err != nil {
-		t.Errorf("at most one: got %v, %v", ids, err)
+	if ids, err := s.Find(t.Context(), "m2", []string{"1", "2", "3", "4", "hash"}, 10); !slices.Equal(ids, []string{"m2"}) || err != nil {
+		t.Errorf("by two identifiers: got %v, %v", ids, err)
+	}
+	if ids, err := s.Find(t.Context(), "A1", nil, 1); !slices.Equal(ids, []string{"m1"}) || err != nil {
+		t.Errorf("at most one: got %v, %v, want the newest", ids, err)
 	}
 }
 
@@ -134,8 +144,8 @@ func erased(t *testing.T, s member.Store) {
 	add(t, s, member.Card{CardID: "c1", Code: "A2", MemberID: "m1", Status: member.Gifted})
 	add(t, s, member.Card{CardID: "c1", Code: "B1", MemberID: "m2", Status: member.Active})
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
-		for i, who := range []string{"open-m1", "open-m1", "open-m2"} {
-			e := member.Event{DedupeKey: fmt.Sprint("k", i), Name: "user_view_card", CardID: "c1", Code: []string{"A1", "X", "B1"}[i], OpenID: who,
+		for i, who := range []string{"open-m1", "open-m1", "open-m2", "open-m1"} {
+			e := member.Event{DedupeKey: fmt.Sprint("k", i), Name: "user_view_card", CardID: "c1", Code: []string{"A1", "X", "B1", ""}[i], OpenID: who,
 				Fields: map[string]string{"FromUserName": who}}
 			if _, err := tx.AddEvent(ctx, e); err != nil {
 				return err
@@ -195,7 +205,10 @@ func erased(t *testing.T, s member.Store) {
 	if c, err := s.Card(t.Context(), "c1", "A2"); err != nil || c.Status != member.Gifted {
 		t.Errorf("the gifted card: got %+v, %v", c, err)
 	}
-	for code, want := range map[string]bool{"A1": true, "A2": true, "X": true, "B1": false, "none": false} {
+	if c, err := s.Card(t.Context(), "c1", "X"); err != nil || c.Status != member.Unavailable {
+		t.Errorf("the code that an event named: got %+v, %v", c, err)
+	}
+	for code, want := range map[string]bool{"A1": true, "A2": true, "X": true, "B1": false, "none": false, "": false} {
 		if got, err := s.Erased(t.Context(), "c1", code); got != want || err != nil {
 			t.Errorf("Erased(%s): got %v, %v", code, got, err)
 		}
@@ -211,7 +224,7 @@ func erased(t *testing.T, s member.Store) {
 		}
 	}
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
-		for key, want := range map[string]string{"k0": "", "k1": "", "k2": "open-m2"} {
+		for key, want := range map[string]string{"k0": "", "k1": "", "k2": "open-m2", "k3": ""} {
 			e, err := tx.Event(ctx, key)
 			if err != nil || e.OpenID != want || len(e.Fields) > 0 != (want != "") {
 				t.Errorf("event %s: got %+v, %v", key, e, err)
@@ -256,6 +269,62 @@ func formOnce(t *testing.T, s member.Store) {
 	}
 }
 
+// erasedBesideAnother erases a member whose code is also one of another card.
+func erasedBesideAnother(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	add(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active})
+	theirs := member.Card{CardID: "c2", Code: "A1", MemberID: "m2", Status: member.Active, MembershipNumber: "N2", Life: member.Life{Version: 1}}
+	add(t, s, theirs)
+	form := member.SealedForm{Key: "f2", Phone: "hash", Sealed: "x"}
+	event := member.Event{DedupeKey: "k2", CardID: "c2", Code: "A1", OpenID: "open-m2", FriendOpenID: "open-m3", Fields: map[string]string{"a": "b"}}
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		if _, err := tx.AddEvent(ctx, event); err != nil {
+			return err
+		}
+		return errors.Join(tx.PutForm(ctx, "c2", "A1", form), tx.Enqueue(ctx, outbox.Message{CardID: "c2", Code: "A1", Kind: "look"}),
+			tx.AddProof(ctx, member.Proof{MemberID: "m2", OpenID: "O2"}), tx.Erase(ctx, "m1", "anonymous"))
+	})
+	if got := card(t, s, "c2", "A1"); got != theirs {
+		t.Errorf("the card: got %+v, want %+v", got, theirs)
+	}
+	if got, err := s.Forms(t.Context(), "c2", "A1"); !slices.Equal(got, []member.SealedForm{form}) || err != nil {
+		t.Errorf("the form: got %+v, %v", got, err)
+	}
+	if got, err := s.Erased(t.Context(), "c2", "A1"); got || err != nil {
+		t.Errorf("Erased: got %v, %v", got, err)
+	}
+	if got, err := s.ProofsOfMember(t.Context(), "m2"); len(got) != 1 || err != nil {
+		t.Errorf("proofs: got %v, %v", got, err)
+	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		if waits, err := tx.HasWaiting(ctx, "c2", "A1"); !waits || err != nil {
+			t.Errorf("a message waits: got %v, %v", waits, err)
+		}
+		got, err := tx.Event(ctx, "k2")
+		if got.OpenID != event.OpenID || got.FriendOpenID != event.FriendOpenID || len(got.Fields) != 1 {
+			t.Errorf("the event: got %+v", got)
+		}
+		return err
+	})
+}
+
+// erasedAgain erases a person who came back.
+func erasedAgain(t *testing.T, s member.Store) {
+	for range 2 {
+		tick()
+		enrolled(t, s, "m1")
+		tick()
+		at := time.Now()
+		write(t, s, func(ctx context.Context, tx member.Tx) error {
+			return tx.Erase(ctx, "m1", fmt.Sprint("anonymous ", at.UnixNano()))
+		})
+		got, err := s.ErasedSince(t.Context(), member.Identity{AppID: app, OpenID: "open-m1"}, at)
+		if !got || err != nil {
+			t.Errorf("ErasedSince, of a moment before the erasure: got %v, %v", got, err)
+		}
+	}
+}
+
 // formErased erases a member while a form of the member's is stored.
 func formErased(t *testing.T, s member.Store) {
 	for i := range 5 {
@@ -294,7 +363,7 @@ func formErased(t *testing.T, s member.Store) {
 }
 
 func formReplaced(t *testing.T, s member.Store) {
-	first, second := member.SealedForm{Key: "f1", Phone: "hash", Sealed: "x"}, member.SealedForm{Key: "f2", Sealed: "y"}
+	first, second := member.SealedForm{Key: "f2", Phone: "hash", Sealed: "x"}, member.SealedForm{Key: "f1", Sealed: "y"}
 	put := func(code string, forms ...member.SealedForm) {
 		t.Helper()
 		write(t, s, func(ctx context.Context, tx member.Tx) error {
@@ -312,10 +381,17 @@ func formReplaced(t *testing.T, s member.Store) {
 			t.Errorf("forms of %s: got %v, %v, want %v", code, got, err, want)
 		}
 	}
-	put("A1", first, second)
+	put("A1", second)
+	tick()
+	put("A1", first)
+	tick()
+	put("A1", second) // it is the later one now
 	put("A2", member.SealedForm{Key: "f3", Sealed: "z"})
+	write(t, s, func(ctx context.Context, tx member.Tx) error {
+		return tx.PutForm(ctx, "c2", "A1", member.SealedForm{Key: "f4", Sealed: "of another card"})
+	})
 	want("A1", first, second)
-	put("A1", member.SealedForm{Key: "f2"})
+	put("A1", member.SealedForm{Key: second.Key})
 	want("A1", first)
 	first.Phone, first.Sealed = "hash 2", "x2"
 	put("A1", first)
