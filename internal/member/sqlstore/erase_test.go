@@ -148,6 +148,31 @@ func TestErase_ForgetsTheHashesOfAWeekAgo(t *testing.T) {
 	})
 }
 
+// An earlier version stored the two sides of a conflict.
+func TestErase_LeavesNoConflictThatNamesThePerson(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		db := open(t)
+		s := newService(db)
+		memberID, err := s.Enroll(t.Context(), mini, "openid-1", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range [][3]string{ // openid, member, the other member
+			{"openid-2", memberID, "m3"}, {"openid-3", "m2", memberID}, {"openid-1", "m2", "m3"}, {"openid-4", "m2", "m3"},
+		} {
+			sqldbtest.Exec(t, db, `insert into identity_conflict (app_id, openid, member_id, other_member_id, created_at)
+				values ($1, $2, $3, $4, 5)`, mini, row[0], row[1], row[2])
+		}
+		if err := s.Erase(t.Context(), memberID); err != nil {
+			t.Fatal(err)
+		}
+		if _, rows := read(t, db, "identity_conflict"); len(rows) != 1 || rows[0]["openid"] != "openid-4" {
+			t.Errorf("left: %v, want the conflict of others", rows)
+		}
+	})
+}
+
 // search returns the columns of the database in which each thing is found, sorted.
 func search(t *testing.T, db *sqldb.DB, things map[string]string) map[string][]string {
 	t.Helper()
