@@ -30,12 +30,25 @@ func FaultOf(ctx context.Context, err error) error { return new(DB).fault(ctx, e
 // BusyTimeout is how long one statement waits for the lock of another process.
 const BusyTimeout = busyTimeout
 
-// Checked returns a DB that fn checks for readiness.
-func Checked(fn func() error) *DB { return &DB{Engine: checkedEngine{fn: fn}} }
+// PoolSize bounds each of the two pools of PostgreSQL.
+var PoolSize = poolSize
+
+// Checked returns a DB that fn checks for readiness, and whose writes return what
+// write returns.
+func Checked(fn func(ctx context.Context) error, write func() error) *DB {
+	return &DB{Engine: checkedEngine{fn: fn, write: write}}
+}
 
 type checkedEngine struct {
 	Engine
-	fn func() error
+	fn    func(ctx context.Context) error
+	write func() error
 }
 
-func (e checkedEngine) writable(context.Context) error { return e.fn() }
+func (e checkedEngine) writable(ctx context.Context) error { return e.fn(ctx) }
+
+func (e checkedEngine) commit(context.Context, string, ...any) error { return e.write() }
+
+func (e checkedEngine) Write(context.Context, func(context.Context, Querier) error) error {
+	return e.write()
+}

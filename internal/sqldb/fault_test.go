@@ -48,7 +48,7 @@ func TestReady_IsCheckedOnceForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		checks, answer := 0, make(chan error, 1)
-		db := sqldb.Checked(func() error { checks++; return <-answer })
+		db := sqldb.Checked(func(context.Context) error { checks++; return <-answer }, nil)
 		probe := func(want error) {
 			t.Helper()
 			if err := db.Ready(t.Context()); !errors.Is(err, want) {
@@ -77,6 +77,69 @@ func TestReady_IsCheckedOnceForAll(t *testing.T) {
 		}
 		answer <- nil
 		probe(nil)
+	})
+}
+
+// A client that leaves does not end the check for the others.
+func TestReady_IsCheckedForThoseThatStay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		answer := make(chan struct{})
+		db := sqldb.Checked(func(ctx context.Context) error {
+			select {
+			case <-answer:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}, nil)
+		gone, leave := context.WithCancel(t.Context())
+		go func() { _ = db.Ready(gone) }()
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		close(answer)
+		if err := db.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// After a write that failed, each check writes, until a write succeeds.
+func TestReady_NotUntilAWriteSucceeds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		writes, full := 0, true
+		db := sqldb.Checked(func(context.Context) error { return nil }, func() error {
+			if writes++; full {
+				return sqldb.ErrUnavailable
+			}
+			return nil
+		})
+		ready := func(want bool) {
+			t.Helper()
+			time.Sleep(2 * time.Second)
+			if err := db.Ready(t.Context()); (err == nil) != want {
+				t.Errorf("ready: %v, want %v", err, want)
+			}
+		}
+		ready(true)
+		if writes != 0 {
+			t.Errorf("%d writes before one failed", writes)
+		}
+		if err := db.Write(t.Context(), nil); err == nil {
+			t.Fatal("the write succeeded")
+		}
+		for range 3 {
+			ready(false)
+		}
+		full = false
+		ready(true)
+		before := writes
+		ready(true)
+		if writes != before {
+			t.Errorf("%d writes after one succeeded", writes-before)
+		}
 	})
 }
 
@@ -197,6 +260,11 @@ func TestReady_WhileAllConnectionsWrite(t *testing.T) {
 		err = db.Write(sqldb.Together(t.Context(), time.Second), lockRow)
 	}
 	awaitReady(t, db, true)
+	var open int
+	const query = "select count(*) from pg_stat_activity where datname = current_database()"
+	if err := db.Read().QueryRow(patient(t), query).Scan(&open); err != nil || open > 2*sqldb.PoolSize {
+		t.Errorf("%d connections are open, %v; want at most %d that write and as many that read", open, err, sqldb.PoolSize)
+	}
 }
 
 // Symptom: the same session took all entries, logins and pushes from everybody.
@@ -208,6 +276,11 @@ func TestWrite_OneLockedRowLeavesConnectionsToOthers(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
+		}
+		began := time.Now()
+		err := db.Write(sqldb.Each(t.Context(), limit), lockRow)
+		if took := time.Since(began); !errors.Is(err, sqldb.ErrUnavailable) || took > limit+slack {
+			t.Errorf("one more that needs the row: %v after %v", err, took)
 		}
 	})
 }
@@ -379,5 +452,41 @@ func TestReady_NotOnceTheFileIsDamaged(t *testing.T) {
 	var n int
 	if err := db.Read().QueryRow(t.Context(), "select max(created_at) from member").Scan(&n); !errors.Is(err, sqldb.ErrDamaged) {
 		t.Errorf("a read: %v", err)
+	}
+}
+
+// A list that ends at a damaged page is no list.
+func TestAll_OfADamagedTableIsAnError(t *testing.T) {
+	t.Parallel()
+	path := newFile(t)
+	_, size := pageOf(t, path, "member")
+	overwrite(t, path, fileSize(t, path)-3*size, 3*size, 13) // some of the last leaves
+	db, err := sqldb.Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	list, err := sqldb.All(patient(t), db.Read(), "list", sqldb.Text, "select member_id from member not indexed")
+	if !errors.Is(err, sqldb.ErrDamaged) || len(list) > 0 {
+		t.Errorf("%d rows, %v", len(list), err)
+	}
+	awaitReady(t, db, false)
+}
+
+// A row that refers to one that is missing is found.
+func TestDamage_FindsWhatRefersToNothing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	db := sqldbtest.Open(t, "sqlite:"+path)
+	sqldbtest.Exec(t, db, "insert into member (member_id, created_at) values ('m1', 1)")
+	sqldbtest.Exec(t, db, "insert into identity (app_id, openid, member_id, created_at) values ('wx', 'o1', 'm1', 1)")
+	if found, err := db.Damage(t.Context()); len(found) > 0 || err != nil {
+		t.Errorf("before: %q, %v", found, err)
+	}
+	if err := exec(t, "file:"+path, "delete from member"); err != nil { // by hand, without foreign keys
+		t.Fatal(err)
+	}
+	if found, err := db.Damage(t.Context()); len(found) != 1 || !strings.Contains(found[0], "identity refers to a row of member") || err != nil {
+		t.Errorf("after: %q, %v", found, err)
 	}
 }

@@ -187,8 +187,31 @@ func TestMigrate_KeepsWhatEarlierSchemasHeld(t *testing.T) {
 					fmt.Sprint(i),
 				)
 			}
+			if err := db.MigrateTo(t.Context(), 15); err != nil {
+				t.Fatal(err)
+			}
+			for _, statement := range []string{
+				// Issued in the mini-program and then in a wallet; in the member's own wallet; not issued by addcard.
+				"update member_card set issued_at = 1, wallet = 'w1' where code = '1'",
+				"update member_card set issued_at = 1, wallet = 'o2' where code = '2'",
+				"update member_card set wallet = 'w3' where code = '3'",
+				`insert into event (dedupe_key, event, card_id, code, openid, happened_at, received_at, fields)
+					values ('gift', 'user_gifting_card', 'c', '1', 'w1', 1, 1, 'with a friend'), ('get', 'user_get_card', 'c', '1', 'w1', 1, 1, 'x')`,
+			} {
+				sqldbtest.Exec(t, db, statement)
+			}
 			if steps, err := db.Migrate(t.Context()); err != nil || steps < 5 {
 				t.Fatalf("%d steps, %v", steps, err)
+			}
+			for query, want := range map[string]string{
+				"select min(member_id || ' ' || openid) || ' ' || cast(count(*) as text) from code_proof": "m1 w1 1",
+				"select min(dedupe_key || ' ' || fields) from event where dedupe_key = 'gift'":            "gift {}",
+				"select min(dedupe_key || ' ' || fields) from event where dedupe_key = 'get'":             "get x",
+			} {
+				var got string
+				if err := db.Read().QueryRow(t.Context(), query).Scan(&got); err != nil || got != want {
+					t.Errorf("%s: got %q, %v, want %q", query, got, err, want)
+				}
 			}
 			var members, cards, bonus, entries, waiting, known int64
 			var ledger string

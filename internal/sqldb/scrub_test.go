@@ -143,6 +143,9 @@ func TestRewrite_RemovesOnceWhatAnEarlierVersionDeleted(t *testing.T) {
 		sqldbtest.Exec(t, db, pragma)
 	}
 	fillAndDelete(t, db)
+	if _, err := db.Migrate(t.Context()); err != nil { // as each start does before
+		t.Fatal(err)
+	}
 	for _, step := range []struct {
 		most int64
 		kept bool
@@ -163,6 +166,32 @@ func TestRewrite_RemovesOnceWhatAnEarlierVersionDeleted(t *testing.T) {
 	}
 }
 
+// A process that was killed after it deleted something has left it in the journal.
+func TestMigrate_EmptiesTheJournalOfAProcessThatWasKilled(t *testing.T) {
+	t.Parallel()
+	path, left := filepath.Join(t.TempDir(), "addcard.db"), filepath.Join(t.TempDir(), "addcard.db")
+	db := sqldbtest.Open(t, "sqlite:"+path)
+	sqldbtest.Exec(t, db, "create table scrubbed (a text not null)")
+	sqldbtest.Exec(t, db, "insert into scrubbed values ('marker')")
+	sqldbtest.Exec(t, db, "delete from scrubbed")
+	for _, end := range []string{"", "-wal"} {
+		content, err := os.ReadFile(path + end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(left+end, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(filesWith(t, left, "marker")) == 0 {
+		t.Error("nothing was left: the test would not notice that it is kept")
+	}
+	sqldbtest.Open(t, "sqlite:"+left)
+	for _, found := range filesWith(t, left, "marker") {
+		t.Error(found)
+	}
+}
+
 func modified(t *testing.T, path string) time.Time {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -176,15 +205,35 @@ func TestScrub_OnPostgreSQLRemovesDeadRows(t *testing.T) {
 	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		db := open(t)
 		sqldbtest.Exec(t, db, "insert into member (member_id, created_at) values ('m', 1)")
-		sqldbtest.Exec(t, db, "delete from member")
+		personal := []string{ // tables, and values of the columns that have none by default
+			"identity (app_id, openid, member_id, created_at) values ('a', 'o', 'm', 1)",
+			"member_card (card_id, code, member_id, status, created_at) values ('c', '1', 'm', 'active', 1)",
+			"event (dedupe_key, event, card_id, code, openid, happened_at, received_at, fields) values ('k', 'e', 'c', '1', 'o', 1, 1, '')",
+			"form (ticket_hash, card_id, code, created_at) values ('t', 'c', '1', 1)",
+			"outbox (outbox_id, card_id, code, seq, kind, due_at, created_at) values ('o', 'c', '1', 1, 'k', 1, 1)",
+			"ignored_unionid (app_id, openid, unionid, ignored_at) values ('a', 'o', 'u', 1)",
+			"identity_conflict (app_id, openid, member_id, other_member_id, created_at) values ('a', 'o', 'm', 'n', 1)",
+			"code_proof (member_id, openid, created_at) values ('m', 'o', 1)",
+		}
+		tables := []string{"member"}
+		for _, row := range personal {
+			sqldbtest.Exec(t, db, "insert into "+row)
+			table, _, _ := strings.Cut(row, " ")
+			tables = append(tables, table)
+		}
+		for i := len(tables) - 1; i >= 0; i-- { // a member after what refers to it
+			sqldbtest.Exec(t, db, "delete from "+tables[i])
+		}
 		if err := errors.Join(db.Scrub(t.Context()), db.Rewrite(t.Context(), math.MaxInt64)); err != nil {
 			t.Error(err)
 		}
 		if strings.HasSuffix(t.Name(), "/postgres") {
-			var bytes int64
-			err := db.Read().QueryRow(t.Context(), "select pg_relation_size('member')").Scan(&bytes)
-			if bytes != 0 || err != nil {
-				t.Errorf("the empty table has %d bytes, %v", bytes, err)
+			for _, table := range tables {
+				var bytes int64
+				err := db.Read().QueryRow(t.Context(), "select pg_relation_size('"+table+"')").Scan(&bytes)
+				if bytes != 0 || err != nil {
+					t.Errorf("the empty table %s has %d bytes, %v", table, bytes, err)
+				}
 			}
 		}
 	})
