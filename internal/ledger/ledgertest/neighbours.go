@@ -40,7 +40,7 @@ func addNeighbours(t *testing.T, s stores) {
 				return err
 			}
 			for i := range 2 {
-				p, err := tx.Post(ctx, c.CardID, c.Code, ledger.Booking{AddBonus: 1000, AddBalance: 2000}, true)
+				p, err := tx.Post(ctx, c.CardID, c.Code, ledger.Booking{AddBalance: 2000}, true)
 				if err != nil {
 					return err
 				}
@@ -69,7 +69,7 @@ func checkNeighbours(t *testing.T, s stores) {
 	t.Helper()
 	for _, c := range neighbours {
 		a, err := s.Account(t.Context(), c.CardID, c.Code)
-		if a.Bonus != 2000 || a.Balance != 4000 || a.Seq != 2 || a.Sent != c.FaceKnown || err != nil {
+		if a.Bonus != 0 || a.Balance != 4000 || a.Seq != 2 || a.Sent != c.FaceKnown || err != nil {
 			t.Errorf("the neighbour %s/%s changed: %+v, %v", c.CardID, c.Code, a, err)
 		}
 		list, err := s.Entries(t.Context(), c.CardID, c.Code, 0, 9)
