@@ -56,6 +56,26 @@ func TestKeys_Rotate(t *testing.T) {
 	}
 }
 
+// What an earlier version stored is opened and found: another derivation of the keys
+// would lose every form.
+func TestKeys_OpenWhatIsStored(t *testing.T) {
+	t.Parallel()
+	const (
+		sealed = "a.2brTG5m4it_gzo_O2mzmgPj40Mm4CHUz8oqoa9HTqZDTG2gXKuoD"
+		index  = "VcRN8ii0_rixz_q4T16jOnL0VndGkYm5WXZPew06OXA"
+	)
+	k := parse(t, entry("a", 1))
+	if plain, err := k.Open(sealed, "card 1"); string(plain) != "13700000000" || err != nil {
+		t.Errorf("opened %q, %v", plain, err)
+	}
+	if got := k.Index("13700000000"); got != index {
+		t.Errorf("the index is %q, want %q", got, index)
+	}
+	if k.Index("") != "" || k.Indexes("") != nil {
+		t.Errorf("the index of nothing is %q and %q", k.Index(""), k.Indexes(""))
+	}
+}
+
 func TestKeys_None(t *testing.T) {
 	t.Parallel()
 	k := parse(t, " ")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -358,6 +359,42 @@ func TestRun_EndsAtOnceWhenIdleAndWhenTheDatabaseIsGone(t *testing.T) {
 			w.Errorf("took %v", took)
 		}
 	})
+}
+
+// counted is a store that has nothing to send, or fails.
+type counted struct {
+	outbox.Store
+	leases int
+	err    error
+}
+
+func (c *counted) Lease(context.Context, string, time.Duration, int) ([]outbox.Message, error) {
+	c.leases++
+	return nil, c.err
+}
+
+// What another replica has stored is found soon, and a database that fails is not asked
+// all the time.
+func TestRun_AsksForMessagesNowAndThen(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err         error
+		least, most int // in a minute
+	}{"nothing to send": {nil, 100, 300}, "a failing database": {errors.New("down"), 10, 30}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &counted{err: c.err}
+				sender := outbox.New(store, nil).NewSender(nil, slog.New(slog.DiscardHandler), func(string, string) {})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				sender.Run(ctx)
+				if store.leases < c.least || store.leases > c.most {
+					t.Errorf("asked %d times in a minute, want %d to %d", store.leases, c.least, c.most)
+				}
+			})
+		})
+	}
 }
 
 func TestRetry_OfAMessageThatWaitsSendsItNow(t *testing.T) {
