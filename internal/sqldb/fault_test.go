@@ -258,13 +258,13 @@ func TestReady_WhileAllConnectionsWrite(t *testing.T) {
 	var err error
 	for !errors.Is(err, sqldb.ErrUnavailable) { // until none is left
 		err = db.Write(sqldb.Together(t.Context(), time.Second), lockRow)
+		var open int
+		const query = "select count(*) from pg_stat_activity where datname = current_database()"
+		if err := db.Read().QueryRow(patient(t), query).Scan(&open); err != nil || open > 2*sqldb.PoolSize {
+			t.Fatalf("%d connections are open, %v; want at most %d that write and as many that read", open, err, sqldb.PoolSize)
+		}
 	}
 	awaitReady(t, db, true)
-	var open int
-	const query = "select count(*) from pg_stat_activity where datname = current_database()"
-	if err := db.Read().QueryRow(patient(t), query).Scan(&open); err != nil || open > 2*sqldb.PoolSize {
-		t.Errorf("%d connections are open, %v; want at most %d that write and as many that read", open, err, sqldb.PoolSize)
-	}
 }
 
 // Symptom: the same session took all entries, logins and pushes from everybody.
