@@ -3,10 +3,12 @@ package sqlstore_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
@@ -78,6 +80,35 @@ func TestMarkModified_MakesThatCardDue(t *testing.T) {
 		for _, key := range [][2]string{{"c2", "A1"}, {"c1", "A2"}} {
 			if got := state(key[0], key[1]); got != "0 7 9" {
 				t.Errorf("the other card %v: %s", key, got)
+			}
+		}
+	})
+}
+
+// An earlier version may have stored very many forms.
+func TestUnindexedForms_ComePageByPage(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		db := open(t)
+		for _, row := range []struct {
+			key, sealed string
+			indexed     int
+		}{{"e", "x", 0}, {"c", "x", 0}, {"indexed", "x", 1}, {"a", "x", 0}, {"ticket", "", 0}, {"d", "x", 0}, {"b", "x", 0}} {
+			sqldbtest.Exec(t, db, "insert into form (ticket_hash, card_id, code, sealed, created_at, indexed) values ($1, 'c1', $2, $3, 1, $4)",
+				row.key, "code of "+row.key, row.sealed, row.indexed)
+		}
+		store := sqlstore.New(db)
+		for after, want := range map[string]string{"": "a b", "b": "c d", "d": "e", "e": ""} {
+			forms, err := store.UnindexedForms(t.Context(), after, 2)
+			var got []string
+			for _, f := range forms {
+				got = append(got, f.Key)
+				if f.CardID != "c1" || f.Code != "code of "+f.Key {
+					t.Errorf("got %+v", f)
+				}
+			}
+			if strings.Join(got, " ") != want || err != nil {
+				t.Errorf("after %q: got %q, %v, want %s", after, got, err, want)
 			}
 		}
 	})

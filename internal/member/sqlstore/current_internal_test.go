@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/addcard/addcard/internal/member"
@@ -18,5 +19,17 @@ func TestCodeCache_KeepsNothingFromBeforeACommit(t *testing.T) {
 	cache.put(3, codeKey{"m1", "c2"}, member.CurrentCode{Code: "other"})
 	if c, ok := cache.get(3, k); ok {
 		t.Errorf("after another commit: %+v", c)
+	}
+}
+
+// The cache has a bound, however many members ask before the next commit.
+func TestCodeCache_IsBounded(t *testing.T) {
+	t.Parallel()
+	cache := codeCache{codes: map[codeKey]member.CurrentCode{}}
+	for i := range 3 * maxCached {
+		cache.put(1, codeKey{strconv.Itoa(i), "c1"}, member.CurrentCode{})
+	}
+	if n := len(cache.codes); n > maxCached {
+		t.Errorf("%d codes are cached, want at most %d", n, maxCached)
 	}
 }
