@@ -83,10 +83,10 @@ func TestLockPeople_IsExclusiveForWhatMovesIdentities(t *testing.T) {
 		sqldbtest.Exec(w.T, w.DB, "update identity set unionid = 'u3' where openid in ('hong', 'lei')")
 		sqldbtest.Exec(w.T, w.DB, `insert into identity_conflict (app_id, openid, member_id, other_member_id, created_at)
 			values ($1, 'hong', 'm1', 'm2', 1)`, world.Mini)
-		if err := w.Members.ResolveConflicts(w.Context()); err != nil {
+		if err := w.ResolveConflicts(w.Context()); err != nil {
 			w.Fatal(err)
 		}
-		if err := w.Members.Erase(w.Context(), ming); err != nil {
+		if err := w.Erase(w.Context(), ming); err != nil {
 			w.Fatal(err)
 		}
 		for what, want := range map[string]string{

@@ -486,7 +486,8 @@ func TestDamage_FindsWhatRefersToNothing(t *testing.T) {
 	if err := exec(t, "file:"+path, "delete from member"); err != nil { // by hand, without foreign keys
 		t.Fatal(err)
 	}
-	if found, err := db.Damage(t.Context()); len(found) != 1 || !strings.Contains(found[0], "identity refers to a row of member") || err != nil {
+	found, err := db.Damage(t.Context())
+	if len(found) != 1 || !strings.Contains(found[0], "identity refers to a row of member") || err != nil {
 		t.Errorf("after: %q, %v", found, err)
 	}
 }

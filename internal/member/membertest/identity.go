@@ -218,7 +218,9 @@ func ignored(t *testing.T, s member.Store) {
 }
 
 func proofOnce(t *testing.T, s member.Store) {
-	for _, p := range []member.Proof{{MemberID: "m2", OpenID: "O2"}, {MemberID: "m2", OpenID: "O1"}, {MemberID: "m1", OpenID: "O2"}, {MemberID: "m2", OpenID: "O2"}} {
+	for _, p := range []member.Proof{
+		{MemberID: "m2", OpenID: "O2"}, {MemberID: "m2", OpenID: "O1"}, {MemberID: "m1", OpenID: "O2"}, {MemberID: "m2", OpenID: "O2"},
+	} {
 		write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.AddProof(ctx, p) })
 		tick()
 	}

@@ -145,8 +145,8 @@ func erased(t *testing.T, s member.Store) {
 	add(t, s, member.Card{CardID: "c1", Code: "B1", MemberID: "m2", Status: member.Active})
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		for i, who := range []string{"open-m1", "open-m1", "open-m2", "open-m1"} {
-			e := member.Event{DedupeKey: fmt.Sprint("k", i), Name: "user_view_card", CardID: "c1", Code: []string{"A1", "X", "B1", ""}[i], OpenID: who,
-				Fields: map[string]string{"FromUserName": who}}
+			e := member.Event{DedupeKey: fmt.Sprint("k", i), Name: "user_view_card", CardID: "c1", Code: []string{"A1", "X", "B1", ""}[i],
+				OpenID: who, Fields: map[string]string{"FromUserName": who}}
 			if _, err := tx.AddEvent(ctx, e); err != nil {
 				return err
 			}
@@ -273,10 +273,12 @@ func formOnce(t *testing.T, s member.Store) {
 func erasedBesideAnother(t *testing.T, s member.Store) {
 	enrolled(t, s, "m1", "m2")
 	add(t, s, member.Card{CardID: "c1", Code: "A1", MemberID: "m1", Status: member.Active})
-	theirs := member.Card{CardID: "c2", Code: "A1", MemberID: "m2", Status: member.Active, MembershipNumber: "N2", Life: member.Life{Version: 1}}
+	theirs := member.Card{CardID: "c2", Code: "A1", MemberID: "m2", Status: member.Active, MembershipNumber: "N2"}
+	theirs.Life.Version = 1
 	add(t, s, theirs)
 	form := member.SealedForm{Key: "f2", Phone: "hash", Sealed: "x"}
-	event := member.Event{DedupeKey: "k2", CardID: "c2", Code: "A1", OpenID: "open-m2", FriendOpenID: "open-m3", Fields: map[string]string{"a": "b"}}
+	event := member.Event{DedupeKey: "k2", CardID: "c2", Code: "A1", OpenID: "open-m2", FriendOpenID: "open-m3"}
+	event.Fields = map[string]string{"a": "b"}
 	write(t, s, func(ctx context.Context, tx member.Tx) error {
 		if _, err := tx.AddEvent(ctx, event); err != nil {
 			return err
