@@ -382,37 +382,3 @@ func sharedInAnyOrder(t *testing.T, s member.Store) {
 		}
 	}
 }
-
-// namesInTurn has a transaction lock a name that another holds, among others.
-func namesInTurn(t *testing.T, s member.Store) {
-	for i := range 3 {
-		name := fmt.Sprint("u", i)
-		locked, done := make(chan struct{}), false // done is guarded by the lock
-		begin := sync.OnceFunc(func() { close(locked) })
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			<-locked
-			write(t, s, func(ctx context.Context, tx member.Tx) error {
-				err := tx.LockNames(ctx, "another", name)
-				if err == nil && !done {
-					t.Errorf("%s is locked by two", name)
-				}
-				return err
-			})
-		})
-		write(t, s, func(ctx context.Context, tx member.Tx) error {
-			if err := tx.LockNames(ctx, name, "a third"); err != nil {
-				return err
-			}
-			begin()
-			for range 300 { // while the other gets as far as it can
-				if _, err := tx.Exists(ctx, "m1"); err != nil {
-					return err
-				}
-			}
-			done = true
-			return nil
-		})
-		wg.Wait()
-	}
-}

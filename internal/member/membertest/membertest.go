@@ -27,7 +27,6 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"concurrent logins, events and claims, one member": fromAllSides,
 		"a unionid that does not count is kept":            ignored,
 		"an openid is one in its own app only":             ofOneApp,
-		"a name is locked by one at a time":                namesInTurn,
 		"a proof is recorded once":                         proofOnce,
 		"one unionid for many people at once":              sharedByMany,
 		"one unionid for three people, in any order":       sharedInAnyOrder,
