@@ -186,9 +186,14 @@ func TestMigrate_EmptiesTheJournalOfAProcessThatWasKilled(t *testing.T) {
 	if len(filesWith(t, left, "marker")) == 0 {
 		t.Error("nothing was left: the test would not notice that it is kept")
 	}
-	sqldbtest.Open(t, "sqlite:"+left)
-	for _, found := range filesWith(t, left, "marker") {
-		t.Error(found)
+	again := sqldbtest.Open(t, "sqlite:"+left)
+	for deadline := time.Now().Add(20 * time.Second); len(filesWith(t, left, "marker")) > 0; {
+		if time.Now().After(deadline) {
+			t.Fatal(filesWith(t, left, "marker"))
+		}
+		if _, err := again.Migrate(t.Context()); err != nil { // a busy machine may need more than one start
+			t.Fatal(err)
+		}
 	}
 }
 
