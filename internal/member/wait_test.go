@@ -31,13 +31,13 @@ func (s *slowStore) Write(context.Context, func(context.Context, member.Tx) erro
 
 func (s *slowStore) Scrub(ctx context.Context) error {
 	s.scrubs.Add(1)
-	for ; time.Now().Before(s.until); time.Sleep(100 * time.Millisecond) { // such as a backup that reads
-		if err := ctx.Err(); err != nil {
-			return err
+	for ; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) { // such as a backup that reads
+		if !time.Now().Before(s.until) {
+			s.clean.Store(true)
+			return nil
 		}
 	}
-	s.clean.Store(true)
-	return nil
+	return ctx.Err()
 }
 
 func onSlowStore(s *slowStore) *member.Service {
