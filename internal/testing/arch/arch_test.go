@@ -50,6 +50,7 @@ httpapi/public                auth card cardlist httpapi/conns httpapi/internal/
                               | danielgtaylor/huma gin-gonic/gin x/time
 httpapi/internal/web          auth card cardlist httpapi/conns jssdk ledger member opencard outbox ration sqldb ticket wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
+                              x/time
 
 auth                          ration | go-json-experiment/json golang-jwt/jwt google/uuid x/time
 auth/authtest                 auth

@@ -99,7 +99,8 @@ func TestListener_BoundsTheLinesAboutRefusals(t *testing.T) {
 			l.do(http.MethodGet, "/nowhere")
 			l.do(http.MethodGet, "/")
 		}
-		if refused, served := strings.Count(l.log.String(), "status=404"), strings.Count(l.log.String(), "status=204"); refused != 100 || served != requests {
+		log := l.log.String()
+		if refused, served := strings.Count(log, "status=404"), strings.Count(log, "status=204"); refused != 100 || served != requests {
 			t.Errorf("%d lines about refusals, %d about others", refused, served)
 		}
 		if len(l.observed) != 2*requests {
@@ -110,7 +111,8 @@ func TestListener_BoundsTheLinesAboutRefusals(t *testing.T) {
 		for range 101 {
 			l.do(http.MethodGet, "/nowhere")
 		}
-		if log := l.log.String(); strings.Count(log, "status=404") != 100 || !strings.Contains(log, "level=WARN") || !strings.Contains(log, "requests=900") {
+		log = l.log.String()
+		if strings.Count(log, "status=404") != 100 || !strings.Contains(log, "level=WARN") || !strings.Contains(log, "requests=900") {
 			t.Errorf("a second later:\n%s", log)
 		}
 	})

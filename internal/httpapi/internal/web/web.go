@@ -59,7 +59,7 @@ type Listener struct {
 	admissions map[routeKey]Admission
 	gate       *gate
 	large      *semaphore.Weighted // bytes of large bodies
-	refused    tally // by refuse
+	refused    tally               // by refuse
 	lines      *rate.Limiter
 	unwritten  tally // by logRequest
 }
