@@ -8,6 +8,7 @@ import (
 
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
@@ -72,6 +73,25 @@ func TestAddEntry_RefusesAndWritesNothing(t *testing.T) {
 		if _, _, err := (booker{w, "none"}).book("k", "", world.Points(1)); !errors.Is(err, ledger.ErrCodeUnknown) {
 			w.Errorf("an unknown code: %v", err)
 		}
+	})
+}
+
+// The totals stay numbers that every reader of JSON represents exactly.
+func TestAddEntry_RefusesTotalsAboveTheLargest(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		_, code := w.ClaimCard("push")
+		b := booker{w, code}
+		const most = ledger.MaxTotal
+		sqldbtest.Exec(w, w.DB, "update member_card set bonus = $1, balance = $1 where code = $2", most-1, code)
+		for _, what := range []ledger.Booking{{AddBonus: 2}, {AddBalance: 2}} {
+			if _, _, err := b.book("k", "", what); !errors.Is(err, ledger.ErrTooMuch) {
+				w.Errorf("%+v: got %v", what, err)
+			}
+		}
+		if _, _, err := b.book("k", "", ledger.Booking{AddBonus: 1, AddBalance: 1}); err != nil {
+			w.Errorf("up to the largest: %v", err)
+		}
+		b.wantTotals(most, most, 1)
 	})
 }
 
