@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"flag"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -14,7 +15,16 @@ import (
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
-func TestMain(m *testing.M) { server.Main(m) }
+// TestMain runs few checks of the property test, unless -rapid.checks says otherwise:
+// each starts some servers.
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{"rapid.checks": "20", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	server.Main(m)
+}
 
 // spawn starts a server in a process of its own. Its Stop kills it.
 func spawn(w *apptest.World) *apptest.Server {
