@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
 
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
@@ -85,6 +86,22 @@ func TestListener_RefusesWhatIsTooMuchAtOnce(t *testing.T) {
 	}
 	if len(l.inFlight) != 0 {
 		t.Error("a request that is over still counts")
+	}
+}
+
+// A client that reads slowly keeps no slot: the answer is sent when it is free.
+func TestListener_SendsAnAnswerAfterItsSlotIsFree(t *testing.T) {
+	t.Parallel()
+	l := newListener(web.Public, nil)
+	w := httptest.NewRecorder()
+	l.GET("/raw", func(c *gin.Context) {
+		if _, err := c.Writer.WriteString("answer"); err != nil || w.Body.Len() > 0 || len(l.inFlight) != 1 {
+			t.Errorf("%v, sent %q with %d slots taken", err, w.Body, len(l.inFlight))
+		}
+	})
+	l.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/raw", nil))
+	if w.Body.String() != "answer" || len(l.inFlight) != 0 {
+		t.Errorf("sent %q, %d slots taken", w.Body, len(l.inFlight))
 	}
 }
 
