@@ -63,29 +63,21 @@ func TestCallback_LogsWhatItDropsOnceAMinuteAndReason(t *testing.T) {
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
 	callback := push.Callback{URL: s.Public + "/wechat/callback", Token: "callbacktoken"}
-	send := func(e push.Trigger, want int) {
+	wantStatus := func(e push.Trigger, want int) {
 		t.Helper()
-		req, err := e.Request(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := apptest.Client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp.Body.Close() != nil || resp.StatusCode != want {
-			t.Errorf("%+v: %d, want %d", e, resp.StatusCode, want)
+		if got := send(t, e); got != want {
+			t.Errorf("%+v: %d, want %d", e, got, want)
 		}
 	}
 	forger := callback
 	forger.Token = "anothertoken"
 	began := time.Now()
 	for range 3 {
-		send(push.Trigger{Callback: callback, Event: "user_del_card", Omit: []string{"CardId"}}, 200)
-		send(push.Trigger{Callback: callback, Event: "user_del_card", Fields: map[string]string{"UserCardCode": "PERSONAL 1"}}, 200)
-		send(push.Trigger{Callback: callback, Event: "user_view_card", Dirt: push.DirtMarkup}, 200)
-		send(push.Trigger{Callback: callback, Event: "user_view_card", Fields: map[string]string{"Event": "subscribe"}}, 200)
-		send(push.Trigger{Callback: forger, Event: "user_view_card"}, 403)
+		wantStatus(push.Trigger{Callback: callback, Event: "user_del_card", Omit: []string{"CardId"}}, 200)
+		wantStatus(push.Trigger{Callback: callback, Event: "user_del_card", Fields: map[string]string{"UserCardCode": "PERSONAL 1"}}, 200)
+		wantStatus(push.Trigger{Callback: callback, Event: "user_view_card", Dirt: push.DirtMarkup}, 200)
+		wantStatus(push.Trigger{Callback: callback, Event: "user_view_card", Fields: map[string]string{"Event": "subscribe"}}, 200)
+		wantStatus(push.Trigger{Callback: forger, Event: "user_view_card"}, 403)
 	}
 	log := w.Log()
 	for _, want := range []string{"missing_field", "bad_field", "broken_xml", "unknown_event", "forged"} {

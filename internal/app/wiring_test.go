@@ -34,6 +34,7 @@ func pushed(t *testing.T, w *apptest.World, s *apptest.Server, key, account stri
 	return send(t, e)
 }
 
+// send sends a push and returns the status of the answer.
 func send(t *testing.T, e push.Trigger) int {
 	t.Helper()
 	req, err := e.Request(t.Context())
@@ -44,7 +45,9 @@ func send(t *testing.T, e push.Trigger) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = resp.Body.Close()
+	if err := resp.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
 	return resp.StatusCode
 }
 
