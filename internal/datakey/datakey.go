@@ -94,10 +94,13 @@ func (k *Keys) Seal(plain []byte, about string) string {
 
 // Open decrypts what Seal returned for the same about. Errors: ErrSealed.
 func (k *Keys) Open(sealed, about string) ([]byte, error) {
-	end := max(0, strings.LastIndexByte(sealed, '.')) // a kid may have dots, base64 has none
-	kid, encoded := sealed[:end], strings.TrimPrefix(sealed[end:], ".")
-	raw, err := base64.RawURLEncoding.DecodeString(encoded)
-	if k == nil || err != nil {
+	end := strings.LastIndexByte(sealed, '.') // a kid may have dots, base64 has none
+	if k == nil || end < 0 {
+		return nil, ErrSealed
+	}
+	kid := sealed[:end]
+	raw, err := base64.RawURLEncoding.DecodeString(sealed[end+1:])
+	if err != nil {
 		return nil, ErrSealed
 	}
 	for _, one := range k.list {

@@ -84,16 +84,16 @@ func setSecurityHeaders(c *gin.Context) {
 // are refused as the client's fault. A client that proves nothing could fill the disk.
 const maxLines = 100
 
-// logRequest writes one measurement and, with the exception of maxLines, one log
-// line for each request. They name the route's pattern, because a path or query can
-// hold a code or an openid.
+// logRequest writes one measurement and, unless maxLines forbids it, one log line for
+// each request. They name the route's pattern, because a path or query can hold a code
+// or an openid.
 func (l *Listener) logRequest(c *gin.Context) {
 	began := time.Now()
 	c.Next()
 	took, route, method, status := time.Since(began), routeOf(c), methodOf(c.Request), c.Writer.Status()
 	l.options.Observe(route, method, status, took)
 	if status >= 400 && status < 500 && !l.lines.Allow() {
-		l.unwritten.count(l.options.Log, "requests refused: more than the log can have a line for each")
+		l.unwritten.count(l.options.Log, "requests refused: too many for a line of each")
 		return
 	}
 	ctx := c.Request.Context()
