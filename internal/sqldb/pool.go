@@ -91,7 +91,12 @@ type pooledQuerier struct {
 	slots chan struct{} // as many as there are connections
 }
 
+// acquire blocks until a connection is free. A context that has ended gets none, even
+// if one is free: select would choose at random.
 func (p *pooledQuerier) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("wait for the database: %w", err)
+	}
 	select {
 	case p.slots <- struct{}{}:
 		return nil
