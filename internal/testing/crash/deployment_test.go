@@ -169,17 +169,23 @@ func (s *deployment) do(method, url, token, key string, body []byte) (reply, err
 	return reply{resp.StatusCode, resp.Header.Get("Idempotent-Replayed") == "true", raw}, err
 }
 
-// ask sends a request that must succeed and decodes the answer into out.
+// ask sends a request that must succeed and decodes the answer into out. A question
+// that is answered 503 is asked again: until a second after a crash of PostgreSQL, a
+// replica may read from a connection that the crash has closed.
 func (s *deployment) ask(method, url, token string, in, out any) {
 	s.t.Helper()
 	raw, isRaw := in.([]byte)
+	var got reply
+	var err error
 	if !isRaw && in != nil {
-		var err error
 		if raw, err = json.Marshal(in); err != nil {
 			s.t.Fatal(err)
 		}
 	}
-	got, err := s.do(method, url, token, "", raw)
+	s.eventually(method+" "+url+" is served", func() bool {
+		got, err = s.do(method, url, token, "", raw)
+		return method != http.MethodGet || got.status != http.StatusServiceUnavailable
+	})
 	if err != nil || got.status >= 300 {
 		s.t.Fatalf("%s %s: %d %s %v", method, url, got.status, got.body, err)
 	}
