@@ -122,6 +122,21 @@ func TestRead_CannotWrite(t *testing.T) {
 	}
 }
 
+// A free connection does not help a caller that has left: what it would read must
+// not depend on chance.
+func TestRead_OfACallerThatHasLeftIsAnError(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range 64 {
+		var one int
+		if err := db.Read().QueryRow(ctx, "select 1").Scan(&one); !errors.Is(err, context.Canceled) {
+			t.Fatalf("read %d: got %v, want context.Canceled", i, err)
+		}
+	}
+}
+
 func TestOpen_MakesAFileThatOnlyItsOwnerReads(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "name with space?&#.db")
