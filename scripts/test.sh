@@ -91,5 +91,6 @@ echo "== mini-program" >&2
 (cd miniprogram && npm ci --no-audit --no-fund >&2 && npm test >&2)
 echo "== tests" >&2
 # SQLite's C code, translated to Go, is not ours to check, and instrumented it takes
-# half of the time of all tests. internal/testing/docs builds with the same flags.
-CGO_ENABLED=1 go test -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false -timeout 60m ./...
+# half of the time of all tests. GOFLAGS, so that tests that build programs do the same.
+export GOFLAGS="${GOFLAGS:-} -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false"
+CGO_ENABLED=1 go test -race -timeout 60m ./...
