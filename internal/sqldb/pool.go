@@ -94,15 +94,14 @@ type pooledQuerier struct {
 // acquire blocks until a connection is free. A context that has ended gets none, even
 // if one is free: select would choose at random.
 func (p *pooledQuerier) acquire(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("wait for the database: %w", err)
+	if ctx.Err() == nil {
+		select {
+		case p.slots <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+		}
 	}
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for the database: %w", ctx.Err())
-	}
+	return fmt.Errorf("wait for the database: %w", ctx.Err())
 }
 
 func (p *pooledQuerier) release() { <-p.slots }
