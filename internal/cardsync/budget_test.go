@@ -115,9 +115,7 @@ func TestReconcile_WaitsAWeekAtMost(t *testing.T) {
 // The stored value on a face is set right as the points are.
 func TestReconcile_ABalanceThatDiffersIsSetRight(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		code := w.ActivateCard("push")
-		w.MustAddEntry("push", code, ledger.Booking{AddBonus: 30, AddBalance: 500})
-		w.SendAll()
+		code := w.ActivateCardWith("push", ledger.Booking{AddBonus: 30, AddBalance: 500})
 		w.WeChat.SetFigures(code, 30, 99_900)
 		if got, _ := reconcile(w, 30*time.Minute); got["repaired"] != 1 {
 			t.Errorf("outcomes: %v", got)
@@ -144,9 +142,7 @@ func TestReconcile_ComparesSoonAfterAnEntry(t *testing.T) {
 // The whole ledger is added up each day, and what does not add up is counted.
 func TestReconcile_AddsUpTheLedgerEachDay(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		code := w.ActivateCard("push")
-		w.MustAddEntry("push", code, world.Points(30))
-		w.SendAll()
+		code := w.ActivateCardWith("push", world.Points(30))
 		_, first := reconcile(w, time.Minute)
 		if err := w.DB.Write(w.Context(), func(ctx context.Context, tx sqldb.Querier) error {
 			return sqldb.Queries{Querier: tx}.Run(ctx, "falsify", `update member_card set bonus = 31 where code = $1`, code)
@@ -274,9 +270,7 @@ func TestHandlers_RecordAnAnswerThoughTheTimeIsOver(t *testing.T) {
 // A drift shows both figures of the face, and both of the ledger.
 func TestReconcile_ADriftHasAllFigures(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		code := w.ActivateCard("push")
-		w.MustAddEntry("push", code, ledger.Booking{AddBonus: 30, AddBalance: 500})
-		w.SendAll()
+		code := w.ActivateCardWith("push", ledger.Booking{AddBonus: 30, AddBalance: 500})
 		w.WeChat.SetFigures(code, 35, 700)
 		w.ReceiveEvent(member.Event{DedupeKey: "theirs", Name: "update_member_card", CardID: "push", Code: code, At: world.At(4),
 			Fields: map[string]string{"ModifyBonus": "5", "ModifyBalance": "200"}})

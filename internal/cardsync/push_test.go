@@ -135,9 +135,7 @@ func TestPush_ActivatesWhatIsNotActiveAnyMore(t *testing.T) {
 
 func TestFields_OfACardThatIsNotActiveAnyMore(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		code := w.ActivateCard("push")
-		w.MustAddEntry("push", code, world.Points(3))
-		w.SendAll()
+		code := w.ActivateCardWith("push", world.Points(3))
 		w.WeChat.Activated[code] = 0 // activating it again resets the totals
 		level := "黄金"
 		if _, err := w.SetFields(w.Context(), "push", code, member.FieldChange{Values: [3]*string{&level}}); err != nil {

@@ -48,9 +48,7 @@ func reconcile(w *world.World, long time.Duration) (outcomes map[string]int, sum
 
 func TestReconcile_AFaceThatDiffersIsSetRightWithoutAWord(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		code := w.ActivateCard("push")
-		w.MustAddEntry("push", code, world.Points(30))
-		w.SendAll()
+		code := w.ActivateCardWith("push", world.Points(30))
 		w.WeChat.SetBonus(code, 7) // without an event
 		got, sums := reconcile(w, 30*time.Minute)
 		if got["repaired"] != 1 || got["equal"] == 0 || len(sums) != 1 || sums[0] != 0 {
@@ -86,9 +84,7 @@ func TestReconcile_LeavesAloneWhatIsOnItsWay(t *testing.T) {
 // An event says that WeChat changed the totals itself: the operator has to decide.
 func TestReconcile_WhatWeChatChangedIsShownAndNotRepaired(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		code := w.ActivateCard("push")
-		w.MustAddEntry("push", code, world.Points(30))
-		w.SendAll()
+		code := w.ActivateCardWith("push", world.Points(30))
 		w.ReceiveEvent(
 			member.Event{
 				DedupeKey: "ours",
@@ -144,9 +140,7 @@ func TestReconcile_WhatWeChatChangedIsShownAndNotRepaired(t *testing.T) {
 // Events about our own pushes are no sign of drift.
 func TestReconcile_OurOwnChangesAreNoDrift(t *testing.T) {
 	world.Run(t, func(w *world.World) {
-		code := w.ActivateCard("push")
-		w.MustAddEntry("push", code, world.Points(30))
-		w.SendAll()
+		code := w.ActivateCardWith("push", world.Points(30))
 		w.ReceiveEvent(
 			member.Event{
 				DedupeKey: "ours",

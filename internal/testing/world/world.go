@@ -233,6 +233,16 @@ func (w *World) ActivateCard(cardID string) string {
 	return code
 }
 
+// ActivateCardWith makes an active card with one entry in its ledger, which has been
+// sent.
+func (w *World) ActivateCardWith(cardID string, b ledger.Booking) (code string) {
+	w.Helper()
+	code = w.ActivateCard(cardID)
+	w.MustAddEntry(cardID, code, b)
+	w.SendAll()
+	return code
+}
+
 // Card returns a card as it is stored.
 func (w *World) Card(cardID, code string) member.Card {
 	w.Helper()
