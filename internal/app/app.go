@@ -134,7 +134,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
 	}, admin.Options{
 		Common: common(), Metrics: c.metrics, Refused: countRefused(c.metrics),
-		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken),
+		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken), Zone: cfg.Zone(),
 	})
 	return publicServer, adminServer
 }

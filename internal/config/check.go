@@ -126,6 +126,9 @@ func (p *problems) checkLimits(c Config) {
 	if c.RatePerAddress < 0 {
 		p.add("RATE_LIMIT_PER_IP", "must be 0 or more")
 	}
+	if _, err := time.LoadLocation(c.ShopTimeZone); err != nil || c.ShopTimeZone == "Local" {
+		p.add("SHOP_TIME_ZONE", "must be the name of a time zone such as Asia/Shanghai")
+	}
 	if c.LogFormat != "json" && c.LogFormat != "text" {
 		p.add("LOG_FORMAT", "must be json or text")
 	}

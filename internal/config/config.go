@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // SHOP_TIME_ZONE: a container may have no time zones
 
 	"github.com/caarlos0/env/v11"
 )
@@ -44,6 +45,8 @@ type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL" envDefault:"sqlite:addcard.db"` // may hold a password
 	RedisURL    Secret `env:"REDIS_URL"`
 
+	ShopTimeZone string `env:"SHOP_TIME_ZONE" envDefault:"Asia/Shanghai"`
+
 	RatePerMember  int      `env:"RATE_LIMIT_PER_MEMBER" envDefault:"20"`
 	RatePerAddress int      `env:"RATE_LIMIT_PER_IP" envDefault:"100"`
 	JSSDKHosts     []string `env:"JSSDK_HOSTS"`
@@ -56,6 +59,15 @@ type Config struct {
 
 	// Sandbox allows the documentation's sample secrets. LoadSandbox sets it.
 	Sandbox bool
+}
+
+// Zone returns the shop's time zone, in which days begin.
+func (c Config) Zone() *time.Location {
+	zone, err := time.LoadLocation(c.ShopTimeZone)
+	if err != nil { // Load has checked it
+		return time.UTC
+	}
+	return zone
 }
 
 // secretNames lists the variables that can also be given as NAME_FILE, the path

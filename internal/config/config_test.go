@@ -161,6 +161,8 @@ var misconfigurations = []misconfiguration{
 	{"unknown", "LOG_FORMAT", canary, "must be json or text"},
 	{"no scheme", "OTEL_EXPORTER_OTLP_ENDPOINT", "cAnArY:4318", "must be http://HOST:PORT or https://HOST:PORT"},
 	{"with a password", "OTEL_EXPORTER_OTLP_ENDPOINT", "https://u:cAnArY@otel:4318", "must be http://HOST:PORT or https://HOST:PORT"},
+	{"no zone", "SHOP_TIME_ZONE", "cAnArY/Shanghai", "must be the name of a time zone such as Asia/Shanghai"},
+	{"the machine's zone", "SHOP_TIME_ZONE", "Local", "must be the name of a time zone such as Asia/Shanghai"},
 	{"no unit", "SHUTDOWN_GRACE", "10", "must be a duration such as 10s"},
 	{"endless", "SHUTDOWN_GRACE", "11m", "must be between 0s and 10m"},
 	{"negative", "SHUTDOWN_GRACE", "-1s", "must be between 0s and 10m"},
@@ -228,7 +230,7 @@ func TestConfig_Defaults(t *testing.T) {
 		CallbackToken: config.Secret(r["CALLBACK_TOKEN"]), SessionKeys: config.Secret(r["SESSION_KEYS"]),
 		AdminToken:  config.Secret(r["ADMIN_TOKEN"]),
 		DatabaseURL: "sqlite:addcard.db", RatePerMember: 20, RatePerAddress: 100,
-		LogLevel: slog.LevelInfo, LogFormat: "json", ShutdownGrace: 10 * time.Second,
+		ShopTimeZone: "Asia/Shanghai", LogLevel: slog.LevelInfo, LogFormat: "json", ShutdownGrace: 10 * time.Second,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -256,6 +258,7 @@ func TestConfig_TakesWhatIsRight(t *testing.T) {
 			"xn--xhq521b.example"},
 		"LOG_LEVEL":                   {"debug", "WARN", "Error"},
 		"LOG_FORMAT":                  {"text", "json"},
+		"SHOP_TIME_ZONE":              {"Asia/Urumqi", "UTC"},
 		"SHUTDOWN_GRACE":              {"0s", "1m30s", "10m"},
 		"RATE_LIMIT_PER_IP":           {"0", "100000"},
 		"SESSION_KEYS":                {"k2:" + key32 + ", k1:" + key32},

@@ -7,11 +7,13 @@
 package admin
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
@@ -36,6 +38,8 @@ type Options struct {
 	Refused func()
 	// TicketToken opens the shared tickets and nothing else; empty opens nothing.
 	TicketToken string
+	// Zone is the shop's time zone, in which days begin; nil is UTC.
+	Zone *time.Location
 }
 
 type api struct {
@@ -43,13 +47,14 @@ type api struct {
 	*web.Listener
 	adminToken, ticketToken string
 	guesses                 *guesses
+	zone                    *time.Location
 }
 
 // New returns the server of the operator's API. The caller serves and shuts it
 // down.
 func New(s Services, o Options) *http.Server {
 	o.Reads = make(chan struct{}, cap(o.InFlight)) // a database that cannot be written may be read
-	a := &api{s, web.New(web.Admin, o.Common), o.AdminToken, o.TicketToken, newGuesses(o.Log, o.Refused)}
+	a := &api{s, web.New(web.Admin, o.Common), o.AdminToken, o.TicketToken, newGuesses(o.Log, o.Refused), cmp.Or(o.Zone, time.UTC)}
 	a.Use(a.requireToken, a.CheckQuery)
 	a.ServeJSON("addcard admin", "The operator's API; every call needs the ADMIN_TOKEN.", maxBody)
 	a.imageRoute()
@@ -73,11 +78,21 @@ func (a *api) requireToken(c *gin.Context) {
 	path, token := c.Request.URL.Path, web.BearerToken(c.Request.Header)
 	open := path == web.LivePath || path == web.ReadyPath || strings.HasPrefix(path, "/openapi") || path == "/docs" ||
 		strings.HasPrefix(path, "/docs/")
-	if open || sameToken(token, a.adminToken) || strings.HasPrefix(path, ticketsPath) && sameToken(token, a.ticketToken) {
+	switch {
+	case open:
 		c.Next()
-		return
+	case sameToken(token, a.adminToken):
+		a.serveAs(c, web.Principal{Role: web.Owner, Name: "owner"})
+	case strings.HasPrefix(path, ticketsPath) && sameToken(token, a.ticketToken):
+		a.serveAs(c, web.Principal{Role: web.TicketReader, Name: "ticket reader"})
+	default:
+		a.Fail(c, a.guesses.refuse(c.Request, token))
 	}
-	a.Fail(c, a.guesses.refuse(c.Request, token))
+}
+
+func (a *api) serveAs(c *gin.Context, p web.Principal) {
+	c.Request = c.Request.WithContext(web.WithPrincipal(c.Request.Context(), p))
+	c.Next()
 }
 
 // sameToken compares in constant time. Nothing is the same as an empty want.
