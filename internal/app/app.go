@@ -132,9 +132,11 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
+		Staff: c.Staff, Audit: c.Audit, Shop: c.Shop,
 	}, admin.Options{
 		Common: common(), Metrics: c.metrics, Refused: countRefused(c.metrics),
 		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken), Zone: cfg.Zone(),
+		TrustedProxies: cfg.TrustedProxies,
 	})
 	return publicServer, adminServer
 }
@@ -168,6 +170,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.warm(work) })
 	workers.Go(func() { a.resolveConflicts(work) })
 	workers.Go(func() { a.core.Members.Scrub(work) })
+	workers.Go(func() { a.core.Staff.Run(work) })
 
 	failed := make(chan error, 2)
 	for _, l := range []listener{a.public, a.admin} {

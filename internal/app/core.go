@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/addcard/addcard/internal/audit"
+	auditsql "github.com/addcard/addcard/internal/audit/sqlstore"
 	"github.com/addcard/addcard/internal/auth"
 	authsql "github.com/addcard/addcard/internal/auth/sqlstore"
 	"github.com/addcard/addcard/internal/card"
@@ -30,7 +32,11 @@ import (
 	"github.com/addcard/addcard/internal/opencard"
 	"github.com/addcard/addcard/internal/outbox"
 	outboxsql "github.com/addcard/addcard/internal/outbox/sqlstore"
+	"github.com/addcard/addcard/internal/shop"
+	shopsql "github.com/addcard/addcard/internal/shop/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/staff"
+	staffsql "github.com/addcard/addcard/internal/staff/sqlstore"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/ticket/redisstore"
 	ticketsql "github.com/addcard/addcard/internal/ticket/sqlstore"
@@ -51,6 +57,9 @@ type Core struct {
 	OpenCards *opencard.Service
 	Pages     *jssdk.Service
 	CardLists *cardlist.Service
+	Staff     *staff.Service
+	Audit     *audit.Service
+	Shop      *shop.Service
 
 	official   *wechat.App
 	mini       *wechat.App
@@ -106,6 +115,7 @@ func (c *Core) connect(ctx context.Context, cfg config.Config, log *slog.Logger)
 	if err := c.connectWeChat(cfg, log); err != nil {
 		return err
 	}
+	c.Staff, c.Audit, c.Shop = staff.New(staffsql.New(c.db), log), audit.New(auditsql.New(c.db), log), shop.New(shopsql.New(c.db))
 	c.Catalogue = card.New(account{c.tickets.client}, cardsql.New(c.db), log)
 	c.connectMembers(cfg, log)
 	if err := c.connectCards(cfg); err != nil {

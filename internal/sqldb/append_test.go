@@ -32,3 +32,24 @@ func TestMigrate_MakesTheLedgerAppendOnly(t *testing.T) {
 		}
 	})
 }
+
+func TestMigrate_MakesTheAuditLogAppendOnly(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		db := open(t)
+		sqldbtest.Exec(t, db, `insert into audit (audit_id, at, actor, role, source, address, action, card_id, code, subject, request_id)
+			values ('a', 1, 'owner', '', '', '', '', '', '', '', '')`)
+		sqldbtest.Exec(t, db, `insert into audit_outcome (audit_id, ended_at, result, problem, changes) values ('a', 1, 'done', '', '')`)
+		for _, query := range []string{
+			"update audit set actor = 'Zoe'", "delete from audit", "update audit_outcome set result = 'refused'", "delete from audit_outcome",
+		} {
+			err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+				_, err := tx.Exec(ctx, query)
+				return err
+			})
+			if err == nil || !strings.Contains(err.Error(), "append-only") {
+				t.Errorf("%s: got %v, want an error", query, err)
+			}
+		}
+	})
+}

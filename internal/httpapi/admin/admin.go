@@ -10,9 +10,9 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/staff"
 )
 
 // maxBody bounds request bodies, in bytes.
@@ -32,12 +33,15 @@ type Common = web.Options
 type Options struct {
 	Common
 	Metrics prometheus.Gatherer
-	// AdminToken opens every route.
+	// AdminToken opens every route: it is the owner's.
 	AdminToken string
 	// Refused is called for each request with a token that opens nothing. It may be nil.
 	Refused func()
 	// TicketToken opens the shared tickets and nothing else; empty opens nothing.
 	TicketToken string
+	// TrustedProxies are the addresses and networks of proxies whose
+	// X-Forwarded-For names the client. They must be valid.
+	TrustedProxies []string
 	// Zone is the shop's time zone, in which days begin; nil is UTC.
 	Zone *time.Location
 }
@@ -46,6 +50,7 @@ type api struct {
 	Services
 	*web.Listener
 	adminToken, ticketToken string
+	proxies                 web.Proxies
 	guesses                 *guesses
 	zone                    *time.Location
 }
@@ -54,9 +59,13 @@ type api struct {
 // down.
 func New(s Services, o Options) *http.Server {
 	o.Reads = make(chan struct{}, cap(o.InFlight)) // a database that cannot be written may be read
-	a := &api{s, web.New(web.Admin, o.Common), o.AdminToken, o.TicketToken, newGuesses(o.Log, o.Refused), cmp.Or(o.Zone, time.UTC)}
-	a.Use(a.requireToken, a.CheckQuery)
-	a.ServeJSON("addcard admin", "The operator's API; every call needs the ADMIN_TOKEN.", maxBody)
+	o.Audit = s.Audit
+	a := &api{
+		Services: s, Listener: web.New(web.Admin, o.Common), adminToken: o.AdminToken, ticketToken: o.TicketToken,
+		proxies: web.ParseProxies(o.TrustedProxies), guesses: newGuesses(o.Log, o.Refused), zone: cmp.Or(o.Zone, time.UTC),
+	}
+	a.Use(a.Restrict(a.prove), a.CheckQuery)
+	a.ServeJSON("addcard admin", "The operator's API; every call needs the ADMIN_TOKEN or a token of the staff.", maxBody)
 	a.imageRoute()
 	a.describeImageRoute()
 	a.explainRoute()
@@ -67,32 +76,36 @@ func New(s Services, o Options) *http.Server {
 	a.ledgerRoutes()
 	a.outboxRoutes()
 	a.ticketRoutes()
+	a.staffRoutes()
+	a.auditRoutes()
+	a.settingsRoutes()
 	a.debugRoutes(o.Metrics)
 	return a.Server()
 }
 
-// requireToken refuses a request without the ADMIN_TOKEN, or for the shared
-// tickets the TICKET_TOKEN. Health and the description of the API are open to
-// all.
-func (a *api) requireToken(c *gin.Context) {
-	path, token := c.Request.URL.Path, web.BearerToken(c.Request.Header)
-	open := path == web.LivePath || path == web.ReadyPath || strings.HasPrefix(path, "/openapi") || path == "/docs" ||
-		strings.HasPrefix(path, "/docs/")
+// prove finds out who sent a request: the owner, a person of the staff, or a ticket
+// reader.
+func (a *api) prove(c *gin.Context) (web.Role, error) {
+	token := web.BearerToken(c.Request.Header)
+	client := a.proxies.Client(c.Request)
+	p := web.Principal{Address: client.String()}
 	switch {
-	case open:
-		c.Next()
 	case sameToken(token, a.adminToken):
-		a.serveAs(c, web.Principal{Role: web.Owner, Name: "owner"})
-	case strings.HasPrefix(path, ticketsPath) && sameToken(token, a.ticketToken):
-		a.serveAs(c, web.Principal{Role: web.TicketReader, Name: "ticket reader"})
+		p.Role, p.ID, p.Name = web.Owner, staff.OwnerID, staff.OwnerID
+	case sameToken(token, a.ticketToken):
+		p.Role, p.Name = web.TicketReader, string(web.TicketReader)
 	default:
-		a.Fail(c, a.guesses.refuse(c.Request, token))
+		who, err := a.Staff.Identify(c.Request.Context(), staff.Token, token)
+		if errors.Is(err, staff.ErrUnknown) {
+			err = a.guesses.refuse(c.Request, client, token)
+		}
+		if err != nil {
+			return "", err
+		}
+		p.Role, p.ID, p.Name = web.Role(who.Role), who.PersonID, who.Name
 	}
-}
-
-func (a *api) serveAs(c *gin.Context, p web.Principal) {
 	c.Request = c.Request.WithContext(web.WithPrincipal(c.Request.Context(), p))
-	c.Next()
+	return p.Role, nil
 }
 
 // sameToken compares in constant time. Nothing is the same as an empty want.

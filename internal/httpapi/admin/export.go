@@ -22,22 +22,34 @@ const maxExports = 4
 // whole has no limit.
 const exportTime = 30 * time.Second
 
-// exportMembers streams the file. An error after its beginning closes the
-// connection, so that the client does not take a part of the file for the whole.
+// csvResponse describes the answer of stream.
+func csvResponse() map[string]*huma.Response {
+	return map[string]*huma.Response{"200": {
+		Description: "UTF-8 with a byte order mark", Content: map[string]*huma.MediaType{"text/csv": {}},
+	}}
+}
+
+// exportMembers streams all members.
 func (a *api) exportMembers(context.Context, *web.Nothing) (*huma.StreamResponse, error) {
+	return a.stream("members", func(ctx context.Context, w *deadlineWriter) error { return a.People.Export(ctx, w) }), nil
+}
+
+// stream sends the CSV file that export writes. An error after its beginning closes
+// the connection, so that the client does not take a part of the file for the whole.
+func (a *api) stream(name string, export func(context.Context, *deadlineWriter) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		c := humagin.Unwrap(hc)
 		h := c.Writer.Header()
 		h.Set("Content-Type", "text/csv; charset=utf-8")
-		h.Set("Content-Disposition", `attachment; filename="members.csv"`)
+		h.Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
 		c.Status(http.StatusOK)
 		w := &deadlineWriter{c.Writer, http.NewResponseController(c.Writer)}
 		ctx := web.Detach(hc.Context()) // a request's deadline is too short
-		if err := a.People.Export(ctx, w); err != nil {
-			a.Log().WarnContext(ctx, "export members: not complete; closing the connection", "error", err, "request_id", web.RequestID(ctx))
+		if err := export(ctx, w); err != nil {
+			a.Log().WarnContext(ctx, "export "+name+": not complete; closing the connection", "error", err, "request_id", web.RequestID(ctx))
 			panic(http.ErrAbortHandler)
 		}
-	}}, nil
+	}}
 }
 
 // deadlineWriter gives the client exportTime for each Write.

@@ -55,15 +55,14 @@ func newGuesses(log *slog.Logger, observe func()) *guesses {
 // refuse returns the error of a request whose token opens nothing. A token that is
 // missing, or the same as the time before, is no guess: it is a client that is not
 // configured well.
-func (g *guesses) refuse(r *http.Request, token string) error {
+func (g *guesses) refuse(r *http.Request, client netip.Addr, token string) error {
 	if token == "" {
 		return web.AdminTokenInvalid.Err()
 	}
 	if g.observe != nil {
 		g.observe()
 	}
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	from := conns.Network(conns.Plain(peer.Addr()))
+	from := conns.Network(client)
 	allowed, warn := g.count(from, sha256.Sum256([]byte(token)))
 	if warn > 0 {
 		g.log.WarnContext(r.Context(), "operator's listener: wrong tokens were refused", "requests", warn, "last_from", from.String())

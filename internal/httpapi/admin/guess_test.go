@@ -25,7 +25,7 @@ type guessed struct {
 
 func newGuessed() *guessed {
 	g := &guessed{}
-	g.handler = admin.New(admin.Services{}, admin.Options{
+	g.handler = admin.New(admin.Services{Staff: &backroom{}}, admin.Options{
 		Common: admin.Common{
 			Log: slog.New(slog.NewTextHandler(&g.log, &slog.HandlerOptions{Level: slog.LevelWarn})), InFlight: make(chan struct{}, 1),
 			Observe: func(string, string, int, time.Duration) {},

@@ -1,12 +1,14 @@
 package admin
 
 import (
+	"context"
 	"io"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 
+	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
@@ -30,12 +32,19 @@ func (a *api) imageRoute() {
 	}})
 	a.POST(imagePath, func(c *gin.Context) {
 		picture, _ := io.ReadAll(c.Request.Body) // from memory
-		url, err := a.Distribution.Image(c.Request.Context(), picture)
+		url, err := web.Recorded(c.Request.Context(), a.Listener, "image", func(ctx context.Context) (*string, error) {
+			audit.Note(ctx, "bytes", nil, len(picture))
+			url, err := a.Distribution.Image(ctx, picture)
+			if err != nil {
+				err = web.QuoteWeChat(err)
+			}
+			return &url, err
+		})
 		if err != nil {
-			a.Fail(c, web.QuoteWeChat(err))
+			a.Fail(c, err)
 			return
 		}
-		answer, _ := web.Marshal(imageAnswer{url}) // a string: it cannot fail
+		answer, _ := web.Marshal(imageAnswer{*url}) // a string: it cannot fail
 		c.Data(http.StatusCreated, "application/json", answer)
 	})
 }

@@ -45,6 +45,8 @@ type office struct {
 	queue   []outbox.Stored
 	slots   chan struct{} // for requests that write
 	until   time.Time     // the deadline of the last creation, deposit or export
+	records records
+	back    backroom
 }
 
 func (o *office) call(name string, given ...any) error {
@@ -215,8 +217,9 @@ func (o *office) serve(ticketToken string) http.Handler {
 		},
 		Metrics: prometheus.NewRegistry(), AdminToken: operatorToken, TicketToken: ticketToken,
 	}
+	o.back.office, o.records.office = o, o
 	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Ledger: o, Drifts: o,
-		Outbox: o, Tickets: o}, options).Handler
+		Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Audit: o.records.service()}, options).Handler
 }
 
 // do sends a request; edit changes it.
@@ -233,9 +236,14 @@ func do(h http.Handler, method, target, token, body string, edit ...func(*http.R
 		f(r)
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	h.ServeHTTP(withDeadlines{w}, r)
 	return w
 }
+
+// withDeadlines takes deadlines, as a connection does.
+type withDeadlines struct{ *httptest.ResponseRecorder }
+
+func (withDeadlines) SetWriteDeadline(time.Time) error { return nil }
 
 // refused checks that an answer is a problem of this status and code.
 func refused(t *testing.T, what string, w *httptest.ResponseRecorder, status int, code string) {

@@ -2,42 +2,66 @@ package admin_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/addcard/addcard/internal/audit"
+	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sqldb"
 )
 
-// routes are all routes of the description, each with a body that it accepts.
-var routes = map[string]string{
-	"POST /v1/cards":                                    `{"card":{}}`,
-	"GET /v1/cards":                                     "",
-	"GET /v1/cards/{card_id}":                           "",
-	"PATCH /v1/cards/{card_id}":                         `{"member_card":{}}`,
-	"DELETE /v1/cards/{card_id}":                        "",
-	"POST /v1/cards/{card_id}/stock":                    `{"delta":1}`,
-	"PUT /v1/cards/{card_id}/settings":                  `{"init_bonus":1}`,
-	"PUT /v1/cards/{card_id}/activation-form":           `{}`,
-	"POST /v1/cards/{card_id}/qrcode":                   `{}`,
-	"POST /v1/cards/{card_id}/codes":                    `{"codes":["1"]}`,
-	"POST /v1/cards/{card_id}/codes/{code}/unavailable": `{}`,
-	"POST /v1/cards/{card_id}/codes/{code}/entries":     `{"add_bonus":1}`,
-	"GET /v1/cards/{card_id}/codes/{code}/entries":      "",
-	"PUT /v1/cards/{card_id}/codes/{code}/fields":       `{"custom_field1":"a"}`,
-	"PUT /v1/test-whitelist":                            `{"openid":[],"username":[]}`,
-	"POST /v1/shelves":                                  `{}`,
-	"POST /v1/images":                                   "picture",
-	"POST /v1/explain":                                  `{"card_id":"p","cardExt":"{}"}`,
-	"GET /v1/members":                                   "",
-	"GET /v1/members/export":                            "",
-	"GET /v1/members/{id}":                              "",
-	"DELETE /v1/members/{id}":                           "",
-	"GET /v1/outbox":                                    "",
-	"POST /v1/outbox/{id}/retry":                        "",
-	"GET /v1/tickets/{kind}":                            "",
-	"POST /v1/tickets/{kind}/invalidate":                `{"rejected":"x"}`,
-	"GET /metrics":                                      "",
-	"GET /debug/pprof/":                                 "",
-	"GET /debug/pprof/cmdline":                          "",
+// routes are all routes of the description, each with those who may use it (owner,
+// manager, cashier, ticket reader), whether the audit log has it, and a body that it
+// accepts.
+var routes = map[string]struct {
+	who      string
+	recorded bool
+	body     string
+}{
+	"POST /v1/cards":                                    {"om", true, `{"card":{}}`},
+	"GET /v1/cards":                                     {"om", false, ""},
+	"GET /v1/cards/{card_id}":                           {"om", false, ""},
+	"PATCH /v1/cards/{card_id}":                         {"om", true, `{"member_card":{}}`},
+	"DELETE /v1/cards/{card_id}":                        {"om", true, ""},
+	"POST /v1/cards/{card_id}/stock":                    {"om", true, `{"delta":1}`},
+	"PUT /v1/cards/{card_id}/settings":                  {"om", true, `{"init_bonus":1}`},
+	"PUT /v1/cards/{card_id}/activation-form":           {"om", true, `{}`},
+	"POST /v1/cards/{card_id}/qrcode":                   {"om", true, `{}`},
+	"POST /v1/cards/{card_id}/codes":                    {"om", true, `{"codes":["1"]}`},
+	"POST /v1/cards/{card_id}/codes/{code}/unavailable": {"om", true, `{}`},
+	"POST /v1/cards/{card_id}/codes/{code}/entries":     {"omc", false, `{"add_bonus":1}`},
+	"GET /v1/cards/{card_id}/codes/{code}/entries":      {"omc", false, ""},
+	"PUT /v1/cards/{card_id}/codes/{code}/fields":       {"om", true, `{"custom_field1":"a"}`},
+	"PUT /v1/test-whitelist":                            {"om", true, `{"openid":[],"username":[]}`},
+	"POST /v1/shelves":                                  {"om", true, `{}`},
+	"POST /v1/images":                                   {"om", true, "picture"},
+	"POST /v1/explain":                                  {"om", false, `{"card_id":"p","cardExt":"{}"}`},
+	"GET /v1/members":                                   {"omc", false, ""},
+	"GET /v1/members/export":                            {"om", true, ""},
+	"GET /v1/members/{id}":                              {"om", false, ""},
+	"DELETE /v1/members/{id}":                           {"om", true, ""},
+	"GET /v1/outbox":                                    {"om", false, ""},
+	"POST /v1/outbox/{id}/retry":                        {"om", true, ""},
+	"GET /v1/tickets/{kind}":                            {"ot", false, ""},
+	"POST /v1/tickets/{kind}/invalidate":                {"ot", true, `{"rejected":"x"}`},
+	"GET /metrics":                                      {"o", false, ""},
+	"GET /debug/pprof/":                                 {"o", false, ""},
+	"GET /debug/pprof/cmdline":                          {"o", false, ""},
+	"GET /v1/staff":                                     {"o", false, ""},
+	"POST /v1/staff":                                    {"o", true, `{"name":"Max","role":"cashier"}`},
+	"DELETE /v1/staff/{id}":                             {"o", true, ""},
+	"POST /v1/staff/{id}/link":                          {"o", true, ""},
+	"POST /v1/staff/{id}/tokens":                        {"o", true, `{}`},
+	"DELETE /v1/staff/{id}/keys/{key_id}":               {"o", true, ""},
+	"GET /v1/audit":                                     {"om", false, ""},
+	"GET /v1/audit/export":                              {"om", true, ""},
+	"GET /v1/settings":                                  {"omc", false, ""},
+	"PUT /v1/settings":                                  {"om", true, `{"points_per_100_yuan":10}`},
 }
 
 // open are the routes that need no token.
@@ -46,8 +70,8 @@ var open = []string{"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /op
 // ask sends the request of a route with the token.
 func ask(h http.Handler, route, token string, edit ...func(*http.Request)) (status int, text string) {
 	method, path, _ := strings.Cut(route, " ")
-	path = strings.NewReplacer("{card_id}", "p", "{code}", "c", "{id}", "m", "{kind}", "wx_card").Replace(path)
-	w := do(h, method, path, token, routes[route], append([]func(*http.Request){func(r *http.Request) {
+	path = strings.NewReplacer("{card_id}", "p", "{code}", "c", "{id}", "m", "{kind}", "wx_card", "{key_id}", "k").Replace(path)
+	w := do(h, method, path, token, routes[route].body, append([]func(*http.Request){func(r *http.Request) {
 		r.Header.Set("Idempotency-Key", "k")
 		if path == "/v1/images" {
 			r.Header.Set("Content-Type", "image/png")
@@ -78,17 +102,35 @@ func TestPrincipals_TheDescriptionHasNoOtherRoute(t *testing.T) {
 	}
 }
 
-// The operator's token opens everything, the ticket reader's the tickets.
-func TestPrincipals_EachRouteForEachToken(t *testing.T) {
+// tokens are those of each who may have one.
+var tokens = map[rune]string{'o': operatorToken, 'm': managerToken, 'c': cashierToken, 't': ticketToken}
+
+// Each route for each who has a token: what is not allowed is 403 and does nothing.
+func TestPrincipals_EachRouteForEachRole(t *testing.T) {
+	t.Parallel()
+	for route, r := range routes {
+		for role, token := range tokens {
+			o := &office{}
+			allowed := strings.ContainsRune(r.who, role)
+			status, text := ask(o.serve(ticketToken), route, token)
+			if allowed != (status/100 == 2) || !allowed && (status != 403 || len(o.calls) > 0 || !strings.Contains(text, "role_forbidden")) {
+				t.Errorf("%s of %c: got %d %.200s after %q", route, role, status, text, o.calls)
+			}
+			if want := allowed && r.recorded; want != (len(o.records.list) == 1) {
+				t.Errorf("%s of %c: the audit log has %+v", route, role, o.records.list)
+			}
+		}
+	}
+}
+
+// What is no token of anyone opens nothing.
+func TestPrincipals_EachRouteForAWrongToken(t *testing.T) {
 	t.Parallel()
 	for route := range routes {
-		isTicket := strings.Contains(route, " /v1/tickets/")
-		for _, token := range []string{"", "a-session-token", operatorToken, ticketToken, operatorToken[:39], operatorToken + "1",
+		for _, token := range []string{"", "a-session-token", operatorToken[:39], operatorToken + "1", managerToken[:50], cashierToken + "A",
 			strings.ToUpper(operatorToken), operatorToken + " ", " " + operatorToken} {
 			o := &office{}
-			allowed := token == operatorToken || token == ticketToken && isTicket
-			status, text := ask(o.serve(ticketToken), route, token)
-			if allowed != (status/100 == 2) || !allowed && (status != 401 || len(o.calls) > 0) {
+			if status, text := ask(o.serve(ticketToken), route, token); status != 401 || len(o.calls) > 0 {
 				t.Errorf("%s with %q: got %d %.200s after %q", route, token, status, text, o.calls)
 			}
 		}
@@ -96,6 +138,53 @@ func TestPrincipals_EachRouteForEachToken(t *testing.T) {
 	for _, route := range open {
 		if status, text := ask((&office{}).serve(ticketToken), route, ""); status >= 400 {
 			t.Errorf("%s: got %d %.200s", route, status, text)
+		}
+	}
+}
+
+// A record says who did what to what, from where, and how it ended.
+func TestPrincipals_TheAuditLogSaysWhoAndWhatAndHow(t *testing.T) {
+	t.Parallel()
+	o := &office{}
+	h := o.serve(ticketToken)
+	ask(h, "POST /v1/cards/{card_id}/codes/{code}/unavailable", managerToken, func(r *http.Request) { r.RemoteAddr = "198.51.100.7:1234" })
+	ask(h, "DELETE /v1/staff/{id}", operatorToken)
+	o.err = errors.New("lost")
+	ask(h, "DELETE /v1/members/{id}", managerToken)
+	o.err = member.ErrMemberUnknown
+	ask(h, "DELETE /v1/members/{id}", managerToken)
+	ask(h, "PUT /v1/settings", managerToken, func(r *http.Request) { // which is not valid: nothing is begun
+		r.Body = io.NopCloser(strings.NewReader(`{"points_per_100_yuan":-1}`))
+	})
+	var got []string
+	for _, r := range o.records.list {
+		if r.RequestID == "" || r.Source != audit.API {
+			t.Errorf("got %+v", r)
+		}
+		got = append(got, fmt.Sprint(r.Actor, " ", r.Role, " ", r.Address, " ", r.Action, " ", r.Target, " ", r.Result, " ", r.Problem, " ",
+			string(r.Changes)))
+	}
+	want := []string{
+		`Zoe manager 198.51.100.7 unavailable {p c } done  `,
+		`owner owner 192.0.2.1 removeStaff {  m} done  [{"field":"name","before":"Max"},{"field":"role","before":"cashier"}]`,
+		`Zoe manager 192.0.2.1 eraseMember {  m} failed internal `,
+		`Zoe manager 192.0.2.1 eraseMember {  m} refused member_not_found `,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Without a record nothing is done.
+func TestPrincipals_WhatCannotBeRecordedIsNotDone(t *testing.T) {
+	t.Parallel()
+	for route, r := range routes {
+		if !r.recorded {
+			continue
+		}
+		o := &office{records: records{err: sqldb.ErrUnavailable}}
+		if status, text := ask(o.serve(ticketToken), route, operatorToken); status != 503 || len(o.calls) > 0 {
+			t.Errorf("%s: got %d %.200s after %q", route, status, text, o.calls)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardext"
 	"github.com/addcard/addcard/internal/cardsync"
@@ -13,6 +14,8 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/shop"
+	"github.com/addcard/addcard/internal/staff"
 )
 
 // Services are the capabilities behind the routes.
@@ -27,6 +30,9 @@ type Services struct {
 	Drifts       Drifts
 	Outbox       Outbox
 	Tickets      Tickets
+	Staff        Staff
+	Audit        Audit
+	Shop         Shop
 }
 
 // Cards creates, reads and changes cards of the Official Account; see package
@@ -104,4 +110,28 @@ type Tickets interface {
 	// Reject reports that WeChat refused the value. It has an effect only if
 	// the value is still the current one, and at most once a minute.
 	Reject(ctx context.Context, kind, value string) error
+}
+
+// Staff knows the people of the shop, and whose a token is; see package staff.
+type Staff interface {
+	Identify(ctx context.Context, kind staff.Kind, secret string) (staff.Identity, error)
+	People(ctx context.Context) ([]staff.Person, error)
+	Add(ctx context.Context, name string, role staff.Role) (staff.Person, error)
+	Remove(ctx context.Context, id string) (staff.Person, error)
+	NewLink(ctx context.Context, personID string) (secret string, k staff.Key, err error)
+	NewToken(ctx context.Context, personID, label string) (secret string, k staff.Key, err error)
+	Revoke(ctx context.Context, personID, keyID string) error
+}
+
+// Audit records what the operator's API changes, and lists it; see package audit.
+type Audit interface {
+	web.Recorder
+	List(ctx context.Context, f audit.Filter, after audit.Mark, n int) ([]audit.Record, error)
+	Export(ctx context.Context, w io.Writer, f audit.Filter, zone *time.Location) error
+}
+
+// Shop reads and changes the settings of the shop; see package shop.
+type Shop interface {
+	Settings(ctx context.Context) (shop.Settings, error)
+	Change(ctx context.Context, change func(*shop.Settings)) (before, after shop.Settings, err error)
 }

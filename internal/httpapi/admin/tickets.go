@@ -10,7 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
-// ticketsPath begins the paths that the TICKET_TOKEN opens.
+// ticketsPath begins the paths of the shared tickets.
 const ticketsPath = "/v1/tickets/"
 
 type ticketInput struct {
@@ -33,7 +33,7 @@ type rejectInput struct {
 
 func (a *api) ticketRoutes() {
 	web.Route(a.Listener, huma.Operation{
-		OperationID: "ticket", Method: http.MethodGet, Path: ticketsPath + "{kind}", Tags: []string{"tickets"}, Security: web.BearerAuth,
+		OperationID: "ticket", Method: http.MethodGet, Path: ticketsPath + "{kind}", Tags: []string{"tickets"},
 		Summary: "The shared access_token, api_ticket (wx_card) or jsapi_ticket, for the shop's other services", Errors: []int{401, 503},
 	}, func(ctx context.Context, in *ticketInput) (*ticketOutput, error) {
 		value, left, err := a.Tickets.Shared(ctx, in.Kind)
@@ -46,8 +46,7 @@ func (a *api) ticketRoutes() {
 	})
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "rejectTicket", Method: http.MethodPost, Path: ticketsPath + "{kind}/invalidate", Tags: []string{"tickets"},
-		Security: web.BearerAuth,
-		Summary:  "Report a value that WeChat refused", DefaultStatus: http.StatusNoContent, Errors: []int{400, 401, 413, 415, 503},
+		Summary: "Report a value that WeChat refused", DefaultStatus: http.StatusNoContent, Errors: []int{400, 401, 413, 415, 503},
 		Description: "If it still is the current value, the fleet fetches another, once a minute at most; otherwise nothing happens. " +
 			"Ask for the value again afterwards.",
 	}, func(ctx context.Context, in *rejectInput) (*web.Nothing, error) {

@@ -77,7 +77,7 @@ type faceField struct {
 }
 
 func (a *api) cardRoutes() {
-	web.Route(a.Listener, a.requireSession(a.slots.ticket, huma.Operation{
+	web.Route(a.Listener, a.sharing(a.slots.ticket, huma.Operation{
 		OperationID: "cardExt", Method: http.MethodPost, Path: "/v1/card-ext", Tags: []string{"cards"},
 		Summary: "Signed cards for wx.addCard", Errors: []int{400, 401, 404, 409, 413, 415, 429, 503},
 	}), a.cardExt)

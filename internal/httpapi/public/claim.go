@@ -48,7 +48,7 @@ type claimOutput struct {
 }
 
 func (a *api) claimRoute() {
-	web.Route(a.Listener, a.requireSession(a.slots.account, huma.Operation{
+	web.Route(a.Listener, a.sharing(a.slots.account, huma.Operation{
 		OperationID: "claim", Method: http.MethodPost, Path: "/v1/claims", Tags: []string{"cards"},
 		Summary: "Report the cards that wx.addCard has added", Errors: []int{400, 401, 403, 404, 413, 415, 429, 503},
 	}), a.claim)

@@ -20,10 +20,10 @@ type entriesOutput struct {
 }
 
 func (a *api) entryRoutes() {
-	web.Route(a.Listener, a.requireSession(nil, huma.Operation{
+	web.Route(a.Listener, huma.Operation{
 		OperationID: "myEntries", Method: http.MethodGet, Path: "/v1/me/cards/{card_id}/codes/{code}/entries", Tags: []string{"cards"},
 		Summary: "What changed the bonus and the balance of a card of one's own", Errors: []int{401, 404, 422, 429, 503},
-	}), a.myEntries)
+	}, a.myEntries)
 }
 
 // myEntries lists the ledger of a card that is the member's own.

@@ -33,7 +33,7 @@ func (a *api) limitAddress(c *gin.Context) {
 // addressKey returns what a client is limited by: its IPv4 address or IPv6
 // network.
 func (a *api) addressKey(c *gin.Context) string {
-	return conns.Network(a.proxies.client(c.Request)).String()
+	return conns.Network(a.proxies.Client(c.Request)).String()
 }
 
 // burstSeconds is how many seconds' worth of requests may come at once: a

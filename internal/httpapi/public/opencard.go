@@ -51,7 +51,7 @@ type activateOutput struct {
 }
 
 func (a *api) openCardRoutes() {
-	web.Route(a.Listener, a.requireSession(a.slots.account, huma.Operation{
+	web.Route(a.Listener, a.sharing(a.slots.account, huma.Operation{
 		OperationID: "openCard", Method: http.MethodGet, Path: "/v1/cards/{card_id}/open-card", Tags: []string{"cards"},
 		Summary: "What wx.navigateToMiniProgram takes to open the open-card component", Errors: []int{401, 404, 409, 422, 429, 503},
 		Description: "For one-click cards whose codes are WeChat's or were deposited. Fetch it before the tap.",
@@ -61,7 +61,7 @@ func (a *api) openCardRoutes() {
 		out.Body.AppID, out.Body.ExtraData = opencard.AppID, extraData(p)
 		return &out, err
 	})
-	web.Route(a.Listener, a.requireSession(a.slots.account, huma.Operation{
+	web.Route(a.Listener, a.sharing(a.slots.account, huma.Operation{
 		OperationID: "activate", Method: http.MethodPost, Path: "/v1/activations", Tags: []string{"cards"},
 		Summary:     "Report what the open-card component brought back to App.onShow",
 		Errors:      []int{400, 401, 403, 404, 409, 413, 415, 422, 429, 503},

@@ -7,6 +7,7 @@ package public
 
 import (
 	"net/http"
+	"net/netip"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
@@ -30,7 +31,7 @@ type Options struct {
 type api struct {
 	Services
 	*web.Listener
-	proxies                            proxies
+	proxies                            web.Proxies
 	members, addresses, probes, logins *limiter
 	slots                              slots
 }
@@ -65,13 +66,13 @@ const maxSlots = 1024
 func New(s Services, o Options) *http.Server {
 	perAddress := o.RatePerAddress
 	a := &api{
-		Services: s, Listener: web.New(web.Public, o.Common), proxies: parseProxies(o.TrustedProxies), slots: newSlots(o),
+		Services: s, Listener: web.New(web.Public, o.Common), proxies: web.ParseProxies(o.TrustedProxies), slots: newSlots(o),
 		members:   newLimiter(o.RatePerMember, o.RatePerMember*burstSeconds),
 		addresses: newLimiter(perAddress, perAddress*burstSeconds),
 		probes:    newLimiter(perAddress, perAddress*burstSeconds),
 		logins:    newLimiter(loginsPerSecond(perAddress), loginsPerSecond(perAddress)*loginBurstSeconds),
 	}
-	a.Use(a.limitAddress, a.nameClient, a.checkPageURL, a.checkQuery, a.Prove)
+	a.Use(a.limitAddress, a.nameClient, a.checkPageURL, a.checkQuery, a.Restrict(a.proveSession), a.Prove)
 	a.ServeJSON("addcard", "The public API: what a mini-program calls.", maxBody)
 	a.callbackRoutes()
 	a.describeCallback()
@@ -82,4 +83,10 @@ func New(s Services, o Options) *http.Server {
 	a.pageRoutes()
 	a.entryRoutes()
 	return a.Server()
+}
+
+// Trusts returns a function that reports whether an address is that of a trusted
+// proxy; see Options.TrustedProxies.
+func Trusts(trustedProxies []string) func(netip.Addr) bool {
+	return web.ParseProxies(trustedProxies).Contain
 }

@@ -41,17 +41,17 @@ func (a *api) sessionRoutes() {
 		OperationID: "login", Method: http.MethodPost, Path: loginPath, Tags: []string{"session"},
 		Summary: "Sign in with a wx.login code", Errors: []int{400, 401, 403, 413, 415, 429, 503},
 	}, a.login)
-	web.Route(a.Listener, a.requireSession(nil, huma.Operation{
+	web.Route(a.Listener, huma.Operation{
 		OperationID: "logout", Method: http.MethodDelete, Path: "/v1/session", Tags: []string{"session"},
 		Summary: "Sign out: the token is dead on every replica within a second", DefaultStatus: http.StatusNoContent,
 		Errors: []int{401, 429, 503},
-	}), func(ctx context.Context, _ *web.Nothing) (*web.Nothing, error) {
+	}, func(ctx context.Context, _ *web.Nothing) (*web.Nothing, error) {
 		return nil, a.Sessions.Logout(ctx, sessionOf(ctx))
 	})
-	web.Route(a.Listener, a.requireSession(nil, huma.Operation{
+	web.Route(a.Listener, huma.Operation{
 		OperationID: "me", Method: http.MethodGet, Path: "/v1/me", Tags: []string{"session"},
 		Summary: "The member and their cards", Errors: []int{401, 429, 503},
-	}), func(ctx context.Context, _ *web.Nothing) (*accountOutput, error) {
+	}, func(ctx context.Context, _ *web.Nothing) (*accountOutput, error) {
 		me, err := a.account(ctx, sessionOf(ctx).MemberID)
 		return &accountOutput{me}, err
 	})
@@ -78,28 +78,27 @@ func (a *api) account(ctx context.Context, memberID string) (account, error) {
 
 type sessionKey struct{}
 
-// sessionOf returns the session of a request that requireSession let through.
+// sessionOf returns the session of a request that proveSession let through.
 func sessionOf(ctx context.Context) auth.Session {
 	s, _ := ctx.Value(sessionKey{}).(auth.Session)
 	return s
 }
 
-// requireSession has an operation check the session and the member's limit
-// before the body is read. Requests share slots; nil is those of the database.
-func (a *api) requireSession(slots chan struct{}, op huma.Operation) huma.Operation {
-	op.Security = web.BearerAuth
-	a.Admit(op.Method, op.Path, web.Admission{Prove: a.proveSession, Slots: slots})
+// sharing has an operation share slots with others that wait for the same.
+func (a *api) sharing(slots chan struct{}, op huma.Operation) huma.Operation {
+	a.Admit(op.Method, op.Path, web.Admission{Slots: slots})
 	return op
 }
 
-func (a *api) proveSession(c *gin.Context) {
+// proveSession checks the session and the member's limit before the body is read.
+func (a *api) proveSession(c *gin.Context) (web.Role, error) {
 	s, err := a.Sessions.Verify(web.BearerToken(c.Request.Header))
 	if err == nil && !a.members.allow(s.MemberID) {
 		err = web.RateLimited.Err()
 	}
 	if err != nil {
-		a.Fail(c, err)
-		return
+		return "", err
 	}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), sessionKey{}, s))
+	return web.Member, nil
 }

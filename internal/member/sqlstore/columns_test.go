@@ -207,6 +207,41 @@ const decisions = `
 
 	schedule.name                     kept     kept     kept     kept      -
 	schedule.taken_at                 kept     kept     kept     kept      -
+
+	staff.staff_id                    kept     kept     kept     kept      -
+	staff.name                        kept     kept     kept     kept      -
+	staff.role                        kept     kept     kept     kept      -
+	staff.created_at                  kept     kept     kept     kept      -
+
+	staff_key.key_id                  kept     kept     kept     kept      -
+	staff_key.staff_id                kept     kept     kept     kept      -
+	staff_key.kind                    kept     kept     kept     kept      -
+	staff_key.hash                    kept     kept     kept     kept      -
+	staff_key.label                   kept     kept     kept     kept      -
+	staff_key.created_at              kept     kept     kept     kept      -
+	staff_key.expires_at              kept     kept     kept     kept      -
+	staff_key.used_at                 kept     kept     kept     kept      -
+
+	shop.name                         kept     kept     kept     kept      -
+	shop.settings                     kept     kept     kept     kept      -
+
+	audit.audit_id                    kept     kept     kept     kept      -
+	audit.at                          kept     kept     kept     kept      -
+	audit.actor                       kept     kept     kept     kept      -
+	audit.role                        kept     kept     kept     kept      -
+	audit.source                      kept     kept     kept     kept      -
+	audit.address                     kept     kept     kept     kept      -
+	audit.action                      kept     kept     kept     kept      -
+	audit.card_id                     kept     kept     kept     kept      -
+	audit.code                        kept     kept     kept     kept      -
+	audit.subject                     kept     kept     kept     kept      -
+	audit.request_id                  kept     kept     kept     kept      -
+
+	audit_outcome.audit_id            kept     kept     kept     kept      -
+	audit_outcome.ended_at            kept     kept     kept     kept      -
+	audit_outcome.result              kept     kept     kept     kept      -
+	audit_outcome.problem             kept     kept     kept     kept      -
+	audit_outcome.changes             kept     kept     kept     kept      -
 `
 
 // fates holds decisions: by operation and column.
@@ -412,6 +447,7 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 		"card.card_id": "card-" + person, "card_created.card_id": "card-" + person, "card_review.card_id": "card-" + person,
 		"erased_openid.erased_at": time.Now().UnixMilli(),
 		"status":                  "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
+		"staff.role": "cashier", "staff_key.kind": "link",
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {

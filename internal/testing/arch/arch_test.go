@@ -36,22 +36,27 @@ cmd/sandbox                   app cmd/internal/command config logpipe sqldb test
 cmd/server                    app card cardext cmd/internal/command config doctor ledger member outbox sheet ticket/redisstore
                               | alecthomas/kong google/uuid tailscale/hujson
 
-app                           auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore config datakey doctor
-                              httpapi/admin httpapi/conns httpapi/public jssdk ledger ledger/sqlstore member member/sqlstore opencard
-                              outbox outbox/sqlstore sqldb ticket ticket/redisstore ticket/sqlstore wechat wechat/push
+app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
+                              config datakey doctor httpapi/admin httpapi/conns httpapi/public jssdk ledger ledger/sqlstore
+                              member member/sqlstore opencard outbox outbox/sqlstore shop shop/sqlstore sqldb staff staff/sqlstore
+                              ticket ticket/redisstore ticket/sqlstore wechat wechat/push
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
-httpapi/admin                 card cardext cardsync httpapi/conns httpapi/internal/web ledger member outbox ration
+httpapi/admin                 audit card cardext cardsync httpapi/conns httpapi/internal/web ledger member outbox ration shop staff
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard ration
                               | danielgtaylor/huma gin-gonic/gin x/time
-httpapi/internal/web          auth card cardlist httpapi/conns jssdk ledger member opencard outbox ration sqldb ticket wechat
+httpapi/internal/web          audit auth card cardlist httpapi/conns jssdk ledger member opencard outbox ration sqldb staff ticket
+                              wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
                               x/time
 
+audit                         sheet | google/uuid
+audit/audittest               audit
+audit/sqlstore                audit sqldb
 auth                          ration | go-json-experiment/json golang-jwt/jwt google/uuid x/time
 auth/authtest                 auth
 auth/sqlstore                 auth sqldb
@@ -78,6 +83,11 @@ outbox/sqlstore               outbox sqldb | google/uuid
 phone
 ration
 sheet
+shop
+shop/sqlstore                 shop sqldb
+staff                         | google/uuid x/sync
+staff/sqlstore                sqldb staff
+staff/stafftest               staff
 sqldb                         | database/sql jackc/pgx pressly/goose sqlite
 sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
 ticket

@@ -17,6 +17,7 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/ration"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/staff"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/wechat"
 )
@@ -50,6 +51,9 @@ var errorTable = []struct {
 	{err: ledger.ErrKeyReused, problem: KeyReused},
 	{err: outbox.ErrNotFound, problem: MessageNotFound},
 	{err: ledger.ErrConflict, problem: Unavailable},
+	{err: staff.ErrNotFound, problem: StaffNotFound},
+	{err: staff.ErrNameTaken, problem: NameTaken},
+	{err: staff.ErrTooMany, problem: TooManyStaff},
 	{err: cardlist.ErrNotYours, problem: CodeNotYours},
 	{err: cardlist.ErrCodeInvalid, problem: InvalidInput},
 	{err: cardlist.ErrTooMany, problem: RateLimited},

@@ -2,23 +2,27 @@ package web
 
 import "context"
 
-// Role is what the sender of a request to the operator's listener may do.
+// Role is what the sender of a request may do.
 type Role string
 
-// The roles. The owner has the ADMIN_TOKEN; managers and cashiers are staff; a
-// ticket reader is another service of the shop, which has the TICKET_TOKEN.
+// The roles. A member of the shop has a session, on the public listener. On the
+// operator's, the owner has the ADMIN_TOKEN; managers and cashiers are staff; a ticket
+// reader is another service of the shop, which has the TICKET_TOKEN.
 const (
+	Member       Role = "member"
 	Owner        Role = "owner"
 	Manager      Role = "manager"
 	Cashier      Role = "cashier"
 	TicketReader Role = "ticket reader"
 )
 
-// Principal is the proven sender of a request to the operator's listener. Name is
-// that of a member of the staff, or "owner".
+// Principal is the proven sender of a request to the operator's listener.
 type Principal struct {
 	Role Role
-	Name string
+	// ID and Name are those of a person of the staff, and "owner" of the owner.
+	ID, Name string
+	// Address is that of the client, or of a proxy that is not in TRUSTED_PROXIES.
+	Address string
 }
 
 type principalKey struct{}

@@ -100,6 +100,9 @@ func (l *Listener) Fail(c *gin.Context, err error) {
 // problem turns an error into the answer of the client. What the client must
 // not see goes to the log.
 func (l *Listener) problem(ctx context.Context, err error) *Problem {
+	if p := (*Problem)(nil); errors.As(err, &p) {
+		return p
+	}
 	if known := (problemError{}); errors.As(err, &known) {
 		return newProblem(ctx, known.ProblemType)
 	}

@@ -28,14 +28,17 @@ var (
 	SessionInvalid   = ProblemType{401, "session_invalid", "There is no valid session; call wx.login and POST /v1/session."}
 	LoginCodeInvalid = ProblemType{401, "login_code_invalid",
 		"WeChat does not accept this wx.login code, or it was used before; call wx.login again."}
-	AdminTokenInvalid   = ProblemType{401, "admin_token_invalid", "The bearer token is not the ADMIN_TOKEN, or for tickets the TICKET_TOKEN."}
+	AdminTokenInvalid = ProblemType{401, "admin_token_invalid",
+		"The bearer token opens nothing: it is no ADMIN_TOKEN, no TICKET_TOKEN and no token of the staff."}
 	CodeNotYours        = ProblemType{403, "code_not_yours", "The card code is not one of this member's."}
+	RoleForbidden       = ProblemType{403, "role_forbidden", "The role of whoever sent this does not allow it."}
 	UserBlocked         = ProblemType{403, "user_blocked", "WeChat has blocked this user as a risk."}
 	NotFound            = ProblemType{404, "not_found", "There is no such route."}
 	CardNotFound        = ProblemType{404, "card_not_found", "The Official Account has no such card."}
 	MemberNotFound      = ProblemType{404, "member_not_found", "There is no such member."}
 	CodeNotFound        = ProblemType{404, "code_not_found", "The card has no such code, or the code is not this member's."}
 	MessageNotFound     = ProblemType{404, "message_not_found", "The outbox has no such message: it was sent, or it never existed."}
+	StaffNotFound       = ProblemType{404, "staff_not_found", "There is no such person or key of the staff."}
 	MethodNotAllowed    = ProblemType{405, "method_not_allowed", "The route does not support this method; see the header Allow."}
 	RequestTimeout      = ProblemType{408, "request_timeout", "The request did not arrive in time."}
 	OpenIDUnknown       = ProblemType{409, "openid_unknown", "The card needs its holder's openid in the Official Account, which is unknown."}
@@ -46,6 +49,8 @@ var (
 	InsufficientBonus   = ProblemType{409, "insufficient_bonus", "The bonus does not suffice; nothing was written."}
 	InsufficientBalance = ProblemType{409, "insufficient_balance", "The balance does not suffice; nothing was written."}
 	EntryNotReversible  = ProblemType{409, "entry_not_reversible", "The entry is a reversal itself, or was reversed before."}
+	NameTaken           = ProblemType{409, "name_taken", "Another person of the staff has this name, or it is reserved."}
+	TooManyStaff        = ProblemType{409, "too_many_staff", "There are as many people, or tokens of the person, as there can be."}
 	BodyTooLarge        = ProblemType{413, "body_too_large", "The request body is too large."}
 	UnsupportedMedia    = ProblemType{415, "unsupported_media_type", "The request body must be application/json in UTF-8, not compressed."}
 	InvalidInput        = ProblemType{422, "invalid_input", "The request is understood, but not valid; see errors."}
@@ -66,5 +71,6 @@ var problemTypes = []ProblemType{
 	MethodNotAllowed, RequestTimeout, OpenIDUnknown, CardNotClaimable, BodyTooLarge, UnsupportedMedia, InvalidInput, RateLimited,
 	ClientClosed, Internal, WeChatUnavailable, TicketUnavailable, Unavailable,
 	MessageNotFound, WeChatRefused, CodeModeUnsupported, NotOneClick, ActivateTicketWrong, KeyMissing, KeyReused, CodeNotFound, CardNotHeld,
-	InsufficientBonus, InsufficientBalance, EntryNotReversible,
+	InsufficientBonus, InsufficientBalance, EntryNotReversible, RoleForbidden,
+	StaffNotFound, NameTaken, TooManyStaff,
 }

@@ -40,7 +40,9 @@ func TestSpan_DaysAreThoseOfTheShopAndTheLastCounts(t *testing.T) {
 
 func TestSpan_RefusesWhatIsNoTime(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"today", "2026-13-01", "2026-02-30", "20261101", "2026-11-01T25:00:00Z", "0001-01-01", "2026-11-01T00:00:00"} {
+	for _, text := range []string{
+		"today", "2026-13-01", "2026-02-30", "20261101", "2026-11-01T25:00:00Z", "0001-01-01", "2026-11-01T00:00:00",
+	} {
 		var wrong web.InputErrors
 		if _, _, err := (web.SpanInput{From: text, To: text}).In(time.UTC); !errors.As(err, &wrong) || len(wrong) != 2 {
 			t.Errorf("%q: %v", text, err)

@@ -38,6 +38,9 @@ type Options struct {
 	Observe func(route, method string, status int, elapsed time.Duration)
 	// Ready returns why the service cannot be used now, or nil.
 	Ready func(ctx context.Context) error
+	// Audit records the requests of those routes that the access table says. It may be
+	// nil where no route is recorded.
+	Audit Recorder
 }
 
 // Audience is the kind of client that a listener serves.
@@ -57,6 +60,7 @@ type Listener struct {
 	audience   Audience
 	options    Options
 	admissions map[routeKey]Admission
+	accesses   map[routeKey]Access // of all routes, set by Server
 	gate       *gate
 	large      *semaphore.Weighted // bytes of large bodies
 	refused    tally               // by refuse
@@ -71,7 +75,8 @@ type Listener struct {
 func New(a Audience, o Options) *Listener {
 	configureHuma()
 	gin.SetMode(gin.ReleaseMode)
-	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{}, gate: newGate(cap(o.InFlight)),
+	l := &Listener{Engine: gin.New(), audience: a, options: o, admissions: map[routeKey]Admission{},
+		accesses: map[routeKey]Access{}, gate: newGate(cap(o.InFlight)),
 		large: semaphore.NewWeighted(maxLarge), lines: rate.NewLimiter(maxLines, maxLines)}
 	l.HandleMethodNotAllowed = true
 	l.RedirectTrailingSlash = false
@@ -112,11 +117,25 @@ func (l *Listener) ServeJSON(title, about string, maxBody int64) {
 	l.docsRoutes(title)
 }
 
-// Route registers one operation. Errors of its handler go through the error
-// table.
+// Route registers one operation. Errors of its handler go through the error table. Who
+// may call it, and whether the audit log has it, is in the access table.
 func Route[I, O any](l *Listener, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // readBody has done both
+	access, _ := accessTo(l.audience, op.Method, op.Path)
+	if !access.Open() {
+		op.Security = BearerAuth
+		op.Errors = append(op.Errors, http.StatusUnauthorized)
+		if l.audience == Admin {
+			op.Errors = append(op.Errors, http.StatusForbidden)
+		}
+	}
+	if access.recorded {
+		op.Middlewares = append(op.Middlewares, keepTarget)
+	}
 	huma.Register(l.API, op, func(ctx context.Context, in *I) (*O, error) {
+		if access.recorded {
+			return Recorded(ctx, l, op.OperationID, func(ctx context.Context) (*O, error) { return handle(ctx, in) })
+		}
 		out, err := handle(ctx, in)
 		if err != nil {
 			return nil, l.problem(ctx, err)
@@ -135,8 +154,10 @@ var BearerAuth = []map[string][]string{{"bearer": {}}}
 func (l *Listener) Log() *slog.Logger { return l.options.Log }
 
 // Server returns an http.Server with the limits that a listener on the
-// Internet needs. The caller serves and shuts it down.
+// Internet needs. The caller serves and shuts it down. It panics if the access table
+// has no row for a route.
 func (l *Listener) Server() *http.Server {
+	l.checkAccess()
 	return &http.Server{
 		Handler:           l,
 		ReadHeaderTimeout: 5 * time.Second,

@@ -1,4 +1,4 @@
-package public
+package web
 
 import (
 	"net/http"
@@ -8,13 +8,13 @@ import (
 	"github.com/addcard/addcard/internal/httpapi/conns"
 )
 
-// proxies are the networks of the proxies that may set X-Forwarded-For.
-type proxies []netip.Prefix
+// Proxies are the networks of the proxies that may set X-Forwarded-For.
+type Proxies []netip.Prefix
 
-// parseProxies panics for what is neither an address nor a network; the
+// ParseProxies panics for what is neither an address nor a network; the
 // configuration has been checked.
-func parseProxies(list []string) proxies {
-	p := make(proxies, len(list))
+func ParseProxies(list []string) Proxies {
+	p := make(Proxies, len(list))
 	for i, text := range list {
 		if strings.Contains(text, "/") {
 			p[i] = netip.MustParsePrefix(text)
@@ -26,20 +26,20 @@ func parseProxies(list []string) proxies {
 	return p
 }
 
-// client returns the address of the client that sent r: the peer's, or if that is
+// Client returns the address of the client that sent r: the peer's, or if that is
 // a trusted proxy, the last address in X-Forwarded-For that is not. What is left
 // of it was written by the client and proves nothing. If all are trusted, the
 // first address counts. No other header names a client.
 //
 // gin's ClientIP is not used. It believes X-Real-IP, which a client can send
 // through a proxy that does not set it, and takes no address with a port.
-func (p proxies) client(r *http.Request) netip.Addr {
+func (p Proxies) Client(r *http.Request) netip.Addr {
 	addr, _ := parseHop(r.RemoteAddr)
-	if !p.contain(addr) {
+	if !p.Contain(addr) {
 		return addr
 	}
 	hops := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
-	for more := true; more && p.contain(addr); {
+	for more := true; more && p.Contain(addr); {
 		i := strings.LastIndexByte(hops, ',')
 		last := hops[i+1:]
 		hops, more = hops[:max(i, 0)], i >= 0
@@ -52,13 +52,8 @@ func (p proxies) client(r *http.Request) netip.Addr {
 	return addr
 }
 
-// Trusts returns a function that reports whether an address is that of a trusted
-// proxy; see Options.TrustedProxies.
-func Trusts(trustedProxies []string) func(netip.Addr) bool {
-	return parseProxies(trustedProxies).contain
-}
-
-func (p proxies) contain(addr netip.Addr) bool {
+// Contain reports whether addr is that of a proxy.
+func (p Proxies) Contain(addr netip.Addr) bool {
 	for _, prefix := range p {
 		if prefix.Contains(addr) {
 			return true

@@ -1,0 +1,157 @@
+package web
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Access is who may use a route. The zero Access is for all.
+type Access struct {
+	roles []Role
+	// recorded says that the audit log has each request.
+	recorded bool
+}
+
+// Open reports whether the route needs no proof.
+func (a Access) Open() bool { return len(a.roles) == 0 }
+
+// Allows reports whether a role may use the route.
+func (a Access) Allows(r Role) bool { return slices.Contains(a.roles, r) }
+
+// Who may use a route.
+var (
+	everyone      = Access{}
+	members       = Access{roles: []Role{Member}}
+	ticketReaders = Access{roles: []Role{Owner, TicketReader}}
+	onlyOwner     = Access{roles: []Role{Owner}}
+	managers      = Access{roles: []Role{Owner, Manager}}
+	allStaff      = Access{roles: []Role{Owner, Manager, Cashier}}
+)
+
+// and the audit log has each request.
+func (a Access) andRecorded() Access {
+	a.recorded = true
+	return a
+}
+
+// accessTable is the one list of who may use which route. A listener that has a route
+// without a row does not start. What changes something is recorded, but for entries,
+// which are in the ledger with their actor; so is what takes personal data out.
+var accessTable = map[Audience]map[string]Access{
+	Public: {
+		"GET /wechat/callback":  everyone, // with WeChat's signature
+		"POST /wechat/callback": everyone, // with WeChat's signature
+		"POST /v1/session":      everyone, // with a code of wx.login
+		"DELETE /v1/session":    members,
+		"GET /v1/me":            members,
+		"GET /v1/me/cards/{card_id}/codes/{code}/entries": members,
+		"POST /v1/card-ext":                 members,
+		"GET /v1/cards/{card_id}":           everyone,
+		"GET /v1/cards/{card_id}/open-card": members,
+		"POST /v1/claims":                   members,
+		"POST /v1/activations":              members,
+		"GET /v1/jssdk-config":              everyone,
+	},
+	Admin: {
+		"POST /v1/cards":                                    managers.andRecorded(),
+		"GET /v1/cards":                                     managers,
+		"GET /v1/cards/{card_id}":                           managers,
+		"PATCH /v1/cards/{card_id}":                         managers.andRecorded(),
+		"DELETE /v1/cards/{card_id}":                        managers.andRecorded(),
+		"POST /v1/cards/{card_id}/stock":                    managers.andRecorded(),
+		"PUT /v1/cards/{card_id}/settings":                  managers.andRecorded(),
+		"PUT /v1/cards/{card_id}/activation-form":           managers.andRecorded(),
+		"POST /v1/cards/{card_id}/qrcode":                   managers.andRecorded(),
+		"POST /v1/cards/{card_id}/codes":                    managers.andRecorded(),
+		"POST /v1/cards/{card_id}/codes/{code}/unavailable": managers.andRecorded(),
+		"POST /v1/cards/{card_id}/codes/{code}/entries":     allStaff,
+		"GET /v1/cards/{card_id}/codes/{code}/entries":      allStaff,
+		"PUT /v1/cards/{card_id}/codes/{code}/fields":       managers.andRecorded(),
+		"PUT /v1/test-whitelist":                            managers.andRecorded(),
+		"POST /v1/shelves":                                  managers.andRecorded(),
+		"POST /v1/images":                                   managers.andRecorded(),
+		"POST /v1/explain":                                  managers,
+		"GET /v1/members":                                   allStaff,
+		"GET /v1/members/export":                            managers.andRecorded(),
+		"GET /v1/members/{id}":                              managers,
+		"DELETE /v1/members/{id}":                           managers.andRecorded(),
+		"GET /v1/outbox":                                    managers,
+		"POST /v1/outbox/{id}/retry":                        managers.andRecorded(),
+		"GET /v1/tickets/{kind}":                            ticketReaders,
+		"POST /v1/tickets/{kind}/invalidate":                ticketReaders.andRecorded(),
+		"GET /v1/staff":                                     onlyOwner,
+		"POST /v1/staff":                                    onlyOwner.andRecorded(),
+		"DELETE /v1/staff/{id}":                             onlyOwner.andRecorded(),
+		"POST /v1/staff/{id}/link":                          onlyOwner.andRecorded(),
+		"POST /v1/staff/{id}/tokens":                        onlyOwner.andRecorded(),
+		"DELETE /v1/staff/{id}/keys/{key_id}":               onlyOwner.andRecorded(),
+		"GET /v1/audit":                                     managers,
+		"GET /v1/audit/export":                              managers.andRecorded(),
+		"GET /v1/settings":                                  allStaff,
+		"PUT /v1/settings":                                  managers.andRecorded(),
+		"GET /metrics":                                      onlyOwner,
+		"GET /debug/pprof/":                                 onlyOwner,
+		"GET /debug/pprof/{name}":                           onlyOwner,
+		"GET /debug/pprof/cmdline":                          onlyOwner,
+		"GET /debug/pprof/symbol":                           onlyOwner,
+		"GET /debug/pprof/profile":                          onlyOwner,
+		"GET /debug/pprof/trace":                            onlyOwner,
+	},
+}
+
+// shared are the routes of both listeners: health, and the description of the API.
+var shared = []string{
+	"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /openapi.yaml", "GET /openapi-3.0.json", "GET /openapi-3.0.yaml",
+	"GET /docs", "GET /docs/{asset}",
+}
+
+// accessTo returns who may use a route, given by its method and its path in the form of
+// gin or of huma, and whether the table has it.
+func accessTo(to Audience, method, path string) (a Access, known bool) {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if name := strings.TrimLeft(part, ":*"); name != part {
+			parts[i] = "{" + name + "}"
+		}
+	}
+	route := method + " " + strings.Join(parts, "/")
+	if slices.Contains(shared, route) {
+		return everyone, true
+	}
+	a, known = accessTable[to][route]
+	return a, known
+}
+
+// Restrict returns a handler that lets a request through if its sender has a role that
+// may use its route. prove returns the role, or the error that the client gets; it must
+// be cheap and not read the body. It is not called for routes that are open to all, nor
+// on the public listener for a path without a route.
+func (l *Listener) Restrict(prove func(*gin.Context) (Role, error)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		path := c.FullPath()
+		access := l.accesses[routeKey{c.Request.Method, path}]
+		if path == "" && l.audience == Public || path != "" && access.Open() {
+			return
+		}
+		role, err := prove(c)
+		if err == nil && path != "" && !access.Allows(role) {
+			err = RoleForbidden.Err()
+		}
+		if err != nil {
+			l.Fail(c, err)
+		}
+	}
+}
+
+// checkAccess panics if the table has no row for a route of the listener.
+func (l *Listener) checkAccess() {
+	for _, r := range l.Routes() {
+		access, known := accessTo(l.audience, r.Method, r.Path)
+		if !known {
+			panic("web: the access table has no row for " + r.Method + " " + r.Path)
+		}
+		l.accesses[routeKey{r.Method, r.Path}] = access
+	}
+}

@@ -1,0 +1,132 @@
+package staff
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// maxAge is how old a copy of the keys may be that proves a person.
+	maxAge = time.Second
+	// minAge is how old one must be to be read again because a secret is not in it.
+	// Programs that guess cause no more reads than this.
+	minAge = 200 * time.Millisecond
+)
+
+// copies is a copy of all keys, because each request of a person needs one and
+// because a program that guesses must not reach the database. It is safe for
+// concurrent use.
+type copies struct {
+	store Store
+
+	read singleflight.Group
+
+	mu      sync.Mutex
+	changes int // by this replica
+	keys    map[string]StoredKey
+	now     time.Time // by the database, at readAt
+	readAt  time.Time
+	used    map[string]time.Time // by the ID of the key, by the database's clock
+}
+
+// forget has the next call read the keys again, also one that is reading them.
+func (c *copies) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes++
+	c.readAt = time.Time{}
+}
+
+// find returns the key with that secret, or ErrUnknown, and records its use.
+func (c *copies) find(ctx context.Context, kind Kind, secret string) (StoredKey, error) {
+	if !isSecret(secret) {
+		return StoredKey{}, ErrUnknown
+	}
+	hash := hashOf(secret)
+	if k, ok := c.look(kind, hash); ok {
+		return k, nil
+	}
+	if err := c.await(ctx); err != nil {
+		return StoredKey{}, err
+	}
+	if k, ok := c.look(kind, hash); ok {
+		return k, nil
+	}
+	return StoredKey{}, ErrUnknown
+}
+
+// await waits until the keys were read, once for all that wait.
+func (c *copies) await(ctx context.Context) error {
+	done := c.read.DoChan("", func() (any, error) { return nil, c.refresh(context.WithoutCancel(ctx)) })
+	select {
+	case r := <-done:
+		return r.Err //nolint:wrapcheck // it is the store's
+	case <-ctx.Done():
+		return ctx.Err() //nolint:wrapcheck // as it is
+	}
+}
+
+// refresh reads the keys, unless they were read a moment ago.
+func (c *copies) refresh(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		changes, young := c.changes, time.Since(c.readAt) < minAge
+		c.mu.Unlock()
+		if young {
+			return nil
+		}
+		began := time.Now()
+		list, now, err := c.store.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		keys := make(map[string]StoredKey, len(list))
+		for _, k := range list {
+			keys[k.Hash] = k
+		}
+		if c.keep(keys, now, began, changes) {
+			return nil
+		}
+	}
+}
+
+// keep reports false, and keeps nothing, if keys have changed while they were read.
+func (c *copies) keep(keys map[string]StoredKey, now, began time.Time, changes int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if changes != c.changes {
+		return false
+	}
+	c.keys, c.now, c.readAt = keys, now, began
+	return true
+}
+
+// look returns the key with that hash from a copy that is young enough.
+func (c *copies) look(kind Kind, hash string) (StoredKey, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := time.Since(c.readAt)
+	k, ok := c.keys[hash]
+	now := c.now.Add(old)
+	if !ok || old > maxAge || k.Kind != kind || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
+		return StoredKey{}, false
+	}
+	const often = 10 * time.Second
+	if now.Sub(k.UsedAt) > often {
+		k.UsedAt = now
+		c.keys[hash], c.used[k.ID] = k, now
+	}
+	return k, true
+}
+
+// takeUses returns the uses since the last call.
+func (c *copies) takeUses() map[string]time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	uses := c.used
+	c.used = map[string]time.Time{}
+	return uses
+}
