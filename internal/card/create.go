@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/addcard/addcard/internal/audit"
 )
 
 const (
@@ -54,7 +56,12 @@ func (o *Operator) Create(ctx context.Context, doc Document) (cardID string, err
 		Operator: o, card: d, began: doc.began(), title: base.text("title"), brand: base.text("brand_name"),
 		definition: hashDefinition(d.root), exact: d.exact(),
 	}
-	return c.run(ctx)
+	audit.Note(ctx, "title", nil, c.title)
+	cardID, err = c.run(ctx)
+	if cardID != "" {
+		audit.Note(ctx, "card_id", nil, cardID)
+	}
+	return cardID, err
 }
 
 // run creates the card under a lock of its title and brand: by these, the search

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/addcard/addcard/internal/audit"
 )
 
 const (
@@ -49,6 +51,13 @@ func (o *Operator) Deposit(
 	results, valid := checkCodes(codes)
 	report(slices.DeleteFunc(slices.Clone(results), func(r CodeResult) bool { return r.Result == "" }))
 	var failed error
+	defer func() {
+		count := map[string]int{}
+		for _, r := range results {
+			count[r.Result]++
+		}
+		audit.Note(ctx, "codes", nil, count)
+	}()
 	for len(valid) > 0 && failed == nil {
 		batch := valid[:min(len(valid), maxBatch)]
 		valid = valid[len(batch):]

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/addcard/addcard/internal/audit"
 )
 
 // Editor is what an Operator needs of WeChat to create and change cards. All
@@ -148,6 +150,7 @@ func (o *Operator) Update(ctx context.Context, cardID string, doc Document) (Cha
 	if err != nil {
 		return Change{}, err
 	}
+	noteDifference(ctx, "", pick(before, d.root), d.root)
 	sendCheck, err := o.account.UpdateCard(ctx, cardID, raw)
 	if err != nil {
 		return Change{}, err
@@ -260,6 +263,7 @@ func (o *Operator) Stock(ctx context.Context, cardID string, delta int64) error 
 		return err
 	}
 	defer lock.release()
+	audit.Note(ctx, "delta", nil, delta)
 	err = o.account.ModifyStock(ctx, cardID, delta)
 	switch {
 	case ambiguous(err):
@@ -285,12 +289,14 @@ func (o *Operator) ActivationForm(ctx context.Context, cardID string, doc Docume
 	if err != nil {
 		return err
 	}
+	audit.Note(ctx, "form", nil, string(form))
 	return o.account.SetActivationForm(ctx, cardID, form)
 }
 
 // Whitelist replaces the testers, who may claim a card in review. openIDs are
 // openids of the Official Account, userNames are WeChat IDs.
 func (o *Operator) Whitelist(ctx context.Context, openIDs, userNames []string) error {
+	audit.Note(ctx, "testers", nil, len(openIDs)+len(userNames))
 	return o.account.SetTestWhitelist(ctx, openIDs, userNames)
 }
 
@@ -313,6 +319,7 @@ func (o *Operator) Image(ctx context.Context, picture []byte) (address string, e
 	if address, err = o.account.UploadImage(ctx, name, picture); err != nil {
 		return "", err
 	}
+	audit.Note(ctx, "url", nil, address)
 	return address, o.store.AddPicture(ctx, address, pictureHash(picture))
 }
 
@@ -327,7 +334,9 @@ func (o *Operator) Shelf(ctx context.Context, doc Document) (address string, pag
 	if err != nil {
 		return "", 0, err
 	}
-	return o.account.CreateShelf(ctx, shelf)
+	address, pageID, err = o.account.CreateShelf(ctx, shelf)
+	audit.Note(ctx, "url", nil, address)
+	return address, pageID, err
 }
 
 // SettingsChange lists changes of Settings. A nil field leaves its setting
@@ -356,7 +365,9 @@ func (o *Operator) Settings(ctx context.Context, cardID string, change SettingsC
 	if err := checkSettings(c, change); err != nil {
 		return Card{}, err
 	}
+	var before, after Settings
 	err = o.store.Configure(ctx, cardID, func(s *Settings) {
+		before = *s
 		assign(&s.FixedBeginTimestamp, change.FixedBeginTimestamp)
 		assign(&s.InitBonus, change.InitBonus)
 		assign(&s.InitBalance, change.InitBalance)
@@ -364,10 +375,12 @@ func (o *Operator) Settings(ctx context.Context, cardID string, change SettingsC
 		if change.ActivateOnClaim != nil {
 			s.ActivateOnClaim = change.ActivateOnClaim
 		}
+		after = *s
 	})
 	if err != nil {
 		return Card{}, err
 	}
+	noteSettings(ctx, before, after)
 	return o.catalogue.Load(ctx, cardID)
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"rsc.io/qr"
+
+	"github.com/addcard/addcard/internal/audit"
 )
 
 // QRCode asks for a QR code that leads to a card (投放二维码).
@@ -32,6 +34,7 @@ func (o *Operator) QR(ctx context.Context, q QRCode) (QRTicket, error) {
 	if err := checkQRCode(c, q); err != nil {
 		return QRTicket{}, err
 	}
+	audit.Note(ctx, "outer_str", nil, q.OuterStr)
 	return o.account.CreateQRCode(ctx, q)
 }
 

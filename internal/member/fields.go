@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/ledger"
 )
 
@@ -41,6 +42,11 @@ func (s *Service) SetFields(ctx context.Context, cardID, code string, change Fie
 	})
 	if err != nil {
 		return fields, fmt.Errorf("set fields of card %s: %w", cardID, err)
+	}
+	for i, value := range change.Values {
+		if value != nil {
+			audit.Note(ctx, fmt.Sprintf("custom_field%d", i+1), nil, nil)
+		}
 	}
 	s.wake()
 	return fields, nil

@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"github.com/google/uuid"
+
+	"github.com/addcard/addcard/internal/audit"
 )
 
 // Person is a member as an operator sees one: its identities and all its cards,
@@ -161,6 +163,7 @@ func (s *Service) EraseWithCodes(ctx context.Context, memberID string) (codes in
 			return codes, fmt.Errorf("erase member %s: nothing was erased: make code %s unavailable: %w", memberID, c.Code, err)
 		}
 	}
+	audit.Note(ctx, "unavailable_codes", nil, codes)
 	return codes, s.Erase(ctx, memberID)
 }
 

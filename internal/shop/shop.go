@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/addcard/addcard/internal/audit"
 )
 
 // Settings are the settings of the shop.
@@ -67,7 +69,8 @@ func (s *Service) Settings(ctx context.Context) (Settings, error) {
 
 // Change calls change with the settings and stores what it leaves. change may be
 // called more than once.
-func (s *Service) Change(ctx context.Context, change func(*Settings)) (before, after Settings, err error) {
+func (s *Service) Change(ctx context.Context, change func(*Settings)) (after Settings, err error) {
+	var before Settings
 	err = s.store.Change(ctx, func(now json.RawMessage) (_ json.RawMessage, err error) {
 		if before, err = parse(now); err != nil {
 			return nil, err
@@ -77,9 +80,28 @@ func (s *Service) Change(ctx context.Context, change func(*Settings)) (before, a
 		return json.Marshal(after)
 	})
 	if err != nil {
-		return Settings{}, Settings{}, fmt.Errorf("change the shop's settings: %w", err)
+		return Settings{}, fmt.Errorf("change the shop's settings: %w", err)
 	}
-	return before, after, nil
+	before.note(ctx, after)
+	return after, nil
+}
+
+// note adds to the audit log what differs between s and after.
+func (s Settings) note(ctx context.Context, after Settings) {
+	for _, c := range []struct {
+		name    string
+		was, is int64
+	}{
+		{"points_per_100_yuan", s.PointsPer100Yuan, after.PointsPer100Yuan},
+		{"cashier.bonus_per_entry", s.Cashier.BonusPerEntry, after.Cashier.BonusPerEntry},
+		{"cashier.bonus_per_day", s.Cashier.BonusPerDay, after.Cashier.BonusPerDay},
+		{"cashier.balance_per_entry", s.Cashier.BalancePerEntry, after.Cashier.BalancePerEntry},
+		{"cashier.balance_per_day", s.Cashier.BalancePerDay, after.Cashier.BalancePerDay},
+	} {
+		if c.was != c.is {
+			audit.Note(ctx, c.name, c.was, c.is)
+		}
+	}
 }
 
 func parse(stored json.RawMessage) (Settings, error) {

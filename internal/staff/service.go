@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/addcard/addcard/internal/audit"
 )
 
 // Service knows the people of a shop. It is safe for concurrent use.
@@ -37,6 +39,8 @@ func (s *Service) Add(ctx context.Context, name string, role Role) (Person, erro
 	if err := s.store.Add(ctx, p); err != nil {
 		return Person{}, fmt.Errorf("add a %s: %w", role, err)
 	}
+	audit.Note(ctx, "id", nil, p.ID)
+	notePerson(ctx, nil, &p)
 	return p, nil
 }
 
@@ -48,7 +52,22 @@ func (s *Service) People(ctx context.Context) ([]Person, error) { return s.store
 func (s *Service) Remove(ctx context.Context, id string) (Person, error) {
 	p, err := s.store.Remove(ctx, id)
 	s.known.forget()
+	if err == nil {
+		notePerson(ctx, &p, nil)
+	}
 	return p, err
+}
+
+// notePerson adds to the audit log who was there before and who is there after.
+func notePerson(ctx context.Context, before, after *Person) {
+	var name, role [2]any
+	for i, p := range []*Person{before, after} {
+		if p != nil {
+			name[i], role[i] = p.Name, p.Role
+		}
+	}
+	audit.Note(ctx, "name", name[0], name[1])
+	audit.Note(ctx, "role", role[0], role[1])
 }
 
 // NewLink returns the secret of a link, with which the person can begin a session
@@ -75,12 +94,14 @@ func (s *Service) newKey(ctx context.Context, personID string, k Key, life time.
 	if err != nil {
 		return "", Key{}, fmt.Errorf("make a %s: %w", k.Kind, err)
 	}
+	audit.Note(ctx, string(k.Kind), nil, k.ID)
 	s.known.forget()
 	return secret, k, nil
 }
 
 // Revoke ends a key, or returns ErrNotFound.
 func (s *Service) Revoke(ctx context.Context, personID, keyID string) error {
+	audit.Note(ctx, "key", keyID, nil)
 	err := s.store.RemoveKey(ctx, personID, keyID)
 	s.known.forget()
 	return err

@@ -14,8 +14,8 @@ import (
 
 const auditExportPath = "/v1/audit/export"
 
-// auditFilter selects records of the audit log.
-type auditFilter struct {
+// AuditFilter selects records of the audit log.
+type AuditFilter struct {
 	web.SpanInput
 	Actor   string `query:"actor" maxLength:"64" doc:"The name of a person of the staff, owner, or cli: and the user of the machine."`
 	Action  string `query:"action" maxLength:"64" doc:"The operation, as this description names it, or the command." example:"updateCard"`
@@ -25,7 +25,7 @@ type auditFilter struct {
 }
 
 // filter returns the filter, or web.InputErrors.
-func (in auditFilter) filter(zone *time.Location) (audit.Filter, error) {
+func (in AuditFilter) filter(zone *time.Location) (audit.Filter, error) {
 	from, to, err := in.In(zone)
 	if err == nil && in.Code != "" && in.CardID == "" {
 		err = web.InputErrors{{Location: "query.code", Message: "needs card_id"}}
@@ -34,7 +34,7 @@ func (in auditFilter) filter(zone *time.Location) (audit.Filter, error) {
 }
 
 type auditInput struct {
-	auditFilter
+	AuditFilter
 	web.PageInput
 
 	after audit.Mark
@@ -112,7 +112,7 @@ func (a *api) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 	return &out, err
 }
 
-func (a *api) exportAudit(_ context.Context, in *auditFilter) (*huma.StreamResponse, error) {
+func (a *api) exportAudit(_ context.Context, in *AuditFilter) (*huma.StreamResponse, error) {
 	f, err := in.filter(a.zone)
 	if err != nil {
 		return nil, err

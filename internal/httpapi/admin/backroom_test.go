@@ -63,10 +63,9 @@ func (b *backroom) Settings(context.Context) (shop.Settings, error) {
 	return b.settings, b.office.call("shop settings")
 }
 
-func (b *backroom) Change(_ context.Context, change func(*shop.Settings)) (before, after shop.Settings, err error) {
-	before = b.settings
+func (b *backroom) Change(_ context.Context, change func(*shop.Settings)) (shop.Settings, error) {
 	change(&b.settings)
-	return before, b.settings, b.office.call("change the shop", b.settings)
+	return b.settings, b.office.call("change the shop", b.settings)
 }
 
 // records is the audit log, in memory.

@@ -8,7 +8,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 
-	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
@@ -33,7 +32,6 @@ func (a *api) imageRoute() {
 	a.POST(imagePath, func(c *gin.Context) {
 		picture, _ := io.ReadAll(c.Request.Body) // from memory
 		url, err := web.Recorded(c.Request.Context(), a.Listener, "image", func(ctx context.Context) (*string, error) {
-			audit.Note(ctx, "bytes", nil, len(picture))
 			url, err := a.Distribution.Image(ctx, picture)
 			if err != nil {
 				err = web.QuoteWeChat(err)

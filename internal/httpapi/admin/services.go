@@ -133,5 +133,5 @@ type Audit interface {
 // Shop reads and changes the settings of the shop; see package shop.
 type Shop interface {
 	Settings(ctx context.Context) (shop.Settings, error)
-	Change(ctx context.Context, change func(*shop.Settings)) (before, after shop.Settings, err error)
+	Change(ctx context.Context, change func(*shop.Settings)) (after shop.Settings, err error)
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 	"github.com/addcard/addcard/internal/shop"
 )
@@ -41,24 +40,6 @@ type settingsOfShopInput struct {
 	}
 }
 
-// setting is one setting that may be given, under its name in the audit log.
-type setting struct {
-	name  string
-	given *int64
-	of    func(*shop.Settings) *int64
-}
-
-func (in *settingsOfShopInput) settings() []setting {
-	b := in.Body
-	return []setting{
-		{"points_per_100_yuan", b.PointsPer100Yuan, func(s *shop.Settings) *int64 { return &s.PointsPer100Yuan }},
-		{"cashier.bonus_per_entry", b.Cashier.BonusPerEntry, func(s *shop.Settings) *int64 { return &s.Cashier.BonusPerEntry }},
-		{"cashier.bonus_per_day", b.Cashier.BonusPerDay, func(s *shop.Settings) *int64 { return &s.Cashier.BonusPerDay }},
-		{"cashier.balance_per_entry", b.Cashier.BalancePerEntry, func(s *shop.Settings) *int64 { return &s.Cashier.BalancePerEntry }},
-		{"cashier.balance_per_day", b.Cashier.BalancePerDay, func(s *shop.Settings) *int64 { return &s.Cashier.BalancePerDay }},
-	}
-}
-
 type settingsOfShopOutput struct{ Body shopSettings }
 
 func (a *api) settingsRoutes() {
@@ -77,20 +58,20 @@ func (a *api) settingsRoutes() {
 }
 
 func (a *api) changeSettings(ctx context.Context, in *settingsOfShopInput) (*settingsOfShopOutput, error) {
-	before, after, err := a.Shop.Change(ctx, func(s *shop.Settings) {
-		for _, c := range in.settings() {
-			if c.given != nil {
-				*c.of(s) = *c.given
-			}
-		}
+	after, err := a.Shop.Change(ctx, func(s *shop.Settings) {
+		b := in.Body
+		set(&s.PointsPer100Yuan, b.PointsPer100Yuan)
+		set(&s.Cashier.BonusPerEntry, b.Cashier.BonusPerEntry)
+		set(&s.Cashier.BonusPerDay, b.Cashier.BonusPerDay)
+		set(&s.Cashier.BalancePerEntry, b.Cashier.BalancePerEntry)
+		set(&s.Cashier.BalancePerDay, b.Cashier.BalancePerDay)
 	})
-	if err != nil {
-		return nil, err
+	return &settingsOfShopOutput{a.shopSettingsOf(after)}, err
+}
+
+// set sets a setting that was given.
+func set(setting, given *int64) {
+	if given != nil {
+		*setting = *given
 	}
-	for _, c := range in.settings() {
-		if was, is := *c.of(&before), *c.of(&after); was != is {
-			audit.Note(ctx, c.name, was, is)
-		}
-	}
-	return &settingsOfShopOutput{a.shopSettingsOf(after)}, nil
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 	"github.com/addcard/addcard/internal/staff"
 )
@@ -122,9 +121,7 @@ func (a *api) staffRoutes() {
 		Summary: "Remove a person: all sessions and tokens end", Errors: []int{404, 503},
 		Description: "At once on this replica and within a second on all. Entries and the audit log keep the name.",
 	}, func(ctx context.Context, in *memberInput) (*web.Nothing, error) {
-		p, err := a.Staff.Remove(ctx, in.ID)
-		audit.Note(ctx, "name", p.Name, nil)
-		audit.Note(ctx, "role", p.Role, nil)
+		_, err := a.Staff.Remove(ctx, in.ID)
 		return nil, err
 	})
 	web.Route(a.Listener, huma.Operation{
@@ -140,7 +137,6 @@ func (a *api) staffRoutes() {
 		Summary: "A token with which a program does what the person may do", Errors: []int{400, 404, 409, 413, 415, 422, 503},
 	}, func(ctx context.Context, in *newTokenInput) (*newTokenOutput, error) {
 		secret, k, err := a.Staff.NewToken(ctx, in.ID, in.Body.Label)
-		audit.Note(ctx, "key", nil, k.ID)
 		var out newTokenOutput
 		out.Body.staffKey, out.Body.Token = staffKeyOf(k), secret
 		return &out, err
@@ -149,7 +145,6 @@ func (a *api) staffRoutes() {
 		OperationID: "revokeStaffKey", Method: http.MethodDelete, Path: "/v1/staff/{id}/keys/{key_id}", Tags: tags,
 		DefaultStatus: http.StatusNoContent, Summary: "End a token, a session or a link", Errors: []int{404, 503},
 	}, func(ctx context.Context, in *keyInput) (*web.Nothing, error) {
-		audit.Note(ctx, "key", in.KeyID, nil)
 		return nil, a.Staff.Revoke(ctx, in.ID, in.KeyID)
 	})
 }
@@ -159,9 +154,6 @@ func (a *api) addStaff(ctx context.Context, in *addStaffInput) (*addStaffOutput,
 	if err != nil {
 		return nil, err
 	}
-	audit.Note(ctx, "id", nil, p.ID)
-	audit.Note(ctx, "name", nil, p.Name)
-	audit.Note(ctx, "role", nil, p.Role)
 	secret, k, err := a.Staff.NewLink(ctx, p.ID)
 	var out addStaffOutput
 	out.Body.staffPerson, out.Body.Link = staffPersonOf(p), secretLink{secret, k.ExpiresAt}

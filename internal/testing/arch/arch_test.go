@@ -60,7 +60,7 @@ audit/sqlstore                audit sqldb
 auth                          ration | go-json-experiment/json golang-jwt/jwt google/uuid x/time
 auth/authtest                 auth
 auth/sqlstore                 auth sqldb
-card                          ration | go-json-experiment/json qr x/sync
+card                          audit ration | go-json-experiment/json qr x/sync
 card/sqlstore                 card sqldb | database/sql
 cardext
 cardlist                      card cardext member ration
@@ -73,7 +73,7 @@ ledger                        outbox
 ledger/ledgertest             ledger member outbox
 ledger/sqlstore               ledger outbox outbox/sqlstore sqldb
 logpipe
-member                        ledger outbox phone sheet | google/uuid
+member                        audit ledger outbox phone sheet | google/uuid
 member/membertest             ledger member outbox
 member/sqlstore               ledger/sqlstore member sqldb
 opencard                      card cardlist member ration
@@ -83,9 +83,9 @@ outbox/sqlstore               outbox sqldb | google/uuid
 phone
 ration
 sheet
-shop
+shop                          audit
 shop/sqlstore                 shop sqldb
-staff                         | google/uuid x/sync
+staff                         audit | google/uuid x/sync
 staff/sqlstore                sqldb staff
 staff/stafftest               staff
 sqldb                         | database/sql jackc/pgx pressly/goose sqlite
