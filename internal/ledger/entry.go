@@ -13,17 +13,28 @@ const (
 	MaxTotal = 1<<53 - 1
 	// MaxRecord is how many bytes WeChat takes as the text of a change.
 	MaxRecord = 42
+	// MaxLabel is the most bytes of the name of an actor, a store or an order.
+	MaxLabel = 64
 )
 
 // Booking is the content of an entry: the points and fen (分) to add, negative to
 // take away; the texts that the holder reads about them; and whether WeChat
 // notifies the holder. If Reverses is set, AddEntry takes the amounts from that
 // entry.
+//
+// Its JSON form is hashed to recognize repeated requests, so a field that is added
+// must be omitted there while it is zero.
 type Booking struct {
 	AddBonus, AddBalance       int64
 	RecordBonus, RecordBalance string
 	NotifyBonus, NotifyBalance bool
 	Reverses                   string // the ID of another entry of the card
+	// Partial has a reversal take back what is left, if that is less than the entry
+	// added.
+	Partial bool `json:",omitempty"`
+	// Store and Order are the shop's names of the place and the purchase that the
+	// entry is about. Only the operator sees them.
+	Store, Order string `json:",omitempty"`
 }
 
 // Request is the request that an entry is for. Route is method and path; Payload
@@ -34,6 +45,8 @@ type Request struct {
 	Route, Key string
 	Payload    string
 	Answer     func(Entry) ([]byte, error)
+	Actor      string  // who books the entry; only the operator sees it
+	Limits     *Limits // of the actor; nil for none
 }
 
 // Answer is the stored answer to a request, and the hash of the request's body.
@@ -60,7 +73,8 @@ type Posting struct {
 //
 // It returns ErrCodeUnknown, ErrNotHeld, ErrNoChange, ErrInsufficientBonus,
 // ErrInsufficientBalance, ErrTooMuch, ErrEntryUnknown, ErrNotReversible,
-// ErrKeyReused or ErrConflict, wrapped, when nothing was written.
+// ErrOverEntryLimit, ErrOverDayLimit, ErrNotYours, ErrKeyReused or ErrConflict,
+// wrapped, when nothing was written.
 func (s *Service) AddEntry(ctx context.Context, cardID, code string, b Booking, r Request) (answer []byte, replayed bool, err error) {
 	began := false
 	var refused error
@@ -102,7 +116,7 @@ func addOnce(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reque
 // mayBeOwnDoing reports whether another copy of the same request may be the reason
 // for the refusal. Any other error may have ended the transaction.
 func mayBeOwnDoing(refused error) bool {
-	for _, err := range []error{ErrInsufficientBonus, ErrInsufficientBalance, ErrTooMuch, ErrNotReversible} {
+	for _, err := range []error{ErrInsufficientBonus, ErrInsufficientBalance, ErrTooMuch, ErrNotReversible, ErrOverDayLimit} {
 		if errors.Is(refused, err) {
 			return true
 		}
@@ -126,8 +140,19 @@ func answered(ctx context.Context, rows Reader, r Request) (body []byte, found b
 
 // addFor writes the entry that a request asks for.
 func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Request) (answer []byte, err error) {
+	var reversed *Entry
 	if b.Reverses != "" {
-		if b, err = reversal(ctx, tx, cardID, code, b); err != nil {
+		if reversed, err = reversible(ctx, tx, cardID, code, b.Reverses); err != nil {
+			return nil, err
+		}
+		b.AddBonus, b.AddBalance = -reversed.AddBonus, -reversed.AddBalance
+	}
+	if err := r.Limits.check(ctx, tx, r.Actor, b, reversed); err != nil {
+		return nil, err
+	}
+	asked := b
+	if b.Partial {
+		if b, err = clamp(ctx, tx, cardID, code, b); err != nil {
 			return nil, err
 		}
 	}
@@ -135,6 +160,8 @@ func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reques
 	if err != nil {
 		return nil, err
 	}
+	p.Actor = r.Actor
+	p.MissingBonus, p.MissingBalance = abs(b.AddBonus-asked.AddBonus), abs(b.AddBalance-asked.AddBalance)
 	if answer, err = r.Answer(p.Entry); err != nil {
 		return nil, fmt.Errorf("encode the answer: %w", err)
 	}
@@ -148,21 +175,6 @@ func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reques
 		err = EnqueuePending(ctx, tx, cardID, code)
 	}
 	return answer, err
-}
-
-// reversal returns b with the opposite of what the reversed entry added.
-func reversal(ctx context.Context, tx Tx, cardID, code string, b Booking) (Booking, error) {
-	e, err := tx.Entry(ctx, cardID, code, b.Reverses)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		if _, err = account(ctx, tx, cardID, code); err == nil {
-			err = ErrEntryUnknown
-		}
-	case err == nil && (e.Reversed || e.Reverses != ""):
-		err = ErrNotReversible
-	}
-	b.AddBonus, b.AddBalance = -e.AddBonus, -e.AddBalance
-	return b, err
 }
 
 // post moves the card's totals, or returns why it cannot.

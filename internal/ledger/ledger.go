@@ -97,6 +97,9 @@ type Tx interface {
 	// is no such card, if a total would be below zero or above MaxTotal, or if
 	// ifHeld is set and the card is not held.
 	Post(ctx context.Context, cardID, code string, b Booking, ifHeld bool) (Posting, error)
+	// LockDay returns what an actor has given and taken since a moment. It makes other
+	// transactions that call it for the actor wait until this one ends.
+	LockDay(ctx context.Context, actor string, since time.Time) (Day, error)
 	// AddEntry adds the entry that Post returned. It reports false, and adds
 	// nothing, if the idempotency key was used, or the entry to reverse was
 	// reversed, before.
@@ -122,6 +125,9 @@ type Store interface {
 	// fn may run more than once, so each run must set anew whatever it sets
 	// outside the transaction.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+	// AllEntries lists up to n entries of all cards, newest first. Unless before is
+	// zero, it lists only those behind it.
+	AllEntries(ctx context.Context, f Filter, before Mark, n int) ([]CardEntry, error)
 	// Unbalanced lists up to n cards with totals that are not the sum of their
 	// entries.
 	Unbalanced(ctx context.Context, n int) ([]Imbalance, error)
@@ -203,8 +209,12 @@ type Entry struct {
 	Seq            int64
 	Bonus, Balance int64
 	CreatedAt      time.Time
-	Reversed       bool // another entry reverses it
-	Sent           Sent // set only by Entries
+	Actor          string // who booked it; empty for an entry that no request asked for
+	Reversed       bool   // another entry reverses it
+	Sent           Sent   // set only by Entries
+	// MissingBonus and MissingBalance are what a partial reversal could not take back.
+	// They are set only for Request.Answer.
+	MissingBonus, MissingBalance int64
 }
 
 // Notifies reports whether WeChat notifies the holder when the entry is pushed.

@@ -33,31 +33,44 @@ type stores struct {
 // Run runs the suite. open returns the stores of a fresh database for each test.
 func Run(t *testing.T, open func(t *testing.T) Stores) {
 	for name, test := range map[string]func(*testing.T, stores){
-		"what is not there is ErrNotFound":              missing,
-		"an entry comes back as it was booked":          entryRoundTrip,
-		"totals stay within their bounds":               bounds,
-		"only a card that is held accepts entries":      heldOnly,
-		"a request is answered once":                    answerOnce,
-		"an entry is reversed once":                     reversedOnce,
-		"entries come newest first, page by page":       entryPages,
-		"an entry that is undone was never there":       entryUndone,
-		"64 bookings at once are numbered without gaps": bookers,
-		"64 debits of a whole balance: one succeeds":    debits,
-		"64 requests of one key: one effect":            oneEffect,
-		"a ledger moves with a given card":              ledgerMoves,
-		"a ledger that does not add up is found":        unbalanced,
-		"and is found among very many":                  unbalancedAmongMany,
-		"what is pending is drained once":               drained,
-		"nothing is sent before the face is known":      faceUnknown,
-		"an opening entry is never sent":                openingEntry,
-		"what was drained can be marked as not sent":    unsent,
-		"an entry shows how far it was sent":            sentState,
-		"the next entry that waits is found":            nextQueued,
-		"totals are sent without what waits behind":     totalsAt,
-		"an unsent ledger moves as unsent":              unsentLedgerMoves,
-		"a ledger on a known face moves as sent":        knownLedgerMoves,
-		"entries that were lost are missed":             lostEntries,
-		"totals that are wrong are found":               wrongTotals,
+		"what is not there is ErrNotFound":               missing,
+		"an entry comes back as it was booked":           entryRoundTrip,
+		"totals stay within their bounds":                bounds,
+		"only a card that is held accepts entries":       heldOnly,
+		"a request is answered once":                     answerOnce,
+		"an entry is reversed once":                      reversedOnce,
+		"entries come newest first, page by page":        entryPages,
+		"an entry that is undone was never there":        entryUndone,
+		"64 bookings at once are numbered without gaps":  bookers,
+		"64 debits of a whole balance: one succeeds":     debits,
+		"64 requests of one key: one effect":             oneEffect,
+		"a ledger moves with a given card":               ledgerMoves,
+		"a ledger that does not add up is found":         unbalanced,
+		"and is found among very many":                   unbalancedAmongMany,
+		"what is pending is drained once":                drained,
+		"nothing is sent before the face is known":       faceUnknown,
+		"an opening entry is never sent":                 openingEntry,
+		"what was drained can be marked as not sent":     unsent,
+		"an entry shows how far it was sent":             sentState,
+		"the next entry that waits is found":             nextQueued,
+		"totals are sent without what waits behind":      totalsAt,
+		"an unsent ledger moves as unsent":               unsentLedgerMoves,
+		"a ledger on a known face moves as sent":         knownLedgerMoves,
+		"entries that were lost are missed":              lostEntries,
+		"totals that are wrong are found":                wrongTotals,
+		"an entry has an actor, a store and an order":    labels,
+		"an actor's limits of an entry":                  entryLimits,
+		"an actor's limits of a day":                     dayLimits,
+		"what is reversed leaves room in the day":        dayLimitsAfterReversals,
+		"an actor reverses young entries of their own":   undoLimits,
+		"16 bookings at once stay within a day's limit":  dayLimitAtOnce,
+		"one key at a day's limit has one effect":        dayLimitOfOneKey,
+		"a reversal takes back what is left":             partialReversal,
+		"a reversal takes back what is left of each":     partialReversalOfBoth,
+		"16 debits and a partial reversal at once":       partialReversalAtOnce,
+		"all entries come newest first, page by page":    journalPages,
+		"all entries are filtered":                       journalFilters,
+		"an entry of a card given away has its new code": journalAfterGift,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -213,7 +226,8 @@ func request(key string) ledger.Request {
 func entryRoundTrip(t *testing.T, s stores) {
 	holder(t, s)
 	before := card(t, s, "A1")
-	want := ledger.Booking{AddBonus: ledger.MaxAdd, AddBalance: 7, RecordBonus: "消费 <&>'\"", RecordBalance: "🎂", NotifyBalance: true}
+	want := ledger.Booking{AddBonus: ledger.MaxAdd, AddBalance: 7, RecordBonus: "消费 <&>'\"", RecordBalance: "🎂", NotifyBalance: true,
+		Store: "南京东路店", Order: "A-1001"}
 	p := booked(t, s, want, "k1")
 	if p.Booking != want || p.Seq != 1 || p.Bonus != ledger.MaxAdd || p.Balance != 7 || !p.Sendable || p.CreatedAt.IsZero() || p.ID == "" {
 		t.Errorf("posted: %+v", p)

@@ -57,6 +57,7 @@ func entryFields(e *ledger.Entry) sqldb.Fields {
 		sqldb.Col("record_bonus", &e.RecordBonus), sqldb.Col("record_balance", &e.RecordBalance),
 		sqldb.Col("notify_bonus", (*sqldb.Bool)(&e.NotifyBonus)), sqldb.Col("notify_balance", (*sqldb.Bool)(&e.NotifyBalance)),
 		sqldb.Col("reverses", &e.Reverses), sqldb.Col("created_at", (*sqldb.Time)(&e.CreatedAt)),
+		sqldb.Col("actor", &e.Actor), sqldb.Col("store", &e.Store), sqldb.Col("order_id", &e.Order),
 	}
 }
 
@@ -101,7 +102,7 @@ func (tx Tx) FirstFrom(ctx context.Context, cardID, code, route string) (ledger.
 	return tx.entry(ctx, firstFromSQL, cardID, code, route)
 }
 
-var entriesSQL = selectSQL + `, case when e.seq > c.told then 'held' else coalesce(o.state, 'sent') end` + ofCardSQL + `
+var entriesSQL = selectSQL + `, ` + sentSQL + ofCardSQL + `
 	left join outbox o on o.outbox_id = e.entry_id
 	where c.card_id = $1 and c.code = $2 and e.seq < $3 order by e.seq desc limit $4`
 

@@ -150,6 +150,9 @@ const decisions = `
 	entry.answer                      kept     kept     kept     kept      -
 	entry.request_id                  kept     kept     kept     kept      -
 	entry.created_at                  kept     kept     kept     kept      -
+	entry.actor                       kept     kept     kept     kept      -
+	entry.store                       kept     kept     kept     kept      -
+	entry.order_id                    kept     kept     kept     kept      -
 
 	revoked_session.seq               kept     kept     kept     kept      -
 	revoked_session.jti               kept     kept     kept     kept      -

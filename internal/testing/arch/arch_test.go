@@ -69,7 +69,7 @@ cardsync/cardsynctest         cardsync ledger member
 cardsync/sqlstore             cardsync member member/sqlstore sqldb
 datakey
 jssdk
-ledger                        outbox
+ledger                        outbox sheet
 ledger/ledgertest             ledger member outbox
 ledger/sqlstore               ledger outbox outbox/sqlstore sqldb
 logpipe
