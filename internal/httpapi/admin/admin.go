@@ -74,6 +74,8 @@ func New(s Services, o Options) *http.Server {
 	a.distributionRoutes()
 	a.memberRoutes()
 	a.ledgerRoutes()
+	a.journalRoutes()
+	a.batchRoute()
 	a.outboxRoutes()
 	a.ticketRoutes()
 	a.staffRoutes()

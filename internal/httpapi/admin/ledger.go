@@ -2,10 +2,7 @@ package admin
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -20,62 +17,21 @@ import (
 type entryInput struct {
 	web.CodePath
 	Key  string `header:"Idempotency-Key" required:"false" maxLength:"255" pattern:"^[ -~]*$" doc:"Required. Yours to choose: the same key and body again get the same answer and no second effect."`
-	Body bookingBody
-}
-
-// bookingBody is hashed, with its defaults filled in, to find out whether a key
-// comes with the same request again. The flags are pointers because of huma's
-// defaults: it would take a plain false for a missing field.
-type bookingBody struct {
-	AddBonus      int64  `json:"add_bonus,omitempty" minimum:"-1000000000000" maximum:"1000000000000" doc:"Points to add, below 0 to take away."`
-	AddBalance    int64  `json:"add_balance,omitempty" minimum:"-1000000000000" maximum:"1000000000000" doc:"Fen (分) to add, below 0 to take away."`
-	RecordBonus   string `json:"record_bonus,omitempty" doc:"What the holder reads about it; at most 42 bytes, 14 汉字."`
-	RecordBalance string `json:"record_balance,omitempty" doc:"What the holder reads about it; at most 42 bytes, 14 汉字."`
-	NotifyBonus   *bool  `json:"notify_bonus,omitempty" default:"true" doc:"Whether WeChat sends the holder a message about the bonus, if that changes."`
-	NotifyBalance *bool  `json:"notify_balance,omitempty" default:"true" doc:"Whether WeChat sends the holder a message about the balance, if that changes."`
-	Reverses      string `json:"reverses,omitempty" maxLength:"64" doc:"The id of an entry of this card to undo, instead of amounts."`
+	Body Booking
 }
 
 // Resolve checks what a schema cannot describe.
-func (in *entryInput) Resolve(huma.Context) []error {
-	var errs []error
-	bad := func(field, message string) {
-		errs = append(errs, web.FieldError{Location: "body." + field, Message: message})
-	}
-	b := in.Body
-	changes := b.AddBonus != 0 || b.AddBalance != 0
-	switch {
-	case b.Reverses != "" && changes:
-		bad("reverses", "must be alone: it adds the opposite of that entry")
-	case b.Reverses == "" && !changes:
-		bad("add_bonus", "an entry that changes nothing is refused")
-	}
-	for name, text := range map[string]string{"record_bonus": b.RecordBonus, "record_balance": b.RecordBalance} {
-		if message := web.CheckText(text, ledger.MaxRecord); message != "" {
-			bad(name, message)
-		}
-	}
-	if message := web.CheckText(b.Reverses, len(b.Reverses)); message != "" {
-		bad("reverses", message)
+func (in *entryInput) Resolve(huma.Context) (errs []error) {
+	for _, wrong := range in.Body.check("body.") {
+		errs = append(errs, wrong)
 	}
 	return errs
-}
-
-func (b bookingBody) booking() ledger.Booking {
-	return ledger.Booking{
-		AddBonus: b.AddBonus, AddBalance: b.AddBalance, RecordBonus: b.RecordBonus, RecordBalance: b.RecordBalance,
-		NotifyBonus: *b.NotifyBonus, NotifyBalance: *b.NotifyBalance, Reverses: b.Reverses,
-	}
 }
 
 type entryOutput struct {
 	Replayed    string `header:"Idempotent-Replayed" enum:"true" doc:"The request was answered before; this is that answer."`
 	ContentType string `header:"Content-Type"`
 	Body        []byte
-}
-
-type entryAnswer struct {
-	Entry web.Entry `json:"entry"`
 }
 
 func (a *api) ledgerRoutes() {
@@ -114,22 +70,8 @@ func (a *api) requireKey(ctx huma.Context, next func(huma.Context)) {
 }
 
 func (a *api) addEntry(ctx context.Context, in *entryInput) (*entryOutput, error) {
-	payload, err := web.Marshal(in.Body)
+	body, replayed, err := a.book(ctx, in.CardID, in.Code, in.Key, &in.Body, "body.")
 	if err != nil {
-		return nil, err
-	}
-	hash := sha256.Sum256(payload)
-	body, replayed, err := a.Ledger.AddEntry(ctx, in.CardID, in.Code, in.Body.booking(), ledger.Request{
-		ID: web.RequestID(ctx), Key: in.Key, Payload: hex.EncodeToString(hash[:]),
-		Route:  fmt.Sprintf("%s /v1/cards/%s/codes/%s/entries", http.MethodPost, in.CardID, in.Code),
-		Answer: func(e ledger.Entry) ([]byte, error) { return web.Marshal(entryAnswer{web.EntryOf(e)}) },
-	})
-	switch {
-	case errors.Is(err, ledger.ErrEntryUnknown):
-		return nil, web.InputErrors{{Location: "body.reverses", Message: "no entry of this card"}}
-	case errors.Is(err, ledger.ErrTooMuch):
-		return nil, web.InputErrors{{Location: "body", Message: "the total would be too large"}}
-	case err != nil:
 		return nil, err
 	}
 	out := &entryOutput{ContentType: "application/json", Body: body}
@@ -141,15 +83,15 @@ func (a *api) addEntry(ctx context.Context, in *entryInput) (*entryOutput, error
 
 type adminEntriesOutput struct {
 	Body struct {
-		Entries    []adminEntry `json:"entries" doc:"Newest first."`
+		Entries    []AdminEntry `json:"entries" doc:"Newest first."`
 		NextCursor string       `json:"next_cursor,omitempty" doc:"Of the older entries; absent when there are none."`
 		Drift      *drift       `json:"drift,omitempty" doc:"WeChat has changed the figures by itself, by a bonus_rule say, and the holder sees these. Book an entry that makes both equal: nothing else does."`
 	}
 }
 
-// adminEntry adds what only the operator sees.
-type adminEntry struct {
-	web.Entry
+// AdminEntry adds what may change later.
+type AdminEntry struct {
+	OperatorEntry
 	Reverses string `json:"reverses,omitempty" doc:"The id of the entry that this one undoes."`
 	Reversed bool   `json:"reversed,omitempty" doc:"Another entry undoes this one."`
 	Push     string `json:"push" enum:"held,waiting,sent,dead" doc:"How far WeChat was told: held until the card is active; waiting in the outbox; sent; dead, which is refused by WeChat and in the outbox under the entry's id."`
@@ -175,8 +117,10 @@ func (a *api) entries(ctx context.Context, in *web.EntriesInput) (*adminEntriesO
 		return nil, err
 	}
 	out.Body.NextCursor = next
-	out.Body.Entries = web.List(list, func(e ledger.Entry) adminEntry {
-		return adminEntry{web.EntryOf(e), e.Reverses, e.Reversed, string(e.Sent)}
-	})
+	out.Body.Entries = web.List(list, adminEntryOf)
 	return &out, nil
+}
+
+func adminEntryOf(e ledger.Entry) AdminEntry {
+	return AdminEntry{operatorEntryOf(e), e.Reverses, e.Reversed, string(e.Sent)}
 }

@@ -117,6 +117,10 @@ func TestEntries_Input(t *testing.T) {
 		`{"add_bonus":1,"reverses":"x"}`:                                   "body.reverses",
 		`{"reverses":"x"}`:                                                 "body.reverses",
 		`{"reverses":"a\u0000"}`:                                           "body.reverses",
+		`{"add_bonus":1,"partial":true}`:                                   "body.partial",
+		`{"add_bonus":1,"store":"` + strings.Repeat("s", 65) + `"}`:        "body.store",
+		`{"add_bonus":1,"order":"` + strings.Repeat("汉", 22) + `"}`:        "body.order",
+		`{"add_bonus":1,"actor":"a\nb"}`:                                   "body.actor",
 	} {
 		if p := s.AddEntry(path, "k", body).Problem(t, 422, "invalid_input"); len(p.Errors) == 0 || p.Errors[0].Location != field {
 			t.Errorf("%s: %+v, want %s", body, p.Errors, field)

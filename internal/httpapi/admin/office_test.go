@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 // office stands in for all services behind the operator's API. It remembers which
 // methods were called, and with what.
 type office struct {
+	mu      sync.Mutex // for what a batch books at once
 	calls   []string
 	given   string // the arguments of the last call
 	err     error
@@ -39,9 +41,11 @@ type office struct {
 	results []card.CodeResult
 	hang    chan struct{} // unless nil, exports wait for it to be closed
 	booked  []ledger.Request
+	onBook  func(ctx context.Context, card string, r ledger.Request) error // called first; may be nil
 	replay  bool
 	people  []member.Person
 	entries []ledger.Entry
+	journal []ledger.CardEntry
 	queue   []outbox.Stored
 	slots   chan struct{} // for requests that write
 	until   time.Time     // the deadline of the last creation, deposit or export
@@ -50,6 +54,8 @@ type office struct {
 }
 
 func (o *office) call(name string, given ...any) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.calls, o.given = append(o.calls, name), fmt.Sprintf("%+v", given)
 	if o.failing != "" && o.failing != name {
 		return nil
@@ -132,6 +138,16 @@ func (o *office) Person(_ context.Context, memberID string) (member.Person, erro
 	o.person.ID = memberID
 	return o.person, o.call("person", memberID)
 }
+
+// registry is the office's ledger: its Export is another than that of its members.
+type registry struct{ *office }
+
+func (r registry) Export(ctx context.Context, w io.Writer, f ledger.Filter, zone *time.Location) error {
+	_, _ = io.WriteString(w, "time,card_id\n")
+	r.until, _ = ctx.Deadline()
+	return r.call("export entries", f, zone.String())
+}
+
 func (o *office) Export(ctx context.Context, w io.Writer) error {
 	_, _ = io.WriteString(w, "card_id,code\n")
 	if o.hang != nil {
@@ -157,9 +173,28 @@ func (o *office) SetFields(_ context.Context, cardID, code string, c member.Fiel
 		o.call("fields", cardID, code, text(c.Values[0]), text(c.Values[1]), text(c.Values[2]), c.Notify)
 }
 
-func (o *office) AddEntry(_ context.Context, cardID, code string, b ledger.Booking, r ledger.Request) ([]byte, bool, error) {
+func (o *office) AddEntry(ctx context.Context, cardID, code string, b ledger.Booking, r ledger.Request) ([]byte, bool, error) {
+	if o.onBook != nil {
+		if err := o.onBook(ctx, cardID+"/"+code, r); err != nil {
+			return nil, false, err
+		}
+	}
+	o.mu.Lock()
 	o.booked = append(o.booked, r)
+	o.mu.Unlock()
 	return []byte(`{"entry":{}}`), o.replay, o.call("add entry", cardID, code, b)
+}
+func (o *office) AllEntries(_ context.Context, f ledger.Filter, before ledger.Mark, n int) (page []ledger.CardEntry, err error) {
+	for i, e := range o.journal {
+		if before == (ledger.Mark{}) || before == e.Mark() {
+			if before != (ledger.Mark{}) {
+				i++
+			}
+			page = o.journal[i:min(len(o.journal), i+n)]
+			break
+		}
+	}
+	return page, o.call("all entries", f)
 }
 func (o *office) Entries(_ context.Context, _, _ string, before int64, n int) (page []ledger.Entry, err error) {
 	for _, e := range o.entries {
@@ -218,8 +253,8 @@ func (o *office) serve(ticketToken string) http.Handler {
 		Metrics: prometheus.NewRegistry(), AdminToken: operatorToken, TicketToken: ticketToken,
 	}
 	o.back.office, o.records.office = o, o
-	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Ledger: o, Drifts: o,
-		Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Audit: o.records.service()}, options).Handler
+	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Ledger: registry{o},
+		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Audit: o.records.service()}, options).Handler
 }
 
 // do sends a request; edit changes it.

@@ -89,6 +89,8 @@ type Fields interface {
 type Ledger interface {
 	web.EntryLister
 	AddEntry(ctx context.Context, cardID, code string, b ledger.Booking, r ledger.Request) (answer []byte, replayed bool, err error)
+	AllEntries(ctx context.Context, f ledger.Filter, before ledger.Mark, n int) ([]ledger.CardEntry, error)
+	Export(ctx context.Context, w io.Writer, f ledger.Filter, zone *time.Location) error
 }
 
 // Drifts finds cards that show figures that WeChat has changed by itself; see

@@ -33,6 +33,9 @@ type Entry struct {
 	CreatedAt     string `json:"created_at"`
 	Reverses      string
 	Reversed      bool
+	Actor         string
+	Store         string
+	Order         string
 }
 
 // Entry checks that an entry was written and returns it.

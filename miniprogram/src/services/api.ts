@@ -155,7 +155,7 @@ export interface PageOutputBody {
 
 export interface Problem {
   /** Stable: compare this. */
-  code: "malformed_body" | "session_invalid" | "login_code_invalid" | "admin_token_invalid" | "code_not_yours" | "user_blocked" | "not_found" | "card_not_found" | "member_not_found" | "method_not_allowed" | "request_timeout" | "openid_unknown" | "card_not_claimable" | "body_too_large" | "unsupported_media_type" | "invalid_input" | "rate_limited" | "client_closed" | "internal" | "wechat_unavailable" | "ticket_unavailable" | "unavailable" | "message_not_found" | "wechat_refused" | "code_mode_unsupported" | "not_one_click" | "activate_ticket_invalid" | "idempotency_key_missing" | "idempotency_key_reused" | "code_not_found" | "card_not_held" | "insufficient_bonus" | "insufficient_balance" | "entry_not_reversible"
+  code: "malformed_body" | "session_invalid" | "login_code_invalid" | "admin_token_invalid" | "code_not_yours" | "user_blocked" | "not_found" | "card_not_found" | "member_not_found" | "method_not_allowed" | "request_timeout" | "openid_unknown" | "card_not_claimable" | "body_too_large" | "unsupported_media_type" | "invalid_input" | "rate_limited" | "client_closed" | "internal" | "wechat_unavailable" | "ticket_unavailable" | "unavailable" | "message_not_found" | "wechat_refused" | "code_mode_unsupported" | "not_one_click" | "activate_ticket_invalid" | "idempotency_key_missing" | "idempotency_key_reused" | "code_not_found" | "card_not_held" | "insufficient_bonus" | "insufficient_balance" | "entry_not_reversible" | "entry_not_yours" | "limit_per_entry" | "limit_per_day"
   /** What it means, for a person. */
   detail?: string
   /** Which parts of the request are wrong. */

@@ -70,6 +70,10 @@ func Detach(ctx context.Context) context.Context {
 	return sqldb.Each(context.WithoutCancel(ctx), databaseTime)
 }
 
+// Apart returns a context for many calls of the database that run at once: each by
+// itself is bounded, instead of all together. It ends with ctx.
+func Apart(ctx context.Context) context.Context { return sqldb.Each(ctx, databaseTime) }
+
 // setSecurityHeaders keeps an answer from being cached, sniffed or rendered.
 // The documentation page replaces the first and the last header.
 func setSecurityHeaders(c *gin.Context) {

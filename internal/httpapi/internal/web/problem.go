@@ -86,7 +86,7 @@ func (p *Problem) GetHeaders() http.Header {
 // rest of a body that was not read.
 func (l *Listener) Fail(c *gin.Context, err error) {
 	RefuseBody(c)
-	p := l.problem(c.Request.Context(), err)
+	p := l.Problem(c.Request.Context(), err)
 	h := c.Writer.Header()
 	for name, values := range p.GetHeaders() {
 		h[name] = values
@@ -97,9 +97,9 @@ func (l *Listener) Fail(c *gin.Context, err error) {
 	c.Abort()
 }
 
-// problem turns an error into the answer of the client. What the client must
-// not see goes to the log.
-func (l *Listener) problem(ctx context.Context, err error) *Problem {
+// Problem turns an error into the answer of the client. What the client must not see
+// goes to the log.
+func (l *Listener) Problem(ctx context.Context, err error) *Problem {
 	if p := (*Problem)(nil); errors.As(err, &p) {
 		return p
 	}

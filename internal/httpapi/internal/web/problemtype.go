@@ -33,6 +33,7 @@ var (
 	CodeNotYours        = ProblemType{403, "code_not_yours", "The card code is not one of this member's."}
 	RoleForbidden       = ProblemType{403, "role_forbidden", "The role of whoever sent this does not allow it."}
 	UserBlocked         = ProblemType{403, "user_blocked", "WeChat has blocked this user as a risk."}
+	EntryNotYours       = ProblemType{403, "entry_not_yours", "You may reverse only your own entries, and not for long; nothing was written."}
 	NotFound            = ProblemType{404, "not_found", "There is no such route."}
 	CardNotFound        = ProblemType{404, "card_not_found", "The Official Account has no such card."}
 	MemberNotFound      = ProblemType{404, "member_not_found", "There is no such member."}
@@ -51,6 +52,8 @@ var (
 	EntryNotReversible  = ProblemType{409, "entry_not_reversible", "The entry is a reversal itself, or was reversed before."}
 	NameTaken           = ProblemType{409, "name_taken", "Another person of the staff has this name, or it is reserved."}
 	TooManyStaff        = ProblemType{409, "too_many_staff", "There are as many people, or tokens of the person, as there can be."}
+	LimitPerEntry       = ProblemType{409, "limit_per_entry", "It is more than you may book at once; nothing was written."}
+	LimitPerDay         = ProblemType{409, "limit_per_day", "It would be more than you may book in a day; nothing was written."}
 	BodyTooLarge        = ProblemType{413, "body_too_large", "The request body is too large."}
 	UnsupportedMedia    = ProblemType{415, "unsupported_media_type", "The request body must be application/json in UTF-8, not compressed."}
 	InvalidInput        = ProblemType{422, "invalid_input", "The request is understood, but not valid; see errors."}
@@ -71,6 +74,6 @@ var problemTypes = []ProblemType{
 	MethodNotAllowed, RequestTimeout, OpenIDUnknown, CardNotClaimable, BodyTooLarge, UnsupportedMedia, InvalidInput, RateLimited,
 	ClientClosed, Internal, WeChatUnavailable, TicketUnavailable, Unavailable,
 	MessageNotFound, WeChatRefused, CodeModeUnsupported, NotOneClick, ActivateTicketWrong, KeyMissing, KeyReused, CodeNotFound, CardNotHeld,
-	InsufficientBonus, InsufficientBalance, EntryNotReversible, RoleForbidden,
+	InsufficientBonus, InsufficientBalance, EntryNotReversible, EntryNotYours, LimitPerEntry, LimitPerDay, RoleForbidden,
 	StaffNotFound, NameTaken, TooManyStaff,
 }

@@ -34,11 +34,11 @@ func Recorded[O any](ctx context.Context, l *Listener, action string, do func(co
 		Actor: who.Name, Role: string(who.Role), Source: audit.API, Address: who.Address, RequestID: RequestID(ctx),
 	}, action, target)
 	if err != nil {
-		return nil, l.problem(ctx, err)
+		return nil, l.Problem(ctx, err)
 	}
 	out, err := do(ctx)
 	if err != nil {
-		p := l.problem(ctx, err)
+		p := l.Problem(ctx, err)
 		recorded.End(ctx, p.Code, p.Status < http.StatusInternalServerError)
 		return nil, p
 	}

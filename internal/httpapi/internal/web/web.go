@@ -138,7 +138,7 @@ func Route[I, O any](l *Listener, op huma.Operation, handle func(context.Context
 		}
 		out, err := handle(ctx, in)
 		if err != nil {
-			return nil, l.problem(ctx, err)
+			return nil, l.Problem(ctx, err)
 		}
 		return out, nil
 	})
