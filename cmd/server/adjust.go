@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os/user"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -25,6 +27,9 @@ type memberAdjustCmd struct {
 	Record        string `help:"The text that the holder reads about the points, at most 14 汉字."`
 	BalanceRecord string `help:"The text that the holder reads about the money, at most 14 汉字."`
 	Reverses      string `help:"The id of an entry to reverse, instead of amounts." placeholder:"ENTRY"`
+	Partial       bool   `help:"With --reverses: if what the entry added was spent, take back what is left."`
+	Store         string `help:"Your name of the store, at most 64 bytes; the holder does not see it."`
+	Order         string `help:"Your number of the order, at most 64 bytes; the holder does not see it."`
 	Silent        bool   `help:"Do not notify the holder."`
 	Key           string `help:"Idempotency key: all calls with the same key add one entry. Random by default."`
 }
@@ -32,26 +37,49 @@ type memberAdjustCmd struct {
 func (c *memberAdjustCmd) booking() ledger.Booking {
 	return ledger.Booking{
 		AddBonus: c.Bonus, AddBalance: c.Balance, RecordBonus: c.Record, RecordBalance: c.BalanceRecord,
-		NotifyBonus: !c.Silent, NotifyBalance: !c.Silent, Reverses: c.Reverses,
+		NotifyBonus: !c.Silent, NotifyBalance: !c.Silent, Reverses: c.Reverses, Partial: c.Partial,
+		Store: c.Store, Order: c.Order,
 	}
 }
 
 func (c *memberAdjustCmd) check() error {
 	changes := c.Bonus != 0 || c.Balance != 0
 	for name, text := range map[string]string{"--record": c.Record, "--balance-record": c.BalanceRecord} {
-		if len(text) > ledger.MaxRecord || strings.ContainsFunc(text, unicode.IsControl) {
+		if !isText(text, ledger.MaxRecord) {
 			return command.Usagef("%s: at most %d bytes, 14 汉字, without control characters", name, ledger.MaxRecord)
+		}
+	}
+	for name, text := range map[string]string{"--store": c.Store, "--order": c.Order} {
+		if !isText(text, ledger.MaxLabel) {
+			return command.Usagef("%s: at most %d bytes, without control characters", name, ledger.MaxLabel)
 		}
 	}
 	switch {
 	case c.Reverses != "" && changes:
 		return command.Usagef("--reverses cannot be combined with amounts")
+	case c.Reverses == "" && c.Partial:
+		return command.Usagef("--partial is only for --reverses")
 	case c.Reverses == "" && !changes:
 		return command.Usagef("--bonus, --balance or --reverses is required")
 	case max(c.Bonus, -c.Bonus, c.Balance, -c.Balance) > ledger.MaxAdd:
 		return command.Usagef("--bonus, --balance: must be between -%[1]d and %[1]d", int64(ledger.MaxAdd))
 	}
 	return nil
+}
+
+// isText reports whether s is one line of at most most bytes.
+func isText(s string, most int) bool {
+	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// cliActor returns who runs the command, as the ledger names them.
+func cliActor() string {
+	if u, err := user.Current(); err == nil {
+		if actor := "cli:" + u.Username; isText(actor, ledger.MaxLabel) {
+			return actor
+		}
+	}
+	return "cli"
 }
 
 func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
@@ -71,7 +99,7 @@ func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.S
 	return g.withCore(ctx, streams, func(core *app.Core) error {
 		answer, replayed, err := core.Ledger.AddEntry(ctx, c.CardID, c.Code, booking, ledger.Request{
 			ID: "server member adjust", Route: "server member adjust " + c.CardID + " " + c.Code, Key: key,
-			Payload: hex.EncodeToString(hash[:]), Answer: entryText,
+			Payload: hex.EncodeToString(hash[:]), Answer: entryText, Actor: cliActor(),
 		})
 		if err != nil {
 			return entryError(err)
@@ -86,8 +114,12 @@ func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.S
 
 // entryText returns what is printed about an entry and stored with it.
 func entryText(e ledger.Entry) ([]byte, error) {
-	return fmt.Appendf(nil, "entry %s  no. %d\n  bonus    %+d  now %d\n  balance  %s  now %s\n",
-		e.ID, e.Seq, e.AddBonus, e.Bonus, signedYuan(e.AddBalance), yuan(e.Balance)), nil
+	text := fmt.Appendf(nil, "entry %s  no. %d\n  bonus    %+d  now %d\n  balance  %s  now %s\n",
+		e.ID, e.Seq, e.AddBonus, e.Bonus, signedYuan(e.AddBalance), yuan(e.Balance))
+	if e.MissingBonus > 0 || e.MissingBalance > 0 {
+		text = fmt.Appendf(text, "  could not be taken back: bonus %d, balance %s\n", e.MissingBonus, yuan(e.MissingBalance))
+	}
+	return text, nil
 }
 
 // entryError returns an error with a message for the command line.

@@ -69,7 +69,7 @@ func TestScripts(t *testing.T) {
 		return nil
 	}, map[string]commandtest.Command{
 		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
-		"picture": picture, "card": cardID, "approve": approve, "fault": fault, "insist": insist,
+		"picture": picture, "card": cardID, "entry": entryID, "approve": approve, "fault": fault, "insist": insist,
 		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
 		"elsewhere": createElsewhere, "visible": visible, "unread": unread,
 	})
@@ -192,6 +192,11 @@ func cardID(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(err)
 	ts.Check(os.WriteFile(shelf, bytes.ReplaceAll(text, []byte(`"`+args[0]+`"`), []byte(`"`+id+`"`)), 0o600))
+}
+
+func entryID(ts *testscript.TestScript, _ bool, args []string) {
+	id, _, _ := strings.Cut(strings.TrimPrefix(ts.ReadFile(args[1]), "entry "), " ")
+	ts.Setenv(args[0], id)
 }
 
 func approve(ts *testscript.TestScript, _ bool, args []string) {
