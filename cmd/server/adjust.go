@@ -7,10 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/user"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -65,21 +61,6 @@ func (c *memberAdjustCmd) check() error {
 		return command.Usagef("--bonus, --balance: must be between -%[1]d and %[1]d", int64(ledger.MaxAdd))
 	}
 	return nil
-}
-
-// isText reports whether s is one line of at most most bytes.
-func isText(s string, most int) bool {
-	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
-}
-
-// cliActor returns who runs the command, as the ledger names them.
-func cliActor() string {
-	if u, err := user.Current(); err == nil {
-		if actor := "cli:" + u.Username; isText(actor, ledger.MaxLabel) {
-			return actor
-		}
-	}
-	return "cli"
 }
 
 func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {

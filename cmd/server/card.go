@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/card"
 )
 
@@ -150,11 +151,12 @@ type settings struct {
 }
 
 func (c cardSettingsCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withOperator(ctx, streams, func(o *card.Operator) error {
-		changed, err := o.Settings(ctx, c.ID, card.SettingsChange{
-			ActivateOnClaim: c.ActivateOnClaim, FixedBeginTimestamp: c.FixedBegin,
-			InitBonus: c.InitBonus, InitBalance: c.InitBalance, InitBonusRecord: c.InitBonusRecord,
-		})
+	change := card.SettingsChange{
+		ActivateOnClaim: c.ActivateOnClaim, FixedBeginTimestamp: c.FixedBegin,
+		InitBonus: c.InitBonus, InitBalance: c.InitBalance, InitBonusRecord: c.InitBonusRecord,
+	}
+	show := func(ctx context.Context, o *card.Operator) error {
+		changed, err := o.Settings(ctx, c.ID, change)
 		if err != nil {
 			return err
 		}
@@ -167,7 +169,11 @@ func (c cardSettingsCmd) Run(ctx context.Context, g *globals, streams command.St
 		t := newTable(streams.Out)
 		addSettings(t, changed)
 		return t.flush()
-	})
+	}
+	if change == (card.SettingsChange{}) {
+		return g.withOperator(ctx, streams, func(o *card.Operator) error { return show(ctx, o) })
+	}
+	return g.changing(ctx, streams, "settings", audit.Target{CardID: c.ID}, show)
 }
 
 type cardWhitelistCmd struct {
@@ -176,7 +182,7 @@ type cardWhitelistCmd struct {
 }
 
 func (c cardWhitelistCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withOperator(ctx, streams, func(o *card.Operator) error {
+	return g.changing(ctx, streams, "whitelist", audit.Target{}, func(ctx context.Context, o *card.Operator) error {
 		if err := o.Whitelist(ctx, c.OpenID, c.Username); err != nil {
 			return err
 		}
@@ -191,7 +197,7 @@ type cardStockCmd struct {
 }
 
 func (c cardStockCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withOperator(ctx, streams, func(o *card.Operator) error {
+	return g.changing(ctx, streams, "stock", audit.Target{CardID: c.ID}, func(ctx context.Context, o *card.Operator) error {
 		if err := o.Stock(ctx, c.ID, c.Delta); err != nil {
 			return err
 		}
@@ -211,7 +217,10 @@ func (c cardUnavailableCmd) Run(ctx context.Context, g *globals, streams command
 	if !c.Yes {
 		return command.Usagef("nothing was done: this cannot be undone; confirm with --yes")
 	}
-	return g.withOperator(ctx, streams, func(o *card.Operator) error { return o.Unavailable(ctx, c.ID, c.Code, c.Reason) })
+	on := audit.Target{CardID: c.ID, Code: c.Code}
+	return g.changing(ctx, streams, "unavailable", on, func(ctx context.Context, o *card.Operator) error {
+		return o.Unavailable(ctx, c.ID, c.Code, c.Reason)
+	})
 }
 
 type cardDeleteCmd struct {
@@ -223,7 +232,7 @@ func (c cardDeleteCmd) Run(ctx context.Context, g *globals, streams command.Stre
 	if !c.Yes {
 		return command.Usagef("nothing was deleted: this cannot be undone; confirm with --yes")
 	}
-	return g.withOperator(ctx, streams, func(o *card.Operator) error {
+	return g.changing(ctx, streams, "deleteCard", audit.Target{CardID: c.ID}, func(ctx context.Context, o *card.Operator) error {
 		if err := o.Delete(ctx, c.ID); err != nil {
 			return err
 		}
@@ -243,7 +252,7 @@ type cardQRCodeCmd struct {
 }
 
 func (c cardQRCodeCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withOperator(ctx, streams, func(o *card.Operator) error {
+	return g.changing(ctx, streams, "qrcode", audit.Target{CardID: c.ID}, func(ctx context.Context, o *card.Operator) error {
 		t, err := o.QR(ctx, card.QRCode{
 			CardID: c.ID, Code: c.Code, OpenID: c.OpenID, OuterStr: c.OuterStr, ExpireSeconds: c.Expire,
 		})

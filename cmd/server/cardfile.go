@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/card"
 )
 
@@ -29,7 +30,7 @@ type cardCreateCmd struct {
 }
 
 func (c cardCreateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCardFile(ctx, streams, c.File, func(o *card.Operator, doc card.Document) error {
+	change := func(ctx context.Context, o *card.Operator, doc card.Document) error {
 		id, err := o.Create(ctx, doc)
 		if err != nil {
 			return err
@@ -40,7 +41,8 @@ func (c cardCreateCmd) Run(ctx context.Context, g *globals, streams command.Stre
 			return printJSON(streams.Out, map[string]string{"card_id": id})
 		}
 		return command.Printf(streams.Out, "%s\n", id)
-	})
+	}
+	return g.withCardFile(ctx, streams, "createCard", audit.Target{}, c.File, change)
 }
 
 type cardUpdateCmd struct {
@@ -50,7 +52,7 @@ type cardUpdateCmd struct {
 }
 
 func (c cardUpdateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCardFile(ctx, streams, c.File, func(o *card.Operator, doc card.Document) error {
+	change := func(ctx context.Context, o *card.Operator, doc card.Document) error {
 		change, err := o.Update(ctx, c.ID, doc)
 		if err != nil {
 			return err
@@ -70,7 +72,8 @@ func (c cardUpdateCmd) Run(ctx context.Context, g *globals, streams command.Stre
 			return printJSON(streams.Out, updated{change.SendCheck, change.Changed, change.Ignored})
 		}
 		return nil
-	})
+	}
+	return g.withCardFile(ctx, streams, "updateCard", audit.Target{CardID: c.ID}, c.File, change)
 }
 
 // updated is the JSON of an update.
@@ -86,13 +89,14 @@ type cardFormCmd struct {
 }
 
 func (c cardFormCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCardFile(ctx, streams, c.File, func(o *card.Operator, doc card.Document) error {
+	change := func(ctx context.Context, o *card.Operator, doc card.Document) error {
 		if err := o.ActivationForm(ctx, c.ID, doc); err != nil {
 			return err
 		}
 		streams.Messagef("the form is set")
 		return nil
-	})
+	}
+	return g.withCardFile(ctx, streams, "activationForm", audit.Target{CardID: c.ID}, c.File, change)
 }
 
 type cardShelfCmd struct {
@@ -101,7 +105,7 @@ type cardShelfCmd struct {
 }
 
 func (c cardShelfCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCardFile(ctx, streams, c.File, func(o *card.Operator, doc card.Document) error {
+	change := func(ctx context.Context, o *card.Operator, doc card.Document) error {
 		page, id, err := o.Shelf(ctx, doc)
 		if err != nil {
 			return err
@@ -110,20 +114,22 @@ func (c cardShelfCmd) Run(ctx context.Context, g *globals, streams command.Strea
 			return printJSON(streams.Out, map[string]any{"url": page, "page_id": id})
 		}
 		return command.Printf(streams.Out, "%s\n", page)
-	})
+	}
+	return g.withCardFile(ctx, streams, "shelf", audit.Target{}, c.File, change)
 }
 
-// withCardFile calls f with the JSON at path. The paths of pictures in it are
+// withCardFile is changing with the JSON at path. The paths of pictures in it are
 // relative to its folder.
 func (g *globals) withCardFile(
-	ctx context.Context, streams command.Streams, path string, f func(*card.Operator, card.Document) error,
+	ctx context.Context, streams command.Streams, action string, on audit.Target, path string,
+	f func(context.Context, *card.Operator, card.Document) error,
 ) error {
 	raw, err := readJSON(path, streams)
 	if err != nil {
 		return err
 	}
-	return g.withOperator(ctx, streams, func(o *card.Operator) error {
-		return f(o, card.Document{
+	return g.changing(ctx, streams, action, on, func(ctx context.Context, o *card.Operator) error {
+		return f(ctx, o, card.Document{
 			JSON: raw, Began: started,
 			Picture: func(picture string) ([]byte, error) {
 				if !filepath.IsAbs(picture) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/sheet"
 )
@@ -34,7 +35,8 @@ func (c cardDepositCmd) Run(ctx context.Context, g *globals, streams command.Str
 	c.Results = cmp.Or(c.Results, c.File+".results.csv")
 	progress := newProgress(streams, len(codes))
 	var results []card.CodeResult
-	err = g.withOperator(ctx, streams, func(o *card.Operator) (err error) {
+	on := audit.Target{CardID: c.ID}
+	err = g.changing(ctx, streams, "deposit", on, func(ctx context.Context, o *card.Operator) (err error) {
 		results, err = o.Deposit(ctx, c.ID, codes, func(batch []card.CodeResult) { progress.add(len(batch)) })
 		return err
 	})

@@ -85,10 +85,13 @@ func (g *globals) withCore(ctx context.Context, streams command.Streams, f func(
 	return errors.Join(f(core), core.Close())
 }
 
-// withOperator calls f with the operator's service for cards. It turns a
-// *card.InvalidError into a usage error with one line for each field.
+// withOperator calls f with the operator's service for cards.
 func (g *globals) withOperator(ctx context.Context, streams command.Streams, f func(*card.Operator) error) error {
-	err := g.withCore(ctx, streams, func(core *app.Core) error { return f(core.Operator) })
+	return asUsage(g.withCore(ctx, streams, func(core *app.Core) error { return f(core.Operator) }))
+}
+
+// asUsage turns a *card.InvalidError into a usage error with one line for each field.
+func asUsage(err error) error {
 	var invalid *card.InvalidError
 	if errors.As(err, &invalid) {
 		var b strings.Builder

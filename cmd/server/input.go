@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
@@ -115,4 +116,9 @@ func (f ticketFlag) read(streams command.Streams) (string, error) {
 		return "", command.Usagef("read the ticket: %w", err)
 	}
 	return ticket, nil
+}
+
+// isText reports whether s is one line of at most most bytes.
+func isText(s string, most int) bool {
+	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -29,6 +29,7 @@ type commands struct {
 	Card    cardCmd    `cmd:"" help:"Create, change and distribute cards."`
 	Member  memberCmd  `cmd:"" help:"Find, show, adjust, export and delete members."`
 	Outbox  outboxCmd  `cmd:"" help:"List messages that wait for WeChat, and retry those that it refused."`
+	Staff   staffCmd   `cmd:"" help:"Add and remove managers and cashiers, and their tokens."`
 	Check   checkCmd   `cmd:"" help:"Add up the ledger and list what needs an operator."`
 	Sign    signCmd    `cmd:"" help:"Sign one cardExt and print it."`
 	Explain explainCmd `cmd:"" help:"Explain why a phone answers 签名错误 to a cardExt."`

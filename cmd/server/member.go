@@ -12,6 +12,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/member"
 )
 
@@ -67,7 +68,7 @@ type memberExportCmd struct {
 }
 
 func (c memberExportCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCore(ctx, streams, func(core *app.Core) error {
+	return g.withRecord(ctx, streams, "exportMembers", audit.Target{}, func(ctx context.Context, core *app.Core) error {
 		if c.Out == "" {
 			return core.Members.Export(ctx, streams.Raw)
 		}
@@ -83,34 +84,44 @@ type memberDeleteCmd struct {
 }
 
 func (c memberDeleteCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withCore(ctx, streams, func(core *app.Core) error {
-		p, err := core.Members.Person(ctx, c.ID)
-		if err != nil {
-			return err
-		}
-		if !c.Yes {
-			if err := printPerson(streams.Out, p, false); err != nil {
+	if !c.Yes {
+		return g.withCore(ctx, streams, func(core *app.Core) error {
+			p, err := core.Members.Person(ctx, c.ID)
+			if err == nil {
+				err = printPerson(streams.Out, p, false)
+			}
+			if err != nil {
 				return err
 			}
 			return command.Usagef("nothing was deleted: this cannot be undone; confirm with --yes")
-		}
-		if !c.unavailable(streams, p) {
-			if err := core.Members.Erase(ctx, c.ID); err != nil {
-				return err
-			}
-			streams.Messagef("deleted; WeChat was not called: cards that are in the wallet stay there")
-			return nil
-		}
-		codes, err := core.Members.EraseWithCodes(ctx, c.ID)
-		if codes > 0 {
-			streams.Messagef("codes made unavailable at WeChat: %d", codes)
-		}
-		if err != nil {
+		})
+	}
+	return g.withRecord(ctx, streams, "eraseMember", audit.Target{Subject: c.ID}, func(ctx context.Context, core *app.Core) error {
+		return c.erase(ctx, core, streams)
+	})
+}
+
+func (c memberDeleteCmd) erase(ctx context.Context, core *app.Core, streams command.Streams) error {
+	p, err := core.Members.Person(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if !c.unavailable(streams, p) {
+		if err := core.Members.Erase(ctx, c.ID); err != nil {
 			return err
 		}
-		streams.Messagef("deleted")
+		streams.Messagef("deleted; WeChat was not called: cards that are in the wallet stay there")
 		return nil
-	})
+	}
+	codes, err := core.Members.EraseWithCodes(ctx, c.ID)
+	if codes > 0 {
+		streams.Messagef("codes made unavailable at WeChat: %d", codes)
+	}
+	if err != nil {
+		return err
+	}
+	streams.Messagef("deleted")
+	return nil
 }
 
 // unavailable reports whether to make the member's codes unavailable at WeChat. It asks

@@ -110,7 +110,8 @@ func TestAudit_IsSearchedAndExported(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]int{
-		"": 14, "&action=setShopSettings": 7, "&actor=owner": 14, "&actor=Zoe": 0, "&subject=nobody-1": 3, "&to=2020-01-01": 0, "&from=2020-01-01": 14,
+		"": 14, "&action=setShopSettings": 7, "&actor=owner": 14, "&actor=Zoe": 0, "&subject=nobody-1": 3,
+		"&to=2020-01-01": 0, "&from=2020-01-01": 14,
 	} {
 		if got := count(query); got != want {
 			t.Errorf("%q: %d records, want %d", query, got, want)

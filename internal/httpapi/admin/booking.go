@@ -107,9 +107,13 @@ func (a *api) book(ctx context.Context, cardID, code, key string, b *Booking, at
 	if err != nil {
 		return nil, false, err
 	}
+	limits, err := a.limits(ctx)
+	if err != nil {
+		return nil, false, err
+	}
 	hash := sha256.Sum256(payload)
 	answer, replayed, err = a.Ledger.AddEntry(ctx, cardID, code, b.booking(), ledger.Request{
-		ID: web.RequestID(ctx), Key: key, Payload: hex.EncodeToString(hash[:]), Actor: actor,
+		ID: web.RequestID(ctx), Key: key, Payload: hex.EncodeToString(hash[:]), Actor: actor, Limits: limits,
 		Route: fmt.Sprintf("%s /v1/cards/%s/codes/%s/entries", http.MethodPost, cardID, code),
 		Answer: func(e ledger.Entry) ([]byte, error) {
 			return web.Marshal(entryAnswer{operatorEntryOf(e), e.MissingBonus, e.MissingBalance})

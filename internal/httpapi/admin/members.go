@@ -38,7 +38,7 @@ func personOf(p member.Person) Person {
 }
 
 type membersInput struct {
-	Query string `query:"query" maxLength:"256" doc:"A member's id, a card code, membership number, openid, unionid or, with DATA_KEYS, phone number, in full. Without it all members are listed, newest first."`
+	Query string `query:"query" maxLength:"256" doc:"A member's id, a card code, membership number, openid, unionid or, with DATA_KEYS, phone number, in full. Without it all members are listed, newest first. A cashier finds members only by code, membership number or phone."`
 	web.PageInput
 
 	after member.Mark
@@ -139,6 +139,10 @@ func (a *api) member(ctx context.Context, in *memberInput) (*memberOutput, error
 
 func (a *api) listMembers(ctx context.Context, in *membersInput) (*membersOutput, error) {
 	list := a.People.Find
+	cashier := web.PrincipalOf(ctx).Role == web.Cashier
+	if cashier && in.Query == "" {
+		return nil, web.InputErrors{{Location: "query.query", Message: "is required: the card code or the phone number of a member"}}
+	}
 	if in.Query == "" {
 		list = func(ctx context.Context, _ string, n int) ([]member.Person, error) {
 			return a.People.People(ctx, in.after, n+1)
@@ -147,6 +151,9 @@ func (a *api) listMembers(ctx context.Context, in *membersInput) (*membersOutput
 	people, err := list(ctx, in.Query, in.Limit)
 	if err != nil {
 		return nil, err
+	}
+	if cashier {
+		people = forCashier(people, in.Query)
 	}
 	var out membersOutput
 	people, out.Body.NextCursor = web.Page(in.PageInput, people, func(p member.Person) []string {
