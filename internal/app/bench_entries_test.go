@@ -89,6 +89,38 @@ func benchmarkEntries(b *testing.B, database func(testing.TB) string) {
 	})
 }
 
+// BenchmarkBatch books 1,000 entries on 100 cards with one request.
+func BenchmarkBatch(b *testing.B) {
+	for engine, database := range map[string]func(testing.TB) string{
+		"sqlite":   func(t testing.TB) string { t.Helper(); return "sqlite:" + filepath.Join(t.TempDir(), "addcard.db") },
+		"postgres": sqldbtest.Postgres,
+	} {
+		b.Run(engine, func(b *testing.B) {
+			const items, cards = 1000, 100
+			w := apptest.New(b, wechatsim.Options{})
+			w.Env["DATABASE_URL"] = database(b)
+			w.Quiet = true
+			cardID := w.Card()
+			s := w.Serve()
+			codes := make([]string, cards)
+			for i := range codes {
+				_, codes[i] = w.Claim(s, fmt.Sprint("user", i), cardID)
+			}
+			for b.Loop() {
+				var body bytes.Buffer
+				for i := range items {
+					fmt.Fprintf(&body, `,{"card_id":%q,"code":%q,"key":%q,"add_bonus":1,"order":"o%d"}`, cardID, codes[i%cards], uuid.NewString(), i)
+				}
+				got := s.Operate(http.MethodPost, "/v1/entries/batch", `{"entries":[`+body.String()[1:]+`]}`)
+				if n := bytes.Count(got.Body, []byte(`"status":201`)); n != items {
+					b.Fatalf("%d were booked: %d %.300s", n, got.Status, got.Body)
+				}
+			}
+			b.ReportMetric(items*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
+}
+
 // bare returns a store with active cards.
 func bare(b *testing.B, url string, cards int) member.Store {
 	store := membersql.New(sqldbtest.Open(b, url))
