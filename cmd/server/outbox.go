@@ -43,7 +43,7 @@ func (c outboxListCmd) Run(ctx context.Context, g *globals, streams command.Stre
 		c.State = ""
 	}
 	return g.withCore(ctx, streams, func(core *app.Core) error {
-		list, err := core.Outbox.Messages(ctx, c.State, outbox.Mark{}, c.Limit)
+		list, err := core.Outbox.Messages(ctx, outbox.Filter{State: c.State}, outbox.Mark{}, c.Limit)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (c outboxRetryCmd) Run(ctx context.Context, g *globals, streams command.Str
 func deadMessages(ctx context.Context, o *outbox.Service) (ids []string, err error) {
 	const page = 500
 	for after := (outbox.Mark{}); ; {
-		list, err := o.Messages(ctx, outbox.Parked, after, page)
+		list, err := o.Messages(ctx, outbox.Filter{State: outbox.Parked}, after, page)
 		if err != nil {
 			return nil, err
 		}

@@ -146,7 +146,7 @@ type deadOutbox struct {
 	dead, calls int
 }
 
-func (o *deadOutbox) Messages(_ context.Context, state string, after outbox.Mark, n int) (list []outbox.Stored, _ error) {
+func (o *deadOutbox) Messages(_ context.Context, f outbox.Filter, after outbox.Mark, n int) (list []outbox.Stored, _ error) {
 	if o.calls++; o.calls > 10 {
 		return nil, errors.New("the list is read again and again")
 	}
@@ -156,7 +156,7 @@ func (o *deadOutbox) Messages(_ context.Context, state string, after outbox.Mark
 			list = append(list, outbox.Stored{Message: outbox.Message{ID: id}, State: outbox.Parked})
 		}
 	}
-	if state != outbox.Parked && len(list) < n {
+	if f.State != outbox.Parked && len(list) < n {
 		list = append(list, outbox.Stored{Message: outbox.Message{ID: "waiting"}, State: outbox.Waiting})
 	}
 	return list, nil

@@ -166,6 +166,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.core.Sessions.Run(work) })
 	workers.Go(func() { a.core.Catalogue.Run(work) })
 	workers.Go(func() { a.core.sender.Run(work) })
+	workers.Go(func() { a.core.Outbox.RunRetries(work, a.log) })
 	workers.Go(func() { a.core.reconciler.Run(work) })
 	workers.Go(func() { a.warm(work) })
 	workers.Go(func() { a.resolveConflicts(work) })

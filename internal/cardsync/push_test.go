@@ -231,7 +231,7 @@ func TestPush_ParkedAndRetried(t *testing.T) {
 			list[0].Sent != ledger.SentDone {
 			w.Errorf("entries: %+v, %v", list, err)
 		}
-		list, err := w.Messages(w.Context(), outbox.Parked, outbox.Mark{}, 9)
+		list, err := w.Messages(w.Context(), outbox.Filter{State: outbox.Parked}, outbox.Mark{}, 9)
 		if err != nil || len(list) != 1 || list[0].ID != id || list[0].Attempts != 1 || list[0].LastError != "refused" {
 			w.Fatalf("the outbox: %+v, %v", list, err)
 		}

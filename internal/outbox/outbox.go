@@ -114,10 +114,12 @@ type Tx interface {
 	Park(ctx context.Context, m Message, why string) (bool, error)
 
 	// MakeDue makes a waiting message due now; MakeCardDue does so for all
-	// waiting messages of a card. Discard removes a parked message.
+	// waiting messages of a card. A message behind another of its card stays as it
+	// is for MakeDue. Discard removes a parked message and reports false if there is
+	// none.
 	MakeDue(ctx context.Context, id string) error
 	MakeCardDue(ctx context.Context, cardID, code string) error
-	Discard(ctx context.Context, id string) error
+	Discard(ctx context.Context, id string) (bool, error)
 	// Withdraw removes the waiting messages of these kinds about the card and
 	// returns them in order.
 	Withdraw(ctx context.Context, cardID, code string, kinds []string) ([]Message, error)
@@ -135,9 +137,10 @@ type Store interface {
 	// message, and nothing while that message is postponed or leased.
 	Lease(ctx context.Context, name string, time time.Duration, n int) ([]Message, error)
 	// Messages lists up to n messages after the mark; see Service.Messages.
-	Messages(ctx context.Context, state string, after Mark, n int) ([]Stored, error)
+	Messages(ctx context.Context, f Filter, after Mark, n int) ([]Stored, error)
 	// Backlog counts the messages.
 	Backlog(ctx context.Context) (Backlog, error)
+	RetryStore
 }
 
 // Service is the outbox of one deployment. It is safe for concurrent use.
@@ -145,46 +148,46 @@ type Service struct {
 	store   Store
 	retryAs map[string]string
 	wake    chan struct{} // signals the Sender that a message may be due
+	jobs    chan struct{} // signals RunRetries that there is a job
 }
 
 // New returns a Service on store. For a kind of message that must not be repeated
 // as it is, retryAs has the kind that is enqueued instead when an operator retries
 // a parked message.
 func New(store Store, retryAs map[string]string) *Service {
-	return &Service{store: store, retryAs: retryAs, wake: make(chan struct{}, 1)}
+	return &Service{store: store, retryAs: retryAs, wake: make(chan struct{}, 1), jobs: make(chan struct{}, 1)}
 }
 
 // Wake makes the Sender of this process check for due messages at once. It never
 // blocks.
-func (s *Service) Wake() {
+func (s *Service) Wake() { signal(s.wake) }
+
+func signal(c chan struct{}) {
 	select {
-	case s.wake <- struct{}{}:
-	default:
+	case c <- struct{}{}:
+	default: // it is signaled already
 	}
 }
 
-// Messages lists up to n messages after the mark: parked ones before waiting
-// ones, the oldest first. An empty state lists both.
-func (s *Service) Messages(ctx context.Context, state string, after Mark, n int) ([]Stored, error) {
-	return s.store.Messages(ctx, state, after, n)
+// Messages lists up to n messages that f selects after the mark: parked ones before
+// waiting ones, the oldest first.
+func (s *Service) Messages(ctx context.Context, f Filter, after Mark, n int) ([]Stored, error) {
+	return s.store.Messages(ctx, f, after, n)
 }
 
 // Backlog returns how many messages wait or are parked.
 func (s *Service) Backlog(ctx context.Context) (Backlog, error) { return s.store.Backlog(ctx) }
 
-// Retry makes a waiting message due now, and enqueues a parked one again behind
-// the waiting messages of its card. It returns ErrNotFound for a message that is
-// not in the outbox.
+// Retry makes a waiting message due now, unless it is behind another of its card,
+// and enqueues a parked one again behind the waiting messages of its card. It returns
+// ErrNotFound for a message that is not in the outbox.
 func (s *Service) Retry(ctx context.Context, id string) error {
 	err := s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
 		m, err := tx.Message(ctx, id)
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = s.retryStored(ctx, tx, m)
 		}
-		if m.State == Waiting {
-			return tx.MakeDue(ctx, id)
-		}
-		return s.enqueueAgain(ctx, tx, m)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("retry a message: %w", err)
@@ -193,18 +196,23 @@ func (s *Service) Retry(ctx context.Context, id string) error {
 	return nil
 }
 
-func (s *Service) enqueueAgain(ctx context.Context, tx Tx, m Stored) error {
-	if err := tx.Discard(ctx, m.ID); err != nil {
-		return err
+// retryStored retries a message, unless it left the outbox, or was retried, after it
+// was read.
+func (s *Service) retryStored(ctx context.Context, tx Tx, m Stored) (bool, error) {
+	if m.State == Waiting {
+		return true, tx.MakeDue(ctx, m.ID)
 	}
 	if err := tx.Touch(ctx, m.CardID, m.Code); err != nil {
-		return err
+		return false, err
+	}
+	if parked, err := tx.Discard(ctx, m.ID); err != nil || !parked {
+		return false, err
 	}
 	again := Message{ID: m.ID, CardID: m.CardID, Code: m.Code, Kind: m.Kind, Payload: m.Payload}
 	if kind, ok := s.retryAs[m.Kind]; ok {
 		again.Kind = kind
 	}
-	return tx.Enqueue(ctx, again)
+	return true, tx.Enqueue(ctx, again)
 }
 
 // Finish removes a message in the transaction in which its handler records the

@@ -102,15 +102,15 @@ func (s *Sender) Run(ctx context.Context) {
 		}
 		switch {
 		case err != nil:
-			s.pause(ctx, nil, errorPause)
+			pause(ctx, nil, errorPause)
 		case free == 0 || len(messages) < free:
-			s.pause(ctx, s.service.wake, pollInterval)
+			pause(ctx, s.service.wake, pollInterval)
 		} // else more may be due
 	}
 }
 
 // pause blocks until ctx ends, a signal comes, or at most longest has passed.
-func (s *Sender) pause(ctx context.Context, signal <-chan struct{}, longest time.Duration) {
+func pause(ctx context.Context, signal <-chan struct{}, longest time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-signal:

@@ -214,7 +214,7 @@ func (o *office) DriftOf(_ context.Context, cardID, code string) (cardsync.Drift
 	return *o.drift, nil
 }
 
-func (o *office) Messages(_ context.Context, state string, after outbox.Mark, n int) (page []outbox.Stored, err error) {
+func (o *office) Messages(_ context.Context, f outbox.Filter, after outbox.Mark, n int) (page []outbox.Stored, err error) {
 	for i, m := range o.queue {
 		if after == (outbox.Mark{}) || m.Mark() == after {
 			if after != (outbox.Mark{}) {
@@ -224,9 +224,22 @@ func (o *office) Messages(_ context.Context, state string, after outbox.Mark, n 
 			break
 		}
 	}
-	return page, o.call("messages", state, n)
+	return page, o.call("messages", f, n)
 }
 func (o *office) Retry(_ context.Context, id string) error { return o.call("retry", id) }
+func (o *office) Backlog(context.Context) (outbox.Backlog, error) {
+	return outbox.Backlog{Waiting: 3, Parked: 2}, o.call("backlog")
+}
+func (o *office) RetryAll(_ context.Context, actor string, f outbox.Filter) (outbox.RetryJob, error) {
+	return outbox.RetryJob{ID: "r", Actor: actor, Filter: f, State: outbox.JobRunning, Total: 9, Done: 1, Failed: 2}, o.call("retry all", actor, f)
+}
+func (o *office) RetryJob(_ context.Context, id string) (outbox.RetryJob, error) {
+	return outbox.RetryJob{ID: id, State: outbox.JobDone, EndedAt: time.Unix(1e9, 0).UTC()}, o.call("retry job", id)
+}
+func (o *office) RetryJobs(_ context.Context, n int) ([]outbox.RetryJob, error) {
+	return []outbox.RetryJob{{ID: "r"}}, o.call("retry jobs", n)
+}
+func (o *office) StopRetry(_ context.Context, id string) error { return o.call("stop retry", id) }
 
 func (o *office) Shared(_ context.Context, kind string) (string, time.Duration, error) {
 	return "the " + kind, time.Hour, o.call("shared", kind)

@@ -20,6 +20,11 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
+const (
+	noTime = "Before:0001-01-01 00:00:00 +0000 UTC"
+	jobEnd = `"created_at":"0001-01-01T00:00:00Z","actor":"owner","filter":{}}}`
+)
+
 // full returns an office that has a value for each field of an answer.
 func full() *office {
 	at := func(s int64) time.Time { return time.Unix(1_800_000_000+s, 0).UTC() }
@@ -124,8 +129,21 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 		`GET /v1/entries/export?to=2026-11-30T08:00:00Z&store=s`: {
 			`[{From:0001-01-01 00:00:00 +0000 UTC To:2026-11-30 08:00:00 +0000 UTC CardID: Order: Actor: Store:s} UTC]`, 200, "time,card_id\n"},
 		`GET /v1/cards/p1/codes/c1/entries`: {`[p1 c1]`, 200, `{"entries":[{` + entryJSON + `}],"drift":{"bonus":21,"balance":22,"seen_at":"2027-01-15T08:00:04Z"}}`},
-		`GET /v1/outbox?state=dead&limit=3`: {`[dead 4]`, 200, `{"messages":[{"id":"1","kind":"entry","state":"waiting","card_id":"p",` +
-			`"code":"c","attempts":4,"last_error":"why","created_at":"2027-01-15T08:00:02Z","due_at":"2027-01-15T08:00:03Z"}]}`},
+		`GET /v1/outbox?state=dead&kind=entry&card_id=p&limit=3`: {`[{State:dead Kind:entry CardID:p ErrorContains: ` + noTime + ` IDs:[]} 4]`, 200, `{"messages":[{"id":"1","kind":"entry","state":"waiting","card_id":"p",` +
+			`"code":"c","attempts":4,"last_error":"why","created_at":"2027-01-15T08:00:02Z","due_at":"2027-01-15T08:00:03Z"}],"counts":{"waiting":3,"dead":2}}`},
+		`POST /v1/outbox/retry {}`: {`[owner {State: Kind: CardID: ErrorContains: ` + noTime + ` IDs:[]}]`, 202,
+			`{"job":{"id":"r","state":"running","total":9,"done":1,"failed":2,` + jobEnd},
+		`POST /v1/outbox/retry {"state":"waiting","kind":"k","card_id":"p","error_contains":"45","before":"2027-01-15T08:00:00+08:00"}`: {
+			`[owner {State:waiting Kind:k CardID:p ErrorContains:45 Before:2027-01-15 08:00:00 +0800 +0800 IDs:[]}]`, 202,
+			`{"job":{"id":"r","state":"running","total":9,"done":1,"failed":2,"created_at":"0001-01-01T00:00:00Z","actor":"owner",` +
+				`"filter":{"state":"waiting","kind":"k","card_id":"p","error_contains":"45","before":"2027-01-15T08:00:00+08:00"}}}`},
+		`POST /v1/outbox/retry {"ids":["a","b"]}`: {`[owner {State: Kind: CardID: ErrorContains: ` + noTime + ` IDs:[a b]}]`, 202,
+			`{"job":{"id":"r","state":"running","total":9,"done":1,"failed":2,` + jobEnd},
+		`GET /v1/outbox/retry`: {`[50]`, 200, `{"jobs":[{"id":"r","state":"","total":0,"done":0,"failed":0,` +
+			`"created_at":"0001-01-01T00:00:00Z","actor":"","filter":{}}]}`},
+		`GET /v1/outbox/retry/r1`: {`[r1]`, 200, `{"job":{"id":"r1","state":"done","total":0,"done":0,"failed":0,` +
+			`"created_at":"0001-01-01T00:00:00Z","ended_at":"2001-09-09T01:46:40Z","actor":"","filter":{}}}`},
+		`DELETE /v1/outbox/retry/r1`:                           {`[r1]`, 204, ``},
 		`POST /v1/outbox/m1/retry`:                             {`[m1]`, 202, ``},
 		`GET /v1/tickets/jsapi`:                                {`[jsapi]`, 200, `{"value":"the jsapi","expires_in":3600}`},
 		`POST /v1/tickets/wx_card/invalidate {"rejected":"x"}`: {`[wx_card x]`, 204, ``},

@@ -12,7 +12,9 @@ import (
 )
 
 type outboxInput struct {
-	State string `query:"state" enum:"waiting,dead" doc:"Without it both, the dead first."`
+	State  string `query:"state" enum:"waiting,dead" doc:"Without it both, the dead first."`
+	Kind   string `query:"kind" maxLength:"32"`
+	CardID string `query:"card_id" maxLength:"64"`
 	web.PageInput
 
 	after outbox.Mark
@@ -30,8 +32,14 @@ func (in *outboxInput) Resolve(huma.Context) []error {
 type outboxOutput struct {
 	Body struct {
 		Messages   []queued `json:"messages" doc:"The oldest first."`
+		Counts     counts   `json:"counts" doc:"Of all messages, whatever the page and the filters."`
 		NextCursor string   `json:"next_cursor,omitempty" doc:"Absent on the last page."`
 	}
+}
+
+type counts struct {
+	Waiting int64 `json:"waiting"`
+	Dead    int64 `json:"dead"`
 }
 
 // queued is a message that was not delivered to WeChat yet.
@@ -61,14 +69,20 @@ func (a *api) outboxRoutes() {
 	}) (*web.Nothing, error) {
 		return nil, a.Outbox.Retry(ctx, in.ID)
 	})
+	a.retryRoutes()
 }
 
 func (a *api) outbox(ctx context.Context, in *outboxInput) (*outboxOutput, error) {
-	list, err := a.Outbox.Messages(ctx, in.State, in.after, in.Limit+1)
+	backlog, err := a.Outbox.Backlog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.Outbox.Messages(ctx, outbox.Filter{State: in.State, Kind: in.Kind, CardID: in.CardID}, in.after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	var out outboxOutput
+	out.Body.Counts = counts{backlog.Waiting, backlog.Parked}
 	list, out.Body.NextCursor = web.Page(in.PageInput, list, func(q outbox.Stored) []string {
 		return []string{q.State, web.FormatTime(q.CreatedAt), q.ID}
 	})

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -49,4 +50,63 @@ func TestOutbox_ParkedShownAndRetried(t *testing.T) {
 			t.Errorf("/metrics lacks %s", line)
 		}
 	}
+}
+
+// Ten thousand messages that WeChat refused for one reason are retried in one action.
+func TestOutbox_ManyAreRetriedInOneAction(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	cardID := w.Card()
+	s := w.Serve()
+	_, code := w.Claim(s, "ming", cardID)
+	w.WaitTotals("ming", 0, 0)
+	const n = 3
+	if err := w.Sim.AddFault(wechatsim.Fault{Path: "/card/membercard/updateuser", ErrCode: 45021, Times: n}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		s.AddEntry(apptest.EntriesPath(cardID, code), fmt.Sprint("k", i), `{"add_bonus":5}`).Entry(t)
+	}
+	apptest.Eventually(t, "they are parked", func() bool { return len(s.Outbox("?state=dead&kind=entry&card_id="+cardID)) == n })
+	retry := func(body string) retryJob {
+		t.Helper()
+		var out struct{ Job retryJob }
+		s.Operate("POST", "/v1/outbox/retry", body).Is(t, http.StatusAccepted).JSON(t, &out)
+		return out.Job
+	}
+	ended := func(j retryJob) retryJob {
+		t.Helper()
+		apptest.Eventually(t, "the job ends", func() bool {
+			var out struct{ Job retryJob }
+			s.Operate("GET", "/v1/outbox/retry/"+j.ID, "").Is(t, http.StatusOK).JSON(t, &out)
+			j = out.Job
+			return j.State == "done"
+		})
+		return j
+	}
+	if j := ended(retry(`{"error_contains":"45022"}`)); j.Total != 0 || j.Done != 0 || len(s.Outbox("?state=dead")) != n {
+		t.Errorf("of another reason: %+v", j)
+	}
+	if j := ended(retry(`{"error_contains":"45021","kind":"entry"}`)); j.Total != n || j.Done != n || j.Failed != 0 || j.Actor != "owner" {
+		t.Errorf("got %+v", j)
+	}
+	w.WaitTotals("ming", 5*n, 0)
+	apptest.Eventually(t, "all are sent", func() bool { return len(s.Outbox("")) == 0 })
+	for body, field := range map[string]string{
+		`{"state":"sent"}`: "body.state", `{"ids":[]}`: "body.ids", `{"ids":["a"],"kind":"k"}`: "body.ids",
+		`{"before":"soon"}`: "body.before", `{"ids":[` + strings.Repeat(`"a",`, 1000) + `"a"]}`: "body.ids", `{"why":"x"}`: "body.why",
+	} {
+		p := s.Operate("POST", "/v1/outbox/retry", body).Problem(t, 422, "invalid_input")
+		if len(p.Errors) == 0 || p.Errors[0].Location != field {
+			t.Errorf("%.50s: %+v", body, p.Errors)
+		}
+	}
+	for _, method := range []string{"GET", "DELETE"} {
+		s.Operate(method, "/v1/outbox/retry/none", "").Problem(t, 404, "message_not_found")
+	}
+}
+
+type retryJob struct {
+	ID, State, Actor    string
+	Total, Done, Failed int64
 }

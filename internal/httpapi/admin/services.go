@@ -101,8 +101,13 @@ type Drifts interface {
 
 // Outbox lists the messages to WeChat and retries them.
 type Outbox interface {
-	Messages(ctx context.Context, state string, after outbox.Mark, n int) ([]outbox.Stored, error)
+	Messages(ctx context.Context, f outbox.Filter, after outbox.Mark, n int) ([]outbox.Stored, error)
+	Backlog(ctx context.Context) (outbox.Backlog, error)
 	Retry(ctx context.Context, id string) error
+	RetryAll(ctx context.Context, actor string, f outbox.Filter) (outbox.RetryJob, error)
+	RetryJob(ctx context.Context, id string) (outbox.RetryJob, error)
+	RetryJobs(ctx context.Context, n int) ([]outbox.RetryJob, error)
+	StopRetry(ctx context.Context, id string) error
 }
 
 // Tickets shares the credentials of the Official Account.

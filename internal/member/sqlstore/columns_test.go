@@ -110,6 +110,18 @@ const decisions = `
 	outbox.last_error                 deleted  kept     kept     kept      -
 	outbox.created_at                 deleted  kept     kept     kept      -
 
+	outbox_retry.retry_id             kept     kept     kept     kept      -
+	outbox_retry.actor                kept     kept     kept     kept      -
+	outbox_retry.filter               kept     kept     kept     kept      -
+	outbox_retry.state                kept     kept     kept     kept      -
+	outbox_retry.total                kept     kept     kept     kept      -
+	outbox_retry.done                 kept     kept     kept     kept      -
+	outbox_retry.failed               kept     kept     kept     kept      -
+	outbox_retry.after_at             kept     kept     kept     kept      -
+	outbox_retry.after_id             kept     kept     kept     kept      -
+	outbox_retry.created_at           kept     kept     kept     kept      -
+	outbox_retry.ended_at             kept     kept     kept     kept      -
+
 	identity_conflict.app_id          deleted  kept     kept     kept      -
 	identity_conflict.openid          deleted  kept     kept     kept      -
 	identity_conflict.member_id       deleted  kept     kept     kept      -
@@ -450,7 +462,7 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 		"card.card_id": "card-" + person, "card_created.card_id": "card-" + person, "card_review.card_id": "card-" + person,
 		"erased_openid.erased_at": time.Now().UnixMilli(),
 		"status":                  "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
-		"staff.role": "cashier", "staff_key.kind": "link",
+		"staff.role": "cashier", "staff_key.kind": "link", "outbox_retry.state": "running",
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {

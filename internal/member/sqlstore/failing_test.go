@@ -348,7 +348,7 @@ var operations = map[string]func(p person) func(s services) error{
 					return err
 				}
 			}
-			if _, err := s.outbox.Messages(p.t.Context(), "", outbox.Mark{}, 9); err != nil {
+			if _, err := s.outbox.Messages(p.t.Context(), outbox.Filter{}, outbox.Mark{}, 9); err != nil {
 				return err
 			}
 			_, err := s.outbox.Backlog(p.t.Context())

@@ -13,7 +13,7 @@ import (
 // makeDue makes the message with this payload due, and then all of its card.
 func makeDue(t *testing.T, s outbox.Store, payload string) {
 	t.Helper()
-	list, err := s.Messages(t.Context(), "", outbox.Mark{}, 9)
+	list, err := s.Messages(t.Context(), outbox.Filter{}, outbox.Mark{}, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func pagesOfOneMoment(t *testing.T, s outbox.Store) {
 	})
 	seen := map[string]bool{}
 	for after := (outbox.Mark{}); ; {
-		page, err := s.Messages(t.Context(), "", after, 7)
+		page, err := s.Messages(t.Context(), outbox.Filter{}, after, 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func eventIsDueAtOnce(t *testing.T, s outbox.Store) {
 	event := message("A", "2")
 	event.Kind = "apply_event"
 	enqueue(t, s, message("A", "1"), event)
-	list, err := s.Messages(t.Context(), "", outbox.Mark{}, 9)
+	list, err := s.Messages(t.Context(), outbox.Filter{}, outbox.Mark{}, 9)
 	if err != nil || len(list) != 2 {
 		t.Fatalf("got %+v, %v", list, err)
 	}

@@ -38,6 +38,15 @@ func Run(t *testing.T, open func(t *testing.T) outbox.Store) {
 		"messages of one moment are all listed":         pagesOfOneMoment,
 		"the message that is due longest comes first":   longestDueFirst,
 		"an early event waits behind no other message":  eventIsDueAtOnce,
+		"messages are listed by kind, card and error":   filtered,
+		"a retry of many is recorded page by page":      retryPages,
+		"a retry of waiting messages":                   retryWaiting,
+		"a retry takes no message twice":                retryOnce,
+		"a retry of chosen messages":                    retryChosen,
+		"a retry that fails changes nothing":            retryUndone,
+		"a stopped retry takes no more":                 retryStopped,
+		"workers share retries":                         retryWorkers,
+		"retries are listed, newest first":              retryList,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -390,7 +399,7 @@ func messagePages(t *testing.T, s outbox.Store) {
 		for size := 1; size <= 8; size++ {
 			var got []outbox.Stored
 			for after := (outbox.Mark{}); ; {
-				page, err := s.Messages(t.Context(), state, after, size)
+				page, err := s.Messages(t.Context(), outbox.Filter{State: state}, after, size)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -424,13 +433,17 @@ func messagePages(t *testing.T, s outbox.Store) {
 func madeDue(t *testing.T, s outbox.Store) {
 	enqueue(t, s, message("A", "1"))
 	end(t, s, postpone(time.Hour), wantLeased(t, s, "A/1")[0], true)
-	list, err := s.Messages(t.Context(), "", outbox.Mark{}, 9)
+	list, err := s.Messages(t.Context(), outbox.Filter{}, outbox.Mark{}, 9)
 	if err != nil || len(list) != 1 || list[0].DueAt.Before(list[0].CreatedAt.Add(time.Hour)) {
 		t.Fatalf("got %+v, %v", list, err)
 	}
 	id := list[0].ID
 	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
-		return errors.Join(tx.Discard(ctx, id), tx.MakeDue(ctx, id)) // it is not parked: it stays
+		discarded, err := tx.Discard(ctx, id)
+		if discarded {
+			t.Error("a waiting message was discarded")
+		}
+		return errors.Join(err, tx.MakeDue(ctx, id))
 	})
 	m := wantLeased(t, s, "A/1")[0]
 	end(t, s, park, m, true)
@@ -440,8 +453,13 @@ func madeDue(t *testing.T, s outbox.Store) {
 		if q, err := tx.Message(ctx, id); q.State != outbox.Parked || q.Payload != "1" || q.Code != "A" || err != nil {
 			t.Errorf("parked: %+v, %v", q, err)
 		}
-		if err := errors.Join(tx.MakeDue(ctx, id), tx.Discard(ctx, id)); err != nil {
+		if err := tx.MakeDue(ctx, id); err != nil {
 			return err
+		}
+		for _, want := range []bool{true, false} {
+			if discarded, err := tx.Discard(ctx, id); discarded != want || err != nil {
+				t.Errorf("discard: got %v, %v, want %v", discarded, err, want)
+			}
 		}
 		if _, err := tx.Message(ctx, id); !errors.Is(err, outbox.ErrNotFound) {
 			t.Errorf("discarded: %v", err)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -248,7 +249,8 @@ func (tx Tx) Message(ctx context.Context, id string) (outbox.Stored, error) {
 	return m, sqldb.One("read a message", err, outbox.ErrNotFound)
 }
 
-const makeDueSQL = `update outbox set due_at = now_ms() where outbox_id = $1 and state = 'waiting'`
+const makeDueSQL = `update outbox set due_at = now_ms() where outbox_id = $1 and state = 'waiting' and not exists (
+	select 1 from outbox b where b.card_id = outbox.card_id and b.code = outbox.code and b.state = 'waiting' and b.seq < outbox.seq)`
 
 // MakeDue implements outbox.Tx.
 func (tx Tx) MakeDue(ctx context.Context, id string) error {
@@ -258,18 +260,33 @@ func (tx Tx) MakeDue(ctx context.Context, id string) error {
 const discardSQL = `delete from outbox where outbox_id = $1 and state = 'dead'`
 
 // Discard implements outbox.Tx.
-func (tx Tx) Discard(ctx context.Context, id string) error {
-	return tx.Run(ctx, "discard a message", discardSQL, id)
+func (tx Tx) Discard(ctx context.Context, id string) (bool, error) {
+	return tx.Change(ctx, "discard a message", discardSQL, id)
 }
 
-var messagesSQL = selectStoredSQL + `where (state, created_at, outbox_id) > ($1, $2, $3) and state <= $4
-	order by state, created_at, outbox_id limit $5`
+// selectedSQL are the conditions of a filter. replace finds a part of a text in the
+// same way on both engines.
+const selectedSQL = ` and ($1 = '' or kind = $1) and ($2 = '' or card_id = $2)
+	and ($3 = '' or replace(last_error, $3, '') <> last_error) and created_at < $4`
+
+// selected returns the arguments of selectedSQL. No message is stored at or after the
+// given moment, if that is earlier than the filter's.
+func selected(f outbox.Filter, before int64) []any {
+	if !f.Before.IsZero() {
+		before = min(before, f.Before.UnixMilli())
+	}
+	return []any{f.Kind, f.CardID, f.ErrorContains, before}
+}
+
+var messagesSQL = selectStoredSQL + `where (state, created_at, outbox_id) > ($5, $6, $7) and state <= $8` + selectedSQL + `
+	order by state, created_at, outbox_id limit $9`
 
 // Messages implements outbox.Store.
-func (s *Store) Messages(ctx context.Context, state string, after outbox.Mark, n int) ([]outbox.Stored, error) {
-	from, to := cmp.Or(state, outbox.Parked), cmp.Or(state, outbox.Waiting)
+func (s *Store) Messages(ctx context.Context, f outbox.Filter, after outbox.Mark, n int) ([]outbox.Stored, error) {
+	from, to := cmp.Or(f.State, outbox.Parked), cmp.Or(f.State, outbox.Waiting)
 	if after.State > from {
 		from = after.State
 	}
-	return sqldb.All(ctx, s.db.Read(), "list messages", scanStored, messagesSQL, from, sqldb.Time(after.CreatedAt), after.ID, to, n)
+	return sqldb.All(ctx, s.db.Read(), "list messages", scanStored, messagesSQL,
+		append(selected(f, math.MaxInt64), from, sqldb.Time(after.CreatedAt), after.ID, to, n)...)
 }

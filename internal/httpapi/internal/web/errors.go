@@ -53,6 +53,7 @@ var errorTable = []struct {
 	{err: ledger.ErrOverDayLimit, problem: LimitPerDay},
 	{err: ledger.ErrKeyReused, problem: KeyReused},
 	{err: outbox.ErrNotFound, problem: MessageNotFound},
+	{err: outbox.ErrJobNotFound, problem: MessageNotFound.WithDetail("There is no such retry of messages; one is kept for a month.")},
 	{err: ledger.ErrConflict, problem: Unavailable},
 	{err: staff.ErrNotFound, problem: StaffNotFound},
 	{err: staff.ErrNameTaken, problem: NameTaken},
