@@ -257,6 +257,52 @@ const decisions = `
 	audit_outcome.result              kept     kept     kept     kept      -
 	audit_outcome.problem             kept     kept     kept     kept      -
 	audit_outcome.changes             kept     kept     kept     kept      -
+	statistic.day                     kept     kept     kept     kept      -
+	statistic.card_id                 kept     kept     kept     kept      -
+	statistic.channel                 kept     kept     kept     kept      -
+	statistic.issued                  kept     kept     kept     kept      -
+	statistic.claimed                 kept     kept     kept     kept      -
+	statistic.activated               kept     kept     kept     kept      -
+	statistic.deleted                 kept     kept     kept     kept      -
+	statistic.bonus_given             kept     kept     kept     kept      -
+	statistic.bonus_spent             kept     kept     kept     kept      -
+	statistic.balance_given           kept     kept     kept     kept      -
+	statistic.balance_spent           kept     kept     kept     kept      -
+	statistic.entries                 kept     kept     kept     kept      -
+
+	statistic_progress.name           kept     kept     kept     kept      -
+	statistic_progress.zone           kept     kept     kept     kept      -
+	statistic_progress.cleared        kept     kept     kept     kept      -
+	statistic_progress.card_id        kept     kept     kept     kept      -
+	statistic_progress.code           kept     kept     kept     kept      -
+	statistic_progress.cards_done     kept     kept     kept     kept      -
+	statistic_progress.entry_id       kept     kept     kept     kept      -
+	statistic_progress.entries_done   kept     kept     kept     kept      -
+	statistic_progress.until          kept     kept     kept     kept      -
+	statistic_progress.steps          kept     kept     kept     kept      -
+
+	uncounted_card.change_id          kept     kept     kept     kept      -
+	uncounted_card.card_id            kept     kept     kept     kept      -
+	uncounted_card.code               kept     kept     kept     kept      -
+	uncounted_card.version            kept     kept     kept     kept      -
+	uncounted_card.was_status         kept     kept     kept     kept      -
+	uncounted_card.was_outer_str      kept     kept     kept     kept      -
+	uncounted_card.was_given_from     kept     kept     kept     kept      -
+	uncounted_card.was_issued_at      kept     kept     kept     kept      -
+	uncounted_card.was_claimed_at     kept     kept     kept     kept      -
+	uncounted_card.was_activated_at   kept     kept     kept     kept      -
+	uncounted_card.was_held_at        kept     kept     kept     kept      -
+	uncounted_card.was_deleted_at     kept     kept     kept     kept      -
+	uncounted_card.status             kept     kept     kept     kept      -
+	uncounted_card.outer_str          kept     kept     kept     kept      -
+	uncounted_card.given_from         kept     kept     kept     kept      -
+	uncounted_card.issued_at          kept     kept     kept     kept      -
+	uncounted_card.claimed_at         kept     kept     kept     kept      -
+	uncounted_card.activated_at       kept     kept     kept     kept      -
+	uncounted_card.held_at            kept     kept     kept     kept      -
+	uncounted_card.deleted_at         kept     kept     kept     kept      -
+
+	uncounted_entry.entry_id          kept     kept     kept     kept      -
 `
 
 // fates holds decisions: by operation and column.

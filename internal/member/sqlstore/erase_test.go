@@ -22,10 +22,10 @@ import (
 var erasureKeeps = map[string]string{
 	// It names no person any longer. Until the last tokens end they must be refused.
 	"member ID": "revoked_session.jti",
-	// The codes stay WeChat's, and must not be issued again.
-	"code":           "entry.ledger entry.route event.code form.code member_card.code member_card.ledger",
-	"given code":     "event.code event.fields member_card.code member_card.given_from member_card.ledger",
-	"channel":        "member_card.outer_str",
+	// The codes stay WeChat's, and must not be issued again. The roll-up deletes what is uncounted.
+	"code":           "entry.ledger entry.route event.code form.code member_card.code member_card.ledger uncounted_card.code",
+	"given code":     "event.code event.fields member_card.code member_card.given_from member_card.ledger uncounted_card.code uncounted_card.given_from",
+	"channel":        "member_card.outer_str uncounted_card.outer_str uncounted_card.was_outer_str",
 	"text of entry":  "entry.answer entry.record_bonus", // the ledger is append-only
 	"hash of ticket": "form.ticket_hash",
 	"key of event":   "event.dedupe_key",

@@ -90,6 +90,9 @@ staff/sqlstore                sqldb staff
 staff/stafftest               staff
 sqldb                         | database/sql jackc/pgx pressly/goose sqlite
 sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
+statistics                    ledger
+statistics/sqlstore           sqldb statistics
+statistics/statisticstest     ledger member statistics | rapid
 ticket
 ticket/redisstore             ticket | redis/go-redis
 ticket/sqlstore               sqldb ticket | database/sql
