@@ -132,7 +132,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
-		Staff: c.Staff, Audit: c.Audit, Shop: c.Shop,
+		Staff: c.Staff, Audit: c.Audit, Shop: c.Shop, Statistics: c.Statistics,
 	}, admin.Options{
 		Common: common(), Metrics: c.metrics, Refused: countRefused(c.metrics),
 		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken), Zone: cfg.Zone(),
@@ -168,6 +168,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.core.sender.Run(work) })
 	workers.Go(func() { a.core.Outbox.RunRetries(work, a.log) })
 	workers.Go(func() { a.core.reconciler.Run(work) })
+	workers.Go(func() { a.core.Statistics.Run(work) })
 	workers.Go(func() { a.warm(work) })
 	workers.Go(func() { a.resolveConflicts(work) })
 	workers.Go(func() { a.core.Members.Scrub(work) })

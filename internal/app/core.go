@@ -37,6 +37,8 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/staff"
 	staffsql "github.com/addcard/addcard/internal/staff/sqlstore"
+	"github.com/addcard/addcard/internal/statistics"
+	statisticssql "github.com/addcard/addcard/internal/statistics/sqlstore"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/ticket/redisstore"
 	ticketsql "github.com/addcard/addcard/internal/ticket/sqlstore"
@@ -60,6 +62,8 @@ type Core struct {
 	Staff     *staff.Service
 	Audit     *audit.Service
 	Shop      *shop.Service
+
+	Statistics *statistics.Service
 
 	official   *wechat.App
 	mini       *wechat.App
@@ -140,6 +144,7 @@ func (c *Core) connectMembers(cfg config.Config, log *slog.Logger) {
 	c.Members.MakeUnavailableWith(c.endOfErased)
 	c.sender = c.Outbox.NewSender(c.CardSync.Handlers(), log, countSent(c.metrics))
 	c.reconciler = c.CardSync.NewReconciler(memberCards{client}, c.Ledger, cfg.OfficialAppID, c.Outbox.Wake, log, measureReconciled(c.metrics))
+	c.Statistics = statistics.New(statisticssql.New(c.db), statistics.Options{Zone: cfg.Zone(), Log: log})
 	c.metrics.MustRegister(backlog{c.Outbox, c.CardSync, c.Members, log})
 }
 

@@ -81,6 +81,7 @@ func New(s Services, o Options) *http.Server {
 	a.staffRoutes()
 	a.auditRoutes()
 	a.settingsRoutes()
+	a.statisticsRoute()
 	a.debugRoutes(o.Metrics)
 	return a.Server()
 }

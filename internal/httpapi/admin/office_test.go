@@ -22,6 +22,7 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/statistics"
 )
 
 // office stands in for all services behind the operator's API. It remembers which
@@ -48,7 +49,8 @@ type office struct {
 	journal []ledger.CardEntry
 	queue   []outbox.Stored
 	slots   chan struct{} // for requests that write
-	until   time.Time     // the deadline of the last creation, deposit or export
+	figures statistics.Report
+	until   time.Time // the deadline of the last creation, deposit or export
 	records records
 	back    backroom
 }
@@ -248,6 +250,13 @@ func (o *office) Reject(_ context.Context, kind, value string) error {
 	return o.call("reject", kind, value)
 }
 
+func (o *office) Days(_ context.Context, span statistics.Span) (statistics.Report, error) {
+	return o.figures, o.call("days", span)
+}
+func (o *office) Channels(_ context.Context, span statistics.Span) (statistics.Report, error) {
+	return o.figures, o.call("channels", span)
+}
+
 const (
 	operatorToken = "operator-token-of-forty-characters-00001"
 	ticketToken   = "ticket-token-of-forty-characters-0000001"
@@ -267,7 +276,7 @@ func (o *office) serve(ticketToken string) http.Handler {
 	}
 	o.back.office, o.records.office = o, o
 	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Ledger: registry{o},
-		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Audit: o.records.service()}, options).Handler
+		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Statistics: o, Audit: o.records.service()}, options).Handler
 }
 
 // do sends a request; edit changes it.

@@ -16,6 +16,7 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/shop"
 	"github.com/addcard/addcard/internal/staff"
+	"github.com/addcard/addcard/internal/statistics"
 )
 
 // Services are the capabilities behind the routes.
@@ -33,6 +34,7 @@ type Services struct {
 	Staff        Staff
 	Audit        Audit
 	Shop         Shop
+	Statistics   Statistics
 }
 
 // Cards creates, reads and changes cards of the Official Account; see package
@@ -141,4 +143,10 @@ type Audit interface {
 type Shop interface {
 	Settings(ctx context.Context) (shop.Settings, error)
 	Change(ctx context.Context, change func(*shop.Settings)) (after shop.Settings, err error)
+}
+
+// Statistics reports the figures of the shop; see package statistics.
+type Statistics interface {
+	Days(ctx context.Context, span statistics.Span) (statistics.Report, error)
+	Channels(ctx context.Context, span statistics.Span) (statistics.Report, error)
 }

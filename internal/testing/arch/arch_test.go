@@ -39,11 +39,12 @@ cmd/server                    app card cardext cmd/internal/command config docto
 app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
                               config datakey doctor httpapi/admin httpapi/conns httpapi/public jssdk ledger ledger/sqlstore
                               member member/sqlstore opencard outbox outbox/sqlstore shop shop/sqlstore sqldb staff staff/sqlstore
-                              ticket ticket/redisstore ticket/sqlstore wechat wechat/push
+                              statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore wechat wechat/push
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
-httpapi/admin                 audit card cardext cardsync httpapi/conns httpapi/internal/web ledger member outbox ration shop staff
+httpapi/admin                 audit card cardext cardsync httpapi/conns httpapi/internal/web ledger member outbox ration shop
+                              staff statistics
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns
