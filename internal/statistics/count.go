@@ -82,10 +82,15 @@ func givenOrSpent(n int64, reversal bool) (given, spent int64) {
 	return 0, -n
 }
 
+// AllCards is the CardID of the figures of all cards together. They are kept, too:
+// otherwise a report would have to add up every card.
+const AllCards = ""
+
 // Cell is one row of the figures.
 type Cell struct {
-	Day             Day
-	CardID, Channel string
+	CardID  string // or AllCards
+	Day     Day
+	Channel string
 }
 
 // sums are changes of the figures.
@@ -95,9 +100,11 @@ type sums map[Cell]Figures
 func (s sums) add(subject Subject, zone *time.Location, n int64) {
 	cardID, channel := subject.place()
 	subject.count(func(at time.Time, f Figures) {
-		cell := Cell{DayOf(at, zone), cardID, channel}
-		sum := s[cell]
-		sum.Add(f, n)
-		s[cell] = sum
+		for _, id := range []string{cardID, AllCards} {
+			cell := Cell{id, DayOf(at, zone), channel}
+			sum := s[cell]
+			sum.Add(f, n)
+			s[cell] = sum
+		}
 	})
 }

@@ -63,8 +63,8 @@ type Report struct {
 	Until time.Time
 }
 
-// Span asks for the figures from one day to another, both included, of one card, or
-// of all if CardID is empty.
+// Span asks for the figures from one day to another, both included, of one card or of
+// AllCards.
 type Span struct {
 	From, To Day
 	CardID   string

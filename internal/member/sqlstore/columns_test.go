@@ -257,8 +257,8 @@ const decisions = `
 	audit_outcome.result              kept     kept     kept     kept      -
 	audit_outcome.problem             kept     kept     kept     kept      -
 	audit_outcome.changes             kept     kept     kept     kept      -
-	statistic.day                     kept     kept     kept     kept      -
 	statistic.card_id                 kept     kept     kept     kept      -
+	statistic.day                     kept     kept     kept     kept      -
 	statistic.channel                 kept     kept     kept     kept      -
 	statistic.issued                  kept     kept     kept     kept      -
 	statistic.claimed                 kept     kept     kept     kept      -

@@ -1,11 +1,12 @@
 -- +goose Up
 
--- The figures of the shop by day, card and channel (outer_str). day is the number of
--- days since 1970-01-01 in the shop's time zone. The columns are sums; package
--- statistics defines them. They contain nothing about a person.
+-- The figures of the shop by card, day and channel (outer_str), and under the card_id
+-- '' those of all cards together. day is the number of days since 1970-01-01 in the
+-- shop's time zone. The columns are sums; package statistics defines them. They contain
+-- nothing about a person.
 create table statistic (
-    day           bigint not null,
     card_id       text   not null,
+    day           bigint not null,
     channel       text   not null,
     issued        bigint not null,
     claimed       bigint not null,
@@ -16,7 +17,7 @@ create table statistic (
     balance_given bigint not null,
     balance_spent bigint not null,
     entries       bigint not null,
-    primary key (day, card_id, channel)
+    primary key (card_id, day, channel)
 );
 
 -- How far the roll-up is: the time zone of the days; whether the rows of the zone

@@ -8,7 +8,7 @@ import (
 	"github.com/addcard/addcard/internal/statistics"
 )
 
-const inSpanSQL = ` from statistic where day between $1 and $2 and ($3 = '' or card_id = $3)`
+const inSpanSQL = ` from statistic where card_id = $3 and day between $1 and $2`
 
 var daysSQL = `select day, ` + sums + inSpanSQL + ` group by day order by day`
 

@@ -92,11 +92,11 @@ func figureFields(f *statistics.Figures) sqldb.Fields {
 
 var (
 	figures = figureFields(&statistics.Figures{}).Columns()
-	addSQL  = `insert into statistic (` + figures.List("") + `, day, card_id, channel)
+	addSQL  = `insert into statistic (` + figures.List("") + `, card_id, day, channel)
 	values (` + figures.Values(1) + `, $10, $11, $12)
-	on conflict (day, card_id, channel) do update set ` + each(`%[1]s = statistic.%[1]s + excluded.%[1]s`, ", ")
-	deleteZeroSQL = `delete from statistic where day = $1 and card_id = $2 and channel = $3 and ` + each(`%[1]s = 0`, " and ")
-	clearSQL      = `delete from statistic where (day, card_id, channel) in (select day, card_id, channel from statistic limit $1)`
+	on conflict (card_id, day, channel) do update set ` + each(`%[1]s = statistic.%[1]s + excluded.%[1]s`, ", ")
+	deleteZeroSQL = `delete from statistic where card_id = $1 and day = $2 and channel = $3 and ` + each(`%[1]s = 0`, " and ")
+	clearSQL      = `delete from statistic where (card_id, day, channel) in (select card_id, day, channel from statistic limit $1)`
 	sums          = each(`cast(sum(%[1]s) as bigint) as %[1]s`, ", ")
 )
 
@@ -111,7 +111,7 @@ func each(text, separator string) string {
 
 // Add implements statistics.Tx.
 func (tx tx) Add(ctx context.Context, cell statistics.Cell, f statistics.Figures) error {
-	key := []any{int64(cell.Day), cell.CardID, cell.Channel}
+	key := []any{cell.CardID, int64(cell.Day), cell.Channel}
 	err := tx.Run(ctx, "add to the figures", addSQL, append(figureFields(&f).Pointers(), key...)...)
 	if err == nil && min(f.Issued, f.Claimed, f.Activated, f.Deleted) < 0 { // entries only become more
 		err = tx.Run(ctx, "delete figures of nothing", deleteZeroSQL, key...)

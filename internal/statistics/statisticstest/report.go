@@ -2,6 +2,7 @@ package statisticstest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -13,12 +14,14 @@ func cell(day statistics.Day, cardID, channel string) statistics.Cell {
 	return statistics.Cell{Day: day, CardID: cardID, Channel: channel}
 }
 
-// put adds figures as they are.
+// put adds figures to a card, and to all.
 func (s *shop) put(figures map[statistics.Cell]statistics.Figures) {
 	s.t.Helper()
 	err := s.stores.Statistics.Write(s.t.Context(), func(ctx context.Context, tx statistics.Tx) error {
 		for cell, f := range figures {
-			if err := tx.Add(ctx, cell, f); err != nil {
+			all := cell
+			all.CardID = statistics.AllCards
+			if err := errors.Join(tx.Add(ctx, cell, f), tx.Add(ctx, all, f)); err != nil {
 				return err
 			}
 		}
