@@ -22,17 +22,22 @@ func day(t *testing.T, text string) statistics.Day {
 func TestStatistics_DaysAreThoseOfTheSpan(t *testing.T) {
 	t.Parallel()
 	today := statistics.DayOf(time.Now(), time.UTC)
-	for query, want := range map[string]string{
-		"":                                  "days " + fmt.Sprintf("%+v", statistics.Span{From: today - 29, To: today}),
-		"?from=2026-11-01&to=2026-11-03":    "days " + fmt.Sprintf("%+v", statistics.Span{From: day(t, "2026-11-01"), To: day(t, "2026-11-03")}),
-		"?to=2026-11-30&card_id=p1":         "days " + fmt.Sprintf("%+v", statistics.Span{From: day(t, "2026-11-01"), To: day(t, "2026-11-30"), CardID: "p1"}),
-		"?to=1970-01-02&group=channel":      "channels " + fmt.Sprintf("%+v", statistics.Span{From: 0, To: 1}),
-		"?from=2025-10-27&to=2026-11-30":    "days " + fmt.Sprintf("%+v", statistics.Span{From: day(t, "2025-10-27"), To: day(t, "2026-11-30")}),
-		"?from=2026-11-30&to=2026-11-30":    "days " + fmt.Sprintf("%+v", statistics.Span{From: day(t, "2026-11-30"), To: day(t, "2026-11-30")}),
-		"?group=day&from=" + today.String(): "days " + fmt.Sprintf("%+v", statistics.Span{From: today, To: today}),
+	november := statistics.Span{From: day(t, "2026-11-01"), To: day(t, "2026-11-30"), CardID: "p1"}
+	for query, tt := range map[string]struct {
+		call string
+		span statistics.Span
+	}{
+		"":                                  {"days", statistics.Span{From: today - 29, To: today}},
+		"?from=2026-11-01&to=2026-11-03":    {"days", statistics.Span{From: day(t, "2026-11-01"), To: day(t, "2026-11-03")}},
+		"?to=2026-11-30&card_id=p1":         {"days", november},
+		"?to=1970-01-02&group=channel":      {"channels", statistics.Span{From: 0, To: 1}},
+		"?from=2025-10-27&to=2026-11-30":    {"days", statistics.Span{From: day(t, "2025-10-27"), To: day(t, "2026-11-30")}},
+		"?from=2026-11-30&to=2026-11-30":    {"days", statistics.Span{From: day(t, "2026-11-30"), To: day(t, "2026-11-30")}},
+		"?group=day&from=" + today.String(): {"days", statistics.Span{From: today, To: today}},
 	} {
 		o := &office{}
 		w := do(o.serve(""), "GET", "/v1/statistics"+query, operatorToken, "")
+		want := fmt.Sprintf("%s %+v", tt.call, tt.span)
 		if got := strings.Join(o.calls, " ") + " " + strings.Trim(o.given, "[]"); w.Code != 200 || got != want {
 			t.Errorf("%s: got %d %s, want %s", query, w.Code, got, want)
 		}

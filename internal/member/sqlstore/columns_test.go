@@ -257,6 +257,7 @@ const decisions = `
 	audit_outcome.result              kept     kept     kept     kept      -
 	audit_outcome.problem             kept     kept     kept     kept      -
 	audit_outcome.changes             kept     kept     kept     kept      -
+
 	statistic.card_id                 kept     kept     kept     kept      -
 	statistic.day                     kept     kept     kept     kept      -
 	statistic.channel                 kept     kept     kept     kept      -
