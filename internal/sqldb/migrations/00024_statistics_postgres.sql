@@ -40,7 +40,8 @@ insert into statistic_progress (name, zone, cleared, card_id, code, cards_done, 
     values ('statistics', '', 0, '', '', 0, '', 0, 0, 0);
 
 -- Changes of member cards that are not counted yet: what the figures depend on,
--- before (was_) and after. A row is deleted when it is counted.
+-- before (was_) and after. A row is deleted when it is counted. change_id begins with
+-- the time, so that rows that are added together are on one page.
 create table uncounted_card (
     change_id        text   not null primary key,
     card_id          text   not null,
@@ -77,7 +78,8 @@ begin
         change_id, card_id, code, version, status, outer_str, given_from, issued_at, claimed_at, activated_at,
         held_at, deleted_at)
     values (
-        gen_random_uuid()::text, new.card_id, new.code, new.version, new.status, new.outer_str, new.given_from,
+        lpad(to_hex(now_ms()), 12, '0') || gen_random_uuid(),
+        new.card_id, new.code, new.version, new.status, new.outer_str, new.given_from,
         new.issued_at, new.claimed_at, new.activated_at, new.held_at, new.deleted_at);
     return null;
 end;
@@ -92,7 +94,8 @@ begin
         was_activated_at, was_held_at, was_deleted_at, status, outer_str, given_from, issued_at, claimed_at,
         activated_at, held_at, deleted_at)
     values (
-        gen_random_uuid()::text, new.card_id, new.code, new.version, old.status, old.outer_str, old.given_from,
+        lpad(to_hex(now_ms()), 12, '0') || gen_random_uuid(),
+        new.card_id, new.code, new.version, old.status, old.outer_str, old.given_from,
         old.issued_at, old.claimed_at, old.activated_at, old.held_at, old.deleted_at, new.status, new.outer_str,
         new.given_from, new.issued_at, new.claimed_at, new.activated_at, new.held_at, new.deleted_at);
     return null;

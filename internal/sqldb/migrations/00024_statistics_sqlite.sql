@@ -18,7 +18,7 @@ create table statistic (
     balance_spent bigint not null,
     entries       bigint not null,
     primary key (card_id, day, channel)
-);
+) without rowid;
 
 -- How far the roll-up is: the time zone of the days; whether the rows of the zone
 -- before are deleted; up to which member card and entry those are counted that were
@@ -40,7 +40,8 @@ insert into statistic_progress (name, zone, cleared, card_id, code, cards_done, 
     values ('statistics', '', 0, '', '', 0, '', 0, 0, 0);
 
 -- Changes of member cards that are not counted yet: what the figures depend on,
--- before (was_) and after. A row is deleted when it is counted.
+-- before (was_) and after. A row is deleted when it is counted. change_id begins with
+-- the time, so that rows that are added together are on one page.
 create table uncounted_card (
     change_id        text   not null primary key,
     card_id          text   not null,
@@ -62,10 +63,10 @@ create table uncounted_card (
     activated_at     bigint not null,
     held_at          bigint not null,
     deleted_at       bigint not null
-);
+) without rowid; -- one tree to insert into, instead of two
 
 -- Entries that are not counted yet.
-create table uncounted_entry (entry_id text not null primary key);
+create table uncounted_entry (entry_id text not null primary key) without rowid;
 
 -- Triggers store what is not counted, in the transaction that changes it: no
 -- statement can be forgotten, and none needs another round trip.
@@ -77,7 +78,8 @@ begin
         change_id, card_id, code, version, status, outer_str, given_from, issued_at, claimed_at, activated_at,
         held_at, deleted_at)
     values (
-        hex(randomblob(16)), new.card_id, new.code, new.version, new.status, new.outer_str, new.given_from,
+        printf('%012x', cast(unixepoch('subsec') * 1000 as integer)) || hex(randomblob(8)),
+        new.card_id, new.code, new.version, new.status, new.outer_str, new.given_from,
         new.issued_at, new.claimed_at, new.activated_at, new.held_at, new.deleted_at);
 end;
 -- +goose StatementEnd
@@ -96,7 +98,8 @@ begin
         was_activated_at, was_held_at, was_deleted_at, status, outer_str, given_from, issued_at, claimed_at,
         activated_at, held_at, deleted_at)
     values (
-        hex(randomblob(16)), new.card_id, new.code, new.version, old.status, old.outer_str, old.given_from,
+        printf('%012x', cast(unixepoch('subsec') * 1000 as integer)) || hex(randomblob(8)),
+        new.card_id, new.code, new.version, old.status, old.outer_str, old.given_from,
         old.issued_at, old.claimed_at, old.activated_at, old.held_at, old.deleted_at, new.status, new.outer_str,
         new.given_from, new.issued_at, new.claimed_at, new.activated_at, new.held_at, new.deleted_at);
 end;
