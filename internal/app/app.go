@@ -22,6 +22,8 @@ import (
 	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/public"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/timeline"
+	timelinesql "github.com/addcard/addcard/internal/timeline/sqlstore"
 )
 
 // Options are what a program adds to the configuration. The zero value is ready
@@ -133,6 +135,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
 		Staff: c.Staff, Audit: c.Audit, Shop: c.Shop, Statistics: c.Statistics,
+		Timelines: timeline.New(c.Members, plans{c.Catalogue}, timelinesql.New(c.db), cfg.Zone()),
 	}, admin.Options{
 		Common: common(), Metrics: c.metrics, Refused: countRefused(c.metrics),
 		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken), Zone: cfg.Zone(),
@@ -167,6 +170,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.core.Catalogue.Run(work) })
 	workers.Go(func() { a.core.sender.Run(work) })
 	workers.Go(func() { a.core.Outbox.RunRetries(work, a.log) })
+	workers.Go(func() { a.core.trail.Run(work) })
 	workers.Go(func() { a.core.reconciler.Run(work) })
 	workers.Go(func() { a.core.Statistics.Run(work) })
 	workers.Go(func() { a.warm(work) })

@@ -42,6 +42,8 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/ticket/redisstore"
 	ticketsql "github.com/addcard/addcard/internal/ticket/sqlstore"
+	"github.com/addcard/addcard/internal/trail"
+	trailsql "github.com/addcard/addcard/internal/trail/sqlstore"
 	"github.com/addcard/addcard/internal/wechat"
 	"github.com/addcard/addcard/internal/wechat/push"
 )
@@ -70,6 +72,7 @@ type Core struct {
 	sender     *outbox.Sender
 	reconciler *cardsync.Reconciler
 	pushes     *pushes
+	trail      *trail.Recorder
 	db         *sqldb.DB
 	clock      *wechat.Clock
 	tickets    *tickets
@@ -139,6 +142,7 @@ func (c *Core) connectMembers(cfg config.Config, log *slog.Logger) {
 	c.Ledger = ledger.New(ledgersql.New(c.db), c.Outbox.Wake)
 	apps := member.Apps{MiniProgram: cfg.MiniProgramAppID, Official: cfg.OfficialAppID}
 	c.Members = member.New(membersql.New(c.db), apps, plans{c.Catalogue}, c.Outbox.Wake)
+	c.trail = trail.NewRecorder(trailsql.New(c.db, membersql.PeopleLock), log)
 	c.CardSync = cardsync.New(cardsyncsql.New(c.db), c.Members, memberCards{client})
 	c.Operator = card.NewOperator(c.Catalogue, account{client}, c.Members.End, log)
 	c.Members.MakeUnavailableWith(c.endOfErased)
@@ -205,7 +209,7 @@ func (c *Core) connectCards(cfg config.Config) error {
 	client := c.tickets.client
 	c.CardLists = &cardlist.Service{
 		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, Claims: c.Members, Codes: codes{client},
-		OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now, LimitCalls: cfg.RatePerMember > 0,
+		OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now, LimitCalls: cfg.RatePerMember > 0, Signed: c.trail.CardExt,
 	}
 	c.OpenCards = &opencard.Service{
 		WeChat: component{client}, Catalogue: c.Catalogue, Members: c.Members, Codes: codes{client},
@@ -238,7 +242,7 @@ func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog
 		return err
 	}
 	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
-		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: c.Members, Store: authsql.New(c.db),
+		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: enroller{c.Members, c.trail}, Store: authsql.New(c.db),
 	}, sessionOptions(cfg, log))
 	if err == nil {
 		c.metrics.MustRegister(loginSuspended(c.Sessions))

@@ -11,6 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/trail"
 	"github.com/addcard/addcard/internal/wechat"
 )
 
@@ -37,6 +38,19 @@ func (l login) Code2Session(ctx context.Context, code string) (openID, unionID s
 		err = fmt.Errorf("%w: %w", auth.ErrNotSent, err)
 	}
 	return "", "", err
+}
+
+// enroller implements auth.Enroller, and records the logins.
+type enroller struct {
+	members *member.Service
+	trail   *trail.Recorder
+}
+
+func (e enroller) Enroll(ctx context.Context, appID, openID, unionID string) (memberID string, err error) {
+	if memberID, err = e.members.Enroll(ctx, appID, openID, unionID); err == nil {
+		e.trail.Login(memberID)
+	}
+	return memberID, err
 }
 
 // account implements card.Account.

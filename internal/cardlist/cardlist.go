@@ -77,6 +77,9 @@ type Service struct {
 	OfficialAppID string
 	// Now is the clock for cardExt's timestamp.
 	Now func() time.Time
+	// Signed, unless nil, is called for each cardExt that Make returns. It must not
+	// block. code is empty if WeChat chooses the codes of the card.
+	Signed func(memberID, cardID, code string)
 	// LimitCalls bounds the calls of Codes for each member, see CallsPerMinute, and
 	// the requests that wait for them.
 	LimitCalls bool
@@ -116,6 +119,9 @@ func (s *Service) Make(ctx context.Context, memberID string, requests []Request)
 	items := make([]Item, len(params))
 	for i, p := range params {
 		items[i] = Item{p.CardID, cardext.Sign(ticket, p, timestamp, cardext.NewNonce()).String()}
+		if s.Signed != nil {
+			s.Signed(memberID, p.CardID, p.Code)
+		}
 	}
 	return items, nil
 }

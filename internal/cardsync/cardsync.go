@@ -18,6 +18,7 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/trail"
 )
 
 // Tx is member.Tx with the records of the reconciler.
@@ -36,6 +37,9 @@ type Tx interface {
 	// member.Tx.MarkModified.
 	RecordDrift(ctx context.Context, cardID, code string, bonus, balance int64) (bool, error)
 	ClearDrift(ctx context.Context, cardID, code string) error
+	// AddTrail records what the reconciler has found, for the timeline of the card.
+	// The same transaction must have changed the card.
+	AddTrail(ctx context.Context, r trail.Row) error
 }
 
 // Store keeps the records of the reconciler. It is safe for concurrent use.

@@ -10,6 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/trail"
 )
 
 const (
@@ -190,7 +191,7 @@ func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error 
 }
 
 func (r *Reconciler) checkCard(ctx context.Context, c member.Card) error {
-	outcome, err := r.compare(ctx, c)
+	outcome, info, err := r.compare(ctx, c)
 	if outbox.Refused(err) {
 		outcome, err = outcomeAbsent, nil
 	}
@@ -203,32 +204,41 @@ func (r *Reconciler) checkCard(ctx context.Context, c member.Card) error {
 		longest = longestIssuedWait
 	}
 	return r.write(ctx, func(ctx context.Context, tx Tx) error {
-		return tx.Checked(ctx, c.CardID, c.Code, member.FirstCheck, longest)
+		if err := tx.Checked(ctx, c.CardID, c.Code, member.FirstCheck, longest); err != nil {
+			return err
+		}
+		switch outcome {
+		case outcomeRepaired, outcomeDrift, outcomeRefreshed, outcomeFound:
+			detail := trail.Detail{Outcome: outcome, FaceBonus: info.Bonus, FaceBalance: info.Balance}
+			return tx.AddTrail(ctx, trail.Row{CardID: c.CardID, Code: c.Code, Kind: trail.Reconciled, Detail: detail})
+		}
+		return nil
 	})
 }
 
-func (r *Reconciler) compare(ctx context.Context, c member.Card) (outcome string, err error) {
+// compare compares a card with WeChat, and returns what WeChat says about it.
+func (r *Reconciler) compare(ctx context.Context, c member.Card) (outcome string, info member.CardInfo, err error) {
 	if c.Status == member.Issued {
 		openID, outerStr, err := r.wallets.Holder(ctx, c.CardID, c.Code)
 		if err != nil || openID == "" {
-			return outcomeAbsent, err
+			return outcomeAbsent, info, err
 		}
-		return outcomeFound, r.members.RecordFound(ctx, c.CardID, c.Code, openID, outerStr)
+		return outcomeFound, info, r.members.RecordFound(ctx, c.CardID, c.Code, openID, outerStr)
 	}
-	info, err := r.wallets.CardInfo(ctx, c.CardID, c.Code)
-	if err != nil {
-		return "", err
+	if info, err = r.wallets.CardInfo(ctx, c.CardID, c.Code); err != nil {
+		return "", info, err
 	}
 	seen := c
 	seen.ApplyInfo(info, time.Now())
 	unread := c.Status == member.Active && !c.FaceKnown
 	if unread || seen.Status != c.Status || seen.ActivatedAt.IsZero() != c.ActivatedAt.IsZero() {
-		return outcomeRefreshed, r.enqueueRefresh(ctx, Key{c.CardID, c.Code})
+		return outcomeRefreshed, info, r.enqueueRefresh(ctx, Key{c.CardID, c.Code})
 	}
 	if c, err = r.members.KeepForm(ctx, c, info.Form); err != nil {
-		return "", err
+		return "", info, err
 	}
-	return r.compareTotals(ctx, c, info)
+	outcome, err = r.compareTotals(ctx, c, info)
+	return outcome, info, err
 }
 
 // compareTotals makes the face show what the ledger says, unless a message waits that

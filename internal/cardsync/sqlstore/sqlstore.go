@@ -9,6 +9,8 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/trail"
+	trailsql "github.com/addcard/addcard/internal/trail/sqlstore"
 )
 
 // Store keeps what the reconciler knows in the database. It is safe for concurrent
@@ -78,6 +80,11 @@ func (tx tx) ClearDrift(ctx context.Context, cardID, code string) error {
 // RecordDrift implements cardsync.Tx.
 func (tx tx) RecordDrift(ctx context.Context, cardID, code string, bonus, balance int64) (bool, error) {
 	return tx.Change(ctx, "record a drift", recordDriftSQL, cardID, code, bonus, balance)
+}
+
+// AddTrail implements cardsync.Tx.
+func (tx tx) AddTrail(ctx context.Context, r trail.Row) error {
+	return trailsql.AddOfCard(ctx, tx.Queries, r)
 }
 
 const startJobSQL = `insert into schedule (name, taken_at) values ($1, now_ms())

@@ -73,6 +73,7 @@ func New(s Services, o Options) *http.Server {
 	a.cardSettingRoutes()
 	a.distributionRoutes()
 	a.memberRoutes()
+	a.timelineRoute()
 	a.ledgerRoutes()
 	a.journalRoutes()
 	a.batchRoute()

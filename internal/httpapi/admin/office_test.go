@@ -23,6 +23,7 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/statistics"
+	"github.com/addcard/addcard/internal/timeline"
 )
 
 // office stands in for all services behind the operator's API. It remembers which
@@ -48,6 +49,7 @@ type office struct {
 	entries []ledger.Entry
 	journal []ledger.CardEntry
 	queue   []outbox.Stored
+	events  []timeline.Event
 	slots   chan struct{} // for requests that write
 	figures statistics.Report
 	until   time.Time // the deadline of the last creation, deposit or export
@@ -164,6 +166,18 @@ func (o *office) EraseWithCodes(_ context.Context, memberID string) (int, error)
 	return 1, o.call("erase with codes", memberID)
 }
 
+func (o *office) Events(_ context.Context, memberID string, m timeline.Mark, n int) (page []timeline.Event, err error) {
+	for _, e := range o.events {
+		if m == (timeline.Mark{}) || e.At.Before(m.At) || e.At.Equal(m.At) && e.ID < m.ID {
+			page = append(page, e)
+		}
+	}
+	return page[:min(n, len(page))], o.call("events", memberID, n)
+}
+func (o *office) Cards(_ context.Context, memberID string, lang timeline.Lang) ([]timeline.Card, string, error) {
+	return []timeline.Card{{CardID: "p", Code: "c", Status: "active", Why: "in " + string(lang)}}, "why", o.call("cards", memberID, lang)
+}
+
 func (o *office) Answers(_ context.Context, cardID, code string) (map[string]string, error) {
 	if code == "none" {
 		return nil, nil
@@ -276,7 +290,7 @@ func (o *office) serve(ticketToken string) http.Handler {
 	}
 	o.back.office, o.records.office = o, o
 	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Ledger: registry{o},
-		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Statistics: o, Audit: o.records.service()}, options).Handler
+		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Statistics: o, Timelines: o, Audit: o.records.service()}, options).Handler
 }
 
 // do sends a request; edit changes it.

@@ -17,6 +17,7 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/timeline"
 	"github.com/addcard/addcard/internal/wechat"
 )
 
@@ -51,6 +52,9 @@ func full() *office {
 		drift:   &cardsync.Drift{Bonus: 1, Balance: 2, FaceBonus: 21, FaceBalance: 22, SeenAt: at(4)},
 		report: cardext.Report{Verifies: true, Cause: "why", Detail: "so", Also: []cardext.Finding{{Cause: "more", Detail: "too"}},
 			Values: []string{"***", "1"}, Timestamp: at(5)},
+		events: []timeline.Event{{At: at(5), Source: "s", ID: "i", Kind: "entry", CardID: "p", Code: "c", Name: "n", Text: "t", Attempts: 6,
+			NextAt: at(6), Outcome: "drift", Entry: &timeline.Figures{AddBonus: 1, Bonus: 2, AddBalance: 3, Balance: 4},
+			Face: &timeline.Figures{Bonus: 5, Balance: 6}}},
 		results: []card.CodeResult{{Code: "1", Result: card.Deposited}, {Code: "2", Result: "refused", Reason: "long"}},
 	}
 }
@@ -143,7 +147,11 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 			`"created_at":"0001-01-01T00:00:00Z","actor":"","filter":{}}]}`},
 		`GET /v1/outbox/retry/r1`: {`[r1]`, 200, `{"job":{"id":"r1","state":"done","total":0,"done":0,"failed":0,` +
 			`"created_at":"0001-01-01T00:00:00Z","ended_at":"2001-09-09T01:46:40Z","actor":"","filter":{}}}`},
-		`DELETE /v1/outbox/retry/r1`:                           {`[r1]`, 204, ``},
+		`DELETE /v1/outbox/retry/r1`: {`[r1]`, 204, ``},
+		`GET /v1/members/m1/timeline?limit=3&lang=en`: {`[m1 4]`, 200, `{"why":"why","cards":[{"card_id":"p","code":"c","status":"active",` +
+			`"why":"in en"}],"events":[{"at":"2027-01-15T08:00:05Z","kind":"entry","card_id":"p","code":"c","name":"n","text":"t","attempts":6,` +
+			`"next_at":"2027-01-15T08:00:06Z","outcome":"drift","entry":{"add_bonus":1,"bonus":2,"add_balance":3,"balance":4},` +
+			`"face":{"bonus":5,"balance":6}}]}`},
 		`POST /v1/outbox/m1/retry`:                             {`[m1]`, 202, ``},
 		`GET /v1/tickets/jsapi`:                                {`[jsapi]`, 200, `{"value":"the jsapi","expires_in":3600}`},
 		`POST /v1/tickets/wx_card/invalidate {"rejected":"x"}`: {`[wx_card x]`, 204, ``},

@@ -40,6 +40,7 @@ var routes = map[string]struct {
 	"GET /v1/entries":                                   {"om", false, ""},
 	"GET /v1/entries/export":                            {"om", true, ""},
 	"POST /v1/entries/batch":                            {"om", false, `{"entries":[{"card_id":"p","code":"c","key":"k","add_bonus":1}]}`},
+	"GET /v1/members/{id}/timeline":                     {"om", false, ""},
 	"GET /v1/statistics":                                {"om", false, ""},
 	"PUT /v1/test-whitelist":                            {"om", true, `{"openid":[],"username":[]}`},
 	"POST /v1/shelves":                                  {"om", true, `{}`},

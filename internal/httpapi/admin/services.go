@@ -17,6 +17,7 @@ import (
 	"github.com/addcard/addcard/internal/shop"
 	"github.com/addcard/addcard/internal/staff"
 	"github.com/addcard/addcard/internal/statistics"
+	"github.com/addcard/addcard/internal/timeline"
 )
 
 // Services are the capabilities behind the routes.
@@ -30,6 +31,7 @@ type Services struct {
 	Ledger       Ledger
 	Drifts       Drifts
 	Outbox       Outbox
+	Timelines    Timelines
 	Tickets      Tickets
 	Staff        Staff
 	Audit        Audit
@@ -110,6 +112,12 @@ type Outbox interface {
 	RetryJob(ctx context.Context, id string) (outbox.RetryJob, error)
 	RetryJobs(ctx context.Context, n int) ([]outbox.RetryJob, error)
 	StopRetry(ctx context.Context, id string) error
+}
+
+// Timelines says what happened to a member; see package timeline.
+type Timelines interface {
+	Events(ctx context.Context, memberID string, m timeline.Mark, n int) ([]timeline.Event, error)
+	Cards(ctx context.Context, memberID string, lang timeline.Lang) (cards []timeline.Card, why string, err error)
 }
 
 // Tickets shares the credentials of the Official Account.

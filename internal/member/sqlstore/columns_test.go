@@ -122,6 +122,14 @@ const decisions = `
 	outbox_retry.created_at           kept     kept     kept     kept      -
 	outbox_retry.ended_at             kept     kept     kept     kept      -
 
+	trail.trail_id                    deleted  kept     kept     kept      -
+	trail.member_id                   deleted  moved    kept     kept      -
+	trail.card_id                     deleted  kept     kept     kept      -
+	trail.code                        deleted  kept     kept     kept      -
+	trail.kind                        deleted  kept     kept     kept      -
+	trail.at                          deleted  kept     kept     kept      -
+	trail.detail                      deleted  kept     kept     kept      -
+
 	identity_conflict.app_id          deleted  kept     kept     kept      -
 	identity_conflict.openid          deleted  kept     kept     kept      -
 	identity_conflict.member_id       deleted  kept     kept     kept      -

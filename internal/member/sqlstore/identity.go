@@ -23,12 +23,12 @@ func (tx Tx) AddMember(ctx context.Context, memberID string) error {
 	return tx.Run(ctx, "add a member", addMemberSQL, memberID)
 }
 
-// peopleLock is the number of the lock of LockPeople; nothing else uses it.
-const peopleLock = 7325092515
+// PeopleLock is the number of the lock of LockPeople.
+const PeopleLock = 7325092515
 
 // LockPeople implements member.PeopleTx.
 func (tx Tx) LockPeople(ctx context.Context, exclusive bool) (bool, error) {
-	exclusive, err := tx.DB.Hold(ctx, tx, peopleLock, exclusive)
+	exclusive, err := tx.DB.Hold(ctx, tx, PeopleLock, exclusive)
 	if err != nil {
 		err = fmt.Errorf("lock the people: %w", err)
 	}
@@ -100,9 +100,16 @@ func (tx Tx) MoveIdentity(ctx context.Context, appID, openID, into string) error
 
 const moveCardsSQL = `update member_card set member_id = $3, version = version + 1 where member_id = $1 and wallet = $2`
 
+// moveTrailSQL moves the trail of a member who has no identity left.
+const moveTrailSQL = `update trail set member_id = $2
+	where member_id = $1 and member_id <> '' and not exists (select 1 from identity where member_id = $1)`
+
 // MoveCards implements member.PeopleTx.
 func (tx Tx) MoveCards(ctx context.Context, from, wallet, into string) error {
-	return tx.Run(ctx, "move cards", moveCardsSQL, from, wallet, into)
+	if err := tx.Run(ctx, "move cards", moveCardsSQL, from, wallet, into); err != nil {
+		return err
+	}
+	return tx.Run(ctx, "move the trail", moveTrailSQL, from, into)
 }
 
 var deleteMemberSQL = []string{

@@ -13,6 +13,8 @@ import (
 
 	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/trail"
+	trailsql "github.com/addcard/addcard/internal/trail/sqlstore"
 )
 
 // Store keeps the outbox in the database. It is safe for concurrent use.
@@ -165,7 +167,16 @@ func (tx Tx) Finish(ctx context.Context, m outbox.Message) (bool, error) {
 	if err != nil || !done {
 		return done, err
 	}
+	if err := tx.addTrail(ctx, trail.PushSent, m, m.Attempts, ""); err != nil {
+		return false, err
+	}
 	return true, tx.promote(ctx, m.CardID, m.Code)
+}
+
+// addTrail records the outcome of a message.
+func (tx Tx) addTrail(ctx context.Context, kind string, m outbox.Message, failed int64, why string) error {
+	detail := trail.Detail{Message: m.Kind, ID: m.ID, Attempts: failed, Text: why}
+	return trailsql.AddOfCard(ctx, tx.Queries, trail.Row{CardID: m.CardID, Code: m.Code, Kind: kind, Detail: detail})
 }
 
 const promoteSQL = `update outbox set due_at = now_ms() where outbox_id = (select outbox_id from outbox
@@ -200,6 +211,9 @@ func (tx Tx) Park(ctx context.Context, m outbox.Message, why string) (bool, erro
 	done, err := tx.Change(ctx, "park a message", parkSQL, m.ID, m.Lease, why)
 	if err != nil || !done {
 		return done, err
+	}
+	if err := tx.addTrail(ctx, trail.PushRefused, m, m.Attempts+1, why); err != nil {
+		return false, err
 	}
 	return true, tx.promote(ctx, m.CardID, m.Code)
 }

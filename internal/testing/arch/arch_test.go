@@ -39,12 +39,13 @@ cmd/server                    app card cardext cmd/internal/command config docto
 app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
                               config datakey doctor httpapi/admin httpapi/conns httpapi/public jssdk ledger ledger/sqlstore
                               member member/sqlstore opencard outbox outbox/sqlstore shop shop/sqlstore sqldb staff staff/sqlstore
-                              statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore wechat wechat/push
+                              statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore timeline timeline/sqlstore
+                              trail trail/sqlstore wechat wechat/push
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
 httpapi/admin                 audit card cardext cardsync httpapi/conns httpapi/internal/web ledger member outbox ration shop
-                              staff statistics
+                              staff statistics timeline
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns
@@ -65,9 +66,9 @@ card                          audit ration | go-json-experiment/json qr x/sync
 card/sqlstore                 card sqldb | database/sql
 cardext
 cardlist                      card cardext member ration
-cardsync                      ledger member outbox | x/time
+cardsync                      ledger member outbox trail | x/time
 cardsync/cardsynctest         cardsync ledger member
-cardsync/sqlstore             cardsync member member/sqlstore sqldb
+cardsync/sqlstore             cardsync member member/sqlstore sqldb trail trail/sqlstore
 datakey
 jssdk
 ledger                        outbox sheet
@@ -80,7 +81,7 @@ member/sqlstore               ledger/sqlstore member sqldb
 opencard                      card cardlist member ration
 outbox                        | google/uuid
 outbox/outboxtest             outbox
-outbox/sqlstore               outbox sqldb | google/uuid
+outbox/sqlstore               outbox sqldb trail trail/sqlstore | google/uuid
 phone
 ration
 sheet
@@ -98,6 +99,10 @@ ticket
 ticket/redisstore             ticket | redis/go-redis
 ticket/sqlstore               sqldb ticket | database/sql
 ticket/tickettest             ticket
+timeline                      member
+timeline/sqlstore             member sqldb timeline trail
+trail                         ration
+trail/sqlstore                sqldb trail | google/uuid
 wechat                        wechat/wirejson | go-json-experiment/json
 wechat/push                   wechat/wirejson | go-json-experiment/json
 wechat/wirejson

@@ -20,6 +20,7 @@ import (
 var growingTables = map[string]bool{
 	"member": true, "identity": true, "member_card": true, "entry": true, "event": true, "form": true,
 	"outbox": true, "identity_conflict": true, "revoked_session": true, "ignored_unionid": true, "code_proof": true,
+	"trail": true,
 }
 
 // Exceptions map a part of a statement's text to the reason why it may read a
@@ -111,6 +112,8 @@ func fill(t *testing.T, db *sqldb.DB, members int) {
 			`insert into ignored_unionid (app_id, openid, unionid, ignored_at)
 				select app_id, openid, 'x' || openid, created_at from identity`,
 			`insert into code_proof (member_id, openid, created_at) select member_id, openid, created_at from identity`,
+			`insert into trail (trail_id, member_id, card_id, code, kind, at)
+				select 't' || code, member_id, card_id, code, 'card_ext', created_at from member_card`,
 			`insert into revoked_session (seq, jti, expires_at) select created_at, member_id, created_at from member`,
 			`analyze`,
 		} {

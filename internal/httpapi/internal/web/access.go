@@ -72,6 +72,7 @@ var accessTable = map[Audience]map[string]Access{
 		"GET /v1/entries":                                   managers,
 		"GET /v1/entries/export":                            managers.andRecorded(),
 		"POST /v1/entries/batch":                            managers,
+		"GET /v1/members/{id}/timeline":                     managers,
 		"GET /v1/statistics":                                managers,
 		"PUT /v1/test-whitelist":                            managers.andRecorded(),
 		"POST /v1/shelves":                                  managers.andRecorded(),
