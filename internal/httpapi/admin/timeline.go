@@ -56,11 +56,11 @@ type happening struct {
 	Attempts int64      `json:"attempts,omitempty,omitzero" doc:"How often a message failed."`
 	NextAt   *time.Time `json:"next_at,omitempty" doc:"When a waiting message is tried next."`
 	Outcome  string     `json:"outcome,omitempty" doc:"repaired: the face was set right. drift: WeChat has changed the figures by itself. looked: the card's state was read anew. found: a claim whose event was lost."`
-	Entry    *figures   `json:"entry,omitempty" doc:"What an entry added, and the totals after it; balances in fen."`
-	Face     *figures   `json:"face,omitempty" doc:"The totals that WeChat showed."`
+	Entry    *totals    `json:"entry,omitempty" doc:"What an entry added, and the totals after it; balances in fen."`
+	Face     *totals    `json:"face,omitempty" doc:"The totals that WeChat showed."`
 }
 
-type figures struct {
+type totals struct {
 	AddBonus   int64 `json:"add_bonus,omitempty,omitzero"`
 	Bonus      int64 `json:"bonus"`
 	AddBalance int64 `json:"add_balance,omitempty,omitzero"`
@@ -70,7 +70,7 @@ type figures struct {
 func happeningOf(e timeline.Event) happening {
 	h := happening{
 		At: e.At, Kind: e.Kind, CardID: e.CardID, Code: e.Code, Name: e.Name, Text: e.Text, Attempts: e.Attempts, Outcome: e.Outcome,
-		Entry: (*figures)(e.Entry), Face: (*figures)(e.Face),
+		Entry: (*totals)(e.Entry), Face: (*totals)(e.Face),
 	}
 	if !e.NextAt.IsZero() {
 		h.NextAt = &e.NextAt

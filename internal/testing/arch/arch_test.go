@@ -33,7 +33,8 @@ const table = `
 cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
-cmd/server                    app card cardext cmd/internal/command config doctor ledger member outbox sheet ticket/redisstore
+cmd/server                    app audit card cardext cmd/internal/command config doctor ledger member outbox sheet staff
+                              ticket/redisstore
                               | alecthomas/kong google/uuid tailscale/hujson
 
 app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
