@@ -290,7 +290,8 @@ func (o *office) serve(ticketToken string) http.Handler {
 	}
 	o.back.office, o.records.office = o, o
 	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Ledger: registry{o},
-		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Statistics: o, Timelines: o, Audit: o.records.service()}, options).Handler
+		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Statistics: o, Timelines: o,
+		Audit: o.records.service()}, options).Handler
 }
 
 // do sends a request; edit changes it.
