@@ -135,7 +135,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
 		Staff: c.Staff, Audit: c.Audit, Shop: c.Shop, Statistics: c.Statistics,
-		Timelines: timeline.New(c.Members, plans{c.Catalogue}, timelinesql.New(c.db), cfg.Zone()),
+		Timelines: timeline.New(c.Members, plans{c.Catalogue}, timelinesql.New(c.db), cfg.Zone(), actions{c.Audit}),
 	}, admin.Options{
 		Common: common(), Metrics: c.metrics, Refused: countRefused(c.metrics),
 		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken), Zone: cfg.Zone(),

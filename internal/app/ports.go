@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/timeline"
 	"github.com/addcard/addcard/internal/trail"
 	"github.com/addcard/addcard/internal/wechat"
 )
@@ -265,4 +267,33 @@ func planOf(c card.Card, err error) (member.Plan, error) {
 		return "", member.ErrCardUnknown
 	}
 	return cardlist.PlanOf(c), err
+}
+
+// actions is the timeline.Source of what operators have done to a member or their cards.
+type actions struct{ audit *audit.Service }
+
+// Events implements timeline.Source.
+func (a actions) Events(ctx context.Context, s timeline.Subject, m timeline.Mark, n int) ([]timeline.Event, error) {
+	filters := []audit.Filter{{Subject: s.MemberID}}
+	for _, c := range s.Cards {
+		filters = append(filters, audit.Filter{CardID: c.CardID, Code: c.Code})
+	}
+	const source = "audit"
+	after := m.Of(source)
+	var all []audit.Record
+	for _, f := range filters {
+		list, err := a.audit.List(ctx, f, audit.Mark{At: after.At, ID: after.ID}, n)
+		if err != nil {
+			return nil, err
+		}
+		all = audit.Merge(all, list, n)
+	}
+	events := make([]timeline.Event, len(all))
+	for i, r := range all {
+		events[i] = timeline.Event{
+			At: r.At, Source: source, ID: r.ID, Kind: timeline.Operator, CardID: r.CardID, Code: r.Code, Name: r.Action, Actor: r.Actor,
+			Outcome: string(r.Result),
+		}
+	}
+	return events, nil
 }

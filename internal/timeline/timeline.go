@@ -25,6 +25,7 @@ const (
 	Entered    = "entry"        // a ledger entry
 	PushWaits  = "push_waiting" // a message in the outbox that waits
 	PushParked = "push_parked"  // a message in the outbox that is parked
+	Operator   = "operator"     // an action that the audit log has; see Event.Name
 )
 
 // Event is one line of a timeline. Each kind has its own fields; the others are zero.
@@ -34,13 +35,14 @@ type Event struct {
 	ID           string // of the row; unique in its source, and without a space
 	Kind         string
 	CardID, Code string
-	Name         string // WeChat's name of an event, or the kind of a message
+	Name         string // WeChat's name of an event, the kind of a message, or an action
+	Actor        string // who booked an entry, or acted
 	Text         string // WeChat's words, or the record of an entry
 	Attempts     int64
 	NextAt       time.Time // when a waiting message is tried next
 	Entry        *Figures  // what an entry changed
 	Face         *Figures  // what the reconciler read at WeChat
-	Outcome      string    // of a comparison
+	Outcome      string    // of a comparison, or of an action
 }
 
 // Figures are points and fen (分): what was added, and the totals.

@@ -48,10 +48,11 @@ type explainedCard struct {
 // happening is one line of a timeline. Each kind has its own fields.
 type happening struct {
 	At       time.Time  `json:"at"`
-	Kind     string     `json:"kind" doc:"login. card_ext: a cardExt was signed. issue, claim, activation, gift, form: of a card. event: WeChat's. entry: of the ledger. push_waiting, push_parked: a message that is in the outbox now. push_sent, push_refused: what became of a message. reconcile: a difference that the comparison with WeChat has found."`
+	Kind     string     `json:"kind" doc:"login. card_ext: a cardExt was signed. issue, claim, activation, gift, form: of a card. event: WeChat's. entry: of the ledger. push_waiting, push_parked: a message that is in the outbox now. push_sent, push_refused: what became of a message. reconcile: a difference that the comparison with WeChat has found. operator: an action of the audit log; its outcome is the result."`
 	CardID   string     `json:"card_id,omitempty"`
 	Code     string     `json:"code,omitempty"`
-	Name     string     `json:"name,omitempty" example:"user_get_card" doc:"WeChat's name of an event, or the kind of a message."`
+	Name     string     `json:"name,omitempty" example:"user_get_card" doc:"WeChat's name of an event, the kind of a message, or what an operator did."`
+	Actor    string     `json:"actor,omitempty" doc:"Who booked an entry, or acted."`
 	Text     string     `json:"text,omitempty" doc:"WeChat's words about a message, or the record of an entry."`
 	Attempts int64      `json:"attempts,omitempty,omitzero" doc:"How often a message failed."`
 	NextAt   *time.Time `json:"next_at,omitempty" doc:"When a waiting message is tried next."`
@@ -69,7 +70,7 @@ type totals struct {
 
 func happeningOf(e timeline.Event) happening {
 	h := happening{
-		At: e.At, Kind: e.Kind, CardID: e.CardID, Code: e.Code, Name: e.Name, Text: e.Text, Attempts: e.Attempts, Outcome: e.Outcome,
+		At: e.At, Kind: e.Kind, CardID: e.CardID, Code: e.Code, Name: e.Name, Actor: e.Actor, Text: e.Text, Attempts: e.Attempts, Outcome: e.Outcome,
 		Entry: (*totals)(e.Entry), Face: (*totals)(e.Face),
 	}
 	if !e.NextAt.IsZero() {

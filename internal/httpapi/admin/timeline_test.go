@@ -23,6 +23,7 @@ type memberTimeline struct {
 type line struct {
 	At                     time.Time
 	Kind, Code, Name, Text string
+	Actor                  string
 	Attempts               int
 }
 
@@ -64,8 +65,9 @@ func TestTimeline_SaysWhyACardIsAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.AddEntry(apptest.EntriesPath(cardID, code), "k1", `{"add_bonus":30,"record_bonus":"消费"}`).Entry(t)
+	s.Operate("PUT", "/v1/cards/"+cardID+"/codes/"+code+"/fields", apptest.Object{"custom_field1": "金"}).Is(t, http.StatusOK)
 	var m memberTimeline
-	want := []string{"login", "card_ext", "issue", "claim", "activation", "entry", "push_refused entry", "push_parked entry",
+	want := []string{"operator setFields", "login", "card_ext", "issue", "claim", "activation", "entry", "push_refused entry", "push_parked entry",
 		"push_sent activate"}
 	apptest.Eventually(t, "all is there", func() bool {
 		m = readTimeline(t, s, memberID, "")
@@ -74,6 +76,11 @@ func TestTimeline_SaysWhyACardIsAsItIs(t *testing.T) {
 	if !strings.HasPrefix(m.Why, "已激活；微信拒绝了一次变动，已停止重试：") || !strings.Contains(m.Why, "45021") || len(m.Cards) != 1 ||
 		m.Cards[0].Code != code || m.Cards[0].Status != "active" || m.Cards[0].Why != m.Why {
 		t.Errorf("got %+v", m)
+	}
+	for _, e := range m.Events {
+		if (e.Kind == "entry" || e.Kind == "operator") != (e.Actor == "owner") {
+			t.Errorf("by whom? %+v", e)
+		}
 	}
 	if !slices.IsSortedFunc(m.Events, func(a, b line) int { return b.At.Compare(a.At) }) {
 		t.Errorf("not the newest first: %+v", m.Events)

@@ -26,7 +26,7 @@ const (
 	where card_id = $1 and code = $2 and (happened_at, dedupe_key) < ($3, $4) order by happened_at desc, dedupe_key desc limit $5`
 	formsSQL = `select created_at, ticket_hash from form
 	where card_id = $1 and code = $2 and (created_at, ticket_hash) < ($3, $4) order by created_at desc, ticket_hash desc limit $5`
-	entriesSQL = `select e.created_at, e.entry_id, e.add_bonus, e.bonus, e.add_balance, e.balance, e.record_bonus, e.record_balance
+	entriesSQL = `select e.created_at, e.entry_id, e.add_bonus, e.bonus, e.add_balance, e.balance, e.record_bonus, e.record_balance, e.actor
 	from member_card c join entry e on e.card_id = c.card_id and e.ledger = c.ledger
 	where c.card_id = $1 and c.code = $2 and (e.created_at, e.entry_id) < ($3, $4) order by e.created_at desc, e.entry_id desc limit $5`
 	messagesSQL = `select created_at, outbox_id, state, kind, attempts, due_at, last_error from outbox
@@ -89,7 +89,7 @@ func scanForm(scan sqldb.Scan) (e timeline.Event, err error) {
 func scanEntry(scan sqldb.Scan) (e timeline.Event, err error) {
 	e.Kind, e.Entry = timeline.Entered, &timeline.Figures{}
 	var other string
-	err = scan((*sqldb.Time)(&e.At), &e.ID, &e.Entry.AddBonus, &e.Entry.Bonus, &e.Entry.AddBalance, &e.Entry.Balance, &e.Text, &other)
+	err = scan((*sqldb.Time)(&e.At), &e.ID, &e.Entry.AddBonus, &e.Entry.Bonus, &e.Entry.AddBalance, &e.Entry.Balance, &e.Text, &other, &e.Actor)
 	if e.Text == "" {
 		e.Text = other
 	}
