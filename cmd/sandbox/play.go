@@ -195,20 +195,31 @@ WECHAT_API_URL. QR codes for several cards are not simulated.
 `)
 }
 
+// consoleLink returns a link with which the owner signs in to the console, once.
+func (sb *sandbox) consoleLink(ctx context.Context) (string, error) {
+	base := "http://" + sb.app.AdminAddr()
+	var link struct{ Secret string }
+	if err := exchange(ctx, http.MethodPost, base+"/v1/staff/owner/link", sb.adminToken, nil, &link); err != nil {
+		return "", fmt.Errorf("make a link to the console: %w", err)
+	}
+	return base + "/login?link=" + link.Secret, nil
+}
+
 // printAddresses prints where the running sandbox serves.
-func (sb *sandbox) printAddresses(out io.Writer, miniprogram string) {
+func (sb *sandbox) printAddresses(out io.Writer, miniprogram, console string) {
 	phone := sb.wechatURL + phonePath
 	if !built(miniprogram) {
 		phone += "   not built yet: " + howToBuild
 	}
 	_, _ = fmt.Fprintf(out, `
 Serving until Ctrl-C.
+  console      %[6]s   once, within half an hour
   public API   %[1]s   documentation: %[1]s/docs/
   admin API    http://%[2]s   ADMIN_TOKEN of this run: %[3]s
   WeChat       %[4]s   a login code for a user: curl -X POST %[4]s/_sim/phones/ming/login
   mini-program %[5]s
   events       go run ./cmd/sandbox trigger user_del_card --user ming --wechat %[4]s
-`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL, phone)
+`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL, phone, console)
 }
 
 // player is the mini-program. It prints the numbered steps.

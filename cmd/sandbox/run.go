@@ -70,7 +70,11 @@ func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 	if c.Once {
 		return nil
 	}
-	sb.printAddresses(streams.Out, c.Miniprogram)
+	console, err := sb.consoleLink(ctx)
+	if err != nil {
+		return err
+	}
+	sb.printAddresses(streams.Out, c.Miniprogram, console)
 	select {
 	case <-ctx.Done():
 	case <-sb.ended:

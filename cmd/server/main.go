@@ -21,19 +21,20 @@ Configuration is read from the environment and from the file .env; "server init"
 // flags, and kong calls its Run method. help.txt has the details of its help.
 type commands struct {
 	globals
-	Serve   serveCmd   `cmd:"" help:"Serve mini-programs, WeChat and the operator until SIGTERM."`
-	Init    initCmd    `cmd:"" help:"Write a .env with new keys and a place for each value from WeChat."`
-	Ready   readyCmd   `cmd:"" help:"Check whether a running server is ready; for health checks."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database's tables up to date, as serve does at start."`
-	Doctor  doctorCmd  `cmd:"" help:"Check a deployment and say what mends each problem."`
-	Card    cardCmd    `cmd:"" help:"Create, change and distribute cards."`
-	Member  memberCmd  `cmd:"" help:"Find, show, adjust, export and delete members."`
-	Outbox  outboxCmd  `cmd:"" help:"List messages that wait for WeChat, and retry those that it refused."`
-	Staff   staffCmd   `cmd:"" help:"Add and remove managers and cashiers, and their tokens."`
-	Check   checkCmd   `cmd:"" help:"Add up the ledger and list what needs an operator."`
-	Sign    signCmd    `cmd:"" help:"Sign one cardExt and print it."`
-	Explain explainCmd `cmd:"" help:"Explain why a phone answers 签名错误 to a cardExt."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Serve mini-programs, WeChat and the operator until SIGTERM."`
+	Init      initCmd      `cmd:"" help:"Write a .env with new keys and a place for each value from WeChat."`
+	Ready     readyCmd     `cmd:"" help:"Check whether a running server is ready; for health checks."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database's tables up to date, as serve does at start."`
+	Doctor    doctorCmd    `cmd:"" help:"Check a deployment and say what mends each problem."`
+	Card      cardCmd      `cmd:"" help:"Create, change and distribute cards."`
+	Member    memberCmd    `cmd:"" help:"Find, show, adjust, export and delete members."`
+	Outbox    outboxCmd    `cmd:"" help:"List messages that wait for WeChat, and retry those that it refused."`
+	LoginLink loginLinkCmd `cmd:"" help:"Print a link with which the owner, or a person of the staff, signs in to the console."`
+	Staff     staffCmd     `cmd:"" help:"Add and remove managers and cashiers, and their tokens."`
+	Check     checkCmd     `cmd:"" help:"Add up the ledger and list what needs an operator."`
+	Sign      signCmd      `cmd:"" help:"Sign one cardExt and print it."`
+	Explain   explainCmd   `cmd:"" help:"Explain why a phone answers 签名错误 to a cardExt."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 //go:embed help.txt

@@ -20,6 +20,7 @@ import (
 	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/httpapi/admin"
 	"github.com/addcard/addcard/internal/httpapi/conns"
+	"github.com/addcard/addcard/internal/httpapi/console"
 	"github.com/addcard/addcard/internal/httpapi/public"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/timeline"
@@ -131,6 +132,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	}, public.Options{
 		Common: common(), TrustedProxies: cfg.TrustedProxies, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress,
 	})
+	pages := console.New(c.Staff, console.Options{Prefix: cfg.ConsolePrefix, Zone: cfg.Zone(), TrustedProxies: cfg.TrustedProxies})
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
@@ -139,7 +141,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	}, admin.Options{
 		Common: common(), Metrics: c.metrics, Refused: countRefused(c.metrics),
 		AdminToken: string(cfg.AdminToken), TicketToken: string(cfg.TicketToken), Zone: cfg.Zone(),
-		TrustedProxies: cfg.TrustedProxies,
+		TrustedProxies: cfg.TrustedProxies, Pages: pages.Mount, Prefix: cfg.ConsolePrefix,
 	})
 	return publicServer, adminServer
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,6 +45,22 @@ func (p *problems) check(c Config, vars map[string]string) {
 	p.checkURLs(c)
 	p.checkLimits(c)
 	p.checkHosts(c)
+	p.checkConsole(c)
+}
+
+var prefixForm = regexp.MustCompile(`^(/[0-9A-Za-z._~-]+)+$`)
+
+// checkConsole refuses a listener of the operator that the Internet reaches in plain
+// HTTP, because people sign in there.
+func (p *problems) checkConsole(c Config) {
+	if c.ConsolePrefix != "" && !prefixForm.MatchString(c.ConsolePrefix) {
+		p.add("CONSOLE_PREFIX", "must be a path such as /addcard, without a slash at the end")
+	}
+	wrong := slices.ContainsFunc(p.list, func(problem string) bool { return strings.HasPrefix(problem, "ADMIN_LISTEN_ADDR:") })
+	if !wrong && isPublic(c.AdminListenAddr) && len(c.TrustedProxies) == 0 {
+		p.add("ADMIN_LISTEN_ADDR", "accepts connections from other networks in plain HTTP; set it to 127.0.0.1:8081 or to a private address, "+
+			"or put a proxy with TLS before it and name that in TRUSTED_PROXIES")
+	}
 }
 
 func (p *problems) checkSecrets(c Config) {

@@ -45,7 +45,8 @@ type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL" envDefault:"sqlite:addcard.db"` // may hold a password
 	RedisURL    Secret `env:"REDIS_URL"`
 
-	ShopTimeZone string `env:"SHOP_TIME_ZONE" envDefault:"Asia/Shanghai"`
+	ConsolePrefix string `env:"CONSOLE_PREFIX"`
+	ShopTimeZone  string `env:"SHOP_TIME_ZONE" envDefault:"Asia/Shanghai"`
 
 	RatePerMember  int      `env:"RATE_LIMIT_PER_MEMBER" envDefault:"20"`
 	RatePerAddress int      `env:"RATE_LIMIT_PER_IP" envDefault:"100"`

@@ -78,6 +78,7 @@ const (
 	notAnAPIURL  = "must be https://HOST, or http:// on a loopback address"
 	notADatabase = "must be sqlite:PATH or postgres://user:password@host:port/database"
 	notANetwork  = " is not an address or a network smaller than everything"
+	notAPrefix   = "must be a path such as /addcard, without a slash at the end"
 )
 
 var misconfigurations = []misconfiguration{
@@ -161,6 +162,11 @@ var misconfigurations = []misconfiguration{
 	{"unknown", "LOG_FORMAT", canary, "must be json or text"},
 	{"no scheme", "OTEL_EXPORTER_OTLP_ENDPOINT", "cAnArY:4318", "must be http://HOST:PORT or https://HOST:PORT"},
 	{"with a password", "OTEL_EXPORTER_OTLP_ENDPOINT", "https://u:cAnArY@otel:4318", "must be http://HOST:PORT or https://HOST:PORT"},
+	{"reachable in plain HTTP", "ADMIN_LISTEN_ADDR", ":8081", "accepts connections from other networks in plain HTTP; " +
+		"set it to 127.0.0.1:8081 or to a private address, or put a proxy with TLS before it and name that in TRUSTED_PROXIES"},
+	{"no path", "CONSOLE_PREFIX", "cAnArY", notAPrefix},
+	{"a slash at the end", "CONSOLE_PREFIX", "/cAnArY/", notAPrefix},
+	{"an address", "CONSOLE_PREFIX", "https://cAnArY.example/shop", notAPrefix},
 	{"no zone", "SHOP_TIME_ZONE", "cAnArY/Shanghai", "must be the name of a time zone such as Asia/Shanghai"},
 	{"the machine's zone", "SHOP_TIME_ZONE", "Local", "must be the name of a time zone such as Asia/Shanghai"},
 	{"no unit", "SHUTDOWN_GRACE", "10", "must be a duration such as 10s"},
@@ -258,6 +264,7 @@ func TestConfig_TakesWhatIsRight(t *testing.T) {
 			"xn--xhq521b.example"},
 		"LOG_LEVEL":                   {"debug", "WARN", "Error"},
 		"LOG_FORMAT":                  {"text", "json"},
+		"CONSOLE_PREFIX":              {"/addcard", "/shop/cards-1"},
 		"SHOP_TIME_ZONE":              {"Asia/Urumqi", "UTC"},
 		"SHUTDOWN_GRACE":              {"0s", "1m30s", "10m"},
 		"RATE_LIMIT_PER_IP":           {"0", "100000"},

@@ -11,8 +11,8 @@ import (
 const (
 	// maxAge is how old a copy of the keys may be that proves a person.
 	maxAge = time.Second
-	// minAge is how old one must be to be read again because a secret is not in it.
-	// Programs that guess cause no more reads than this.
+	// minAge is how old one must be to be read again because a secret is not in it. So
+	// a program that guesses waits, and causes no more reads than this.
 	minAge = 200 * time.Millisecond
 )
 
@@ -69,15 +69,16 @@ func (c *copies) await(ctx context.Context) error {
 	}
 }
 
-// refresh reads the keys, unless they were read a moment ago.
+// refresh reads the keys. If they were read a moment ago, it waits before.
 func (c *copies) refresh(ctx context.Context) error {
 	for {
 		c.mu.Lock()
-		changes, young := c.changes, time.Since(c.readAt) < minAge
+		age := time.Since(c.readAt)
 		c.mu.Unlock()
-		if young {
-			return nil
-		}
+		time.Sleep(minAge - age)
+		c.mu.Lock()
+		changes := c.changes
+		c.mu.Unlock()
 		began := time.Now()
 		list, now, err := c.store.Keys(ctx)
 		if err != nil {

@@ -113,6 +113,9 @@ func (s *Service) SignIn(ctx context.Context, link string) (secret string, who I
 	if !isSecret(link) {
 		return "", Identity{}, ErrUnknown
 	}
+	if _, err := s.known.find(ctx, Link, link); err != nil { // what is guessed writes nothing
+		return "", Identity{}, err
+	}
 	secret = newSecret()
 	who, err = s.store.Exchange(ctx, hashOf(link), Key{ID: uuid.NewString(), Kind: Session}, hashOf(secret), SessionIdle)
 	if err != nil {

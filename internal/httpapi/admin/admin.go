@@ -13,6 +13,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -42,6 +43,11 @@ type Options struct {
 	// TrustedProxies are the addresses and networks of proxies whose
 	// X-Forwarded-For names the client. They must be valid.
 	TrustedProxies []string
+	// Pages adds the pages of the console; see package console. It may be nil.
+	Pages func(*web.Listener)
+	// Prefix is where a reverse proxy serves this listener, or "": /shop, for example.
+	// It may be a part of a request's path or not.
+	Prefix string
 	// Zone is the shop's time zone, in which days begin; nil is UTC.
 	Zone *time.Location
 }
@@ -51,6 +57,7 @@ type api struct {
 	*web.Listener
 	adminToken, ticketToken string
 	proxies                 web.Proxies
+	crossOrigin             *http.CrossOriginProtection
 	guesses                 *guesses
 	zone                    *time.Location
 }
@@ -62,7 +69,8 @@ func New(s Services, o Options) *http.Server {
 	o.Audit = s.Audit
 	a := &api{
 		Services: s, Listener: web.New(web.Admin, o.Common), adminToken: o.AdminToken, ticketToken: o.TicketToken,
-		proxies: web.ParseProxies(o.TrustedProxies), guesses: newGuesses(o.Log, o.Refused), zone: cmp.Or(o.Zone, time.UTC),
+		proxies: web.ParseProxies(o.TrustedProxies), crossOrigin: http.NewCrossOriginProtection(),
+		guesses: newGuesses(o.Log, o.Refused), zone: cmp.Or(o.Zone, time.UTC),
 	}
 	a.Use(a.Restrict(a.prove), a.CheckQuery)
 	a.ServeJSON("addcard admin", "The operator's API; every call needs the ADMIN_TOKEN or a token of the staff.", maxBody)
@@ -84,24 +92,40 @@ func New(s Services, o Options) *http.Server {
 	a.settingsRoutes()
 	a.statisticsRoute()
 	a.debugRoutes(o.Metrics)
-	return a.Server()
+	if o.Pages != nil {
+		o.Pages(a.Listener)
+	}
+	server := a.Server()
+	server.Handler = stripPrefix(o.Prefix, server.Handler)
+	return server
 }
 
 // prove finds out who sent a request: the owner, a person of the staff, or a ticket
 // reader.
 func (a *api) prove(c *gin.Context) (web.Role, error) {
+	if p := web.PrincipalOf(c.Request.Context()); p.Role != "" { // a page of the console calls the API
+		return p.Role, nil
+	}
 	token := web.BearerToken(c.Request.Header)
 	client := a.proxies.Client(c.Request)
 	p := web.Principal{Address: client.String()}
+	session := web.Session(c.Request, a.proxies.Secure(c.Request))
 	switch {
 	case sameToken(token, a.adminToken):
 		p.Role, p.ID, p.Name = web.Owner, staff.OwnerID, staff.OwnerID
 	case sameToken(token, a.ticketToken):
 		p.Role, p.Name = web.TicketReader, string(web.TicketReader)
 	default:
-		who, err := a.Staff.Identify(c.Request.Context(), staff.Token, token)
+		kind, secret := staff.Token, token
+		if p.Console = session != "" && c.GetHeader("Authorization") == ""; p.Console {
+			kind, secret = staff.Session, session
+			if a.crossOrigin.Check(c.Request) != nil {
+				return "", web.CrossOrigin.Err()
+			}
+		}
+		who, err := a.Staff.Identify(c.Request.Context(), kind, secret)
 		if errors.Is(err, staff.ErrUnknown) {
-			err = a.guesses.refuse(c.Request, client, token)
+			err = a.guesses.refuse(c.Request, client, secret)
 		}
 		if err != nil {
 			return "", err
@@ -110,6 +134,25 @@ func (a *api) prove(c *gin.Context) (web.Role, error) {
 	}
 	c.Request = c.Request.WithContext(web.WithPrincipal(c.Request.Context(), p))
 	return p.Role, nil
+}
+
+// stripPrefix serves a path with the prefix as the one without it.
+func stripPrefix(prefix string, h http.Handler) http.Handler {
+	if prefix == "" {
+		return h
+	}
+	stripped := http.StripPrefix(prefix, h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == prefix || strings.HasPrefix(r.URL.Path, prefix+"/") {
+			if r.URL.Path == prefix {
+				http.Redirect(w, r, prefix+"/", http.StatusPermanentRedirect)
+				return
+			}
+			stripped.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // sameToken compares in constant time. Nothing is the same as an empty want.

@@ -70,8 +70,9 @@ type totals struct {
 
 func happeningOf(e timeline.Event) happening {
 	h := happening{
-		At: e.At, Kind: e.Kind, CardID: e.CardID, Code: e.Code, Name: e.Name, Actor: e.Actor, Text: e.Text, Attempts: e.Attempts, Outcome: e.Outcome,
-		Entry: (*totals)(e.Entry), Face: (*totals)(e.Face),
+		At: e.At, Kind: e.Kind, CardID: e.CardID, Code: e.Code, Name: e.Name, Actor: e.Actor, Text: e.Text, Attempts: e.Attempts,
+		Outcome: e.Outcome,
+		Entry:   (*totals)(e.Entry), Face: (*totals)(e.Face),
 	}
 	if !e.NextAt.IsZero() {
 		h.NextAt = &e.NextAt

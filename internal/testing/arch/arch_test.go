@@ -38,7 +38,7 @@ cmd/server                    app audit card cardext cmd/internal/command config
                               | alecthomas/kong google/uuid tailscale/hujson
 
 app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
-                              config datakey doctor httpapi/admin httpapi/conns httpapi/public jssdk ledger ledger/sqlstore
+                              config datakey doctor httpapi/admin httpapi/conns httpapi/console httpapi/public jssdk ledger ledger/sqlstore
                               member member/sqlstore opencard outbox outbox/sqlstore shop shop/sqlstore sqldb staff staff/sqlstore
                               statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore timeline timeline/sqlstore
                               trail trail/sqlstore wechat wechat/push
@@ -50,6 +50,7 @@ httpapi/admin                 audit card cardext cardsync httpapi/conns httpapi/
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns
+httpapi/console               httpapi/internal/web staff | gin-gonic/gin google/uuid
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard ration
                               | danielgtaylor/huma gin-gonic/gin x/time
 httpapi/internal/web          audit auth card cardlist httpapi/conns jssdk ledger member opencard outbox ration sqldb staff ticket

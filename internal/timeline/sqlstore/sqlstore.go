@@ -89,7 +89,8 @@ func scanForm(scan sqldb.Scan) (e timeline.Event, err error) {
 func scanEntry(scan sqldb.Scan) (e timeline.Event, err error) {
 	e.Kind, e.Entry = timeline.Entered, &timeline.Figures{}
 	var other string
-	err = scan((*sqldb.Time)(&e.At), &e.ID, &e.Entry.AddBonus, &e.Entry.Bonus, &e.Entry.AddBalance, &e.Entry.Balance, &e.Text, &other, &e.Actor)
+	err = scan((*sqldb.Time)(&e.At), &e.ID, &e.Entry.AddBonus, &e.Entry.Bonus, &e.Entry.AddBalance, &e.Entry.Balance,
+		&e.Text, &other, &e.Actor)
 	if e.Text == "" {
 		e.Text = other
 	}

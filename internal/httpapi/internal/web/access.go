@@ -55,6 +55,18 @@ var accessTable = map[Audience]map[string]Access{
 		"GET /v1/jssdk-config":              everyone,
 	},
 	Admin: {
+		"GET /":                      managers,
+		"GET /login":                 everyone,
+		"POST /login":                everyone,
+		"POST /logout":               everyone,
+		"POST /language":             everyone,
+		"GET /robots.txt":            everyone,
+		"GET /static/console.css":    everyone,
+		"GET /static/console.js":     everyone,
+		"GET /members":               managers,
+		"GET /members/{id}":          managers,
+		"POST /members/{id}/entries": managers,
+
 		"POST /v1/cards":                                    managers.andRecorded(),
 		"GET /v1/cards":                                     managers,
 		"GET /v1/cards/{card_id}":                           managers,

@@ -29,6 +29,8 @@ type Admission struct {
 	Streams bool
 	// Free says that requests need no slot: they are answered at once from memory.
 	Free bool
+	// Refuse answers a request that is not served, instead of Fail.
+	Refuse func(*gin.Context, *Problem)
 	// Urgent says that requests are not refused because too many of others come.
 	Urgent bool
 }

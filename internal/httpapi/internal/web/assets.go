@@ -61,6 +61,16 @@ func inflate(compressed []byte) []byte {
 	return plain
 }
 
+// ServeAsset serves a file that does not change while the process runs, to all.
+func (l *Listener) ServeAsset(path, mediaType string, content []byte) {
+	file := newAsset(mediaType, content, nil)
+	l.Admit(http.MethodGet, path, Admission{Free: true})
+	l.GET(path, func(c *gin.Context) {
+		c.Header("Cache-Control", "max-age=300")
+		file.serve(c)
+	})
+}
+
 // serve answers with the asset, or with 304 if the client has it. All answers share
 // the bytes, so that clients that do not read hold no memory.
 func (a *asset) serve(c *gin.Context) {

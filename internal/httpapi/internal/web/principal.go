@@ -21,6 +21,8 @@ type Principal struct {
 	Role Role
 	// ID and Name are those of a person of the staff, and "owner" of the owner.
 	ID, Name string
+	// Console says that the request came through the console or the till.
+	Console bool
 	// Address is that of the client, or of a proxy that is not in TRUSTED_PROXIES.
 	Address string
 }

@@ -91,6 +91,11 @@ func (l *Listener) Fail(c *gin.Context, err error) {
 	for name, values := range p.GetHeaders() {
 		h[name] = values
 	}
+	if refuse := l.admission(c).Refuse; refuse != nil {
+		refuse(c, p)
+		c.Abort()
+		return
+	}
 	h.Set("Content-Type", p.ContentType(""))
 	c.Status(p.Status)
 	_ = strictJSON.Marshal(c.Writer, p) // fails only if the client has gone

@@ -31,6 +31,7 @@ var (
 	AdminTokenInvalid = ProblemType{401, "admin_token_invalid",
 		"The bearer token opens nothing: it is no ADMIN_TOKEN, no TICKET_TOKEN and no token of the staff."}
 	CodeNotYours        = ProblemType{403, "code_not_yours", "The card code is not one of this member's."}
+	CrossOrigin         = ProblemType{403, "cross_origin", "The browser sends this from a page of another site."}
 	RoleForbidden       = ProblemType{403, "role_forbidden", "The role of whoever sent this does not allow it."}
 	UserBlocked         = ProblemType{403, "user_blocked", "WeChat has blocked this user as a risk."}
 	EntryNotYours       = ProblemType{403, "entry_not_yours", "You may reverse only your own entries, and not for long; nothing was written."}
@@ -74,6 +75,6 @@ var problemTypes = []ProblemType{
 	MethodNotAllowed, RequestTimeout, OpenIDUnknown, CardNotClaimable, BodyTooLarge, UnsupportedMedia, InvalidInput, RateLimited,
 	ClientClosed, Internal, WeChatUnavailable, TicketUnavailable, Unavailable,
 	MessageNotFound, WeChatRefused, CodeModeUnsupported, NotOneClick, ActivateTicketWrong, KeyMissing, KeyReused, CodeNotFound, CardNotHeld,
-	InsufficientBonus, InsufficientBalance, EntryNotReversible, EntryNotYours, LimitPerEntry, LimitPerDay, RoleForbidden,
+	InsufficientBonus, InsufficientBalance, EntryNotReversible, EntryNotYours, LimitPerEntry, LimitPerDay, RoleForbidden, CrossOrigin,
 	StaffNotFound, NameTaken, TooManyStaff,
 }

@@ -30,8 +30,12 @@ func keepTarget(ctx huma.Context, next func(huma.Context)) {
 func Recorded[O any](ctx context.Context, l *Listener, action string, do func(context.Context) (*O, error)) (*O, error) {
 	who := PrincipalOf(ctx)
 	target, _ := ctx.Value(targetKey{}).(audit.Target)
+	source := audit.API
+	if who.Console {
+		source = audit.Console
+	}
 	ctx, recorded, err := l.options.Audit.Begin(ctx, audit.Origin{
-		Actor: who.Name, Role: string(who.Role), Source: audit.API, Address: who.Address, RequestID: RequestID(ctx),
+		Actor: who.Name, Role: string(who.Role), Source: source, Address: who.Address, RequestID: RequestID(ctx),
 	}, action, target)
 	if err != nil {
 		return nil, l.Problem(ctx, err)

@@ -1,0 +1,114 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/addcard/addcard/internal/httpapi/internal/web"
+)
+
+// request is one request for a page.
+type request struct {
+	*gin.Context
+	console *Console
+	lang    string
+	calls   []call
+}
+
+// call is a call of the API that a page has made, as the page shows it.
+type call struct{ Method, Path, Body string }
+
+// problem is the error of a call.
+type problem struct {
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Location string `json:"location"`
+		Message  string `json:"message"`
+	} `json:"errors"`
+}
+
+func (p *problem) Error() string { return p.Code }
+
+// serve calls the handler of a page, and shows its error as a page.
+func (c *Console) serve(g *gin.Context, handle func(*request) error) {
+	r := &request{Context: g, console: c, lang: c.languageOf(g.Request)}
+	if g.Request.Method != http.MethodGet && c.origin.Check(g.Request) != nil {
+		r.fail(&problem{Status: http.StatusForbidden, Code: "cross_origin"})
+		return
+	}
+	if err := handle(r); err != nil {
+		r.fail(err)
+	}
+}
+
+// refuse answers a request that the listener refuses: who has not signed in is sent to
+// the page that says how to.
+func (c *Console) refuse(g *gin.Context, p *web.Problem) {
+	if p.Status == http.StatusUnauthorized && g.Request.Method == http.MethodGet {
+		g.Header("WWW-Authenticate", "") // a browser would ask for a password
+		g.Redirect(http.StatusSeeOther, c.prefix+"/login")
+		return
+	}
+	r := &request{Context: g, console: c, lang: c.languageOf(g.Request)}
+	r.fail(&problem{Status: p.Status, Code: p.Code, Detail: p.Detail})
+}
+
+// get reads what the API answers to a GET into out.
+func (r *request) get(path string, query url.Values, out any) error {
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return r.call(http.MethodGet, path, nil, nil, out)
+}
+
+// call calls the API as the sender of the request, and reads a good answer into out,
+// unless that is nil. Another answer is a *problem.
+func (r *request) call(method, path string, header map[string]string, body, out any) error {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	r.calls = append(r.calls, call{method, path, string(text)})
+	inner, err := http.NewRequestWithContext(web.Within(r.Request.Context()), method, path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	if body == nil {
+		inner.Body, inner.ContentLength = http.NoBody, 0
+	}
+	inner.Header.Set("Content-Type", "application/json")
+	for name, value := range header {
+		inner.Header.Set(name, value)
+	}
+	answer := &answer{header: http.Header{}, status: http.StatusOK}
+	r.console.api.ServeHTTP(answer, inner)
+	if answer.status >= http.StatusBadRequest {
+		p := &problem{Status: answer.status, Code: "internal"}
+		_ = json.Unmarshal(answer.body.Bytes(), p) // a problem, or nothing is known of it
+		return p
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(answer.body.Bytes(), out)
+}
+
+// answer is the http.ResponseWriter of a call.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
