@@ -196,7 +196,7 @@ func cardID(ts *testscript.TestScript, _ bool, args []string) {
 
 func entryID(ts *testscript.TestScript, _ bool, args []string) {
 	id, _, _ := strings.Cut(strings.TrimPrefix(ts.ReadFile(args[1]), "entry "), " ")
-	ts.Setenv(args[0], id)
+	ts.Setenv(args[0], strings.TrimSpace(id))
 }
 
 func approve(ts *testscript.TestScript, _ bool, args []string) {
