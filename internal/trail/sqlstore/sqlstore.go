@@ -72,7 +72,8 @@ func encode(d trail.Detail) (string, error) {
 // newID returns an ID. The IDs grow with time, so the index grows at its end.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-const purgeSQL = `delete from trail where trail_id in (select trail_id from trail where at < now_ms() - $1 order by at limit $2)`
+const purgeSQL = `delete from trail where trail_id in (
+	select trail_id from (select trail_id, at from trail order by trail_id limit $2) oldest where at < now_ms() - $1)`
 
 // Purge implements trail.Store.
 func (s *Store) Purge(ctx context.Context, age time.Duration, n int) (deleted int, err error) {
