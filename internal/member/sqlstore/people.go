@@ -210,7 +210,8 @@ var eraseSQL = []string{
 			where g.member_id = $1 and g.wallet <> '')`,
 	`update form set sealed = '', phone = '' where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
 	`delete from trail where member_id = $1 and member_id <> ''`,
-	`delete from trail where code <> '' and member_id = '' and (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
+	`delete from trail where code <> '' and member_id = ''
+		and (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
 	`delete from identity_conflict where member_id = $1 or other_member_id = $1
 		or openid in (select openid from identity where member_id = $1)`,
 	`delete from ignored_unionid where (app_id, openid) in (select app_id, openid from identity where member_id = $1)`,
