@@ -8,6 +8,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/outbox"
 )
 
@@ -74,7 +75,11 @@ func (c outboxRetryCmd) Run(ctx context.Context, g *globals, streams command.Str
 	if c.Dead == (len(c.IDs) > 0) {
 		return command.Usagef("give either the messages' ids or --dead")
 	}
-	return g.withCore(ctx, streams, func(core *app.Core) error {
+	on := audit.Target{}
+	if len(c.IDs) == 1 {
+		on.Subject = c.IDs[0]
+	}
+	return g.withRecord(ctx, streams, "retryMessage", on, func(ctx context.Context, core *app.Core) error {
 		ids := c.IDs
 		if c.Dead {
 			var err error
@@ -82,6 +87,7 @@ func (c outboxRetryCmd) Run(ctx context.Context, g *globals, streams command.Str
 				return err
 			}
 		}
+		audit.Note(ctx, "messages", nil, len(ids))
 		var failed error
 		for _, id := range ids {
 			switch err := core.Outbox.Retry(ctx, id); {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,6 +51,7 @@ func TestMain(m *testing.M) {
 //	elsewhere FILE   another system creates the card of FILE at WeChat; ID is its card_id
 //	visible FILE     FILE has no character that could control a terminal
 //	unread PROGRAM ARGS...  run PROGRAM with a standard output that nothing reads
+//	audited RE       the audit log of the running server has a record that matches
 //	insist           send SIGINT until the program in the background has ended
 //
 // and the environment of a server on ADDR1 and ADDR2 that calls a simulated
@@ -71,7 +73,7 @@ func TestScripts(t *testing.T) {
 		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
 		"picture": picture, "card": cardID, "entry": entryID, "approve": approve, "fault": fault, "insist": insist,
 		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
-		"elsewhere": createElsewhere, "visible": visible, "unread": unread,
+		"elsewhere": createElsewhere, "audited": audited, "visible": visible, "unread": unread,
 	})
 }
 
@@ -197,6 +199,24 @@ func cardID(ts *testscript.TestScript, _ bool, args []string) {
 func entryID(ts *testscript.TestScript, _ bool, args []string) {
 	id, _, _ := strings.Cut(strings.TrimPrefix(ts.ReadFile(args[1]), "entry "), " ")
 	ts.Setenv(args[0], strings.TrimSpace(id))
+}
+
+func audited(ts *testscript.TestScript, _ bool, args []string) {
+	token := regexp.MustCompile(`(?m)^ADMIN_TOKEN=(.*)$`).FindStringSubmatch(ts.ReadFile(".env"))
+	req, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADDR2")+"/v1/audit?limit=200", nil)
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer "+token[1])
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	for record := range strings.SplitSeq(string(text), `{"id":`) {
+		if regexp.MustCompile(args[0]).MatchString(record) {
+			return
+		}
+	}
+	ts.Fatalf("no record matches %s:\n%s", args[0], text)
 }
 
 func approve(ts *testscript.TestScript, _ bool, args []string) {
