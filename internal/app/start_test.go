@@ -82,7 +82,7 @@ func TestNew_WarnsOfWhatOtherMachinesCanReach(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	for addr, want := range map[string]bool{"127.0.0.1:0": false, "192.0.2.1:0": true} {
-		cfg, err := config.Load(append(w.Environ(), "ADMIN_LISTEN_ADDR="+addr))
+		cfg, err := config.Load(append(w.Environ(), "ADMIN_LISTEN_ADDR="+addr, "TRUSTED_PROXIES=192.0.2.7"))
 		if err != nil {
 			t.Fatal(err)
 		}
