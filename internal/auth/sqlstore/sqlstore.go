@@ -60,10 +60,4 @@ func (s *Store) Purge(ctx context.Context, keep time.Duration) error {
 }
 
 // Now implements auth.Store.
-func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
-	err = s.db.Read().QueryRow(ctx, `select now_ms()`).Scan((*sqldb.Time)(&now))
-	if err != nil {
-		return now, fmt.Errorf("read the time: %w", err)
-	}
-	return now, nil
-}
+func (s *Store) Now(ctx context.Context) (time.Time, error) { return s.db.Now(ctx) }

@@ -138,14 +138,9 @@ func (s *Store) Allow(ctx context.Context, name string, limit int) (bool, error)
 	return s.db.Try(ctx, "count "+name, allowSQL, name, limit)
 }
 
-const takeSQL = `insert into schedule (name, taken_at) values ($1, now_ms())
-	on conflict (name) do update set taken_at = excluded.taken_at
-	where schedule.taken_at <= excluded.taken_at - $2
-	returning taken_at`
-
 // AcquireJob implements card.Store.
 func (s *Store) AcquireJob(ctx context.Context, job string, notWithin time.Duration) (bool, error) {
-	return s.db.Try(ctx, "acquire job "+job, takeSQL, job, notWithin.Milliseconds())
+	return s.db.StartJob(ctx, job, notWithin)
 }
 
 const attemptSQL = `insert into card_attempt (definition, had, begun_at) values ($1, $2, now_ms())

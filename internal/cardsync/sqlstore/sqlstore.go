@@ -87,21 +87,9 @@ func (tx tx) AddTrail(ctx context.Context, r trail.Row) error {
 	return trailsql.AddOfCard(ctx, tx.Queries, r)
 }
 
-const startJobSQL = `insert into schedule (name, taken_at) values ($1, now_ms())
-	on conflict (name) do update set taken_at = excluded.taken_at
-	where schedule.taken_at <= excluded.taken_at - $2
-	returning taken_at`
-
-// startedSQL keeps replicas that have no job from using the writing connection.
-const startedSQL = `select count(*) from schedule where name = $1 and taken_at > now_ms() - $2`
-
 // StartJob implements cardsync.Store.
-func (s *Store) StartJob(ctx context.Context, job string, every time.Duration) (mine bool, err error) {
-	started, err := s.Any(ctx, "look for a job", startedSQL, job, every.Milliseconds())
-	if err != nil || started {
-		return false, err
-	}
-	return s.DB.Try(ctx, "start a job", startJobSQL, job, every.Milliseconds())
+func (s *Store) StartJob(ctx context.Context, job string, every time.Duration) (bool, error) {
+	return s.DB.StartJob(ctx, job, every)
 }
 
 const selectDriftSQL = `select card_id, code, bonus, balance, face_bonus, face_balance, face_at from member_card `

@@ -42,10 +42,7 @@ func scanRetryJob(scan sqldb.Scan) (outbox.RetryJob, error) {
 	return j.RetryJob, err
 }
 
-const (
-	purgeRetriesSQL = `delete from outbox_retry where created_at < now_ms() - 2592000000 and state <> 'running'`
-	nowSQL          = `select now_ms()`
-)
+const purgeRetriesSQL = `delete from outbox_retry where created_at < now_ms() - 2592000000 and state <> 'running'`
 
 var (
 	jobColumns = jobFields(&job{}).Columns().List("")
@@ -67,12 +64,13 @@ func (s *Store) AddRetry(ctx context.Context, j outbox.RetryJob) (added outbox.R
 		return added, fmt.Errorf("encode the filter of a retry: %w", err)
 	}
 	// Counted outside the transaction, which is to be short.
-	now, total := int64(0), int64(len(j.Filter.IDs))
-	if err := s.db.Read().QueryRow(ctx, nowSQL).Scan(&now); err != nil {
-		return added, fmt.Errorf("read the clock: %w", err)
+	now, err := s.db.Now(ctx)
+	if err != nil {
+		return added, fmt.Errorf("add a retry: %w", err)
 	}
+	total := int64(len(j.Filter.IDs))
 	if total == 0 {
-		count := s.db.Read().QueryRow(ctx, countSQL, append(selected(j.Filter, now+1), j.Filter.State)...)
+		count := s.db.Read().QueryRow(ctx, countSQL, append(selected(j.Filter, now.UnixMilli()+1), j.Filter.State)...)
 		if err := count.Scan(&total); err != nil {
 			return added, fmt.Errorf("count the messages to retry: %w", err)
 		}
@@ -81,7 +79,7 @@ func (s *Store) AddRetry(ctx context.Context, j outbox.RetryJob) (added outbox.R
 		if err := (sqldb.Queries{Querier: tx, DB: s.db}).Run(ctx, "delete old retries", purgeRetriesSQL); err != nil {
 			return err
 		}
-		added, err = scanRetryJob(tx.QueryRow(ctx, addJobSQL, j.ID, j.Actor, string(filter), total, now).Scan)
+		added, err = scanRetryJob(tx.QueryRow(ctx, addJobSQL, j.ID, j.Actor, string(filter), total, sqldb.Time(now)).Scan)
 		return err
 	})
 	if err != nil {

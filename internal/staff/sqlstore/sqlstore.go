@@ -4,7 +4,6 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -213,9 +212,8 @@ var allKeysSQL = `select ` + keyFields(&staff.Key{}).Columns().List("k.") + `, k
 // Keys implements staff.Store. The time is read first, so a key expires no later than
 // by the database's clock.
 func (s *Store) Keys(ctx context.Context) (list []staff.StoredKey, now time.Time, err error) {
-	err = s.db.Read().QueryRow(ctx, `select now_ms()`).Scan((*sqldb.Time)(&now))
-	if err != nil {
-		return nil, now, fmt.Errorf("read the time: %w", err)
+	if now, err = s.db.Now(ctx); err != nil {
+		return nil, now, err
 	}
 	list, err = sqldb.All(ctx, s.db.Read(), "read the keys", func(scan sqldb.Scan) (k staff.StoredKey, err error) {
 		err = scan(append(keyFields(&k.Key).Pointers(), &k.Hash, &k.PersonID, &k.Name, &k.Role)...)

@@ -26,23 +26,9 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx stati
 // tx is statistics.Tx on a transaction, and reads on the read pool.
 type tx struct{ sqldb.Queries }
 
-const (
-	job = "roll up statistics"
-	// startedSQL keeps replicas that have no job from using the writing connection.
-	startedSQL  = `select count(*) from schedule where name = $1 and taken_at > now_ms() - $2`
-	startJobSQL = `insert into schedule (name, taken_at) values ($1, now_ms())
-	on conflict (name) do update set taken_at = excluded.taken_at
-	where schedule.taken_at <= excluded.taken_at - $2
-	returning taken_at`
-)
-
 // StartJob implements statistics.Store.
-func (s *Store) StartJob(ctx context.Context, every time.Duration) (mine bool, err error) {
-	started, err := s.Any(ctx, "look for a job", startedSQL, job, every.Milliseconds())
-	if err != nil || started {
-		return false, err
-	}
-	return s.DB.Try(ctx, "start a job", startJobSQL, job, every.Milliseconds())
+func (s *Store) StartJob(ctx context.Context, every time.Duration) (bool, error) {
+	return s.DB.StartJob(ctx, "roll up statistics", every)
 }
 
 func progressFields(p *statistics.Progress) sqldb.Fields {

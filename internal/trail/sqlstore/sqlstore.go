@@ -92,12 +92,7 @@ func (s *Store) Purge(ctx context.Context, age time.Duration, n int) (deleted in
 	return deleted, nil
 }
 
-const startJobSQL = `insert into schedule (name, taken_at) values ($1, now_ms())
-	on conflict (name) do update set taken_at = excluded.taken_at
-	where schedule.taken_at <= excluded.taken_at - $2
-	returning taken_at`
-
 // StartJob implements trail.Store.
 func (s *Store) StartJob(ctx context.Context, job string, every time.Duration) (bool, error) {
-	return s.db.Try(ctx, "start a job", startJobSQL, job, every.Milliseconds())
+	return s.db.StartJob(ctx, job, every)
 }
