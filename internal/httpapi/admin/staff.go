@@ -11,16 +11,16 @@ import (
 	"github.com/addcard/addcard/internal/staff"
 )
 
-// staffPerson is a person of the staff, with what proves that it is this person.
-type staffPerson struct {
+// StaffPerson is a person of the staff, with what proves that it is this person.
+type StaffPerson struct {
 	ID        string     `json:"id"`
 	Name      string     `json:"name"`
 	Role      string     `json:"role" enum:"owner,manager,cashier"`
 	CreatedAt time.Time  `json:"created_at,omitempty,omitzero" doc:"Absent for the owner."`
-	Keys      []staffKey `json:"keys" doc:"Tokens, sessions of the console, and links that were not used yet."`
+	Keys      []StaffKey `json:"keys" doc:"Tokens, sessions of the console, and links that were not used yet."`
 }
 
-type staffKey struct {
+type StaffKey struct {
 	ID        string    `json:"id"`
 	Kind      string    `json:"kind" enum:"token,session,link"`
 	Label     string    `json:"label,omitempty"`
@@ -29,17 +29,17 @@ type staffKey struct {
 	UsedAt    time.Time `json:"used_at,omitempty,omitzero" doc:"The last use, up to half a minute late."`
 }
 
-func staffPersonOf(p staff.Person) staffPerson {
-	return staffPerson{p.ID, p.Name, string(p.Role), p.CreatedAt, web.List(p.Keys, staffKeyOf)}
+func staffPersonOf(p staff.Person) StaffPerson {
+	return StaffPerson{p.ID, p.Name, string(p.Role), p.CreatedAt, web.List(p.Keys, staffKeyOf)}
 }
 
-func staffKeyOf(k staff.Key) staffKey {
-	return staffKey{k.ID, string(k.Kind), k.Label, k.CreatedAt, k.ExpiresAt, k.UsedAt}
+func staffKeyOf(k staff.Key) StaffKey {
+	return StaffKey{k.ID, string(k.Kind), k.Label, k.CreatedAt, k.ExpiresAt, k.UsedAt}
 }
 
 type staffOutput struct {
 	Body struct {
-		Staff []staffPerson `json:"staff" doc:"The owner, then all others by name."`
+		Staff []StaffPerson `json:"staff" doc:"The owner, then all others by name."`
 	}
 }
 
@@ -60,7 +60,7 @@ func (in *addStaffInput) Resolve(huma.Context) []error {
 
 type addStaffOutput struct {
 	Body struct {
-		staffPerson
+		StaffPerson
 		Link secretLink `json:"link"`
 	}
 }
@@ -90,7 +90,7 @@ func (in *newTokenInput) Resolve(huma.Context) []error {
 
 type newTokenOutput struct {
 	Body struct {
-		staffKey
+		StaffKey
 		Token string `json:"token" doc:"The bearer token. It is shown only here."`
 	}
 }
@@ -138,7 +138,7 @@ func (a *api) staffRoutes() {
 	}, func(ctx context.Context, in *newTokenInput) (*newTokenOutput, error) {
 		secret, k, err := a.Staff.NewToken(ctx, in.ID, in.Body.Label)
 		var out newTokenOutput
-		out.Body.staffKey, out.Body.Token = staffKeyOf(k), secret
+		out.Body.StaffKey, out.Body.Token = staffKeyOf(k), secret
 		return &out, err
 	})
 	web.Route(a.Listener, huma.Operation{
@@ -156,6 +156,6 @@ func (a *api) addStaff(ctx context.Context, in *addStaffInput) (*addStaffOutput,
 	}
 	secret, k, err := a.Staff.NewLink(ctx, p.ID)
 	var out addStaffOutput
-	out.Body.staffPerson, out.Body.Link = staffPersonOf(p), secretLink{secret, k.ExpiresAt}
+	out.Body.StaffPerson, out.Body.Link = staffPersonOf(p), secretLink{secret, k.ExpiresAt}
 	return &out, err
 }
