@@ -280,19 +280,17 @@ func (a actions) Events(ctx context.Context, s timeline.Subject, m timeline.Mark
 	}
 	const source = "audit"
 	after := m.Of(source)
-	var all []audit.Record
+	var events []timeline.Event // package timeline sorts them
 	for _, f := range filters {
 		list, err := a.audit.List(ctx, f, audit.Mark{At: after.At, ID: after.ID}, n)
 		if err != nil {
 			return nil, err
 		}
-		all = audit.Merge(all, list, n)
-	}
-	events := make([]timeline.Event, len(all))
-	for i, r := range all {
-		events[i] = timeline.Event{
-			At: r.At, Source: source, ID: r.ID, Kind: timeline.Operator, CardID: r.CardID, Code: r.Code, Name: r.Action, Actor: r.Actor,
-			Outcome: string(r.Result),
+		for _, r := range list {
+			events = append(events, timeline.Event{
+				At: r.At, Source: source, ID: r.ID, Kind: timeline.Operator, CardID: r.CardID, Code: r.Code, Name: r.Action,
+				Actor: r.Actor, Outcome: string(r.Result),
+			})
 		}
 	}
 	return events, nil

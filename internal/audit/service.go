@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -115,10 +114,10 @@ var header = []any{
 // Export writes the records that f selects as CSV, newest first, with times in zone.
 // It reads page by page and blocks on w.
 func (s *Service) Export(ctx context.Context, w io.Writer, f Filter, zone *time.Location) error {
-	if _, err := io.WriteString(w, "\ufeff"); err != nil { // without it spreadsheets misread Chinese
+	out, err := sheet.NewFile(w)
+	if err != nil {
 		return err
 	}
-	out := sheet.NewWriter(w)
 	if err := out.Row(header...); err != nil {
 		return err
 	}
@@ -149,15 +148,3 @@ func row(r Record, zone *time.Location) []any {
 
 // Mark returns the place of r.
 func (r Record) Mark() Mark { return Mark{r.At, r.ID} }
-
-// Merge returns the first n of two lists that are each in the order of List.
-func Merge(a, b []Record, n int) []Record {
-	list := slices.Concat(a, b)
-	slices.SortStableFunc(list, func(x, y Record) int {
-		if c := y.At.Compare(x.At); c != 0 {
-			return c
-		}
-		return strings.Compare(y.ID, x.ID)
-	})
-	return list[:min(n, len(list))]
-}

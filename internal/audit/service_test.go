@@ -114,16 +114,3 @@ func TestExport_IsASpreadsheetInTheShopsZone(t *testing.T) {
 		t.Errorf("got %q", rows)
 	}
 }
-
-func TestMerge_KeepsTheOrder(t *testing.T) {
-	t.Parallel()
-	at := func(id string, s int64) audit.Record { return audit.Record{ID: id, At: time.Unix(s, 0)} }
-	got := audit.Merge([]audit.Record{at("d", 4), at("b", 2)}, []audit.Record{at("e", 4), at("c", 3), at("a", 1)}, 4)
-	text := ""
-	for _, r := range got {
-		text += r.ID
-	}
-	if text != "edcb" {
-		t.Errorf("got %s", text)
-	}
-}

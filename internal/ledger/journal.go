@@ -46,11 +46,11 @@ const exportPage = 500
 // text is a formula. It reads page by page, and blocks on w. Entries that are added
 // meanwhile are not in it.
 func (s *Service) Export(ctx context.Context, w io.Writer, f Filter, zone *time.Location) error {
-	if _, err := io.WriteString(w, "\ufeff"); err != nil {
+	out, err := sheet.NewFile(w)
+	if err != nil {
 		return err
 	}
-	out := sheet.NewWriter(w)
-	err := out.Row("time ("+zone.String()+")", "card_id", "code", "entry_id", "seq", "add_bonus", "bonus", "add_balance_fen", "balance_fen",
+	err = out.Row("time ("+zone.String()+")", "card_id", "code", "entry_id", "seq", "add_bonus", "bonus", "add_balance_fen", "balance_fen",
 		"record_bonus", "record_balance", "actor", "store", "order", "reverses", "reversed")
 	for before := (Mark{}); err == nil; {
 		var page []CardEntry

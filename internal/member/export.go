@@ -20,14 +20,14 @@ var header = []any{
 // misread Chinese, and no text is a formula. It reads page by page, as Each does, and
 // blocks on w.
 func (s *Service) Export(ctx context.Context, w io.Writer) error {
-	if _, err := io.WriteString(w, "\ufeff"); err != nil {
+	out, err := sheet.NewFile(w)
+	if err != nil {
 		return err
 	}
-	out := sheet.NewWriter(w)
 	if err := out.Row(header...); err != nil {
 		return err
 	}
-	err := s.Each(ctx, func(p Person) error { return exportPerson(out, p) })
+	err = s.Each(ctx, func(p Person) error { return exportPerson(out, p) })
 	return cmp.Or(err, out.Flush())
 }
 

@@ -17,6 +17,15 @@ type Writer struct{ csv *csv.Writer }
 // NewWriter returns a Writer to w. The caller must call Flush.
 func NewWriter(w io.Writer) *Writer { return &Writer{csv.NewWriter(w)} }
 
+// NewFile is NewWriter for a file that is opened with a spreadsheet: it begins with a
+// byte order mark, without which spreadsheets misread Chinese.
+func NewFile(w io.Writer) (*Writer, error) {
+	if _, err := io.WriteString(w, "\ufeff"); err != nil {
+		return nil, err
+	}
+	return NewWriter(w), nil
+}
+
 // Row adds a row. A cell is a number, an int64, or a text, a string. A text that a
 // spreadsheet would take for a formula gets an apostrophe in front.
 func (w *Writer) Row(cells ...any) error {

@@ -87,7 +87,8 @@ type Subject struct {
 
 // Source has events of one sort.
 type Source interface {
-	// Events returns up to n events of the subject behind m, newest first.
+	// Events returns events of the subject behind m, in any order, among them the n
+	// newest.
 	Events(ctx context.Context, s Subject, m Mark, n int) ([]Event, error)
 }
 
