@@ -4,9 +4,9 @@
 // There is one owner, who needs no entry: the ADMIN_TOKEN proves it. The owner adds
 // managers and cashiers. A person gets a link, which is good once and for half an
 // hour, and the session that it begins; a program gets a token. Secrets have 256
-// random bits and are stored as hashes, so each is seen once, by whoever asked for
-// it. What is revoked proves nothing from then on: at once on the replica that
-// revokes it, and within a second on all others.
+// random bits and are stored as hashes, so each is seen once, in the answer to the
+// request that made it. What is revoked proves nothing from then on: at once on the
+// replica that revokes it, and within a second on all others.
 package staff
 
 import (

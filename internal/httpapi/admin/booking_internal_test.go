@@ -7,7 +7,7 @@ import (
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
 
-// A till that has the ADMIN_TOKEN names its cashier; nobody else books as another.
+// A till that has the ADMIN_TOKEN names its cashier; all others book under their own name.
 func TestActor_OnlyTheOwnerNamesAnother(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -1,7 +1,7 @@
 // Package console is the operator's console: pages for people who run a shop.
 //
 // A page is a template over the operator's API. Its handler calls the API in this
-// process, as whoever has signed in, and renders the answers. So who may do what, what
+// process, as the person who has signed in, and renders the answers. So who may do what, what
 // the audit log has, idempotency and errors are decided in one place, and each page
 // can show the calls that a program would make.
 //

@@ -7,22 +7,23 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Access is who may use a route. The zero Access is for all.
+// Access is who may use a route. The zero Access is for nobody.
 type Access struct {
+	open  bool // the route needs no proof
 	roles []Role
 	// recorded says that the audit log has each request.
 	recorded bool
 }
 
 // Open reports whether the route needs no proof.
-func (a Access) Open() bool { return len(a.roles) == 0 }
+func (a Access) Open() bool { return a.open }
 
 // Allows reports whether a role may use the route.
 func (a Access) Allows(r Role) bool { return slices.Contains(a.roles, r) }
 
 // Who may use a route.
 var (
-	everyone      = Access{}
+	everyone      = Access{open: true}
 	members       = Access{roles: []Role{Member}}
 	ticketReaders = Access{roles: []Role{Owner, TicketReader}}
 	onlyOwner     = Access{roles: []Role{Owner}}

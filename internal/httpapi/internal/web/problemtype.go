@@ -32,7 +32,7 @@ var (
 		"The bearer token opens nothing: it is no ADMIN_TOKEN, no TICKET_TOKEN and no token of the staff."}
 	CodeNotYours        = ProblemType{403, "code_not_yours", "The card code is not one of this member's."}
 	CrossOrigin         = ProblemType{403, "cross_origin", "The browser sends this from a page of another site."}
-	RoleForbidden       = ProblemType{403, "role_forbidden", "The role of whoever sent this does not allow it."}
+	RoleForbidden       = ProblemType{403, "role_forbidden", "The role of the sender does not allow it."}
 	UserBlocked         = ProblemType{403, "user_blocked", "WeChat has blocked this user as a risk."}
 	EntryNotYours       = ProblemType{403, "entry_not_yours", "You may reverse only your own entries, and not for long; nothing was written."}
 	NotFound            = ProblemType{404, "not_found", "There is no such route."}
