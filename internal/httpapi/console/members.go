@@ -125,7 +125,6 @@ func (c *Console) member(r *request) error {
 		person
 
 		Timeline timeline
-		Done     string
 	}
 	path := "/v1/members/" + url.PathEscape(r.Param("id"))
 	if err := r.get(path, nil, &data.person); err != nil {
@@ -153,7 +152,6 @@ func (c *Console) member(r *request) error {
 		}
 		card.Entries, card.Key = ledger.Entries, uuid.NewString()
 	}
-	data.Done = r.Query("done")
 	return r.render(http.StatusOK, "member", data)
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -69,12 +70,18 @@ func (c *Console) languageOf(r *http.Request) string {
 
 // View is what a template is rendered with.
 type View struct {
-	Lang, Prefix, Page string
-	Who                web.Principal
-	Zone               string
-	Calls              []call
-	Data               any
+	Lang, Prefix string
+	Who          web.Principal
+	Menu         []Section
+	Zone         string
+	Calls        []call
+	// Done is the key of a text, after "done.", that says what a form has done, or "".
+	Done string
+	// Problem is why the form that the person sent changed nothing, or nil.
+	Problem *problem
+	Data    any
 
+	sent     url.Values
 	messages messages
 	zone     *time.Location
 }
@@ -117,6 +124,15 @@ func (v View) Signed(n int64) string { return fmt.Sprintf("%+d", n) }
 // Manages reports whether the person may do more than a cashier.
 func (v View) Manages() bool { return v.Who.Role == web.Owner || v.Who.Role == web.Manager }
 
+// Sent returns what the person sent in a field of a form that changed nothing, so that
+// it need not be typed again, and otherwise value.
+func (v View) Sent(field string, value any) any {
+	if v.Problem != nil && v.sent.Has(field) {
+		return v.sent.Get(field)
+	}
+	return value
+}
+
 // policy is the Content-Security-Policy of the pages.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -124,10 +140,14 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // render answers with a page.
 func (r *request) render(status int, page string, data any) error {
 	c := r.console
+	if r.problem != nil {
+		status = r.problem.Status
+	}
+	who := web.PrincipalOf(r.Request.Context())
 	var text bytes.Buffer
 	err := c.templates[page].ExecuteTemplate(&text, "layout", View{
-		Lang: r.lang, Prefix: c.prefix, Page: page, Who: web.PrincipalOf(r.Request.Context()), Zone: c.zone.String(), Calls: r.calls,
-		Data: data, messages: c.languages[r.lang], zone: c.zone,
+		Lang: r.lang, Prefix: c.prefix, Who: who, Menu: c.menu(who.Role, section(r.FullPath())), Zone: c.zone.String(), Calls: r.calls,
+		Done: r.Query("done"), Problem: r.problem, Data: data, sent: r.Request.PostForm, messages: c.languages[r.lang], zone: c.zone,
 	})
 	if err != nil {
 		return fmt.Errorf("render %s: %w", page, err)
@@ -149,12 +169,24 @@ func (r *request) fail(err error) {
 			"request_id", web.RequestID(r.Request.Context()))
 		p = &problem{Status: http.StatusInternalServerError, Code: "internal"}
 	}
-	if err := r.render(p.Status, "error", p); err != nil {
+	r.problem = p
+	if err := r.render(p.Status, "error", nil); err != nil {
 		r.String(http.StatusInternalServerError, "internal error\n")
 	}
 }
 
-// back sends the browser to a page of the console with a notice, after a form.
+// again shows a page once more with the error of a form on top, and what the person
+// sent in the form. An error of the server is returned.
+func (r *request) again(err error, page func(*request) error) error {
+	if p := (&problem{}); errors.As(err, &p) && p.Status < http.StatusInternalServerError {
+		r.problem = p
+		return page(r)
+	}
+	return err
+}
+
+// back sends the browser to a page of the console, after a form. With done=KEY in its
+// query that page says what was done.
 func (r *request) back(to string) error {
 	r.Redirect(http.StatusSeeOther, r.console.prefix+to)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,10 +18,14 @@ type request struct {
 	console *Console
 	lang    string
 	calls   []call
+	problem *problem // of the form that the page answers, or nil
 }
 
-// call is a call of the API that a page has made, as the page shows it.
-type call struct{ Method, Path, Body string }
+// call is a call of the API that a page has made or offers, as the page shows it.
+type call struct{ Method, Path, Key, Body string }
+
+// Quoted returns a text as one word of a shell.
+func (call) Quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // problem is the error of a call.
 type problem struct {
@@ -67,6 +72,16 @@ func (r *request) get(path string, query url.Values, out any) error {
 	return r.call(http.MethodGet, path, nil, nil, out)
 }
 
+// offer has the page show a call that one of its forms makes, with an example of its
+// body. The key is the Idempotency-Key, or "".
+func (r *request) offer(method, path, key string, body any) {
+	var text []byte
+	if body != nil {
+		text, _ = json.Marshal(body) // of maps and strings
+	}
+	r.calls = append(r.calls, call{method, path, key, string(text)})
+}
+
 // call calls the API as the sender of the request, and reads a good answer into out,
 // unless that is nil. Another answer is a *problem.
 func (r *request) call(method, path string, header map[string]string, body, out any) error {
@@ -77,7 +92,7 @@ func (r *request) call(method, path string, header map[string]string, body, out 
 			return err
 		}
 	}
-	r.calls = append(r.calls, call{method, path, string(text)})
+	r.calls = append(r.calls, call{method, path, header["Idempotency-Key"], string(text)})
 	inner, err := http.NewRequestWithContext(web.Within(r.Request.Context()), method, path, bytes.NewReader(text))
 	if err != nil {
 		return err

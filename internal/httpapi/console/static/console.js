@@ -1,5 +1,5 @@
-// The pages work without this script. It asks before what is hard to undo, and sends a
-// form only once.
+// The pages work without this script. It asks before what is hard to undo, sends a form
+// only once, and keeps the figures of an open page new.
 'use strict';
 
 document.addEventListener('click', (event) => {
@@ -18,3 +18,19 @@ document.addEventListener('submit', (event) => {
 window.addEventListener('pageshow', () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
+
+// An element with an id and data-live="SECONDS" is replaced by its successor on the same
+// page, as often as it says, while the page is visible.
+const live = document.querySelector('[data-live]');
+if (live) {
+  setInterval(async () => {
+    if (document.hidden) return;
+    const response = await fetch(location.href).catch(() => null);
+    if (!response || !response.ok || response.redirected) return;
+    const next = new DOMParser().parseFromString(await response.text(), 'text/html');
+    for (const element of document.querySelectorAll('[data-live]')) {
+      const successor = next.getElementById(element.id);
+      if (successor && !element.contains(document.activeElement)) element.replaceWith(successor);
+    }
+  }, Number(live.dataset.live) * 1000);
+}

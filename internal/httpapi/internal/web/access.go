@@ -167,6 +167,12 @@ func (l *Listener) Restrict(prove func(*gin.Context) (Role, error)) gin.HandlerF
 	}
 }
 
+// Serves reports whether the listener has a route that a role may use, given by its
+// method and its path in the form of gin. It is for a running listener.
+func (l *Listener) Serves(to Role, method, path string) bool {
+	return l.accesses[routeKey{method, path}].Allows(to)
+}
+
 // checkAccess panics if the table has no row for a route of the listener.
 func (l *Listener) checkAccess() {
 	for _, r := range l.Routes() {
