@@ -19,6 +19,7 @@ type runCmd struct {
 	Data         string            `help:"Keep the database in this folder; in a temporary one by default." type:"path" placeholder:"DIR"`
 	WriteEnv     string            `help:"Write the configuration here, for: server card list --env-file FILE." type:"path" placeholder:"FILE"`
 	Guess        map[string]string `help:"Change an assumption about WeChat; each run lists them." mapsep:"none" placeholder:"NAME=VALUE"`
+	Set          map[string]string `help:"Set a variable of the server, for example CONSOLE_PREFIX." mapsep:"none" placeholder:"NAME=VALUE"`
 }
 
 func (runCmd) Help() string {
@@ -26,7 +27,8 @@ func (runCmd) Help() string {
   go run ./cmd/sandbox
   go run ./cmd/sandbox --once --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --wechat-listen 127.0.0.1:0
   go run ./cmd/sandbox --write-env sandbox.env
-  go run ./cmd/sandbox --once --guess ticket=sticky-remaining`
+  go run ./cmd/sandbox --once --guess ticket=sticky-remaining
+  go run ./cmd/sandbox --set SHOP_TIME_ZONE=Asia/Urumqi`
 }
 
 // Validate implements kong's hook. The admin API and WeChat's side give full control
@@ -39,6 +41,11 @@ func (c *runCmd) Validate() error {
 	}
 	if _, err := command.Reachable(c.Listen); err != nil {
 		return errors.New("--listen must be HOST:PORT")
+	}
+	for name, flag := range map[string]string{"LISTEN_ADDR": "--listen", "ADMIN_LISTEN_ADDR": "--admin-listen"} {
+		if _, set := c.Set[name]; set {
+			return fmt.Errorf("--set %s: use %s", name, flag)
+		}
 	}
 	_, err := guesses(c.Guess)
 	return err

@@ -118,7 +118,7 @@ func (sb *sandbox) environ(c *runCmd, dir string) []string {
 	accounts := sb.sim.Accounts()
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
-	return []string{
+	environ := []string{
 		"LISTEN_ADDR=" + c.Listen,
 		"ADMIN_LISTEN_ADDR=" + c.AdminListen,
 		"MINIPROGRAM_APP_ID=" + accounts.MiniProgram.AppID,
@@ -134,6 +134,10 @@ func (sb *sandbox) environ(c *runCmd, dir string) []string {
 		"DATABASE_URL=sqlite:" + filepath.Join(dir, databaseFile),
 		"SHUTDOWN_GRACE=2s",
 	}
+	for name, value := range c.Set {
+		environ = append(environ, name+"="+value) // the last value of a variable counts
+	}
+	return environ
 }
 
 // stop ends both sides, the server first, and returns the server's error.
