@@ -1,0 +1,87 @@
+/** A member is found, gets points, and has them taken back. */
+import assert from 'node:assert/strict'
+import { openShop } from './harness.mjs'
+
+const shop = await openShop()
+const image = '<img src=x onerror=alert(1)>'
+
+/** Makes a member with a card whose form has been filled in. */
+async function hong() {
+  const card = await shop.createCard({
+    activate_url: undefined,
+    wx_activate: true,
+    custom_field1: { name_type: 'FIELD_NAME_TYPE_LEVEL', url: 'https://shop.example/level' },
+  })
+  await shop.api('PUT', `/v1/cards/${card}/activation-form`, {
+    required_form: { common_field_id_list: ['USER_FORM_INFO_FLAG_MOBILE', 'USER_FORM_INFO_FLAG_NAME'] },
+  })
+  const { code } = await shop.takeCard('hong', card, `${image}店`)
+  const form = { USER_FORM_INFO_FLAG_MOBILE: '137 1234 5678', USER_FORM_INFO_FLAG_NAME: image }
+  await shop.wechat('POST', '/_sim/phones/hong/submit-form', { card_id: card, code, form })
+  await shop.api('PUT', `/v1/cards/${card}/codes/${code}/fields`, { custom_field1: '<b>金</b>' })
+  return code
+}
+const code = await hong()
+
+shop.test('the list leads to a member', {}, async ({ page, open, checked, shots }) => {
+  await open('/')
+  await page.getByRole('link', { name: '会员', exact: true }).click()
+  await page.getByRole('row').filter({ hasText: code }).getByRole('link').waitFor()
+  await checked()
+  await shots('members')
+  await page.getByLabel('卡号、会员号、手机号').fill('13900000000')
+  await page.keyboard.press('Enter')
+  await page.getByText('没有找到').waitFor()
+  await checked()
+})
+
+shop.test('a member is found by phone, gets 30 points, and has them taken back', {}, async (visit) => {
+  const { page, open, checked, shots, dialogs, answer } = visit
+  await open('/members')
+  await page.getByLabel('卡号、会员号、手机号').fill('137-1234-5678')
+  await page.getByRole('button', { name: '查找' }).click()
+  await page.getByRole('row').filter({ hasText: code }).getByRole('link').click()
+  await page.getByRole('heading', { name: code }).waitFor()
+
+  await page.getByLabel('积分').fill('30')
+  await page.getByLabel('说明').fill('<img src=x>')
+  await page.getByRole('button', { name: '增加' }).click()
+  await page.getByRole('status').getByText('已记账').waitFor()
+  const given = page.getByRole('row').filter({ hasText: '+30 → 30' })
+  await given.getByText('<img src=x>').waitFor()
+
+  answer.yes = false
+  await given.getByRole('button', { name: '撤销' }).click()
+  assert.deepEqual(dialogs, ['撤销这一笔？'])
+  assert.equal(await page.getByText('-30 → 0').count(), 0)
+  answer.yes = true
+  await given.getByRole('button', { name: '撤销' }).click()
+  await page.getByRole('row').filter({ hasText: '-30 → 0' }).waitFor()
+  await page.getByRole('row').filter({ hasText: '+30 → 30' }).getByText('已撤销').waitFor()
+  await checked()
+  await shots('member')
+})
+
+shop.test(
+  'what cannot be booked is said, and changes nothing',
+  { width: 375 },
+  async ({ page, open, checked }) => {
+    await open(`/members?query=${code}`)
+    await page.getByRole('row').filter({ hasText: code }).getByRole('link').click()
+    await page.getByLabel('积分').fill('1000')
+    await page.getByRole('button', { name: '扣除' }).click()
+    await page.getByRole('alert').getByText('积分不足').waitFor()
+    await checked()
+  },
+)
+
+shop.test('what others have written is text', { lang: 'en' }, async ({ page, open }) => {
+  await open(`/members?query=${encodeURIComponent(image)}`)
+  assert.equal(await page.getByRole('searchbox').inputValue(), image)
+  await open(`/members?query=${code}`)
+  await page.getByRole('row').filter({ hasText: code }).getByRole('link').click()
+  await page.getByText(`${image}店`).first().waitFor() // the channel
+  await page.getByText('<b>金</b>').first().waitFor() // a field on the face
+  await page.getByText(image, { exact: true }).first().waitFor() // the form
+  assert.equal(await page.locator('img, main b').count(), 0)
+})
