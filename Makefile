@@ -3,13 +3,16 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test fleet crash attack mutants soak bench-peers lint cover fuzz bench bench-scale sandbox build module clean
+.PHONY: help test journeys fleet crash attack mutants soak bench-peers lint cover fuzz bench bench-scale sandbox build module clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: ## all checks; on Debian, as root, installs what is missing first (INSTALL=0 only lists it)
 	@./scripts/test.sh
+
+journeys: ## the console in Chromium, also behind reverse proxies (about 2 minutes)
+	cd internal/testing/journeys && npm ci --no-audit --no-fund && npm test
 
 sandbox: ## the server and a simulated WeChat in one process
 	$(GO) run ./cmd/sandbox

@@ -43,7 +43,7 @@ fi
 if ! has gcc && ! has clang; then
 	packages+=(gcc libc6-dev) # the race detector needs them
 fi
-# The sample mini-program: Node.js, a browser, and a font with Chinese characters.
+# The sample mini-program and the journeys through the console: Node.js, a browser, and a font with Chinese characters.
 has node || packages+=(nodejs)
 has npm || packages+=(npm)
 if [ ! -x "${CHROMIUM:-}" ] && ! has chromium && ! has chromium-browser && ! has google-chrome && ! has google-chrome-stable; then
@@ -89,6 +89,8 @@ echo "== vet" >&2
 go vet ./...
 echo "== mini-program" >&2
 (cd miniprogram && npm ci --no-audit --no-fund >&2 && npm test >&2)
+echo "== console in Chromium" >&2
+(cd internal/testing/journeys && npm ci --no-audit --no-fund >&2 && npm test >&2)
 echo "== tests" >&2
 # SQLite's C code, translated to Go, is not ours to check, and instrumented it takes
 # half of the time of all tests. GOFLAGS, so that tests that build programs do the same.
