@@ -11,7 +11,7 @@ help: ## print the targets
 test: ## all checks; on Debian, as root, installs what is missing first (INSTALL=0 only lists it)
 	@./scripts/test.sh
 
-journeys: ## the console in Chromium, also behind reverse proxies (about 2 minutes)
+journeys: ## the console in Chromium, also behind reverse proxies
 	cd internal/testing/journeys && npm ci --no-audit --no-fund && npm test
 
 sandbox: ## the server and a simulated WeChat in one process

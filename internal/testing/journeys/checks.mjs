@@ -62,7 +62,10 @@ async function checkWidth(page) {
   const { wide, by } = await page.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement
     const beyond = [...document.body.querySelectorAll('*')].filter(
-      (element) => element.getBoundingClientRect().right > clientWidth && !element.closest('.scroll'),
+      (element) =>
+        !element.closest('.scroll') &&
+        (element.getBoundingClientRect().right > clientWidth ||
+          element.scrollWidth > element.clientWidth + 1),
     )
     const name = (element) => `${element.localName}.${element.className} ${element.textContent.slice(0, 40)}`
     return { wide: scrollWidth > clientWidth, by: beyond.slice(0, 5).map(name) }

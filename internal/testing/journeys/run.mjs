@@ -1,28 +1,48 @@
 /**
- * Runs the journeys: against the console itself, and below a path behind a reverse proxy that passes the path on, and
- * behind one that removes it. `node run.mjs members` runs the files whose names begin with members.
+ * Runs the journeys twice: against the console itself, and below a path. There, every other file is behind a reverse
+ * proxy that passes the path on, and the rest behind one that removes it. `node run.mjs members` runs the files whose
+ * names begin with members.
  */
 import { spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { buildSandbox } from './sandbox.mjs'
 
-const ways = [{}, { PREFIX: '/shop', PROXY: 'pass' }, { PREFIX: '/shop', PROXY: 'remove' }]
-
 const names = process.argv.slice(2)
-const files = (await readdir(import.meta.dirname)).filter(
-  (file) => file.endsWith('.test.mjs') && (names.length === 0 || names.some((name) => file.startsWith(name))),
-)
+const files = (await readdir(import.meta.dirname))
+  .toSorted()
+  .filter(
+    (file) => file.endsWith('.test.mjs') && (!names.length || names.some((name) => file.startsWith(name))),
+  )
 if (files.length === 0) throw new Error(`there are no journeys of ${names}`)
 
 const SANDBOX = await buildSandbox()
-for (const way of process.env.PREFIX === undefined && !process.env.SCREENSHOTS ? ways : [{}]) {
-  console.log(`== ${way.PREFIX ? `below ${way.PREFIX}, behind a proxy: ${way.PROXY}` : 'the console'}`)
-  const code = await new Promise((ended, failed) => {
-    const args = ['--test', '--test-reporter=spec', '--test-concurrency=2', ...files]
-    const env = { ...process.env, SANDBOX, ...way }
-    spawn(process.execPath, args, { cwd: import.meta.dirname, env, stdio: 'inherit' })
-      .once('error', failed)
-      .once('close', (code) => ended(code ?? 1))
+
+/**
+ * Runs files with more variables, two at a time, and ends this program if one fails.
+ * @param {string} title
+ * @param {string[]} files
+ * @param {Record<string, string>} [env]
+ */
+async function run(title, files, env) {
+  if (files.length === 0) return
+  console.log(`== ${title}`)
+  const args = ['--test', '--test-reporter=spec', '--test-concurrency=2', ...files]
+  const child = spawn(process.execPath, args, {
+    cwd: import.meta.dirname,
+    env: { ...process.env, SANDBOX, ...env },
+    stdio: 'inherit',
   })
-  if (code !== 0) process.exit(code)
+  const code = await new Promise((ended, failed) => child.once('error', failed).once('close', ended))
+  if (code !== 0) process.exit(code ?? 1)
+}
+
+if (process.env.PREFIX !== undefined) {
+  await run(`as PREFIX and PROXY say`, files)
+} else {
+  await run('the console', files)
+  if (!process.env.SCREENSHOTS) {
+    const half = (odd) => files.filter((_, i) => i % 2 === odd)
+    await run('behind a proxy that passes /shop on', half(0), { PREFIX: '/shop', PROXY: 'pass' })
+    await run('behind a proxy that removes /shop', half(1), { PREFIX: '/shop', PROXY: 'remove' })
+  }
 }
