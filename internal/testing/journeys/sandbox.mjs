@@ -1,7 +1,8 @@
 /** Runs the server and the simulated WeChat: cmd/sandbox as a process on free loopback ports. */
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -49,8 +50,12 @@ export async function startSandbox(variables, flags) {
   for (const [name, value] of Object.entries(set)) args.push('--set', `${name}=${value}`)
   const child = spawn(await buildSandbox(), args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise((resolve) => child.once('close', resolve).once('error', resolve))
+  const remove = () => rmSync(data, { recursive: true, force: true, maxRetries: 5 })
   const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill)
+  const abandon = () => kill() && remove()
+  // After an error outside of its journeys, a file ends without the event exit.
+  const ends = ['exit', 'uncaughtExceptionMonitor']
+  for (const end of ends) process.once(end, abandon)
   let log = ''
   child.stderr.on('data', (text) => (log = (log + text).slice(-100_000)))
   const stop = async () => {
@@ -58,8 +63,8 @@ export async function startSandbox(variables, flags) {
     const late = setTimeout(kill, patience)
     await ended
     clearTimeout(late)
-    process.off('exit', kill)
-    await rm(data, { recursive: true, force: true })
+    for (const end of ends) process.off(end, abandon)
+    remove()
   }
   try {
     return { ...(await addresses(child, () => log)), log: () => log, stop }
