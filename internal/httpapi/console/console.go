@@ -80,10 +80,26 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodGet, "/members", c.members},
 		{http.MethodGet, "/members/:id", c.member},
 		{http.MethodPost, "/members/:id/entries", c.addEntry},
+		{http.MethodGet, "/cards", c.cards},
+		{http.MethodPost, "/cards", c.createCard},
+		{http.MethodGet, "/cards/new", c.newCard},
+		{http.MethodGet, "/cards/:card_id", c.card},
+		{http.MethodGet, "/cards/:card_id/print", c.printCard},
+		{http.MethodPost, "/cards/:card_id/update", c.updateCard},
+		{http.MethodPost, "/cards/:card_id/stock", c.changeStock},
+		{http.MethodPost, "/cards/:card_id/settings", c.changeSettings},
+		{http.MethodPost, "/cards/:card_id/form", c.setForm},
+		{http.MethodPost, "/cards/:card_id/testers", c.setTesters},
+		{http.MethodPost, "/cards/:card_id/shelf", c.addShelf},
+		{http.MethodPost, "/cards/:card_id/codes", c.addCodes},
+		{http.MethodPost, "/cards/:card_id/delete", c.deleteCard},
 	} {
 		// The calls of the API take turns and slots of their own.
 		l.Admit(r.method, r.path, web.Admission{Read: c.readForm, Free: true, Urgent: true, Refuse: c.refuse})
 		l.Handle(r.method, r.path, func(g *gin.Context) { c.serve(g, r.handle) })
+	}
+	for _, path := range []string{"/cards", "/cards/:card_id/update", "/cards/:card_id/shelf"} {
+		l.Admit(http.MethodPost, path, web.Admission{Read: c.readUpload, Free: true, Urgent: true, Refuse: c.refuse})
 	}
 }
 
@@ -105,8 +121,13 @@ func (c *Console) assets(l *web.Listener) {
 	l.GET("/robots.txt", func(g *gin.Context) { g.String(http.StatusOK, "User-agent: *\nDisallow: /\n") })
 }
 
-// maxForm bounds the body of a form, in bytes.
-const maxForm = 64 << 10
+// maxForm bounds the body of a form, and maxUpload that of a form with a picture, in
+// bytes. The API takes pictures of 1 MiB; one that is a little larger is refused with
+// the form around it.
+const (
+	maxForm   = 64 << 10
+	maxUpload = 2 << 20
+)
 
 // readForm reads the body of a form.
 func (c *Console) readForm(g *gin.Context) {
@@ -118,6 +139,21 @@ func (c *Console) readForm(g *gin.Context) {
 		return
 	}
 	if _, err := web.KeepBody(g, maxForm); err != nil {
+		c.api.Fail(g, err)
+	}
+}
+
+// readUpload reads the body of a form that may have a picture.
+func (c *Console) readUpload(g *gin.Context) {
+	if g.ContentType() != "multipart/form-data" {
+		c.readForm(g)
+		return
+	}
+	_, err := web.KeepBody(g, maxUpload)
+	if err == nil && g.Request.ParseMultipartForm(maxUpload) != nil {
+		err = web.MalformedBody.Err()
+	}
+	if err != nil {
 		c.api.Fail(g, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,8 @@ func readMessages() map[string]messages {
 	return all
 }
 
-// parseTemplates returns the template of each page, with the layout around it.
+// parseTemplates returns the template of each page, with the layout around it and the
+// parts that several pages have.
 func parseTemplates() map[string]*template.Template {
 	pages, err := files.ReadDir("templates")
 	if err != nil {
@@ -46,8 +48,8 @@ func parseTemplates() map[string]*template.Template {
 	all := map[string]*template.Template{}
 	for _, e := range pages {
 		name := strings.TrimSuffix(e.Name(), path.Ext(e.Name()))
-		if name != "layout" {
-			all[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+e.Name()))
+		if name != "layout" && !e.IsDir() {
+			all[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/parts/*.html", "templates/"+e.Name()))
 		}
 	}
 	return all
@@ -101,6 +103,19 @@ func (v View) T(key string, values ...any) string {
 // Has reports whether there is a text with the key.
 func (v View) Has(key string) bool { _, ok := v.messages[key]; return ok }
 
+// Word returns the text with the key, or otherwise if there is none.
+func (v View) Word(key, otherwise string) string {
+	if text, ok := v.messages[key]; ok {
+		return text
+	}
+	return otherwise
+}
+
+// Wrong reports whether the problem is about a field.
+func (v View) Wrong(field string) bool {
+	return v.Problem != nil && slices.ContainsFunc(v.Problem.Errors, func(e fieldError) bool { return e.Field() == field })
+}
+
 // Time returns a moment in the shop's zone.
 func (v View) Time(t time.Time) string {
 	if t.IsZero() {
@@ -109,8 +124,13 @@ func (v View) Time(t time.Time) string {
 	return t.In(v.zone).Format("2006-01-02 15:04:05")
 }
 
+// Day returns the day of a moment in the shop's zone. The moment is in seconds.
+func (v View) Day(unix int64) string { return time.Unix(unix, 0).In(v.zone).Format(time.DateOnly) }
+
 // Yuan returns an amount in fen as yuan.
-func (v View) Yuan(fen int64) string {
+func (v View) Yuan(fen int64) string { return yuan(fen) }
+
+func yuan(fen int64) string {
 	sign := ""
 	if fen < 0 {
 		sign, fen = "-", -fen

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -22,23 +23,38 @@ type request struct {
 }
 
 // call is a call of the API that a page has made or offers, as the page shows it.
-type call struct{ Method, Path, Key, Body string }
+type call struct {
+	Method, Path, Key, Body string
+	Picture                 string // a file that is the body, or ""
+}
 
 // Quoted returns a text as one word of a shell.
 func (call) Quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // problem is the error of a call.
 type problem struct {
-	Status int    `json:"status"`
-	Code   string `json:"code"`
-	Detail string `json:"detail"`
-	Errors []struct {
-		Location string `json:"location"`
-		Message  string `json:"message"`
-	} `json:"errors"`
+	Status int          `json:"status"`
+	Code   string       `json:"code"`
+	Detail string       `json:"detail"`
+	Errors []fieldError `json:"errors"`
 }
 
 func (p *problem) Error() string { return p.Code }
+
+// fieldError is what is wrong with one field.
+type fieldError struct {
+	Location string `json:"location"`
+	Message  string `json:"message"`
+}
+
+// Field returns the name of the field, without where it is.
+func (e fieldError) Field() string { return e.Location[strings.LastIndex(e.Location, ".")+1:] }
+
+// wrong is the problem of one field of a form. The text of the message is
+// "message." and message.
+func wrong(field, message string) error {
+	return &problem{Status: http.StatusUnprocessableEntity, Code: "invalid_input", Errors: []fieldError{{field, message}}}
+}
 
 // serve calls the handler of a page, and shows its error as a page.
 func (c *Console) serve(g *gin.Context, handle func(*request) error) {
@@ -79,7 +95,7 @@ func (r *request) offer(method, path, key string, body any) {
 	if body != nil {
 		text, _ = json.Marshal(body) // of maps and strings
 	}
-	r.calls = append(r.calls, call{method, path, key, string(text)})
+	r.calls = append(r.calls, call{Method: method, Path: path, Key: key, Body: string(text)})
 }
 
 // call calls the API as the sender of the request, and reads a good answer into out,
@@ -92,8 +108,14 @@ func (r *request) call(method, path string, header map[string]string, body, out 
 			return err
 		}
 	}
-	r.calls = append(r.calls, call{method, path, header["Idempotency-Key"], string(text)})
-	inner, err := http.NewRequestWithContext(web.Within(r.Request.Context()), method, path, bytes.NewReader(text))
+	r.calls = append(r.calls, call{Method: method, Path: path, Key: header["Idempotency-Key"], Body: string(text)})
+	return r.send(method, path, header, text, out)
+}
+
+// send is call with a body that is JSON unless header has another Content-Type. The
+// page does not show it.
+func (r *request) send(method, path string, header map[string]string, body []byte, out any) error {
+	inner, err := http.NewRequestWithContext(web.Within(r.Request.Context()), method, path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -104,7 +126,7 @@ func (r *request) call(method, path string, header map[string]string, body, out 
 	for name, value := range header {
 		inner.Header.Set(name, value)
 	}
-	answer := &answer{header: http.Header{}, status: http.StatusOK}
+	answer := &answer{page: r.Writer, header: http.Header{}, status: http.StatusOK}
 	r.console.api.ServeHTTP(answer, inner)
 	if answer.status >= http.StatusBadRequest {
 		p := &problem{Status: answer.status, Code: "internal"}
@@ -119,6 +141,7 @@ func (r *request) call(method, path string, header map[string]string, body, out 
 
 // answer is the http.ResponseWriter of a call.
 type answer struct {
+	page   http.ResponseWriter
 	header http.Header
 	status int
 	body   bytes.Buffer
@@ -127,3 +150,9 @@ type answer struct {
 func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+// SetWriteDeadline gives the page as much time as the call asks for; see
+// http.ResponseController.
+func (a *answer) SetWriteDeadline(t time.Time) error {
+	return http.NewResponseController(a.page).SetWriteDeadline(t)
+}

@@ -34,3 +34,20 @@ if (live) {
     }
   }, Number(live.dataset.live) * 1000);
 }
+
+// An element with data-when="NAME=CHOICE CHOICE" is shown while the form's field has one
+// of the choices.
+function showChosen(form) {
+  for (const element of form.querySelectorAll('[data-when]')) {
+    const [name, choices] = element.dataset.when.split('=');
+    element.hidden = !choices.split(' ').includes(form.elements[name].value);
+  }
+}
+for (const form of document.forms) showChosen(form);
+document.addEventListener('change', (event) => { if (event.target.form) showChosen(event.target.form); });
+
+// Only a script can print.
+for (const button of document.querySelectorAll('[data-print]')) {
+  button.hidden = false;
+  button.addEventListener('click', () => window.print());
+}
