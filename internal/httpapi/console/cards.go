@@ -216,19 +216,25 @@ func (c *Console) showCard(r *request, made outcome) error {
 	if err != nil {
 		return err
 	}
-	c.offerChanges(r, card)
+	if !card.Status.Deleted() {
+		r.offerChanges(card)
+	}
+	open := path.Base(r.FullPath())
+	if card.WxActivate && r.Query("done") == "card_created" {
+		open = "form" // without it the card cannot be activated
+	}
 	return r.render(http.StatusOK, "card", struct {
 		shownCard
 		outcome
 
 		Actions []action
-		Sent    string // the form that the page answers
+		Open    string // the action that is open: the one that the page answers
 		Print   printing
-	}{card, made, card.actions(), path.Base(r.FullPath()), printing{CardID: card.ID, Sizes: sizes}})
+	}{card, made, card.actions(), open, printing{CardID: card.ID, Sizes: sizes}})
 }
 
 // offerChanges has the page of a card show the calls of its forms.
-func (c *Console) offerChanges(r *request, card shownCard) {
+func (r *request) offerChanges(card shownCard) {
 	type object = map[string]any
 	v1 := "/v1/cards/" + url.PathEscape(card.ID)
 	r.offer(http.MethodPost, v1+"/qrcode", "", object{"outer_str": "door"})

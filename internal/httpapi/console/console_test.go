@@ -45,16 +45,25 @@ type page struct {
 
 func (b *browser) do(method, path string, form url.Values) page {
 	b.t.Helper()
+	contentType := ""
+	if form != nil {
+		contentType = "application/x-www-form-urlencoded"
+	}
+	return b.request(method, path, contentType, form.Encode())
+}
+
+func (b *browser) request(method, path, contentType, body string) page {
+	b.t.Helper()
 	target := path
 	if !strings.HasPrefix(path, "http") {
 		target = b.base + path
 	}
-	r, err := http.NewRequestWithContext(b.t.Context(), method, target, strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(b.t.Context(), method, target, strings.NewReader(body))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
 	}
 	for name, values := range b.header {
 		r.Header[name] = values
@@ -306,8 +315,9 @@ func TestPages_NeedNoInlineScriptOrStyle(t *testing.T) {
 	w.Claim(s, "ming", w.NewCard(s))
 	b := signedIn(t, s, s.Admin)
 	id := regexp.MustCompile(`/members/[0-9a-f-]{36}`).FindString(b.open("/members").text)
-	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script(>| [^>]*>[^<])|https?://`)
-	for _, path := range []string{"/", "/members", id, "/nowhere", "/members/nobody"} {
+	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script(>| [^>]*>[^<])|(src|href|action|data)="?https?://`)
+	card := "/cards/" + w.NewCard(s)
+	for _, path := range []string{"/", "/members", id, "/cards", "/cards/new", card, card + "/print?channel=door", "/nowhere", "/members/nobody"} {
 		p := b.open(path)
 		policy := p.header.Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
@@ -347,7 +357,8 @@ func TestLanguages_HaveTheSameTexts(t *testing.T) {
 		t.Errorf("%d texts and %d", len(texts["zh"]), len(texts["en"]))
 	}
 	pages, err := filepath.Glob("templates/*.html")
-	if err != nil || len(pages) < 5 {
+	parts, partsErr := filepath.Glob("templates/parts/*.html")
+	if pages = append(pages, parts...); err != nil || partsErr != nil || len(parts) == 0 || len(pages) < 5 {
 		t.Fatal(pages, err)
 	}
 	for _, name := range pages {
