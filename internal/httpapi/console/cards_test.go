@@ -78,7 +78,8 @@ func (b *browser) upload(path string, form url.Values, field, picture string) pa
 // newCard returns the form of a card with what has no default.
 func newCard(b *browser) url.Values {
 	b.t.Helper()
-	form := b.open("/cards/new").shows(200).form("/cards")
+	p := b.open("/cards/new").shows(200)
+	form := p.form(strings.TrimSuffix(p.url.Path, "/new"))
 	form.Set("brand_name", "示例小店")
 	form.Set("logo_url", "http://mmbiz.qpic.cn/a/0")
 	form.Set("prerogative", "会员日双倍积分")
@@ -390,7 +391,7 @@ func TestPrint_TheQRCodeCarriesTheChannel(t *testing.T) {
 	b.open("/cards/"+id+"/print?size=poster").shows(200, `class="poster a4"`)
 	b.open("/cards/"+id+"/print?channel="+strings.Repeat("x", 129)).shows(422, "渠道")
 	custom := w.NewCard(s, apptest.RealTime)
-	b.open("/cards/"+custom+"/print").shows(422, "每个二维码只能用一次")
+	b.open("/cards/"+custom+"/print").shows(422, "每个二维码只能用一次", "<code>code_works_once</code>")
 	b.open("/cards/nothing/print").shows(404, "没有这张会员卡")
 }
 
@@ -440,5 +441,27 @@ func TestCards_HaveTextsForAllThatIsShown(t *testing.T) {
 				t.Errorf("%s in %s lacks %s", path, lang, found)
 			}
 		}
+	}
+}
+
+// Behind a reverse proxy that serves the console below a path, each link and each form
+// of these pages leads below it.
+func TestCards_WorkBelowAPrefix(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	w.Env["CONSOLE_PREFIX"] = "/shop"
+	s := w.Serve()
+	id := w.NewCard(s)
+	b := signedIn(t, s, s.Admin+"/shop")
+	for _, path := range []string{"/cards", "/cards/new", "/cards/" + id, "/cards/" + id + "/print"} {
+		p := b.open(path).shows(200)
+		for _, at := range regexp.MustCompile(`(?:href|src|action)="([^"]*)"`).FindAllStringSubmatch(p.text, -1) {
+			if !strings.HasPrefix(at[1], "/shop/") && at[1] != "#main" && !strings.HasPrefix(at[1], "data:") {
+				t.Errorf("%s leads to %s", path, at[1])
+			}
+		}
+	}
+	if p := b.send("/cards", newCard(b)).shows(200, "已创建"); !strings.HasPrefix(p.url.Path, "/shop/cards/") {
+		t.Errorf("a new card is at %s", p.url)
 	}
 }
