@@ -115,7 +115,8 @@ func tidy(text string) string { return strings.TrimSpace(strings.ReplaceAll(text
 
 // exampleCard returns the card of an unchanged form.
 func exampleCard() map[string]any {
-	values := map[string]string{"brand_name": "示例小店", "logo_url": "http://mmbiz.qpic.cn/…/0", "prerogative": "会员日双倍积分", "description": "每消费一元积一分"}
+	values := map[string]string{"brand_name": "示例小店", "logo_url": "http://mmbiz.qpic.cn/…/0", "prerogative": "会员日双倍积分",
+		"description": "每消费一元积一分"}
 	for _, g := range newCardForm() {
 		for _, f := range g.Inputs {
 			if values[f.Name] == "" {
@@ -193,8 +194,8 @@ func dates(text func(field string) string, zone *time.Location) map[string]any {
 // its URL into another field: it need not be chosen again if the form is wrong.
 func (r *request) upload(field, urlField string) error {
 	file, header, err := r.Request.FormFile(field)
-	if err != nil || header.Size == 0 {
-		return nil //nolint:nilerr // a browser sends an empty file for none
+	if err != nil || header.Size == 0 { // a browser sends an empty file for none
+		return nil
 	}
 	defer file.Close()
 	picture := make([]byte, header.Size)

@@ -140,7 +140,8 @@ func TestNewCard_ChoicesAreWeChats(t *testing.T) {
 	}{
 		{map[string]string{"activation": "form", "code_mode": "deposit"}, `{"wx_activate":true}`,
 			`{"use_custom_code":true,"get_custom_code_mode":"GET_CUSTOM_CODE_MODE_DEPOSIT","sku":{"quantity":0,"total_quantity":0}}`},
-		{map[string]string{"activation": "component", "activate_url": "https://shop.example/", "date_info": "DATE_TYPE_FIX_TERM", "fixed_term": "30"},
+		{map[string]string{"activation": "component", "activate_url": "https://shop.example/", "date_info": "DATE_TYPE_FIX_TERM",
+			"fixed_term": "30"},
 			`{"wx_activate":true,"wx_activate_after_submit":true,"wx_activate_after_submit_url":"https://shop.example/"}`,
 			`{"use_custom_code":false,"date_info":{"type":"DATE_TYPE_FIX_TERM","fixed_term":30,"fixed_begin_term":0}}`},
 		{map[string]string{"activation": "on_claim", "activate_url": "https://shop.example/", "code_mode": "custom", "supply_balance": "yes",
@@ -361,7 +362,8 @@ func TestPrint_TheQRCodeCarriesTheChannel(t *testing.T) {
 	id := w.NewCard(s)
 	b := signedIn(t, s, s.Admin)
 	const channel = `门口 <b>&1`
-	p := b.open("/cards/"+id+"/print?size=a6&channel="+url.QueryEscape(channel)).shows(200, `class="poster a6"`, "示例", "门口 &lt;b&gt;&amp;1</p>", "有效期至 20")
+	p := b.open("/cards/"+id+"/print?size=a6&channel="+url.QueryEscape(channel)).shows(200, `class="poster a6"`, "示例",
+		"门口 &lt;b&gt;&amp;1</p>", "有效期至 20")
 	content := regexp.MustCompile(`<code>(http[^<]*)</code>`).FindStringSubmatch(p.text)[1]
 	want, err := qr.Encode(content, qr.M)
 	if err != nil {

@@ -35,7 +35,7 @@ type formView struct {
 }
 
 // Form returns what the template "inputs" is rendered with.
-func (v View) Form(groups []group) formView { return formView{v, groups} } //nolint:revive // for templates
+func (v View) Form(groups []group) formView { return formView{v, groups} }
 
 // Option returns the text of a choice: its own, that of all inputs, or its name.
 func (v View) Option(field, option string) string {
