@@ -24,6 +24,8 @@ type Situation struct {
 	Parked  *Push     // the latest message that is parked
 	Drift   bool      // WeChat has changed the figures by itself
 	GivenAt time.Time // when a friend took the card
+	EndedAt time.Time // when EndedBy made the card unavailable
+	EndedBy string    // the actor of the audit log, or "" if it has none
 }
 
 // Push is a message to WeChat.
@@ -95,7 +97,7 @@ func (s *Service) stateOf(ctx context.Context, c member.Card, situation Situatio
 		Situation: situation, Status: c.Status, Form: err == nil && plan == member.PlanForm, Submitted: c.Life.Submitted,
 		FaceKnown: c.FaceKnown, Now: time.Now().In(s.zone),
 	}
-	state.GivenAt = state.GivenAt.In(s.zone)
+	state.GivenAt, state.EndedAt, state.EndedBy = state.GivenAt.In(s.zone), state.EndedAt.In(s.zone), clean(state.EndedBy)
 	if c.Life.Deleted/4 > c.Life.Taken/4 { // else it is the moment after the claim: the true one is not known
 		state.DeletedAt = momentTime(int64(c.Life.Deleted)).In(s.zone)
 	}
@@ -107,8 +109,8 @@ func (s *Service) stateOf(ctx context.Context, c member.Card, situation Situatio
 	return state
 }
 
-// Why returns one sentence: why the card is as it is. It contains nothing about a
-// person. WeChat's words are in it as they are.
+// Why returns one sentence: why the card is as it is. It contains nothing about the
+// member. WeChat's words are in it as they are.
 func Why(s State, lang Lang) string {
 	say := func(zh, en string, args ...any) string { return fmt.Sprintf(sentence(lang, zh, en), args...) }
 	switch {
@@ -118,6 +120,9 @@ func Why(s State, lang Lang) string {
 		return say("已于 %[1]s 转赠给好友。", "It was given to a friend on %[1]s.", minute(s.GivenAt))
 	case s.Status == member.Gifted:
 		return say("已转赠给好友。", "It was given to a friend.")
+	case s.Status == member.Unavailable && s.EndedBy != "":
+		return say("%[1]s 已于 %[2]s 将其设为失效，不能再使用。", "%[1]s made it unavailable on %[2]s; it cannot be used any more.",
+			s.EndedBy, minute(s.EndedAt))
 	case s.Status == member.Unavailable:
 		return say("已被设为失效，不能再使用。", "It was made unavailable and cannot be used any more.")
 	case s.Status == member.Deleted && !s.DeletedAt.IsZero():

@@ -135,7 +135,11 @@ const (
 	parkedSQL  = pushSQL + `desc limit 1`
 	driftSQL   = `select face_at from member_card where card_id = $1 and code = $2`
 	givenSQL   = `select held_at from member_card where card_id = $1 and given_from = $2 and given_from <> '' order by held_at limit 1`
-	lostSQL    = `select distinct t.card_id, t.code from trail t join member_card c on c.card_id = t.card_id and c.code = t.code
+	// Without an outcome, or after a failure, WeChat may have made it unavailable.
+	endedSQL = `select a.actor, a.at from audit a left join audit_outcome o on o.audit_id = a.audit_id
+	where a.card_id = $1 and a.card_id <> '' and a.code = $2 and a.action = 'unavailable' and coalesce(o.result, '') <> 'refused'
+	order by case when o.result = 'done' then 0 else 1 end, a.at limit 1`
+	lostSQL = `select distinct t.card_id, t.code from trail t join member_card c on c.card_id = t.card_id and c.code = t.code
 	where t.member_id = $1 and t.member_id <> '' and t.code <> '' and c.member_id <> $1 order by t.card_id, t.code limit $2`
 )
 
@@ -147,20 +151,39 @@ func (s *Store) Situation(ctx context.Context, c member.Card) (in timeline.Situa
 	if in.Parked, err = s.push(ctx, parkedSQL, c, "dead"); err != nil {
 		return in, err
 	}
-	var drift, held int64
+	var drift int64
 	if err := s.number(ctx, driftSQL, c, &drift); err != nil {
 		return in, err
 	}
-	if in.Drift = drift > 0; c.Status != member.Gifted {
-		return in, nil
+	in.Drift = drift > 0
+	switch c.Status {
+	case member.Gifted:
+		err = s.given(ctx, c, &in)
+	case member.Unavailable:
+		err = s.ended(ctx, c, &in)
 	}
+	return in, err
+}
+
+// given reads when a friend took the card.
+func (s *Store) given(ctx context.Context, c member.Card, in *timeline.Situation) error {
+	var held int64
 	if err := s.number(ctx, givenSQL, c, &held); err != nil {
-		return in, err
+		return err
 	}
 	if held >= 4 {
 		in.GivenAt = time.Unix(held/4, 0).UTC()
 	}
-	return in, nil
+	return nil
+}
+
+// ended reads who made the card unavailable.
+func (s *Store) ended(ctx context.Context, c member.Card, in *timeline.Situation) error {
+	err := s.db.Read().QueryRow(ctx, endedSQL, c.CardID, c.Code).Scan(&in.EndedBy, (*sqldb.Time)(&in.EndedAt))
+	if err = sqldb.One("read who ended a card", err, errNone); errors.Is(err, errNone) {
+		return nil
+	}
+	return err
 }
 
 var errNone = errors.New("no such row")

@@ -38,6 +38,7 @@ func TestStore(t *testing.T) {
 	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		for name, test := range map[string]func(*testing.T, *sqldb.DB){
 			"pages have no gap and no repetition": pages, "the state of a card": situations, "codes of others": lost,
+			"who made a card unavailable": ended,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -133,6 +134,36 @@ func situations(t *testing.T, db *sqldb.DB) {
 	if err != nil || got.Waiting == nil || got.Parked == nil || got.Waiting.Text != "error 2" || got.Waiting.Attempts != 2 ||
 		got.Parked.Text != "error 1" || !got.Drift || got.GivenAt.Unix() != 1000 || got.Waiting.NextAt.UnixMilli() != 9000 {
 		t.Errorf("got %+v, %+v, %+v, %v", got, got.Waiting, got.Parked, err)
+	}
+}
+
+// The audit log says who made a card unavailable: with success, or perhaps.
+func ended(t *testing.T, db *sqldb.DB) {
+	s := sqlstore.New(db)
+	card := member.Card{CardID: "c1", Code: "A", Status: member.Unavailable}
+	if got, err := s.Situation(t.Context(), card); got != (timeline.Situation{}) || err != nil {
+		t.Errorf("without a record: %+v, %v", got, err)
+	}
+	for i, c := range []struct{ actor, code, action, result, want string }{
+		{"Max", "A", "unavailable", "refused", ""},
+		{"Max", "B", "unavailable", "done", ""},
+		{"Max", "A", "setFields", "done", ""},
+		{"Ann", "A", "unavailable", "", "Ann"},
+		{"Bob", "A", "unavailable", "failed", "Ann"},
+		{"Zoe", "A", "unavailable", "done", "Zoe"},
+		{"Eve", "A", "unavailable", "done", "Zoe"},
+	} {
+		id := fmt.Sprint(i)
+		sqldbtest.Exec(t, db, `insert into audit (audit_id, at, actor, role, source, address, action, card_id, code, subject, request_id)
+			values ($1, $2, $3, 'manager', 'api', '', $4, 'c1', $5, '', '')`, id, 1000+i, c.actor, c.action, c.code)
+		if c.result != "" {
+			sqldbtest.Exec(t, db, `insert into audit_outcome (audit_id, ended_at, result, problem, changes) values ($1, 9000, $2, '', '')`,
+				id, c.result)
+		}
+		got, err := s.Situation(t.Context(), card)
+		if err != nil || got.EndedBy != c.want || c.want == "Zoe" && got.EndedAt.UnixMilli() != 1005 {
+			t.Errorf("after %+v: got %+v, %v", c, got, err)
+		}
 	}
 }
 
