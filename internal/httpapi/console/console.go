@@ -93,6 +93,8 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodPost, "/cards/:card_id/shelf", c.addShelf},
 		{http.MethodPost, "/cards/:card_id/codes", c.addCodes},
 		{http.MethodPost, "/cards/:card_id/delete", c.deleteCard},
+		{http.MethodGet, "/explain", c.explainPage},
+		{http.MethodPost, "/explain", c.explain},
 	} {
 		// The calls of the API take turns and slots of their own.
 		l.Admit(r.method, r.path, web.Admission{Read: c.readForm, Free: true, Urgent: true, Refuse: c.refuse})

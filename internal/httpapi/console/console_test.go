@@ -108,6 +108,16 @@ func link(t *testing.T, s *apptest.Server, id string) string {
 	return made.Secret
 }
 
+// asStaff returns the browser of a new person of the staff.
+func asStaff(t *testing.T, s *apptest.Server, name, role string) *browser {
+	t.Helper()
+	var person struct{ ID string }
+	s.Operate(http.MethodPost, "/v1/staff", apptest.Object{"name": name, "role": role}).Is(t, 201).JSON(t, &person)
+	b := newBrowser(t, s.Admin)
+	b.send("/login", url.Values{"link": {link(t, s, person.ID)}})
+	return b
+}
+
 // signedIn returns the browser of the owner.
 func signedIn(t *testing.T, s *apptest.Server, base string) *browser {
 	t.Helper()
@@ -207,14 +217,7 @@ func TestConsole_TakesNothingFromOtherSites(t *testing.T) {
 func TestConsole_HasTheRolesOfTheAPI(t *testing.T) {
 	t.Parallel()
 	s := apptest.New(t, wechatsim.Options{}).Serve()
-	sign := func(name, role string) *browser {
-		var person struct{ ID string }
-		s.Operate(http.MethodPost, "/v1/staff", apptest.Object{"name": name, "role": role}).Is(t, 201).JSON(t, &person)
-		b := newBrowser(t, s.Admin)
-		b.send("/login", url.Values{"link": {link(t, s, person.ID)}})
-		return b
-	}
-	zoe, max := sign("Zoe", "manager"), sign("Max", "cashier")
+	zoe, max := asStaff(t, s, "Zoe", "manager"), asStaff(t, s, "Max", "cashier")
 	zoe.open("/").shows(200, "Zoe · 店长")
 	zoe.open("/members").shows(200)
 	max.open("/members").shows(403, "你的角色不能做这件事")
@@ -334,20 +337,25 @@ func TestPages_NeedNoInlineScriptOrStyle(t *testing.T) {
 	b.open("/robots.txt").shows(200, "Disallow: /")
 }
 
+// textsOf returns the texts of a language.
+func textsOf(t *testing.T, lang string) (texts map[string]string) {
+	t.Helper()
+	raw, err := os.ReadFile("locale/" + lang + ".json")
+	if err == nil {
+		err = json.Unmarshal(raw, &texts)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
+}
+
 // Each language has each text that a page uses.
 func TestLanguages_HaveTheSameTexts(t *testing.T) {
 	t.Parallel()
 	texts := map[string]map[string]string{}
 	for _, lang := range []string{"zh", "en"} {
-		raw, err := os.ReadFile("locale/" + lang + ".json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		all := map[string]string{}
-		if err := json.Unmarshal(raw, &all); err != nil {
-			t.Fatal(err)
-		}
-		texts[lang] = all
+		texts[lang] = textsOf(t, lang)
 	}
 	for key, zh := range texts["zh"] {
 		if en, ok := texts["en"][key]; !ok || strings.Count(en, "%") != strings.Count(zh, "%") {

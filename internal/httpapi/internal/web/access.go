@@ -67,6 +67,8 @@ var accessTable = map[Audience]map[string]Access{
 		"GET /members":               managers,
 		"GET /members/{id}":          managers,
 		"POST /members/{id}/entries": managers,
+		"GET /explain":               managers,
+		"POST /explain":              managers,
 
 		"GET /cards":                     managers,
 		"POST /cards":                    managers,
