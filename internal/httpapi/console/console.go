@@ -95,6 +95,12 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodPost, "/cards/:card_id/delete", c.deleteCard},
 		{http.MethodGet, "/explain", c.explainPage},
 		{http.MethodPost, "/explain", c.explain},
+		{http.MethodGet, "/staff", c.staff},
+		{http.MethodPost, "/staff", c.addStaff},
+		{http.MethodPost, "/staff/:id/link", c.linkStaff},
+		{http.MethodPost, "/staff/:id/tokens", c.newStaffToken},
+		{http.MethodPost, "/staff/:id/revoke", c.revokeKey},
+		{http.MethodPost, "/staff/:id/remove", c.removeStaff},
 	} {
 		// The calls of the API take turns and slots of their own.
 		l.Admit(r.method, r.path, web.Admission{Read: c.readForm, Free: true, Urgent: true, Refuse: c.refuse})

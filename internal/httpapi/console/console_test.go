@@ -23,6 +23,7 @@ type browser struct {
 	client *http.Client
 	base   string // of the console
 	header http.Header
+	host   string // if set, the Host that a proxy passes on
 }
 
 func newBrowser(t *testing.T, base string) *browser {
@@ -31,7 +32,7 @@ func newBrowser(t *testing.T, base string) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t, &http.Client{Jar: jar}, base, http.Header{}}
+	return &browser{t: t, client: &http.Client{Jar: jar}, base: base, header: http.Header{}}
 }
 
 // page is an answer to a browser.
@@ -68,6 +69,7 @@ func (b *browser) request(method, path, contentType, body string) page {
 	for name, values := range b.header {
 		r.Header[name] = values
 	}
+	r.Host = b.host
 	resp, err := b.client.Do(r)
 	if err != nil {
 		b.t.Fatal(err)

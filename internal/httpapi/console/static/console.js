@@ -50,4 +50,17 @@ document.addEventListener('change', (event) => { if (event.target.form) showChos
 for (const button of document.querySelectorAll('[data-print]')) {
   button.hidden = false;
   button.addEventListener('click', () => window.print());
+// A page that shows something once is not asked for again when it is loaded again: the
+// address in data-reload is.
+const shown = document.querySelector('[data-reload]');
+if (shown) history.replaceState(null, '', shown.dataset.reload);
+
+// A button with data-copy="ID" copies the text of that element. Browsers allow this only
+// over TLS and on the own machine.
+for (const button of document.querySelectorAll('button[data-copy]')) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = button.dataset.copied;
+  });
 }

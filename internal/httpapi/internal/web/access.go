@@ -69,6 +69,12 @@ var accessTable = map[Audience]map[string]Access{
 		"POST /members/{id}/entries": managers,
 		"GET /explain":               managers,
 		"POST /explain":              managers,
+		"GET /staff":                 onlyOwner,
+		"POST /staff":                onlyOwner, // this and the next ones call what is recorded
+		"POST /staff/{id}/link":      onlyOwner,
+		"POST /staff/{id}/tokens":    onlyOwner,
+		"POST /staff/{id}/revoke":    onlyOwner,
+		"POST /staff/{id}/remove":    onlyOwner,
 
 		"GET /cards":                     managers,
 		"POST /cards":                    managers,
