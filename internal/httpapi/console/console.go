@@ -101,6 +101,9 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodPost, "/staff/:id/tokens", c.newStaffToken},
 		{http.MethodPost, "/staff/:id/revoke", c.revokeKey},
 		{http.MethodPost, "/staff/:id/remove", c.removeStaff},
+		{http.MethodGet, "/audit", c.audit},
+		{http.MethodGet, "/settings", c.settings},
+		{http.MethodPost, "/settings", c.changeSettings},
 	} {
 		// The calls of the API take turns and slots of their own.
 		l.Admit(r.method, r.path, web.Admission{Read: c.readForm, Free: true, Urgent: true, Refuse: c.refuse})

@@ -70,11 +70,14 @@ var accessTable = map[Audience]map[string]Access{
 		"GET /explain":               managers,
 		"POST /explain":              managers,
 		"GET /staff":                 onlyOwner,
-		"POST /staff":                onlyOwner, // this and the next ones call what is recorded
+		"POST /staff":                onlyOwner,
 		"POST /staff/{id}/link":      onlyOwner,
 		"POST /staff/{id}/tokens":    onlyOwner,
 		"POST /staff/{id}/revoke":    onlyOwner,
 		"POST /staff/{id}/remove":    onlyOwner,
+		"GET /audit":                 managers,
+		"GET /settings":              managers,
+		"POST /settings":             managers,
 
 		"GET /cards":                     managers,
 		"POST /cards":                    managers,

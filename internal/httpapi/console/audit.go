@@ -1,0 +1,105 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// record is a record of GET /v1/audit.
+type record struct {
+	At        time.Time `json:"at"`
+	Actor     string    `json:"actor"`
+	Role      string    `json:"role"`
+	Source    string    `json:"source"`
+	Address   string    `json:"address"`
+	Action    string    `json:"action"`
+	CardID    string    `json:"card_id"`
+	Code      string    `json:"code"`
+	Subject   string    `json:"subject"`
+	Result    string    `json:"result"`
+	Problem   string    `json:"problem"`
+	Changes   []change  `json:"changes"`
+	RequestID string    `json:"request_id"`
+}
+
+// change is what a record says about one field.
+type change struct {
+	Field  string `json:"field"`
+	Before value  `json:"before"`
+	After  value  `json:"after"`
+}
+
+// value is any value of JSON. It is shown as it was written, so that no number is
+// rounded.
+type value json.RawMessage
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (v *value) UnmarshalJSON(text []byte) error {
+	*v = slices.Clone(text)
+	return nil
+}
+
+// String returns a text without its quotes, other values as JSON, and "" for none.
+func (v value) String() string {
+	var text string
+	if json.Unmarshal(v, &text) == nil {
+		return text
+	}
+	return string(v)
+}
+
+// auditFilters are the parameters of GET /v1/audit, which the page has, too.
+var auditFilters = []string{"from", "to", "actor", "action", "card_id", "code", "subject"}
+
+// audit lists what was done, newest first.
+func (c *Console) audit(r *request) error {
+	filter := url.Values{}
+	for _, name := range auditFilters {
+		if text := strings.TrimSpace(r.Query(name)); text != "" {
+			filter.Set(name, text)
+		}
+	}
+	data := struct {
+		Filter     url.Values
+		Actions    []choice
+		Records    []record `json:"records"`
+		NextCursor string   `json:"next_cursor"`
+		Export     string
+		Older      string
+	}{Filter: filter, Actions: r.actions()}
+	if len(filter) > 0 {
+		data.Export = "?" + filter.Encode()
+	}
+	query := maps.Clone(filter)
+	if cursor := r.Query("cursor"); cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	if err := r.get("/v1/audit", query, &data); err != nil {
+		return r.again(err, func(r *request) error { return r.render(http.StatusOK, "audit", data) })
+	}
+	if data.NextCursor != "" {
+		query.Set("cursor", data.NextCursor)
+		data.Older = "?" + query.Encode()
+	}
+	return r.render(http.StatusOK, "audit", data)
+}
+
+// choice is an option of a form: its value, and its text in the language of the page.
+type choice struct{ Value, Text string }
+
+// actions returns the actions that have a text, sorted by it.
+func (r *request) actions() (list []choice) {
+	for key, text := range r.console.languages[r.lang] {
+		if action, ok := strings.CutPrefix(key, "action."); ok {
+			list = append(list, choice{action, text})
+		}
+	}
+	slices.SortFunc(list, func(a, b choice) int { return cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(a.Value, b.Value)) })
+	return list
+}
