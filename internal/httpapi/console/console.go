@@ -68,6 +68,8 @@ func New(s Sessions, o Options) *Console {
 func (c *Console) Mount(l *web.Listener) {
 	c.api = l
 	c.assets(l)
+	l.NoRoute(func(g *gin.Context) { c.refuseUnknown(g, web.NotFound) })
+	l.NoMethod(func(g *gin.Context) { c.refuseUnknown(g, web.MethodNotAllowed) })
 	for _, r := range []struct {
 		method, path string
 		handle       func(*request) error

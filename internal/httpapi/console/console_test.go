@@ -352,6 +352,54 @@ func textsOf(t *testing.T, lang string) (texts map[string]string) {
 	return texts
 }
 
+// A browser that opens an unknown address, or one that only takes forms, gets a page; a
+// program gets what the API answers.
+func TestConsole_AnUnknownAddressIsAPageForABrowser(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t, wechatsim.Options{}).Serve()
+	b, max := signedIn(t, s, s.Admin), asStaff(t, s, "Max", "cashier")
+	b.open("/nowhere").shows(404, `"code":"not_found"`)
+	b.open("/logout").shows(405, `"code":"method_not_allowed"`)
+	for _, b := range []*browser{b, max} {
+		b.header.Set("Accept", "text/html,*/*;q=0.8")
+	}
+	b.open("/nowhere").shows(404, "没有这个页面", `<a href="/">返回首页`)
+	b.open("/logout").shows(405, "这个地址不能直接打开")
+	b.do(http.MethodDelete, "/nowhere", nil).shows(404, `"code":"not_found"`)
+	if p := max.open("/audit").shows(403); strings.Contains(p.text, `<a href="/">返回首页`) {
+		t.Error("a cashier is led from one page that is not open to another")
+	}
+}
+
+// What goes wrong has words in both languages, but for what only a member's phone can
+// get, and for what WeChat itself says.
+func TestLanguages_HaveTextsForProblems(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t, wechatsim.Options{}).Serve()
+	var api struct {
+		Components struct {
+			Schemas struct {
+				Problem struct {
+					Properties struct{ Code struct{ Enum []string } }
+				}
+			}
+		}
+	}
+	s.Operate(http.MethodGet, "/openapi.json", nil).Is(t, 200).JSON(t, &api)
+	codes := api.Components.Schemas.Problem.Properties.Code.Enum
+	if len(codes) < 30 {
+		t.Fatalf("found %q", codes)
+	}
+	without := []string{"session_invalid", "login_code_invalid", "code_not_yours", "user_blocked", "openid_unknown", "card_not_claimable",
+		"code_mode_unsupported", "not_one_click", "activate_ticket_invalid", "client_closed", "wechat_refused"}
+	texts := textsOf(t, "zh")
+	for _, code := range codes {
+		if texts["problem."+code] == "" && !slices.Contains(without, code) {
+			t.Errorf("there is no problem.%s", code)
+		}
+	}
+}
+
 // Each language has each text that a page uses.
 func TestLanguages_HaveTheSameTexts(t *testing.T) {
 	t.Parallel()

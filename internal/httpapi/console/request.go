@@ -80,6 +80,16 @@ func (c *Console) refuse(g *gin.Context, p *web.Problem) {
 	r.fail(&problem{Status: p.Status, Code: p.Code, Detail: p.Detail})
 }
 
+// refuseUnknown answers a request for which there is no route: a browser gets a page, a
+// program what the API answers.
+func (c *Console) refuseUnknown(g *gin.Context, problem web.ProblemType) {
+	if g.Request.Method == http.MethodGet && strings.Contains(g.GetHeader("Accept"), "text/html") {
+		c.refuse(g, c.api.Problem(g.Request.Context(), problem.Err()))
+		return
+	}
+	c.api.Fail(g, problem.Err())
+}
+
 // get reads what the API answers to a GET into out.
 func (r *request) get(path string, query url.Values, out any) error {
 	if len(query) > 0 {
