@@ -48,7 +48,7 @@ func TestExplain_SaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 	good := []string{"签名正确", "没有发现问题", "<code>***</code>", "签名时间：", cardID}
 	for _, text := range []string{string(answer.Body), "[" + string(one) + "]", " " + string(one) + "\n"} {
-		check(200, url.Values{"text": {text}}, good...)
+		check(200, url.Values{"text": {text}, "card_id": {"another"}}, good...)
 	}
 	alone := url.Values{"text": {cardExt}, "card_id": {" " + cardID + " "}}
 	check(200, alone, good...)
