@@ -67,8 +67,8 @@ func (c *Console) changeStock(r *request) error {
 	return c.changed(r, err, "card_stock")
 }
 
-// changeSettings changes what addcard does with a card.
-func (c *Console) changeSettings(r *request) error {
+// changeCardSettings changes what addcard does with a card.
+func (c *Console) changeCardSettings(r *request) error {
 	settings := map[string]any{"init_bonus": number(r.text("init_bonus")), "init_bonus_record": r.text("init_bonus_record")}
 	balance, ok := int64(0), true
 	if text := r.text("init_balance"); strings.Trim(text, "0.") != "" {

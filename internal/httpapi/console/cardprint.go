@@ -1,13 +1,10 @@
 package console
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"rsc.io/qr"
 )
 
 // sizes are the sizes of paper, as ISO 216 names them.
@@ -58,36 +55,6 @@ func (c *Console) printCard(r *request) error {
 		Print printing
 		URL   string
 		Until time.Time
-		QR    qrPicture
+		QR    qrCode
 	}{card, p, made.URL, until, code})
-}
-
-// quiet is the width of the light margin that a scanner needs, in modules.
-const quiet = 4
-
-// qrPicture is a QR code as a path of SVG, in modules.
-type qrPicture struct {
-	Size int // with the margin
-	Path string
-}
-
-// drawQR draws a QR code that can be read if 15 % of it are covered.
-func drawQR(text string) (qrPicture, error) {
-	code, err := qr.Encode(text, qr.M)
-	if err != nil {
-		return qrPicture{}, fmt.Errorf("draw a QR code: %w", err)
-	}
-	var path strings.Builder
-	for y := range code.Size {
-		for x := 0; x < code.Size; x++ {
-			from := x
-			for x < code.Size && code.Black(x, y) {
-				x++
-			}
-			if x > from {
-				fmt.Fprintf(&path, "M%d %dh%dv1h-%dz", from+quiet, y+quiet, x-from, x-from)
-			}
-		}
-	}
-	return qrPicture{code.Size + 2*quiet, path.String()}, nil
 }

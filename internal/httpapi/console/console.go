@@ -89,7 +89,7 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodGet, "/cards/:card_id/print", c.printCard},
 		{http.MethodPost, "/cards/:card_id/update", c.updateCard},
 		{http.MethodPost, "/cards/:card_id/stock", c.changeStock},
-		{http.MethodPost, "/cards/:card_id/settings", c.changeSettings},
+		{http.MethodPost, "/cards/:card_id/settings", c.changeCardSettings},
 		{http.MethodPost, "/cards/:card_id/form", c.setForm},
 		{http.MethodPost, "/cards/:card_id/testers", c.setTesters},
 		{http.MethodPost, "/cards/:card_id/shelf", c.addShelf},

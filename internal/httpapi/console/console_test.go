@@ -322,8 +322,10 @@ func TestPages_NeedNoInlineScriptOrStyle(t *testing.T) {
 	id := regexp.MustCompile(`/members/[0-9a-f-]{36}`).FindString(b.open("/members").text)
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script(>| [^>]*>[^<])|(src|href|action|data)="?https?://`)
 	card := "/cards/" + w.NewCard(s)
-	for _, path := range []string{"/", "/members", id, "/cards", "/cards/new", card, card + "/print?channel=door", "/nowhere",
-		"/members/nobody"} {
+	for _, path := range []string{
+		"/", "/members", id, "/cards", "/cards/new", card, card + "/print?channel=door", "/explain", "/explain?example=1", "/staff", "/audit",
+		"/audit?from=x", "/settings", "/nowhere", "/members/nobody",
+	} {
 		p := b.open(path)
 		policy := p.header.Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {

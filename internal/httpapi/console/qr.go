@@ -7,14 +7,16 @@ import (
 	"rsc.io/qr"
 )
 
-// qrCode is a QR code that the server has drawn. Path is its dark modules in the form
-// of SVG, one unit for a module.
+// quiet is the width of the light margin that a scanner needs, in modules.
+const quiet = 4
+
+// qrCode is a QR code as a path of SVG, in modules.
 type qrCode struct {
-	Size int // of a side, in modules
+	Size int // with the margin
 	Path string
 }
 
-// drawQR draws a text.
+// drawQR draws a QR code that can be read if 15 % of it are covered.
 func drawQR(text string) (qrCode, error) {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
@@ -22,17 +24,15 @@ func drawQR(text string) (qrCode, error) {
 	}
 	var path strings.Builder
 	for y := range code.Size {
-		for x := range code.Size {
-			if code.Black(x, y) {
-				fmt.Fprintf(&path, "M%d %dh1v1h-1z", x, y)
+		for x := 0; x < code.Size; x++ {
+			from := x
+			for x < code.Size && code.Black(x, y) {
+				x++
+			}
+			if x > from {
+				fmt.Fprintf(&path, "M%d %dh%dv1h-%dz", from+quiet, y+quiet, x-from, x-from)
 			}
 		}
 	}
-	return qrCode{code.Size, path.String()}, nil
+	return qrCode{code.Size + 2*quiet, path.String()}, nil
 }
-
-// quiet is the width of the empty edge that a reader needs, in modules.
-const quiet = 4
-
-// Box returns the view box of the code with its edge.
-func (q qrCode) Box() string { return fmt.Sprintf("%d %d %d %[3]d", -quiet, -quiet, q.Size+2*quiet) }

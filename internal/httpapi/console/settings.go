@@ -83,7 +83,7 @@ func (c *Console) changeSettings(r *request) error {
 	}
 	body, cashier := map[string]any{}, map[string]int64{}
 	for _, f := range now.fields() {
-		n, ok := number(r.PostForm(f.Name), f.Yuan)
+		n, ok := settingValue(r.PostForm(f.Name), f.Yuan)
 		was, err := strconv.ParseInt(r.PostForm("was_"+f.Name), 10, 64)
 		switch {
 		case !ok || err != nil:
@@ -110,8 +110,8 @@ func (c *Console) changeSettings(r *request) error {
 	return r.back("/settings?done=settings")
 }
 
-// number returns a whole number of at least 0, or of an amount in yuan its fen.
-func number(text string, yuan bool) (n int64, ok bool) {
+// settingValue returns a whole number of at least 0, or of an amount in yuan its fen.
+func settingValue(text string, yuan bool) (n int64, ok bool) {
 	text = strings.TrimSpace(text)
 	if strings.Trim(text, "0") == "" || strings.Trim(text, "0") == "." {
 		return 0, text != "" && text != "."

@@ -50,6 +50,8 @@ document.addEventListener('change', (event) => { if (event.target.form) showChos
 for (const button of document.querySelectorAll('[data-print]')) {
   button.hidden = false;
   button.addEventListener('click', () => window.print());
+}
+
 // A page that shows something once is not asked for again when it is loaded again: the
 // address in data-reload is.
 const shown = document.querySelector('[data-reload]');
