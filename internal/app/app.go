@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/doctor"
 	"github.com/addcard/addcard/internal/httpapi/admin"
 	"github.com/addcard/addcard/internal/httpapi/conns"
 	"github.com/addcard/addcard/internal/httpapi/console"
@@ -42,6 +43,7 @@ type App struct {
 	core          *Core
 	log           *slog.Logger
 	grace         time.Duration
+	checks        *doctor.Watch
 	public, admin listener
 	draining      atomic.Bool
 	unready       atomic.Bool // the last answer of ready, for the log
@@ -69,7 +71,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	core.metrics.MustRegister(droppedLines(o.LogDropped))
-	a := &App{core: core, log: o.Log, grace: cfg.ShutdownGrace}
+	a := &App{core: core, log: o.Log, grace: cfg.ShutdownGrace, checks: doctor.NewWatch(cfg, core.deployment())}
 	if err := a.listen(ctx, cfg, o); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -136,7 +138,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
 		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
-		Staff: c.Staff, Audit: c.Audit, Shop: c.Shop, Statistics: c.Statistics,
+		Staff: c.Staff, Audit: c.Audit, Shop: c.Shop, Statistics: c.Statistics, Checks: a.checks,
 		Timelines: timeline.New(c.Members, plans{c.Catalogue}, timelinesql.New(c.db), cfg.Zone(), actions{c.Audit}),
 	}, admin.Options{
 		Common: common(), Metrics: c.metrics, Refused: countRefused(c.metrics),
@@ -179,6 +181,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.resolveConflicts(work) })
 	workers.Go(func() { a.core.Members.Scrub(work) })
 	workers.Go(func() { a.core.Staff.Run(work) })
+	workers.Go(func() { a.checks.Run(work) })
 
 	failed := make(chan error, 2)
 	for _, l := range []listener{a.public, a.admin} {

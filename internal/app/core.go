@@ -180,6 +180,7 @@ func (c *Core) connectWeChat(cfg config.Config, log *slog.Logger) error {
 		return err
 	}
 	c.tickets = newTickets(cfg, c.official, options, sealed, log)
+	c.tickets.calls = today
 	c.metrics.MustRegister(c.tickets, clockOffset(c.clock), clockCorrection(c.clock))
 	return nil
 }
@@ -289,10 +290,15 @@ func Deployment(cfg config.Config) func(context.Context) (*doctor.Deployment, er
 		if err != nil {
 			return nil, err
 		}
-		return &doctor.Deployment{
-			Database: c.db, Clock: examinedClock{c.clock}, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
-			Official: examined{account{c.tickets.client}, c.official}, MiniProgram: c.mini, Close: c.Close,
-		}, nil
+		return c.deployment(), nil
+	}
+}
+
+// deployment returns c for package doctor.
+func (c *Core) deployment() *doctor.Deployment {
+	return &doctor.Deployment{
+		Database: c.db, Clock: examinedClock{c.clock}, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
+		Official: examined{account{c.tickets.client}, c.official}, MiniProgram: c.mini, Close: c.Close,
 	}
 }
 

@@ -19,6 +19,7 @@ type tickets struct {
 	client                *wechat.Client
 	store                 ticket.Store
 	key                   string
+	calls                 *callsToday
 
 	mu   sync.Mutex
 	used []string // api_tickets that this process signed with, newest last
@@ -81,6 +82,12 @@ func (t *tickets) Reject(ctx context.Context, kind, value string) error {
 	}
 	return nil // the value was rejected a moment ago
 }
+
+// Status implements admin.Tickets.
+func (t *tickets) Status(kind string) ticket.Status { return t.of(kind).Status() }
+
+// CallsToday implements admin.Tickets.
+func (t *tickets) CallsToday() map[string]int { return t.calls.Counts() }
 
 // Ticket implements cardlist.Tickets and doctor.Tickets.
 func (t *tickets) Ticket(ctx context.Context) (string, error) {

@@ -137,6 +137,19 @@ func (d *doctor) checkServices(ctx context.Context) {
 	d.check(ctx, "exposure", d.exposure)
 }
 
+// checkCheaply runs the checks that neither call WeChat nor read much.
+func (d *doctor) checkCheaply(ctx context.Context) {
+	d.check(ctx, "configuration", d.configuration)
+	d.check(ctx, "database", d.database)
+	d.check(ctx, "ticket store", d.ticketStore)
+	d.check(ctx, "clock", d.clock)
+	d.check(ctx, "api_ticket", d.ticket)
+	d.check(ctx, "cards", d.catalogue)
+	d.check(ctx, "unionid", d.unionID)
+	d.check(ctx, "outbox", d.outbox)
+	d.check(ctx, "exposure", d.exposure)
+}
+
 // check runs one check and reports whether it did not fail.
 func (d *doctor) check(ctx context.Context, name string, run func(context.Context) Finding) bool {
 	f := run(ctx)

@@ -54,8 +54,8 @@ func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployme
 		return failed("check DATABASE_URL, and that this user may write there", "%v", err)
 	}
 	d.Deployment = opened
-	if err := d.Database.Ready(ctx); err != nil {
-		return failed("check DATABASE_URL", "%v", err)
+	if f := d.database(ctx); f.Outcome == Failed {
+		return f
 	}
 	switch damage, err := d.Database.Damage(ctx); {
 	case err != nil:
@@ -65,6 +65,14 @@ func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployme
 			"the file is damaged in %d places: %s", len(damage), damage[0])
 	}
 	return ok("open, its tables are up to date")
+}
+
+// database checks that the open database can be used.
+func (d *doctor) database(ctx context.Context) Finding {
+	if err := d.Database.Ready(ctx); err != nil {
+		return failed("check DATABASE_URL", "%v", err)
+	}
+	return ok("can be read and written")
 }
 
 func (d *doctor) ticketStore(ctx context.Context) Finding {

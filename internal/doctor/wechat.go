@@ -117,6 +117,28 @@ func (d *doctor) cards(ctx context.Context) Finding {
 	return cardsFinding(len(stored), own, bad, inReview)
 }
 
+// catalogue is cards by what the catalogue has of them.
+func (d *doctor) catalogue(ctx context.Context) Finding {
+	stored, err := d.Catalogue.List(ctx)
+	if err != nil {
+		return unreadable(err)
+	}
+	own := 0
+	var bad, inReview []string
+	for _, c := range stored {
+		switch c.Status {
+		case card.Deleted:
+			continue
+		case card.VerifyFailed:
+			bad = append(bad, c.ID+" was refused in review"+reasonOf(c))
+		case card.NotVerified:
+			inReview = append(inReview, c.ID)
+		}
+		own++
+	}
+	return cardsFinding(len(stored), own, bad, inReview)
+}
+
 // reasonOf returns why a card of the catalogue was refused, if WeChat's event said
 // so.
 func reasonOf(c card.Card) string {

@@ -18,6 +18,7 @@ type credential struct {
 	drift       time.Duration // of the clock when these instants were set
 	renewAt     time.Duration // from here on it is stale
 	rejected    bool
+	fetched     bool // by this replica
 }
 
 // fromRecord converts the durations of the Store to instants, counted from

@@ -91,7 +91,7 @@ func checkAnswer(value string, ttl time.Duration) error {
 // newCredential returns a copy of the fetched value. An unchanged value keeps
 // its first expiry, unless the TTL is known to be the time that is left.
 func (s *Source) newCredential(old *credential, value string, ttl, requestedAt time.Duration) (c *credential, unchanged bool) {
-	c = &credential{value: value, requestedAt: requestedAt, expiresAt: requestedAt + ttl, drift: s.clock.measure(s.now())}
+	c = &credential{value: value, requestedAt: requestedAt, expiresAt: requestedAt + ttl, drift: s.clock.measure(s.now()), fetched: true}
 	if old == nil || old.value != value {
 		return c.schedule(&s.opt), false
 	}
@@ -196,7 +196,7 @@ func (s *Source) failFetch(g *grantedLease, cause error) error {
 	s.release(g, after)
 	s.opt.Log.Warn("ticket fetch: failed; the fleet retries after a back-off", "key", s.key, "retry_after", after, "error", cause)
 	s.mu.Lock()
-	s.lastErr = cause
+	s.lastErr, s.lastErrAt = cause, s.now()
 	s.counts.Fetches.addFailed(cause)
 	s.mu.Unlock()
 	if called && after > 2*patience {

@@ -354,6 +354,11 @@ func TestSource_PanicInTheFetcherIsAnError(t *testing.T) {
 		if err := s.Status().LastError; err == nil || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("LastError = %v, want one without the panic's text", err)
 		}
+		failed := time.Now().Add(-s.Status().ErrorAge)
+		time.Sleep(time.Minute)
+		if age := s.Status().ErrorAge; age != time.Since(failed) || age < time.Minute {
+			t.Errorf("ErrorAge = %v, want %v", age, time.Since(failed))
+		}
 	})
 }
 

@@ -83,6 +83,7 @@ type Source struct {
 	lastTooSoon tooSoon
 	counts      Counts
 	lastErr     error
+	lastErrAt   time.Duration
 
 	wake    chan struct{}
 	closing chan struct{}

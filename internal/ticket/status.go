@@ -17,8 +17,13 @@ type Status struct {
 	BackOff time.Duration
 	// Waiters is how many callers are waiting for a value.
 	Waiters int
-	// LastError is the error of the last failed fetch, nil before the first.
+	// Fetched reports whether this replica fetched the value; otherwise it adopted that
+	// of another.
+	Fetched bool
+	// LastError is the error of the last failed fetch of this replica, nil before the
+	// first, and ErrorAge the time since then.
 	LastError error
+	ErrorAge  time.Duration
 	Counts    Counts
 }
 
@@ -38,6 +43,9 @@ type Counts struct {
 	Unreadable    uint64  // polls that found an unreadable copy
 	TurnedAway    uint64  // callers refused because of MaxWaiters
 }
+
+// Failed returns how many fetches failed.
+func (f Fetches) Failed() uint64 { return f.Invalid + f.Transient + f.Permanent + f.Quota }
 
 // Fetches counts fetches by result.
 type Fetches struct {
@@ -88,7 +96,11 @@ func (s *Source) Status() Status {
 	st := Status{Waiters: s.waiters, LastError: s.lastErr, Counts: s.counts}
 	if c := s.local.Load(); c != nil {
 		passed := now + s.lag(c)
-		st.Ready, st.Age, st.Left = passed < c.serveUntil, passed-c.requestedAt, max(c.serveUntil-passed, 0)
+		st.Ready, st.Fetched = passed < c.serveUntil, c.fetched
+		st.Age, st.Left = passed-c.requestedAt, max(c.serveUntil-passed, 0)
+	}
+	if s.lastErr != nil {
+		st.ErrorAge = now - s.lastErrAt
 	}
 	if s.failure != nil {
 		st.BackOff = max(s.failure.until-now, 0)

@@ -91,6 +91,7 @@ func New(s Services, o Options) *http.Server {
 	a.auditRoutes()
 	a.settingsRoutes()
 	a.statisticsRoute()
+	a.checksRoute()
 	a.debugRoutes(o.Metrics)
 	if o.Pages != nil {
 		o.Pages(a.Listener)

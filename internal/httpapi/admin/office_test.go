@@ -18,11 +18,13 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardext"
 	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/doctor"
 	"github.com/addcard/addcard/internal/httpapi/admin"
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/statistics"
+	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/timeline"
 )
 
@@ -55,6 +57,10 @@ type office struct {
 	until   time.Time // the deadline of the last creation, deposit or export
 	records records
 	back    backroom
+
+	tickets  map[string]ticket.Status
+	findings []doctor.Finding
+	checked  time.Time
 }
 
 func (o *office) call(name string, given ...any) error {
@@ -263,6 +269,16 @@ func (o *office) Shared(_ context.Context, kind string) (string, time.Duration, 
 func (o *office) Reject(_ context.Context, kind, value string) error {
 	return o.call("reject", kind, value)
 }
+func (o *office) Status(kind string) ticket.Status {
+	_ = o.call("status", kind)
+	return o.tickets[kind]
+}
+func (o *office) CallsToday() map[string]int { return map[string]int{"/b": 2, "/a": 1} }
+
+func (o *office) Findings() ([]doctor.Finding, time.Time) {
+	_ = o.call("findings")
+	return o.findings, o.checked
+}
 
 func (o *office) Days(_ context.Context, span statistics.Span) (statistics.Report, error) {
 	return o.figures, o.call("days", span)
@@ -290,7 +306,7 @@ func (o *office) serve(ticketToken string) http.Handler {
 	}
 	o.back.office, o.records.office = o, o
 	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Ledger: registry{o},
-		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Statistics: o, Timelines: o,
+		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Statistics: o, Timelines: o, Checks: o,
 		Audit: o.records.service()}, options).Handler
 }
 

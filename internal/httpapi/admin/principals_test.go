@@ -56,6 +56,8 @@ var routes = map[string]struct {
 	"GET /v1/outbox/retry":                              {"om", false, ""},
 	"GET /v1/outbox/retry/{id}":                         {"om", false, ""},
 	"DELETE /v1/outbox/retry/{id}":                      {"om", true, ""},
+	"GET /v1/checks":                                    {"om", false, ""},
+	"GET /v1/tickets":                                   {"om", false, ""},
 	"GET /v1/tickets/{kind}":                            {"ot", false, ""},
 	"POST /v1/tickets/{kind}/invalidate":                {"ot", true, `{"rejected":"x"}`},
 	"GET /metrics":                                      {"o", false, ""},

@@ -10,6 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardext"
 	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/doctor"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
@@ -17,6 +18,7 @@ import (
 	"github.com/addcard/addcard/internal/shop"
 	"github.com/addcard/addcard/internal/staff"
 	"github.com/addcard/addcard/internal/statistics"
+	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/timeline"
 )
 
@@ -37,6 +39,7 @@ type Services struct {
 	Audit        Audit
 	Shop         Shop
 	Statistics   Statistics
+	Checks       Checks
 }
 
 // Cards creates, reads and changes cards of the Official Account; see package
@@ -127,6 +130,11 @@ type Tickets interface {
 	// Reject reports that WeChat refused the value. It has an effect only if
 	// the value is still the current one, and at most once a minute.
 	Reject(ctx context.Context, kind, value string) error
+	// Status returns how the credential of that kind is, and never its value.
+	Status(kind string) ticket.Status
+	// CallsToday returns this replica's calls to WeChat since midnight in Beijing, by
+	// the path of the API.
+	CallsToday() map[string]int
 }
 
 // Staff knows the people of the shop, and whose a token is; see package staff.
@@ -157,4 +165,11 @@ type Shop interface {
 type Statistics interface {
 	Days(ctx context.Context, span statistics.Span) (statistics.Report, error)
 	Channels(ctx context.Context, span statistics.Span) (statistics.Report, error)
+}
+
+// Checks examines the deployment; see package doctor.
+type Checks interface {
+	// Findings returns what the last examination has found, and when it ended. It has a
+	// new one made if that is long ago, and does not wait for it.
+	Findings() ([]doctor.Finding, time.Time)
 }
