@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -64,7 +65,17 @@ type operatorCard struct {
 	BindOpenID       bool         `json:"bind_openid"`
 	Quantity         int64        `json:"quantity" doc:"What is left of the stock; -1 when WeChat did not say."`
 	Take             string       `json:"take" enum:"add_card,open_card"`
+	SupplyBonus      bool         `json:"supply_bonus" doc:"The card shows points."`
+	SupplyBalance    bool         `json:"supply_balance" doc:"The card shows a balance."`
+	CustomFields     []cardField  `json:"custom_fields,omitempty" doc:"What the values in a member card's fields are called."`
 	Settings         cardSettings `json:"settings"`
+}
+
+// cardField is the name of one custom field. One of the two names is set.
+type cardField struct {
+	Field    string `json:"field" enum:"custom_field1,custom_field2,custom_field3"`
+	Name     string `json:"name,omitempty"`
+	NameType string `json:"name_type,omitempty" example:"FIELD_NAME_TYPE_LEVEL" doc:"A name of WeChat's own, which it shows in the holder's language."`
 }
 
 type cardSettings struct {
@@ -81,11 +92,17 @@ func settingsOf(c card.Card) cardSettings {
 }
 
 func operatorCardOf(c card.Card) operatorCard {
+	var fields []cardField
+	for i, f := range c.CustomFields {
+		if f != (card.CustomField{}) {
+			fields = append(fields, cardField{fmt.Sprintf("custom_field%d", i+1), f.Name, f.Type})
+		}
+	}
 	return operatorCard{
 		CardID: c.ID, Status: string(c.Status), RefuseReason: c.RefuseReason, Title: c.Title, BrandName: c.BrandName,
 		LogoURL: c.LogoURL, Color: c.Color,
 		BackgroundPicURL: c.BackgroundPicURL, CodeMode: c.CodeMode(), BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.ClaimMethod(),
-		Settings: settingsOf(c),
+		SupplyBonus: c.SupplyBonus, SupplyBalance: c.SupplyBalance, CustomFields: fields, Settings: settingsOf(c),
 	}
 }
 

@@ -21,8 +21,8 @@ type checkFinding struct {
 
 type checksOutput struct {
 	Body struct {
-		CheckedAt *time.Time `json:"checked_at,omitempty" doc:"Absent before the first examination, which this request begins."`
-		Findings  []checkFinding  `json:"findings"`
+		CheckedAt *time.Time     `json:"checked_at,omitempty" doc:"Absent before the first examination, which this request begins."`
+		Findings  []checkFinding `json:"findings"`
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +34,7 @@ func full() *office {
 	c := card.Card{
 		ID: "p", Status: card.Verified, RefuseReason: "blurred", Title: "t", BrandName: "b", LogoURL: "l", Color: "Color010",
 		BackgroundPicURL: "g", Deposit: true, BindOpenID: true, Quantity: 3, WxActivate: true, JumpForm: true,
+		SupplyBalance: true, CustomFields: [3]card.CustomField{1: {Name: "n"}, 2: {Type: "t"}},
 		Settings: card.Settings{FixedBeginTimestamp: true, ActivateOnClaim: &no, InitBonus: 5, InitBalance: 600, InitBonusRecord: "开卡送"},
 	}
 	person := member.Person{
@@ -81,7 +82,8 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 		`POST /v1/cards {"card":{"card_type":"x"}}`: {`[{"card_type":"x"}]`, 201, `{"card_id":"p"}`},
 		`GET /v1/cards`: {`[]`, 200, `{"cards":[{"card_id":"p","status":"CARD_STATUS_VERIFY_OK","refuse_reason":"blurred","title":"t",` +
 			`"brand_name":"b","logo_url":"l","color":"Color010","background_pic_url":"g","code_mode":"deposit","bind_openid":true,` +
-			`"quantity":3,"take":"open_card","settings":` + settingsJSON + `}]}`},
+			`"quantity":3,"take":"open_card","supply_bonus":false,"supply_balance":true,` +
+			`"custom_fields":[{"field":"custom_field2","name":"n"},{"field":"custom_field3","name_type":"t"}],"settings":` + settingsJSON + `}]}`},
 		`GET /v1/cards/p1`: {`[p1]`, 200, `{"card_id":"p1","status":"CARD_STATUS_VERIFY_OK","refuse_reason":"blurred","settings":` +
 			settingsJSON + `,"wechat":{"a":1}}`},
 		`PATCH /v1/cards/p1 {"member_card":{"a":1}}`: {`[p1 {"member_card":{"a":1}}]`, 200,

@@ -5,9 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
-	"unicode/utf8"
 )
 
 // lowStock is the stock below which a card has a warning.
@@ -56,25 +54,31 @@ func (r review) Class() string {
 
 // listedCard is a card as GET /v1/cards has it.
 type listedCard struct {
-	ID           string `json:"card_id"`
-	Status       review `json:"status"`
-	RefuseReason string `json:"refuse_reason"`
-	Title        string `json:"title"`
-	BrandName    string `json:"brand_name"`
-	CodeMode     string `json:"code_mode"`
-	Quantity     stock  `json:"quantity"`
+	ID            string `json:"card_id"`
+	Status        review `json:"status"`
+	RefuseReason  string `json:"refuse_reason"`
+	Title         string `json:"title"`
+	BrandName     string `json:"brand_name"`
+	CodeMode      string `json:"code_mode"`
+	Quantity      stock  `json:"quantity"`
+	Color         string `json:"color"`
+	SupplyBonus   bool   `json:"supply_bonus"`
+	SupplyBalance bool   `json:"supply_balance"`
+	CustomFields  []struct {
+		Field    string `json:"field"`
+		Name     string `json:"name"`
+		NameType string `json:"name_type"`
+	} `json:"custom_fields"`
 }
 
 // cards lists the cards of the catalogue, the deleted ones last.
 func (c *Console) cards(r *request) error {
-	var data struct {
-		Cards []listedCard `json:"cards"`
-	}
-	if err := r.get("/v1/cards", nil, &data); err != nil {
+	list, err := r.cards()
+	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(data.Cards, func(a, b listedCard) int { return a.Status.rank() - b.Status.rank() })
-	return r.render(http.StatusOK, "cards", data)
+	slices.SortStableFunc(list, func(a, b listedCard) int { return a.Status.rank() - b.Status.rank() })
+	return r.render(http.StatusOK, "cards", struct{ Cards []listedCard }{list})
 }
 
 // cardPath returns the path of the card's page; below /v1 the API has the card.
@@ -126,42 +130,30 @@ type definition struct {
 	AutoActivate  bool   `json:"auto_activate"`
 	WxActivate    bool   `json:"wx_activate"`
 	AfterSubmit   bool   `json:"wx_activate_after_submit"`
-	Field1        cell   `json:"custom_field1"`
-	Field2        cell   `json:"custom_field2"`
-	Field3        cell   `json:"custom_field3"`
-	Cell1         cell   `json:"custom_cell1"`
-	Cell2         cell   `json:"custom_cell2"`
-	Cell3         cell   `json:"custom_cell3"`
+	Field1        place  `json:"custom_field1"`
+	Field2        place  `json:"custom_field2"`
+	Field3        place  `json:"custom_field3"`
+	Cell1         place  `json:"custom_cell1"`
+	Cell2         place  `json:"custom_cell2"`
+	Cell3         place  `json:"custom_cell3"`
 }
 
-// cell is one of the shop's own places on the face.
-type cell struct {
+// place is one of the shop's own places on the face.
+type place struct {
 	Type string `json:"name_type"`
 	Name string `json:"name"`
 	Tips string `json:"tips"`
 }
 
 // Fields returns the custom fields that the face has.
-func (d definition) Fields() []cell { return present(d.Field1, d.Field2, d.Field3) }
+func (d definition) Fields() []place { return present(d.Field1, d.Field2, d.Field3) }
 
 // Rows returns the entries below the face.
-func (d definition) Rows() []cell { return present(d.Cell1, d.Cell2, d.Cell3) }
+func (d definition) Rows() []place { return present(d.Cell1, d.Cell2, d.Cell3) }
 
-func present(cells ...cell) []cell {
-	return slices.DeleteFunc(cells, func(c cell) bool { return c.Name == "" && c.Type == "" })
+func present(places ...place) []place {
+	return slices.DeleteFunc(places, func(p place) bool { return p.Name == "" && p.Type == "" })
 }
-
-// Initial returns the letter that the face shows instead of the logo, which is at
-// WeChat: a page loads nothing from there.
-func (d definition) Initial() string {
-	_, size := utf8.DecodeRuneInString(d.BaseInfo.BrandName)
-	return d.BaseInfo.BrandName[:size]
-}
-
-var hexColour = regexp.MustCompile(`^#[0-9A-Fa-f]{6}$`)
-
-// Tint returns the colour of the face if it is none of WeChat's names for colours.
-func (d definition) Tint() string { return hexColour.FindString(d.BaseInfo.Color) }
 
 // Codes returns the origin of the codes, as code_mode of GET /v1/cards.
 func (d definition) Codes() string {
@@ -227,10 +219,11 @@ func (c *Console) showCard(r *request, made outcome) error {
 		shownCard
 		outcome
 
+		Face    face
 		Actions []action
 		Open    string // the action that is open: the one that the page answers
 		Print   printing
-	}{card, made, card.actions(), open, printing{CardID: card.ID, Sizes: sizes}})
+	}{card, made, r.sampleFace(card), card.actions(), open, printing{CardID: card.ID, Sizes: sizes}})
 }
 
 // offerChanges has the page of a card show the calls of its forms.

@@ -106,6 +106,12 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodGet, "/audit", c.audit},
 		{http.MethodGet, "/settings", c.settings},
 		{http.MethodPost, "/settings", c.changeSettings},
+		{http.MethodPost, "/members/:id/preview", c.previewEntry},
+		{http.MethodPost, "/members/:id/fields", c.setFields},
+		{http.MethodPost, "/members/:id/unavailable", c.makeUnavailable},
+		{http.MethodPost, "/members/:id/erase", c.eraseMember},
+		{http.MethodGet, "/tickets", c.tickets},
+		{http.MethodPost, "/tickets/:kind", c.rejectTicket},
 	} {
 		// The calls of the API take turns and slots of their own.
 		l.Admit(r.method, r.path, web.Admission{Read: c.readForm, Free: true, Urgent: true, Refuse: c.refuse})

@@ -3,11 +3,8 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // person is a member as GET /v1/members/{id} shows it.
@@ -38,10 +35,16 @@ type memberCard struct {
 	OuterStr         string            `json:"outer_str"`
 	ClaimedAt        time.Time         `json:"claimed_at"`
 
-	Why     string  `json:"-"`
-	Entries []entry `json:"-"`
-	Key     string  `json:"-"` // the Idempotency-Key of the next entry
+	Why          string        `json:"-"`
+	Face         face          `json:"-"`
+	CustomFields []customField `json:"-"`
+	Entries      []entry       `json:"-"`
+	Older        string        `json:"-"` // the cursor of the older entries
+	Key          string        `json:"-"` // the Idempotency-Key of the next entry
 }
+
+// Form returns the name of the forms of the card, of which a page may have several.
+func (m memberCard) Form() string { return m.CardID + "-" + m.Code }
 
 // Held reports whether the card takes entries.
 func (m memberCard) Held() bool {
@@ -66,6 +69,18 @@ type entry struct {
 	Push          string    `json:"push"`
 }
 
+// Left returns what a reversal of the entry can take back, and whether that is less than
+// the entry gave, because the rest was spent.
+func (m memberCard) Left(e entry) (left struct {
+	Bonus, Balance int64
+	Partial        bool
+},
+) {
+	left.Bonus, left.Balance = min(e.AddBonus, m.Bonus), min(e.AddBalance, m.Balance)
+	left.Partial = left.Bonus < e.AddBonus || left.Balance < e.AddBalance
+	return left
+}
+
 // Undoable reports whether another entry may reverse this one.
 func (e entry) Undoable() bool { return !e.Reversed && e.Reverses == "" }
 
@@ -87,129 +102,4 @@ func (c *Console) members(r *request) error {
 		return err
 	}
 	return r.render(http.StatusOK, "members", data)
-}
-
-// event is a line of GET /v1/members/{id}/timeline.
-type event struct {
-	At       time.Time  `json:"at"`
-	Kind     string     `json:"kind"`
-	Code     string     `json:"code"`
-	Name     string     `json:"name"`
-	Actor    string     `json:"actor"`
-	Text     string     `json:"text"`
-	Attempts int64      `json:"attempts"`
-	NextAt   *time.Time `json:"next_at"`
-	Outcome  string     `json:"outcome"`
-	Entry    *struct {
-		AddBonus   int64 `json:"add_bonus"`
-		Bonus      int64 `json:"bonus"`
-		AddBalance int64 `json:"add_balance"`
-		Balance    int64 `json:"balance"`
-	} `json:"entry"`
-}
-
-type timeline struct {
-	Why   string `json:"why"`
-	Cards []struct {
-		CardID string `json:"card_id"`
-		Code   string `json:"code"`
-		Why    string `json:"why"`
-	} `json:"cards"`
-	Events     []event `json:"events"`
-	NextCursor string  `json:"next_cursor"`
-}
-
-// member shows one member: the cards with their ledgers, and the timeline.
-func (c *Console) member(r *request) error {
-	var data struct {
-		person
-
-		Timeline timeline
-	}
-	path := "/v1/members/" + url.PathEscape(r.Param("id"))
-	if err := r.get(path, nil, &data.person); err != nil {
-		return err
-	}
-	query := url.Values{"lang": {r.lang}, "limit": {"50"}}
-	if cursor := r.Query("cursor"); cursor != "" {
-		query.Set("cursor", cursor)
-	}
-	if err := r.get(path+"/timeline", query, &data.Timeline); err != nil {
-		return err
-	}
-	for i := range data.Cards {
-		card := &data.Cards[i]
-		for _, explained := range data.Timeline.Cards {
-			if explained.CardID == card.CardID && explained.Code == card.Code {
-				card.Why = explained.Why
-			}
-		}
-		var ledger struct {
-			Entries []entry `json:"entries"`
-		}
-		if err := r.get(entriesPath(card.CardID, card.Code), url.Values{"limit": {"20"}}, &ledger); err != nil {
-			return err
-		}
-		card.Entries, card.Key = ledger.Entries, uuid.NewString()
-	}
-	return r.render(http.StatusOK, "member", data)
-}
-
-func entriesPath(cardID, code string) string {
-	return "/v1/cards/" + url.PathEscape(cardID) + "/codes/" + url.PathEscape(code) + "/entries"
-}
-
-// addEntry gives or takes points or balance, or reverses an entry. The key comes from
-// the form, so a form that is sent twice counts once.
-func (c *Console) addEntry(r *request) error {
-	body := map[string]any{}
-	for _, name := range []string{"add_bonus", "add_balance"} {
-		text := strings.TrimSpace(r.PostForm(name))
-		if text == "" {
-			continue
-		}
-		n, ok := amount(text, name == "add_balance")
-		if !ok {
-			return &problem{Status: http.StatusUnprocessableEntity, Code: "invalid_amount"}
-		}
-		if r.PostForm("direction") == "take" {
-			n = -n
-		}
-		body[name] = n
-	}
-	for _, name := range []string{"record_bonus", "order", "store", "reverses"} {
-		if text := strings.TrimSpace(r.PostForm(name)); text != "" {
-			body[name] = text
-		}
-	}
-	if r.PostForm("partial") != "" {
-		body["partial"] = true
-	}
-	path := entriesPath(r.PostForm("card_id"), r.PostForm("code"))
-	if err := r.call(http.MethodPost, path, map[string]string{"Idempotency-Key": r.PostForm("key")}, body, nil); err != nil {
-		return err
-	}
-	return r.back("/members/" + url.PathEscape(r.Param("id")) + "?done=entry")
-}
-
-// amount returns a whole number above 0, or of an amount in yuan its fen.
-func amount(text string, yuan bool) (n int64, ok bool) {
-	if !yuan {
-		n, err := strconv.ParseInt(text, 10, 64)
-		return n, err == nil && n > 0
-	}
-	whole, part, _ := strings.Cut(text, ".")
-	if len(part) > 2 || len(whole) > 12 || strings.ContainsAny(part, "+-") {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(whole+(part + "00")[:2], 10, 64)
-	return n, err == nil && n > 0 && whole != ""
-}
-
-// NextTry returns when a waiting message is tried next.
-func (e event) NextTry(v View) string {
-	if e.NextAt == nil {
-		return ""
-	}
-	return v.Time(*e.NextAt)
 }

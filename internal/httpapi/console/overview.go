@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -30,18 +31,59 @@ type statistics struct {
 	Until *time.Time `json:"final_until"`
 }
 
-// overview shows the last 30 days, and what waits for WeChat.
+// cards returns the cards of the catalogue.
+func (r *request) cards() ([]listedCard, error) {
+	var list struct {
+		Cards []listedCard `json:"cards"`
+	}
+	return list.Cards, r.get("/v1/cards", nil, &list)
+}
+
+// checks is what GET /v1/checks answers.
+type checks struct {
+	CheckedAt time.Time `json:"checked_at"`
+	Findings  []struct {
+		Name    string `json:"name"`
+		Outcome string `json:"outcome"`
+		Found   string `json:"found"`
+		Fix     string `json:"fix"`
+	} `json:"findings"`
+}
+
+// Wrong returns how many findings have to be mended.
+func (c checks) Wrong() (n int) {
+	for _, f := range c.Findings {
+		if f.Outcome == "warning" || f.Outcome == "failed" {
+			n++
+		}
+	}
+	return n
+}
+
+// overview shows the last 30 days of all cards or of one, what waits for WeChat, and how
+// the server is.
 func (c *Console) overview(r *request) error {
 	var data struct {
-		Days, Channels        statistics
-		Today                 figures
-		Cards, Bonus, Balance chart
-		Waiting, Parked       int64
+		Days, Channels  statistics
+		Today           figures
+		Funnel          []step
+		Charts          []chart
+		Cards           []listedCard
+		CardID          string
+		Waiting, Parked int64
+		Tickets         tickets
+		Checks          checks
 	}
-	if err := r.get("/v1/statistics", nil, &data.Days); err != nil {
+	data.CardID = r.Query("card_id")
+	query := url.Values{}
+	if data.CardID != "" {
+		query.Set("card_id", data.CardID)
+	}
+	if err := r.get("/v1/statistics", query, &data.Days); err != nil {
 		return err
 	}
-	if err := r.get("/v1/statistics", url.Values{"group": {"channel"}}, &data.Channels); err != nil {
+	query.Set("group", "channel")
+	if err := r.get("/v1/statistics", query, &data.Channels); err != nil {
 		return err
 	}
 	var outbox struct {
@@ -51,18 +93,36 @@ func (c *Console) overview(r *request) error {
 		return err
 	}
 	data.Waiting, data.Parked = outbox.Counts.Waiting, outbox.Counts.Dead
-	rows := data.Days.Rows
-	if len(rows) > 0 {
+	if err := r.get("/v1/tickets", nil, &data.Tickets); err != nil {
+		return err
+	}
+	if err := r.get("/v1/checks", nil, &data.Checks); err != nil {
+		return err
+	}
+	var err error
+	if data.Cards, err = r.cards(); err != nil {
+		return err
+	}
+	if rows := data.Days.Rows; len(rows) > 0 {
 		data.Today = rows[len(rows)-1]
 	}
-	data.Cards = plot(rows, series{"issued", func(f figures) int64 { return f.Issued }},
-		series{"claimed", func(f figures) int64 { return f.Claimed }}, series{"activated", func(f figures) int64 { return f.Activated }})
-	data.Bonus = plot(rows, series{"bonus_given", func(f figures) int64 { return f.BonusGiven }},
-		series{"bonus_spent", func(f figures) int64 { return f.BonusSpent }})
-	data.Balance = plot(rows, series{"balance_given", func(f figures) int64 { return f.BalanceGiven }},
-		series{"balance_spent", func(f figures) int64 { return f.BalanceSpent }})
+	data.Funnel, data.Charts = funnel(data.Days.Total), charts(data.Days.Rows)
 	return r.render(http.StatusOK, "overview", data)
 }
+
+// charts returns the charts of the overview.
+func charts(days []figures) []chart {
+	return []chart{
+		plot("cards", days, decimal, series{"issued", func(f figures) int64 { return f.Issued }},
+			series{"claimed", func(f figures) int64 { return f.Claimed }}, series{"activated", func(f figures) int64 { return f.Activated }}),
+		plot("bonus", days, decimal, series{"bonus_given", func(f figures) int64 { return f.BonusGiven }},
+			series{"bonus_spent", func(f figures) int64 { return f.BonusSpent }}),
+		plot("balance", days, yuan, series{"balance_given", func(f figures) int64 { return f.BalanceGiven }},
+			series{"balance_spent", func(f figures) int64 { return f.BalanceSpent }}),
+	}
+}
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 // Name returns the channel, or "" for cards without one.
 func (f figures) Name() string {

@@ -127,6 +127,14 @@ func (v View) Time(t time.Time) string {
 // Day returns the day of a moment in the shop's zone. The moment is in seconds.
 func (v View) Day(unix int64) string { return time.Unix(unix, 0).In(v.zone).Format(time.DateOnly) }
 
+// Span returns a length of time that is given in seconds.
+func (v View) Span(seconds int64) string {
+	if seconds < 3600 {
+		return v.T("span.minutes", seconds/60, seconds%60)
+	}
+	return v.T("span.hours", seconds/3600, seconds/60%60)
+}
+
 // Yuan returns an amount in fen as yuan.
 func (v View) Yuan(fen int64) string { return yuan(fen) }
 
@@ -153,6 +161,15 @@ func (v View) Sent(field string, value any) any {
 	return value
 }
 
+// SentBy is Sent for one of several forms of a page that have the same fields. The form
+// has its name in a field of that name.
+func (v View) SentBy(form, field string, value any) any {
+	if v.sent.Get("form") == form {
+		return v.Sent(field, value)
+	}
+	return value
+}
+
 // policy is the Content-Security-Policy of the pages.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -163,7 +180,7 @@ func (r *request) render(status int, page string, data any) error {
 	if r.problem != nil {
 		status = r.problem.Status
 	}
-	who := web.PrincipalOf(r.Request.Context())
+	who := r.who()
 	var text bytes.Buffer
 	err := c.templates[page].ExecuteTemplate(&text, "layout", View{
 		Lang: r.lang, Prefix: c.prefix, Who: who, Menu: c.menu(who.Role, section(r.FullPath())), Zone: c.zone.String(), Calls: r.calls,

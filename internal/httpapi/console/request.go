@@ -56,6 +56,14 @@ func wrong(field, message string) error {
 	return &problem{Status: http.StatusUnprocessableEntity, Code: "invalid_input", Errors: []fieldError{{field, message}}}
 }
 
+// who returns who sent the request.
+func (r *request) who() web.Principal { return web.PrincipalOf(r.Request.Context()) }
+
+// say returns the text with the key in the language of the page, or the key.
+func (r *request) say(key string) string {
+	return View{messages: r.console.languages[r.lang]}.T(key)
+}
+
 // serve calls the handler of a page, and shows its error as a page.
 func (c *Console) serve(g *gin.Context, handle func(*request) error) {
 	r := &request{Context: g, console: c, lang: c.languageOf(g.Request)}

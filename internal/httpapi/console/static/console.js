@@ -66,3 +66,30 @@ for (const button of document.querySelectorAll('button[data-copy]')) {
     button.textContent = button.dataset.copied;
   });
 }
+
+// An amount that is typed into a field with data-total shows beside the form what the
+// total will be. BigInt keeps it exact; data-decimals is the number of decimals.
+const parts = (text, decimals) => {
+  const match = text.trim().match(/^(\d+)(?:\.(\d*))?$/);
+  if (!match || (match[2] || '').length > decimals) return null;
+  return BigInt(match[1] + (match[2] || '').padEnd(decimals, '0'));
+};
+const decimal = (n, decimals) => {
+  const digits = n.toString().padStart(decimals + 1, '0');
+  return decimals ? digits.slice(0, -decimals) + '.' + digits.slice(-decimals) : digits;
+};
+document.addEventListener('input', (event) => {
+  const form = event.target.form;
+  const output = form && form.querySelector('output[data-give]');
+  if (!output) return;
+  const lines = [];
+  for (const input of form.querySelectorAll('[data-total]')) {
+    const decimals = Number(input.dataset.decimals || 0);
+    const n = parts(input.value, decimals);
+    if (n === null || n === 0n) continue;
+    const total = BigInt(input.dataset.total);
+    const taken = n > total ? output.dataset.short : decimal(total - n, decimals);
+    lines.push(`${input.labels[0].textContent.trim()} ${decimal(total, decimals)} · ${output.dataset.give} ${decimal(total + n, decimals)} · ${output.dataset.take} ${taken}`);
+  }
+  output.textContent = lines.join('\n');
+});

@@ -94,6 +94,10 @@ var accessTable = map[Audience]map[string]Access{
 		"POST /cards/{card_id}/shelf":    managers,
 		"POST /cards/{card_id}/codes":    managers,
 		"POST /cards/{card_id}/delete":   managers,
+		"POST /members/{id}/preview":     managers,
+		"POST /members/{id}/fields":      managers,
+		"POST /members/{id}/unavailable": managers,
+		"POST /members/{id}/erase":       managers,
 
 		"POST /v1/cards":                                    managers.andRecorded(),
 		"GET /v1/cards":                                     managers,

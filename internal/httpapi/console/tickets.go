@@ -1,0 +1,87 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// tickets is what GET /v1/tickets answers.
+type tickets struct {
+	Tickets []ticketState `json:"tickets"`
+	Calls   []struct {
+		API   string `json:"api"`
+		Calls int64  `json:"calls"`
+	} `json:"calls_today"`
+}
+
+// Total returns the calls of all paths.
+func (t tickets) Total() (n int64) {
+	for _, c := range t.Calls {
+		n += c.Calls
+	}
+	return n
+}
+
+type ticketState struct {
+	Kind      string    `json:"kind"`
+	State     string    `json:"state"`
+	Age       int64     `json:"age"`
+	ExpiresAt time.Time `json:"expires_at"`
+	ExpiresIn int64     `json:"expires_in"`
+	FetchedBy string    `json:"fetched_by"`
+	Refreshes int64     `json:"refreshes"`
+	Failures  int64     `json:"failures"`
+	Rejected  int64     `json:"rejected"`
+	Strangers int64     `json:"strangers"`
+	LastError string    `json:"last_error"`
+	ErrorAt   time.Time `json:"error_at"`
+	RetryAt   time.Time `json:"retry_at"`
+}
+
+// ticketChecks are the checks that say why a ticket is missing, and what to do.
+var ticketChecks = []string{"api_ticket", "ticket store", "clock"}
+
+// tickets shows how the shared credentials are, and never their values.
+func (c *Console) tickets(r *request) error {
+	var data struct {
+		tickets
+
+		Checks checks
+		Owner  bool
+	}
+	if err := r.get("/v1/tickets", nil, &data.tickets); err != nil {
+		return err
+	}
+	if err := r.get("/v1/checks", nil, &data.Checks); err != nil {
+		return err
+	}
+	findings := data.Checks.Findings[:0]
+	for _, f := range data.Checks.Findings {
+		if slices.Contains(ticketChecks, f.Name) {
+			findings = append(findings, f)
+		}
+	}
+	data.Checks.Findings = findings
+	if data.Owner = c.api.Serves(r.who().Role, http.MethodPost, "/tickets/:kind"); data.Owner {
+		r.offer(http.MethodPost, "/v1/tickets/access_token/invalidate", "", map[string]string{"rejected": "VALUE"})
+	}
+	return r.render(http.StatusOK, "tickets", data)
+}
+
+// rejectTicket has the current value of a ticket replaced. The page does not have the
+// value, and the calls that it has made must not show it.
+func (c *Console) rejectTicket(r *request) error {
+	path := "/v1/tickets/" + url.PathEscape(r.Param("kind"))
+	var current struct{ Value string }
+	err := r.get(path, nil, &current)
+	if err == nil {
+		err = r.call(http.MethodPost, path+"/invalidate", nil, map[string]string{"rejected": current.Value}, nil)
+	}
+	r.calls = nil
+	if err != nil {
+		return r.again(err, c.tickets)
+	}
+	return r.back("/tickets?done=ticket")
+}
