@@ -15,9 +15,9 @@ import (
 // client uses no proxy: both sides of the sandbox are on this machine.
 var client = &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}
 
-// exchange sends one request and decodes a 2xx answer into answer. headers are
-// names and values in turn. Its errors contain no URL, because WeChat's URLs
-// contain secrets.
+// exchange sends one request and decodes a 2xx answer into answer, unless that is
+// nil. headers are names and values in turn. Its errors contain no URL, because
+// WeChat's URLs contain secrets.
 func exchange(ctx context.Context, method, target, token string, body []byte, answer any, headers ...string) error {
 	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
@@ -41,6 +41,9 @@ func exchange(ctx context.Context, method, target, token string, body []byte, an
 	}
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("HTTP %d %s", resp.StatusCode, bytes.TrimSpace(raw))
+	}
+	if answer == nil {
+		return nil
 	}
 	return json.Unmarshal(raw, answer)
 }

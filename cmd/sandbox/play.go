@@ -205,6 +205,11 @@ func (sb *sandbox) consoleLink(ctx context.Context) (string, error) {
 	return base + "/login?link=" + link.Secret, nil
 }
 
+// printConsole prints the link to the console, before anything else.
+func (sb *sandbox) printConsole(out io.Writer, console string) {
+	_, _ = fmt.Fprintf(out, "The console, once and within half an hour:\n  %s\n\n", console)
+}
+
 // printAddresses prints where the running sandbox serves.
 func (sb *sandbox) printAddresses(out io.Writer, miniprogram, console string) {
 	phone := sb.wechatURL + phonePath

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 
@@ -12,6 +13,7 @@ import (
 
 type runCmd struct {
 	Once         bool              `help:"Exit after the flow: with 0 when every step worked, else with 1."`
+	Demo         bool              `help:"Begin with 30 days of life: members, ledgers, staff, and messages that WeChat refused."`
 	Listen       string            `help:"The public API (${default})." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	AdminListen  string            `help:"The admin API; loopback only (${default})." default:"127.0.0.1:8081" placeholder:"HOST:PORT"`
 	WechatListen string            `help:"The simulated WeChat; loopback only (${default})." default:"127.0.0.1:8082" placeholder:"HOST:PORT"`
@@ -25,6 +27,7 @@ type runCmd struct {
 func (runCmd) Help() string {
 	return `Port 0 selects a free port. Examples:
   go run ./cmd/sandbox
+  go run ./cmd/sandbox --demo
   go run ./cmd/sandbox --once --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --wechat-listen 127.0.0.1:0
   go run ./cmd/sandbox --write-env sandbox.env
   go run ./cmd/sandbox --once --guess ticket=sticky-remaining
@@ -67,9 +70,22 @@ func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sb.stop()) }()
-	if err := sb.play(ctx, streams.Out); err != nil {
+	console, err := sb.consoleLink(ctx)
+	if err != nil {
+		return err
+	}
+	if !c.Once {
+		sb.printConsole(streams.Out, console)
+	}
+	if err := c.fill(ctx, sb, dir, streams.Out); err != nil {
 		if ctx.Err() != nil && !c.Once {
 			return nil // Ctrl-C is how a sandbox ends
+		}
+		return err
+	}
+	if err := sb.play(ctx, streams.Out); err != nil {
+		if ctx.Err() != nil && !c.Once {
+			return nil
 		}
 		return fmt.Errorf("the flow stopped: %w", err)
 	}
@@ -77,15 +93,23 @@ func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 	if c.Once {
 		return nil
 	}
-	console, err := sb.consoleLink(ctx)
-	if err != nil {
-		return err
-	}
 	sb.printAddresses(streams.Out, c.Miniprogram, console)
 	select {
 	case <-ctx.Done():
 	case <-sb.ended:
 	}
+	return nil
+}
+
+// fill writes the data of --demo.
+func (c *runCmd) fill(ctx context.Context, sb *sandbox, dir string, out io.Writer) error {
+	if !c.Demo {
+		return nil
+	}
+	if err := sb.fillDemo(ctx, dir); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(out, "30 days of a shop with %d members are in the database.\n\n", demoMembers)
 	return nil
 }
 

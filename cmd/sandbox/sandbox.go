@@ -38,7 +38,8 @@ type sandbox struct {
 	adminToken string
 	pushToken  string
 	aesKey     string
-	serving    chan struct{} // closed when app and publicURL are set
+	zone       *time.Location // of the shop
+	serving    chan struct{}  // closed when app and publicURL are set
 
 	running sync.WaitGroup
 	cancel  context.CancelFunc // asks the server to end
@@ -82,6 +83,7 @@ func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs 
 	if err != nil {
 		return err
 	}
+	sb.zone = cfg.Zone()
 	if c.WriteEnv != "" {
 		if err := os.WriteFile(c.WriteEnv, []byte(strings.Join(environ, "\n")+"\n"), 0o600); err != nil {
 			return fmt.Errorf("write the configuration: %w", err)
@@ -133,6 +135,10 @@ func (sb *sandbox) environ(c *runCmd, dir string) []string {
 		"ADMIN_TOKEN=" + sb.adminToken,
 		"DATABASE_URL=sqlite:" + filepath.Join(dir, databaseFile),
 		"SHUTDOWN_GRACE=2s",
+	}
+	if c.Demo { // its forms are kept, and its customers come all at once
+		_, _ = rand.Read(key)
+		environ = append(environ, "DATA_KEYS=sandbox:"+base64.StdEncoding.EncodeToString(key), "RATE_LIMIT_PER_IP=0")
 	}
 	for name, value := range c.Set {
 		environ = append(environ, name+"="+value) // the last value of a variable counts

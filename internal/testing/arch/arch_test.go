@@ -125,7 +125,7 @@ testing/plan                  sqldb sqldb/sqldbtest testing/seed
 testing/postgres              testing/process
 testing/process
 testing/redis                 testing/process
-testing/seed                  member sqldb | google/uuid
+testing/seed                  member sqldb statistics statistics/sqlstore | google/uuid
 testing/server
 testing/world                 cardsync cardsync/sqlstore ledger ledger/sqlstore member member/sqlstore outbox outbox/sqlstore sqldb
 `
