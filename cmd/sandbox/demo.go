@@ -19,15 +19,21 @@ import (
 // are written that WeChat learns of with the first entry of today.
 type demo struct {
 	*sandbox
+	db         *sqldb.DB
 	api        *player // the operator
 	card, form string  // the card_ids of the two cards
 	lives      []seed.Life
 }
 
-func (sb *sandbox) fillDemo(ctx context.Context, dir string) error {
+func (sb *sandbox) fillDemo(ctx context.Context, dir string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	d := &demo{sandbox: sb, api: &player{base: "http://" + sb.app.AdminAddr(), token: sb.adminToken}}
+	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(dir, databaseFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	d := &demo{sandbox: sb, db: db, api: &player{base: "http://" + sb.app.AdminAddr(), token: sb.adminToken}}
 	var members struct{ Members []json.RawMessage }
 	if err := d.api.call(ctx, http.MethodGet, "/v1/members?limit=1", nil, &members); err != nil {
 		return err
@@ -38,20 +44,13 @@ func (sb *sandbox) fillDemo(ctx context.Context, dir string) error {
 	all := customers(time.Now().In(sb.zone))
 	for _, step := range []func(context.Context, []*customer) error{
 		d.addStaff, d.createCards, d.takeCards, d.waitForWeChat, d.fillInForms, d.waitForWeChat, d.refuseAnActivation,
+		d.waitForTrail, d.writePast, d.refusePushes, d.bookToday, d.waitForWeChat, d.deleteACard, d.waitForWeChat,
 	} {
 		if err := step(ctx, all); err != nil {
 			return fmt.Errorf("demo data: %w", err)
 		}
 	}
-	if err := d.writePast(ctx, dir, all); err != nil {
-		return fmt.Errorf("demo data: %w", err)
-	}
-	for _, step := range []func(context.Context, []*customer) error{d.refusePushes, d.bookToday, d.deleteACard} {
-		if err := step(ctx, all); err != nil {
-			return fmt.Errorf("demo data: %w", err)
-		}
-	}
-	return nil
+	return seed.Count(ctx, db, sb.zone)
 }
 
 func (d *demo) addStaff(ctx context.Context, _ []*customer) error {
@@ -212,25 +211,43 @@ func (d *demo) waitForWeChat(ctx context.Context, _ []*customer) error {
 		if outbox.Counts.Waiting == 0 {
 			return nil
 		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return fmt.Errorf("%d messages still wait for WeChat", outbox.Counts.Waiting)
+		if err := pause(ctx); err != nil {
+			return fmt.Errorf("%d messages still wait for WeChat: %w", outbox.Counts.Waiting, err)
 		}
 	}
 }
 
-func (d *demo) writePast(ctx context.Context, dir string, all []*customer) error {
+// waitForTrail waits until the logins and the cardExts are recorded, which takes a second.
+func (d *demo) waitForTrail(ctx context.Context, all []*customer) error {
+	for n := 0; n < 2*len(all); {
+		row := d.db.Read().QueryRow(ctx, `select count(*) from trail where kind in ('login', 'card_ext')`)
+		if err := row.Scan(&n); err != nil {
+			return fmt.Errorf("count what was recorded: %w", err)
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pause waits a moment, and returns an error when ctx has ended.
+func pause(ctx context.Context) error {
+	select {
+	case <-time.After(20 * time.Millisecond):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *demo) writePast(ctx context.Context, all []*customer) error {
 	for _, c := range all {
 		if c.code != "" {
 			d.lives = append(d.lives, seed.Life{CardID: d.cardOf(c), Code: c.code, Since: c.joined, Entries: c.entries})
 		}
 	}
-	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(dir, databaseFile))
-	if err != nil {
-		return err
-	}
-	return errors.Join(seed.Past(ctx, db, d.zone, demoSeed, d.lives), db.Close())
+	return seed.Past(ctx, d.db, demoSeed, d.lives)
 }
 
 // sale is an entry of today, in the form of POST /v1/entries/batch.
@@ -282,9 +299,6 @@ func (d *demo) book(ctx context.Context, chosen func(sale int) bool) error {
 
 // deleteACard has one customer delete the card from the wallet.
 func (d *demo) deleteACard(ctx context.Context, all []*customer) error {
-	if err := d.waitForWeChat(ctx, nil); err != nil {
-		return err
-	}
 	c := all[len(all)-2]
 	return d.onPhone(ctx, c.user, "delete-card", map[string]string{"card_id": d.cardOf(c), "code": c.code})
 }

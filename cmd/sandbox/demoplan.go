@@ -44,7 +44,7 @@ func customers(now time.Time) []*customer {
 	for i := range all {
 		c := &customer{user: fmt.Sprintf("guest%02d", i+1), channel: demoChannels[random.IntN(len(demoChannels))]}
 		ago := 1 + int(float64(demoDays-1)*random.Float64()*random.Float64()*1.2)%(demoDays-1) // more of them lately
-		c.joined = now.AddDate(0, 0, -ago).Add(-time.Duration(random.IntN(8*3600)) * time.Second)
+		c.joined = opening(now.AddDate(0, 0, -ago)).Add(time.Duration(random.IntN(9*3600)) * time.Second)
 		c.form, c.undecided = i%6 == 5, i%7 == 3
 		c.waits = i == 5
 		if !c.undecided && !c.form {
@@ -55,13 +55,19 @@ func customers(now time.Time) []*customer {
 	return all
 }
 
+// opening returns when the shop opens on a day.
+func opening(day time.Time) time.Time {
+	return time.Date(day.Year(), day.Month(), day.Day(), 10, 0, 0, 0, day.Location())
+}
+
 // purchases returns what a customer has bought since a time: points for each purchase, a
 // charged balance now and then, and both spent.
 func purchases(random *rand.Rand, since, now time.Time, order *int) (list []seed.PastEntry) {
 	var bonus, balance int64
-	for at := since.Add(time.Hour); ; {
-		at = at.Add(time.Duration(12+random.IntN(72)) * time.Hour)
-		if !at.Before(now.Add(-time.Hour)) {
+	for day := since; ; {
+		day = day.AddDate(0, 0, 1+random.IntN(3))
+		at := opening(day).Add(time.Duration(random.IntN(11*3600)) * time.Second)
+		if !at.Before(opening(now)) {
 			return list
 		}
 		*order++

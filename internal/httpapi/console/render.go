@@ -149,6 +149,14 @@ func yuan(fen int64) string {
 // Signed returns a number with its sign.
 func (v View) Signed(n int64) string { return fmt.Sprintf("%+d", n) }
 
+// SignedYuan returns an amount in fen as yuan with its sign.
+func (v View) SignedYuan(fen int64) string {
+	if fen > 0 {
+		return "+" + yuan(fen)
+	}
+	return yuan(fen)
+}
+
 // Manages reports whether the person may do more than a cashier.
 func (v View) Manages() bool { return v.Who.Role == web.Owner || v.Who.Role == web.Manager }
 

@@ -29,10 +29,10 @@ type PastEntry struct {
 }
 
 // Past moves the cards into the past, with their members, events and logins, and writes
-// their entries. The figures have all of it when Past returns. What the faces show does
-// not change: the next entry of a card sends its totals.
-func Past(ctx context.Context, db *sqldb.DB, zone *time.Location, seed uint64, lives []Life) error {
-	err := db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+// their entries. What the faces show does not change: the next entry of a card sends its
+// totals.
+func Past(ctx context.Context, db *sqldb.DB, seed uint64, lives []Life) error {
+	return db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
 		random, number := rand.New(rand.NewPCG(seed, 0)), 0
 		for _, l := range lives {
 			if err := l.move(ctx, tx); err != nil {
@@ -44,9 +44,10 @@ func Past(ctx context.Context, db *sqldb.DB, zone *time.Location, seed uint64, l
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// Count brings the figures up to date. zone is the shop's time zone.
+func Count(ctx context.Context, db *sqldb.DB, zone *time.Location) error {
 	log := slog.New(slog.DiscardHandler)
 	return statistics.New(statisticssql.New(db), statistics.Options{Zone: zone, Log: log}).RollUp(ctx)
 }
