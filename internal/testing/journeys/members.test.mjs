@@ -44,6 +44,7 @@ shop.test('a member is found by phone, gets 30 points, and has them taken back',
   await page.getByRole('heading', { name: code }).waitFor()
 
   await page.getByLabel('积分').fill('30')
+  await page.getByText('积分 0 · 增加后 30 · 扣除后 不足').waitFor()
   await page.getByLabel('说明').fill('<img src=x>')
   await page.getByRole('button', { name: '增加' }).click()
   await page.getByRole('status').getByText('已记账').waitFor()
@@ -60,6 +61,36 @@ shop.test('a member is found by phone, gets 30 points, and has them taken back',
   await page.getByRole('row').filter({ hasText: '+30 → 30' }).getByText('已撤销').waitFor()
   await checked()
   await shots('member')
+})
+
+shop.test(
+  'of points that were spent in part, the rest is taken back',
+  {},
+  async ({ page, open, dialogs, shots }) => {
+    await open(`/members?query=${code}`)
+    await page.getByRole('row').filter({ hasText: code }).getByRole('link').click()
+    await page.getByLabel('积分').fill('50')
+    await page.getByRole('button', { name: '增加' }).click()
+    await page.locator('.notice').getByText('积分 +50 → 50').waitFor()
+    await page.getByLabel('积分').fill('20')
+    await page.getByRole('button', { name: '扣除' }).click()
+    await page.locator('.notice').getByText('积分 -20 → 30').waitFor()
+    await shots('member-spent')
+    await page.getByRole('button', { name: '撤销剩余部分' }).click()
+    await page.getByText('没有收回：积分 20').waitFor()
+    assert.deepEqual(dialogs, ['这一笔已用掉一部分，只能收回积分 30、余额 0.00 元。撤销？'])
+  },
+)
+
+shop.test('a total beyond 2^53 is shown exactly', {}, async ({ page, open }) => {
+  await open(`/members?query=${code}`)
+  await page.getByRole('row').filter({ hasText: code }).getByRole('link').click()
+  await page
+    .locator('[data-total]')
+    .first()
+    .evaluate((input) => (input.dataset.total = '9007199254740993'))
+  await page.getByLabel('积分').fill('2')
+  await page.getByText('增加后 9007199254740995 · 扣除后 9007199254740991').waitFor()
 })
 
 shop.test(
@@ -84,4 +115,36 @@ shop.test('what others have written is text', { lang: 'en' }, async ({ page, ope
   await page.getByText('<b>金</b>').first().waitFor() // a field on the face
   await page.getByText(image, { exact: true }).first().waitFor() // the form
   assert.equal(await page.locator('img, main b').count(), 0)
+})
+
+shop.test('a card is ended and its member erased, after questions', { width: 375 }, async (visit) => {
+  const { page, open, checked, dialogs, answer } = visit
+  const card = await shop.createCard()
+  const { code } = await shop.takeCard('lan', card)
+  await open(`/members?query=${code}`)
+  await page.getByRole('row').filter({ hasText: code }).getByRole('link').click()
+  await page.getByText('作废这张卡').click()
+  await page.getByLabel('我确认：作废后不能恢复').check()
+  answer.yes = false
+  await page.getByRole('button', { name: '作废' }).click()
+  assert.deepEqual(dialogs, [`作废卡号 ${code}？不能恢复。`])
+  answer.yes = true
+  await page.getByRole('button', { name: '作废' }).click()
+  await page.getByRole('status').getByText('这张卡已作废').waitFor()
+  await checked()
+  await page.locator('summary', { hasText: '永久删除' }).click()
+  await page.getByLabel('我确认：删除后不能恢复').check()
+  await page.getByRole('button', { name: '永久删除' }).click()
+  await page.getByRole('status').getByText('会员资料已删除').waitFor()
+})
+
+shop.test('the fields of the face are changed', {}, async ({ page, open, checked }) => {
+  await open(`/members?query=${code}`)
+  await page.getByRole('row').filter({ hasText: code }).getByRole('link').click()
+  await page.getByText('修改卡面信息').click()
+  await page.getByLabel('等级').fill('银卡')
+  await page.getByRole('button', { name: '保存' }).click()
+  await page.getByRole('status').getByText('已保存').waitFor()
+  await page.getByRole('figure').getByText('银卡').waitFor()
+  await checked()
 })
