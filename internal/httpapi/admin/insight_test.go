@@ -48,7 +48,8 @@ func TestChecks_TheLastExamination(t *testing.T) {
 		t.Errorf("before the first: got %d %s", w.Code, got)
 	}
 	o.checked = time.Date(2026, 11, 30, 16, 0, 0, 0, time.FixedZone("", 8*3600))
-	o.findings = []doctor.Finding{{Name: "database", Outcome: doctor.OK, Found: "open"}, {Name: "outbox", Outcome: doctor.Warning, Found: "a", Fix: "b"}}
+	o.findings = []doctor.Finding{{Name: "database", Outcome: doctor.OK, Found: "open"},
+		{Name: "outbox", Outcome: doctor.Warning, Found: "a", Fix: "b"}}
 	const want = `{"checked_at":"2026-11-30T08:00:00Z","findings":[{"name":"database","outcome":"ok","found":"open"},` +
 		`{"name":"outbox","outcome":"warning","found":"a","fix":"b"}]}`
 	if got := strings.TrimSpace(do(o.serve(""), "GET", "/v1/checks", managerToken, "").Body.String()); got != want {

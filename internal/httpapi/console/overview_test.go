@@ -21,7 +21,8 @@ func TestOverview_IsOfAllCardsOrOfOne(t *testing.T) {
 	apptest.Eventually(t, "the figures are counted", func() bool {
 		return strings.Contains(string(s.Operate("GET", "/v1/statistics", nil).Body), "7654")
 	})
-	b.open("/").shows(200, "&lt;b&gt;甲 · "+taken, "乙 · "+other, "<td>1</td><td>100%</td>", "发放积分 7654\n使用积分 0</title>", "<span>7654</span><span>0</span>")
+	b.open("/").shows(200, "&lt;b&gt;甲 · "+taken, "乙 · "+other, "<td>1</td><td>100%</td>",
+		"发放积分 7654\n使用积分 0</title>", "<span>7654</span><span>0</span>")
 	b.open("/?card_id="+taken).shows(200, `value="`+taken+`" selected`, "<td>7654</td>")
 	if p := b.open("/?card_id="+other).shows(200, `value="`+other+`" selected`, "还没有人领卡"); strings.Contains(p.text, "7654") {
 		t.Error("the figures of one card are those of another")
