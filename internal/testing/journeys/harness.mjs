@@ -179,14 +179,27 @@ export class Shop {
    * @returns {Promise<{ cardId: string, code: string }>}
    */
   async takeCard(user, cardId, outerStr = '') {
-    const { code: login } = await this.wechat('POST', `/_sim/phones/${user}/login`)
-    const call = (path, body, token) => exchange('POST', this.#sandbox.publicUrl + path, body, token)
-    const { token } = await call('/v1/session', { code: login })
-    const cards = [{ card_id: cardId, ...(outerStr && { outer_str: outerStr }) }]
-    const list = await call('/v1/card-ext', { cards }, token)
+    const { token, list } = await this.sign(user, cardId, outerStr)
     const { cardList } = await this.wechat('POST', `/_sim/phones/${user}/add-card`, list)
-    const claimed = await call('/v1/claims', { cardList }, token)
+    const claimed = await this.#post('/v1/claims', { cardList }, token)
     return { cardId, code: claimed.cards[0].code }
+  }
+
+  /**
+   * Has a user sign in to the mini-program, and returns the session and the list that wx.addCard takes.
+   * @param {string} user
+   * @param {string} cardId
+   * @param {string} [outerStr] the channel
+   */
+  async sign(user, cardId, outerStr = '') {
+    const { code } = await this.wechat('POST', `/_sim/phones/${user}/login`)
+    const { token } = await this.#post('/v1/session', { code })
+    const cards = [{ card_id: cardId, ...(outerStr && { outer_str: outerStr }) }]
+    return { token, list: await this.#post('/v1/card-ext', { cards }, token) }
+  }
+
+  #post(path, body, token) {
+    return exchange('POST', this.#sandbox.publicUrl + path, body, token)
   }
 
   /**
