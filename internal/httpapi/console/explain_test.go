@@ -52,7 +52,8 @@ func TestExplain_SaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 	alone := url.Values{"text": {cardExt}, "card_id": {" " + cardID + " "}}
 	check(200, alone, good...)
-	check(200, url.Values{"text": {`[{"cardId":"` + cardID + `","cardExt":` + cardExt + `}]`}}, "签名不正确", "JSON.stringify", "<code>not_a_string</code>")
+	check(200, url.Values{"text": {`[{"cardId":"` + cardID + `","cardExt":` + cardExt + `}]`}},
+		"签名不正确", "JSON.stringify", "<code>not_a_string</code>")
 
 	alone.Set("text", regexp.MustCompile(`"nonce_str":"[^"]*"`).ReplaceAllString(cardExt, `"nonce_str":"<b>changed</b>"`))
 	check(200, alone, "签名不正确", "不是任何一种常见错误", "&lt;b&gt;changed")

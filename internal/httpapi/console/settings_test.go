@@ -43,7 +43,8 @@ func TestSettings_AreSavedAndNamed(t *testing.T) {
 	form.Set("points_per_100_yuan", "0")
 	form.Set("balance_per_day", " 9999999999.99 ")
 	saved := zoe.send("/settings", form).shows(200, "已保存", "最后由 Zoe 于", `value="9999999999.99"`, `href="/audit?action=setShopSettings"`)
-	if got := shopSettings(t, s); got.Points != 0 || got.Cashier["balance_per_day"] != 999_999_999_999 || got.Cashier["bonus_per_day"] != 10_000 {
+	if got := shopSettings(t, s); got.Points != 0 || got.Cashier["balance_per_day"] != 999_999_999_999 ||
+		got.Cashier["bonus_per_day"] != 10_000 {
 		t.Errorf("got %+v", got)
 	}
 	zoe.send("/settings", formOf(saved)).shows(200, "没有改动")
