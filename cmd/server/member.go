@@ -14,6 +14,7 @@ import (
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/sheet"
 )
 
 type memberCmd struct {
@@ -64,15 +65,16 @@ func (c memberShowCmd) Run(ctx context.Context, g *globals, streams command.Stre
 }
 
 type memberExportCmd struct {
-	Out string `help:"The file to write or replace; standard output by default." type:"path" placeholder:"FILE"`
+	Out    string       `help:"The file to write or replace; standard output by default." type:"path" placeholder:"FILE"`
+	Format sheet.Format `enum:"csv,xlsx" default:"csv" help:"The format of the file: csv or xlsx."`
 }
 
 func (c memberExportCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withRecord(ctx, streams, "exportMembers", audit.Target{}, func(ctx context.Context, core *app.Core) error {
 		if c.Out == "" {
-			return core.Members.Export(ctx, streams.Raw)
+			return core.Members.Export(ctx, streams.Raw, c.Format)
 		}
-		return replaceFile(c.Out, func(f *os.File) error { return core.Members.Export(ctx, f) })
+		return replaceFile(c.Out, func(f *os.File) error { return core.Members.Export(ctx, f, c.Format) })
 	})
 }
 

@@ -111,37 +111,35 @@ var header = []any{
 	"audit_id",
 }
 
-// Export writes the records that f selects as CSV, newest first, with times in zone.
-// It reads page by page and blocks on w.
-func (s *Service) Export(ctx context.Context, w io.Writer, f Filter, zone *time.Location) error {
-	out, err := sheet.NewFile(w)
-	if err != nil {
-		return err
-	}
-	if err := out.Row(header...); err != nil {
-		return err
-	}
-	const page = 500
-	for after := (Mark{}); ; {
-		list, err := s.List(ctx, f, after, page)
-		if err != nil {
+// Export writes the records that f selects, newest first, with times in zone, to be
+// opened with a spreadsheet. It reads page by page and blocks on w.
+func (s *Service) Export(ctx context.Context, w io.Writer, format sheet.Format, f Filter, zone *time.Location) error {
+	return sheet.Write(w, format, func(add sheet.Row) error {
+		if err := add(header...); err != nil {
 			return err
 		}
-		for _, r := range list {
-			if err := out.Row(row(r, zone)...); err != nil {
+		const page = 500
+		for after := (Mark{}); ; {
+			list, err := s.List(ctx, f, after, page)
+			if err != nil {
 				return err
 			}
+			for _, r := range list {
+				if err := add(row(r, zone)...); err != nil {
+					return err
+				}
+			}
+			if len(list) < page {
+				return nil
+			}
+			after = list[len(list)-1].Mark()
 		}
-		if err := out.Flush(); err != nil || len(list) < page {
-			return err
-		}
-		after = list[len(list)-1].Mark()
-	}
+	})
 }
 
 func row(r Record, zone *time.Location) []any {
 	return []any{
-		r.At.In(zone).Format(time.RFC3339), r.Actor, r.Role, string(r.Source), r.Address, r.Action, r.CardID, r.Code, r.Subject,
+		r.At.In(zone), r.Actor, r.Role, string(r.Source), r.Address, r.Action, r.CardID, r.Code, r.Subject,
 		string(r.Result), r.Problem, string(r.Changes), r.RequestID, r.ID,
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/audit/sqlstore"
+	"github.com/addcard/addcard/internal/sheet"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
@@ -102,7 +103,7 @@ func TestExport_IsASpreadsheetInTheShopsZone(t *testing.T) {
 	}
 	var out strings.Builder
 	zone := time.FixedZone("", 8*3600)
-	if err := s.Export(t.Context(), &out, audit.Filter{CardID: "p"}, zone); err != nil {
+	if err := s.Export(t.Context(), &out, sheet.CSV, audit.Filter{CardID: "p"}, zone); err != nil {
 		t.Fatal(err)
 	}
 	text, ok := strings.CutPrefix(out.String(), "\ufeff")

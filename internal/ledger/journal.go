@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"strconv"
@@ -41,36 +40,33 @@ func (s *Service) AllEntries(ctx context.Context, f Filter, before Mark, n int) 
 // exportPage is how many entries an export reads at once.
 const exportPage = 500
 
-// Export writes the entries of all cards as CSV, newest first, with times of zone. It
-// begins with a byte order mark, without which spreadsheets misread Chinese, and no
-// text is a formula. It reads page by page, and blocks on w. Entries that are added
-// meanwhile are not in it.
-func (s *Service) Export(ctx context.Context, w io.Writer, f Filter, zone *time.Location) error {
-	out, err := sheet.NewFile(w)
-	if err != nil {
-		return err
-	}
-	err = out.Row("time ("+zone.String()+")", "card_id", "code", "entry_id", "seq", "add_bonus", "bonus", "add_balance_fen", "balance_fen",
-		"record_bonus", "record_balance", "actor", "store", "order", "reverses", "reversed")
-	for before := (Mark{}); err == nil; {
-		var page []CardEntry
-		if page, err = s.store.AllEntries(ctx, f, before, exportPage); err != nil {
-			break
-		}
-		for _, e := range page {
-			if err = exportEntry(out, e, zone); err != nil {
-				break
+// Export writes the entries of all cards, newest first, with times of zone, to be
+// opened with a spreadsheet. It reads page by page, and blocks on w. Entries that are
+// added meanwhile are not in it.
+func (s *Service) Export(ctx context.Context, w io.Writer, format sheet.Format, f Filter, zone *time.Location) error {
+	return sheet.Write(w, format, func(row sheet.Row) error {
+		err := row("time ("+zone.String()+")", "card_id", "code", "entry_id", "seq", "add_bonus", "bonus", "add_balance_fen", "balance_fen",
+			"record_bonus", "record_balance", "actor", "store", "order", "reverses", "reversed")
+		for before := (Mark{}); err == nil; {
+			var page []CardEntry
+			if page, err = s.store.AllEntries(ctx, f, before, exportPage); err != nil {
+				return err
 			}
-			before = e.Mark()
+			for _, e := range page {
+				if err := exportEntry(row, e, zone); err != nil {
+					return err
+				}
+				before = e.Mark()
+			}
+			if len(page) < exportPage {
+				return nil
+			}
 		}
-		if len(page) < exportPage {
-			break
-		}
-	}
-	return cmp.Or(err, out.Flush())
+		return err
+	})
 }
 
-func exportEntry(out *sheet.Writer, e CardEntry, zone *time.Location) error {
-	return out.Row(e.CreatedAt.In(zone).Format(time.RFC3339), e.CardID, e.Code, e.ID, e.Seq, e.AddBonus, e.Bonus, e.AddBalance, e.Balance,
+func exportEntry(row sheet.Row, e CardEntry, zone *time.Location) error {
+	return row(e.CreatedAt.In(zone), e.CardID, e.Code, e.ID, e.Seq, e.AddBonus, e.Bonus, e.AddBalance, e.Balance,
 		e.RecordBonus, e.RecordBalance, e.Actor, e.Store, e.Order, e.Reverses, strconv.FormatBool(e.Reversed))
 }

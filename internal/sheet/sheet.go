@@ -1,68 +1,59 @@
-// Package sheet writes CSV that is opened with a spreadsheet: no text in it is run
-// as a formula. It does not read CSV.
+// Package sheet writes tables that are opened with a spreadsheet, as CSV or XLSX: no
+// text in them is run as a formula, and none that looks like a number becomes one in
+// XLSX. It does not read them.
 package sheet
 
 import (
-	"encoding/csv"
 	"io"
-	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
 )
 
-// Writer writes rows of cells.
-type Writer struct{ csv *csv.Writer }
+// Format is a format of files.
+type Format string
 
-// NewWriter returns a Writer to w. The caller must call Flush.
-func NewWriter(w io.Writer) *Writer { return &Writer{csv.NewWriter(w)} }
+// The formats.
+const (
+	CSV  Format = "csv"
+	XLSX Format = "xlsx"
+)
 
-// NewFile is NewWriter for a file that is opened with a spreadsheet: it begins with a
-// byte order mark, without which spreadsheets misread Chinese.
-func NewFile(w io.Writer) (*Writer, error) {
+// ContentType returns the format's media type.
+func (f Format) ContentType() string {
+	if f == XLSX {
+		return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	}
+	return "text/csv; charset=utf-8"
+}
+
+// Row adds a row to a file. A cell is a number, an int64; a text, a string; or a
+// moment in its zone, a time.Time, of which the zero value is an empty cell.
+type Row func(cells ...any) error
+
+// Write writes a file with the rows that fill adds, of which the first is the head. If
+// fill returns an error, the file is not completed, and Write returns the error. CSV is
+// written to w row by row. XLSX is kept in a temporary file and written at the end.
+func Write(w io.Writer, f Format, fill func(Row) error) error {
+	if f == XLSX {
+		return writeBook(w, rowsPerSheet, fill)
+	}
+	// Without a byte order mark spreadsheets misread Chinese.
 	if _, err := io.WriteString(w, "\ufeff"); err != nil {
-		return nil, err
+		return err
 	}
-	return NewWriter(w), nil
+	csv := NewWriter(w)
+	if err := fill(csv.Row); err != nil {
+		return err
+	}
+	return csv.Flush()
 }
 
-// Row adds a row. A cell is a number, an int64, or a text, a string. A text that a
-// spreadsheet would take for a formula gets an apostrophe in front.
-func (w *Writer) Row(cells ...any) error {
-	row := make([]string, len(cells))
-	for i, cell := range cells {
-		switch cell := cell.(type) {
-		case int64:
-			row[i] = strconv.FormatInt(cell, 10)
-		case string:
-			row[i] = escapeFormula(cell)
-		default:
-			panic("sheet: a cell is an int64 or a string")
-		}
+// formatTime returns a moment as text, to the second.
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
 	}
-	return w.csv.Write(row)
+	return t.Format(time.RFC3339)
 }
 
-// Flush writes what is buffered. It returns the first error of the Writer.
-func (w *Writer) Flush() error {
-	w.csv.Flush()
-	return w.csv.Error()
-}
-
-// signs begin a formula. Spreadsheets for Chinese read the full-width and the small
-// forms as the others.
-const signs = "=+-@＝＋－＠﹦﹢﹣﹫−"
-
-// escapeFormula disarms a text from outside, such as an outer_str or an errmsg.
-// Some spreadsheets skip what is in front of a sign, or drop it when the file is
-// imported: blanks, quotes and characters that are not visible.
-func escapeFormula(cell string) string {
-	skipped := func(r rune) bool {
-		return !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune("'\"`‘’“”", r)
-	}
-	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(cell, skipped))
-	if cell != "" && (unicode.IsControl(rune(cell[0])) || first != utf8.RuneError && strings.ContainsRune(signs, first)) {
-		return "'" + cell
-	}
-	return cell
-}
+// unknownCell is what a Row panics with.
+const unknownCell = "sheet: a cell is an int64, a string or a time.Time"

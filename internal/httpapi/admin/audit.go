@@ -91,10 +91,10 @@ func (a *api) auditRoutes() {
 	a.Admit(http.MethodGet, auditExportPath, web.Admission{Slots: make(chan struct{}, maxExports), Streams: true})
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "exportAudit", Method: http.MethodGet, Path: auditExportPath, Tags: []string{"staff"},
-		Summary: "The audit log as CSV", Errors: []int{422, 503},
+		Summary: "The audit log as CSV or XLSX", Errors: []int{422, 503},
 		Description: "Streamed, newest first, with times in the shop's zone; safe to open in a spreadsheet. " +
 			"A transfer that breaks off is not complete.",
-		Responses: csvResponse(),
+		Responses: fileResponse(),
 	}, a.exportAudit)
 }
 
@@ -112,10 +112,15 @@ func (a *api) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 	return &out, err
 }
 
-func (a *api) exportAudit(_ context.Context, in *AuditFilter) (*huma.StreamResponse, error) {
+func (a *api) exportAudit(_ context.Context, in *struct {
+	AuditFilter
+	FileInput
+}) (*huma.StreamResponse, error) {
 	f, err := in.filter(a.zone)
 	if err != nil {
 		return nil, err
 	}
-	return a.stream("audit", func(ctx context.Context, w *deadlineWriter) error { return a.Audit.Export(ctx, w, f, a.zone) }), nil
+	return a.stream("audit", in.Format, func(ctx context.Context, w *deadlineWriter) error {
+		return a.Audit.Export(ctx, w, in.Format, f, a.zone)
+	}), nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/sheet"
 )
 
 const exportPath = "/v1/members/export"
@@ -22,26 +23,34 @@ const maxExports = 4
 // whole has no limit.
 const exportTime = 30 * time.Second
 
-// csvResponse describes the answer of stream.
-func csvResponse() map[string]*huma.Response {
+// FileInput asks for a file to open with a spreadsheet.
+type FileInput struct {
+	Format sheet.Format `query:"format" enum:"csv,xlsx" default:"csv" doc:"xlsx: codes and numbers keep all of their digits in a spreadsheet. It is sent once it is complete."`
+}
+
+// fileResponse describes the answer of stream.
+func fileResponse() map[string]*huma.Response {
 	return map[string]*huma.Response{"200": {
-		Description: "UTF-8 with a byte order mark", Content: map[string]*huma.MediaType{"text/csv": {}},
+		Description: "CSV is UTF-8 with a byte order mark.",
+		Content:     map[string]*huma.MediaType{"text/csv": {}, sheet.XLSX.ContentType(): {}},
 	}}
 }
 
-// exportMembers streams all members.
-func (a *api) exportMembers(context.Context, *web.Nothing) (*huma.StreamResponse, error) {
-	return a.stream("members", func(ctx context.Context, w *deadlineWriter) error { return a.People.Export(ctx, w) }), nil
+// exportMembers sends all members.
+func (a *api) exportMembers(_ context.Context, in *FileInput) (*huma.StreamResponse, error) {
+	return a.stream("members", in.Format, func(ctx context.Context, w *deadlineWriter) error {
+		return a.People.Export(ctx, w, in.Format)
+	}), nil
 }
 
-// stream sends the CSV file that export writes. An error after its beginning closes
-// the connection, so that the client does not take a part of the file for the whole.
-func (a *api) stream(name string, export func(context.Context, *deadlineWriter) error) *huma.StreamResponse {
+// stream sends the file that export writes. An error after its beginning closes the
+// connection, so that the client does not take a part of the file for the whole.
+func (a *api) stream(name string, format sheet.Format, export func(context.Context, *deadlineWriter) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		c := humagin.Unwrap(hc)
 		h := c.Writer.Header()
-		h.Set("Content-Type", "text/csv; charset=utf-8")
-		h.Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
+		h.Set("Content-Type", format.ContentType())
+		h.Set("Content-Disposition", `attachment; filename="`+name+`.`+string(format)+`"`)
 		c.Status(http.StatusOK)
 		w := &deadlineWriter{c.Writer, http.NewResponseController(c.Writer)}
 		ctx := web.Detach(hc.Context()) // a request's deadline is too short

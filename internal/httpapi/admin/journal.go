@@ -67,10 +67,10 @@ func (a *api) journalRoutes() {
 	a.Admit(http.MethodGet, exportEntriesPath, web.Admission{Slots: make(chan struct{}, maxExports), Streams: true})
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "exportEntries", Method: http.MethodGet, Path: exportEntriesPath, Tags: []string{"ledger"},
-		Summary: "The entries of all cards as CSV", Errors: []int{401, 422, 503},
+		Summary: "The entries of all cards as CSV or XLSX", Errors: []int{401, 422, 503},
 		Description: "Streamed, newest first, with times of the shop's time zone; safe to open in a spreadsheet. " +
 			"A transfer that breaks off is not complete.",
-		Responses: csvResponse(),
+		Responses: fileResponse(),
 	}, a.exportEntries)
 }
 
@@ -93,12 +93,15 @@ func (a *api) journal(ctx context.Context, in *journalPageInput) (*journalOutput
 	return &out, nil
 }
 
-func (a *api) exportEntries(_ context.Context, in *JournalInput) (*huma.StreamResponse, error) {
-	f, err := a.filter(*in)
+func (a *api) exportEntries(_ context.Context, in *struct {
+	JournalInput
+	FileInput
+}) (*huma.StreamResponse, error) {
+	f, err := a.filter(in.JournalInput)
 	if err != nil {
 		return nil, err
 	}
-	return a.stream("entries", func(ctx context.Context, w *deadlineWriter) error {
-		return a.Ledger.Export(ctx, w, f, a.zone)
+	return a.stream("entries", in.Format, func(ctx context.Context, w *deadlineWriter) error {
+		return a.Ledger.Export(ctx, w, in.Format, f, a.zone)
 	}), nil
 }

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xuri/excelize/v2"
+
+	"github.com/addcard/addcard/internal/sheet"
 	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
@@ -89,6 +92,19 @@ func TestJournal_ListsAndExportsWhatWasBooked(t *testing.T) {
 	}
 	if at, err := time.Parse(time.RFC3339, rows[1][0]); err != nil || !strings.HasSuffix(rows[1][0], "+08:00") || time.Since(at) > time.Hour {
 		t.Errorf("booked at %s", rows[1][0])
+	}
+	book := s.Operate("GET", "/v1/entries/export?format=xlsx&order=%3Do2", "").Is(t, http.StatusOK)
+	if book.Header.Get("Content-Type") != sheet.XLSX.ContentType() ||
+		book.Header.Get("Content-Disposition") != `attachment; filename="entries.xlsx"` {
+		t.Errorf("the workbook: %v", book.Header)
+	}
+	f, err := excelize.OpenReader(bytes.NewReader(book.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want[12] = "=o2"
+	if cells, err := f.GetRows("Sheet1"); err != nil || len(cells) != 2 || !slices.Equal(cells[1][1:], want) {
+		t.Errorf("the workbook has %q, %v", cells, err)
 	}
 	if mine := s.Get("/v1/me/cards/"+cardID+"/codes/"+ming+"/entries", token); bytes.Contains(mine.Body, []byte("amy")) ||
 		bytes.Contains(mine.Body, []byte("order")) || bytes.Contains(mine.Body, []byte("store")) {

@@ -90,9 +90,9 @@ func (a *api) memberRoutes() {
 	a.Admit(http.MethodGet, exportPath, web.Admission{Slots: make(chan struct{}, maxExports), Streams: true})
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "exportMembers", Method: http.MethodGet, Path: exportPath, Tags: []string{"members"},
-		Summary: "Every member and card as CSV", Errors: []int{401, 503},
+		Summary: "Every member and card as CSV or XLSX", Errors: []int{401, 503},
 		Description: "Streamed, one line for each card; safe to open in a spreadsheet. A transfer that breaks off is not complete.",
-		Responses:   csvResponse(),
+		Responses:   fileResponse(),
 	}, a.exportMembers)
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "member", Method: http.MethodGet, Path: "/v1/members/{id}", Tags: []string{"members"},

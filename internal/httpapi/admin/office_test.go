@@ -23,6 +23,7 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/sheet"
 	"github.com/addcard/addcard/internal/statistics"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/timeline"
@@ -152,20 +153,20 @@ func (o *office) Person(_ context.Context, memberID string) (member.Person, erro
 // registry is the office's ledger: its Export is another than that of its members.
 type registry struct{ *office }
 
-func (r registry) Export(ctx context.Context, w io.Writer, f ledger.Filter, zone *time.Location) error {
+func (r registry) Export(ctx context.Context, w io.Writer, format sheet.Format, f ledger.Filter, zone *time.Location) error {
 	_, _ = io.WriteString(w, "time,card_id\n")
 	r.until, _ = ctx.Deadline()
-	return r.call("export entries", f, zone.String())
+	return r.call("export entries", string(format), f, zone.String())
 }
 
-func (o *office) Export(ctx context.Context, w io.Writer) error {
+func (o *office) Export(ctx context.Context, w io.Writer, format sheet.Format) error {
 	_, _ = io.WriteString(w, "card_id,code\n")
 	if o.hang != nil {
 		<-o.hang
 		return nil
 	}
 	o.until, _ = ctx.Deadline()
-	return o.call("export")
+	return o.call("export", string(format))
 }
 func (o *office) Erase(_ context.Context, memberID string) error { return o.call("erase", memberID) }
 func (o *office) EraseWithCodes(_ context.Context, memberID string) (int, error) {

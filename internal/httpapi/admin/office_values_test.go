@@ -134,7 +134,8 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 			`[{From:2026-11-01 00:00:00 +0000 UTC To:2026-12-01 00:00:00 +0000 UTC CardID:p1 Order:o Actor:a Store:s}]`, 200,
 			`{"entries":[{"card_id":"p1","code":"c1",` + entryJSON + `}]}`},
 		`GET /v1/entries/export?to=2026-11-30T08:00:00Z&store=s`: {
-			`[{From:0001-01-01 00:00:00 +0000 UTC To:2026-11-30 08:00:00 +0000 UTC CardID: Order: Actor: Store:s} UTC]`, 200, "time,card_id\n"},
+			`[csv {From:0001-01-01 00:00:00 +0000 UTC To:2026-11-30 08:00:00 +0000 UTC CardID: Order: Actor: Store:s} UTC]`, 200, "time,card_id\n"},
+		`GET /v1/members/export?format=xlsx`: {`[xlsx]`, 200, "card_id,code\n"},
 		`GET /v1/cards/p1/codes/c1/entries`: {`[p1 c1]`, 200, `{"entries":[{` + entryJSON + `}],"drift":{"bonus":21,"balance":22,"seen_at":"2027-01-15T08:00:04Z"}}`},
 		`GET /v1/outbox?state=dead&kind=entry&card_id=p&limit=3`: {`[{State:dead Kind:entry CardID:p ErrorContains: ` + noTime + ` IDs:[]} 4]`, 200, `{"messages":[{"id":"1","kind":"entry","state":"waiting","card_id":"p",` +
 			`"code":"c","attempts":4,"last_error":"why","created_at":"2027-01-15T08:00:02Z","due_at":"2027-01-15T08:00:03Z"}],"counts":{"waiting":3,"dead":2}}`},

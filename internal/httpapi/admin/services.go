@@ -15,6 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/sheet"
 	"github.com/addcard/addcard/internal/shop"
 	"github.com/addcard/addcard/internal/staff"
 	"github.com/addcard/addcard/internal/statistics"
@@ -76,7 +77,7 @@ type People interface {
 	People(ctx context.Context, after member.Mark, n int) ([]member.Person, error)
 	Find(ctx context.Context, key string, n int) ([]member.Person, error)
 	Person(ctx context.Context, memberID string) (member.Person, error)
-	Export(ctx context.Context, w io.Writer) error
+	Export(ctx context.Context, w io.Writer, format sheet.Format) error
 	Erase(ctx context.Context, memberID string) error
 	EraseWithCodes(ctx context.Context, memberID string) (codes int, err error)
 }
@@ -97,7 +98,7 @@ type Ledger interface {
 	web.EntryLister
 	AddEntry(ctx context.Context, cardID, code string, b ledger.Booking, r ledger.Request) (answer []byte, replayed bool, err error)
 	AllEntries(ctx context.Context, f ledger.Filter, before ledger.Mark, n int) ([]ledger.CardEntry, error)
-	Export(ctx context.Context, w io.Writer, f ledger.Filter, zone *time.Location) error
+	Export(ctx context.Context, w io.Writer, format sheet.Format, f ledger.Filter, zone *time.Location) error
 }
 
 // Drifts finds cards that show figures that WeChat has changed by itself; see
@@ -152,7 +153,7 @@ type Staff interface {
 type Audit interface {
 	web.Recorder
 	List(ctx context.Context, f audit.Filter, after audit.Mark, n int) ([]audit.Record, error)
-	Export(ctx context.Context, w io.Writer, f audit.Filter, zone *time.Location) error
+	Export(ctx context.Context, w io.Writer, format sheet.Format, f audit.Filter, zone *time.Location) error
 }
 
 // Shop reads and changes the settings of the shop; see package shop.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/sheet"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
@@ -412,7 +413,7 @@ func TestExport_HasTheColumnsThatAreDecided(t *testing.T) {
 		db := open(t)
 		a, _ := fillTwo(t, db)
 		var file bytes.Buffer
-		if err := newService(db).Export(t.Context(), &file); err != nil {
+		if err := newService(db).Export(t.Context(), &file, sheet.CSV); err != nil {
 			t.Fatal(err)
 		}
 		lines, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(file.String(), "\ufeff"))).ReadAll()

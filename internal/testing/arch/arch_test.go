@@ -47,6 +47,8 @@ config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
 httpapi/admin                 audit card cardext cardsync doctor httpapi/conns httpapi/internal/web ledger member outbox ration shop
                               staff statistics ticket timeline
+httpapi/admin                 audit card cardext cardsync httpapi/conns httpapi/internal/web ledger member outbox ration sheet
+                              shop staff statistics timeline
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns
@@ -86,7 +88,7 @@ outbox/outboxtest             outbox
 outbox/sqlstore               outbox sqldb trail trail/sqlstore | google/uuid
 phone
 ration
-sheet
+sheet                         | xuri/excelize
 shop                          audit
 shop/sqlstore                 shop sqldb
 staff                         audit | google/uuid x/sync

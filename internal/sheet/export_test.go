@@ -1,0 +1,4 @@
+package sheet
+
+// WriteBook is writeBook.
+var WriteBook = writeBook
