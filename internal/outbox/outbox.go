@@ -60,6 +60,21 @@ type Stored struct {
 	CreatedAt, DueAt time.Time
 }
 
+// Try is what became of an attempt to send a message.
+type Try struct {
+	At       time.Time
+	Outcome  string // TryFailed, TryParked or TrySent
+	Attempts int64  // the failures until then
+	Text     string // WeChat's words, or what failed
+}
+
+// The outcomes of attempts.
+const (
+	TryFailed = "failed" // it was postponed
+	TryParked = "dead"   // it was refused for good
+	TrySent   = "sent"
+)
+
 // The states of a message. A message that was sent is deleted.
 const (
 	Waiting = "waiting"
@@ -138,8 +153,13 @@ type Store interface {
 	Lease(ctx context.Context, name string, time time.Duration, n int) ([]Message, error)
 	// Messages lists up to n messages after the mark; see Service.Messages.
 	Messages(ctx context.Context, f Filter, after Mark, n int) ([]Stored, error)
-	// Backlog counts the messages.
+	// Tries lists up to n attempts to send a message, newest first; see Service.Message.
+	Tries(ctx context.Context, m Stored, n int) ([]Try, error)
+	// Message returns a message, or ErrNotFound.
+	Message(ctx context.Context, id string) (Stored, error)
+	// Backlog counts the messages. Count counts those that f selects, in whatever State.
 	Backlog(ctx context.Context) (Backlog, error)
+	Count(ctx context.Context, f Filter) (Backlog, error)
 	RetryStore
 }
 
@@ -174,6 +194,29 @@ func signal(c chan struct{}) {
 func (s *Service) Messages(ctx context.Context, f Filter, after Mark, n int) ([]Stored, error) {
 	return s.store.Messages(ctx, f, after, n)
 }
+
+// maxListed bounds the attempts that are listed.
+const maxListed = 100
+
+// Message returns a message, or ErrNotFound, and the latest attempts to send it, newest
+// first. Attempts from before it was retried are among them. Of many failures in a row
+// only some are recorded; see [Recorded].
+func (s *Service) Message(ctx context.Context, id string) (Stored, []Try, error) {
+	m, err := s.store.Message(ctx, id)
+	if err != nil {
+		return m, nil, err
+	}
+	tries, err := s.store.Tries(ctx, m, maxListed)
+	return m, tries, err
+}
+
+// Recorded reports whether a Store must record the nth failure in a row of a message:
+// the first eight, and then each whose number is a power of two. An outage must not
+// fill the database.
+func Recorded(n int64) bool { return n <= 8 || n&(n-1) == 0 }
+
+// Count returns how many messages f selects, whatever its State says.
+func (s *Service) Count(ctx context.Context, f Filter) (Backlog, error) { return s.store.Count(ctx, f) }
 
 // Backlog returns how many messages wait or are parked.
 func (s *Service) Backlog(ctx context.Context) (Backlog, error) { return s.store.Backlog(ctx) }

@@ -18,6 +18,7 @@ type Filter struct {
 	State         string    `json:"state,omitempty"` // Waiting or Parked
 	Kind          string    `json:"kind,omitempty"`
 	CardID        string    `json:"card_id,omitempty"`
+	Code          string    `json:"code,omitempty"`
 	ErrorContains string    `json:"error_contains,omitempty"` // a part of LastError
 	Before        time.Time `json:"before,omitzero"`          // stored before this time
 	IDs           []string  `json:"ids,omitempty"`            // only RetryAll has regard to it, and then to no other field

@@ -14,6 +14,7 @@ const (
 	Login       = "login"
 	CardExt     = "card_ext"     // a cardExt was signed
 	PushSent    = "push_sent"    // a message was done with
+	PushFailed  = "push_failed"  // a message was not sent, and is tried again
 	PushRefused = "push_refused" // WeChat refused a message, which is parked
 	Reconciled  = "reconcile"    // the reconciler found a difference
 )

@@ -253,6 +253,13 @@ func (o *office) Retry(_ context.Context, id string) error { return o.call("retr
 func (o *office) Backlog(context.Context) (outbox.Backlog, error) {
 	return outbox.Backlog{Waiting: 3, Parked: 2}, o.call("backlog")
 }
+func (o *office) Count(_ context.Context, f outbox.Filter) (outbox.Backlog, error) {
+	return outbox.Backlog{Waiting: 1, Parked: 2}, o.call("count", f)
+}
+func (o *office) Message(_ context.Context, id string) (outbox.Stored, []outbox.Try, error) {
+	m := outbox.Stored{Message: outbox.Message{ID: id}, State: outbox.Parked, LastError: "push: wechat: /card/x: -1 busy: wechat: /y: 7 "}
+	return m, []outbox.Try{{At: time.Unix(1e9, 0).UTC(), Outcome: outbox.TryParked, Attempts: 3, Text: "why"}}, o.call("message", id)
+}
 func (o *office) RetryAll(_ context.Context, actor string, f outbox.Filter) (outbox.RetryJob, error) {
 	return outbox.RetryJob{ID: "r", Actor: actor, Filter: f, State: outbox.JobRunning, Total: 9, Done: 1, Failed: 2}, o.call("retry all", actor, f)
 }

@@ -136,16 +136,19 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 		`GET /v1/entries/export?to=2026-11-30T08:00:00Z&store=s`: {
 			`[csv {From:0001-01-01 00:00:00 +0000 UTC To:2026-11-30 08:00:00 +0000 UTC CardID: Order: Actor: Store:s} UTC]`, 200, "time,card_id\n"},
 		`GET /v1/members/export?format=xlsx`: {`[xlsx]`, 200, "card_id,code\n"},
-		`GET /v1/cards/p1/codes/c1/entries`: {`[p1 c1]`, 200, `{"entries":[{` + entryJSON + `}],"drift":{"bonus":21,"balance":22,"seen_at":"2027-01-15T08:00:04Z"}}`},
-		`GET /v1/outbox?state=dead&kind=entry&card_id=p&limit=3`: {`[{State:dead Kind:entry CardID:p ErrorContains: ` + noTime + ` IDs:[]} 4]`, 200, `{"messages":[{"id":"1","kind":"entry","state":"waiting","card_id":"p",` +
-			`"code":"c","attempts":4,"last_error":"why","created_at":"2027-01-15T08:00:02Z","due_at":"2027-01-15T08:00:03Z"}],"counts":{"waiting":3,"dead":2}}`},
-		`POST /v1/outbox/retry {}`: {`[owner {State: Kind: CardID: ErrorContains: ` + noTime + ` IDs:[]}]`, 202,
+		`GET /v1/cards/p1/codes/c1/entries`:  {`[p1 c1]`, 200, `{"entries":[{` + entryJSON + `}],"drift":{"bonus":21,"balance":22,"seen_at":"2027-01-15T08:00:04Z"}}`},
+		`GET /v1/outbox?state=dead&kind=entry&card_id=p&code=1&error_contains=45&limit=3`: {`[{State:dead Kind:entry CardID:p Code:1 ErrorContains:45 ` + noTime + ` IDs:[]} 4]`, 200, `{"messages":[{"id":"1","kind":"entry","state":"waiting","card_id":"p",` +
+			`"code":"c","attempts":4,"last_error":"why","created_at":"2027-01-15T08:00:02Z","due_at":"2027-01-15T08:00:03Z"}],"counts":{"waiting":3,"dead":2},"matching":{"waiting":1,"dead":2}}`},
+		`GET /v1/outbox/m1`: {`[m1]`, 200, `{"message":{"id":"m1","kind":"","state":"dead","card_id":"","code":"","attempts":0,` +
+			`"last_error":"push: wechat: /card/x: -1 busy: wechat: /y: 7 ","errcode":-1,"created_at":"0001-01-01T00:00:00Z","due_at":"0001-01-01T00:00:00Z"},` +
+			`"history":[{"at":"2001-09-09T01:46:40Z","outcome":"dead","attempts":3,"text":"why"}]}`},
+		`POST /v1/outbox/retry {}`: {`[owner {State: Kind: CardID: Code: ErrorContains: ` + noTime + ` IDs:[]}]`, 202,
 			`{"job":{"id":"r","state":"running","total":9,"done":1,"failed":2,` + jobEnd},
-		`POST /v1/outbox/retry {"state":"waiting","kind":"k","card_id":"p","error_contains":"45","before":"2027-01-15T08:00:00+08:00"}`: {
-			`[owner {State:waiting Kind:k CardID:p ErrorContains:45 Before:2027-01-15 08:00:00 +0800 +0800 IDs:[]}]`, 202,
+		`POST /v1/outbox/retry {"state":"waiting","kind":"k","card_id":"p","code":"c","error_contains":"45","before":"2027-01-15T08:00:00+08:00"}`: {
+			`[owner {State:waiting Kind:k CardID:p Code:c ErrorContains:45 Before:2027-01-15 08:00:00 +0800 +0800 IDs:[]}]`, 202,
 			`{"job":{"id":"r","state":"running","total":9,"done":1,"failed":2,"created_at":"0001-01-01T00:00:00Z","actor":"owner",` +
-				`"filter":{"state":"waiting","kind":"k","card_id":"p","error_contains":"45","before":"2027-01-15T08:00:00+08:00"}}}`},
-		`POST /v1/outbox/retry {"ids":["a","b"]}`: {`[owner {State: Kind: CardID: ErrorContains: ` + noTime + ` IDs:[a b]}]`, 202,
+				`"filter":{"state":"waiting","kind":"k","card_id":"p","code":"c","error_contains":"45","before":"2027-01-15T08:00:00+08:00"}}}`},
+		`POST /v1/outbox/retry {"ids":["a","b"]}`: {`[owner {State: Kind: CardID: Code: ErrorContains: ` + noTime + ` IDs:[a b]}]`, 202,
 			`{"job":{"id":"r","state":"running","total":9,"done":1,"failed":2,` + jobEnd},
 		`GET /v1/outbox/retry`: {`[50]`, 200, `{"jobs":[{"id":"r","state":"","total":0,"done":0,"failed":0,` +
 			`"created_at":"0001-01-01T00:00:00Z","actor":"","filter":{}}]}`},

@@ -29,6 +29,29 @@ func TestOutbox_ParkedShownAndRetried(t *testing.T) {
 		!strings.Contains(dead[0].LastError, "45021") {
 		t.Fatalf("parked: %+v", dead)
 	}
+	for query, want := range map[string]int{"code=" + code: 1, "code=other": 0, "error_contains=45021": 1, "error_contains=45022": 0} {
+		var page struct {
+			Messages         []struct{ Errcode int64 }
+			Counts, Matching struct{ Dead int }
+		}
+		s.Operate("GET", "/v1/outbox?state=dead&"+query, "").Is(t, http.StatusOK).JSON(t, &page)
+		if len(page.Messages) != want || page.Matching.Dead != want || page.Counts.Dead != 1 || want == 1 && page.Messages[0].Errcode != 45021 {
+			t.Errorf("%s: got %+v", query, page)
+		}
+	}
+	var one struct {
+		Message struct{ ID, State string }
+		History []struct {
+			Outcome, Text string
+			Attempts      int64
+		}
+	}
+	s.Operate("GET", "/v1/outbox/"+e.ID, "").Is(t, http.StatusOK).JSON(t, &one)
+	if h := one.History; one.Message.ID != e.ID || one.Message.State != "dead" || len(h) != 1 || h[0].Outcome != "dead" ||
+		h[0].Attempts != 1 || !strings.Contains(h[0].Text, "45021") {
+		t.Errorf("got %+v", one)
+	}
+	s.Operate("GET", "/v1/outbox/none", "").Problem(t, 404, "message_not_found")
 	apptest.Eventually(t, "nothing waits", func() bool { return len(s.Outbox("?state=waiting")) == 0 })
 	if got := s.Operate("POST", "/v1/outbox/"+e.ID+"/retry", ""); got.Status != http.StatusAccepted {
 		t.Errorf("retry: %d %s", got.Status, got.Body)

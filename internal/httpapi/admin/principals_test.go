@@ -51,6 +51,7 @@ var routes = map[string]struct {
 	"GET /v1/members/{id}":                              {"om", false, ""},
 	"DELETE /v1/members/{id}":                           {"om", true, ""},
 	"GET /v1/outbox":                                    {"om", false, ""},
+	"GET /v1/outbox/{id}":                               {"om", false, ""},
 	"POST /v1/outbox/{id}/retry":                        {"om", true, ""},
 	"POST /v1/outbox/retry":                             {"om", true, `{}`},
 	"GET /v1/outbox/retry":                              {"om", false, ""},

@@ -22,6 +22,7 @@ type retryFilter struct {
 	State         string     `json:"state,omitempty" enum:"waiting,dead" doc:"dead if it is missing."`
 	Kind          string     `json:"kind,omitempty" maxLength:"32" example:"entry"`
 	CardID        string     `json:"card_id,omitempty" maxLength:"64"`
+	Code          string     `json:"code,omitempty" maxLength:"64"`
 	ErrorContains string     `json:"error_contains,omitempty" maxLength:"100" example:"45021" doc:"A part of last_error, such as WeChat's errcode."`
 	Before        *time.Time `json:"before,omitempty" doc:"Only messages that were stored before."`
 	IDs           []string   `json:"ids,omitempty" maxItems:"1000" doc:"Only these messages, whatever their state. Not together with another field."`
@@ -34,7 +35,7 @@ type retryInput struct {
 // Resolve refuses IDs that are combined with conditions.
 func (in *retryInput) Resolve(huma.Context) []error {
 	f := in.Body
-	if f.IDs != nil && (f.State != "" || f.Kind != "" || f.CardID != "" || f.ErrorContains != "" || f.Before != nil) {
+	if f.IDs != nil && (f.State != "" || f.Kind != "" || f.CardID != "" || f.Code != "" || f.ErrorContains != "" || f.Before != nil) {
 		return []error{web.FieldError{Location: "body.ids", Message: "cannot be combined with another field"}}
 	}
 	if f.IDs != nil && len(f.IDs) == 0 {
@@ -60,7 +61,7 @@ func retryJobOf(j outbox.RetryJob) retryJob {
 	f := j.Filter
 	shown := retryJob{
 		ID: j.ID, State: j.State, Total: j.Total, Done: j.Done, Failed: j.Failed, CreatedAt: j.CreatedAt, Actor: j.Actor,
-		Filter: retryFilter{State: f.State, Kind: f.Kind, CardID: f.CardID, ErrorContains: f.ErrorContains},
+		Filter: retryFilter{State: f.State, Kind: f.Kind, CardID: f.CardID, Code: f.Code, ErrorContains: f.ErrorContains},
 	}
 	if !j.EndedAt.IsZero() {
 		shown.EndedAt = &j.EndedAt
@@ -116,7 +117,7 @@ func (a *api) retryRoutes() {
 
 func (a *api) retryMessages(ctx context.Context, in *retryInput) (*retryOutput, error) {
 	b := in.Body
-	f := outbox.Filter{State: b.State, Kind: b.Kind, CardID: b.CardID, ErrorContains: b.ErrorContains, IDs: b.IDs}
+	f := outbox.Filter{State: b.State, Kind: b.Kind, CardID: b.CardID, Code: b.Code, ErrorContains: b.ErrorContains, IDs: b.IDs}
 	if b.Before != nil {
 		f.Before = *b.Before
 	}

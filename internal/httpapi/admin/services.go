@@ -110,7 +110,9 @@ type Drifts interface {
 // Outbox lists the messages to WeChat and retries them.
 type Outbox interface {
 	Messages(ctx context.Context, f outbox.Filter, after outbox.Mark, n int) ([]outbox.Stored, error)
+	Message(ctx context.Context, id string) (outbox.Stored, []outbox.Try, error)
 	Backlog(ctx context.Context) (outbox.Backlog, error)
+	Count(ctx context.Context, f outbox.Filter) (outbox.Backlog, error)
 	Retry(ctx context.Context, id string) error
 	RetryAll(ctx context.Context, actor string, f outbox.Filter) (outbox.RetryJob, error)
 	RetryJob(ctx context.Context, id string) (outbox.RetryJob, error)

@@ -438,6 +438,12 @@ func madeDue(t *testing.T, s outbox.Store) {
 		t.Fatalf("got %+v, %v", list, err)
 	}
 	id := list[0].ID
+	if m, err := s.Message(t.Context(), id); err != nil || m != list[0] {
+		t.Errorf("alone: got %+v, %v", m, err)
+	}
+	if _, err := s.Message(t.Context(), "none"); !errors.Is(err, outbox.ErrNotFound) {
+		t.Errorf("an unknown one: %v", err)
+	}
 	write(t, s, func(ctx context.Context, tx outbox.Tx) error {
 		discarded, err := tx.Discard(ctx, id)
 		if discarded {

@@ -97,13 +97,20 @@ func filtered(t *testing.T, s outbox.Store) {
 	parkAll(t, s, message("A", "1"), other, twin)
 	enqueue(t, s, message("D", "1"))
 	later := time.Now().Add(time.Hour)
-	for want, f := range map[string]outbox.Filter{
-		"ABCD": {}, "ABC": {State: outbox.Parked}, "D": {State: outbox.Waiting}, "ACD": {Kind: "k"}, "B": {Kind: "other"},
-		"ABD": {CardID: "c1"}, "C": {CardID: "c2", Kind: "k"}, "A": {ErrorContains: "y A"}, "": {ErrorContains: "Y a"},
-		"AC": {ErrorContains: "why", Kind: "k", Before: later}, " ": {Before: time.UnixMilli(1)}, "  ": {Kind: "K"},
+	for _, c := range []struct {
+		want            string
+		waiting, parked int64 // of any state
+		filter          outbox.Filter
+	}{
+		{"ABCD", 1, 3, outbox.Filter{}}, {"ABC", 1, 3, outbox.Filter{State: outbox.Parked}}, {"D", 1, 3, outbox.Filter{State: outbox.Waiting}},
+		{"ACD", 1, 2, outbox.Filter{Kind: "k"}}, {"B", 0, 1, outbox.Filter{Kind: "other"}}, {"", 0, 0, outbox.Filter{Kind: "K"}},
+		{"ABD", 1, 2, outbox.Filter{CardID: "c1"}}, {"C", 0, 1, outbox.Filter{CardID: "c2", Kind: "k"}},
+		{"B", 0, 1, outbox.Filter{Code: "B"}}, {"", 0, 0, outbox.Filter{Code: "B", CardID: "c2"}},
+		{"A", 0, 1, outbox.Filter{ErrorContains: "y A"}}, {"", 0, 0, outbox.Filter{ErrorContains: "Y a"}},
+		{"AC", 0, 2, outbox.Filter{ErrorContains: "why", Kind: "k", Before: later}}, {"", 0, 0, outbox.Filter{Before: time.UnixMilli(1)}},
 	} {
 		var got string
-		list, err := s.Messages(t.Context(), f, outbox.Mark{}, 9)
+		list, err := s.Messages(t.Context(), c.filter, outbox.Mark{}, 9)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,11 +118,14 @@ func filtered(t *testing.T, s outbox.Store) {
 		for _, m := range list {
 			got += m.Code
 		}
-		if got != want && (want > " z" || got != "") {
-			t.Errorf("%+v: got %q, want %q", f, got, want)
+		if got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.filter, got, c.want)
 		}
-		if j := addRetry(t, s, "of "+want, f); f.State == outbox.Parked && j.Total != 3 {
-			t.Errorf("%+v: the total is %d", f, j.Total)
+		if n, err := s.Count(t.Context(), c.filter); err != nil || n.Waiting != c.waiting || n.Parked != c.parked {
+			t.Errorf("%+v: counted %+v, %v", c.filter, n, err)
+		}
+		if j := addRetry(t, s, fmt.Sprintf("of %+v", c.filter), c.filter); c.filter.State == outbox.Parked && j.Total != 3 {
+			t.Errorf("%+v: the total is %d", c.filter, j.Total)
 		}
 	}
 }

@@ -51,7 +51,7 @@ var (
 	selectJobSQL = `select ` + jobColumns + ` from outbox_retry `
 	jobSQL       = selectJobSQL + `where retry_id = $1`
 	jobsSQL      = selectJobSQL + `order by created_at desc, retry_id desc limit $1`
-	countSQL     = `select count(*) from outbox where state = $5` + selectedSQL
+	countSQL     = `select count(*) from outbox where state = $6` + selectedSQL
 )
 
 // AddRetry implements outbox.Store.
@@ -169,8 +169,8 @@ func (s *Store) WorkOnRetry(
 	return worked && err == nil, err
 }
 
-var pageSQL = selectStoredSQL + `where state = $5 and (created_at, outbox_id) > ($6, $7)` + selectedSQL + `
-	order by created_at, outbox_id limit $8`
+var pageSQL = selectStoredSQL + `where state = $6 and (created_at, outbox_id) > ($7, $8)` + selectedSQL + `
+	order by created_at, outbox_id limit $9`
 
 // pageOf returns the next n messages of a job, and moves its place behind them. After
 // the last page the job is done. missing counts the IDs without a message.

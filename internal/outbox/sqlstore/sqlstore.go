@@ -122,9 +122,18 @@ const backlogSQL = `select count(case when state = 'waiting' then 1 end), count(
 	coalesce(now_ms() - min(case when state = 'waiting' then created_at end), 0) from outbox`
 
 // Backlog implements outbox.Store.
-func (s *Store) Backlog(ctx context.Context) (b outbox.Backlog, err error) {
+func (s *Store) Backlog(ctx context.Context) (outbox.Backlog, error) {
+	return s.backlog(ctx, backlogSQL)
+}
+
+// Count implements outbox.Store.
+func (s *Store) Count(ctx context.Context, f outbox.Filter) (outbox.Backlog, error) {
+	return s.backlog(ctx, backlogSQL+` where state <> ''`+selectedSQL, selected(f, math.MaxInt64)...)
+}
+
+func (s *Store) backlog(ctx context.Context, query string, args ...any) (b outbox.Backlog, err error) {
 	var oldest int64
-	if err := s.db.Read().QueryRow(ctx, backlogSQL).Scan(&b.Waiting, &b.Parked, &oldest); err != nil {
+	if err := s.db.Read().QueryRow(ctx, query, args...).Scan(&b.Waiting, &b.Parked, &oldest); err != nil {
 		return b, fmt.Errorf("count the messages: %w", err)
 	}
 	b.Oldest = time.Duration(oldest) * time.Millisecond
@@ -193,7 +202,12 @@ const postponeSQL = `update outbox set lease_owner = '', lease_until = 0, attemp
 
 // Postpone implements outbox.Tx.
 func (tx Tx) Postpone(ctx context.Context, m outbox.Message, wait time.Duration, why string) (bool, error) {
-	return tx.Change(ctx, "postpone a message", postponeSQL, m.ID, m.Lease, wait.Milliseconds(), why, m.Attempts+1)
+	failures := m.Attempts + 1
+	done, err := tx.Change(ctx, "postpone a message", postponeSQL, m.ID, m.Lease, wait.Milliseconds(), why, failures)
+	if err != nil || !done || !outbox.Recorded(failures) {
+		return done, err
+	}
+	return true, tx.addTrail(ctx, trail.PushFailed, m, failures, why)
 }
 
 const releaseSQL = `update outbox set lease_owner = '', lease_until = 0 where outbox_id = $1 and lease_owner = $2`
@@ -263,6 +277,24 @@ func (tx Tx) Message(ctx context.Context, id string) (outbox.Stored, error) {
 	return m, sqldb.One("read a message", err, outbox.ErrNotFound)
 }
 
+// Message implements outbox.Store.
+func (s *Store) Message(ctx context.Context, id string) (outbox.Stored, error) {
+	m, err := scanStored(s.db.Read().QueryRow(ctx, messageSQL, id).Scan)
+	return m, sqldb.One("read a message", err, outbox.ErrNotFound)
+}
+
+// outcomes are those of attempts, by the kinds of their rows in the trail.
+var outcomes = map[string]string{trail.PushFailed: outbox.TryFailed, trail.PushRefused: outbox.TryParked, trail.PushSent: outbox.TrySent}
+
+// Tries implements outbox.Store.
+func (s *Store) Tries(ctx context.Context, m outbox.Stored, n int) (tries []outbox.Try, err error) {
+	rows, err := trailsql.OfMessage(ctx, s.db.Read(), m.CardID, m.Code, m.ID, n)
+	for _, r := range rows {
+		tries = append(tries, outbox.Try{At: r.At, Outcome: outcomes[r.Kind], Attempts: r.Detail.Attempts, Text: r.Detail.Text})
+	}
+	return tries, err
+}
+
 const makeDueSQL = `update outbox set due_at = now_ms() where outbox_id = $1 and state = 'waiting' and not exists (
 	select 1 from outbox b where b.card_id = outbox.card_id and b.code = outbox.code and b.state = 'waiting' and b.seq < outbox.seq)`
 
@@ -280,8 +312,8 @@ func (tx Tx) Discard(ctx context.Context, id string) (bool, error) {
 
 // selectedSQL are the conditions of a filter. replace finds a part of a text in the
 // same way on both engines.
-const selectedSQL = ` and ($1 = '' or kind = $1) and ($2 = '' or card_id = $2)
-	and ($3 = '' or replace(last_error, $3, '') <> last_error) and created_at < $4`
+const selectedSQL = ` and ($1 = '' or kind = $1) and ($2 = '' or card_id = $2) and ($3 = '' or code = $3)
+	and ($4 = '' or replace(last_error, $4, '') <> last_error) and created_at < $5`
 
 // selected returns the arguments of selectedSQL. No message is stored at or after the
 // given moment, if that is earlier than the filter's.
@@ -289,11 +321,11 @@ func selected(f outbox.Filter, before int64) []any {
 	if !f.Before.IsZero() {
 		before = min(before, f.Before.UnixMilli())
 	}
-	return []any{f.Kind, f.CardID, f.ErrorContains, before}
+	return []any{f.Kind, f.CardID, f.Code, f.ErrorContains, before}
 }
 
-var messagesSQL = selectStoredSQL + `where (state, created_at, outbox_id) > ($5, $6, $7) and state <= $8` + selectedSQL + `
-	order by state, created_at, outbox_id limit $9`
+var messagesSQL = selectStoredSQL + `where (state, created_at, outbox_id) > ($6, $7, $8) and state <= $9` + selectedSQL + `
+	order by state, created_at, outbox_id limit $10`
 
 // Messages implements outbox.Store.
 func (s *Store) Messages(ctx context.Context, f outbox.Filter, after outbox.Mark, n int) ([]outbox.Stored, error) {

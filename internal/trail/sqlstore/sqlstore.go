@@ -61,6 +61,24 @@ func AddOfCard(ctx context.Context, tx sqldb.Queries, r trail.Row) error {
 	return tx.Run(ctx, "add to the trail", addOfCardSQL, newID(), r.CardID, r.Code, r.Kind, detail)
 }
 
+// The detail of a row about a message has its ID.
+const ofMessageSQL = `select kind, at, detail from trail
+	where card_id = $1 and code = $2 and code <> '' and member_id = '' and replace(detail, $3, '') <> detail
+	order by at desc, trail_id desc limit $4`
+
+// OfMessage lists up to n rows about a message, newest first. It reads no more rows
+// than the card has.
+func OfMessage(ctx context.Context, q sqldb.Querier, cardID, code, id string, n int) ([]trail.Row, error) {
+	return sqldb.All(ctx, q, "read the trail of a message", func(scan sqldb.Scan) (r trail.Row, err error) {
+		r.CardID, r.Code = cardID, code
+		var detail []byte
+		if err := scan(&r.Kind, (*sqldb.Time)(&r.At), &detail); err != nil {
+			return r, err
+		}
+		return r, json.Unmarshal(detail, &r.Detail)
+	}, ofMessageSQL, cardID, code, `"id":"`+id+`"`, n)
+}
+
 func encode(d trail.Detail) (string, error) {
 	text, err := json.Marshal(d)
 	if err != nil {

@@ -30,6 +30,7 @@ func TestStore(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *sqldb.DB, *sqlstore.Store){
 			"rows of members":                 added,
 			"rows of cards":                   addedOfCards,
+			"rows of a message":               ofMessages,
 			"old rows are deleted":            purged,
 			"one caller does a job":           jobs,
 			"an erasure beside the writing":   erasedMeanwhile,
@@ -99,6 +100,30 @@ func addedOfCards(t *testing.T, db *sqldb.DB, _ *sqlstore.Store) {
 	addOfCard(t, db, "unknown")
 	if got, want := rows(t, db), `push_refused  c1 code-m {"message":"entry","attempts":2,"text":"汉字"}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func ofMessages(t *testing.T, db *sqldb.DB, _ *sqlstore.Store) {
+	for i, id := range []string{"m1", "m2", "m1", "m11"} {
+		detail := trail.Detail{ID: id, Attempts: int64(i), Text: `"id":"m2"`}
+		if err := db.Write(t.Context(), func(ctx context.Context, tx sqldb.Querier) error {
+			r := trail.Row{CardID: "c1", Code: "code-m", Kind: trail.PushFailed, Detail: detail}
+			return sqlstore.AddOfCard(ctx, sqldb.Queries{Querier: tx, DB: db}, r)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, want := range map[int]string{9: "[2 0]", 1: "[2]"} {
+		list, err := sqlstore.OfMessage(t.Context(), db.Read(), "c1", "code-m", "m1", n)
+		var got []int64
+		for _, r := range list {
+			if got = append(got, r.Detail.Attempts); r.Kind != trail.PushFailed || r.At.IsZero() || r.Code != "code-m" {
+				t.Errorf("got %+v", r)
+			}
+		}
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%d: got %v, %v, want %s", n, got, err, want)
+		}
 	}
 }
 

@@ -127,6 +127,7 @@ var accessTable = map[Audience]map[string]Access{
 		"GET /v1/members/{id}":                              managers,
 		"DELETE /v1/members/{id}":                           managers.andRecorded(),
 		"GET /v1/outbox":                                    managers,
+		"GET /v1/outbox/{id}":                               managers,
 		"POST /v1/outbox/{id}/retry":                        managers.andRecorded(),
 		"POST /v1/outbox/retry":                             managers.andRecorded(),
 		"GET /v1/outbox/retry":                              managers,
