@@ -112,6 +112,13 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodPost, "/members/:id/erase", c.eraseMember},
 		{http.MethodGet, "/tickets", c.tickets},
 		{http.MethodPost, "/tickets/:kind", c.rejectTicket},
+		{http.MethodGet, "/entries", c.entries},
+		{http.MethodPost, "/entries/undo", c.undoEntry},
+		{http.MethodGet, "/pushes", c.pushes},
+		{http.MethodGet, "/pushes/:id", c.push},
+		{http.MethodPost, "/pushes/retry", c.retryPushes},
+		{http.MethodGet, "/pushes/retry/:id", c.retry},
+		{http.MethodPost, "/pushes/retry/:id/stop", c.stopRetry},
 	} {
 		// The calls of the API take turns and slots of their own.
 		l.Admit(r.method, r.path, web.Admission{Read: c.readForm, Free: true, Urgent: true, Refuse: c.refuse})

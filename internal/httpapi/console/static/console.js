@@ -24,7 +24,7 @@ window.addEventListener('pageshow', () => {
 const live = document.querySelector('[data-live]');
 if (live) {
   setInterval(async () => {
-    if (document.hidden) return;
+    if (document.hidden || !document.querySelector('[data-live]')) return;
     const response = await fetch(location.href).catch(() => null);
     if (!response || !response.ok || response.redirected) return;
     const next = new DOMParser().parseFromString(await response.text(), 'text/html');

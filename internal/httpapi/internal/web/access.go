@@ -99,6 +99,14 @@ var accessTable = map[Audience]map[string]Access{
 		"POST /members/{id}/unavailable": managers,
 		"POST /members/{id}/erase":       managers,
 
+		"GET /entries":                 managers,
+		"POST /entries/undo":           managers,
+		"GET /pushes":                  managers,
+		"GET /pushes/{id}":             managers,
+		"POST /pushes/retry":           managers,
+		"GET /pushes/retry/{id}":       managers,
+		"POST /pushes/retry/{id}/stop": managers,
+
 		"POST /v1/cards":                                    managers.andRecorded(),
 		"GET /v1/cards":                                     managers,
 		"GET /v1/cards/{card_id}":                           managers,

@@ -1,0 +1,83 @@
+package console_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/addcard/addcard/internal/testing/apptest"
+	"github.com/addcard/addcard/internal/wechatsim"
+)
+
+func TestEntries_AreFoundAndUndone(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	w.Env["SHOP_TIME_ZONE"] = "Pacific/Kiritimati" // mostly another day than that of UTC
+	cardID := w.Card()
+	s := w.Serve()
+	_, code := w.Claim(s, "ming", cardID)
+	path := apptest.EntriesPath(cardID, code)
+	const large = 999_999_999_999
+	first := s.AddEntry(path, "k1", fmt.Sprintf(`{"add_bonus":%d,"order":"0012345678901234","store":"东门店","actor":"amy"}`, large)).Entry(t)
+	s.AddEntry(path, "k2", `{"add_balance":1050,"order":"<b>&","store":"<b>1","actor":"<b>2","record_balance":"<b>3"}`).Entry(t)
+	b := staffOf(t, s, "manager")
+
+	booked, err := time.Parse(time.RFC3339, first.CreatedAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := booked.In(time.FixedZone("", 14*3600)).Format(time.DateOnly)
+	b.open("/entries").shows(200, `id="day-`+day, "Pacific/Kiritimati", "&#43;999999999999 → 999999999999", "+10.50 → 10.50",
+		"&lt;b&gt;&amp;", "&lt;b&gt;1", "&lt;b&gt;2", "&lt;b&gt;3", "/members?query="+code, `href="/v1/entries/export?format=xlsx"`)
+	for query, want := range map[string]int{
+		"order=0012345678901234": 1, "store=" + url.QueryEscape("东门店") + "&actor=amy": 1, "actor=bob": 0, "card_id=" + cardID: 2,
+		"from=" + day + "&to=" + day: 2, "to=2020-01-01": 0, "order=" + url.QueryEscape("<b>&"): 1,
+	} {
+		p := b.open("/entries?" + query).shows(200)
+		if got := strings.Count(p.text, `name="reverses"`); got != want || (want == 0) != strings.Contains(p.text, "没有符合条件的账目") {
+			t.Errorf("%s: got %d entries, want %d", query, got, want)
+		}
+	}
+	b.open("/entries?from=2026-02-02&to=2026-02-01").shows(422, "输入有误", "query.to", `value="2026-02-02"`)
+
+	filter := "order=0012345678901234"
+	form := url.Values{"card_id": {cardID}, "code": {code}, "reverses": {first.ID}}
+	for range 2 { // however often the form is sent
+		p := b.send("/entries/undo?"+filter, form).shows(200, "已记账", "已撤销")
+		if p.url.Query().Get("order") != "0012345678901234" {
+			t.Errorf("the filter is lost: %s", p.url)
+		}
+	}
+	b.open("/entries").shows(200, "-999999999999 → 0", "撤销记录", "A manager")
+	form.Set("reverses", "none")
+	b.send("/entries/undo?"+filter, form).shows(409, "这一笔不能撤销", `value="0012345678901234"`)
+}
+
+// A day has the figures of all its entries, though its entries are on several pages; for
+// a selection they are not known.
+func TestEntries_ADayHasItsFigures(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	cardID := w.Card()
+	s := w.Serve()
+	_, code := w.Claim(s, "ming", cardID)
+	for i := range 52 {
+		s.AddEntry(apptest.EntriesPath(cardID, code), fmt.Sprint("k", i), `{"add_bonus":7}`).Entry(t)
+	}
+	b := signedIn(t, s, s.Admin)
+	for _, path := range []string{"/entries", "/entries?card_id=" + cardID} {
+		apptest.Eventually(t, "the figures are final", func() bool { return strings.Contains(b.open(path).text, "发放积分 364") })
+	}
+	first := b.open("/entries").shows(200, "更早的")
+	if strings.Contains(b.open("/entries?actor=owner").text, "当天合计") {
+		t.Error("the figures of all are shown for one cashier")
+	}
+	_, rest, _ := strings.Cut(first.text, `href="/entries?cursor=`)
+	cursor, _, _ := strings.Cut(rest, `"`)
+	last := b.open("/entries?cursor="+cursor).shows(200, "回到最新", "发放积分 364")
+	if got := strings.Count(last.text, `name="reverses"`); got != 2 {
+		t.Errorf("the last page has %d entries", got)
+	}
+}

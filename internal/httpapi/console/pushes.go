@@ -1,0 +1,239 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// message is a message to WeChat as GET /v1/outbox shows it.
+type message struct {
+	ID        string    `json:"id"`
+	Kind      string    `json:"kind"`
+	State     string    `json:"state"`
+	CardID    string    `json:"card_id"`
+	Code      string    `json:"code"`
+	Attempts  int64     `json:"attempts"`
+	LastError string    `json:"last_error"`
+	Errcode   int64     `json:"errcode"`
+	CreatedAt time.Time `json:"created_at"`
+	DueAt     time.Time `json:"due_at"`
+}
+
+// Failed reports whether the message waits after a failure.
+func (m message) Failed() bool { return m.State == "waiting" && m.Attempts > 0 }
+
+// Name returns what the message is about.
+func (m message) Name(v View) string {
+	if key := "message." + m.Kind; v.Has(key) {
+		return v.T(key)
+	}
+	return m.Kind
+}
+
+// Means returns what the errcode means, or "".
+func (m message) Means(v View) string {
+	key := "errcode." + strconv.FormatInt(m.Errcode, 10)
+	if m.Errcode < 0 {
+		key = "errcode.-1" // WeChat itself failed
+	}
+	if m.Errcode == 0 || !v.Has(key) {
+		return ""
+	}
+	return v.T(key)
+}
+
+// counted is how many messages there are in each state.
+type counted struct {
+	Waiting int64 `json:"waiting"`
+	Dead    int64 `json:"dead"`
+}
+
+// Total returns how many messages there are in all.
+func (n counted) Total() int64 { return n.Waiting + n.Dead }
+
+// job is a retry of many messages as GET /v1/outbox/retry/{id} shows it.
+type job struct {
+	ID        string            `json:"id"`
+	State     string            `json:"state"`
+	Total     int64             `json:"total"`
+	Done      int64             `json:"done"`
+	Failed    int64             `json:"failed"`
+	CreatedAt time.Time         `json:"created_at"`
+	EndedAt   time.Time         `json:"ended_at"`
+	Actor     string            `json:"actor"`
+	Filter    map[string]string `json:"filter"`
+}
+
+// Ended is how many messages the job is done with.
+func (j job) Ended() int64 { return j.Done + j.Failed }
+
+const (
+	messagesPath = "/v1/outbox"
+	retriesPath  = "/v1/outbox/retry"
+	shownJobs    = 5
+)
+
+// kinds are the kinds of messages that can be chosen; see package outbox.
+var kinds = []string{"entry", "entry_again", "totals", "fields", "activate", "look", "apply_event"}
+
+// filter returns those of the parameters that are given.
+func (r *request) filter(names ...string) url.Values {
+	query := url.Values{}
+	for _, name := range names {
+		if value := strings.TrimSpace(r.Query(name)); value != "" {
+			query.Set(name, value)
+		}
+	}
+	return query
+}
+
+func (r *request) messageFilter() url.Values {
+	return r.filter("state", "kind", "card_id", "code", "error_contains")
+}
+
+// pushes lists the messages to WeChat.
+func (c *Console) pushes(r *request) error {
+	var data struct {
+		Filter     url.Values
+		Kinds      []string
+		States     []pushState
+		Messages   []message `json:"messages"`
+		Counts     counted   `json:"counts"`
+		Matching   counted   `json:"matching"`
+		NextCursor string    `json:"next_cursor"`
+		Jobs       []job     `json:"jobs"`
+		More       url.Values
+	}
+	data.Filter, data.Kinds = r.messageFilter(), kinds
+	if err := r.get(messagesPath, with(data.Filter, "cursor", r.Query("cursor")), &data); err != nil {
+		return err
+	}
+	if err := r.get(retriesPath, nil, &data); err != nil {
+		return err
+	}
+	data.Jobs = data.Jobs[:min(len(data.Jobs), shownJobs)]
+	data.States = pushStates(data.Filter, data.Matching)
+	if data.NextCursor != "" {
+		data.More = with(data.Filter, "cursor", data.NextCursor)
+	}
+	r.offer(http.MethodPost, retriesPath, "", retryBody(data.Filter))
+	return r.render(http.StatusOK, "pushes", data)
+}
+
+// pushState is a link to the messages of one state, or of all.
+type pushState struct {
+	Name    string
+	Query   url.Values
+	Count   int64
+	Current bool
+}
+
+func pushStates(filter url.Values, n counted) (all []pushState) {
+	for _, s := range []pushState{{Count: n.Total()}, {Name: "dead", Count: n.Dead}, {Name: "waiting", Count: n.Waiting}} {
+		s.Current, s.Query = filter.Get("state") == s.Name, with(filter, "state", s.Name)
+		all = append(all, s)
+	}
+	return all
+}
+
+// with returns a copy of a query in which name has the value, or is missing if that is "".
+func with(query url.Values, name, value string) url.Values {
+	changed := url.Values{}
+	for n, values := range query {
+		changed[n] = values
+	}
+	if changed.Set(name, value); value == "" {
+		changed.Del(name)
+	}
+	return changed
+}
+
+// retryBody is the body of a retry of all messages that a filter selects. It always has
+// a state: nothing else than what the page shows is retried.
+func retryBody(filter url.Values) map[string]any {
+	body := map[string]any{"state": "dead"}
+	for name := range filter {
+		body[name] = filter.Get(name)
+	}
+	return body
+}
+
+// retryPushes retries one message, those that are selected, or all that the page's
+// filter selects.
+func (c *Console) retryPushes(r *request) error {
+	if id := r.PostForm("one"); id != "" {
+		return c.retryOne(r, id)
+	}
+	body := retryBody(r.messageFilter())
+	if r.PostForm("all") == "" {
+		ids := r.PostFormArray("ids")
+		if len(ids) == 0 {
+			return r.again(&problem{Status: http.StatusUnprocessableEntity, Code: "nothing_selected"}, c.pushes)
+		}
+		body = map[string]any{"ids": ids}
+	}
+	var started struct {
+		Job job `json:"job"`
+	}
+	if err := r.call(http.MethodPost, retriesPath, nil, body, &started); err != nil {
+		return r.again(err, c.pushes)
+	}
+	return r.back("/pushes/retry/" + url.PathEscape(started.Job.ID))
+}
+
+// retryOne retries a message and goes back to the list, because a message that was sent
+// has no page.
+func (c *Console) retryOne(r *request, id string) error {
+	if err := r.call(http.MethodPost, messagesPath+"/"+url.PathEscape(id)+"/retry", nil, nil, nil); err != nil {
+		return r.again(err, c.pushes)
+	}
+	return r.back("/pushes?" + with(r.messageFilter(), "done", "retry").Encode())
+}
+
+// push shows a message with the attempts to send it.
+func (c *Console) push(r *request) error {
+	var data struct {
+		Message message `json:"message"`
+		History []struct {
+			At       time.Time `json:"at"`
+			Outcome  string    `json:"outcome"`
+			Attempts int64     `json:"attempts"`
+			Text     string    `json:"text"`
+		} `json:"history"`
+	}
+	path := messagesPath + "/" + url.PathEscape(r.Param("id"))
+	if err := r.get(path, nil, &data); err != nil {
+		return err
+	}
+	r.offer(http.MethodPost, path+"/retry", "", nil)
+	return r.render(http.StatusOK, "push", data)
+}
+
+// retry shows the progress of a retry of many messages.
+func (c *Console) retry(r *request) error {
+	var data struct {
+		Job    job     `json:"job"`
+		Counts counted `json:"counts"`
+	}
+	path := retriesPath + "/" + url.PathEscape(r.Param("id"))
+	if err := r.get(path, nil, &data); err != nil {
+		return err
+	}
+	if err := r.get(messagesPath, url.Values{"limit": {"1"}}, &data); err != nil {
+		return err
+	}
+	r.offer(http.MethodDelete, path, "", nil)
+	return r.render(http.StatusOK, "retry", data)
+}
+
+// stopRetry stops a retry of many messages.
+func (c *Console) stopRetry(r *request) error {
+	id := url.PathEscape(r.Param("id"))
+	if err := r.call(http.MethodDelete, retriesPath+"/"+id, nil, nil, nil); err != nil {
+		return r.again(err, c.retry)
+	}
+	return r.back("/pushes/retry/" + id + "?done=stopped")
+}
