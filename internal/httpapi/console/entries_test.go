@@ -52,7 +52,7 @@ func TestEntries_AreFoundAndUndone(t *testing.T) {
 	}
 	b.open("/entries").shows(200, "-999999999999 → 0", "撤销记录", "A manager")
 	form.Set("reverses", "none")
-	b.send("/entries/undo?"+filter, form).shows(409, "这一笔不能撤销", `value="0012345678901234"`)
+	b.send("/entries/undo?"+filter, form).shows(422, "body.reverses", `value="0012345678901234"`)
 }
 
 // A day has the figures of all its entries, though its entries are on several pages; for
