@@ -19,14 +19,14 @@ import (
 
 // browser is a browser that follows redirects and keeps cookies.
 type browser struct {
-	t      *testing.T
+	t      testing.TB
 	client *http.Client
 	base   string // of the console
 	header http.Header
 	host   string // if set, the Host that a proxy passes on
 }
 
-func newBrowser(t *testing.T, base string) *browser {
+func newBrowser(t testing.TB, base string) *browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -37,7 +37,7 @@ func newBrowser(t *testing.T, base string) *browser {
 
 // page is an answer to a browser.
 type page struct {
-	t      *testing.T
+	t      testing.TB
 	url    *url.URL // after redirects
 	status int
 	header http.Header
@@ -103,7 +103,7 @@ func (p page) shows(status int, texts ...string) page {
 }
 
 // link returns the secret of a link for a person.
-func link(t *testing.T, s *apptest.Server, id string) string {
+func link(t testing.TB, s *apptest.Server, id string) string {
 	t.Helper()
 	var made struct{ Secret string }
 	s.Operate(http.MethodPost, "/v1/staff/"+id+"/link", nil).Is(t, 201).JSON(t, &made)
@@ -121,7 +121,7 @@ func asStaff(t *testing.T, s *apptest.Server, name, role string) *browser {
 }
 
 // signedIn returns the browser of the owner.
-func signedIn(t *testing.T, s *apptest.Server, base string) *browser {
+func signedIn(t testing.TB, s *apptest.Server, base string) *browser {
 	t.Helper()
 	b := newBrowser(t, base)
 	b.send("/login", url.Values{"link": {link(t, s, "owner")}}).shows(200, "概览")
