@@ -324,7 +324,8 @@ func TestPages_NeedNoInlineScriptOrStyle(t *testing.T) {
 	card := "/cards/" + w.NewCard(s)
 	for _, path := range []string{
 		"/", "/?card_id=p", "/members", id, "/tickets", "/cards", "/cards/new", card, card + "/print?channel=door", "/explain", "/explain?example=1", "/staff", "/audit",
-		"/audit?from=x", "/settings", "/nowhere", "/members/nobody",
+		"/audit?from=x", "/settings", "/entries", "/pushes", "/pushes/nothing",
+		"/pushes/retry/nothing", "/nowhere", "/members/nobody",
 	} {
 		p := b.open(path)
 		policy := p.header.Get("Content-Security-Policy")

@@ -133,6 +133,8 @@ func (v View) Span(seconds int64) string {
 		return v.T("span.minutes", seconds/60, seconds%60)
 	}
 	return v.T("span.hours", seconds/3600, seconds/60%60)
+}
+
 // Link returns the address of a page with a query.
 func (v View) Link(path string, query url.Values) string {
 	if len(query) > 0 {
