@@ -35,6 +35,9 @@ type Booking struct {
 	// Store and Order are the shop's names of the place and the purchase that the
 	// entry is about. Only the operator sees them.
 	Store, Order string `json:",omitempty"`
+	// OncePerOrder refuses the entry if the card has one of the same order that was not
+	// reversed.
+	OncePerOrder bool `json:",omitempty"`
 }
 
 // Request is the request that an entry is for. Route is method and path; Payload
@@ -73,8 +76,8 @@ type Posting struct {
 //
 // It returns ErrCodeUnknown, ErrNotHeld, ErrNoChange, ErrInsufficientBonus,
 // ErrInsufficientBalance, ErrTooMuch, ErrEntryUnknown, ErrNotReversible,
-// ErrOverEntryLimit, ErrOverDayLimit, ErrNotYours, ErrKeyReused or ErrConflict,
-// wrapped, when nothing was written.
+// ErrOrderBooked, ErrOverEntryLimit, ErrOverDayLimit, ErrNotYours, ErrKeyReused or
+// ErrConflict, wrapped, when nothing was written.
 func (s *Service) AddEntry(ctx context.Context, cardID, code string, b Booking, r Request) (answer []byte, replayed bool, err error) {
 	began := false
 	var refused error
@@ -116,7 +119,7 @@ func addOnce(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reque
 // mayBeOwnDoing reports whether another copy of the same request may be the reason
 // for the refusal. Any other error may have ended the transaction.
 func mayBeOwnDoing(refused error) bool {
-	for _, err := range []error{ErrInsufficientBonus, ErrInsufficientBalance, ErrTooMuch, ErrNotReversible, ErrOverDayLimit} {
+	for _, err := range []error{ErrInsufficientBonus, ErrInsufficientBalance, ErrTooMuch, ErrNotReversible, ErrOverDayLimit, ErrOrderBooked} {
 		if errors.Is(refused, err) {
 			return true
 		}
@@ -147,6 +150,9 @@ func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reques
 		}
 		b.AddBonus, b.AddBalance = -reversed.AddBonus, -reversed.AddBalance
 	}
+	if err := orderIsNew(ctx, tx, cardID, code, b); err != nil { // before a limit that it has used up
+		return nil, err
+	}
 	if err := r.Limits.check(ctx, tx, r.Actor, b, reversed); err != nil {
 		return nil, err
 	}
@@ -158,6 +164,9 @@ func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reques
 	}
 	p, err := post(ctx, tx, cardID, code, b)
 	if err != nil {
+		return nil, err
+	}
+	if err := orderIsNew(ctx, tx, cardID, code, b); err != nil { // the card is locked now
 		return nil, err
 	}
 	p.Actor = r.Actor
@@ -175,6 +184,21 @@ func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reques
 		err = EnqueuePending(ctx, tx, cardID, code)
 	}
 	return answer, err
+}
+
+// orderIsNew returns ErrOrderBooked if b must be the only entry of its order and the
+// card has another.
+func orderIsNew(ctx context.Context, tx Tx, cardID, code string, b Booking) error {
+	if !b.OncePerOrder {
+		return nil
+	}
+	switch _, err := tx.OfOrder(ctx, cardID, code, b.Order); {
+	case err == nil:
+		return ErrOrderBooked
+	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	return nil
 }
 
 // post moves the card's totals, or returns why it cannot.

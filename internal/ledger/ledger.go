@@ -46,6 +46,9 @@ var (
 	// ErrNotReversible is returned for the reversal of a reversal, and for the
 	// second reversal of an entry.
 	ErrNotReversible = errors.New("ledger: the entry is a reversal or was reversed")
+	// ErrOrderBooked is returned for an entry that must be the only one of its order, if
+	// the card has another that was not reversed.
+	ErrOrderBooked = errors.New("ledger: the order was booked")
 	// ErrKeyReused is returned for an idempotency key that was used with another
 	// payload before.
 	ErrKeyReused = errors.New("ledger: idempotency key used with another payload")
@@ -76,6 +79,9 @@ type Reader interface {
 	// FirstFrom returns the first entry of the card's ledger that came from that
 	// route and was not reversed, or ErrNotFound.
 	FirstFrom(ctx context.Context, cardID, code, route string) (Entry, error)
+	// OfOrder returns an entry of the card's ledger that is about the order, was not
+	// reversed and is no reversal itself, or ErrNotFound.
+	OfOrder(ctx context.Context, cardID, code, order string) (Entry, error)
 	// Entries lists up to n entries of the card's ledger, newest first. Unless
 	// before is 0, it lists only those with a smaller Seq.
 	Entries(ctx context.Context, cardID, code string, before int64, n int) ([]Entry, error)

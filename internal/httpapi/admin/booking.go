@@ -29,6 +29,7 @@ type Booking struct {
 	Store         string `json:"store,omitempty" doc:"Your name of the store, at most 64 bytes. Only the operator sees it."`
 	Order         string `json:"order,omitempty" doc:"Your number of the order, at most 64 bytes. Only the operator sees it."`
 	Actor         string `json:"actor,omitempty" doc:"Who books it, at most 64 bytes: a till passes its cashier's name. By default, and for all but the owner, it is whose token the request has. Only the operator sees it."`
+	OncePerOrder  bool   `json:"once_per_order,omitzero" doc:"With order: refuse the entry (order_booked) if the card has one of this order that was not reversed, whoever booked it."`
 }
 
 // check returns what a schema cannot describe. Fields are named after at.
@@ -40,6 +41,8 @@ func (b *Booking) check(at string) (wrong web.InputErrors) {
 	switch {
 	case b.Reverses != "" && changes:
 		bad("reverses", "must be alone: it adds the opposite of that entry")
+	case b.OncePerOrder && (b.Order == "" || b.Reverses != ""):
+		bad("once_per_order", "is only for an entry with an order that reverses no other")
 	case b.Reverses == "" && b.Partial:
 		bad("partial", "is only for an entry that reverses another")
 	case b.Reverses == "" && !changes:
@@ -64,7 +67,7 @@ func (b *Booking) booking() ledger.Booking {
 	return ledger.Booking{
 		AddBonus: b.AddBonus, AddBalance: b.AddBalance, RecordBonus: b.RecordBonus, RecordBalance: b.RecordBalance,
 		NotifyBonus: *b.NotifyBonus, NotifyBalance: *b.NotifyBalance, Reverses: b.Reverses, Partial: b.Partial,
-		Store: b.Store, Order: b.Order,
+		Store: b.Store, Order: b.Order, OncePerOrder: b.OncePerOrder,
 	}
 }
 

@@ -60,9 +60,10 @@ type cardEntry struct {
 func (a *api) journalRoutes() {
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "allEntries", Method: http.MethodGet, Path: "/v1/entries", Tags: []string{"ledger"},
-		Summary:     "The entries of all cards",
-		Description: "What is given must all hold. A list by order, actor, store or card is quick; further conditions are looked for in it.",
-		Errors:      []int{401, 422, 503},
+		Summary: "The entries of all cards",
+		Description: "What is given must all hold. A list by order, actor, store or card is quick; further conditions are looked for in it. " +
+			"A cashier sees the entries of one order, or their own.",
+		Errors: []int{401, 422, 503},
 	}, a.journal)
 	a.Admit(http.MethodGet, exportEntriesPath, web.Admission{Slots: make(chan struct{}, maxExports), Streams: true})
 	web.Route(a.Listener, huma.Operation{
@@ -75,6 +76,9 @@ func (a *api) journalRoutes() {
 }
 
 func (a *api) journal(ctx context.Context, in *journalPageInput) (*journalOutput, error) {
+	if who := web.PrincipalOf(ctx); who.Role == web.Cashier && in.Order == "" && in.Actor != who.Name {
+		return nil, web.InputErrors{{Location: "query.order", Message: "is required, or your name as actor"}}
+	}
 	f, err := a.filter(in.JournalInput)
 	if err != nil {
 		return nil, err

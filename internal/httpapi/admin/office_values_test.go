@@ -123,13 +123,16 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 			`{"custom_field1":"a","custom_field2":"b","custom_field3":"c"}`},
 		`POST /v1/cards/p1/codes/c1/entries {"add_bonus":1,"add_balance":-2,"record_bonus":"a","record_balance":"b","notify_bonus":false}`: {
 			`[p1 c1 {AddBonus:1 AddBalance:-2 RecordBonus:a RecordBalance:b NotifyBonus:false NotifyBalance:true Reverses: ` +
-				`Partial:false Store: Order:}]`, 201, `{"entry":{}}`},
+				`Partial:false Store: Order: OncePerOrder:false}]`, 201, `{"entry":{}}`},
 		`POST /v1/cards/p1/codes/c1/entries {"reverses":"e1","notify_balance":false}`: {
 			`[p1 c1 {AddBonus:0 AddBalance:0 RecordBonus: RecordBalance: NotifyBonus:true NotifyBalance:false Reverses:e1 ` +
-				`Partial:false Store: Order:}]`, 201, `{"entry":{}}`},
+				`Partial:false Store: Order: OncePerOrder:false}]`, 201, `{"entry":{}}`},
 		`POST /v1/cards/p1/codes/c1/entries {"reverses":"e1","partial":true,"store":"s","order":"o"}`: {
 			`[p1 c1 {AddBonus:0 AddBalance:0 RecordBonus: RecordBalance: NotifyBonus:true NotifyBalance:true Reverses:e1 ` +
-				`Partial:true Store:s Order:o}]`, 201, `{"entry":{}}`},
+				`Partial:true Store:s Order:o OncePerOrder:false}]`, 201, `{"entry":{}}`},
+		`POST /v1/cards/p1/codes/c1/entries {"add_bonus":1,"order":"o","once_per_order":true}`: {
+			`[p1 c1 {AddBonus:1 AddBalance:0 RecordBonus: RecordBalance: NotifyBonus:true NotifyBalance:true Reverses: ` +
+				`Partial:false Store: Order:o OncePerOrder:true}]`, 201, `{"entry":{}}`},
 		`GET /v1/entries?from=2026-11-01&to=2026-11-30&order=o&actor=a&store=s&card_id=p1`: {
 			`[{From:2026-11-01 00:00:00 +0000 UTC To:2026-12-01 00:00:00 +0000 UTC CardID:p1 Order:o Actor:a Store:s}]`, 200,
 			`{"entries":[{"card_id":"p1","code":"c1",` + entryJSON + `}]}`},

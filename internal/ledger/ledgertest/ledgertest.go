@@ -68,6 +68,8 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		"a reversal takes back what is left":             partialReversal,
 		"a reversal takes back what is left of each":     partialReversalOfBoth,
 		"16 debits and a partial reversal at once":       partialReversalAtOnce,
+		"an order is booked once until it is undone":     orderOnce,
+		"16 bookings of an order at once: one succeeds":  orderOnceAtOnce,
 		"all entries come newest first, page by page":    journalPages,
 		"all entries are filtered":                       journalFilters,
 		"an entry of a card given away has its new code": journalAfterGift,

@@ -102,6 +102,14 @@ func (tx Tx) FirstFrom(ctx context.Context, cardID, code, route string) (ledger.
 	return tx.entry(ctx, firstFromSQL, cardID, code, route)
 }
 
+var ofOrderSQL = selectSQL + ofCardSQL + ` where c.card_id = $1 and c.code = $2 and e.order_id = $3 and e.order_id <> ''
+	and e.reverses = '' and not ` + reversedSQL + ` limit 1`
+
+// OfOrder implements ledger.Reader.
+func (tx Tx) OfOrder(ctx context.Context, cardID, code, order string) (ledger.Entry, error) {
+	return tx.entry(ctx, ofOrderSQL, cardID, code, order)
+}
+
 var entriesSQL = selectSQL + `, ` + sentSQL + ofCardSQL + `
 	left join outbox o on o.outbox_id = e.entry_id
 	where c.card_id = $1 and c.code = $2 and e.seq < $3 order by e.seq desc limit $4`

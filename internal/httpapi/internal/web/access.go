@@ -121,7 +121,7 @@ var accessTable = map[Audience]map[string]Access{
 		"POST /v1/cards/{card_id}/codes/{code}/entries":     allStaff,
 		"GET /v1/cards/{card_id}/codes/{code}/entries":      allStaff,
 		"PUT /v1/cards/{card_id}/codes/{code}/fields":       managers.andRecorded(),
-		"GET /v1/entries":                                   managers,
+		"GET /v1/entries":                                   allStaff,
 		"GET /v1/entries/export":                            managers.andRecorded(),
 		"POST /v1/entries/batch":                            managers,
 		"GET /v1/members/{id}/timeline":                     managers,

@@ -48,6 +48,7 @@ var errorTable = []struct {
 	{err: ledger.ErrInsufficientBonus, problem: InsufficientBonus},
 	{err: ledger.ErrInsufficientBalance, problem: InsufficientBalance},
 	{err: ledger.ErrNotReversible, problem: EntryNotReversible},
+	{err: ledger.ErrOrderBooked, problem: OrderBooked},
 	{err: ledger.ErrNotYours, problem: EntryNotYours},
 	{err: ledger.ErrOverEntryLimit, problem: LimitPerEntry},
 	{err: ledger.ErrOverDayLimit, problem: LimitPerDay},

@@ -51,6 +51,7 @@ var (
 	InsufficientBonus   = ProblemType{409, "insufficient_bonus", "The bonus does not suffice; nothing was written."}
 	InsufficientBalance = ProblemType{409, "insufficient_balance", "The balance does not suffice; nothing was written."}
 	EntryNotReversible  = ProblemType{409, "entry_not_reversible", "The entry is a reversal itself, or was reversed before."}
+	OrderBooked         = ProblemType{409, "order_booked", "The card has an entry of this order that was not reversed; nothing was written."}
 	NameTaken           = ProblemType{409, "name_taken", "Another person of the staff has this name, or it is reserved."}
 	TooManyStaff        = ProblemType{409, "too_many_staff", "There are as many people, or tokens of the person, as there can be."}
 	LimitPerEntry       = ProblemType{409, "limit_per_entry", "It is more than you may book at once; nothing was written."}
@@ -76,5 +77,5 @@ var problemTypes = []ProblemType{
 	ClientClosed, Internal, WeChatUnavailable, TicketUnavailable, Unavailable,
 	MessageNotFound, WeChatRefused, CodeModeUnsupported, NotOneClick, ActivateTicketWrong, KeyMissing, KeyReused, CodeNotFound, CardNotHeld,
 	InsufficientBonus, InsufficientBalance, EntryNotReversible, EntryNotYours, LimitPerEntry, LimitPerDay, RoleForbidden, CrossOrigin,
-	StaffNotFound, NameTaken, TooManyStaff,
+	StaffNotFound, NameTaken, TooManyStaff, OrderBooked,
 }
