@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/addcard/addcard/internal/audit"
 )
@@ -19,6 +20,9 @@ type Settings struct {
 	// Cashier bounds what one cashier books.
 	Cashier Limits `json:"cashier"`
 }
+
+// UndoTime is how long a cashier may undo an entry of their own.
+const UndoTime = 10 * time.Minute
 
 // Limits bound what is given, and likewise what is taken, in one entry and in one day
 // of the shop. The balance is in fen (分). 0 is nothing.

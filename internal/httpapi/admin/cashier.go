@@ -9,10 +9,8 @@ import (
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/shop"
 )
-
-// undoTime is how long cashiers may reverse an entry of their own.
-const undoTime = 10 * time.Minute
 
 // limits returns what bounds the entries of the request's sender: those of the shop for
 // a cashier, and none for others.
@@ -27,7 +25,7 @@ func (a *api) limits(ctx context.Context) (*ledger.Limits, error) {
 	c, now := s.Cashier, time.Now().In(a.zone)
 	return &ledger.Limits{
 		BonusPerEntry: c.BonusPerEntry, BonusPerDay: c.BonusPerDay, BalancePerEntry: c.BalancePerEntry, BalancePerDay: c.BalancePerDay,
-		DayBegan: time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, a.zone), UndoWithin: undoTime,
+		DayBegan: time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, a.zone), UndoWithin: shop.UndoTime,
 	}, nil
 }
 

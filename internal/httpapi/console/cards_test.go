@@ -394,7 +394,7 @@ func TestPrint_TheQRCodeCarriesTheChannel(t *testing.T) {
 	b.open("/cards/"+id+"/print?channel="+strings.Repeat("x", 129)).shows(422, "渠道")
 	custom := w.NewCard(s, apptest.RealTime)
 	b.open("/cards/"+custom+"/print").shows(422, "每个二维码只能用一次", "<code>code_works_once</code>")
-	b.open("/cards/nothing/print").shows(404, "没有这张会员卡")
+	b.open("/cards/nothing/print").shows(404, "没有这张卡")
 }
 
 // Cards are for managers.

@@ -119,6 +119,8 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodPost, "/pushes/retry", c.retryPushes},
 		{http.MethodGet, "/pushes/retry/:id", c.retry},
 		{http.MethodPost, "/pushes/retry/:id/stop", c.stopRetry},
+		{http.MethodGet, "/till", c.till},
+		{http.MethodPost, "/till/entries", c.tillEntry},
 	} {
 		// The calls of the API take turns and slots of their own.
 		l.Admit(r.method, r.path, web.Admission{Read: c.readForm, Free: true, Urgent: true, Refuse: c.refuse})

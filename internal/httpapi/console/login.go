@@ -16,7 +16,7 @@ func (c *Console) loginPage(r *request) error {
 
 // login uses up a link and begins a session.
 func (c *Console) login(r *request) error {
-	secret, _, err := c.sessions.SignIn(r.Request.Context(), r.PostForm("link"))
+	secret, who, err := c.sessions.SignIn(r.Request.Context(), r.PostForm("link"))
 	if errors.Is(err, staff.ErrUnknown) {
 		return r.render(http.StatusUnauthorized, "login", map[string]any{"Wrong": true})
 	}
@@ -24,6 +24,9 @@ func (c *Console) login(r *request) error {
 		return c.asProblem(r, err)
 	}
 	web.SetSession(r.Writer, secret, c.proxies.Secure(r.Request), staff.SessionLife)
+	if who.Role == staff.Cashier {
+		return r.back("/till")
+	}
 	return r.back("/")
 }
 

@@ -116,6 +116,17 @@ func (v View) Wrong(field string) bool {
 	return v.Problem != nil && slices.ContainsFunc(v.Problem.Errors, func(e fieldError) bool { return e.Field() == field })
 }
 
+// Explain returns the text about a problem.
+func (v View) Explain(p *problem) string {
+	switch key := "problem." + p.Code; {
+	case v.Has(key):
+		return v.T(key)
+	case p.Detail != "":
+		return p.Detail
+	}
+	return v.T("problem.internal")
+}
+
 // Time returns a moment in the shop's zone.
 func (v View) Time(t time.Time) string {
 	if t.IsZero() {
@@ -186,6 +197,12 @@ func (v View) SentBy(form, field string, value any) any {
 	return value
 }
 
+// With returns the view of a part of the page, which is rendered with other data.
+func (v View) With(data any) View {
+	v.Data = data
+	return v
+}
+
 // policy is the Content-Security-Policy of the pages.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -209,6 +226,7 @@ func (r *request) render(status int, page string, data any) error {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Robots-Tag", "noindex")
+	h.Set("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
 	h.Set("Vary", "Cookie, Accept-Language")
 	r.Data(status, "text/html; charset=utf-8", text.Bytes())
 	return nil

@@ -36,6 +36,7 @@ type problem struct {
 	Status int          `json:"status"`
 	Code   string       `json:"code"`
 	Detail string       `json:"detail"`
+	Note   string       `json:"-"` // more for the person, in the language of the page
 	Errors []fieldError `json:"errors"`
 }
 
@@ -77,11 +78,15 @@ func (c *Console) serve(g *gin.Context, handle func(*request) error) {
 }
 
 // refuse answers a request that the listener refuses: who has not signed in is sent to
-// the page that says how to.
+// the page that says how to, and a cashier to the till instead of the first page.
 func (c *Console) refuse(g *gin.Context, p *web.Problem) {
 	if p.Status == http.StatusUnauthorized && g.Request.Method == http.MethodGet {
 		g.Header("WWW-Authenticate", "") // a browser would ask for a password
 		g.Redirect(http.StatusSeeOther, c.prefix+"/login")
+		return
+	}
+	if g.FullPath() == "/" && web.PrincipalOf(g.Request.Context()).Role == web.Cashier {
+		g.Redirect(http.StatusSeeOther, c.prefix+"/till")
 		return
 	}
 	r := &request{Context: g, console: c, lang: c.languageOf(g.Request)}

@@ -106,6 +106,9 @@ var accessTable = map[Audience]map[string]Access{
 		"POST /pushes/retry":           managers,
 		"GET /pushes/retry/{id}":       managers,
 		"POST /pushes/retry/{id}/stop": managers,
+		"GET /static/till.js":          everyone,
+		"GET /till":                    allStaff,
+		"POST /till/entries":           allStaff,
 
 		"POST /v1/cards":                                    managers.andRecorded(),
 		"GET /v1/cards":                                     managers,
