@@ -142,8 +142,13 @@
     flush();
   }
 
+  // clear removes what the page says of the last card.
+  function clear() {
+    for (const old of document.querySelectorAll('[data-face], .result, #main > [role=alert], #main > .choice, #main > .empty')) old.remove();
+  }
+
   function offline(query) {
-    for (const old of document.querySelectorAll('[data-face], .result')) old.remove();
+    clear();
     const page = document.getElementById('till-offline').content.cloneNode(true);
     const form = page.querySelector('form');
     for (const input of form.querySelectorAll('label input')) if (input.name !== 'store') input.value = '';
@@ -183,8 +188,7 @@
         return;
       }
       change(name, { sending: 0, ended: Boolean(answer) });
-      form.closest('[data-face]')?.remove();
-      document.querySelector('.result')?.remove();
+      clear();
       document.querySelector('[data-find]').elements.query.focus();
     });
     return true;
@@ -215,9 +219,7 @@
   });
 
   // preview shows the points that an amount earns by the shop's rule, and the total.
-  document.addEventListener('input', (event) => {
-    const form = event.target.closest('[data-book]');
-    if (!form) return;
+  function preview(form) {
     const { amount, points } = form.elements;
     const parts = /^(\d{1,7})(?:[.](\d{1,2}))?$/.exec(amount.value.trim());
     const fen = parts ? BigInt(parts[1] + (parts[2] || '').padEnd(2, '0')) : 0n;
@@ -226,6 +228,11 @@
     points.placeholder = typed === null && earned > 0n ? String(earned) : '';
     const total = form.dataset.bonus ? `${form.dataset.bonus} → ${BigInt(form.dataset.bonus) + earned}` : '';
     form.querySelector('output').textContent = earned > 0n ? `+${earned} ${total && `(${total})`}` : '';
+  }
+
+  document.addEventListener('input', (event) => {
+    const form = event.target.closest('[data-book]');
+    if (form) preview(form);
   });
 
   // The camera, where the browser reads codes and the connection is encrypted.
@@ -272,6 +279,7 @@
     const camera = document.querySelector('[data-camera]');
     if (camera) camera.hidden = !('BarcodeDetector' in window && navigator.mediaDevices);
     document.querySelector('#main [autofocus]')?.focus();
+    for (const form of document.querySelectorAll('[data-book]')) preview(form);
     render();
   }
 
