@@ -207,10 +207,14 @@
     }
   });
 
-  // A scanner types into the field that has the focus. A code in the field of an amount
-  // is the next customer's.
+  // A scanner types into the field that has the focus. If none has it, the code is looked
+  // for; and a code in the field of an amount is the next customer's.
   document.addEventListener('keydown', (event) => {
     const input = event.target;
+    if (input === document.body && /^[0-9A-Za-z]$/.test(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      document.getElementById('query')?.focus();
+      return;
+    }
     if (event.key !== 'Enter' || !input.matches?.('[data-book] input[inputmode]') || !/^\d{8,}$/.test(input.value)) return;
     event.preventDefault();
     const search = document.querySelector('[data-find]');
@@ -261,7 +265,7 @@
         await new Promise((resolve) => { setTimeout(resolve, 150); });
       }
     } catch {
-      report.push(queue().dataset.camera);
+      report.push(queue().dataset.blind);
       render();
     }
     stopCamera();
