@@ -62,6 +62,7 @@ export async function openShop({ env = {}, flags = [] } = {}) {
  * @property {(path: string) => Promise<void>} open opens a page of the console, such as /members
  * @property {() => Promise<void>} checked checks that the page as it is now can be used by all; see checkPage
  * @property {(name: string) => Promise<void>} shots takes pictures of the page if SCREENSHOTS names a folder
+ * @property {RegExp[]} expected what the journey causes of answers and failures of the network, such as /^409: POST/
  * @property {string[]} dialogs what the page has asked. The answer is yes; setting answer.yes to false changes that
  * @property {{ yes: boolean }} answer
  */
@@ -107,7 +108,7 @@ export class Shop {
       })
       context.setDefaultTimeout(patience)
       const page = await context.newPage()
-      const { errors, dialogs, answer } = await watch(page, this.url)
+      const { errors, expected, dialogs, answer } = await watch(page, this.url)
       try {
         if (role) await this.signIn(page, role)
         await journey({
@@ -115,6 +116,7 @@ export class Shop {
           open: async (path) => void (await page.goto(this.url + path)),
           checked: () => checkPage(page, this.url),
           shots: (name) => shoot(page, name, this.url),
+          expected,
           dialogs,
           answer,
         })

@@ -5,6 +5,8 @@
  */
 export async function watch(page, address) {
   const errors = []
+  const expected = []
+  const report = (text) => void (expected.some((pattern) => pattern.test(text)) || errors.push(text))
   const dialogs = []
   const answer = { yes: true }
   await page.addInitScript(() => {
@@ -25,17 +27,17 @@ export async function watch(page, address) {
   })
   page.on('requestfailed', (request) => {
     const why = request.failure()?.errorText
-    if (why !== 'net::ERR_ABORTED') errors.push(`${why}: ${request.method()} ${request.url()}`) // by another page
+    if (why !== 'net::ERR_ABORTED') report(`${why}: ${request.method()} ${request.url()}`) // by another page
   })
   page.on('response', (response) => {
     // A page may say what was wrong with a form, or that a role does not suffice.
     if (response.status() >= (response.request().isNavigationRequest() ? 500 : 400))
-      errors.push(`${response.status()}: ${response.request().method()} ${response.url()}`)
+      report(`${response.status()}: ${response.request().method()} ${response.url()}`)
   })
   page.on('dialog', async (dialog) => {
     dialogs.push(dialog.message())
     if (dialog.type() !== 'confirm') errors.push(`a dialog: ${dialog.type()} ${dialog.message()}`)
     await (answer.yes ? dialog.accept() : dialog.dismiss())
   })
-  return { errors, dialogs, answer }
+  return { errors, expected, dialogs, answer }
 }
