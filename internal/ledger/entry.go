@@ -156,6 +156,9 @@ func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reques
 	if err := r.Limits.check(ctx, tx, r.Actor, b, reversed); err != nil {
 		return nil, err
 	}
+	if err := orderStaysNew(ctx, tx, cardID, code, b); err != nil {
+		return nil, err
+	}
 	asked := b
 	if b.Partial {
 		if b, err = clamp(ctx, tx, cardID, code, b); err != nil {
@@ -164,9 +167,6 @@ func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reques
 	}
 	p, err := post(ctx, tx, cardID, code, b)
 	if err != nil {
-		return nil, err
-	}
-	if err := orderIsNew(ctx, tx, cardID, code, b); err != nil { // the card is locked now
 		return nil, err
 	}
 	p.Actor = r.Actor
@@ -184,21 +184,6 @@ func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Reques
 		err = EnqueuePending(ctx, tx, cardID, code)
 	}
 	return answer, err
-}
-
-// orderIsNew returns ErrOrderBooked if b must be the only entry of its order and the
-// card has another.
-func orderIsNew(ctx context.Context, tx Tx, cardID, code string, b Booking) error {
-	if !b.OncePerOrder {
-		return nil
-	}
-	switch _, err := tx.OfOrder(ctx, cardID, code, b.Order); {
-	case err == nil:
-		return ErrOrderBooked
-	case !errors.Is(err, ErrNotFound):
-		return err
-	}
-	return nil
 }
 
 // post moves the card's totals, or returns why it cannot.
@@ -232,6 +217,32 @@ func refusal(ctx context.Context, tx Tx, cardID, code string, b Booking) error {
 		return ErrTooMuch
 	}
 	return ErrConflict // the card would take it now
+}
+
+// orderIsNew returns ErrOrderBooked if b must be the only entry of its order and the
+// card has another.
+func orderIsNew(ctx context.Context, tx Tx, cardID, code string, b Booking) error {
+	if !b.OncePerOrder {
+		return nil
+	}
+	switch _, err := tx.OfOrder(ctx, cardID, code, b.Order); {
+	case err == nil:
+		return ErrOrderBooked
+	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	return nil
+}
+
+// orderStaysNew is orderIsNew until the transaction ends: it locks the card.
+func orderStaysNew(ctx context.Context, tx Tx, cardID, code string, b Booking) error {
+	if !b.OncePerOrder {
+		return nil
+	}
+	if err := tx.LockCard(ctx, cardID, code); err != nil {
+		return err
+	}
+	return orderIsNew(ctx, tx, cardID, code, b)
 }
 
 // insert adds the entry that Post has moved the totals for.

@@ -62,5 +62,12 @@ func orderOnceAtOnce(t *testing.T, s stores) {
 	if !answers["booked"] || !answers["refused"] || len(entries) != 1 || err != nil {
 		t.Errorf("got %v and %d entries, %v", answers, len(entries), err)
 	}
+	answers = each(t, 16, func() (string, error) {
+		answer, _, err := service(s).AddEntry(t.Context(), "c1", "A1", once("o2", 1), by("amy", "one", nil))
+		return string(answer), err
+	})
+	if len(answers) != 1 {
+		t.Errorf("copies of one request got %v", answers)
+	}
 	balanced(t, s)
 }
