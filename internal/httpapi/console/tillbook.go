@@ -199,14 +199,6 @@ func (v View) sum(e entry) string {
 // Sum says what an entry of the till adds.
 func (v View) Sum(e tillEntry) string { return v.sum(e.entry) }
 
-// SignedYuan returns an amount in fen as yuan with its sign.
-func (v View) SignedYuan(fen int64) string {
-	if fen < 0 {
-		return v.Yuan(fen)
-	}
-	return "+" + v.Yuan(fen)
-}
-
 // bookedBy says when and by whom an entry was booked, and what it adds.
 func (v View) bookedBy(e entry) string {
 	return v.T("till.booked_by", v.Time(e.CreatedAt), e.Actor, v.sum(e))
