@@ -152,7 +152,7 @@ func (e event) NextTry(v View) string {
 	return v.Time(*e.NextAt)
 }
 
-// path returns the path of the member's page.
+// memberPage returns the path of the member's page.
 func (r *request) memberPage() string { return "/members/" + url.PathEscape(r.Param("id")) }
 
 // formCode returns the API's path of the code that a form is about.
