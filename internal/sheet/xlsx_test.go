@@ -89,7 +89,8 @@ func TestXLSX_AMomentShowsItsZone(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 29, 12, 3, 4, 999, time.UTC)
 	var out bytes.Buffer
-	if err := sheet.Write(&out, sheet.XLSX, rowsOf(at, at.In(time.FixedZone("", 8*3600)), time.Time{}, at.In(time.FixedZone("", -9000)))); err != nil {
+	east, west := time.FixedZone("", 8*3600), time.FixedZone("", -9000)
+	if err := sheet.Write(&out, sheet.XLSX, rowsOf(at, at.In(east), time.Time{}, at.In(west))); err != nil {
 		t.Fatal(err)
 	}
 	f := open(t, out.Bytes())
@@ -144,7 +145,9 @@ func TestXLSX_LeavesNothingBehind(t *testing.T) {
 		w    io.Writer
 		err  error // of fill
 		want error
-	}{"written": {io.Discard, nil, nil}, "a broken connection": {broken{}, nil, errBroken}, "a broken table": {io.Discard, errBroken, errBroken}} {
+	}{
+		"written": {io.Discard, nil, nil}, "a broken connection": {broken{}, nil, errBroken}, "a broken table": {io.Discard, errBroken, errBroken},
+	} {
 		err := sheet.Write(c.w, sheet.XLSX, func(row sheet.Row) error { return errors.Join(row("head"), c.err) })
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v", name, err)

@@ -42,10 +42,10 @@ func BenchmarkRetryAll(b *testing.B) {
 	}
 }
 
-// parkMany books entries of a hundred cards, all of which WeChat refuses for good.
+// parkMany books entries, ten of each card, all of which WeChat refuses for good.
 func parkMany(b *testing.B, w *apptest.World, s *apptest.Server, many int) {
 	b.Helper()
-	const cards = 100
+	cards := max(many/10, 1)
 	cardID := w.NewCard(s)
 	var codes []string
 	for i := range cards {
@@ -53,7 +53,7 @@ func parkMany(b *testing.B, w *apptest.World, s *apptest.Server, many int) {
 		codes = append(codes, code)
 	}
 	within(b, "the cards are active", func() bool { return len(s.Outbox("")) == 0 })
-	if err := w.Sim.AddFault(wechatsim.Fault{Path: "/card/membercard/updateuser", ErrCode: 45021, Times: many}); err != nil {
+	if err := w.Sim.AddFault(wechatsim.Fault{Path: "/card/membercard/updateuser", ErrCode: 45021, Times: -1}); err != nil {
 		b.Fatal(err)
 	}
 	for next := 0; next < many; {
@@ -64,6 +64,7 @@ func parkMany(b *testing.B, w *apptest.World, s *apptest.Server, many int) {
 		s.Operate(http.MethodPost, "/v1/entries/batch", apptest.Object{"entries": entries}).Is(b, http.StatusOK)
 	}
 	within(b, "all are refused", func() bool { return len(s.Outbox("?state=waiting&limit=1")) == 0 })
+	apptest.Request(b, http.MethodDelete, w.WeChat.URL+"/_sim/faults", "", nil).Is(b, http.StatusOK)
 }
 
 func retryMany(b *testing.B, s *apptest.Server, many int) {
