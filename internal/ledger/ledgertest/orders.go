@@ -49,25 +49,29 @@ func orderOnce(t *testing.T, s stores) {
 
 func orderOnceAtOnce(t *testing.T, s stores) {
 	holder(t, s)
-	var n atomic.Int64
-	answers := each(t, 16, func() (string, error) {
-		i := n.Add(1)
-		_, _, err := service(s).AddEntry(t.Context(), "c1", "A1", once("o1", i), by(fmt.Sprint("cashier ", i), fmt.Sprint("k", i), nil))
-		if errors.Is(err, ledger.ErrOrderBooked) {
-			return "refused", nil
+	for round := range int64(5) { // the first of a round may be done before the others begin
+		var n atomic.Int64
+		answers := each(t, 16, func() (string, error) {
+			i := round*16 + n.Add(1)
+			b := once(fmt.Sprint("o", round), i)
+			_, _, err := service(s).AddEntry(t.Context(), "c1", "A1", b, by(fmt.Sprint("cashier ", i), fmt.Sprint("k", i), nil))
+			if errors.Is(err, ledger.ErrOrderBooked) {
+				return "refused", nil
+			}
+			return "booked", err
+		})
+		entries, err := s.Entries(t.Context(), "c1", "A1", 0, 100)
+		if !answers["booked"] || !answers["refused"] || int64(len(entries)) != 2*round+1 || err != nil {
+			t.Errorf("got %v and %d entries after round %d, %v", answers, len(entries), round, err)
 		}
-		return "booked", err
-	})
-	entries, err := s.Entries(t.Context(), "c1", "A1", 0, 50)
-	if !answers["booked"] || !answers["refused"] || len(entries) != 1 || err != nil {
-		t.Errorf("got %v and %d entries, %v", answers, len(entries), err)
-	}
-	answers = each(t, 16, func() (string, error) {
-		answer, _, err := service(s).AddEntry(t.Context(), "c1", "A1", once("o2", 1), by("amy", "one", nil))
-		return string(answer), err
-	})
-	if len(answers) != 1 {
-		t.Errorf("copies of one request got %v", answers)
+		answers = each(t, 16, func() (string, error) {
+			order := fmt.Sprint("copied ", round)
+			answer, _, err := service(s).AddEntry(t.Context(), "c1", "A1", once(order, 1), by("amy", order, nil))
+			return string(answer), err
+		})
+		if len(answers) != 1 {
+			t.Errorf("copies of one request got %v", answers)
+		}
 	}
 	balanced(t, s)
 }
