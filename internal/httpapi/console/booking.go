@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// maxAmount is the largest amount that the API takes.
+const maxAmount = 1_000_000_000_000
+
 // bookingOf returns the body of the entry that a form asks for.
 func bookingOf(r *request) (body map[string]any, err error) {
 	body = map[string]any{}
@@ -16,7 +19,7 @@ func bookingOf(r *request) (body map[string]any, err error) {
 			continue
 		}
 		n, ok := amount(text, name == "add_balance")
-		if !ok {
+		if !ok || n > maxAmount {
 			return nil, &problem{Status: http.StatusUnprocessableEntity, Code: "invalid_amount"}
 		}
 		if r.PostForm("direction") == "take" {
@@ -105,9 +108,6 @@ func (c *Console) previewEntry(r *request) error {
 	return r.render(http.StatusOK, "preview", data)
 }
 
-// maxAmount is the largest amount that the API takes.
-const maxAmount = 1_000_000_000_000
-
 // amount returns a whole number above 0, or of an amount in yuan its fen.
 func amount(text string, yuan bool) (n int64, ok bool) {
 	whole, part, _ := strings.Cut(text, ".")
@@ -118,5 +118,5 @@ func amount(text string, yuan bool) (n int64, ok bool) {
 		text = whole + (part + "00")[:2]
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil && n > 0 && n <= maxAmount
+	return n, err == nil && n > 0
 }

@@ -61,7 +61,7 @@ func TestSettings_AreSavedAndNamed(t *testing.T) {
 	}
 	form = formOf(saved)
 	form.Set("bonus_per_day", "1000000000001")
-	zoe.send("/settings", form).shows(422, "须为 0 或正整数", `value="1000000000001"`)
+	zoe.send("/settings", form).shows(422, "body.cashier.bonus_per_day", `value="1000000000001"`)
 	if got := shopSettings(t, s); got.Cashier["bonus_per_day"] != before.Cashier["bonus_per_day"] {
 		t.Errorf("a wrong form has changed %+v", got)
 	}
