@@ -146,7 +146,8 @@ func TestXLSX_LeavesNothingBehind(t *testing.T) {
 		err  error // of fill
 		want error
 	}{
-		"written": {io.Discard, nil, nil}, "a broken connection": {broken{}, nil, errBroken}, "a broken table": {io.Discard, errBroken, errBroken},
+		"written":             {io.Discard, nil, nil},
+		"a broken connection": {broken{}, nil, errBroken}, "a broken table": {io.Discard, errBroken, errBroken},
 	} {
 		err := sheet.Write(c.w, sheet.XLSX, func(row sheet.Row) error { return errors.Join(row("head"), c.err) })
 		if !errors.Is(err, c.want) {

@@ -45,11 +45,14 @@ func BenchmarkRetryAll(b *testing.B) {
 // parkMany books entries, ten of each card, all of which WeChat refuses for good.
 func parkMany(b *testing.B, w *apptest.World, s *apptest.Server, many int) {
 	b.Helper()
+	const stock = 100 // of a card
 	cards := max(many/10, 1)
-	cardID := w.NewCard(s)
-	var codes []string
+	var cardIDs, codes []string
 	for i := range cards {
-		_, code := w.Claim(s, fmt.Sprint("user", i), cardID)
+		if i%stock == 0 {
+			cardIDs = append(cardIDs, w.NewCard(s))
+		}
+		_, code := w.Claim(s, fmt.Sprint("user", i), cardIDs[i/stock])
 		codes = append(codes, code)
 	}
 	within(b, "the cards are active", func() bool { return len(s.Outbox("")) == 0 })
@@ -59,7 +62,9 @@ func parkMany(b *testing.B, w *apptest.World, s *apptest.Server, many int) {
 	for next := 0; next < many; {
 		var entries []apptest.Object
 		for ; next < many && len(entries) < 1000; next++ {
-			entries = append(entries, apptest.Object{"card_id": cardID, "code": codes[next%cards], "key": fmt.Sprint(next), "add_bonus": 1})
+			entries = append(entries, apptest.Object{
+				"card_id": cardIDs[next%cards/stock], "code": codes[next%cards], "key": fmt.Sprint(next), "add_bonus": 1,
+			})
 		}
 		s.Operate(http.MethodPost, "/v1/entries/batch", apptest.Object{"entries": entries}).Is(b, http.StatusOK)
 	}

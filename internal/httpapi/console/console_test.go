@@ -323,7 +323,8 @@ func TestPages_NeedNoInlineScriptOrStyle(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script(>| [^>]*>[^<])|(src|href|action|data)="?https?://`)
 	card := "/cards/" + w.NewCard(s)
 	for _, path := range []string{
-		"/", "/?card_id=p", "/till", "/members", id, "/tickets", "/cards", "/cards/new", card, card + "/print?channel=door", "/explain", "/explain?example=1", "/staff", "/audit",
+		"/", "/?card_id=p", "/till", "/members", id, "/tickets",
+		"/cards", "/cards/new", card, card + "/print?channel=door", "/explain", "/explain?example=1", "/staff", "/audit",
 		"/audit?from=x", "/settings", "/entries", "/pushes", "/pushes/nothing",
 		"/pushes/retry/nothing", "/nowhere", "/members/nobody",
 	} {

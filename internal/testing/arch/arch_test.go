@@ -45,10 +45,8 @@ app                           audit audit/sqlstore auth auth/sqlstore card card/
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
-httpapi/admin                 audit card cardext cardsync doctor httpapi/conns httpapi/internal/web ledger member outbox ration shop
-                              staff statistics ticket timeline
-httpapi/admin                 audit card cardext cardsync httpapi/conns httpapi/internal/web ledger member outbox ration sheet
-                              shop staff statistics timeline
+httpapi/admin                 audit card cardext cardsync doctor httpapi/conns httpapi/internal/web ledger member outbox ration sheet
+                              shop staff statistics ticket timeline
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns

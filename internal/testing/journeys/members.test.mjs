@@ -145,6 +145,6 @@ shop.test('the fields of the face are changed', {}, async ({ page, open, checked
   await page.getByLabel('等级').fill('银卡')
   await page.getByRole('button', { name: '保存' }).click()
   await page.getByRole('status').getByText('已保存').waitFor()
-  await page.getByRole('figure').getByText('银卡').waitFor()
+  await page.locator('.onphone').getByText('银卡').waitFor()
   await checked()
 })
