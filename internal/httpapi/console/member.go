@@ -144,6 +144,12 @@ func codePath(cardID, code string) string {
 
 func entriesPath(cardID, code string) string { return codePath(cardID, code) + "/entries" }
 
+// Subject returns what the event is about in the words of the page, or as the API names
+// it: an action of an operator, an event of WeChat's, or the kind of a push.
+func (e event) Subject(v View) string {
+	return v.Word("action."+e.Name, v.Word("event."+e.Name, v.Word("message."+e.Name, e.Name)))
+}
+
 // NextTry returns when a waiting message is tried next.
 func (e event) NextTry(v View) string {
 	if e.NextAt == nil {

@@ -8,7 +8,9 @@ const card = await shop.createCard()
 const { code } = await shop.takeCard('hong', card)
 const image = '<img src=x onerror=alert(1)>'
 const book = (...entries) =>
-  shop.api('POST', '/v1/entries/batch', { entries: entries.map((e) => ({ card_id: card, code, ...e })) })
+  shop.api('POST', '/v1/entries/batch', {
+    entries: entries.map((e) => Object.assign({ card_id: card, code }, e)),
+  })
 await book(
   { key: 'a', add_bonus: 30, order: '0012345678901234', store: '东门店', actor: '小王' },
   { key: 'b', add_balance: 1050, order: image, store: image, actor: image, record_balance: image },
@@ -31,15 +33,19 @@ shop.test('an entry is found by its order and undone', { role: 'manager' }, asyn
   assert.equal(await page.getByLabel('订单号').inputValue(), '0012345678901234')
 })
 
-shop.test('the entries of a cashier become a workbook', { lang: 'en', width: 375 }, async ({ page, open, checked }) => {
-  await open('/entries?actor=' + encodeURIComponent('小王'))
-  await checked()
-  const downloads = page.waitForEvent('download')
-  await page.getByRole('link', { name: 'Excel (XLSX)' }).click()
-  const file = await downloads
-  assert.equal(file.suggestedFilename(), 'entries.xlsx')
-  assert.equal((await readFile(await file.path())).subarray(0, 2).toString(), 'PK')
-})
+shop.test(
+  'the entries of a cashier become a workbook',
+  { lang: 'en', width: 375 },
+  async ({ page, open, checked }) => {
+    await open('/entries?actor=' + encodeURIComponent('小王'))
+    await checked()
+    const downloads = page.waitForEvent('download')
+    await page.getByRole('link', { name: 'Excel (XLSX)' }).click()
+    const file = await downloads
+    assert.equal(file.suggestedFilename(), 'entries.xlsx')
+    assert.equal((await readFile(await file.path())).subarray(0, 2).toString(), 'PK')
+  },
+)
 
 shop.test('what does not match, and what is no day, is said', {}, async ({ page, open, checked }) => {
   await open('/entries?store=none')
