@@ -94,8 +94,10 @@ func (r *request) addFigures(days []ledgerDay, filter url.Values) error {
 		return err
 	}
 	for i := range days {
-		if at := slices.IndexFunc(report.Rows, func(f figures) bool { return f.Day == days[i].Day }); at >= 0 && report.Until != nil {
-			days[i].Figures = &report.Rows[at]
+		d := &days[i]
+		at := slices.IndexFunc(report.Rows, func(f figures) bool { return f.Day == d.Day })
+		if at >= 0 && report.Until != nil && d.Entries[0].CreatedAt.Before(*report.Until) { // else an entry is not counted yet
+			d.Figures = &report.Rows[at]
 		}
 	}
 	return nil
