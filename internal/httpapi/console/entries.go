@@ -96,7 +96,8 @@ func (r *request) addFigures(days []ledgerDay, filter url.Values) error {
 	for i := range days {
 		d := &days[i]
 		at := slices.IndexFunc(report.Rows, func(f figures) bool { return f.Day == d.Day })
-		if at >= 0 && report.Until != nil && d.Entries[0].CreatedAt.Before(*report.Until) { // else an entry is not counted yet
+		counted := report.Until != nil && d.Entries[0].CreatedAt.Before(*report.Until) // all its entries
+		if at >= 0 && counted {
 			d.Figures = &report.Rows[at]
 		}
 	}
