@@ -6,11 +6,13 @@ import { createRequire } from 'node:module'
 const axe = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /**
- * Checks the page as it is now, with all its details open. Afterwards details are as before.
+ * Checks the page as it is now, with all its details open. Afterwards details are as before. What is kept new by a
+ * script is left as it is meanwhile.
  * @param {import('playwright-core').Page} page
  * @param {string} address of the console
  */
 export async function checkPage(page, address) {
+  await page.evaluate(hold, true)
   await page.evaluate(open, true)
   await checkLinks(page, address)
   if (!process.env.PREFIX) {
@@ -28,6 +30,13 @@ export async function checkPage(page, address) {
     await page.setViewportSize(size)
   }
   await page.evaluate(open, false)
+  await page.evaluate(hold, false)
+}
+
+/** Keeps scripts from replacing elements, or lets them again. Runs in the browser. */
+function hold(on) {
+  window.replaceWith ??= Element.prototype.replaceWith
+  Element.prototype.replaceWith = on ? () => {} : window.replaceWith
 }
 
 /** Opens all details of the document, or closes those that were closed before. Runs in the browser. */

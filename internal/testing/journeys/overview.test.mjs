@@ -55,6 +55,13 @@ shop.test('what the server has found about itself appears by itself', {}, async 
   await open('/')
   await page.getByText('检查于').waitFor() // no reload: the section is live
   await page.getByText('unset WECHAT_API_URL').waitFor()
+  // What a person has closed is closed after the next refresh, too.
+  const server = page.locator('#live-server')
+  await server.locator('summary').click()
+  await page.evaluate(() => document.activeElement?.blur())
+  await server.evaluate((element) => element.setAttribute('data-old', ''))
+  await page.locator('#live-server:not([data-old])').waitFor()
+  assert.equal(await server.locator('details').evaluate((details) => details.open), false)
   await page.getByRole('link', { name: '卡券票据' }).click()
   await page.getByRole('heading', { name: '卡券票据' }).waitFor()
 })

@@ -30,7 +30,10 @@ if (live) {
     const next = new DOMParser().parseFromString(await response.text(), 'text/html');
     for (const element of document.querySelectorAll('[data-live]')) {
       const successor = next.getElementById(element.id);
-      if (successor && !element.contains(document.activeElement)) element.replaceWith(successor);
+      if (!successor || element.contains(document.activeElement)) continue;
+      const details = successor.querySelectorAll('details'); // what the person has opened stays open
+      element.querySelectorAll('details').forEach((one, i) => { if (details[i]) details[i].open = one.open; });
+      element.replaceWith(successor);
     }
   }, Number(live.dataset.live) * 1000);
 }
