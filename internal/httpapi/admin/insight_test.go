@@ -24,10 +24,10 @@ func TestTickets_HowTheyAre(t *testing.T) {
 	}}
 	w := do(o.serve(""), "GET", "/v1/tickets", managerToken, "")
 	for _, want := range []string{
-		`{"kind":"access_token","state":"ready","since":"`, `"age":3600,`, `"expires_in":1800,"fetched_by":"this","refreshes":5,"failures":1,"rejected":2,"strangers":1}`,
-		`{"kind":"wx_card","state":"missing","age":0,"expires_in":0,"refreshes":0,"failures":3,"rejected":0,"strangers":0,"last_error":"wechat: /cgi-bin`,
+		`{"kind":"access_token","state":"ready","since":"`, `"age":3600,`, `"expires_in":1800,"fetched_by":"this","refreshes":5,"failures":1,"rejected":2,"superseded":1}`,
+		`{"kind":"wx_card","state":"missing","age":0,"expires_in":0,"refreshes":0,"failures":3,"rejected":0,"superseded":0,"last_error":"wechat: /cgi-bin`,
 		`"error_at":"`, `"retry_at":"`,
-		`{"kind":"jsapi","state":"unused","age":0,"expires_in":0,"refreshes":0,"failures":0,"rejected":0,"strangers":0}`,
+		`{"kind":"jsapi","state":"unused","age":0,"expires_in":0,"refreshes":0,"failures":0,"rejected":0,"superseded":0}`,
 		`"calls_today":[{"api":"/a","calls":1},{"api":"/b","calls":2}]`,
 	} {
 		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {

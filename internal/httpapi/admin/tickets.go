@@ -40,20 +40,20 @@ var ticketKinds = []string{"access_token", "wx_card", "jsapi"}
 
 // ticketState says how a credential is. It has no field for the value.
 type ticketState struct {
-	Kind      string     `json:"kind" enum:"access_token,wx_card,jsapi"`
-	State     string     `json:"state" enum:"ready,missing,unused" doc:"missing: it was asked for, and there is none. unused: this replica has not needed it yet."`
-	Since     *time.Time `json:"since,omitempty" doc:"When its lifetime began."`
-	Age       int64      `json:"age" doc:"Seconds since then."`
-	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"Absent without a usable value. It is renewed some minutes before."`
-	ExpiresIn int64      `json:"expires_in" doc:"Seconds."`
-	FetchedBy string     `json:"fetched_by,omitempty" enum:"this,another" doc:"The replica that fetched it: this one, or another."`
-	Refreshes int64      `json:"refreshes" doc:"Fetches of this replica since its start that brought a value."`
-	Failures  int64      `json:"failures" doc:"Fetches of this replica since its start that failed."`
-	Rejected  int64      `json:"rejected" doc:"Values that WeChat refused before they expired, since the start of this replica."`
-	Strangers int64      `json:"strangers" doc:"Those of them that another program had replaced."`
-	LastError string     `json:"last_error,omitempty" doc:"Why the last failed fetch failed."`
-	ErrorAt   *time.Time `json:"error_at,omitempty"`
-	RetryAt   *time.Time `json:"retry_at,omitempty" doc:"Until then it is not fetched again, after a failure."`
+	Kind       string     `json:"kind" enum:"access_token,wx_card,jsapi"`
+	State      string     `json:"state" enum:"ready,missing,unused" doc:"missing: it was asked for, and there is none. unused: this replica has not needed it yet."`
+	Since      *time.Time `json:"since,omitempty" doc:"When its lifetime began."`
+	Age        int64      `json:"age" doc:"Seconds since then."`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty" doc:"Absent without a usable value. It is renewed some minutes before."`
+	ExpiresIn  int64      `json:"expires_in" doc:"Seconds."`
+	FetchedBy  string     `json:"fetched_by,omitempty" enum:"this,another" doc:"The replica that fetched it: this one, or another."`
+	Refreshes  int64      `json:"refreshes" doc:"Fetches of this replica since its start that brought a value."`
+	Failures   int64      `json:"failures" doc:"Fetches of this replica since its start that failed."`
+	Rejected   int64      `json:"rejected" doc:"Values that WeChat refused before they expired, since the start of this replica."`
+	Superseded int64      `json:"superseded" doc:"Those of them that another program had replaced."`
+	LastError  string     `json:"last_error,omitempty" doc:"Why the last failed fetch failed."`
+	ErrorAt    *time.Time `json:"error_at,omitempty"`
+	RetryAt    *time.Time `json:"retry_at,omitempty" doc:"Until then it is not fetched again, after a failure."`
 }
 
 // apiCalls counts calls to WeChat.
@@ -76,7 +76,7 @@ func ticketStateOf(kind string, s ticket.Status, now time.Time) ticketState {
 	}
 	t := ticketState{
 		Kind: kind, State: "missing", Refreshes: int64(s.Counts.Fetches.Issued + s.Counts.Fetches.Unchanged),
-		Failures: int64(s.Counts.Fetches.Failed()), Rejected: int64(s.Counts.Rejections), Strangers: int64(s.Counts.Superseded),
+		Failures: int64(s.Counts.Fetches.Failed()), Rejected: int64(s.Counts.Rejections), Superseded: int64(s.Counts.Superseded),
 	}
 	switch {
 	case s.Ready:

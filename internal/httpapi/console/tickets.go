@@ -25,19 +25,19 @@ func (t tickets) Total() (n int64) {
 }
 
 type ticketState struct {
-	Kind      string    `json:"kind"`
-	State     string    `json:"state"`
-	Age       int64     `json:"age"`
-	ExpiresAt time.Time `json:"expires_at"`
-	ExpiresIn int64     `json:"expires_in"`
-	FetchedBy string    `json:"fetched_by"`
-	Refreshes int64     `json:"refreshes"`
-	Failures  int64     `json:"failures"`
-	Rejected  int64     `json:"rejected"`
-	Strangers int64     `json:"strangers"`
-	LastError string    `json:"last_error"`
-	ErrorAt   time.Time `json:"error_at"`
-	RetryAt   time.Time `json:"retry_at"`
+	Kind       string    `json:"kind"`
+	State      string    `json:"state"`
+	Age        int64     `json:"age"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	ExpiresIn  int64     `json:"expires_in"`
+	FetchedBy  string    `json:"fetched_by"`
+	Refreshes  int64     `json:"refreshes"`
+	Failures   int64     `json:"failures"`
+	Rejected   int64     `json:"rejected"`
+	Superseded int64     `json:"superseded"`
+	LastError  string    `json:"last_error"`
+	ErrorAt    time.Time `json:"error_at"`
+	RetryAt    time.Time `json:"retry_at"`
 }
 
 // ticketChecks are the checks that say why a ticket is missing, and what to do.

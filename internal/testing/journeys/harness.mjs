@@ -93,7 +93,7 @@ export class Shop {
    * host, or gets an error for something that it loads.
    * @param {string} name
    * @param {object} who
-   * @param {'owner' | 'manager' | 'cashier' | ''} [who.role] who has signed in; '' for nobody
+   * @param {'owner' | 'manager' | 'cashier' | ''} [who.role] who has signed in; '' before that
    * @param {string} [who.lang] the language of the browser: zh-CN or en
    * @param {number} [who.width] the width of the window
    * @param {(visit: Visit) => Promise<void>} journey
