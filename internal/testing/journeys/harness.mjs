@@ -18,7 +18,9 @@ export const prefix = process.env.PREFIX ?? ''
 
 const flags = [
   '--no-sandbox',
-  '--disable-gpu',
+  '--disable-gpu', // Debian's Chromium would emulate one, which is more work
+  '--disable-gpu-rasterization',
+  '--disable-software-rasterizer',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',

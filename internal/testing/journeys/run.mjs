@@ -18,7 +18,7 @@ if (files.length === 0) throw new Error(`there are no journeys of ${names}`)
 const SANDBOX = await buildSandbox()
 
 /**
- * Runs files with more variables, two at a time, and ends this program if one fails.
+ * Runs files with more variables, three at a time, and ends this program if one fails.
  * @param {string} title
  * @param {string[]} files
  * @param {Record<string, string>} [env]
@@ -26,7 +26,7 @@ const SANDBOX = await buildSandbox()
 async function run(title, files, env) {
   if (files.length === 0) return
   console.log(`== ${title}`)
-  const args = ['--test', '--test-reporter=spec', '--test-concurrency=2', ...files]
+  const args = ['--test', '--test-reporter=spec', '--test-concurrency=3', ...files]
   const child = spawn(process.execPath, args, {
     cwd: import.meta.dirname,
     env: { ...process.env, SANDBOX, ...env },

@@ -11,7 +11,9 @@ declare const window: { host: Host; phone: unknown }
 
 export const browserFlags = [
   '--no-sandbox',
-  '--disable-gpu',
+  '--disable-gpu', // Debian's Chromium would emulate one, which is more work
+  '--disable-gpu-rasterization',
+  '--disable-software-rasterizer',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
