@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -59,33 +58,17 @@ var auditFilters = []string{"from", "to", "actor", "action", "card_id", "code", 
 
 // audit lists what was done, newest first.
 func (c *Console) audit(r *request) error {
-	filter := url.Values{}
-	for _, name := range auditFilters {
-		if text := strings.TrimSpace(r.Query(name)); text != "" {
-			filter.Set(name, text)
-		}
-	}
 	data := struct {
-		Filter     url.Values
-		Actions    []choice
-		Records    []record `json:"records"`
-		NextCursor string   `json:"next_cursor"`
-		Export     string
-		Older      string
-	}{Filter: filter, Actions: r.actions()}
-	if len(filter) > 0 {
-		data.Export = "?" + filter.Encode()
-	}
-	query := maps.Clone(filter)
-	if cursor := r.Query("cursor"); cursor != "" {
-		query.Set("cursor", cursor)
-	}
-	if err := r.get("/v1/audit", query, &data); err != nil {
+		Filter, Older url.Values
+		Actions       []choice
+		Records       []record `json:"records"`
+		NextCursor    string   `json:"next_cursor"`
+	}{Filter: r.filter(auditFilters...), Actions: r.actions()}
+	if err := r.get("/v1/audit", with(data.Filter, "cursor", r.Query("cursor")), &data); err != nil {
 		return r.again(err, func(r *request) error { return r.render(http.StatusOK, "audit", data) })
 	}
 	if data.NextCursor != "" {
-		query.Set("cursor", data.NextCursor)
-		data.Older = "?" + query.Encode()
+		data.Older = with(data.Filter, "cursor", data.NextCursor)
 	}
 	return r.render(http.StatusOK, "audit", data)
 }

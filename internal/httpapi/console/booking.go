@@ -14,13 +14,13 @@ const maxAmount = 1_000_000_000_000
 func bookingOf(r *request) (body map[string]any, err error) {
 	body = map[string]any{}
 	for _, name := range []string{"add_bonus", "add_balance"} {
-		text := strings.TrimSpace(r.PostForm(name))
+		text := r.text(name)
 		if text == "" {
 			continue
 		}
 		n, ok := amount(text, name == "add_balance")
 		if !ok || n > maxAmount {
-			return nil, &problem{Status: http.StatusUnprocessableEntity, Code: "invalid_amount"}
+			return nil, invalid("invalid_amount")
 		}
 		if r.PostForm("direction") == "take" {
 			n = -n
@@ -28,7 +28,7 @@ func bookingOf(r *request) (body map[string]any, err error) {
 		body[name] = n
 	}
 	for _, name := range []string{"record_bonus", "order", "store", "reverses"} {
-		if text := strings.TrimSpace(r.PostForm(name)); text != "" {
+		if text := r.text(name); text != "" {
 			body[name] = text
 		}
 	}
@@ -72,7 +72,7 @@ func (c *Console) previewEntry(r *request) error {
 		return r.again(err, c.member)
 	}
 	var p person
-	if err := r.get("/v1/members/"+url.PathEscape(r.Param("id")), nil, &p); err != nil {
+	if err := r.get(r.memberPath(), nil, &p); err != nil {
 		return err
 	}
 	var data struct {
@@ -99,7 +99,7 @@ func (c *Console) previewEntry(r *request) error {
 		}
 	}
 	if len(data.Results) == 0 {
-		return r.again(&problem{Status: http.StatusUnprocessableEntity, Code: "invalid_amount"}, c.member)
+		return r.again(invalid("invalid_amount"), c.member)
 	}
 	data.ID, data.Fields = p.ID, map[string]string{}
 	for _, name := range []string{"form", "card_id", "code", "key", "add_bonus", "add_balance", "record_bonus", "order", "store"} {

@@ -24,7 +24,7 @@ func (c *Console) printCard(r *request) error {
 		return err
 	}
 	if card.Codes() == "custom" {
-		return r.again(&problem{Status: http.StatusUnprocessableEntity, Code: "code_works_once"}, c.card)
+		return r.again(invalid("code_works_once"), c.card)
 	}
 	p := printing{CardID: card.ID, Channel: strings.TrimSpace(r.Query("channel")), Size: r.Query("size"), Sizes: sizes}
 	if !slices.Contains(sizes, p.Size) {

@@ -83,9 +83,9 @@ func (c *Console) explain(r *request) error {
 	const most = 10 // as many as a mini-program asks for
 	switch {
 	case data.Text == "":
-		return r.again(&problem{Status: http.StatusUnprocessableEntity, Code: "nothing_pasted"}, c.explainPage)
+		return r.again(invalid("nothing_pasted"), c.explainPage)
 	case len(data.Cards) > most:
-		return r.again(&problem{Status: http.StatusUnprocessableEntity, Code: "too_many_cards"}, c.explainPage)
+		return r.again(invalid("too_many_cards"), c.explainPage)
 	}
 	signed := map[string]string{}
 	for _, field := range data.Signed {
@@ -97,7 +97,7 @@ func (c *Console) explain(r *request) error {
 		card := &data.Cards[i]
 		card.CardID = cmp.Or(card.CardID, data.CardID)
 		if card.CardID == "" {
-			return r.again(&problem{Status: http.StatusUnprocessableEntity, Code: "card_id_missing"}, c.explainPage)
+			return r.again(invalid("card_id_missing"), c.explainPage)
 		}
 		body := map[string]any{"card_id": card.CardID, "cardExt": card.CardExt, "signed": signed}
 		if err := r.call(http.MethodPost, "/v1/explain", nil, body, &card.Report); err != nil {

@@ -30,12 +30,12 @@ func (f face) Tint() string { return hexColour.FindString(f.Color) }
 // sampleFace returns the face of a new card of this kind.
 func (r *request) sampleFace(s shownCard) face {
 	b := s.BaseInfo
-	f := face{Brand: b.BrandName, Title: b.Title, Code: r.say("face.code"), Color: b.Color}
+	f := face{Brand: b.BrandName, Title: b.Title, Code: r.words().T("face.code"), Color: b.Color}
 	if s.SupplyBonus {
-		f.Cells = append(f.Cells, cell{r.say("card.bonus"), decimal(s.Settings.InitBonus)})
+		f.Cells = append(f.Cells, cell{r.words().T("card.bonus"), decimal(s.Settings.InitBonus)})
 	}
 	if s.SupplyBalance {
-		f.Cells = append(f.Cells, cell{r.say("card.balance"), yuan(s.Settings.InitBalance)})
+		f.Cells = append(f.Cells, cell{r.words().T("card.balance"), yuan(s.Settings.InitBalance)})
 	}
 	for _, p := range s.Fields() {
 		f.Cells = append(f.Cells, cell{Label: r.label(p.Name, p.Type)})
@@ -48,15 +48,15 @@ func (r *request) label(name, nameType string) string {
 	if name != "" {
 		return name
 	}
-	return View{messages: r.console.languages[r.lang]}.Word("cell."+nameType, nameType)
+	return r.words().Word("cell."+nameType, nameType)
 }
 
 // faceOf returns the face of a member's card.
 func (r *request) faceOf(m memberCard, kind listedCard) face {
 	f := face{Brand: kind.BrandName, Title: kind.Title, Code: m.Code, Color: kind.Color}
-	f.Cells = []cell{{r.say("card.bonus"), decimal(m.Bonus)}}
+	f.Cells = []cell{{r.words().T("card.bonus"), decimal(m.Bonus)}}
 	if kind.SupplyBalance || m.Balance != 0 {
-		f.Cells = append(f.Cells, cell{r.say("card.balance"), yuan(m.Balance)})
+		f.Cells = append(f.Cells, cell{r.words().T("card.balance"), yuan(m.Balance)})
 	}
 	for _, field := range m.CustomFields {
 		f.Cells = append(f.Cells, cell{field.Label, field.Value})

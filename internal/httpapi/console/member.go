@@ -55,15 +55,12 @@ func (c *Console) member(r *request) error {
 		Timeline timeline
 		Booked   *booked
 	}
-	path := "/v1/members/" + url.PathEscape(r.Param("id"))
+	path := r.memberPath()
 	if err := r.get(path, nil, &data.person); err != nil {
 		return err
 	}
 	query := url.Values{"lang": {r.lang}, "limit": {"50"}}
-	if cursor := r.Query("cursor"); cursor != "" {
-		query.Set("cursor", cursor)
-	}
-	if err := r.get(path+"/timeline", query, &data.Timeline); err != nil {
+	if err := r.get(path+"/timeline", with(query, "cursor", r.Query("cursor")), &data.Timeline); err != nil {
 		return err
 	}
 	kinds, err := r.cards()
@@ -161,6 +158,9 @@ func (e event) NextTry(v View) string {
 // memberPage returns the path of the member's page.
 func (r *request) memberPage() string { return "/members/" + url.PathEscape(r.Param("id")) }
 
+// memberPath returns the API's path of the member.
+func (r *request) memberPath() string { return "/v1" + r.memberPage() }
+
 // formCode returns the API's path of the code that a form is about.
 func (r *request) formCode() string { return codePath(r.PostForm("card_id"), r.PostForm("code")) }
 
@@ -181,15 +181,15 @@ func (c *Console) setFields(r *request) error {
 	return r.back(r.memberPage() + "?done=fields")
 }
 
-// errUnsure refuses what cannot be undone without the tick that says so: the question of
+// unsure refuses what cannot be undone without the tick that says so: the question of
 // the script is not there without script.
-func errUnsure() error { return &problem{Status: http.StatusUnprocessableEntity, Code: "unsure"} }
+const unsure = "unsure"
 
 // makeUnavailable ends a member's card at WeChat.
 func (c *Console) makeUnavailable(r *request) error {
-	err := errUnsure()
+	err := invalid(unsure)
 	if r.PostForm("sure") != "" {
-		err = r.call(http.MethodPost, r.formCode()+"/unavailable", nil, map[string]any{"reason": strings.TrimSpace(r.PostForm("reason"))}, nil)
+		err = r.call(http.MethodPost, r.formCode()+"/unavailable", nil, map[string]any{"reason": r.text("reason")}, nil)
 	}
 	if err != nil {
 		return r.again(err, c.member)
@@ -199,11 +199,11 @@ func (c *Console) makeUnavailable(r *request) error {
 
 // eraseMember deletes a person's data.
 func (c *Console) eraseMember(r *request) error {
-	path := "/v1/members/" + url.PathEscape(r.Param("id"))
+	path := r.memberPath()
 	if r.PostForm("unavailable") != "" {
 		path += "?unavailable=true"
 	}
-	err := errUnsure()
+	err := invalid(unsure)
 	if r.PostForm("sure") != "" {
 		err = r.call(http.MethodDelete, path, nil, nil, nil)
 	}

@@ -2,8 +2,6 @@ package console
 
 import (
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -91,13 +89,8 @@ func (c *Console) members(r *request) error {
 		Members    []person `json:"members"`
 		NextCursor string   `json:"next_cursor"`
 	}
-	data.Query = strings.TrimSpace(r.Query("query"))
-	query := url.Values{}
-	for name, value := range map[string]string{"query": data.Query, "cursor": r.Query("cursor")} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
+	query := r.filter("query", "cursor")
+	data.Query = query.Get("query")
 	if err := r.get("/v1/members", query, &data); err != nil {
 		return err
 	}

@@ -87,9 +87,9 @@ func (c *Console) overview(r *request) error {
 		return err
 	}
 	var outbox struct {
-		Counts struct{ Waiting, Dead int64 } `json:"counts"`
+		Counts counted `json:"counts"`
 	}
-	if err := r.get("/v1/outbox", url.Values{"limit": {"1"}}, &outbox); err != nil {
+	if err := r.get(messagesPath, url.Values{"limit": {"1"}}, &outbox); err != nil {
 		return err
 	}
 	data.Waiting, data.Parked = outbox.Counts.Waiting, outbox.Counts.Dead

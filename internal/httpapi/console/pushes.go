@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -26,23 +25,17 @@ type message struct {
 func (m message) Failed() bool { return m.State == "waiting" && m.Attempts > 0 }
 
 // Name returns what the message is about.
-func (m message) Name(v View) string {
-	if key := "message." + m.Kind; v.Has(key) {
-		return v.T(key)
-	}
-	return m.Kind
-}
+func (m message) Name(v View) string { return v.Word("message."+m.Kind, m.Kind) }
 
 // Means returns what the errcode means, or "".
 func (m message) Means(v View) string {
-	key := "errcode." + strconv.FormatInt(m.Errcode, 10)
-	if m.Errcode < 0 {
-		key = "errcode.-1" // WeChat itself failed
-	}
-	if m.Errcode == 0 || !v.Has(key) {
+	switch {
+	case m.Errcode == 0:
 		return ""
+	case m.Errcode < 0: // WeChat itself failed
+		return v.T("errcode.-1")
 	}
-	return v.T(key)
+	return v.Word("errcode."+strconv.FormatInt(m.Errcode, 10), "")
 }
 
 // counted is how many messages there are in each state.
@@ -78,17 +71,6 @@ const (
 
 // kinds are the kinds of messages that can be chosen; see package outbox.
 var kinds = []string{"entry", "entry_again", "totals", "fields", "activate", "look", "apply_event"}
-
-// filter returns those of the parameters that are given.
-func (r *request) filter(names ...string) url.Values {
-	query := url.Values{}
-	for _, name := range names {
-		if value := strings.TrimSpace(r.Query(name)); value != "" {
-			query.Set(name, value)
-		}
-	}
-	return query
-}
 
 func (r *request) messageFilter() url.Values {
 	return r.filter("state", "kind", "card_id", "code", "error_contains")
@@ -139,18 +121,6 @@ func pushStates(filter url.Values, n counted) (all []pushState) {
 	return all
 }
 
-// with returns a copy of a query in which name has the value, or is missing if that is "".
-func with(query url.Values, name, value string) url.Values {
-	changed := url.Values{}
-	for n, values := range query {
-		changed[n] = values
-	}
-	if changed.Set(name, value); value == "" {
-		changed.Del(name)
-	}
-	return changed
-}
-
 // retryBody is the body of a retry of all messages that a filter selects. It always has
 // a state: nothing else than what the page shows is retried.
 func retryBody(filter url.Values) map[string]any {
@@ -171,7 +141,7 @@ func (c *Console) retryPushes(r *request) error {
 	if r.PostForm("all") == "" {
 		ids := r.PostFormArray("ids")
 		if len(ids) == 0 {
-			return r.again(&problem{Status: http.StatusUnprocessableEntity, Code: "nothing_selected"}, c.pushes)
+			return r.again(invalid("nothing_selected"), c.pushes)
 		}
 		body = map[string]any{"ids": ids}
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,13 +119,7 @@ func (v View) Wrong(field string) bool {
 
 // Explain returns the text about a problem.
 func (v View) Explain(p *problem) string {
-	switch key := "problem." + p.Code; {
-	case v.Has(key):
-		return v.T(key)
-	case p.Detail != "":
-		return p.Detail
-	}
-	return v.T("problem.internal")
+	return v.Word("problem."+p.Code, cmp.Or(p.Detail, v.T("problem.internal")))
 }
 
 // Time returns a moment in the shop's zone.
@@ -175,9 +170,6 @@ func (v View) SignedYuan(fen int64) string {
 	}
 	return yuan(fen)
 }
-
-// Manages reports whether the person may do more than a cashier.
-func (v View) Manages() bool { return v.Who.Role == web.Owner || v.Who.Role == web.Manager }
 
 // Sent returns what the person sent in a field of a form that changed nothing, so that
 // it need not be typed again, and otherwise value.

@@ -57,12 +57,39 @@ func wrong(field, message string) error {
 	return &problem{Status: http.StatusUnprocessableEntity, Code: "invalid_input", Errors: []fieldError{{field, message}}}
 }
 
+// invalid is the problem of a form whose values are wrong. Its text is "problem." and
+// the code.
+func invalid(code string) error { return &problem{Status: http.StatusUnprocessableEntity, Code: code} }
+
 // who returns who sent the request.
 func (r *request) who() web.Principal { return web.PrincipalOf(r.Request.Context()) }
 
-// say returns the text with the key in the language of the page, or the key.
-func (r *request) say(key string) string {
-	return View{messages: r.console.languages[r.lang]}.T(key)
+// words has the texts in the language of the page, and its times.
+func (r *request) words() View {
+	return View{messages: r.console.languages[r.lang], zone: r.console.zone}
+}
+
+// filter returns those of the parameters that are given.
+func (r *request) filter(names ...string) url.Values {
+	query := url.Values{}
+	for _, name := range names {
+		if value := strings.TrimSpace(r.Query(name)); value != "" {
+			query.Set(name, value)
+		}
+	}
+	return query
+}
+
+// with returns a copy of a query in which name has the value, or is missing if that is "".
+func with(query url.Values, name, value string) url.Values {
+	changed := url.Values{}
+	for n, values := range query {
+		changed[n] = values
+	}
+	if changed.Set(name, value); value == "" {
+		changed.Del(name)
+	}
+	return changed
 }
 
 // serve calls the handler of a page, and shows its error as a page.

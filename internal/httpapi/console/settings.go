@@ -5,17 +5,14 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/addcard/addcard/internal/shop"
 )
 
 // shopSettings are those of GET /v1/settings.
 type shopSettings struct {
-	PointsPer100Yuan int64 `json:"points_per_100_yuan"`
-	Cashier          struct {
-		BonusPerEntry   int64 `json:"bonus_per_entry"`
-		BonusPerDay     int64 `json:"bonus_per_day"`
-		BalancePerEntry int64 `json:"balance_per_entry"`
-		BalancePerDay   int64 `json:"balance_per_day"`
-	} `json:"cashier"`
+	shop.Settings
+
 	TimeZone string `json:"time_zone"`
 }
 
@@ -87,7 +84,7 @@ func (c *Console) changeSettings(r *request) error {
 		was, err := strconv.ParseInt(r.PostForm("was_"+f.Name), 10, 64)
 		switch {
 		case !ok || err != nil:
-			return r.again(&problem{Status: http.StatusUnprocessableEntity, Code: "invalid_setting"}, c.settings)
+			return r.again(invalid("invalid_setting"), c.settings)
 		case n == was:
 			continue
 		case was != f.Now:

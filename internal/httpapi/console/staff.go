@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/addcard/addcard/internal/staff"
@@ -89,7 +88,7 @@ func (c *Console) addStaff(r *request) error {
 		Name string  `json:"name"`
 		Link newLink `json:"link"`
 	}
-	body := map[string]string{"name": strings.TrimSpace(r.PostForm("name")), "role": r.PostForm("role")}
+	body := map[string]string{"name": r.text("name"), "role": r.PostForm("role")}
 	if err := r.call(http.MethodPost, "/v1/staff", nil, body, &made); err != nil {
 		return r.again(err, c.staff)
 	}
@@ -118,7 +117,7 @@ func (c *Console) newStaffToken(r *request) error {
 	var made struct {
 		Token string `json:"token"`
 	}
-	body := map[string]string{"label": strings.TrimSpace(r.PostForm("label"))}
+	body := map[string]string{"label": r.text("label")}
 	if err := r.call(http.MethodPost, colleaguePath(p.ID)+"/tokens", nil, body, &made); err != nil {
 		return r.again(err, c.staff)
 	}

@@ -32,11 +32,9 @@ func (t tillPage) Asks() bool {
 	return t.Card != nil && t.Card.Held() && (t.Result == nil || t.Conflict)
 }
 
-// tillEntry is an entry as GET /v1/entries shows it.
+// tillEntry is an entry as the till shows it.
 type tillEntry struct {
-	CardID string `json:"card_id"`
-	Code   string `json:"code"`
-	entry
+	bookedEntry
 
 	Mine bool `json:"-"` // the person may undo it
 }
@@ -70,9 +68,9 @@ func (c *Console) showTill(r *request, result *tillEntry, again bool) error {
 	if err := r.get("/v1/settings", nil, &page.Settings); err != nil {
 		return err
 	}
-	who := web.PrincipalOf(r.Request.Context())
+	who := r.who()
 	var own struct{ Entries []tillEntry }
-	if err := r.get("/v1/entries", url.Values{"actor": {who.Name}, "limit": {"5"}}, &own); err != nil {
+	if err := r.get(allEntriesPath, url.Values{"actor": {who.Name}, "limit": {"5"}}, &own); err != nil {
 		return err
 	}
 	for i := range own.Entries {
@@ -132,7 +130,7 @@ func (r *request) cardsOf(query, cardID string) ([]memberCard, error) {
 func (r *request) entryOn(cardID, code, id, order string) (*tillEntry, error) {
 	path, query := entriesPath(cardID, code), url.Values{"limit": {"20"}}
 	if order != "" {
-		path, query = "/v1/entries", url.Values{"order": {order}, "card_id": {cardID}, "limit": {"200"}}
+		path, query = allEntriesPath, url.Values{"order": {order}, "card_id": {cardID}, "limit": {"200"}}
 	}
 	var list struct{ Entries []tillEntry }
 	if err := r.get(path, query, &list); err != nil {
@@ -141,7 +139,7 @@ func (r *request) entryOn(cardID, code, id, order string) (*tillEntry, error) {
 	for _, e := range list.Entries {
 		e.CardID, e.Code = cmp.Or(e.CardID, cardID), cmp.Or(e.Code, code)
 		if e.Code == code && (e.ID == id || id == "" && e.Undoable()) {
-			e.Mine = mayUndo(web.PrincipalOf(r.Request.Context()), e.entry)
+			e.Mine = mayUndo(r.who(), e.entry)
 			return &e, nil
 		}
 	}

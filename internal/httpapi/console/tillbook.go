@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/addcard/addcard/internal/httpapi/internal/web"
 	"github.com/addcard/addcard/internal/shop"
 )
 
@@ -56,7 +55,7 @@ func (r *request) tellScript(done *tillEntry, again bool, err error) error {
 // that and sets again; if that has other amounts, an error too.
 func (c *Console) bookAtTill(r *request) (done *tillEntry, again bool, err error) {
 	// What waited for the network must not be booked by another person.
-	if who := r.PostForm("who"); who != "" && who != web.PrincipalOf(r.Request.Context()).ID {
+	if who := r.PostForm("who"); who != "" && who != r.who().ID {
 		return nil, false, &problem{Status: http.StatusConflict, Code: "other_person"}
 	}
 	var settings shop.Settings
@@ -83,15 +82,15 @@ func (c *Console) bookAtTill(r *request) (done *tillEntry, again bool, err error
 		}
 	}
 	if err == nil && r.PostForm("reverses") == "" {
-		r.keepStore(strings.TrimSpace(r.PostForm("store")))
+		r.keepStore(r.text("store"))
 	}
-	return &tillEntry{CardID: cardID, Code: code, entry: answer.Entry}, false, err
+	return &tillEntry{bookedEntry: bookedEntry{cardID, code, answer.Entry}}, false, err
 }
 
 // tillCard returns the card of the form. What was scanned while the network was away
 // is looked for now.
 func (r *request) tillCard() (cardID, code string, err error) {
-	cardID, code, query := r.PostForm("card_id"), r.PostForm("code"), strings.TrimSpace(r.PostForm("query"))
+	cardID, code, query := r.PostForm("card_id"), r.PostForm("code"), r.text("query")
 	if code != "" || query == "" {
 		return cardID, code, nil
 	}
@@ -111,16 +110,15 @@ func (r *request) tillCard() (cardID, code string, err error) {
 // that it asks for. Points that are not given are those of the amount by the shop's
 // rule.
 func (c *Console) tillBody(r *request, s shop.Settings) (body map[string]any, asked entry, err error) {
-	field := func(name string) string { return strings.TrimSpace(r.PostForm(name)) }
-	if id := field("reverses"); id != "" {
+	if id := r.text("reverses"); id != "" {
 		return map[string]any{"reverses": id}, asked, nil
 	}
 	sums := map[string]int64{}
 	for _, name := range []string{"amount", "points", "balance"} {
-		if field(name) == "" {
+		if r.text(name) == "" {
 			continue
 		}
-		n, ok := amount(field(name), name != "points")
+		n, ok := amount(r.text(name), name != "points")
 		switch {
 		case !ok:
 			return nil, asked, invalid("invalid_amount")
@@ -144,13 +142,13 @@ func (c *Console) tillBody(r *request, s shop.Settings) (body map[string]any, as
 	if points == 0 && sums["balance"] == 0 {
 		return nil, asked, invalid("till_nothing")
 	}
-	asked.AddBonus, asked.AddBalance, asked.Order = sign*points, sign*sums["balance"], field("order")
+	asked.AddBonus, asked.AddBalance, asked.Order = sign*points, sign*sums["balance"], r.text("order")
 	body = map[string]any{"add_bonus": asked.AddBonus, "add_balance": asked.AddBalance}
 	if fen := sums["amount"]; fen > 0 { // the holder reads it, so it is in the first language
 		words := View{messages: c.languages[languages[0]]}
 		body["record_bonus"] = words.T(record, words.Yuan(fen))
 	}
-	if store := field("store"); store != "" {
+	if store := r.text("store"); store != "" {
 		body["store"] = store
 	}
 	if asked.Order != "" {
@@ -158,9 +156,6 @@ func (c *Console) tillBody(r *request, s shop.Settings) (body map[string]any, as
 	}
 	return body, asked, nil
 }
-
-// invalid returns the error of a form whose values are wrong.
-func invalid(code string) error { return &problem{Status: http.StatusUnprocessableEntity, Code: code} }
 
 // bookedBefore returns the entry of an order that was booked before, and the error if
 // it has other amounts than asked. p is the error of the call.
@@ -177,11 +172,6 @@ func (r *request) bookedBefore(p *problem, cardID, code string, asked entry) (do
 	words := r.words()
 	p.Note = words.bookedBy(done.entry) + " " + words.T("till.entered", words.sum(asked))
 	return done, true, p
-}
-
-// words has the texts in the language of the request.
-func (r *request) words() View {
-	return View{messages: r.console.languages[r.lang], zone: r.console.zone}
 }
 
 // sum says what an entry adds.
