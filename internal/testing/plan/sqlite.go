@@ -11,19 +11,9 @@ import (
 // sqliteProblems returns the steps of the plan that read all rows of a growing
 // table, or all rows with a common value, such as those of one card.
 func sqliteProblems(ctx context.Context, db *sqldb.DB, query string, args []any) (found []string, err error) {
-	rows, err := db.Read().Query(ctx, "explain query plan "+query, args...)
+	steps, err := Steps(ctx, db, query, args...)
 	if err != nil {
 		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var steps []string
-	for rows.Next() {
-		var id, parent, unused int
-		var step string
-		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-			return nil, err
-		}
-		steps = append(steps, step)
 	}
 	limited := strings.Contains(query, "limit ") && !strings.Contains(strings.Join(steps, "\n"), "TEMP B-TREE FOR ORDER BY")
 	names := aliases(query)
@@ -34,7 +24,16 @@ func sqliteProblems(ctx context.Context, db *sqldb.DB, query string, args []any)
 			found = append(found, step)
 		}
 	}
-	return found, rows.Err()
+	return found, nil
+}
+
+// Steps returns the steps in which SQLite would run a query.
+func Steps(ctx context.Context, db *sqldb.DB, query string, args ...any) ([]string, error) {
+	return sqldb.All(ctx, db.Read(), "explain a query", func(scan sqldb.Scan) (step string, err error) {
+		var id, parent, unused int
+		err = scan(&id, &parent, &unused, &step)
+		return step, err
+	}, "explain query plan "+query, args...)
 }
 
 var tableRef = regexp.MustCompile(`(?i)\b(?:from|join|update|into)\s+(\w+)(?:\s+as)?(?:\s+(\w+))?`)
