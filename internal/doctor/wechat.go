@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -90,15 +91,34 @@ func (d *doctor) permission(ctx context.Context) Finding {
 // next run would not report it.
 func (d *doctor) cards(ctx context.Context) Finding {
 	const maxCards = 50
+	return d.examineCards(ctx, maxCards, func(c card.Card) (card.Status, error) {
+		now, err := d.Official.Card(ctx, c.ID)
+		return now.Status, err
+	})
+}
+
+// catalogue is cards by what the catalogue has of all of them.
+func (d *doctor) catalogue(ctx context.Context) Finding {
+	return d.examineCards(ctx, math.MaxInt, func(c card.Card) (card.Status, error) {
+		if c.Status == card.Deleted {
+			return c.Status, card.ErrNotFound
+		}
+		return c.Status, nil
+	})
+}
+
+// examineCards examines up to n cards of the catalogue. status returns that of a card
+// now, or card.ErrNotFound.
+func (d *doctor) examineCards(ctx context.Context, n int, status func(card.Card) (card.Status, error)) Finding {
 	stored, err := d.Catalogue.List(ctx)
 	if err != nil {
 		return unreadable(err)
 	}
-	stored = stored[:min(len(stored), maxCards)]
+	stored = stored[:min(len(stored), n)]
 	own := 0
 	var bad, inReview []string
 	for _, c := range stored {
-		now, err := d.Official.Card(ctx, c.ID)
+		now, err := status(c)
 		switch {
 		case errors.Is(err, card.ErrNotFound):
 			if c.Status != card.Deleted {
@@ -107,31 +127,9 @@ func (d *doctor) cards(ctx context.Context) Finding {
 			continue
 		case err != nil:
 			return refused(officialConsole, err)
-		case now.Status == card.VerifyFailed:
+		case now == card.VerifyFailed:
 			bad = append(bad, c.ID+" was refused in review"+reasonOf(c))
-		case now.Status == card.NotVerified:
-			inReview = append(inReview, c.ID)
-		}
-		own++
-	}
-	return cardsFinding(len(stored), own, bad, inReview)
-}
-
-// catalogue is cards by what the catalogue has of them.
-func (d *doctor) catalogue(ctx context.Context) Finding {
-	stored, err := d.Catalogue.List(ctx)
-	if err != nil {
-		return unreadable(err)
-	}
-	own := 0
-	var bad, inReview []string
-	for _, c := range stored {
-		switch c.Status {
-		case card.Deleted:
-			continue
-		case card.VerifyFailed:
-			bad = append(bad, c.ID+" was refused in review"+reasonOf(c))
-		case card.NotVerified:
+		case now == card.NotVerified:
 			inReview = append(inReview, c.ID)
 		}
 		own++
