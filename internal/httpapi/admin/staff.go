@@ -20,6 +20,7 @@ type StaffPerson struct {
 	Keys      []StaffKey `json:"keys" doc:"Tokens, sessions of the console, and links that were not used yet."`
 }
 
+// StaffKey is a token, a session or a link of a person.
 type StaffKey struct {
 	ID        string    `json:"id"`
 	Kind      string    `json:"kind" enum:"token,session,link"`
