@@ -34,6 +34,7 @@ type Server struct {
 	port       string
 	args       []string
 	cmd        *exec.Cmd
+	ended      chan struct{} // closed when cmd has ended
 	binDir     string
 	credential *syscall.Credential
 }
@@ -100,14 +101,14 @@ func (s *Server) Kill() {
 	for _, pid := range children {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	_ = s.cmd.Wait()
+	<-s.ended
 }
 
 // Abort ends the server by PostgreSQL's immediate shutdown: connections are
 // dropped, and the next start recovers.
 func (s *Server) Abort() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
-	_ = s.cmd.Wait()
+	<-s.ended
 }
 
 // Pause stops all processes of the server by SIGSTOP until Continue. Connections
@@ -173,7 +174,7 @@ func (s *Server) Restart(t testing.TB) {
 
 func launch(t testing.TB, dir string, args ...string) (*Server, error) {
 	t.Helper()
-	s := &Server{args: args, port: strings.TrimPrefix(process.FreeAddr(t), "127.0.0.1:")}
+	s := &Server{args: args}
 	var err error
 	if s.binDir, err = findPrograms(); err != nil {
 		return nil, err
@@ -184,10 +185,13 @@ func launch(t testing.TB, dir string, args ...string) (*Server, error) {
 	if err := s.initData(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
-	if err := s.start(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(s.dir))
+	for range 5 { // another program may take the port first
+		s.port = strings.TrimPrefix(process.FreeAddr(t), "127.0.0.1:")
+		if err = s.start(); err == nil {
+			return s, nil
+		}
 	}
-	return s, nil
+	return nil, errors.Join(err, os.RemoveAll(s.dir))
 }
 
 // findPrograms returns the folder with initdb and postgres, which Debian does
@@ -254,24 +258,32 @@ func (s *Server) start() error {
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
-		if s.ready() {
-			return nil
-		}
-		if time.Now().After(deadline) {
+	s.ended = make(chan struct{})
+	go func(cmd *exec.Cmd, ended chan struct{}) { _ = cmd.Wait(); close(ended) }(s.cmd, s.ended)
+	deadline := time.After(startTimeout)
+	for !s.ready() {
+		select {
+		case <-s.ended:
+			return fmt.Errorf("postgres: the server has ended: %s", log)
+		case <-deadline:
 			s.Kill()
 			return fmt.Errorf("postgres: the server does not start: %s", log)
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
-// ready runs PostgreSQL's pg_isready.
+// ready reports whether this server, and not another one on its port, accepts
+// connections. The file's lines are listed in PostgreSQL's src/include/utils/pidfile.h.
 func (s *Server) ready() bool {
-	return s.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", s.port).Run() == nil
+	text, err := os.ReadFile(filepath.Join(s.dir, "postmaster.pid"))
+	lines := strings.Split(string(text), "\n")
+	return err == nil && len(lines) > 7 && lines[0] == strconv.Itoa(s.cmd.Process.Pid) && strings.TrimSpace(lines[7]) == "ready"
 }
 
 func (s *Server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // immediate shutdown
-	_ = s.cmd.Wait()
+	<-s.ended
 	_ = os.RemoveAll(s.dir)
 }
