@@ -20,13 +20,14 @@ import (
 
 // account is the Official Account at WeChat: the outside, so a fake.
 type account struct {
-	mu     sync.Mutex
-	cards  map[string]card.Card
-	reads  map[string]int
-	lists  int
-	broken error
-	odd    string // the card_id of a card that cannot be read
-	delay  time.Duration
+	mu         sync.Mutex
+	cards      map[string]card.Card
+	reads      map[string]int
+	lists      int
+	broken     error
+	odd        string // the card_id of a card that cannot be read
+	delay      time.Duration
+	limitDelay time.Duration // of the database that counts the reads
 }
 
 func newAccount(cards ...card.Card) *account {
@@ -94,10 +95,21 @@ func bubble(t *testing.T, test func(t *testing.T, open func(*account) *card.Cata
 			t.Fatal(err)
 		}
 		test(t, func(a *account) *card.Catalogue {
-			return card.New(a, sqlstore.New(db), slog.New(slog.DiscardHandler))
+			return card.New(a, slowLimits{sqlstore.New(db), a}, slog.New(slog.DiscardHandler))
 		})
 		synctest.Wait()
 	})
+}
+
+// slowLimits counts reads with the account's limitDelay.
+type slowLimits struct {
+	card.Store
+	account *account
+}
+
+func (s slowLimits) Allow(ctx context.Context, name string, limit int) (bool, error) {
+	time.Sleep(s.account.limitDelay)
+	return s.Store.Allow(ctx, name, limit)
 }
 
 func good(id string) card.Card {
