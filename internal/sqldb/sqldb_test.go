@@ -322,3 +322,30 @@ func TestWrite_AFullDiskIsAFaultOfTheDatabase(t *testing.T) {
 		t.Errorf("a wrong statement: got %v", err)
 	}
 }
+
+// slowWriter is another replica's way to the database, with something that happens
+// before each of its writes.
+type slowWriter struct {
+	sqldb.Engine
+	before func()
+}
+
+func (e slowWriter) Write(ctx context.Context, fn func(context.Context, sqldb.Querier) error) error {
+	e.before()
+	return e.Engine.Write(ctx, fn)
+}
+
+func TestStartJob_OfReplicasThatLookAtOnceOneStarts(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(*testing.T) *sqldb.DB) {
+		first := open(t)
+		second := &sqldb.DB{Engine: slowWriter{first.Engine, func() { // it has looked
+			if mine, err := first.StartJob(t.Context(), "job", time.Hour); !mine || err != nil {
+				t.Errorf("the first: %v, %v", mine, err)
+			}
+		}}}
+		if mine, err := second.StartJob(t.Context(), "job", time.Hour); mine || err != nil {
+			t.Errorf("the second: %v, %v", mine, err)
+		}
+	})
+}
