@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -70,17 +71,19 @@ func (c *Console) tickets(r *request) error {
 	return r.render(http.StatusOK, "tickets", data)
 }
 
-// rejectTicket has the current value of a ticket replaced. The page does not have the
-// value, and the calls that it has made must not show it.
+// rejectTicket has the current value of a ticket replaced. No page has the value, and
+// none shows the call that carries it.
 func (c *Console) rejectTicket(r *request) error {
 	path := "/v1/tickets/" + url.PathEscape(r.Param("kind"))
 	var current struct{ Value string }
-	err := r.get(path, nil, &current)
-	if err == nil {
-		err = r.call(http.MethodPost, path+"/invalidate", nil, map[string]string{"rejected": current.Value}, nil)
+	if err := r.get(path, nil, &current); err != nil {
+		return r.again(err, c.tickets)
 	}
-	r.calls = nil
+	body, err := json.Marshal(map[string]string{"rejected": current.Value})
 	if err != nil {
+		return err
+	}
+	if err := r.send(http.MethodPost, path+"/invalidate", nil, body, nil); err != nil {
 		return r.again(err, c.tickets)
 	}
 	return r.back("/tickets?done=ticket")
