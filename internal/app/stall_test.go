@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
@@ -280,13 +281,18 @@ func TestSQLite_APushIsRefusedBeforeAnEntry(t *testing.T) {
 	cardID := w.Card()
 	_, code := w.Claim(s, "ming", cardID)
 	defer hold(t, file)()
-	refused := make(chan string, 2)
+	refused, sent := make(chan string, 2), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		s.AddEntry(apptest.EntriesPath(cardID, code), "k", `{"add_bonus":1}`)
+		s.Operate(http.MethodPost, apptest.EntriesPath(cardID, code), apptest.Object{"add_bonus": 1}, func(r *http.Request) {
+			trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) }}
+			*r = *r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
+			r.Header.Set("Idempotency-Key", "k")
+		})
 		refused <- "the entry"
 	})
 	wg.Go(func() {
+		<-sent
 		pushInTime(t, s, "openid")
 		refused <- "the push"
 	})
