@@ -2,8 +2,8 @@
 // each. The faults are lists in testdata, by area, each with what it would mean for
 // a shop.
 //
-// A test run plants a tenth of them, another one each day, as far as possible
-// several in one build. With ADDCARD_MUTANTS it plants another part: a tenth, such
+// A test run plants a thirtieth of them, another one each day, as far as possible
+// several in one build. With ADDCARD_MUTANTS it plants another part: a share, such
 // as 3/10; or all, or those whose names begin with it, such as auth/, one at a time.
 // The working tree is not changed: the go command reads the faulty files from
 // another place (-overlay).
@@ -156,14 +156,14 @@ func plantTogether(t *testing.T, batches []*batch) []mutant {
 
 // choose returns a part of the mutants: "all", each alone; or "i/n", which is every
 // n-th build; or those, each alone, whose names begin with the part. An empty part
-// is the tenth of the day.
+// is the thirtieth of the day.
 func choose(t *testing.T, mutants []mutant, part string) (batches []*batch, alone []mutant, name string) {
 	t.Helper()
 	if part == "all" {
 		return nil, mutants, part
 	}
 	if part == "" {
-		part = fmt.Sprintf("%d/10", time.Now().Unix()/(24*60*60)%10)
+		part = fmt.Sprintf("%d/30", time.Now().Unix()/(24*60*60)%30)
 	}
 	var i, n int
 	if _, err := fmt.Sscanf(part, "%d/%d", &i, &n); err == nil && 0 <= i && i < n {
@@ -172,7 +172,7 @@ func choose(t *testing.T, mutants []mutant, part string) (batches []*batch, alon
 	}
 	alone = slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !strings.HasPrefix(m.name, part) })
 	if len(alone) == 0 {
-		t.Fatalf("ADDCARD_MUTANTS=%s: want all, a part from 0/10 to 9/10, or how names begin, such as auth/", part)
+		t.Fatalf("ADDCARD_MUTANTS=%s: want all, a share such as 3/10, or how names begin, such as auth/", part)
 	}
 	return nil, alone, part
 }
