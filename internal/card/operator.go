@@ -88,6 +88,11 @@ func (e *InvalidError) Error() string {
 
 func invalid(path, message string) error { return &InvalidError{[]Field{{path, message}}} }
 
+// Get returns a card of the catalogue. It does not ask WeChat.
+func (o *Operator) Get(ctx context.Context, cardID string) (Card, error) {
+	return o.catalogue.Cached(ctx, cardID)
+}
+
 // List returns the cards of the catalogue, in the order of their card_ids.
 func (o *Operator) List(ctx context.Context) ([]Card, error) {
 	ids, err := o.store.IDs(ctx)

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -67,15 +66,9 @@ type operatorCard struct {
 	Take             string       `json:"take" enum:"add_card,open_card"`
 	SupplyBonus      bool         `json:"supply_bonus" doc:"The card shows points."`
 	SupplyBalance    bool         `json:"supply_balance" doc:"The card shows a balance."`
-	CustomFields     []cardField  `json:"custom_fields,omitempty" doc:"What the values in a member card's fields are called."`
 	Settings         cardSettings `json:"settings"`
-}
 
-// cardField is the name of one custom field. One of the two names is set.
-type cardField struct {
-	Field    string `json:"field" enum:"custom_field1,custom_field2,custom_field3"`
-	Name     string `json:"name,omitempty"`
-	NameType string `json:"name_type,omitempty" example:"FIELD_NAME_TYPE_LEVEL" doc:"A name of WeChat's own, which it shows in the holder's language."`
+	CustomFields []web.FaceField `json:"custom_fields,omitempty" doc:"What the values in a member card's fields are called."`
 }
 
 type cardSettings struct {
@@ -92,17 +85,11 @@ func settingsOf(c card.Card) cardSettings {
 }
 
 func operatorCardOf(c card.Card) operatorCard {
-	var fields []cardField
-	for i, f := range c.CustomFields {
-		if f != (card.CustomField{}) {
-			fields = append(fields, cardField{fmt.Sprintf("custom_field%d", i+1), f.Name, f.Type})
-		}
-	}
 	return operatorCard{
 		CardID: c.ID, Status: string(c.Status), RefuseReason: c.RefuseReason, Title: c.Title, BrandName: c.BrandName,
 		LogoURL: c.LogoURL, Color: c.Color,
 		BackgroundPicURL: c.BackgroundPicURL, CodeMode: c.CodeMode(), BindOpenID: c.BindOpenID, Quantity: c.Quantity, Take: c.ClaimMethod(),
-		SupplyBonus: c.SupplyBonus, SupplyBalance: c.SupplyBalance, CustomFields: fields, Settings: settingsOf(c),
+		SupplyBonus: c.SupplyBonus, SupplyBalance: c.SupplyBalance, CustomFields: web.FaceFieldsOf(c), Settings: settingsOf(c),
 	}
 }
 
@@ -111,6 +98,8 @@ type cardsOutput struct {
 		Cards []operatorCard `json:"cards"`
 	}
 }
+
+type faceOutput struct{ Body web.Face }
 
 type showOutput struct {
 	Body struct {
@@ -180,6 +169,16 @@ func (a *api) cardRoutes() {
 	cardRoute(a, huma.Operation{
 		OperationID: "cards", Method: http.MethodGet, Path: "/v1/cards", Summary: "The catalogue",
 	}, a.listCards)
+	cardRoute(a, huma.Operation{
+		OperationID: "face", Method: http.MethodGet, Path: "/v1/cards/{card_id}/face",
+		Summary: "The face of a card of the catalogue, as the mini-program gets it", Errors: []int{404},
+	}, func(ctx context.Context, in *web.CardPath) (*faceOutput, error) {
+		c, err := a.Cards.Get(ctx, in.CardID)
+		if err != nil {
+			return nil, err
+		}
+		return &faceOutput{web.FaceOf(c)}, nil
+	})
 	cardRoute(a, huma.Operation{
 		OperationID: "showCard", Method: http.MethodGet, Path: "/v1/cards/{card_id}", Summary: "A card as WeChat has it now, with its review",
 		Errors: []int{404},

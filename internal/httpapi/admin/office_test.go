@@ -87,6 +87,10 @@ func (o *office) Create(ctx context.Context, d card.Document) (string, error) {
 	return "p", o.call("create", string(d.JSON))
 }
 func (o *office) List(context.Context) ([]card.Card, error) { return o.cards, o.call("list") }
+func (o *office) Get(_ context.Context, cardID string) (card.Card, error) {
+	o.card.ID = cardID
+	return o.card, o.call("face", cardID)
+}
 func (o *office) Show(_ context.Context, cardID string) (card.Card, json.RawMessage, error) {
 	o.card.ID = cardID
 	return o.card, json.RawMessage(`{"a":1}`), o.call("show", cardID)

@@ -83,7 +83,10 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 		`GET /v1/cards`: {`[]`, 200, `{"cards":[{"card_id":"p","status":"CARD_STATUS_VERIFY_OK","refuse_reason":"blurred","title":"t",` +
 			`"brand_name":"b","logo_url":"l","color":"Color010","background_pic_url":"g","code_mode":"deposit","bind_openid":true,` +
 			`"quantity":3,"take":"open_card","supply_bonus":false,"supply_balance":true,` +
-			`"custom_fields":[{"field":"custom_field2","name":"n"},{"field":"custom_field3","name_type":"t"}],"settings":` + settingsJSON + `}]}`},
+			`"settings":` + settingsJSON + `,"custom_fields":[{"field":"custom_field2","name":"n"},{"field":"custom_field3","name_type":"t"}]}]}`},
+		`GET /v1/cards/p1/face`: {`[p1]`, 200, `{"card_id":"p1","title":"t","brand_name":"b","logo_url":"l","color":"Color010",` +
+			`"background_pic_url":"g","take":"open_card","supply_bonus":false,"supply_balance":true,` +
+			`"custom_fields":[{"field":"custom_field2","name":"n"},{"field":"custom_field3","name_type":"t"}]}`},
 		`GET /v1/cards/p1`: {`[p1]`, 200, `{"card_id":"p1","status":"CARD_STATUS_VERIFY_OK","refuse_reason":"blurred","settings":` +
 			settingsJSON + `,"wechat":{"a":1}}`},
 		`PATCH /v1/cards/p1 {"member_card":{"a":1}}`: {`[p1 {"member_card":{"a":1}}]`, 200,

@@ -26,6 +26,7 @@ var routes = map[string]struct {
 	"POST /v1/cards":                                    {"om", true, `{"card":{}}`},
 	"GET /v1/cards":                                     {"om", false, ""},
 	"GET /v1/cards/{card_id}":                           {"om", false, ""},
+	"GET /v1/cards/{card_id}/face":                      {"omc", false, ""},
 	"PATCH /v1/cards/{card_id}":                         {"om", true, `{"member_card":{}}`},
 	"DELETE /v1/cards/{card_id}":                        {"om", true, ""},
 	"POST /v1/cards/{card_id}/stock":                    {"om", true, `{"delta":1}`},

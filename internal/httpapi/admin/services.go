@@ -48,6 +48,7 @@ type Services struct {
 type Cards interface {
 	Create(ctx context.Context, doc card.Document) (cardID string, err error)
 	List(ctx context.Context) ([]card.Card, error)
+	Get(ctx context.Context, cardID string) (card.Card, error)
 	Show(ctx context.Context, cardID string) (card.Card, json.RawMessage, error)
 	Update(ctx context.Context, cardID string, doc card.Document) (card.Change, error)
 	Delete(ctx context.Context, cardID string) error

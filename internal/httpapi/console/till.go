@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -78,10 +79,27 @@ func (c *Console) showTill(r *request, result *tillEntry, again bool) error {
 	}
 	page.Own = own.Entries
 	if page.Card != nil {
+		var err error
+		if page.Card.Face, err = r.faceAtTill(*page.Card); err != nil {
+			return err
+		}
 		r.offer(http.MethodPost, entriesPath(page.Card.CardID, page.Card.Code), page.Key,
 			map[string]any{"add_bonus": 30, "order": "1001", "once_per_order": true})
 	}
 	return r.render(http.StatusOK, "till", page)
+}
+
+// faceAtTill returns the face of a card, or what is known of it if its kind is not in the
+// catalogue yet.
+func (r *request) faceAtTill(m memberCard) (face, error) {
+	kind := listedCard{}
+	err := r.get("/v1/cards/"+url.PathEscape(m.CardID)+"/face", nil, &kind)
+	var p *problem
+	if unknown := errors.As(err, &p) && p.Status == http.StatusNotFound; err != nil && !unknown {
+		return face{}, err
+	}
+	m.CustomFields = r.fieldsOf(m, kind)
+	return r.faceOf(m, kind), nil
 }
 
 // mayUndo reports whether a person may reverse an entry: a cashier an own one, and not

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
@@ -258,6 +259,26 @@ func TestTill_FindsOneCard(t *testing.T) {
 	p = anna.open("/till?query="+other).shows(200, "这张卡不在顾客的卡包里")
 	if strings.Contains(p.text, `data-bonus`) {
 		t.Error("the till books on a card that nobody holds")
+	}
+}
+
+func TestTill_ShowsTheFaceOfACard(t *testing.T) {
+	t.Parallel()
+	s := newTill(t)
+	anna, _ := s.signIn("Anna", "cashier")
+	anna.open("/till?query="+s.code).shows(200, `class="face Color010"`, "示例", "会员卡", `<p class="code">`+s.code)
+
+	s.Stop()
+	if err := s.w.Sim.AddFault(wechatsim.Fault{Path: "/card/get", Drop: true, Times: -1}); err != nil {
+		t.Fatal(err)
+	}
+	db := sqldbtest.Open(t, "sqlite:"+s.w.DB)
+	sqldbtest.Exec(t, db, "delete from card")
+	s.Server = s.w.Serve() // its catalogue is empty
+	anna, _ = s.signIn("Bo", "cashier")
+	p := anna.open("/till?query="+s.code).shows(200, `<p class="code">`+s.code, "data-book")
+	if strings.Contains(p.text, "示例") {
+		t.Error("the catalogue is not empty")
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 )
@@ -51,30 +50,7 @@ type signedCard struct {
 	CardExt string `json:"cardExt" doc:"A JSON string, signed for one use."`
 }
 
-type faceOutput struct {
-	Body struct {
-		CardID           string `json:"card_id"`
-		Title            string `json:"title,omitempty"`
-		BrandName        string `json:"brand_name,omitempty"`
-		LogoURL          string `json:"logo_url,omitempty"`
-		Color            string `json:"color,omitempty" example:"Color010"`
-		BackgroundPicURL string `json:"background_pic_url,omitempty"`
-		Take             string `json:"take" enum:"add_card,open_card" doc:"Which way a mini-program takes this card: wx.addCard, or the open-card component."`
-
-		Prerogative   string      `json:"prerogative,omitempty" doc:"What a member gets, in the merchant's words."`
-		Description   string      `json:"description,omitempty" doc:"The terms, in the merchant's words."`
-		SupplyBonus   bool        `json:"supply_bonus" doc:"The card shows points."`
-		SupplyBalance bool        `json:"supply_balance" doc:"The card shows a balance."`
-		CustomFields  []faceField `json:"custom_fields,omitempty" doc:"What the values in a member card's fields are called."`
-	}
-}
-
-// faceField is the name of one custom field. One of the two names is set.
-type faceField struct {
-	Field    string `json:"field" enum:"custom_field1,custom_field2,custom_field3"`
-	Name     string `json:"name,omitempty"`
-	NameType string `json:"name_type,omitempty" example:"FIELD_NAME_TYPE_LEVEL" doc:"A name of WeChat's own, which it shows in the holder's language."`
-}
+type faceOutput struct{ Body web.Face }
 
 func (a *api) cardRoutes() {
 	web.Route(a.Listener, a.sharing(a.slots.ticket, huma.Operation{
@@ -107,16 +83,5 @@ func (a *api) face(ctx context.Context, in *web.CardPath) (*faceOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out faceOutput
-	b := &out.Body
-	b.CardID, b.Title, b.BrandName, b.LogoURL = c.ID, c.Title, c.BrandName, c.LogoURL
-	b.Color, b.BackgroundPicURL, b.Take = c.Color, c.BackgroundPicURL, c.ClaimMethod()
-	b.Prerogative, b.Description = c.Prerogative, c.Description
-	b.SupplyBonus, b.SupplyBalance = c.SupplyBonus, c.SupplyBalance
-	for i, f := range c.CustomFields {
-		if f != (card.CustomField{}) {
-			b.CustomFields = append(b.CustomFields, faceField{fmt.Sprintf("custom_field%d", i+1), f.Name, f.Type})
-		}
-	}
-	return &out, nil
+	return &faceOutput{web.FaceOf(c)}, nil
 }

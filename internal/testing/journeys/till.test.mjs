@@ -56,6 +56,7 @@ shop.test('an order is scanned, booked once, and undone', { role: 'cashier' }, a
   await shots('till')
   await page.locator('main').click({ position: { x: 1, y: 1 } }) // nothing has the focus
   await type(page, code)
+  await page.locator('.face').getByText('示例小店').waitFor()
   await page.keyboard.type('88.50')
   await page.getByText('+88 (0 → 88)').waitFor()
   await page.getByLabel('门店').first().fill('南京西路店')

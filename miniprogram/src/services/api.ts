@@ -72,14 +72,7 @@ export interface ExtraData {
   outer_str: string
 }
 
-export interface FaceField {
-  field: "custom_field1" | "custom_field2" | "custom_field3"
-  name?: string
-  /** A name of WeChat's own, which it shows in the holder's language. */
-  name_type?: string
-}
-
-export interface FaceOutputBody {
+export interface Face {
   background_pic_url?: string
   brand_name?: string
   card_id: string
@@ -98,6 +91,13 @@ export interface FaceOutputBody {
   /** Which way a mini-program takes this card: wx.addCard, or the open-card component. */
   take: "add_card" | "open_card"
   title?: string
+}
+
+export interface FaceField {
+  field: "custom_field1" | "custom_field2" | "custom_field3"
+  name?: string
+  /** A name of WeChat's own, which it shows in the holder's language. */
+  name_type?: string
 }
 
 export interface FieldError {

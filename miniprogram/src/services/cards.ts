@@ -6,7 +6,7 @@ import type {
   ClaimOutputBody,
   ClaimedCard,
   EntriesOutputBody,
-  FaceOutputBody,
+  Face,
   Account,
   MemberCard,
   OpenCardOutputBody,
@@ -19,7 +19,7 @@ export type Taken = { kind: 'taken'; card?: MemberCard } | Exclude<Added, { kind
 
 /** A card's face needs no session, so it can be read before the login. */
 export const face = (cardId: string) =>
-  send<FaceOutputBody>({ method: 'GET', path: `/v1/cards/${encodeURIComponent(cardId)}` })
+  send<Face>({ method: 'GET', path: `/v1/cards/${encodeURIComponent(cardId)}` })
 
 export async function myCards(): Promise<MemberCard[]> {
   const account = (await signIn()) ?? (await request<Account>({ method: 'GET', path: '/v1/me' }))

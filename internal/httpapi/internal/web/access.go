@@ -113,6 +113,7 @@ var accessTable = map[Audience]map[string]Access{
 		"POST /v1/cards":                                    managers.andRecorded(),
 		"GET /v1/cards":                                     managers,
 		"GET /v1/cards/{card_id}":                           managers,
+		"GET /v1/cards/{card_id}/face":                      allStaff,
 		"PATCH /v1/cards/{card_id}":                         managers.andRecorded(),
 		"DELETE /v1/cards/{card_id}":                        managers.andRecorded(),
 		"POST /v1/cards/{card_id}/stock":                    managers.andRecorded(),

@@ -1,10 +1,10 @@
 import { cardColour, inFours } from '../../format'
-import type { FaceOutputBody } from '../../services/api'
+import type { Face } from '../../services/api'
 
 /** Shows a card as it looks in the wallet. */
 Component({
   properties: {
-    face: { type: Object, value: {} as FaceOutputBody },
+    face: { type: Object, value: {} as Face },
     /** The card number; empty before the card is taken. */
     number: { type: String, value: '' },
     /** The status, shown in a corner. */
@@ -14,7 +14,7 @@ Component({
   },
   data: { colour: '', grouped: '', label: '', pictureFailed: false, logoFailed: false },
   observers: {
-    'face, number, status'(face: FaceOutputBody, number: string, status: string) {
+    'face, number, status'(face: Face, number: string, status: string) {
       this.setData({
         colour: cardColour(face.color),
         grouped: inFours(number),

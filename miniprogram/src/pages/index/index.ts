@@ -1,6 +1,6 @@
 import { environment } from '../../config'
 import { finishActivation, returnedCardId } from '../../services/activation'
-import type { FaceOutputBody, MemberCard, OpenCardOutputBody } from '../../services/api'
+import type { Face, MemberCard, OpenCardOutputBody } from '../../services/api'
 import {
   claimFromWallet,
   face,
@@ -22,7 +22,7 @@ Page({
     t: texts,
     state: 'loading' as 'loading' | 'ready' | 'failed',
     failure: { title: '', detail: '', reference: '', action: '' },
-    face: {} as FaceOutputBody,
+    face: {} as Face,
     number: '',
     action: 'take' as Action,
     button: '',
@@ -81,7 +81,7 @@ Page({
   },
 
   /** Decides what the button does, and fetches what it needs. */
-  async prepare(shown: FaceOutputBody, mine?: MemberCard) {
+  async prepare(shown: Face, mine?: MemberCard) {
     const action = actionFor(shown, mine)
     this.setData({ action, number: (mine && isHeld(mine) && (mine.membership_number ?? mine.code)) || '' })
     if (action !== 'component') {
@@ -172,7 +172,7 @@ Page({
   },
 })
 
-function actionFor(shown: FaceOutputBody, mine?: MemberCard): Action {
+function actionFor(shown: Face, mine?: MemberCard): Action {
   if (mine?.status === 'active') return 'view'
   if (shown.take === 'open_card') return 'component'
   return mine && isHeld(mine) ? 'view' : 'take'

@@ -1,6 +1,6 @@
 import { environment } from '../../config'
 import { moment, points, signed, yuan } from '../../format'
-import type { Entry, FaceOutputBody, MemberCard } from '../../services/api'
+import type { Entry, Face, MemberCard } from '../../services/api'
 import { entries, face, isHeld, myCard } from '../../services/cards'
 import { openCard } from '../../services/wechat'
 import { fieldName, reason, reference, texts } from '../../texts'
@@ -21,7 +21,7 @@ Page({
     t: texts,
     state: 'loading' as 'loading' | 'ready' | 'none' | 'failed',
     failure: { title: '', detail: '', reference: '', action: '' },
-    face: {} as FaceOutputBody,
+    face: {} as Face,
     held: false,
     deleted: false,
     /** Whether the card is in the wallet but its form in the open-card component was not submitted. */
@@ -103,7 +103,7 @@ Page({
     this.setData({ state: 'failed', failure: { title, detail, reference: quote, action } })
   },
 
-  show(shown: FaceOutputBody, mine: MemberCard) {
+  show(shown: Face, mine: MemberCard) {
     const needsForm = mine.status === 'claimed' && shown.take === 'open_card'
     this.setData({
       state: 'ready',
@@ -168,7 +168,7 @@ interface Figure {
   value: string
 }
 
-function figuresOf(shown: FaceOutputBody, mine: MemberCard): Figure[] {
+function figuresOf(shown: Face, mine: MemberCard): Figure[] {
   const figures: Figure[] = []
   if (shown.supply_bonus || mine.bonus !== 0) figures.push({ name: texts.bonus, value: points(mine.bonus) })
   if (shown.supply_balance || mine.balance !== 0)

@@ -1,0 +1,50 @@
+package web
+
+import (
+	"fmt"
+
+	"github.com/addcard/addcard/internal/card"
+)
+
+// Face is what a card says to those who hold it, or may take it.
+type Face struct {
+	CardID           string `json:"card_id"`
+	Title            string `json:"title,omitempty"`
+	BrandName        string `json:"brand_name,omitempty"`
+	LogoURL          string `json:"logo_url,omitempty"`
+	Color            string `json:"color,omitempty" example:"Color010"`
+	BackgroundPicURL string `json:"background_pic_url,omitempty"`
+	Take             string `json:"take" enum:"add_card,open_card" doc:"Which way a mini-program takes this card: wx.addCard, or the open-card component."`
+
+	Prerogative   string      `json:"prerogative,omitempty" doc:"What a member gets, in the merchant's words."`
+	Description   string      `json:"description,omitempty" doc:"The terms, in the merchant's words."`
+	SupplyBonus   bool        `json:"supply_bonus" doc:"The card shows points."`
+	SupplyBalance bool        `json:"supply_balance" doc:"The card shows a balance."`
+	CustomFields  []FaceField `json:"custom_fields,omitempty" doc:"What the values in a member card's fields are called."`
+}
+
+// FaceField is the name of one custom field. One of the two names is set.
+type FaceField struct {
+	Field    string `json:"field" enum:"custom_field1,custom_field2,custom_field3"`
+	Name     string `json:"name,omitempty"`
+	NameType string `json:"name_type,omitempty" example:"FIELD_NAME_TYPE_LEVEL" doc:"A name of WeChat's own, which it shows in the holder's language."`
+}
+
+// FaceOf returns the face of a card.
+func FaceOf(c card.Card) Face {
+	return Face{
+		CardID: c.ID, Title: c.Title, BrandName: c.BrandName, LogoURL: c.LogoURL, Color: c.Color, BackgroundPicURL: c.BackgroundPicURL,
+		Take: c.ClaimMethod(), Prerogative: c.Prerogative, Description: c.Description,
+		SupplyBonus: c.SupplyBonus, SupplyBalance: c.SupplyBalance, CustomFields: FaceFieldsOf(c),
+	}
+}
+
+// FaceFieldsOf returns the names of the custom fields that a card has.
+func FaceFieldsOf(c card.Card) (fields []FaceField) {
+	for i, f := range c.CustomFields {
+		if f != (card.CustomField{}) {
+			fields = append(fields, FaceField{fmt.Sprintf("custom_field%d", i+1), f.Name, f.Type})
+		}
+	}
+	return fields
+}
