@@ -267,7 +267,7 @@ func TestSource_FleetOfFiveForADay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				u := tt.up
 				u.latency, u.lifetime = 300*time.Millisecond, 2*time.Hour
-				c := runCrowd(fleet(t, 5, u, tickettest.NewMemory(), tt.opt), u, 4, 20*time.Second, 24*time.Hour)
+				c := runCrowd(fleet(t, 5, u, tickettest.NewMemory(), tt.opt), u, 4, time.Minute, 24*time.Hour)
 				t.Logf("%d calls, %d fetches, longest wait %v, longest invalid %v", c.calls, u.count(), c.longestWait, c.longestInvalid)
 				if c.errors > 0 {
 					t.Errorf("errors = %d, first: %v", c.errors, c.firstErr)

@@ -220,7 +220,7 @@ func TestSource_ReplicaCutOffFromWeChatLetsAHealthyOneGoFirst(t *testing.T) {
 		for _, s := range replicas[1:] {
 			get(t, s)
 		}
-		c := runCrowd(replicas, u, 2, time.Second, 24*time.Hour)
+		c := runCrowd(replicas, u, 2, 10*time.Second, 24*time.Hour)
 		t.Logf("%d refused attempts, %d fetches", refused.Load(), u.count())
 		if c.errors != 0 || c.longestInvalid > 0 {
 			t.Errorf("errors = %d (%v), longest invalid %v", c.errors, c.firstErr, c.longestInvalid)
