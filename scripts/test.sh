@@ -95,4 +95,6 @@ echo "== tests" >&2
 # SQLite's C code, translated to Go, is not ours to check, and instrumented it takes
 # half of the time of all tests. GOFLAGS, so that tests that build programs do the same.
 export GOFLAGS="${GOFLAGS:-} -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false"
-CGO_ENABLED=1 go test -race -timeout 60m ./...
+# Many tests wait for a server or a clock: more of them than there are processors.
+more=$(($(getconf _NPROCESSORS_ONLN) + 2))
+CGO_ENABLED=1 go test -race -timeout 60m -p "$more" -parallel "$more" ./...
