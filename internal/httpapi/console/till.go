@@ -22,6 +22,7 @@ type tillPage struct {
 	Result   *tillEntry   // what was booked
 	Again    bool         // it was booked before
 	Conflict bool         // with other amounts than those of the form
+	Kind     listedCard   // of the card, if the catalogue has it
 	Own      []tillEntry  // what the person has booked last
 	Settings shop.Settings
 	Store    string // where this device is
@@ -31,6 +32,18 @@ type tillPage struct {
 // Asks reports whether the page has the form to book with.
 func (t tillPage) Asks() bool {
 	return t.Card != nil && t.Card.Held() && (t.Result == nil || t.Conflict)
+}
+
+// TakesBalance reports whether the form has a field for the balance: a card that is not
+// known yet may have one.
+func (t tillPage) TakesBalance() bool {
+	return t.Card == nil || t.Kind.ID == "" || t.Kind.SupplyBalance || t.Card.Balance != 0
+}
+
+// Offline returns the page without a card, for the form that waits for the network.
+func (t tillPage) Offline() tillPage {
+	t.Card = nil
+	return t
 }
 
 // tillEntry is an entry as the till shows it.
@@ -79,8 +92,7 @@ func (c *Console) showTill(r *request, result *tillEntry, again bool) error {
 	}
 	page.Own = own.Entries
 	if page.Card != nil {
-		var err error
-		if page.Card.Face, err = r.faceAtTill(*page.Card); err != nil {
+		if err := r.kindAtTill(&page); err != nil {
 			return err
 		}
 		r.offer(http.MethodPost, entriesPath(page.Card.CardID, page.Card.Code), page.Key,
@@ -89,17 +101,17 @@ func (c *Console) showTill(r *request, result *tillEntry, again bool) error {
 	return r.render(http.StatusOK, "till", page)
 }
 
-// faceAtTill returns the face of a card, or what is known of it if its kind is not in the
-// catalogue yet.
-func (r *request) faceAtTill(m memberCard) (face, error) {
-	kind := listedCard{}
-	err := r.get("/v1/cards/"+url.PathEscape(m.CardID)+"/face", nil, &kind)
+// kindAtTill adds what all cards with the card_id have in common, and so the face, unless
+// the catalogue does not have it yet.
+func (r *request) kindAtTill(page *tillPage) error {
+	err := r.get("/v1/cards/"+url.PathEscape(page.Card.CardID)+"/face", nil, &page.Kind)
 	var p *problem
 	if unknown := errors.As(err, &p) && p.Status == http.StatusNotFound; err != nil && !unknown {
-		return face{}, err
+		return err
 	}
-	m.CustomFields = r.fieldsOf(m, kind)
-	return r.faceOf(m, kind), nil
+	page.Card.CustomFields = r.fieldsOf(*page.Card, page.Kind)
+	page.Card.Face = r.faceOf(*page.Card, page.Kind)
+	return nil
 }
 
 // mayUndo reports whether a person may reverse an entry: a cashier an own one, and not

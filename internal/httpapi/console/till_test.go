@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,7 +110,7 @@ func TestTill_ACashierBooksAPurchaseAndUndoesIt(t *testing.T) {
 	for range 2 { // the form is sent twice
 		p = b.send("/till/entries", form).shows(200, "已记账", "&#43;30 → 30", "A-1001", "Anna", "南京西路店")
 	}
-	if p.url.Path != "/till" || strings.Contains(p.text, "data-book data-rate=\"100\" data-bonus") {
+	if p.url.Path != "/till" || strings.Contains(p.text, "data-total") {
 		t.Errorf("after the booking: %s", p.url)
 	}
 	b.open(p.url.RequestURI()).shows(200, "&#43;30 → 30") // the page again
@@ -122,7 +123,7 @@ func TestTill_ACashierBooksAPurchaseAndUndoesIt(t *testing.T) {
 	if got := s.booked(); got != "[{0 -250} {5 1250} {30 0}]" {
 		t.Errorf("booked: %s", got)
 	}
-	b.send("/till/entries", undo(p)).shows(200, "&#43;2.50 → 12.50")
+	b.send("/till/entries", undo(p)).shows(200, "已撤销<", "&#43;2.50 → 12.50")
 	p = b.send("/till/entries", undo(p)).shows(200, "&#43;2.50 → 12.50") // which was sent before
 	if !strings.Contains(p.text, `class="reversed"`) {
 		t.Error("what was undone looks as if it counted")
@@ -148,7 +149,7 @@ func TestTill_AnOrderIsBookedOnce(t *testing.T) {
 	anna.send("/till/entries", s.form(anna, "points", "30", "order", "1001")).shows(200, "这个订单已经记过账", "undo-")
 
 	p = bob.send("/till/entries", s.form(bob, "points", "50", "order", "1001")).
-		shows(409, "这次没有记", "由 Anna 记：&#43;30 分", "这次填的是 &#43;50 分", `value="50"`)
+		shows(409, "这次没有记", "由 Anna 记：&#43;30 积分", "这次填的是 &#43;50 积分", `value="50"`)
 	bob.header.Set("Accept-Language", "en")
 	bob.send("/till/entries", fill(p)).shows(409, "by Anna: &#43;30 points", "You entered &#43;50 points")
 	if got := s.booked(); got != "[{30 0}]" {
@@ -191,7 +192,7 @@ func TestTill_SaysWhatItDoesNotBook(t *testing.T) {
 		text   string
 		fields []string
 	}{
-		{409, "超过了单笔限额，没有记账。 你的限额：每笔 50 分、1000.00 元；每天 80 分、10000.00 元。", []string{"points", "51"}},
+		{409, "超过了单笔限额，没有记账。 你的限额：每笔 50 积分、1000.00 元；每天 80 积分、10000.00 元。", []string{"points", "51"}},
 		{409, "积分不足", []string{"points", "1", "direction", "take"}},
 		{409, "余额不足", []string{"balance", "1", "direction", "take"}},
 		{422, "积分须为正整数", []string{"points", "-1"}},
@@ -208,15 +209,15 @@ func TestTill_SaysWhatItDoesNotBook(t *testing.T) {
 		{409, "这一笔是别的员工填的", []string{"points", "1", "who", "owner"}},
 	} {
 		p := anna.send("/till/entries", s.form(anna, c.fields...)).shows(c.status, c.text)
-		if c.status == 409 && !strings.Contains(p.text, `data-book data-rate="10"`) {
-			t.Errorf("%v: the form is gone", c.fields)
+		if known := !slices.Contains(c.fields, "code"); known && !strings.Contains(p.text, `data-total="0"`) || strings.Contains(p.text, `class="result`) {
+			t.Errorf("%v: the form is gone, or something is said to be booked:\n%s", c.fields, p.text)
 		}
 	}
 	if got := s.booked(); got != "[]" {
 		t.Errorf("booked: %s", got)
 	}
 	anna.send("/till/entries", s.form(anna, "points", "50")).shows(200)
-	anna.send("/till/entries", s.form(anna, "points", "31")).shows(409, "超过了当日限额", "每天 80 分")
+	anna.send("/till/entries", s.form(anna, "points", "31")).shows(409, "超过了当日限额", "每天 80 积分")
 	form := s.form(anna, "points", "30")
 	anna.send("/till/entries", form).shows(200, "&#43;30 → 80")
 	form.Set("points", "29")
@@ -255,9 +256,14 @@ func TestTill_FindsOneCard(t *testing.T) {
 	zoe.open("/till?card_id="+second+"&code="+s.code).shows(200, "没有找到")
 	anna.open("/till?query="+found.Members[0].ID).shows(200, "没有找到") // a cashier finds nobody by ID
 
+	s.w.Connect(s.Server)
+	s.w.Phone("ming", "delete-card", `{"card_id":"`+s.cardID+`","code":"`+s.code+`"}`)
+	apptest.Eventually(t, "the till says that the card was deleted", func() bool {
+		return strings.Contains(anna.open("/till?query="+s.code).shows(200, "data-total").text, "已从微信卡包删除")
+	})
 	s.Operate(http.MethodPost, "/v1/cards/"+second+"/codes/"+other+"/unavailable", apptest.Object{}).Is(t, 204)
 	p = anna.open("/till?query="+other).shows(200, "这张卡不在顾客的卡包里")
-	if strings.Contains(p.text, `data-bonus`) {
+	if strings.Contains(p.text, `data-total`) {
 		t.Error("the till books on a card that nobody holds")
 	}
 }
@@ -266,7 +272,13 @@ func TestTill_ShowsTheFaceOfACard(t *testing.T) {
 	t.Parallel()
 	s := newTill(t)
 	anna, _ := s.signIn("Anna", "cashier")
-	anna.open("/till?query="+s.code).shows(200, `class="face Color010"`, "示例", "会员卡", `<p class="code">`+s.code)
+	p := anna.open("/till?query="+s.code).shows(200, `class="face Color010"`, "示例", "会员卡", `<p class="code">`+s.code)
+	if strings.Contains(p.text, `data-decimals`) {
+		t.Error("a card without a balance has a field for it")
+	}
+	stored := s.w.NewCard(s.Server, apptest.WithBalance)
+	_, code := s.w.Claim(s.Server, "hong", stored)
+	anna.open("/till?query="+code).shows(200, `data-total="0" data-decimals="2"`)
 
 	s.Stop()
 	if err := s.w.Sim.AddFault(wechatsim.Fault{Path: "/card/get", Drop: true, Times: -1}); err != nil {
@@ -276,7 +288,7 @@ func TestTill_ShowsTheFaceOfACard(t *testing.T) {
 	sqldbtest.Exec(t, db, "delete from card")
 	s.Server = s.w.Serve() // its catalogue is empty
 	anna, _ = s.signIn("Bo", "cashier")
-	p := anna.open("/till?query="+s.code).shows(200, `<p class="code">`+s.code, "data-book")
+	p = anna.open("/till?query="+s.code).shows(200, `<p class="code">`+s.code, `data-decimals`)
 	if strings.Contains(p.text, "示例") {
 		t.Error("the catalogue is not empty")
 	}
@@ -305,12 +317,12 @@ func TestTill_TellsItsScriptWhatWasBooked(t *testing.T) {
 			}
 		}
 	}
-	tell(200, "卡 "+s.code+"：已记 +30 分，+5.00 元", "amount", "30", "balance", "5", "order", "<1>")
+	tell(200, "卡 "+s.code+"：已记 +30 积分，+5.00 元", "amount", "30", "balance", "5", "order", "<1>")
 	tell(404, "till_unknown 没有找到这个会员，没有记账。", "points", "1", "query", "13800138000")
 	tell(409, "insufficient_bonus 积分不足，没有记账。", "points", "31", "direction", "take")
 	tell(409, "other_person 这一笔是别的员工填的，没有记账。请重新打开页面。", "points", "1", "who", "another")
 	p := script.send("/till/entries", s.form(anna, "points", "30", "balance", "5", "order", "<1>"))
-	if !regexp.MustCompile(`"这个订单已经记过账，没有重复记。 [0-9: -]+ 由 Anna 记：\+30 分，\+5.00 元。"`).MatchString(p.text) || p.status != 200 {
+	if !regexp.MustCompile(`"这个订单已经记过账，没有重复记。 [0-9: -]+ 由 Anna 记：\+30 积分，\+5.00 元。"`).MatchString(p.text) || p.status != 200 {
 		t.Errorf("got %d %s", p.status, p.text)
 	}
 	if got := s.booked(); got != "[{30 500}]" {

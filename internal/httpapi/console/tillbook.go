@@ -81,10 +81,13 @@ func (c *Console) bookAtTill(r *request) (done *tillEntry, again bool, err error
 			p.Note = words.T("till.limits", l.BonusPerEntry, words.Yuan(l.BalancePerEntry), l.BonusPerDay, words.Yuan(l.BalancePerDay))
 		}
 	}
-	if err == nil && r.PostForm("reverses") == "" {
+	if err != nil {
+		return nil, false, err
+	}
+	if r.PostForm("reverses") == "" {
 		r.keepStore(r.text("store"))
 	}
-	return &tillEntry{bookedEntry: bookedEntry{cardID, code, answer.Entry}}, false, err
+	return &tillEntry{bookedEntry: bookedEntry{cardID, code, answer.Entry}}, false, nil
 }
 
 // tillCard returns the card of the form. What was scanned while the network was away

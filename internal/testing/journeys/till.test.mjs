@@ -58,7 +58,7 @@ shop.test('an order is scanned, booked once, and undone', { role: 'cashier' }, a
   await type(page, code)
   await page.locator('.face').getByText('示例小店').waitFor()
   await page.keyboard.type('88.50')
-  await page.getByText('+88 (0 → 88)').waitFor()
+  await page.getByText('积分 0 · 增加后 88 · 扣除后 不足').waitFor()
   await page.getByLabel('门店').first().fill('南京西路店')
   await page.getByLabel('订单号').first().fill('1001')
   await checked()
@@ -79,7 +79,7 @@ shop.test('an order is scanned, booked once, and undone', { role: 'cashier' }, a
   expected.push(/^409: POST/)
   await scan(page, code)
   await buy(page, '99', '1001')
-  await page.getByRole('alert').getByText('+88 分。 这次填的是 +99 分').waitFor()
+  await page.getByRole('alert').getByText('+88 积分。 这次填的是 +99 积分').waitFor()
   await checked()
 
   await result(page).getByRole('button', { name: '撤销' }).click()
@@ -151,7 +151,8 @@ shop.test('what was booked, but not answered, is not booked again', { role: 'cas
   })
   await scan(page, code)
   await buy(page, '30')
-  await queue(page).getByText('已记 +30 分').waitFor()
+  await queue(page).getByText('已记 +30 积分').waitFor()
+  await page.locator('#till-own').getByText(`${code} · +30 积分`).waitFor()
   assert.deepEqual(await booked(code), [[30, '', 'A cashier']])
 })
 
@@ -195,7 +196,7 @@ shop.test('what waits is sent by the person who entered it', { role: 'cashier' }
 
   await shop.signIn(page, 'cashier')
   await bookedAll(code, 2)
-  await queue(page).getByText('已记 +30 分').waitFor()
+  await queue(page).getByText('已记 +30 积分').waitFor()
   assert.deepEqual(await booked(code), [
     [1, '', 'A manager'],
     [30, '', 'A cashier'],

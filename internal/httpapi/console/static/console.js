@@ -70,8 +70,8 @@ for (const button of document.querySelectorAll('button[data-copy]')) {
   });
 }
 
-// An amount that is typed into a field with data-total shows beside the form what the
-// total will be. BigInt keeps it exact; data-decimals is the number of decimals.
+// parts returns an amount that is typed with so many decimals in its smallest unit, or
+// null. BigInt keeps it exact. The till uses it, too.
 const parts = (text, decimals) => {
   const match = text.trim().match(/^(\d+)(?:\.(\d*))?$/);
   if (!match || (match[2] || '').length > decimals) return null;
@@ -81,18 +81,21 @@ const decimal = (n, decimals) => {
   const digits = n.toString().padStart(decimals + 1, '0');
   return decimals ? digits.slice(0, -decimals) + '.' + digits.slice(-decimals) : digits;
 };
-document.addEventListener('input', (event) => {
-  const form = event.target.form;
+
+// showTotals shows beside a form what the amounts in its fields with data-total, or else
+// their placeholders, will make of the totals. data-decimals is the number of decimals.
+function showTotals(form) {
   const output = form && form.querySelector('output[data-give]');
   if (!output) return;
   const lines = [];
   for (const input of form.querySelectorAll('[data-total]')) {
     const decimals = Number(input.dataset.decimals || 0);
-    const n = parts(input.value, decimals);
+    const n = parts(input.value.trim() || input.placeholder, decimals);
     if (n === null || n === 0n) continue;
     const total = BigInt(input.dataset.total);
     const taken = n > total ? output.dataset.short : decimal(total - n, decimals);
     lines.push(`${input.labels[0].textContent.trim()} ${decimal(total, decimals)} · ${output.dataset.give} ${decimal(total + n, decimals)} · ${output.dataset.take} ${taken}`);
   }
   output.textContent = lines.join('\n');
-});
+}
+document.addEventListener('input', (event) => showTotals(event.target.form));

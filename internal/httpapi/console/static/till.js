@@ -74,6 +74,7 @@
   async function flush() {
     if (flushing || !queue()) return;
     flushing = true;
+    const before = report.length;
     for (const [name, item] of waiting()) {
       if (item.refused || item.who !== queue().dataset.who || isTaken(item)) continue;
       change(name, { sending: Date.now() });
@@ -95,6 +96,14 @@
       }
     }
     flushing = false;
+    if (report.length > before) renewOwn();
+  }
+
+  // renewOwn shows what was sent among the person's own entries.
+  async function renewOwn() {
+    const answer = await ask(document.querySelector('[data-find]').action);
+    const own = answer && new DOMParser().parseFromString(answer.text, 'text/html').getElementById('till-own');
+    if (own) document.getElementById('till-own')?.replaceWith(own);
   }
 
   // render says what waits, what was refused, and what was sent.
@@ -222,16 +231,12 @@
     search.requestSubmit();
   });
 
-  // preview shows the points that an amount earns by the shop's rule, and the total.
+  // preview shows the points that an amount earns by the shop's rule, and the totals.
   function preview(form) {
     const { amount, points } = form.elements;
-    const parts = /^(\d{1,7})(?:[.](\d{1,2}))?$/.exec(amount.value.trim());
-    const fen = parts ? BigInt(parts[1] + (parts[2] || '').padEnd(2, '0')) : 0n;
-    const typed = /^\d{1,7}$/.test(points.value.trim()) ? BigInt(points.value.trim()) : null;
-    const earned = typed ?? fen * BigInt(form.dataset.rate) / 10000n;
-    points.placeholder = typed === null && earned > 0n ? String(earned) : '';
-    const total = form.dataset.bonus ? `${form.dataset.bonus} → ${BigInt(form.dataset.bonus) + earned}` : '';
-    form.querySelector('output').textContent = earned > 0n ? `+${earned} ${total && `(${total})`}` : '';
+    const earned = (parts(amount.value, 2) ?? 0n) * BigInt(form.dataset.rate) / 10000n;
+    points.placeholder = earned > 0n ? String(earned) : '';
+    showTotals(form);
   }
 
   document.addEventListener('input', (event) => {
