@@ -95,6 +95,11 @@ shop.test('a card is changed, and deleted by its title', { width: 375 }, async (
   await page.getByText('设置已保存').waitFor()
 
   await page.getByText('修改内容', { exact: true }).click()
+  const box = (locator) => locator.boundingBox()
+  const field = await box(page.getByLabel('使用须知'))
+  const save = await box(page.getByRole('button', { name: '保存修改' }))
+  assert.ok(field.width > 300 && save.y > field.y + field.height, 'the fields have the width, and the button is below')
+  assert.ok(save.height < 100, `the button is ${save.height} px high`)
   await page.getByLabel('使用提醒').fill('请出示此卡')
   await page.getByRole('button', { name: '保存修改' }).click()
   await page.getByText('微信要重新审核').waitFor()
