@@ -18,7 +18,9 @@ func (s shownCard) actions() (list []action) {
 		add("form", false, formFields...)
 	}
 	add("update", true, s.inputs()...)
-	add("settings", false, s.settings()...)
+	if settings := s.settings(); len(settings) > 0 {
+		add("settings", false, settings...)
+	}
 	if s.Codes() != "custom" {
 		add("shelf", true, input{Name: "page_title", Kind: "text", Value: s.BaseInfo.BrandName, Max: 64},
 			input{Name: "banner_file", Kind: "file", Empty: true}, input{Name: "banner", Kind: "url", Value: s.BaseInfo.LogoURL},
@@ -29,7 +31,8 @@ func (s shownCard) actions() (list []action) {
 	return list
 }
 
-// settings returns the inputs of addcard's settings of a card.
+// settings returns the inputs of addcard's settings of a card. One without points or
+// without a balance has none for them, unless there is a value to remove.
 func (s shownCard) settings() (list []input) {
 	choice := func(name string, on bool) input {
 		return input{Name: name, Kind: "select", Value: map[bool]string{true: "yes", false: "no"}[on], Options: []string{"yes", "no"}}
@@ -40,9 +43,17 @@ func (s shownCard) settings() (list []input) {
 	if s.BaseInfo.DateInfo.Type == dateTerm {
 		list = append(list, choice("fixed_begintimestamp", s.Settings.FixedBeginTimestamp))
 	}
-	return append(list, input{Name: "init_bonus", Kind: "number", Value: strconv.FormatInt(s.Settings.InitBonus, 10)},
-		input{Name: "init_balance", Kind: "text", Value: yuan(s.Settings.InitBalance)},
-		input{Name: "init_bonus_record", Kind: "text", Value: s.Settings.InitBonusRecord, Max: 42, Empty: true})
+	bonus := s.SupplyBonus || s.Settings.InitBonus > 0
+	if bonus {
+		list = append(list, input{Name: "init_bonus", Kind: "number", Value: strconv.FormatInt(s.Settings.InitBonus, 10)})
+	}
+	if s.SupplyBalance || s.Settings.InitBalance > 0 {
+		list = append(list, input{Name: "init_balance", Kind: "text", Value: yuan(s.Settings.InitBalance)})
+	}
+	if bonus {
+		list = append(list, input{Name: "init_bonus_record", Kind: "text", Value: s.Settings.InitBonusRecord, Max: 42, Empty: true})
+	}
+	return list
 }
 
 // changed answers a form of the page of a card: by going back to the page, which says
@@ -69,22 +80,47 @@ func (c *Console) changeStock(r *request) error {
 
 // changeCardSettings changes what addcard does with a card.
 func (c *Console) changeCardSettings(r *request) error {
-	settings := map[string]any{"init_bonus": number(r.text("init_bonus")), "init_bonus_record": r.text("init_bonus_record")}
-	balance, ok := int64(0), true
-	if text := r.text("init_balance"); strings.Trim(text, "0.") != "" {
-		balance, ok = amount(text, true)
+	settings, err := r.cardSettings()
+	if err == nil {
+		err = r.call(http.MethodPut, "/v1"+r.cardPath()+"/settings", nil, settings, nil)
 	}
-	if !ok {
-		return r.again(wrong("init_balance", "must be an amount in yuan"), c.card)
+	return c.changed(r, err, "card_settings")
+}
+
+// cardSettings returns the settings of the form. A member cannot see what a card without
+// points or without a balance begins with.
+func (r *request) cardSettings() (map[string]any, error) {
+	card, err := r.readCard()
+	if err != nil {
+		return nil, err
 	}
-	settings["init_balance"] = balance
-	for _, name := range []string{"activate_on_claim", "fixed_begintimestamp"} {
-		if choice := r.PostForm(name); choice != "" {
-			settings[name] = choice == "yes"
+	settings := map[string]any{}
+	for _, f := range card.settings() {
+		text, sent := r.text(f.Name), r.PostForm(f.Name) != ""
+		switch {
+		case f.Kind == "select" && sent:
+			settings[f.Name] = text == "yes"
+		case f.Name == "init_bonus":
+			settings[f.Name] = number(text)
+		case f.Name == "init_bonus_record":
+			settings[f.Name] = text
 		}
 	}
-	err := r.call(http.MethodPut, "/v1"+r.cardPath()+"/settings", nil, settings, nil)
-	return c.changed(r, err, "card_settings")
+	if text := r.text("init_bonus"); !card.SupplyBonus && strings.Trim(text, "0") != "" {
+		return nil, wrong("init_bonus", "the card has no points")
+	}
+	balance := r.text("init_balance")
+	switch fen, ok := amount(balance, true); {
+	case strings.Trim(balance, "0.") == "":
+		settings["init_balance"] = 0
+	case !card.SupplyBalance:
+		return nil, wrong("init_balance", "the card has no balance")
+	case !ok:
+		return nil, wrong("init_balance", "must be an amount in yuan")
+	default:
+		settings["init_balance"] = fen
+	}
+	return settings, nil
 }
 
 // formFields are WeChat's common fields, as far as shops ask for them.

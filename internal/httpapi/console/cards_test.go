@@ -254,7 +254,7 @@ func TestCard_IsChangedByItsForms(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
-	id := w.NewCard(s, apptest.OneClick(false))
+	id := w.NewCard(s, apptest.OneClick(false), apptest.WithBalance)
 	b := signedIn(t, s, s.Admin)
 	path := "/cards/" + id
 	p := b.open(path).shows(200, "会员", "剩余 100，总量 100", "已通过", "说明 &lt;b&gt;&amp;&lt;/b&gt; 😀")
@@ -315,6 +315,43 @@ func TestCard_IsChangedByItsForms(t *testing.T) {
 	}
 	if audit := string(s.Operate(http.MethodGet, "/v1/audit?action=deleteCard", nil).Body); !strings.Contains(audit, `"source":"console"`) {
 		t.Errorf("the audit log has %s", audit)
+	}
+}
+
+// A card without points or without a balance begins with none: a member could not see it.
+func TestCard_BeginsOnlyWithWhatItHas(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	s := w.Serve()
+	none := w.NewCard(s, func(_, member apptest.Object) { member["supply_bonus"] = false })
+	b := signedIn(t, s, s.Admin)
+	for id, has := range map[string]map[string]bool{
+		none:                              {"init_bonus": false, "init_bonus_record": false, "init_balance": false},
+		w.NewCard(s):                      {"init_bonus": true, "init_bonus_record": true, "init_balance": false},
+		w.NewCard(s, apptest.WithBalance): {"init_bonus": true, "init_bonus_record": true, "init_balance": true},
+	} {
+		path := "/cards/" + id
+		form := b.open(path).shows(200).form(path + "/settings")
+		for name, want := range has {
+			if form.Has(name) != want {
+				t.Errorf("%v: the form has %s: %t", has, name, form.Has(name))
+			}
+		}
+		b.send(path+"/settings", form).shows(200, "设置已保存")
+		for name, text := range map[string]string{"init_bonus": "这张卡没有积分", "init_balance": "这张卡没有储值"} {
+			if !has[name] {
+				b.send(path+"/settings", url.Values{"init_bonus": {"0"}, name: {"5"}}).shows(422, text)
+			}
+		}
+	}
+	// What was set before can be removed.
+	s.Operate(http.MethodPut, "/v1/cards/"+none+"/settings", apptest.Object{"init_balance": 500, "init_bonus": 5}).Is(t, 200)
+	form := b.open("/cards/"+none).shows(200, `name="init_balance" type="text" value="5.00"`).form("/cards/" + none + "/settings")
+	b.send("/cards/"+none+"/settings", form).shows(422, "这张卡没有")
+	form.Set("init_balance", "0")
+	form.Set("init_bonus", "0")
+	if p := b.send("/cards/"+none+"/settings", form).shows(200, "设置已保存"); strings.Contains(p.text, `name="init_balance"`) {
+		t.Error("the form still has the balance")
 	}
 }
 
