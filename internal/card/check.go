@@ -81,9 +81,16 @@ func (v *validation) integer(in object, path, name string) (n int64, there bool)
 	return int64(f), there
 }
 
-// maxLengths has the largest number of 汉字 in the texts of base_info (page
-// "创建会员卡", base_info).
-var maxLengths = map[string]int{"brand_name": 12, "title": 9, "notice": 16, "description": 1024}
+// maxBytes has the number of bytes that WeChat accepts in a text (page "创建会员卡",
+// base_info).
+var maxBytes = map[string]int{
+	"brand_name": 12 * hanzi, "title": 9 * hanzi, "notice": 16 * hanzi, "description": 1024 * hanzi, "prerogative": 1024 * hanzi,
+	"service_phone": 24, "logo_url": 128, "init_bonus_record": maxRecord,
+}
+
+// MaxBytes returns how many bytes of UTF-8 a text of a card may have, or 0 for no limit.
+// The text is named as in base_info, in member_card or in the settings.
+func MaxBytes(name string) int { return maxBytes[name] }
 
 var requiredTexts = []string{"logo_url", "brand_name", "code_type", "title", "color", "notice", "description"}
 
@@ -240,10 +247,10 @@ func (v *validation) require(in object, path string, names ...string) {
 
 // baseInfo checks the fields that base_info has.
 func (v *validation) baseInfo(base object, path string) {
-	for _, name := range requiredTexts {
+	for _, name := range append([]string{"service_phone"}, requiredTexts...) {
 		text := v.text(base, path, name)
-		if most := maxLengths[name]; most > 0 && len(text) > most*hanzi {
-			v.add(path+"."+name, "has %d bytes; WeChat accepts %d, that is %d 汉字", len(text), most*hanzi, most)
+		if most := maxBytes[name]; most > 0 && len(text) > most {
+			v.add(path+"."+name, "has %d bytes; WeChat accepts %d, that is %d 汉字", len(text), most, most/hanzi)
 		}
 	}
 	if c := v.text(base, path, "color"); c != "" && !colorForm.MatchString(c) {
@@ -254,9 +261,6 @@ func (v *validation) baseInfo(base object, path string) {
 	}
 	if logo := v.text(base, path, "logo_url"); logo != "" {
 		v.picture(logo, path+".logo_url")
-		if len(logo) > 128 {
-			v.add(path+".logo_url", "is longer than 128 bytes")
-		}
 	}
 	if n, there := v.integer(base, path, "get_limit"); there && (n < 1 || n > 50) {
 		v.add(path+".get_limit", "must be 1 to 50; 1 is advised for a membership card")
@@ -296,7 +300,7 @@ func (v *validation) dates(info object, path string) {
 
 // memberCard checks the fields that member_card has besides base_info.
 func (v *validation) memberCard(memberCard object, path string) {
-	if text := v.text(memberCard, path, "prerogative"); len(text) > 1024*hanzi {
+	if text := v.text(memberCard, path, "prerogative"); len(text) > maxBytes["prerogative"] {
 		v.add(path+".prerogative", "is longer than 1024 汉字")
 	}
 	for _, name := range []string{"supply_bonus", "supply_balance", "auto_activate", "wx_activate", "wx_activate_after_submit"} {

@@ -119,6 +119,8 @@ func TestCreate_HoldsEachRuleToItsEdge(t *testing.T) {
 		{set("notice", strings.Repeat("a", 48)), ""},
 		{set("notice", strings.Repeat("a", 49)), base + ".notice"},
 		{unset("notice"), base + ".notice"},
+		{set("service_phone", strings.Repeat("1", 24)), ""},
+		{set("service_phone", strings.Repeat("1", 25)), base + ".service_phone"},
 		{set("description", strings.Repeat("卡", 1024)), ""},
 		{set("description", strings.Repeat("卡", 1024)+"a"), base + ".description"},
 		{unset("description"), base + ".description"},

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/addcard/addcard/internal/card"
 )
 
 // actions returns the forms that change a card.
@@ -51,7 +53,8 @@ func (s shownCard) settings() (list []input) {
 		list = append(list, input{Name: "init_balance", Kind: "text", Value: yuan(s.Settings.InitBalance)})
 	}
 	if bonus {
-		list = append(list, input{Name: "init_bonus_record", Kind: "text", Value: s.Settings.InitBonusRecord, Max: 42, Empty: true})
+		list = append(list, input{Name: "init_bonus_record", Kind: "text", Value: s.Settings.InitBonusRecord, Empty: true,
+			Max: card.MaxBytes("init_bonus_record")})
 	}
 	return list
 }
@@ -90,12 +93,15 @@ func (c *Console) changeCardSettings(r *request) error {
 // cardSettings returns the settings of the form. A member cannot see what a card without
 // points or without a balance begins with.
 func (r *request) cardSettings() (map[string]any, error) {
-	card, err := r.readCard()
+	shown, err := r.readCard()
+	if err == nil {
+		err = r.check([]group{{"", shown.settings()}})
+	}
 	if err != nil {
 		return nil, err
 	}
 	settings := map[string]any{}
-	for _, f := range card.settings() {
+	for _, f := range shown.settings() {
 		text, sent := r.text(f.Name), r.PostForm(f.Name) != ""
 		switch {
 		case f.Kind == "select" && sent:
@@ -106,14 +112,14 @@ func (r *request) cardSettings() (map[string]any, error) {
 			settings[f.Name] = text
 		}
 	}
-	if text := r.text("init_bonus"); !card.SupplyBonus && strings.Trim(text, "0") != "" {
+	if text := r.text("init_bonus"); !shown.SupplyBonus && strings.Trim(text, "0") != "" {
 		return nil, wrong("init_bonus", "the card has no points")
 	}
 	balance := r.text("init_balance")
 	switch fen, ok := amount(balance, true); {
 	case strings.Trim(balance, "0.") == "":
 		settings["init_balance"] = 0
-	case !card.SupplyBalance:
+	case !shown.SupplyBalance:
 		return nil, wrong("init_balance", "the card has no balance")
 	case !ok:
 		return nil, wrong("init_balance", "must be an amount in yuan")

@@ -6,35 +6,31 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/addcard/addcard/internal/card"
 )
 
 // colours are WeChat's names for the colours of cards.
 var colours = []string{"Color010", "Color020", "Color030", "Color040", "Color050", "Color060", "Color070", "Color080", "Color081",
 	"Color082", "Color090", "Color100", "Color101", "Color102"}
 
-// How many bytes WeChat takes: three for each 汉字.
-const (
-	maxBrand, maxTitle, maxNotice = 3 * 12, 3 * 9, 3 * 16
-	maxText                       = 3 * 1024
-)
-
 // newCardForm returns the form of a card with values that suit most shops.
 func newCardForm() []group {
 	return []group{
 		{"face", []input{
-			{Name: "brand_name", Kind: "text", Max: maxBrand},
-			{Name: "title", Kind: "text", Value: "会员卡", Max: maxTitle},
+			{Name: "brand_name", Kind: "text", Max: card.MaxBytes("brand_name")},
+			{Name: "title", Kind: "text", Value: "会员卡", Max: card.MaxBytes("title")},
 			{Name: "color", Kind: "colour", Value: colours[0], Options: colours},
-			{Name: "logo", Kind: "file", Empty: true},
-			{Name: "logo_url", Kind: "url", Max: 128, Empty: true},
+			{Name: "logo", Kind: "file"},
+			{Name: "logo_url", Kind: "url", Max: card.MaxBytes("logo_url"), Empty: true},
 			{Name: "code_type", Kind: "select", Value: "CODE_TYPE_QRCODE",
 				Options: []string{"CODE_TYPE_QRCODE", "CODE_TYPE_BARCODE", "CODE_TYPE_TEXT", "CODE_TYPE_NONE"}},
 		}},
 		{"texts", []input{
-			{Name: "notice", Kind: "text", Value: "结账时出示此卡", Max: maxNotice},
-			{Name: "prerogative", Kind: "area", Max: maxText},
-			{Name: "description", Kind: "area", Max: maxText},
-			{Name: "service_phone", Kind: "tel", Max: 24, Empty: true},
+			{Name: "notice", Kind: "text", Value: "结账时出示此卡", Max: card.MaxBytes("notice")},
+			{Name: "prerogative", Kind: "area", Max: card.MaxBytes("prerogative")},
+			{Name: "description", Kind: "area", Max: card.MaxBytes("description")},
+			{Name: "service_phone", Kind: "tel", Max: card.MaxBytes("service_phone"), Empty: true},
 		}},
 		{"figures", []input{
 			{Name: "supply_bonus", Kind: "select", Value: "yes", Options: []string{"yes", "no"}},
@@ -44,11 +40,11 @@ func newCardForm() []group {
 			{Name: "code_mode", Kind: "select", Value: "system", Options: []string{"system", "deposit", "custom"}},
 			{Name: "quantity", Kind: "number", Value: "10000", When: "code_mode=system custom"},
 			{Name: "activation", Kind: "select", Value: "auto", Options: []string{"auto", "form", "component", "on_claim"}},
-			{Name: "activate_url", Kind: "url", Empty: true, When: "activation=component on_claim"},
+			{Name: "activate_url", Kind: "url", When: "activation=component on_claim"},
 			{Name: "date_info", Kind: "select", Value: datePermanent, Options: []string{datePermanent, dateTerm, dateRange}},
 			{Name: "fixed_term", Kind: "number", Value: "365", When: "date_info=" + dateTerm},
-			{Name: "begin_timestamp", Kind: "date", Empty: true, When: "date_info=" + dateRange},
-			{Name: "end_timestamp", Kind: "date", Empty: true, When: "date_info=" + dateRange},
+			{Name: "begin_timestamp", Kind: "date", When: "date_info=" + dateRange},
+			{Name: "end_timestamp", Kind: "date", When: "date_info=" + dateRange},
 		}},
 	}
 }
@@ -64,14 +60,14 @@ const (
 func (d definition) inputs() []input {
 	b := d.BaseInfo
 	return []input{
-		{Name: "title", Kind: "text", Value: b.Title, Max: maxTitle},
+		{Name: "title", Kind: "text", Value: b.Title, Max: card.MaxBytes("title")},
 		{Name: "color", Kind: "colour", Value: b.Color, Options: colours},
 		{Name: "logo", Kind: "file", Empty: true},
-		{Name: "logo_url", Kind: "url", Value: b.LogoURL, Max: 128},
-		{Name: "notice", Kind: "text", Value: b.Notice, Max: maxNotice},
-		{Name: "prerogative", Kind: "area", Value: d.Prerogative, Max: maxText},
-		{Name: "description", Kind: "area", Value: b.Description, Max: maxText},
-		{Name: "service_phone", Kind: "tel", Value: b.ServicePhone, Max: 24, Empty: true},
+		{Name: "logo_url", Kind: "url", Value: b.LogoURL, Max: card.MaxBytes("logo_url")},
+		{Name: "notice", Kind: "text", Value: b.Notice, Max: card.MaxBytes("notice")},
+		{Name: "prerogative", Kind: "area", Value: d.Prerogative, Max: card.MaxBytes("prerogative")},
+		{Name: "description", Kind: "area", Value: b.Description, Max: card.MaxBytes("description")},
+		{Name: "service_phone", Kind: "tel", Value: b.ServicePhone, Max: card.MaxBytes("service_phone"), Empty: true},
 	}
 }
 
@@ -96,14 +92,17 @@ func (r *request) create(zone *time.Location) (id string, err error) {
 	if err := r.upload("logo", "logo_url"); err != nil {
 		return "", err
 	}
-	card, err := newDefinition(r.text, zone)
+	if err := r.check(newCardForm()); err != nil {
+		return "", err
+	}
+	definition, err := newDefinition(r.text, zone)
 	if err != nil {
 		return "", err
 	}
 	var made struct {
 		ID string `json:"card_id"`
 	}
-	err = r.call(http.MethodPost, "/v1/cards", nil, map[string]any{"card": card}, &made)
+	err = r.call(http.MethodPost, "/v1/cards", nil, map[string]any{"card": definition}, &made)
 	return made.ID, err
 }
 
@@ -124,8 +123,8 @@ func exampleCard() map[string]any {
 			}
 		}
 	}
-	card, _ := newDefinition(func(field string) string { return values[field] }, time.UTC) // all fields are good
-	return map[string]any{"card": card}
+	definition, _ := newDefinition(func(field string) string { return values[field] }, time.UTC) // all fields are good
+	return map[string]any{"card": definition}
 }
 
 // newDefinition returns the card of a form in the form of WeChat's own. What is not
@@ -229,16 +228,18 @@ func (r *request) update() (done string, err error) {
 	if err := r.upload("logo", "logo_url"); err != nil {
 		return "", err
 	}
-	card, err := r.readCard()
+	shown, err := r.readCard()
 	if err != nil {
 		return "", err
 	}
 	base, member := map[string]any{}, map[string]any{}
-	for _, f := range card.inputs() {
+	var changed []input
+	for _, f := range shown.inputs() {
 		text := r.text(f.Name)
 		if _, sent := r.GetPostForm(f.Name); !sent || text == tidy(f.Value) {
 			continue
 		}
+		changed = append(changed, f)
 		if f.Name == "prerogative" {
 			member[f.Name] = text
 		} else {
@@ -250,6 +251,9 @@ func (r *request) update() (done string, err error) {
 	}
 	if len(member) == 0 {
 		return "card_unchanged", nil
+	}
+	if err := r.check([]group{{"", changed}}); err != nil {
+		return "", err
 	}
 	var change struct {
 		SendCheck bool `json:"send_check"`

@@ -179,7 +179,13 @@ func TestNewCard_WrongInputIsShownAgain(t *testing.T) {
 	s := w.Serve()
 	b := signedIn(t, s, s.Admin)
 	for _, c := range []struct{ field, value, other, text string }{
-		{"title", strings.Repeat("卡", 10), "", "卡名"},
+		{"title", strings.Repeat("卡", 10), "", "卡名</strong> 最多 9 个汉字（27 字节），现在 30 字节"},
+		{"brand_name", strings.Repeat("店", 20), "", "商户名称</strong> 最多 12 个汉字（36 字节），现在 60 字节"},
+		{"notice", strings.Repeat("x", 49), "", "使用提醒</strong> 最多 16 个汉字（48 字节），现在 49 字节"},
+		{"prerogative", strings.Repeat("权", 1025), "", "会员特权</strong> 最多 1024 个汉字（3072 字节），现在 3075 字节"},
+		{"description", strings.Repeat("知", 1025), "", "使用须知</strong> 最多 1024 个汉字（3072 字节），现在 3075 字节"},
+		{"service_phone", "abc", "", "客服电话</strong> 只能有数字"},
+		{"logo_url", "", "", "Logo 图片</strong> 上传 Logo，或填写地址"},
 		{"brand_name", "", "", "商户名称</strong> 不能为空"},
 		{"quantity", "1.5", "", "库存</strong> 须为整数"},
 		{"quantity", "100000001", "", "库存</strong> 须为 0 到 100000000"},
@@ -190,7 +196,9 @@ func TestNewCard_WrongInputIsShownAgain(t *testing.T) {
 		{"end_timestamp", "2027-13-01", "date_info=DATE_TYPE_FIX_TIME_RANGE", "有效期</strong> 请填开始日期和更晚的结束日期"},
 	} {
 		form := newCard(b)
-		form.Set("notice", `"><script>`)
+		if c.field != "notice" {
+			form.Set("notice", `"><script>`)
+		}
 		form.Set("color", "Color100")
 		form.Set(c.field, c.value)
 		if name, value, ok := strings.Cut(c.other, "="); ok {
@@ -201,13 +209,17 @@ func TestNewCard_WrongInputIsShownAgain(t *testing.T) {
 			t.Errorf("%s: the form came back as %v", c.field, again)
 		}
 		if c.field == "title" {
-			b.send("/cards", form).shows(422, `<label class="text wrong">卡名`)
+			b.send("/cards", form).shows(422, `<label class="text wrong"><span>卡名`)
 		}
 	}
 	b.header.Set("Accept-Language", "en")
 	form := newCard(b)
 	form.Set("description", "")
-	b.send("/cards", form).shows(422, "Terms</strong> is required")
+	form.Set("title", strings.Repeat("卡", 10))
+	form.Set("service_phone", "+86 (020)")
+	b.send("/cards", form).shows(422, "Terms</strong> is required", "Title</strong> has at most 9 汉字 (27 bytes); this has 30 bytes",
+		"Service phone</strong> may have digits")
+	b.open("/cards/new").shows(200, `value="Color060"> golden brown`, `Title <i aria-hidden="true">*`, `Logo <i aria-hidden="true">*`)
 	if n := w.Sim.Calls()["/card/create"].Total; n != 0 {
 		t.Errorf("WeChat was asked for %d cards", n)
 	}
@@ -222,7 +234,7 @@ func TestNewCard_ALogoIsUploaded(t *testing.T) {
 	b := signedIn(t, s, s.Admin)
 	form := newCard(b)
 	form.Set("logo_url", "")
-	b.upload("/cards", form, "logo", "").shows(422, "Logo 地址</strong> 不能为空") // as a browser sends no file
+	b.upload("/cards", form, "logo", "").shows(422, "Logo 图片</strong> 上传 Logo，或填写地址") // as a browser sends no file
 	b.upload("/cards", form, "logo", "GIF89a").shows(422, "图片须为 PNG 或 JPEG", "Logo 图片")
 	b.upload("/cards", form, "logo", png+strings.Repeat("x", 1<<20)).shows(422, "图片须为 PNG 或 JPEG", "示例小店")
 	if p := b.upload("/cards", form, "logo", png+strings.Repeat("x", 2<<20)); p.status != 413 {
@@ -280,6 +292,8 @@ func TestCard_IsChangedByItsForms(t *testing.T) {
 		settings.Set(field, "1.234")
 		b.send(path+"/settings", settings).shows(422, text, `value="1.234"`, "<details open><summary>开卡设置")
 	}
+	settings.Set("init_bonus_record", strings.Repeat("送", 15))
+	b.send(path+"/settings", settings).shows(422, "赠送说明</strong> 最多 14 个汉字（42 字节），现在 45 字节")
 
 	b.send(path+"/update", p.form(path+"/update")).shows(200, "没有变化")
 	change := p.form(path + "/update")
@@ -288,8 +302,12 @@ func TestCard_IsChangedByItsForms(t *testing.T) {
 	change.Set("title", "新卡<i>")
 	b.send(path+"/update", change).shows(200, "微信要重新审核", "审核中", "新卡&lt;i&gt;")
 	change.Set("title", "")
-	b.send(path+"/update", change).shows(422, "41011", `name="title" type="text" value=""`)
-	if got := w.Sim.Calls()["/card/update"].Total; got != 3 {
+	b.send(path+"/update", change).shows(422, "卡名</strong> 不能为空", `name="title" type="text" value=""`)
+	change.Set("title", strings.Repeat("卡", 10))
+	b.send(path+"/update", change).shows(422, "卡名</strong> 最多 9 个汉字（27 字节），现在 30 字节")
+	change.Set("title", "a\x01b")
+	b.send(path+"/update", change).shows(422, `卡名</strong> 这个值不能用： <small lang="en">has control characters`)
+	if got := w.Sim.Calls()["/card/update"].Total; got != 2 {
 		t.Errorf("/card/update was called %d times", got)
 	}
 

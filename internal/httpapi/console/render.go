@@ -122,6 +122,14 @@ func (v View) Explain(p *problem) string {
 	return v.Word("problem."+p.Code, cmp.Or(p.Detail, v.T("problem.internal")))
 }
 
+// Says returns the text about one field, or "" if there is none in this language.
+func (v View) Says(e fieldError) string {
+	if key := "message." + e.Message; v.Has(key) {
+		return v.T(key, e.values...)
+	}
+	return ""
+}
+
 // Time returns a moment in the shop's zone.
 func (v View) Time(t time.Time) string {
 	if t.IsZero() {

@@ -46,6 +46,7 @@ func (p *problem) Error() string { return p.Code }
 type fieldError struct {
 	Location string `json:"location"`
 	Message  string `json:"message"`
+	values   []any  // in the text of the message
 }
 
 // Field returns the name of the field, without where it is.
@@ -54,7 +55,7 @@ func (e fieldError) Field() string { return e.Location[strings.LastIndex(e.Locat
 // wrong is the problem of one field of a form. The text of the message is
 // "message." and message.
 func wrong(field, message string) error {
-	return &problem{Status: http.StatusUnprocessableEntity, Code: "invalid_input", Errors: []fieldError{{field, message}}}
+	return &problem{Status: http.StatusUnprocessableEntity, Code: "invalid_input", Errors: []fieldError{{Location: field, Message: message}}}
 }
 
 // invalid is the problem of a form whose values are wrong. Its text is "problem." and

@@ -31,7 +31,7 @@ shop.test('a manager creates a card and prints its QR code', { role: 'manager' }
   await page.getByLabel('网页地址').waitFor({ state: 'hidden' }) // it is for two ways to activate a card
   await page.getByLabel('商户名称').fill('晨光咖啡')
   await page.getByLabel('卡名').fill('晨光咖啡会员俱乐部年卡') // 33 bytes, and WeChat takes 27
-  await page.getByLabel('Color040').check()
+  await page.getByLabel('蓝色').check()
   await page.getByLabel('Logo 图片').setInputFiles(logo)
   await page.getByLabel('会员特权').fill('会员日双倍积分\n生日送咖啡一杯')
   await page.getByLabel('使用须知').fill('每消费一元积一分。')
