@@ -223,7 +223,7 @@ func (c *Console) showCard(r *request, made outcome) error {
 		Actions []action
 		Open    string // the action that is open: the one that the page answers
 		Print   printing
-	}{card, made, r.sampleFace(card), card.actions(), open, printing{CardID: card.ID, Sizes: sizes}})
+	}{card, made, r.sampleFace(card), card.actions(), open, printing{CardID: card.ID}})
 }
 
 // offerChanges has the page of a card show the calls of its forms.

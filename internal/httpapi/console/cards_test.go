@@ -417,8 +417,13 @@ func TestPrint_TheQRCodeCarriesTheChannel(t *testing.T) {
 	id := w.NewCard(s)
 	b := signedIn(t, s, s.Admin)
 	const channel = `门口 <b>&1`
-	p := b.open("/cards/"+id+"/print?size=a6&channel="+url.QueryEscape(channel)).shows(200, `class="poster a6"`, "示例",
-		"门口 &lt;b&gt;&amp;1</p>", "有效期至 20")
+	made := func() int { return w.Sim.Calls()["/card/qrcode/create"].Total }
+	b.open("/cards/"+id+"/print?channel="+url.QueryEscape(channel)).shows(200, `value="门口 &lt;b&gt;&amp;1"`, "以前生成的")
+	if n := made(); n != 0 {
+		t.Errorf("the form has made %d codes", n)
+	}
+	p := b.send("/cards/"+id+"/print", url.Values{"channel": {channel}}).shows(200, `class="poster"`, "示例",
+		"门口 &lt;b&gt;&amp;1</p>", "有效期至 20", `data-reload="/cards/`+id+`/print?channel=%E9`)
 	content := regexp.MustCompile(`<code>(http[^<]*)</code>`).FindStringSubmatch(p.text)[1]
 	want, err := qr.Encode(content, qr.M)
 	if err != nil {
@@ -445,10 +450,10 @@ func TestPrint_TheQRCodeCarriesTheChannel(t *testing.T) {
 	if err != nil || len(faces) != 1 || faces[0].OuterStr != channel {
 		t.Errorf("the wallet has %+v, %v", faces, err)
 	}
-	b.open("/cards/"+id+"/print?size=poster").shows(200, `class="poster a4"`)
-	b.open("/cards/"+id+"/print?channel="+strings.Repeat("x", 129)).shows(422, "渠道")
+	b.send("/cards/"+id+"/print", url.Values{"channel": {strings.Repeat("x", 129)}}).shows(422, "渠道", strings.Repeat("x", 129))
 	custom := w.NewCard(s, apptest.RealTime)
 	b.open("/cards/"+custom+"/print").shows(422, "每个二维码只能用一次", "<code>code_works_once</code>")
+	b.send("/cards/"+custom+"/print", url.Values{"channel": {""}}).shows(422, "每个二维码只能用一次")
 	b.open("/cards/nothing/print").shows(404, "没有这张卡")
 }
 
@@ -467,7 +472,7 @@ func TestCards_AreNotForCashiers(t *testing.T) {
 			b.open(path).shows(want)
 		}
 		if want == 403 {
-			for _, path := range []string{"", "/" + id + "/update", "/" + id + "/stock", "/" + id + "/settings", "/" + id + "/form",
+			for _, path := range []string{"", "/" + id + "/update", "/" + id + "/print", "/" + id + "/stock", "/" + id + "/settings", "/" + id + "/form",
 				"/" + id + "/testers", "/" + id + "/shelf", "/" + id + "/codes", "/" + id + "/delete"} {
 				b.send("/cards"+path, url.Values{"confirm": {"会员"}}).shows(403, "你的角色不能做这件事")
 			}

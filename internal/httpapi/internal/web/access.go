@@ -86,6 +86,7 @@ var accessTable = map[Audience]map[string]Access{
 		"GET /cards/new":                 managers,
 		"GET /cards/{card_id}":           managers,
 		"GET /cards/{card_id}/print":     managers,
+		"POST /cards/{card_id}/print":    managers,
 		"POST /cards/{card_id}/update":   managers,
 		"POST /cards/{card_id}/stock":    managers,
 		"POST /cards/{card_id}/settings": managers,
