@@ -61,9 +61,14 @@ func (c *Console) audit(r *request) error {
 	data := struct {
 		Filter, Older url.Values
 		Actions       []choice
+		Cards         []choice
 		Records       []record `json:"records"`
 		NextCursor    string   `json:"next_cursor"`
 	}{Filter: r.filter(auditFilters...), Actions: r.actions()}
+	var err error
+	if data.Cards, err = r.cardChoices(data.Filter.Get("card_id")); err != nil {
+		return err
+	}
 	if err := r.get("/v1/audit", with(data.Filter, "cursor", r.Query("cursor")), &data); err != nil {
 		return r.again(err, func(r *request) error { return r.render(http.StatusOK, "audit", data) })
 	}

@@ -30,16 +30,41 @@ type ledgerDay struct {
 	Entries []bookedEntry
 }
 
+// period is a link to the entries of some days until today.
+type period struct {
+	Name    string
+	Query   url.Values
+	Current bool
+}
+
+func periods(filter url.Values, now time.Time) (list []period) {
+	today := now.Format(time.DateOnly)
+	for _, p := range []struct{ name, from string }{{"today", today}, {"month", now.Format("2006-01-") + "01"}} {
+		list = append(list, period{
+			Name: p.name, Query: with(with(filter, "from", p.from), "to", today),
+			Current: filter.Get("from") == p.from && filter.Get("to") == today,
+		})
+	}
+	return list
+}
+
 // entries lists the entries of all cards by day.
 func (c *Console) entries(r *request) error {
 	var data struct {
 		Filter, Here, Older, XLSX url.Values
+		Cards                     []choice
+		Periods                   []period
 		Days                      []ledgerDay
 		Entries                   []bookedEntry `json:"entries"`
 		NextCursor                string        `json:"next_cursor"`
 	}
 	data.Filter = r.filter("from", "to", "card_id", "actor", "store", "order")
 	data.XLSX, data.Here = with(data.Filter, "format", "xlsx"), with(data.Filter, "cursor", r.Query("cursor"))
+	data.Periods = periods(data.Filter, time.Now().In(c.zone))
+	var err error
+	if data.Cards, err = r.cardChoices(data.Filter.Get("card_id")); err != nil {
+		return err
+	}
 	if err := r.get(allEntriesPath, data.Here, &data); err != nil {
 		return r.again(err, func(r *request) error { return r.render(http.StatusOK, "entries", data) })
 	}

@@ -2,7 +2,9 @@ package console_test
 
 import (
 	"fmt"
+	"html"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +55,37 @@ func TestEntries_AreFoundAndUndone(t *testing.T) {
 	b.open("/entries").shows(200, "-999999999999 → 0", "撤销记录", "A manager")
 	form.Set("reverses", "none")
 	b.send("/entries/undo?"+filter, form).shows(422, "body.reverses", `value="0012345678901234"`)
+}
+
+// The lists are filtered by the title of a card; a card that the account has no more stays
+// chosen. The entries have links to those of today and of this month.
+func TestFilters_NameTheCards(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	s := w.Serve()
+	title := func(text string) func(base, member apptest.Object) {
+		return func(base, _ apptest.Object) { base["title"] = text }
+	}
+	id, twin := w.NewCard(s, title("<b>金卡")), w.NewCard(s, title("银卡"))
+	w.NewCard(s, title("银卡"))
+	b := staffOf(t, s, "manager")
+	for _, path := range []string{"/entries", "/pushes", "/audit"} {
+		b.open(path).shows(200, `<option value="`+id+`">&lt;b&gt;金卡</option>`, `<option value="`+twin+`">银卡 · `+twin)
+		b.open(path+"?card_id="+id).shows(200, `<option value="`+id+`" selected>`)
+		b.open(path+"?card_id=pGone").shows(200, `<option value="pGone" selected>pGone</option>`)
+	}
+	p := b.open("/entries?store=a%26b").shows(200, "今天", "本月")
+	links := regexp.MustCompile(`<a href="(/entries\?from=(\S+)&amp;store=a%26b&amp;to=(\S+))">(今天|本月)`).FindAllStringSubmatch(p.text, -1)
+	if len(links) != 2 {
+		t.Fatalf("the links are %q", links)
+	}
+	for _, link := range links {
+		from, to := link[2], link[3]
+		if link[4] == "今天" && from != to || link[4] == "本月" && from != to[:8]+"01" {
+			t.Errorf("%s is from %s to %s", link[4], from, to)
+		}
+		b.open(html.UnescapeString(link[1])).shows(200, `aria-current="true">`+link[4])
+	}
 }
 
 // A day has the figures of all its entries, though its entries are on several pages; for

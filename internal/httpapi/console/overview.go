@@ -1,8 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -37,6 +39,28 @@ func (r *request) cards() ([]listedCard, error) {
 		Cards []listedCard `json:"cards"`
 	}
 	return list.Cards, r.get("/v1/cards", nil, &list)
+}
+
+// cardChoices returns the cards to filter by: those of the account by their titles, and
+// the chosen one if it is none of them.
+func (r *request) cardChoices(chosen string) ([]choice, error) {
+	list, err := r.cards()
+	titles := map[string]int{}
+	for _, card := range list {
+		titles[card.Title]++
+	}
+	var all []choice
+	for _, card := range list {
+		text := cmp.Or(card.Title, card.ID)
+		if titles[card.Title] > 1 {
+			text += " · " + card.ID
+		}
+		all = append(all, choice{card.ID, text})
+	}
+	if chosen != "" && !slices.ContainsFunc(all, func(c choice) bool { return c.Value == chosen }) {
+		all = append(all, choice{chosen, chosen})
+	}
+	return all, err
 }
 
 // checks is what GET /v1/checks answers.

@@ -81,6 +81,7 @@ func (c *Console) pushes(r *request) error {
 	var data struct {
 		Filter     url.Values
 		Kinds      []string
+		Cards      []choice
 		States     []pushState
 		Messages   []message `json:"messages"`
 		Counts     counted   `json:"counts"`
@@ -90,6 +91,10 @@ func (c *Console) pushes(r *request) error {
 		More       url.Values
 	}
 	data.Filter, data.Kinds = r.messageFilter(), kinds
+	var err error
+	if data.Cards, err = r.cardChoices(data.Filter.Get("card_id")); err != nil {
+		return err
+	}
 	if err := r.get(messagesPath, with(data.Filter, "cursor", r.Query("cursor")), &data); err != nil {
 		return err
 	}

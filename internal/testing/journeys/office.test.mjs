@@ -67,7 +67,7 @@ for (const width of [1280, 375]) {
       await page.getByRole('link', { name: '全部修改记录' }).click()
       await page.getByText(`→ ${5000 + width}`).waitFor()
       await page.getByText('控制台 · 127.0.0.1').first().waitFor()
-      await page.getByRole('combobox').selectOption({ label: '添加员工' })
+      await page.locator('select[name=action]').selectOption({ label: '添加员工' })
       await page.getByRole('button', { name: '查找' }).click()
       await page.getByText('A manager').first().waitFor()
       assert.equal(await page.getByText(`→ ${5000 + width}`).count(), 0)
