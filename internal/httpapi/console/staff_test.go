@@ -158,3 +158,16 @@ func TestStaff_IsTheOwnersAlone(t *testing.T) {
 	owner.send("/staff/owner/remove", url.Values{}).shows(404)
 	owner.send("/staff/owner/tokens", url.Values{}).shows(404)
 }
+
+// The page says what a manager may not do, which is what the access table leaves to the
+// owner: the staff, and replacing a ticket.
+func TestStaff_ThePageSaysWhatAManagerMayNotDo(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	s := w.Serve()
+	signedIn(t, s, s.Admin).open("/staff").shows(200, "店长：除了员工管理和作废票据，其他都能做", "<span>店主</span>")
+	b := staffOf(t, s, "manager")
+	b.open("/settings").shows(200, "A manager · 店长")
+	b.open("/staff").shows(403)
+	b.send("/tickets/wx_card", url.Values{"sure": {"yes"}}).shows(403)
+}

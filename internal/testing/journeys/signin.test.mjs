@@ -21,7 +21,7 @@ shop.test('a link opens the console once', { role: '', width: 375 }, async ({ pa
   await page.getByRole('button', { name: '登录' }).click()
   await page.getByRole('heading', { name: '概览' }).waitFor()
   assert.equal(page.url(), `${shop.url}/`)
-  await page.getByText('owner · 店主').waitFor()
+  await page.locator('header').getByText('店主', { exact: true }).waitFor()
 
   await page.getByRole('button', { name: '退出' }).click()
   await page.getByText('server login-link').waitFor()
@@ -39,7 +39,7 @@ shop.test(
   { lang: 'en' },
   async ({ page, open }) => {
     await page.getByRole('heading', { name: 'Overview' }).waitFor()
-    await page.getByText('owner · owner').waitFor()
+    await page.locator('header').getByText('owner', { exact: true }).waitFor()
     await page.getByRole('button', { name: '中文' }).click()
     await page.getByRole('heading', { name: '概览' }).waitFor()
     await open('/members')
