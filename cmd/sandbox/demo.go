@@ -15,8 +15,8 @@ import (
 )
 
 // demo fills the shop with 30 days of life. The members are real ones: each logs in and
-// takes a card as a phone does. Then their cards are moved into the past, and entries
-// are written that WeChat learns of with the first entry of today.
+// takes a card as a phone does. Then their cards are moved into the past, entries until
+// now are written, and WeChat is told the totals.
 type demo struct {
 	*sandbox
 	db         *sqldb.DB
@@ -44,7 +44,7 @@ func (sb *sandbox) fillDemo(ctx context.Context, dir string) (err error) {
 	all := customers(time.Now().In(sb.zone))
 	for _, step := range []func(context.Context, []*customer) error{
 		d.addStaff, d.createCards, d.takeCards, d.waitForWeChat, d.fillInForms, d.waitForWeChat, d.refuseAnActivation,
-		d.waitForTrail, d.writePast, d.refusePushes, d.bookToday, d.waitForWeChat, d.deleteACard, d.waitForWeChat,
+		d.waitForTrail, d.writePast, d.refusePushes, d.tellTotals, d.waitForWeChat, d.deleteACard, d.waitForWeChat,
 	} {
 		if err := step(ctx, all); err != nil {
 			return fmt.Errorf("demo data: %w", err)
@@ -256,45 +256,40 @@ func (d *demo) sale(l seed.Life, n int) map[string]any {
 	return map[string]any{
 		"card_id": l.CardID, "code": l.Code, "key": fmt.Sprintf("demo-today-%d", n), "add_bonus": yuan,
 		"record_bonus": fmt.Sprintf("消费%d元", yuan), "actor": demoPeople[0].Name, "store": demoStores[n%len(demoStores)],
-		"order": fmt.Sprintf("%s-%04d", time.Now().Format("0102"), 9000+n),
+		"order": fmt.Sprintf("%s-%04d", time.Now().In(d.zone).Format("0102"), 9000+n),
 	}
 }
 
-// parkedPushes is how many of the first sales of today WeChat refuses for good.
+// parkedPushes is how many sales of this moment WeChat refuses for good.
 const parkedPushes = 3
 
-// refusePushes books the first sales of today, and WeChat refuses to show them.
+// refusePushes books some sales now, and WeChat refuses to show them.
 func (d *demo) refusePushes(ctx context.Context, _ []*customer) error {
 	fault := wechatsim.Fault{Path: "/card/membercard/updateuser", ErrCode: refused, Times: parkedPushes}
 	if err := d.sim.AddFault(fault); err != nil {
 		return err
 	}
-	if err := d.book(ctx, func(sales int) bool { return sales < parkedPushes }); err != nil {
+	var sales []any
+	for _, l := range d.lives {
+		if n := len(sales); n < parkedPushes && len(l.Entries) > 0 {
+			sales = append(sales, d.sale(l, n))
+		}
+	}
+	if err := d.api.call(ctx, http.MethodPost, "/v1/entries/batch", map[string]any{"entries": sales}, nil); err != nil {
 		return err
 	}
 	return d.waitForWeChat(ctx, nil)
 }
 
-// bookToday books a sale for each of the other customers with a ledger. It tells WeChat
-// the totals of the past, too.
-func (d *demo) bookToday(ctx context.Context, _ []*customer) error {
-	return d.book(ctx, func(sales int) bool { return sales >= parkedPushes })
-}
-
-// book books those sales of today that are chosen by their number.
-func (d *demo) book(ctx context.Context, chosen func(sale int) bool) error {
-	var sales []any
-	n := 0
-	for _, l := range d.lives {
-		if len(l.Entries) == 0 {
-			continue
-		}
-		if chosen(n) {
-			sales = append(sales, d.sale(l, n))
-		}
-		n++
-	}
-	return d.api.call(ctx, http.MethodPost, "/v1/entries/batch", map[string]any{"entries": sales}, nil)
+// tellTotals tells WeChat the totals of the past, but for those that it has refused.
+func (d *demo) tellTotals(ctx context.Context, _ []*customer) error {
+	return d.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		_, err := tx.Exec(ctx, `insert into outbox (outbox_id, card_id, code, seq, kind, due_at, created_at)
+			select lower(hex(randomblob(16))), card_id, code, 1, 'totals', $1, $1 from member_card c
+			where seq > 0 and status = 'active' and not exists (select 1 from outbox o where o.card_id = c.card_id and o.code = c.code)`,
+			time.Now().UnixMilli())
+		return err
+	})
 }
 
 // deleteACard has one customer delete the card from the wallet.

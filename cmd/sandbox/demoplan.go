@@ -60,6 +60,15 @@ func opening(day time.Time) time.Time {
 	return time.Date(day.Year(), day.Month(), day.Day(), 10, 0, 0, 0, day.Location())
 }
 
+// today returns a time of today that has passed, also if the shop has not opened yet.
+func today(now time.Time, part float64) time.Time {
+	since := opening(now)
+	if !since.Before(now) {
+		since = since.Add(-10 * time.Hour) // midnight
+	}
+	return since.Add(time.Duration(part * float64(now.Sub(since))))
+}
+
 // purchases returns what a customer has bought since a time: points for each purchase, a
 // charged balance now and then, and both spent.
 func purchases(random *rand.Rand, since, now time.Time, order *int) (list []seed.PastEntry) {
@@ -67,7 +76,10 @@ func purchases(random *rand.Rand, since, now time.Time, order *int) (list []seed
 	for day := since; ; {
 		day = day.AddDate(0, 0, 1+random.IntN(3))
 		at := opening(day).Add(time.Duration(random.IntN(11*3600)) * time.Second)
-		if !at.Before(opening(now)) {
+		if day.YearDay() == now.YearDay() {
+			at = today(now, random.Float64())
+		}
+		if at.After(now) {
 			return list
 		}
 		*order++
