@@ -472,8 +472,8 @@ func TestCards_AreNotForCashiers(t *testing.T) {
 			b.open(path).shows(want)
 		}
 		if want == 403 {
-			for _, path := range []string{"", "/" + id + "/update", "/" + id + "/print", "/" + id + "/stock", "/" + id + "/settings", "/" + id + "/form",
-				"/" + id + "/testers", "/" + id + "/shelf", "/" + id + "/codes", "/" + id + "/delete"} {
+			for _, path := range []string{"", "/" + id + "/update", "/" + id + "/print", "/" + id + "/stock", "/" + id + "/settings",
+				"/" + id + "/form", "/" + id + "/testers", "/" + id + "/shelf", "/" + id + "/codes", "/" + id + "/delete"} {
 				b.send("/cards"+path, url.Values{"confirm": {"会员"}}).shows(403, "你的角色不能做这件事")
 			}
 		}
