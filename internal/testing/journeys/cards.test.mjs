@@ -100,7 +100,10 @@ shop.test('a card is changed, and deleted by its title', { width: 375 }, async (
   const box = (locator) => locator.boundingBox()
   const field = await box(page.getByLabel('使用须知'))
   const save = await box(page.getByRole('button', { name: '保存修改' }))
-  assert.ok(field.width > 300 && save.y > field.y + field.height, 'the fields have the width, and the button is below')
+  assert.ok(
+    field.width > 300 && save.y > field.y + field.height,
+    'the fields have the width, and the button is below',
+  )
   assert.ok(save.height < 100, `the button is ${save.height} px high`)
   await page.getByLabel('使用提醒').fill('请出示此卡')
   await page.getByRole('button', { name: '保存修改' }).click()
