@@ -1,14 +1,12 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 )
-
-// maxAmount is the largest amount that the API takes.
-const maxAmount = 1_000_000_000_000
 
 // bookingOf returns the body of the entry that a form asks for.
 func bookingOf(r *request) (body map[string]any, err error) {
@@ -19,8 +17,11 @@ func bookingOf(r *request) (body map[string]any, err error) {
 			continue
 		}
 		n, ok := amount(text, name == "add_balance")
-		if !ok || n > maxAmount {
+		switch {
+		case !ok:
 			return nil, invalid("invalid_amount")
+		case n >= mostAtTill && name == "add_bonus" || n/100 >= mostAtTill:
+			return nil, invalid("till_too_much")
 		}
 		if r.PostForm("direction") == "take" {
 			n = -n
@@ -34,6 +35,9 @@ func bookingOf(r *request) (body map[string]any, err error) {
 	}
 	if r.PostForm("partial") != "" {
 		body["partial"] = true
+	}
+	if body["order"] != nil {
+		body["once_per_order"] = true
 	}
 	return body, nil
 }
@@ -52,9 +56,23 @@ func (c *Console) addEntry(r *request) error {
 	}
 	header := map[string]string{"Idempotency-Key": r.PostForm("key")}
 	if err := r.call(http.MethodPost, r.formCode()+"/entries", header, body, &answer); err != nil {
-		return r.again(err, c.member)
+		return r.again(r.withBooked(err), c.member)
 	}
 	return r.back(r.memberPage() + "?done=entry&entry=" + url.QueryEscape(answer.Entry.ID))
+}
+
+// withBooked adds to the error of a form whose order was booked before who has booked it.
+func (r *request) withBooked(err error) error {
+	if p := (&problem{}); errors.As(err, &p) && p.Code == "order_booked" {
+		before, failed := r.entryOn(r.PostForm("card_id"), r.PostForm("code"), "", r.text("order"))
+		if failed != nil {
+			return failed
+		}
+		if before != nil { // it was not undone just now
+			p.Note = r.words().bookedBy(before.entry)
+		}
+	}
+	return err
 }
 
 // result is what a booking would do to a total.

@@ -261,6 +261,7 @@ func TestMember_PointsAreGivenAndTakenBack(t *testing.T) {
 	form.Set("add_bonus", "31")
 	b.send(path+"/entries", form).shows(422, "这个表单已经提交过别的内容")
 	form.Set("key", "another")
+	form.Set("order", "another")
 	form.Set("direction", "take")
 	b.send(path+"/entries", form).shows(409, "积分不足")
 	for _, wrong := range []string{"-1", "0", "1.5", "x", "1e3", "99999999999999999999"} {

@@ -79,6 +79,7 @@ func (c *Console) member(r *request) error {
 			kind = kinds[at]
 		}
 		card.CustomFields = r.fieldsOf(*card, kind)
+		card.HasBalance = kind.SupplyBalance || kind.ID == "" || card.Balance != 0
 		card.Face, card.Key = r.faceOf(*card, kind), uuid.NewString()
 		if err := r.ledger(card); err != nil {
 			return err

@@ -55,8 +55,11 @@ func TestMember_TheResultIsShownBefore(t *testing.T) {
 		t.Error("it offers to take what there is not")
 	}
 	h.open(h.path).shows(200, `data-total="100"`)
-	for _, wrong := range []string{"x", "", "0", "9223372036854775807"} {
+	for _, wrong := range []string{"x", "", "0", "9223372036854775808"} {
 		h.send(h.path+"/preview", h.form("add_bonus", wrong)).shows(422, "积分须为正整数")
+	}
+	for _, large := range []string{"add_bonus", "add_balance"} {
+		h.send(h.path+"/entries", h.form("key", "large", large, "10000000", "direction", "give")).shows(422, "金额太大")
 	}
 	h.send(h.path+"/preview", url.Values{"card_id": {"p"}, "code": {"1"}, "add_bonus": {"1"}}).shows(422)
 	staffed(t, h.s, "cashier").send(h.path+"/preview", h.form("add_bonus", "1")).shows(403)
@@ -80,6 +83,30 @@ func TestMember_ASpentEntryIsUndoneInPart(t *testing.T) {
 	for range 2 {
 		h.send(h.path+"/entries", undo).shows(200, "-30 → <strong>0</strong>", "没有收回：积分 70、余额 0.00 元", "已撤销")
 	}
+}
+
+// An order is booked once on a card, as at the till, and the page says who has booked it.
+func TestMember_AnOrderIsBookedOnce(t *testing.T) {
+	t.Parallel()
+	h := newHolder(t)
+	first := h.send(h.path+"/entries", h.form("key", "a", "add_bonus", "30", "order", "T-1", "direction", "give")).shows(200, "已记账")
+	again := h.form("key", "b", "add_bonus", "30", "order", "T-1", "direction", "give")
+	h.send(h.path+"/entries", again).shows(409, "这个订单已经记过账", "由 owner 记：&#43;30 分", `data-total="30"`)
+	id := regexp.MustCompile(`name="reverses" value="([^"]*)"`).FindStringSubmatch(first.text)[1]
+	h.send(h.path+"/entries", h.form("key", "undo-"+id, "reverses", id)).shows(200)
+	h.send(h.path+"/entries", again).shows(200, "已记账", `data-total="30"`)
+}
+
+// The balance is asked for only where the card has one, and not as an amount.
+func TestMember_ACardWithoutABalanceAsksForNone(t *testing.T) {
+	t.Parallel()
+	if p := newHolder(t); strings.Contains(p.open(p.path).text, `name="add_balance"`) {
+		t.Error("a card that keeps no balance asks for one")
+	}
+	with := newHolder(t, apptest.WithBalance)
+	with.open(with.path).shows(200, `余额（元） <input name="add_balance" placeholder="充值或扣款的数额"`)
+	long := with.form("key", "k", "add_bonus", "1", "record_bonus", strings.Repeat("长", 15), "direction", "give")
+	with.send(with.path+"/entries", long).shows(422, "最多 14 个汉字", strings.Repeat("长", 15))
 }
 
 // A refused form keeps what was typed, for its own card only.

@@ -36,6 +36,7 @@ type memberCard struct {
 	Why          string        `json:"-"`
 	Face         face          `json:"-"`
 	CustomFields []customField `json:"-"`
+	HasBalance   bool          `json:"-"` // false only if it is known that the card keeps none
 	Entries      []entry       `json:"-"`
 	Older        string        `json:"-"` // the cursor of the older entries
 	Key          string        `json:"-"` // the Idempotency-Key of the next entry
