@@ -207,6 +207,13 @@ const (
 	SentParked  Sent = "dead"
 )
 
+// Undo is what a list says about an entry that is reversed, or that reverses another.
+type Undo struct {
+	BackBonus, BackBalance int64     // what the reversal of the entry adds
+	Order                  string    // of the entry that this one reverses
+	BookedAt               time.Time // when that was booked
+}
+
 // Entry is one line of a card's ledger. Bonus and Balance are the totals after
 // it; Seq counts from 1 without a gap.
 type Entry struct {
@@ -217,7 +224,8 @@ type Entry struct {
 	CreatedAt      time.Time
 	Actor          string // who booked it; empty for an entry that no request asked for
 	Reversed       bool   // another entry reverses it
-	Sent           Sent   // set only by Entries
+	Sent           Sent   // set only in lists
+	Undo           Undo   // set only in lists
 	// MissingBonus and MissingBalance are what a partial reversal could not take back.
 	// They are set only for Request.Answer.
 	MissingBonus, MissingBalance int64

@@ -94,7 +94,13 @@ type AdminEntry struct {
 	OperatorEntry
 	Reverses string `json:"reverses,omitempty" doc:"The id of the entry that this one undoes."`
 	Reversed bool   `json:"reversed,omitempty" doc:"Another entry undoes this one."`
-	Push     string `json:"push" enum:"held,waiting,sent,dead" doc:"How far WeChat was told: held until the card is active; waiting in the outbox; sent; dead, which is refused by WeChat and in the outbox under the entry's id."`
+
+	ReversesOrder   string    `json:"reverses_order,omitempty" doc:"The order of the entry that this one undoes."`
+	ReversesAt      time.Time `json:"reverses_at,omitzero" doc:"When the entry that this one undoes was booked."`
+	ReversedBonus   int64     `json:"reversed_bonus,omitzero" doc:"What the entry that undoes this one adds: less than this one took or gave if a part was spent."`
+	ReversedBalance int64     `json:"reversed_balance,omitzero" doc:"Likewise, in fen (分)."`
+
+	Push string `json:"push" enum:"held,waiting,sent,dead" doc:"How far WeChat was told: held until the card is active; waiting in the outbox; sent; dead, which is refused by WeChat and in the outbox under the entry's id."`
 }
 
 // drift has the figures that the holder sees instead of those of the ledger.
@@ -122,5 +128,6 @@ func (a *api) entries(ctx context.Context, in *web.EntriesInput) (*adminEntriesO
 }
 
 func adminEntryOf(e ledger.Entry) AdminEntry {
-	return AdminEntry{operatorEntryOf(e), e.Reverses, e.Reversed, string(e.Sent)}
+	u := e.Undo
+	return AdminEntry{operatorEntryOf(e), e.Reverses, e.Reversed, u.Order, u.BookedAt, u.BackBonus, u.BackBalance, string(e.Sent)}
 }

@@ -44,6 +44,7 @@ func full() *office {
 	e := ledger.Entry{
 		Booking: ledger.Booking{AddBonus: 1, AddBalance: 2, RecordBonus: "rb", RecordBalance: "rc", Reverses: "e0", Store: "s1", Order: "o1"},
 		Actor:   "amy", ID: "e1", Seq: 9, Bonus: 11, Balance: 12, CreatedAt: at(1), Reversed: true, Sent: ledger.SentParked,
+		Undo: ledger.Undo{BackBonus: -1, BackBalance: -2, Order: "o0", BookedAt: at(0)},
 	}
 	q := outbox.Stored{Message: outbox.Message{ID: "1", CardID: "p", Code: "c", Kind: "entry", Attempts: 4}, State: outbox.Waiting,
 		LastError: "why", CreatedAt: at(2), DueAt: at(3)}
@@ -64,7 +65,8 @@ func full() *office {
 const (
 	settingsJSON = `{"activate_on_claim":false,"fixed_begintimestamp":true,"init_bonus":5,"init_balance":600,"init_bonus_record":"开卡送"}`
 	entryJSON    = `"id":"e1","seq":9,"add_bonus":1,"bonus":11,"add_balance":2,"balance":12,"record_bonus":"rb","record_balance":"rc",` +
-		`"created_at":"2027-01-15T08:00:01Z","actor":"amy","store":"s1","order":"o1","reverses":"e0","reversed":true,"push":"dead"`
+		`"created_at":"2027-01-15T08:00:01Z","actor":"amy","store":"s1","order":"o1","reverses":"e0","reversed":true,` +
+		`"reverses_order":"o0","reverses_at":"2027-01-15T08:00:00Z","reversed_bonus":-1,"reversed_balance":-2,"push":"dead"`
 	personJSON = `"id":"m","created_at":"2027-01-15T08:00:00Z","identities":[{"app_id":"wx1","openid":"o1","unionid":"u1"}],` +
 		`"cards":[{"card_id":"p","code":"c","status":"issued","bonus":0,"balance":0},` +
 		`{"card_id":"q","code":"none","status":"active","bonus":0,"balance":0}]`

@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -53,9 +54,20 @@ func partialReversal(t *testing.T, s stores) {
 
 func partialReversalOfBoth(t *testing.T, s stores) {
 	holder(t, s)
-	both := booked(t, s, ledger.Booking{AddBonus: 10, AddBalance: 20}, "")
+	both := booked(t, s, ledger.Booking{AddBonus: 10, AddBalance: 20, Order: "o1"}, "")
 	booked(t, s, ledger.Booking{AddBonus: -10, AddBalance: -5}, "")
 	takeBack(t, s, both.ID, "k1", "0 -15, missing 10 5")
+	list, err := s.Entries(t.Context(), "c1", "A1", 0, 3)
+	if err != nil || len(list) != 3 {
+		t.Fatalf("got %+v, %v", list, err)
+	}
+	all := journal(t, s, ledger.Filter{CardID: "c1"}, 50)
+	for i, want := range []ledger.Undo{{Order: "o1", BookedAt: both.CreatedAt}, {}, {BackBalance: -15}} {
+		j := slices.IndexFunc(all, func(e ledger.CardEntry) bool { return e.ID == list[i].ID })
+		if list[i].Undo != want || all[j].Undo != want {
+			t.Errorf("entry %d: got %+v and %+v, want %+v", i, list[i].Undo, all[j].Undo, want)
+		}
+	}
 
 	booked(t, s, fen(20), "")
 	exchanged := booked(t, s, ledger.Booking{AddBonus: 10, AddBalance: -20}, "")

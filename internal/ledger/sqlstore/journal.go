@@ -10,24 +10,39 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
-// sentSQL is how far entry e of card c was sent; its message is o.
-const sentSQL = `case when e.seq > c.told then 'held' else coalesce(o.state, 'sent') end`
+// listSQL is what a list adds to entry e of card c: how far it was sent, and what its
+// reversal v has taken back, or which entry r it reverses. listJoins has the others.
+const (
+	listSQL = `, case when e.seq > c.told then 'held' else coalesce(o.state, 'sent') end,
+	coalesce(v.add_bonus, 0), coalesce(v.add_balance, 0), coalesce(r.order_id, ''), coalesce(r.created_at, 0)`
+	listJoins = `
+	left join outbox o on o.outbox_id = e.entry_id
+	left join entry v on v.reverses = e.entry_id and v.reverses <> ''
+	left join entry r on r.entry_id = e.reverses`
+)
+
+// scanListed reads the columns of selectSQL and listSQL, and those that come after them
+// into more.
+func scanListed(scan sqldb.Scan, more ...any) (ledger.Entry, error) {
+	var sent ledger.Sent
+	var u ledger.Undo
+	e, err := scanEntry(scan, append([]any{&sent, &u.BackBonus, &u.BackBalance, &u.Order, (*sqldb.Time)(&u.BookedAt)}, more...)...)
+	e.Sent, e.Undo = sent, u
+	return e, err
+}
 
 // The code that has a ledger now has its name, unless the card was given away; those
 // few have an index.
-var journalSQL = selectSQL + `, ` + sentSQL + `, e.card_id, coalesce(c.code, e.ledger) from entry e
+var journalSQL = selectSQL + listSQL + `, e.card_id, coalesce(c.code, e.ledger) from entry e
 	left join member_card c on c.card_id = e.card_id and c.code = coalesce(
-		(select m.code from member_card m where m.card_id = e.card_id and m.ledger = e.ledger and m.ledger <> m.code), e.ledger)
-	left join outbox o on o.outbox_id = e.entry_id
+		(select m.code from member_card m where m.card_id = e.card_id and m.ledger = e.ledger and m.ledger <> m.code), e.ledger)` + listJoins + `
 	where e.created_at >= $1 and (e.created_at, e.entry_id) < ($2, $3)`
 
 // AllEntries implements ledger.Store.
 func (s *Store) AllEntries(ctx context.Context, f ledger.Filter, before ledger.Mark, n int) ([]ledger.CardEntry, error) {
 	query, args := journalQuery(f, before, n)
 	return sqldb.All(ctx, s, "list all entries", func(scan sqldb.Scan) (e ledger.CardEntry, err error) {
-		var sent ledger.Sent
-		e.Entry, err = scanEntry(scan, &sent, &e.CardID, &e.Code)
-		e.Sent = sent
+		e.Entry, err = scanListed(scan, &e.CardID, &e.Code)
 		return e, err
 	}, query, args...)
 }

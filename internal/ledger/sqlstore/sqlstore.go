@@ -110,8 +110,7 @@ func (tx Tx) OfOrder(ctx context.Context, cardID, code, order string) (ledger.En
 	return tx.entry(ctx, ofOrderSQL, cardID, code, order)
 }
 
-var entriesSQL = selectSQL + `, ` + sentSQL + ofCardSQL + `
-	left join outbox o on o.outbox_id = e.entry_id
+var entriesSQL = selectSQL + listSQL + ofCardSQL + listJoins + `
 	where c.card_id = $1 and c.code = $2 and e.seq < $3 order by e.seq desc limit $4`
 
 // Entries implements ledger.Reader.
@@ -120,10 +119,7 @@ func (tx Tx) Entries(ctx context.Context, cardID, code string, before int64, n i
 		before = 1<<63 - 1
 	}
 	return sqldb.All(ctx, tx, "list entries", func(scan sqldb.Scan) (ledger.Entry, error) {
-		var sent ledger.Sent
-		e, err := scanEntry(scan, &sent)
-		e.Sent = sent
-		return e, err
+		return scanListed(scan)
 	}, entriesSQL, cardID, code, before, n)
 }
 
