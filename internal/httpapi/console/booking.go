@@ -58,7 +58,11 @@ func (c *Console) addEntry(r *request) error {
 	if err := r.call(http.MethodPost, r.formCode()+"/entries", header, body, &answer); err != nil {
 		return r.again(r.withBooked(err), c.member)
 	}
-	return r.back(r.memberPage() + "?done=entry&entry=" + url.QueryEscape(answer.Entry.ID))
+	done := "entry"
+	if body["reverses"] != nil {
+		done = "undone"
+	}
+	return r.back(r.memberPage() + "?done=" + done + "&entry=" + url.QueryEscape(answer.Entry.ID))
 }
 
 // withBooked adds to the error of a form whose order was booked before who has booked it.

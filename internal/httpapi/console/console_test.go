@@ -271,7 +271,7 @@ func TestMember_PointsAreGivenAndTakenBack(t *testing.T) {
 	p = b.open(path)
 	undo := url.Values{"card_id": {cardID}, "code": {code}, "reverses": {hidden(p, "reverses")}, "key": {"undo-" + hidden(p, "reverses")}}
 	for range 2 {
-		b.send(path+"/entries", undo).shows(200, "已记账", "-30 → 0", "已撤销")
+		b.send(path+"/entries", undo).shows(200, "已撤销，", "-30 → 0", "已撤销")
 	}
 	b.open(path+"?cursor=wrong").shows(422, "输入有误")
 	b.open("/members/nobody").shows(404, "没有这个会员")

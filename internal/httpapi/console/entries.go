@@ -138,5 +138,5 @@ func (c *Console) undoEntry(r *request) error {
 		return r.again(err, c.entries)
 	}
 	here := r.filter("from", "to", "card_id", "actor", "store", "order", "cursor")
-	return r.back("/entries?" + with(here, "done", "entry").Encode())
+	return r.back("/entries?" + with(here, "done", "undone").Encode())
 }

@@ -47,12 +47,12 @@ func TestEntries_AreFoundAndUndone(t *testing.T) {
 	filter := "order=0012345678901234"
 	form := url.Values{"card_id": {cardID}, "code": {code}, "reverses": {first.ID}}
 	for range 2 { // however often the form is sent
-		p := b.send("/entries/undo?"+filter, form).shows(200, "已记账", "已撤销")
+		p := b.send("/entries/undo?"+filter, form).shows(200, "已撤销，", `class="reversed"`)
 		if p.url.Query().Get("order") != "0012345678901234" {
 			t.Errorf("the filter is lost: %s", p.url)
 		}
 	}
-	b.open("/entries").shows(200, "-999999999999 → 0", "撤销记录", "A manager")
+	b.open("/entries").shows(200, "-999999999999 → 0", "撤销订单 0012345678901234", "A manager")
 	form.Set("reverses", "none")
 	b.send("/entries/undo?"+filter, form).shows(422, "body.reverses", `value="0012345678901234"`)
 }

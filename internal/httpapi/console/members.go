@@ -66,6 +66,31 @@ type entry struct {
 	Reverses      string    `json:"reverses"`
 	Reversed      bool      `json:"reversed"`
 	Push          string    `json:"push"`
+
+	ReversesOrder   string    `json:"reverses_order"`
+	ReversesAt      time.Time `json:"reverses_at"`
+	ReversedBonus   int64     `json:"reversed_bonus"`
+	ReversedBalance int64     `json:"reversed_balance"`
+}
+
+// Struck reports whether nothing is left of the entry: another has undone all of it.
+func (e entry) Struck() bool {
+	return e.Reversed && e.ReversedBonus == -e.AddBonus && e.ReversedBalance == -e.AddBalance
+}
+
+// Undone says how far the entry is undone, or which entry it undoes itself.
+func (e entry) Undone(v View) string {
+	switch {
+	case e.Struck():
+		return v.T("entry.reversed")
+	case e.Reversed:
+		return v.T("entry.reversed_part", v.sum(entry{AddBonus: -e.ReversedBonus, AddBalance: -e.ReversedBalance}))
+	case e.Reverses != "" && e.ReversesOrder != "":
+		return v.T("entry.reverses_order", e.ReversesOrder)
+	case e.Reverses != "":
+		return v.T("entry.reverses", v.Time(e.ReversesAt))
+	}
+	return ""
 }
 
 // Left returns what a reversal of the entry can take back, and whether that is less than

@@ -43,7 +43,7 @@ shop.test('an entry is found by its order and undone', { role: 'manager' }, asyn
   const row = page.getByRole('row').filter({ hasText: '小王' })
   await row.getByRole('button', { name: '撤销' }).click()
   assert.deepEqual(dialogs, ['撤销这一笔？'])
-  await page.getByRole('status').getByText('已记账').waitFor()
+  await page.getByRole('status').getByText('已撤销').waitFor()
   await page.getByRole('row').filter({ hasText: '小王' }).getByText('已撤销').waitFor()
   assert.equal(await page.getByLabel('订单号').inputValue(), '0012345678901234')
 })
