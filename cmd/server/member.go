@@ -72,9 +72,9 @@ type memberExportCmd struct {
 func (c memberExportCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	return g.withRecord(ctx, streams, "exportMembers", audit.Target{}, func(ctx context.Context, core *app.Core) error {
 		if c.Out == "" {
-			return core.Members.Export(ctx, streams.Raw, c.Format)
+			return core.Members.Export(ctx, streams.Raw, sheet.File{Format: c.Format})
 		}
-		return replaceFile(c.Out, func(f *os.File) error { return core.Members.Export(ctx, f, c.Format) })
+		return replaceFile(c.Out, func(f *os.File) error { return core.Members.Export(ctx, f, sheet.File{Format: c.Format}) })
 	})
 }
 

@@ -113,8 +113,8 @@ var header = []any{
 
 // Export writes the records that f selects, newest first, with times in zone, to be
 // opened with a spreadsheet. It reads page by page and blocks on w.
-func (s *Service) Export(ctx context.Context, w io.Writer, format sheet.Format, f Filter, zone *time.Location) error {
-	return sheet.Write(w, format, func(add sheet.Row) error {
+func (s *Service) Export(ctx context.Context, w io.Writer, file sheet.File, f Filter, zone *time.Location) error {
+	return sheet.Write(w, file, func(add sheet.Row) error {
 		if err := add(header...); err != nil {
 			return err
 		}
@@ -139,8 +139,8 @@ func (s *Service) Export(ctx context.Context, w io.Writer, format sheet.Format, 
 
 func row(r Record, zone *time.Location) []any {
 	return []any{
-		r.At.In(zone), r.Actor, r.Role, string(r.Source), r.Address, r.Action, r.CardID, r.Code, r.Subject,
-		string(r.Result), r.Problem, string(r.Changes), r.RequestID, r.ID,
+		r.At.In(zone), r.Actor, sheet.Key(r.Role), sheet.Key(r.Source), r.Address, r.Action, sheet.Key(r.CardID), r.Code, r.Subject,
+		sheet.Key(r.Result), r.Problem, string(r.Changes), r.RequestID, r.ID,
 	}
 }
 

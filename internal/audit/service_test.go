@@ -103,7 +103,7 @@ func TestExport_IsASpreadsheetInTheShopsZone(t *testing.T) {
 	}
 	var out strings.Builder
 	zone := time.FixedZone("", 8*3600)
-	if err := s.Export(t.Context(), &out, sheet.CSV, audit.Filter{CardID: "p"}, zone); err != nil {
+	if err := s.Export(t.Context(), &out, sheet.File{Format: sheet.CSV}, audit.Filter{CardID: "p"}, zone); err != nil {
 		t.Fatal(err)
 	}
 	text, ok := strings.CutPrefix(out.String(), "\ufeff")

@@ -43,8 +43,8 @@ const exportPage = 500
 // Export writes the entries of all cards, newest first, with times of zone, to be
 // opened with a spreadsheet. It reads page by page, and blocks on w. Entries that are
 // added meanwhile are not in it.
-func (s *Service) Export(ctx context.Context, w io.Writer, format sheet.Format, f Filter, zone *time.Location) error {
-	return sheet.Write(w, format, func(row sheet.Row) error {
+func (s *Service) Export(ctx context.Context, w io.Writer, file sheet.File, f Filter, zone *time.Location) error {
+	return sheet.Write(w, file, func(row sheet.Row) error {
 		err := row("time ("+zone.String()+")", "card_id", "code", "entry_id", "seq", "add_bonus", "bonus", "add_balance_fen", "balance_fen",
 			"record_bonus", "record_balance", "actor", "store", "order", "reverses", "reversed")
 		for before := (Mark{}); err == nil; {
@@ -67,6 +67,7 @@ func (s *Service) Export(ctx context.Context, w io.Writer, format sheet.Format, 
 }
 
 func exportEntry(row sheet.Row, e CardEntry, zone *time.Location) error {
-	return row(e.CreatedAt.In(zone), e.CardID, e.Code, e.ID, e.Seq, e.AddBonus, e.Bonus, e.AddBalance, e.Balance,
-		e.RecordBonus, e.RecordBalance, e.Actor, e.Store, e.Order, e.Reverses, strconv.FormatBool(e.Reversed))
+	return row(e.CreatedAt.In(zone), sheet.Key(e.CardID), e.Code, e.ID, e.Seq, e.AddBonus, e.Bonus, sheet.Fen(e.AddBalance),
+		sheet.Fen(e.Balance), e.RecordBonus, e.RecordBalance, e.Actor, e.Store, e.Order, e.Reverses,
+		sheet.Key(strconv.FormatBool(e.Reversed)))
 }

@@ -16,8 +16,8 @@ var header = []any{
 // Export writes all members, to be opened with a spreadsheet: one line for each card,
 // and one for a member without cards. It reads page by page, as Each does, and blocks
 // on w.
-func (s *Service) Export(ctx context.Context, w io.Writer, format sheet.Format) error {
-	return sheet.Write(w, format, func(row sheet.Row) error {
+func (s *Service) Export(ctx context.Context, w io.Writer, file sheet.File) error {
+	return sheet.Write(w, file, func(row sheet.Row) error {
 		if err := row(header...); err != nil {
 			return err
 		}
@@ -41,7 +41,8 @@ func exportPerson(row sheet.Row, p Person) error {
 		return row(who...)
 	}
 	for _, c := range p.Cards {
-		if err := row(append(who[:len(who):len(who)], c.CardID, c.Code, string(c.Status), c.MembershipNumber, c.Bonus, c.Balance,
+		if err := row(append(who[:len(who):len(who)], sheet.Key(c.CardID), c.Code, sheet.Key(c.Status), c.MembershipNumber,
+			c.Bonus, sheet.Fen(c.Balance),
 			c.Fields[0], c.Fields[1], c.Fields[2], c.OuterStr,
 			c.IssuedAt.UTC(), c.ClaimedAt.UTC(), c.ActivatedAt.UTC())...); err != nil {
 			return err

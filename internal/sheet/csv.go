@@ -24,6 +24,8 @@ func (w *Writer) Row(cells ...any) error {
 		switch cell := cell.(type) {
 		case int64:
 			row[i] = strconv.FormatInt(cell, 10)
+		case Fen:
+			row[i] = cell.yuan()
 		case string:
 			row[i] = escapeFormula(cell)
 		case time.Time:

@@ -4,6 +4,8 @@
 package sheet
 
 import (
+	"cmp"
+	"fmt"
 	"io"
 	"time"
 )
@@ -25,16 +27,34 @@ func (f Format) ContentType() string {
 	return "text/csv; charset=utf-8"
 }
 
-// Row adds a row to a file. A cell is a number, an int64; a text, a string; or a
-// moment in its zone, a time.Time, of which the zero value is an empty cell.
+// File is a file to write: for programs, or with Words for people.
+type File struct {
+	Format Format
+	// Words has for a heading, and for each Key, the text that people read. What has
+	// none stays. The text of "sheet" is the name of the sheet.
+	Words map[string]string
+}
+
+// Key is a text for programs, of which Words may have another for people.
+type Key string
+
+// Fen is an amount in fen. In a file for people it is in yuan, with two decimals.
+type Fen int64
+
+// Row adds a row to a file. A cell is a number, an int64; a Fen; a text, a string; a
+// Key; or a moment in its zone, a time.Time, of which the zero value is an empty cell.
 type Row func(cells ...any) error
 
-// Write writes a file with the rows that fill adds, of which the first is the head. If
-// fill returns an error, the file is not completed, and Write returns the error. CSV is
-// written to w row by row. XLSX is kept in a temporary file and written at the end.
-func Write(w io.Writer, f Format, fill func(Row) error) error {
-	if f == XLSX {
-		return writeBook(w, rowsPerSheet, fill)
+// Write writes a file with the rows that fill adds, of which the first is the head: its
+// texts are keys. If fill returns an error, the file is not completed, and Write returns
+// the error. CSV is written to w row by row. XLSX is kept in a temporary file and
+// written at the end.
+func Write(w io.Writer, f File, fill func(Row) error) error {
+	format := f.Format
+	filled := fill
+	fill = func(add Row) error { return filled(f.row(add)) }
+	if format == XLSX {
+		return writeBook(w, f.Words["sheet"], rowsPerSheet, fill)
 	}
 	// Without a byte order mark spreadsheets misread Chinese.
 	if _, err := io.WriteString(w, "\ufeff"); err != nil {
@@ -47,6 +67,43 @@ func Write(w io.Writer, f Format, fill func(Row) error) error {
 	return csv.Flush()
 }
 
+// row returns a Row that adds with add what is for the readers of the file.
+func (f File) row(add Row) Row {
+	head := true
+	return func(cells ...any) error {
+		shown := make([]any, len(cells))
+		for i, cell := range cells {
+			switch c := cell.(type) {
+			case string:
+				if shown[i] = c; head {
+					shown[i] = f.word(c)
+				}
+			case Key:
+				shown[i] = f.word(string(c))
+			case Fen:
+				if shown[i] = c; f.Words == nil {
+					shown[i] = int64(c)
+				}
+			default:
+				shown[i] = cell
+			}
+		}
+		head = false
+		return add(shown...)
+	}
+}
+
+func (f File) word(key string) string { return cmp.Or(f.Words[key], key) }
+
+// yuan returns an amount in yuan, with all of its digits.
+func (fen Fen) yuan() string {
+	text := fmt.Sprintf("%03d", int64(fen))
+	if fen < 0 {
+		text = fmt.Sprintf("%04d", int64(fen)) // the sign counts
+	}
+	return text[:len(text)-2] + "." + text[len(text)-2:]
+}
+
 // formatTime returns a moment as text, to the second.
 func formatTime(t time.Time) string {
 	if t.IsZero() {
@@ -56,4 +113,4 @@ func formatTime(t time.Time) string {
 }
 
 // unknownCell is what a Row panics with.
-const unknownCell = "sheet: a cell is an int64, a string or a time.Time"
+const unknownCell = "sheet: a cell is an int64, a Fen, a string, a Key or a time.Time"

@@ -23,23 +23,25 @@ const (
 // book is a workbook that is being written.
 type book struct {
 	file         *excelize.File
+	name         string // of the first sheet, or ""
 	rowsPerSheet int
 	sheets, rows int // rows are those of the last sheet
 	head         []any
 	stream       *excelize.StreamWriter // of the last sheet
 	text, number int                    // styles
+	money        int                    // a style
 	zones        map[string]int         // the styles of moments, by their formats
 }
 
 // writeBook is Write for XLSX.
-func writeBook(w io.Writer, rowsPerSheet int, fill func(Row) error) (err error) {
+func writeBook(w io.Writer, name string, rowsPerSheet int, fill func(Row) error) (err error) {
 	// Without a directory excelize would keep all rows in memory.
 	dir, err := os.MkdirTemp("", "addcard-sheet-")
 	if err != nil {
 		return fmt.Errorf("write a workbook: %w", err)
 	}
 	defer func() { err = cmp.Or(err, os.RemoveAll(dir)) }()
-	b := &book{file: excelize.NewFile(excelize.Options{TmpDir: dir}), rowsPerSheet: rowsPerSheet, zones: map[string]int{}}
+	b := &book{file: excelize.NewFile(excelize.Options{TmpDir: dir}), name: name, rowsPerSheet: rowsPerSheet, zones: map[string]int{}}
 	defer func() { err = cmp.Or(err, b.file.Close()) }()
 	// excelize would collect the whole file in memory first.
 	b.file.ZipWriter = func(io.Writer) excelize.ZipWriter { return zip.NewWriter(w) }
@@ -61,8 +63,11 @@ func writeBook(w io.Writer, rowsPerSheet int, fill func(Row) error) (err error) 
 // addStyles makes the styles of cells. A text stays one when its cell is edited, and a
 // long number has all of its digits.
 func (b *book) addStyles() (err error) {
-	const wholeNumber, text = 1, 49 // of the formats that each spreadsheet has
+	const wholeNumber, twoDecimals, text = 1, 2, 49 // of the formats that each spreadsheet has
 	if b.number, err = b.file.NewStyle(&excelize.Style{NumFmt: wholeNumber}); err != nil {
+		return err
+	}
+	if b.money, err = b.file.NewStyle(&excelize.Style{NumFmt: twoDecimals}); err != nil {
 		return err
 	}
 	b.text, err = b.file.NewStyle(&excelize.Style{NumFmt: text})
@@ -72,14 +77,19 @@ func (b *book) addStyles() (err error) {
 // addSheet begins the next sheet, with the head of the first.
 func (b *book) addSheet() (err error) {
 	b.sheets++
-	name := "Sheet" + strconv.Itoa(b.sheets)
-	if b.sheets > 1 { // a new file has the first
+	name := cmp.Or(b.name, "Sheet") + strconv.Itoa(b.sheets)
+	if b.sheets == 1 && b.name != "" {
+		name = b.name
+	}
+	if b.sheets > 1 {
 		if err := b.stream.Flush(); err != nil {
 			return err
 		}
 		if _, err := b.file.NewSheet(name); err != nil {
 			return err
 		}
+	} else if err := b.file.SetSheetName("Sheet1", name); err != nil { // which a new file has
+		return err
 	}
 	if b.stream, err = b.file.NewStreamWriter(name); err != nil {
 		return err
@@ -127,10 +137,16 @@ func (b *book) add(values []any) error {
 func (b *book) cell(value any) (any, error) {
 	switch value := value.(type) {
 	case int64:
-		if value > maxExact || value < -maxExact {
+		if !exact(value) {
 			return excelize.Cell{StyleID: b.text, Value: strconv.FormatInt(value, 10)}, nil
 		}
 		return excelize.Cell{StyleID: b.number, Value: value}, nil
+	case Fen:
+		if !exact(int64(value)) {
+			return excelize.Cell{StyleID: b.text, Value: value.yuan()}, nil
+		}
+		// A number of 15 digits is the nearest float64, and is written with these digits.
+		return excelize.Cell{StyleID: b.money, Value: float64(value) / 100}, nil
 	case string:
 		if value == "" {
 			return nil, nil //nolint:nilnil // no cell
@@ -145,6 +161,9 @@ func (b *book) cell(value any) (any, error) {
 	}
 	panic(unknownCell)
 }
+
+// exact reports whether a spreadsheet keeps all digits of a number.
+func exact(n int64) bool { return n <= maxExact && n >= -maxExact }
 
 // moment returns the style of a moment. The cell is a date and time, which has no zone
 // in a spreadsheet, so its format has the difference from UTC.

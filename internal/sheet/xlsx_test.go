@@ -56,7 +56,7 @@ func TestXLSX_KeepsEachCellAsItIs(t *testing.T) {
 		cells = append(cells, n)
 	}
 	var out bytes.Buffer
-	if err := sheet.Write(&out, sheet.XLSX, rowsOf(cells...)); err != nil {
+	if err := sheet.Write(&out, sheet.File{Format: sheet.XLSX}, rowsOf(cells...)); err != nil {
 		t.Fatal(err)
 	}
 	f := open(t, out.Bytes())
@@ -90,7 +90,7 @@ func TestXLSX_AMomentShowsItsZone(t *testing.T) {
 	at := time.Date(2026, 11, 29, 12, 3, 4, 999, time.UTC)
 	var out bytes.Buffer
 	east, west := time.FixedZone("", 8*3600), time.FixedZone("", -9000)
-	if err := sheet.Write(&out, sheet.XLSX, rowsOf(at, at.In(east), time.Time{}, at.In(west))); err != nil {
+	if err := sheet.Write(&out, sheet.File{Format: sheet.XLSX}, rowsOf(at, at.In(east), time.Time{}, at.In(west))); err != nil {
 		t.Fatal(err)
 	}
 	f := open(t, out.Bytes())
@@ -120,11 +120,49 @@ func TestXLSX_AMomentShowsItsZone(t *testing.T) {
 	}
 }
 
+// People read words, and yuan with two decimals that are exact; programs read neither.
+func TestXLSX_IsForPeopleOrForPrograms(t *testing.T) {
+	t.Parallel()
+	amounts := []sheet.Fen{0, 5, -5, 6600, -6655, 999_999_999_999_999, 1_000_000_000_000_000, math.MinInt64}
+	words := map[string]string{"sheet": "账目", "head": "余额", "key": "是"}
+	for _, c := range []struct {
+		words map[string]string
+		sheet string
+		want  []string
+	}{
+		{words, "账目", []string{"余额", "是", "head", "0.00", "0.05", "-0.05", "66.00", "-66.55", "9999999999999.99", "10000000000000.00",
+			"-92233720368547758.08"}},
+		{nil, "Sheet1", []string{"head", "key", "head", "0", "5", "-5", "6600", "-6655", "999999999999999", "1000000000000000",
+			"-9223372036854775808"}},
+	} {
+		cells := []any{"head", sheet.Key("key"), "head"}
+		for _, fen := range amounts {
+			cells = append(cells, fen)
+		}
+		var book, text bytes.Buffer
+		err := errors.Join(sheet.Write(&book, sheet.File{Format: sheet.XLSX, Words: c.words}, rowsOf(cells...)),
+			sheet.Write(&text, sheet.File{Format: sheet.CSV, Words: c.words}, rowsOf(cells...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "\ufeff" + strings.Join(c.want, "\n") + "\n"; text.String() != want {
+			t.Errorf("got %q, want %q", text.String(), want)
+		}
+		f := open(t, book.Bytes())
+		if got, err := f.GetCols(c.sheet); err != nil || len(got) != 1 || !slices.Equal(got[0], c.want) {
+			t.Errorf("got %q, want %q, %v", got, c.want, err)
+		}
+		if kind, err := f.GetCellType(c.sheet, "A7"); err != nil || kind != excelize.CellTypeUnset {
+			t.Errorf("an amount has type %d, %v", kind, err)
+		}
+	}
+}
+
 // More rows than a sheet can have go on in the next, below the same head.
 func TestXLSX_ContinuesOnAnotherSheet(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := sheet.WriteBook(&out, 3, rowsOf("head", "1", "2", "3", "4", "5")); err != nil {
+	if err := sheet.WriteBook(&out, "", 3, rowsOf("head", "1", "2", "3", "4", "5")); err != nil {
 		t.Fatal(err)
 	}
 	f := open(t, out.Bytes())
@@ -149,7 +187,7 @@ func TestXLSX_LeavesNothingBehind(t *testing.T) {
 		"written":             {io.Discard, nil, nil},
 		"a broken connection": {broken{}, nil, errBroken}, "a broken table": {io.Discard, errBroken, errBroken},
 	} {
-		err := sheet.Write(c.w, sheet.XLSX, func(row sheet.Row) error { return errors.Join(row("head"), c.err) })
+		err := sheet.Write(c.w, sheet.File{Format: sheet.XLSX}, func(row sheet.Row) error { return errors.Join(row("head"), c.err) })
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -158,7 +196,7 @@ func TestXLSX_LeavesNothingBehind(t *testing.T) {
 		}
 	}
 	t.Setenv("TMPDIR", dir+"/none")
-	if err := sheet.Write(io.Discard, sheet.XLSX, rowsOf("head")); err == nil {
+	if err := sheet.Write(io.Discard, sheet.File{Format: sheet.XLSX}, rowsOf("head")); err == nil {
 		t.Error("without a directory the rows would be kept in memory")
 	}
 }
@@ -179,7 +217,7 @@ func TestXLSX_NeedsLittleMemory(t *testing.T) {
 	t.Setenv("TMPDIR", dir)
 	var sent largest
 	random := make([]byte, cell/4*3)
-	err := sheet.Write(&sent, sheet.XLSX, func(row sheet.Row) error {
+	err := sheet.Write(&sent, sheet.File{Format: sheet.XLSX}, func(row sheet.Row) error {
 		for range rows {
 			_, _ = rand.Read(random) // it never fails
 			if err := row(base64.StdEncoding.EncodeToString(random), strings.Repeat("y", cell), strings.Repeat("z", cell)); err != nil {

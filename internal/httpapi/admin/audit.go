@@ -112,7 +112,7 @@ func (a *api) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 	return &out, err
 }
 
-func (a *api) exportAudit(_ context.Context, in *struct {
+func (a *api) exportAudit(ctx context.Context, in *struct {
 	AuditFilter
 	FileInput
 }) (*huma.StreamResponse, error) {
@@ -120,7 +120,11 @@ func (a *api) exportAudit(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return a.stream("audit", in.Format, func(ctx context.Context, w *deadlineWriter) error {
-		return a.Audit.Export(ctx, w, in.Format, f, a.zone)
+	file, err := a.file(ctx, in.FileInput, "audit")
+	if err != nil {
+		return nil, err
+	}
+	return a.stream(a.span(in.FileInput, "audit", f.From, f.To), in.Format, func(ctx context.Context, w *deadlineWriter) error {
+		return a.Audit.Export(ctx, w, file, f, a.zone)
 	}), nil
 }

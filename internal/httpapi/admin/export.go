@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 
@@ -26,6 +27,40 @@ const exportTime = 30 * time.Second
 // FileInput asks for a file to open with a spreadsheet.
 type FileInput struct {
 	Format sheet.Format `query:"format" enum:"csv,xlsx" default:"csv" doc:"xlsx: codes and numbers keep all of their digits in a spreadsheet. It is sent once it is complete."`
+	Lang   string       `query:"lang" enum:"zh,en" doc:"For people: headings in this language, the titles of cards, and amounts in yuan. Without it the names are those of this API, and amounts are in fen (分)."`
+}
+
+// file returns the file that is asked for. Its sheet has the name of what is exported.
+func (a *api) file(ctx context.Context, in FileInput, name string) (sheet.File, error) {
+	f := sheet.File{Format: in.Format}
+	if in.Lang == "" {
+		return f, nil
+	}
+	cards, err := a.Cards.List(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.Words = maps.Clone(exportWords[in.Lang])
+	f.Words["sheet"] = f.Words["sheet "+name]
+	f.Words["time ("+a.zone.String()+")"] = f.Words["time"] + " (" + a.zone.String() + ")"
+	for _, c := range cards {
+		f.Words[c.ID] = c.Title + " (" + c.ID + ")"
+	}
+	return f, nil
+}
+
+// span returns the name of a file for people with the days that are in it.
+func (a *api) span(in FileInput, name string, from, to time.Time) string {
+	first, last := from.In(a.zone).Format(time.DateOnly), to.Add(-1).In(a.zone).Format(time.DateOnly)
+	switch {
+	case in.Lang == "" || from.IsZero() && to.IsZero():
+		return name
+	case to.IsZero():
+		return name + "-from-" + first
+	case from.IsZero():
+		return name + "-to-" + last
+	}
+	return name + "-" + first + "-" + last
 }
 
 // fileResponse describes the answer of stream.
@@ -37,9 +72,13 @@ func fileResponse() map[string]*huma.Response {
 }
 
 // exportMembers sends all members.
-func (a *api) exportMembers(_ context.Context, in *FileInput) (*huma.StreamResponse, error) {
+func (a *api) exportMembers(ctx context.Context, in *FileInput) (*huma.StreamResponse, error) {
+	file, err := a.file(ctx, *in, "members")
+	if err != nil {
+		return nil, err
+	}
 	return a.stream("members", in.Format, func(ctx context.Context, w *deadlineWriter) error {
-		return a.People.Export(ctx, w, in.Format)
+		return a.People.Export(ctx, w, file)
 	}), nil
 }
 

@@ -97,7 +97,7 @@ func (a *api) journal(ctx context.Context, in *journalPageInput) (*journalOutput
 	return &out, nil
 }
 
-func (a *api) exportEntries(_ context.Context, in *struct {
+func (a *api) exportEntries(ctx context.Context, in *struct {
 	JournalInput
 	FileInput
 }) (*huma.StreamResponse, error) {
@@ -105,7 +105,11 @@ func (a *api) exportEntries(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return a.stream("entries", in.Format, func(ctx context.Context, w *deadlineWriter) error {
-		return a.Ledger.Export(ctx, w, in.Format, f, a.zone)
+	file, err := a.file(ctx, in.FileInput, "entries")
+	if err != nil {
+		return nil, err
+	}
+	return a.stream(a.span(in.FileInput, "entries", f.From, f.To), in.Format, func(ctx context.Context, w *deadlineWriter) error {
+		return a.Ledger.Export(ctx, w, file, f, a.zone)
 	}), nil
 }

@@ -106,6 +106,22 @@ func TestJournal_ListsAndExportsWhatWasBooked(t *testing.T) {
 	if cells, err := f.GetRows("Sheet1"); err != nil || len(cells) != 2 || !slices.Equal(cells[1][1:], want) {
 		t.Errorf("the workbook has %q, %v", cells, err)
 	}
+	people := s.Operate("GET", "/v1/entries/export?lang=zh&to=2099-01-31&order=%3Do2", "").Is(t, http.StatusOK)
+	title := "会员卡 (" + cardID + ")"
+	if text := string(people.Body); !strings.HasPrefix(text, "\ufeff时间 (Asia/Shanghai),会员卡,卡号,") ||
+		!strings.Contains(text, ","+title+",") || !strings.Contains(text, ",0,0,7.00,7.00,,充值,owner,") || !strings.HasSuffix(text, ",是\n") {
+		t.Errorf("in Chinese: %s", text)
+	}
+	book = s.Operate("GET", "/v1/entries/export?format=xlsx&lang=en&order=%3Do2&from=2026-01-01&to=2099-01-31", "").Is(t, http.StatusOK)
+	if got := book.Header.Get("Content-Disposition"); got != `attachment; filename="entries-2026-01-01-2099-01-31.xlsx"` {
+		t.Errorf("the workbook of a period is %s", got)
+	}
+	if f, err = excelize.OpenReader(bytes.NewReader(book.Body)); err != nil {
+		t.Fatal(err)
+	}
+	if cells, err := f.GetRows("Entries"); err != nil || len(cells) != 2 || cells[0][7] != "Balance added (yuan)" || cells[1][7] != "7.00" {
+		t.Errorf("the workbook in English has %q, %v", cells, err)
+	}
 	if mine := s.Get("/v1/me/cards/"+cardID+"/codes/"+ming+"/entries", token); bytes.Contains(mine.Body, []byte("amy")) ||
 		bytes.Contains(mine.Body, []byte("order")) || bytes.Contains(mine.Body, []byte("store")) {
 		t.Errorf("the holder sees %s", mine.Body)

@@ -157,20 +157,20 @@ func (o *office) Person(_ context.Context, memberID string) (member.Person, erro
 // registry is the office's ledger: its Export is another than that of its members.
 type registry struct{ *office }
 
-func (r registry) Export(ctx context.Context, w io.Writer, format sheet.Format, f ledger.Filter, zone *time.Location) error {
+func (r registry) Export(ctx context.Context, w io.Writer, file sheet.File, f ledger.Filter, zone *time.Location) error {
 	_, _ = io.WriteString(w, "time,card_id\n")
 	r.until, _ = ctx.Deadline()
-	return r.call("export entries", string(format), f, zone.String())
+	return r.call("export entries", string(file.Format), f, zone.String())
 }
 
-func (o *office) Export(ctx context.Context, w io.Writer, format sheet.Format) error {
+func (o *office) Export(ctx context.Context, w io.Writer, file sheet.File) error {
 	_, _ = io.WriteString(w, "card_id,code\n")
 	if o.hang != nil {
 		<-o.hang
 		return nil
 	}
 	o.until, _ = ctx.Deadline()
-	return o.call("export", string(format))
+	return o.call("export", string(file.Format))
 }
 func (o *office) Erase(_ context.Context, memberID string) error { return o.call("erase", memberID) }
 func (o *office) EraseWithCodes(_ context.Context, memberID string) (int, error) {

@@ -78,7 +78,7 @@ type People interface {
 	People(ctx context.Context, after member.Mark, n int) ([]member.Person, error)
 	Find(ctx context.Context, key string, n int) ([]member.Person, error)
 	Person(ctx context.Context, memberID string) (member.Person, error)
-	Export(ctx context.Context, w io.Writer, format sheet.Format) error
+	Export(ctx context.Context, w io.Writer, file sheet.File) error
 	Erase(ctx context.Context, memberID string) error
 	EraseWithCodes(ctx context.Context, memberID string) (codes int, err error)
 }
@@ -99,7 +99,7 @@ type Ledger interface {
 	web.EntryLister
 	AddEntry(ctx context.Context, cardID, code string, b ledger.Booking, r ledger.Request) (answer []byte, replayed bool, err error)
 	AllEntries(ctx context.Context, f ledger.Filter, before ledger.Mark, n int) ([]ledger.CardEntry, error)
-	Export(ctx context.Context, w io.Writer, format sheet.Format, f ledger.Filter, zone *time.Location) error
+	Export(ctx context.Context, w io.Writer, file sheet.File, f ledger.Filter, zone *time.Location) error
 }
 
 // Drifts finds cards that show figures that WeChat has changed by itself; see
@@ -156,7 +156,7 @@ type Staff interface {
 type Audit interface {
 	web.Recorder
 	List(ctx context.Context, f audit.Filter, after audit.Mark, n int) ([]audit.Record, error)
-	Export(ctx context.Context, w io.Writer, format sheet.Format, f audit.Filter, zone *time.Location) error
+	Export(ctx context.Context, w io.Writer, file sheet.File, f audit.Filter, zone *time.Location) error
 }
 
 // Shop reads and changes the settings of the shop; see package shop.

@@ -59,12 +59,15 @@ var auditFilters = []string{"from", "to", "actor", "action", "card_id", "code", 
 // audit lists what was done, newest first.
 func (c *Console) audit(r *request) error {
 	data := struct {
-		Filter, Older url.Values
-		Actions       []choice
-		Cards         []choice
-		Records       []record `json:"records"`
-		NextCursor    string   `json:"next_cursor"`
+		Filter, Older, CSV, XLSX url.Values
+		Actions                  []choice
+		Cards                    []choice
+		Records                  []record          `json:"records"`
+		NextCursor               string            `json:"next_cursor"`
+		Titles                   map[string]string // of cards, by card_id
 	}{Filter: r.filter(auditFilters...), Actions: r.actions()}
+	data.CSV = with(data.Filter, "lang", r.lang)
+	data.XLSX = with(data.CSV, "format", "xlsx")
 	var err error
 	if data.Cards, err = r.cardChoices(data.Filter.Get("card_id")); err != nil {
 		return err

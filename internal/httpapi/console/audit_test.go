@@ -44,7 +44,7 @@ func TestAudit_SaysWhoChangedWhat(t *testing.T) {
 		t.Error("a filter lets others through")
 	}
 	export := regexp.MustCompile(`href="(/v1/audit/export[^"]*)"`).FindStringSubmatch(found.text)
-	csv := zoe.open(html.UnescapeString(export[1])).shows(200, "setShopSettings", "Zoe <b>")
+	csv := zoe.open(strings.Replace(html.UnescapeString(export[1]), "format=xlsx&", "", 1)).shows(200, "setShopSettings", "Zoe <b>", "操作,会员卡", "店长,控制台")
 	if strings.Contains(csv.text, "removeStaff") || !strings.Contains(csv.header.Get("Content-Type"), "csv") {
 		t.Errorf("the export has others, or is no CSV: %s", csv.text)
 	}

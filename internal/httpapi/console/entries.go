@@ -51,15 +51,16 @@ func periods(filter url.Values, now time.Time) (list []period) {
 // entries lists the entries of all cards by day.
 func (c *Console) entries(r *request) error {
 	var data struct {
-		Filter, Here, Older, XLSX url.Values
-		Cards                     []choice
-		Periods                   []period
-		Days                      []ledgerDay
-		Entries                   []bookedEntry `json:"entries"`
-		NextCursor                string        `json:"next_cursor"`
+		Filter, Here, Older, CSV, XLSX url.Values
+		Cards                          []choice
+		Periods                        []period
+		Days                           []ledgerDay
+		Entries                        []bookedEntry `json:"entries"`
+		NextCursor                     string        `json:"next_cursor"`
 	}
 	data.Filter = r.filter("from", "to", "card_id", "actor", "store", "order")
-	data.XLSX, data.Here = with(data.Filter, "format", "xlsx"), with(data.Filter, "cursor", r.Query("cursor"))
+	data.CSV, data.Here = with(data.Filter, "lang", r.lang), with(data.Filter, "cursor", r.Query("cursor"))
+	data.XLSX = with(data.CSV, "format", "xlsx")
 	data.Periods = periods(data.Filter, time.Now().In(c.zone))
 	var err error
 	if data.Cards, err = r.cardChoices(data.Filter.Get("card_id")); err != nil {

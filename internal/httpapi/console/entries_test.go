@@ -32,7 +32,7 @@ func TestEntries_AreFoundAndUndone(t *testing.T) {
 	}
 	day := booked.In(time.FixedZone("", 14*3600)).Format(time.DateOnly)
 	b.open("/entries").shows(200, `id="day-`+day, "Pacific/Kiritimati", "&#43;999999999999 → 999999999999", "+10.50 → 10.50",
-		"&lt;b&gt;&amp;", "&lt;b&gt;1", "&lt;b&gt;2", "&lt;b&gt;3", "/members?query="+code, `href="/v1/entries/export?format=xlsx"`)
+		"&lt;b&gt;&amp;", "&lt;b&gt;1", "&lt;b&gt;2", "&lt;b&gt;3", "/members?query="+code, `href="/v1/entries/export?format=xlsx&amp;lang=zh"`)
 	for query, want := range map[string]int{
 		"order=0012345678901234": 1, "store=" + url.QueryEscape("东门店") + "&actor=amy": 1, "actor=bob": 0, "card_id=" + cardID: 2,
 		"from=" + day + "&to=" + day: 2, "to=2020-01-01": 0, "order=" + url.QueryEscape("<b>&"): 1,

@@ -413,7 +413,7 @@ func TestExport_HasTheColumnsThatAreDecided(t *testing.T) {
 		db := open(t)
 		a, _ := fillTwo(t, db)
 		var file bytes.Buffer
-		if err := newService(db).Export(t.Context(), &file, sheet.CSV); err != nil {
+		if err := newService(db).Export(t.Context(), &file, sheet.File{Format: sheet.CSV}); err != nil {
 			t.Fatal(err)
 		}
 		lines, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(file.String(), "\ufeff"))).ReadAll()

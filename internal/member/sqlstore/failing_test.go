@@ -266,7 +266,7 @@ var operations = map[string]func(p person) func(s services) error{
 			if people, err := s.Find(ctx, "M"+p.name, 9); err != nil || len(people) != 1 { // found by another spelling
 				return errors.Join(err, errors.New("found none"))
 			}
-			if err := s.Export(ctx, io.Discard, sheet.CSV); err != nil {
+			if err := s.Export(ctx, io.Discard, sheet.File{Format: sheet.CSV}); err != nil {
 				return err
 			}
 			if _, err := s.SharedUnionIDs(ctx, 9); err != nil {
