@@ -78,8 +78,9 @@ func (c *Console) changeSettings(r *request) error {
 	if err := r.get("/v1/settings", nil, &now); err != nil {
 		return err
 	}
-	body, cashier := map[string]any{}, map[string]int64{}
+	body, cashier, will := map[string]any{}, map[string]int64{}, map[string]int64{}
 	for _, f := range now.fields() {
+		will[f.Name] = f.Now
 		n, ok := settingValue(r.PostForm(f.Name), f.Yuan)
 		was, err := strconv.ParseInt(r.PostForm("was_"+f.Name), 10, 64)
 		switch {
@@ -92,7 +93,12 @@ func (c *Console) changeSettings(r *request) error {
 		case f.Name == "points_per_100_yuan":
 			body[f.Name] = n
 		default:
-			cashier[f.Name] = n
+			cashier[f.Name], will[f.Name] = n, n
+		}
+	}
+	for _, name := range []string{"bonus", "balance"} { // a day of 0 stops the bookings
+		if day := will[name+"_per_day"]; len(cashier) > 0 && day > 0 && will[name+"_per_entry"] > day {
+			return r.again(invalid("entry_above_day"), c.settings)
 		}
 	}
 	if len(cashier) > 0 {

@@ -65,6 +65,11 @@ func TestSettings_AreSavedAndNamed(t *testing.T) {
 	if got := shopSettings(t, s); got.Cashier["bonus_per_day"] != before.Cashier["bonus_per_day"] {
 		t.Errorf("a wrong form has changed %+v", got)
 	}
+	form = formOf(saved)
+	form.Set("bonus_per_entry", "10001")
+	zoe.send("/settings", form).shows(422, "每笔限额不能高于每天限额", `value="10001"`, `title="只填整数"`)
+	form.Set("bonus_per_day", "0") // which stops the bookings
+	zoe.send("/settings", form).shows(200, "已保存")
 	max := asStaff(t, s, "Max", "cashier")
 	max.open("/settings").shows(403)
 	max.send("/settings", form).shows(403)
