@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -53,6 +54,38 @@ func (v value) String() string {
 	return string(v)
 }
 
+// Label returns the name of the field in the words of the page, or as the API names it.
+func (c change) Label(v View) string {
+	name := c.Field[strings.LastIndex(c.Field, ".")+1:]
+	return v.Word("change."+name, v.Word("settings."+name, v.Word("field."+name, c.Field)))
+}
+
+// Was returns the value before, as a person reads it, or "" for none.
+func (c change) Was(v View) string { return c.read(v, c.Before.String()) }
+
+// Now returns the value after, as a person reads it, or "" for none.
+func (c change) Now(v View) string { return c.read(v, c.After.String()) }
+
+func (c change) read(v View, text string) string {
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err == nil && strings.Contains(c.Field, "balance"):
+		return v.Yuan(n)
+	case err == nil && c.Delta():
+		return v.Signed(n)
+	case c.Field == "role":
+		return v.Word("role."+text, text)
+	case text == "true":
+		return v.T("option.yes")
+	case text == "false":
+		return v.T("option.no")
+	}
+	return text
+}
+
+// Delta reports whether the record has what was added, and no value before.
+func (c change) Delta() bool { return c.Field == "delta" }
+
 // auditFilters are the parameters of GET /v1/audit, which the page has, too.
 var auditFilters = []string{"from", "to", "actor", "action", "card_id", "code", "subject"}
 
@@ -74,6 +107,14 @@ func (c *Console) audit(r *request) error {
 	}
 	if err := r.get("/v1/audit", with(data.Filter, "cursor", r.Query("cursor")), &data); err != nil {
 		return r.again(err, func(r *request) error { return r.render(http.StatusOK, "audit", data) })
+	}
+	kinds, err := r.cards()
+	if err != nil {
+		return err
+	}
+	data.Titles = map[string]string{}
+	for _, kind := range kinds {
+		data.Titles[kind.ID] = kind.Title
 	}
 	if data.NextCursor != "" {
 		data.Older = with(data.Filter, "cursor", data.NextCursor)

@@ -26,8 +26,8 @@ func TestAudit_SaysWhoChangedWhat(t *testing.T) {
 	s.Operate(http.MethodPut, "/v1/settings", apptest.Object{"points_per_100_yuan": exact, "cashier": apptest.Object{
 		"balance_per_day": 999_999_999_999}}).Is(t, 200)
 	s.Operate(http.MethodDelete, "/v1/staff/nobody", nil).Is(t, 404)
-	p := zoe.open("/audit").shows(200, "修改店铺设置", "<code>points_per_100_yuan</code> 100 → 999999", "1000000 → 999999999999",
-		"<code>name</code> – → Zoe &lt;b&gt;", "被拒绝", "没有改动", `<code class="quiet">staff_not_found</code>`, "请求编号")
+	p := zoe.open("/audit").shows(200, "修改店铺设置", "得多少积分（100 就是每元 1 分）</span> 100 → 999999",
+		"每天金额（元）</span> 10000.00 → 9999999999.99", "姓名</span> – → Zoe &lt;b&gt;", "角色</span> – → 店长", "被拒绝", "没有改动", `<code class="quiet">staff_not_found</code>`, "请求编号")
 	if strings.Contains(p.text, "Zoe <b>") {
 		t.Error("a name is markup")
 	}

@@ -273,6 +273,7 @@ func TestCard_IsChangedByItsForms(t *testing.T) {
 
 	b.send(path+"/stock", url.Values{"delta": {"5"}, "direction": {"more"}}).shows(200, "库存已更新", "剩余 105")
 	b.send(path+"/stock", url.Values{"delta": {"6"}, "direction": {"less"}}).shows(200, "剩余 99", `class="level low"`)
+	b.open("/audit?action=stock").shows(200, "库存</span> &#43;5</div>", "库存</span> -6</div>", "<br>会员卡 <span")
 	for _, wrong := range []string{"", "0", "-5", "1e3", "9223372036854775808"} {
 		b.send(path+"/stock", url.Values{"delta": {wrong}}).shows(422, "数量</strong> 须为正整数", `value="`+wrong+`"`)
 	}
