@@ -74,12 +74,8 @@ func (c *Console) member(r *request) error {
 				card.Why = explained.Why
 			}
 		}
-		kind := listedCard{}
-		if at := slices.IndexFunc(kinds, func(k listedCard) bool { return k.ID == card.CardID }); at >= 0 {
-			kind = kinds[at]
-		}
+		kind := card.describe(kinds)
 		card.CustomFields = r.fieldsOf(*card, kind)
-		card.HasBalance = kind.SupplyBalance || kind.ID == "" || card.Balance != 0
 		card.Face, card.Key = r.faceOf(*card, kind), uuid.NewString()
 		if err := r.ledger(card); err != nil {
 			return err

@@ -101,6 +101,20 @@ func TestMember_AnOrderIsBookedOnce(t *testing.T) {
 	h.send(h.path+"/entries", again).shows(200, "已记账", `data-total="30"`)
 }
 
+// The list names a member by the cards, and a search that finds one member opens it.
+func TestMembers_AreNamedByTheirCards(t *testing.T) {
+	t.Parallel()
+	h := newHolder(t)
+	list := h.open("/members").shows(200, "会员卡 · "+h.code+"</a>", "<small>"+h.path[len("/members/"):]+"</small>", "积分 0<br>")
+	if strings.Contains(list.text, "余额") {
+		t.Error("a card that keeps no balance has one in the list")
+	}
+	if found := h.open("/members?query="+h.code).shows(200, "时间线"); found.url.Path != h.path {
+		t.Errorf("the only one found is at %s", found.url)
+	}
+	h.open("/members?query=none").shows(200, "没有找到")
+}
+
 // The balance is asked for only where the card has one, and not as an amount.
 func TestMember_ACardWithoutABalanceAsksForNone(t *testing.T) {
 	t.Parallel()

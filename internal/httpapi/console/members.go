@@ -2,6 +2,8 @@ package console
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 )
 
@@ -36,10 +38,21 @@ type memberCard struct {
 	Why          string        `json:"-"`
 	Face         face          `json:"-"`
 	CustomFields []customField `json:"-"`
+	Title        string        `json:"-"`
 	HasBalance   bool          `json:"-"` // false only if it is known that the card keeps none
 	Entries      []entry       `json:"-"`
 	Older        string        `json:"-"` // the cursor of the older entries
 	Key          string        `json:"-"` // the Idempotency-Key of the next entry
+}
+
+// describe adds what the kind of the card says, and returns it. It is the zero value if
+// it is not in the catalogue yet.
+func (m *memberCard) describe(kinds []listedCard) (kind listedCard) {
+	if at := slices.IndexFunc(kinds, func(k listedCard) bool { return k.ID == m.CardID }); at >= 0 {
+		kind = kinds[at]
+	}
+	m.Title, m.HasBalance = kind.Title, kind.SupplyBalance || kind.ID == "" || m.Balance != 0
+	return kind
 }
 
 // Form returns the name of the forms of the card, of which a page may have several.
@@ -108,7 +121,8 @@ func (m memberCard) Left(e entry) (left struct {
 // Undoable reports whether another entry may reverse this one.
 func (e entry) Undoable() bool { return !e.Reversed && e.Reverses == "" }
 
-// members finds members by what one box takes, or lists all.
+// members finds members by what one box takes, or lists all. The page of the only one
+// that is found opens at once.
 func (c *Console) members(r *request) error {
 	var data struct {
 		Query      string
@@ -119,6 +133,18 @@ func (c *Console) members(r *request) error {
 	data.Query = query.Get("query")
 	if err := r.get("/v1/members", query, &data); err != nil {
 		return err
+	}
+	if data.Query != "" && len(data.Members) == 1 {
+		return r.back("/members/" + url.PathEscape(data.Members[0].ID))
+	}
+	kinds, err := r.cards()
+	if err != nil {
+		return err
+	}
+	for _, p := range data.Members {
+		for i := range p.Cards {
+			p.Cards[i].describe(kinds)
+		}
 	}
 	return r.render(http.StatusOK, "members", data)
 }
