@@ -27,7 +27,8 @@ func TestAudit_SaysWhoChangedWhat(t *testing.T) {
 		"balance_per_day": 999_999_999_999}}).Is(t, 200)
 	s.Operate(http.MethodDelete, "/v1/staff/nobody", nil).Is(t, 404)
 	p := zoe.open("/audit").shows(200, "修改店铺设置", "得多少积分（100 就是每元 1 分）</span> 100 → 999999",
-		"每天金额（元）</span> 10000.00 → 9999999999.99", "姓名</span> – → Zoe &lt;b&gt;", "角色</span> – → 店长", "被拒绝", "没有改动", `<code class="quiet">staff_not_found</code>`, "请求编号")
+		"每天金额（元）</span> 10000.00 → 9999999999.99", "姓名</span> – → Zoe &lt;b&gt;", "角色</span> – → 店长",
+		"被拒绝", "没有改动", `<code class="quiet">staff_not_found</code>`, "请求编号")
 	if strings.Contains(p.text, "Zoe <b>") {
 		t.Error("a name is markup")
 	}
@@ -44,7 +45,8 @@ func TestAudit_SaysWhoChangedWhat(t *testing.T) {
 		t.Error("a filter lets others through")
 	}
 	export := regexp.MustCompile(`href="(/v1/audit/export[^"]*)"`).FindStringSubmatch(found.text)
-	csv := zoe.open(strings.Replace(html.UnescapeString(export[1]), "format=xlsx&", "", 1)).shows(200, "setShopSettings", "Zoe <b>", "操作,会员卡", "店长,控制台")
+	csv := zoe.open(strings.Replace(html.UnescapeString(export[1]), "format=xlsx&", "", 1)).
+		shows(200, "setShopSettings", "Zoe <b>", "操作,会员卡", "店长,控制台")
 	if strings.Contains(csv.text, "removeStaff") || !strings.Contains(csv.header.Get("Content-Type"), "csv") {
 		t.Errorf("the export has others, or is no CSV: %s", csv.text)
 	}

@@ -81,12 +81,12 @@ func TestMember_ASpentEntryIsUndoneInPart(t *testing.T) {
 	h.send(h.path+"/entries", undo).shows(409, "积分不足", `name="partial"`)
 	undo.Set("partial", "yes")
 	for range 2 {
-		h.send(h.path+"/entries", undo).shows(200, "-30 → <strong>0</strong>", "没有收回：积分 70、余额 0.00 元", "已撤销，", "已撤销 &#43;30 分", "撤销订单 T-1")
+		h.send(h.path+"/entries", undo).shows(200, "-30 → <strong>0</strong>", "没有收回：积分 70、余额 0.00 元", "已撤销，", "已撤销 &#43;30 积分", "撤销订单 T-1")
 	}
 	if p := h.open(h.path); strings.Contains(p.text, `class="reversed"`) {
 		t.Error("what was undone in part is struck through")
 	}
-	h.open("/entries").shows(200, "已撤销 &#43;30 分", "撤销订单 T-1")
+	h.open("/entries").shows(200, "已撤销 &#43;30 积分", "撤销订单 T-1")
 }
 
 // An order is booked once on a card, as at the till, and the page says who has booked it.
@@ -95,7 +95,7 @@ func TestMember_AnOrderIsBookedOnce(t *testing.T) {
 	h := newHolder(t)
 	first := h.send(h.path+"/entries", h.form("key", "a", "add_bonus", "30", "order", "T-1", "direction", "give")).shows(200, "已记账")
 	again := h.form("key", "b", "add_bonus", "30", "order", "T-1", "direction", "give")
-	h.send(h.path+"/entries", again).shows(409, "这个订单已经记过账", "由 owner 记：&#43;30 分", `data-total="30"`)
+	h.send(h.path+"/entries", again).shows(409, "这个订单已经记过账", "由 owner 记：&#43;30 积分", `data-total="30"`)
 	id := regexp.MustCompile(`name="reverses" value="([^"]*)"`).FindStringSubmatch(first.text)[1]
 	h.send(h.path+"/entries", h.form("key", "undo-"+id, "reverses", id)).shows(200, "已撤销，", `class="reversed"`, "撤销订单 T-1")
 	h.send(h.path+"/entries", again).shows(200, "已记账", `data-total="30"`)
