@@ -23,8 +23,8 @@ func (c doctorCmd) Run(ctx context.Context, g *globals, streams command.Streams)
 	var invalid *config.Error
 	if errors.As(err, &invalid) {
 		return errors.Join(c.print(streams, 1, doctor.Finding{
-			Name: "configuration", Outcome: doctor.Failed, Found: strings.Join(invalid.Problems, "; "),
-			Fix: "see docs/configuration.md; server init writes a first .env",
+			Name: "configuration", Outcome: doctor.Failed, Found: doctor.Text{English: strings.Join(invalid.Problems, "; ")},
+			Fix: doctor.Text{English: "see docs/configuration.md; server init writes a first .env"},
 		}), command.ErrReported)
 	}
 	if err != nil {
@@ -49,7 +49,7 @@ func (c doctorCmd) print(streams command.Streams, n int, f doctor.Finding) error
 	}
 	t := newTable(streams.Out)
 	t.row("%2d. %-8s %s: %s", n, f.Outcome, f.Name, f.Found)
-	if f.Fix != "" && f.Outcome != doctor.OK {
+	if f.Fix.English != "" && f.Outcome != doctor.OK {
 		t.row("             → %s", f.Fix)
 	}
 	return t.flush()

@@ -55,7 +55,8 @@ func TestWarnings_NameWhatOthersCanReachOrRead(t *testing.T) {
 		for _, w := range tt.cfg.Warnings() {
 			variable, _, _ := strings.Cut(w.Found, ":")
 			names = append(names, variable)
-			if !strings.Contains(w.Fix, variable) || strings.Contains(w.Found+w.Fix, secret) {
+			if !strings.Contains(w.Fix, variable) || !strings.HasPrefix(w.FoundChinese, variable) || !strings.Contains(w.FixChinese, variable) ||
+				strings.Contains(w.Found+w.Fix+w.FoundChinese+w.FixChinese, secret) {
 				t.Errorf("%s: %+v", name, w)
 			}
 		}

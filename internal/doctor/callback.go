@@ -18,30 +18,36 @@ import (
 // is saved in its console.
 func (d *doctor) callback(ctx context.Context) Finding {
 	if d.publicURL == "" {
-		return skipped("server doctor --url https://api.shop.example", "the server's public URL was not given")
+		return skipped(same("server doctor --url https://api.shop.example"),
+			say("the server's public URL was not given", "没有给出服务器的公网地址"))
 	}
 	address, err := url.Parse(strings.TrimRight(d.publicURL, "/") + "/wechat/callback")
 	if err != nil || address.Host == "" {
-		return failed("server doctor --url https://api.shop.example", "--url is not a URL")
+		return failed(same("server doctor --url https://api.shop.example"), say("--url is not a URL", "--url 不是网址"))
 	}
 	echo := rand.Text()
 	address.RawQuery = d.signedQuery(echo).Encode()
 	status, body, err := get(ctx, address.String())
 	switch {
 	case err != nil:
-		return failed("start the server, and check that the domain and the proxy lead to its public listener",
-			"%s does not answer", address.Host)
+		return failed(say("start the server, and check that the domain and the proxy lead to its public listener",
+			"启动服务器，并检查域名和反向代理是否指向它的公开端口"),
+			say("%s does not answer", "%s 没有响应", address.Host))
 	case status == http.StatusForbidden:
-		return failed("the running server has another CALLBACK_TOKEN: start it with this configuration",
-			"%s refuses the signature", address.Host)
+		return failed(say("the running server has another CALLBACK_TOKEN: start it with this configuration",
+			"正在运行的服务器用的是另一个 CALLBACK_TOKEN：请用这份配置启动"),
+			say("%s refuses the signature", "%s 拒绝了签名", address.Host))
 	case body != echo:
-		return failed("route /wechat/callback to the public listener without changing the query",
-			"%s answers %d and not the echo", address.Host, status)
+		return failed(say("route /wechat/callback to the public listener without changing the query",
+			"把 /wechat/callback 原样转发到公开端口，不要改动参数"),
+			say("%s answers %d and not the echo", "%s 返回 %d，没有返回 echostr", address.Host, status))
 	case address.Scheme != "https":
-		return warning("put TLS in front of the server: WeChat and mini-programs require https",
-			"%s answers WeChat's check, over http", address.Host)
+		return warning(say("put TLS in front of the server: WeChat and mini-programs require https",
+			"在服务器前面配置 HTTPS：微信和小程序都要求"),
+			say("%s answers WeChat's check, over http", "%s 通过了微信的验证，但用的是 http", address.Host))
 	}
-	return ok("%s answers WeChat's check; save the URL at %s > 服务器配置", address.Host, officialConsole)
+	return ok("%s answers WeChat's check; save the URL at %s > 服务器配置",
+		"%s 通过了微信的验证；在 %s > 服务器配置 里保存这个地址", address.Host, officialConsole)
 }
 
 // signedQuery returns the query of WeChat's check, signed with CALLBACK_TOKEN.

@@ -8,7 +8,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/addcard/addcard/internal/card"
@@ -30,8 +29,8 @@ const (
 type Finding struct {
 	Name    string `json:"name"`
 	Outcome string `json:"outcome"`
-	Found   string `json:"found"`
-	Fix     string `json:"fix,omitempty"`
+	Found   Text   `json:"found"`
+	Fix     Text   `json:"fix,omitzero"`
 }
 
 // Deployment is an opened deployment.
@@ -158,18 +157,10 @@ func (d *doctor) check(ctx context.Context, name string, run func(context.Contex
 	return f.Outcome != Failed
 }
 
-func ok(format string, args ...any) Finding {
-	return Finding{Outcome: OK, Found: fmt.Sprintf(format, args...)}
+func ok(english, chinese string, values ...any) Finding {
+	return Finding{Outcome: OK, Found: say(english, chinese, values...)}
 }
 
-func warning(fix, format string, args ...any) Finding {
-	return Finding{Outcome: Warning, Found: fmt.Sprintf(format, args...), Fix: fix}
-}
-
-func failed(fix, format string, args ...any) Finding {
-	return Finding{Outcome: Failed, Found: fmt.Sprintf(format, args...), Fix: fix}
-}
-
-func skipped(fix, found string) Finding {
-	return Finding{Outcome: Skipped, Found: found, Fix: fix}
-}
+func warning(fix, found Text) Finding { return Finding{Outcome: Warning, Found: found, Fix: fix} }
+func failed(fix, found Text) Finding  { return Finding{Outcome: Failed, Found: found, Fix: fix} }
+func skipped(fix, found Text) Finding { return Finding{Outcome: Skipped, Found: found, Fix: fix} }

@@ -87,8 +87,13 @@ func (d *deployment) diagnose(t *testing.T, cfg config.Config, url string, openE
 	findings := map[string]doctor.Finding{}
 	doctor.Diagnose(t.Context(), cfg, url, open, func(f doctor.Finding) {
 		findings[f.Name] = f
-		if (f.Outcome == doctor.Warning || f.Outcome == doctor.Failed) && f.Fix == "" {
+		if (f.Outcome == doctor.Warning || f.Outcome == doctor.Failed) && f.Fix.English == "" {
 			t.Errorf("%s: %s: %s, without a fix", f.Name, f.Outcome, f.Found)
+		}
+		for _, text := range []doctor.Text{f.Found, f.Fix} {
+			if (text.English == "") != (text.Chinese == "") || strings.Contains(text.English+text.Chinese, "%!") {
+				t.Errorf("%s: got %q and %q", f.Name, text.English, text.Chinese)
+			}
 		}
 	})
 	if !d.closed && openErr == nil {
@@ -172,10 +177,35 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := tt.deployment.diagnose(t, config.Config{}, "", nil)[tt.check]
-			if got.Outcome != tt.outcome || !strings.Contains(got.Found, tt.found) || !strings.Contains(got.Fix, tt.fix) {
+			if got.Outcome != tt.outcome || !strings.Contains(got.Found.English, tt.found) || !strings.Contains(got.Fix.English, tt.fix) {
 				t.Errorf("got %+v, want %s, %q, %q", got, tt.outcome, tt.found, tt.fix)
 			}
 		})
+	}
+}
+
+func TestDiagnose_SaysTheSameInChinese(t *testing.T) {
+	t.Parallel()
+	d := &deployment{
+		offset: 90 * time.Second, outbox: outbox.Backlog{Waiting: 3, Oldest: 2 * time.Hour},
+		ticketErr: &wechat.Error{API: "/cgi-bin/ticket/getticket", Code: 45009},
+		stored:    []card.Card{{ID: "p1", Status: card.Verified}, {ID: "p2", Status: card.Verified}, {ID: "p3"}},
+		cards:     cards(card.Card{ID: "p1", Status: card.Verified}),
+	}
+	cfg := config.Config{AdminListenAddr: ":8081", DatabaseURL: "postgres://u:secret@db.example/a"}
+	got := d.diagnose(t, cfg, "", nil)
+	for name, want := range map[string][2]string{
+		"ticket store":  {"数据库可用", ""},
+		"clock":         {"和微信最近一次返回的时间相差 90 秒；两天以内，服务器会自动修正", "校准时钟：timedatectl set-ntp true"},
+		"outbox":        {"有 3 条消息等待同步到微信，最早的已等待 120 分钟", "server outbox list"},
+		"api_ticket":    {"wechat: /cgi-bin/ticket/getticket: 45009", "当天的调用额度已用完：等到北京时间零点，或者查清还有什么程序在调用"},
+		"cards":         {"p2 不属于这个账号，或者已被删除；p3 ", "server card show ID 查看"},
+		"exposure":      {"而且用的是明文 HTTP；DATABASE_URL：", "；在 DATABASE_URL 里加上 sslmode=verify-full"},
+		"configuration": {"有效；WECHAT_API_URL 不是微信的地址", "要连接真正的微信，请去掉 WECHAT_API_URL"},
+	} {
+		if f := got[name]; !strings.Contains(f.Found.In("zh"), want[0]) || !strings.Contains(f.Fix.In("zh"), want[1]) {
+			t.Errorf("%s: got %q, %q, want %q", name, f.Found.Chinese, f.Fix.Chinese, want)
+		}
 	}
 }
 
@@ -225,7 +255,7 @@ func TestDiagnose_Configuration(t *testing.T) {
 		"CALLBACK_AES_KEY (pushes come in the clear), DATA_KEYS": sparse,
 		"WECHAT_API_URL is not WeChat's own":                     relay,
 	} {
-		if got := new(deployment).diagnose(t, cfg, "", nil)["configuration"]; !strings.Contains(got.Found, want) {
+		if got := new(deployment).diagnose(t, cfg, "", nil)["configuration"]; !strings.Contains(got.Found.English, want) {
 			t.Errorf("got %q, want %q", got.Found, want)
 		}
 	}
@@ -251,7 +281,7 @@ func TestDiagnose_Callback(t *testing.T) {
 		server := httptest.NewServer(tt.handler)
 		got := new(deployment).diagnose(t, config.Config{}, server.URL+"/", nil)["callback"]
 		server.Close()
-		if got.Outcome != tt.outcome || !strings.Contains(got.Found, tt.found) {
+		if got.Outcome != tt.outcome || !strings.Contains(got.Found.English, tt.found) {
 			t.Errorf("%s: got %+v, want %s, %q", name, got, tt.outcome, tt.found)
 		}
 		if got := new(deployment).diagnose(t, config.Config{}, server.URL, nil)["callback"]; got.Outcome != "failed" {
@@ -273,7 +303,8 @@ func TestDiagnose_SaysWhatOtherMachinesCanReachOrRead(t *testing.T) {
 	}
 	cfg = config.Config{AdminListenAddr: "0.0.0.0:8081", DatabaseURL: "postgres://u:secret@db.example/a"}
 	got := new(deployment).diagnose(t, cfg, "", nil)["exposure"]
-	if got.Outcome != "warning" || !strings.Contains(got.Found, "ADMIN_LISTEN_ADDR") || !strings.Contains(got.Fix, "sslmode=verify-full") {
+	if got.Outcome != "warning" || !strings.Contains(got.Found.English, "ADMIN_LISTEN_ADDR") ||
+		!strings.Contains(got.Fix.English, "sslmode=verify-full") {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,46 +13,52 @@ import (
 
 // unreadable is the finding when the database fails after it was opened.
 func unreadable(err error) Finding {
-	return failed("check that the database runs and that DATABASE_URL's user may read all tables", "%v", err)
+	return failed(say("check that the database runs and that DATABASE_URL's user may read all tables",
+		"检查数据库是否在运行，DATABASE_URL 里的用户是否能读所有的表"), same("%v", err))
 }
 
 func (d *doctor) configuration(context.Context) Finding {
-	var missing []string
-	for name, set := range map[string]bool{
-		"CALLBACK_AES_KEY (pushes come in the clear)":                       d.cfg.CallbackAESKey != "",
-		"OFFICIAL_ORIGINAL_ID (pushes for another account are not ignored)": d.cfg.OfficialOriginalID != "",
-		"DATA_KEYS (forms of one-click cards are not kept)":                 d.cfg.DataKeys != "",
+	var missing []Text
+	for _, v := range []struct {
+		set   bool
+		named Text
+	}{
+		{d.cfg.CallbackAESKey != "", say("CALLBACK_AES_KEY (pushes come in the clear)", "CALLBACK_AES_KEY（微信推送不加密）")},
+		{d.cfg.DataKeys != "", say("DATA_KEYS (forms of one-click cards are not kept)", "DATA_KEYS（不保存一键开卡填写的资料）")},
+		{d.cfg.OfficialOriginalID != "", say("OFFICIAL_ORIGINAL_ID (pushes for another account are not ignored)",
+			"OFFICIAL_ORIGINAL_ID（不会忽略发给其他账号的推送）")},
 	} {
-		if !set {
-			missing = append(missing, name)
+		if !v.set {
+			missing = append(missing, v.named)
 		}
 	}
-	slices.Sort(missing)
 	switch u, err := url.Parse(d.cfg.WeChatAPIURL); {
 	case err != nil || !strings.HasSuffix(u.Hostname(), ".weixin.qq.com"):
-		return warning("unset WECHAT_API_URL to use the real WeChat", "valid; WECHAT_API_URL is not WeChat's own")
+		return warning(realWeChat, say("valid; WECHAT_API_URL is not WeChat's own", "有效；WECHAT_API_URL 不是微信的地址"))
 	case len(missing) > 0:
-		return warning("set them; docs/configuration.md says what each is for", "valid; not set: %s", strings.Join(missing, ", "))
+		return warning(say("set them; docs/configuration.md says what each is for", "设置它们；用途见 docs/configuration.md"),
+			say("valid; not set: %s", "有效；没有设置：%s", join(missing, ", ", "、")))
 	}
-	return ok("valid and complete")
+	return ok("valid and complete", "有效，没有遗漏")
 }
 
 // exposure checks what other machines can reach or read.
 func (d *doctor) exposure(context.Context) Finding {
-	var found, fix []string
+	var found, fix []Text
 	for _, w := range d.cfg.Warnings() {
-		found, fix = append(found, w.Found), append(fix, w.Fix)
+		found, fix = append(found, Text{w.Found, w.FoundChinese}), append(fix, Text{w.Fix, w.FixChinese})
 	}
 	if len(found) > 0 {
-		return warning(strings.Join(fix, "; "), "%s", strings.Join(found, "; "))
+		return warning(join(fix, "; ", "；"), join(found, "; ", "；"))
 	}
-	return ok("the operator's listener is private, and no password leaves this machine unencrypted")
+	return ok("the operator's listener is private, and no password leaves this machine unencrypted",
+		"管理端口只在内网可用，密码不会明文离开本机")
 }
 
 func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployment, error)) Finding {
 	opened, err := open(ctx)
 	if err != nil {
-		return failed("check DATABASE_URL, and that this user may write there", "%v", err)
+		return failed(say("check DATABASE_URL, and that this user may write there", "检查 DATABASE_URL，以及这个用户能否在那里写入"), same("%v", err))
 	}
 	d.Deployment = opened
 	if f := d.database(ctx); f.Outcome == Failed {
@@ -61,29 +68,31 @@ func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployme
 	case err != nil:
 		return unreadable(err)
 	case len(damage) > 0:
-		return failed("stop the server and restore a backup, as docs/operations.md says; server check lists all",
-			"the file is damaged in %d places: %s", len(damage), damage[0])
+		return failed(say("stop the server and restore a backup, as docs/operations.md says; server check lists all",
+			"停止服务器，按 docs/operations.md 恢复备份；server check 列出所有损坏之处"),
+			say("the file is damaged in %d places: %s", "文件有 %d 处损坏：%s", len(damage), damage[0]))
 	}
-	return ok("open, its tables are up to date")
+	return ok("open, its tables are up to date", "已打开，表结构是最新的")
 }
 
 // database checks that the open database can be used.
 func (d *doctor) database(ctx context.Context) Finding {
 	if err := d.Database.Ready(ctx); err != nil {
-		return failed("check DATABASE_URL", "%v", err)
+		return failed(say("check DATABASE_URL", "检查 DATABASE_URL"), same("%v", err))
 	}
-	return ok("can be read and written")
+	return ok("can be read and written", "可以读写")
 }
 
 func (d *doctor) ticketStore(ctx context.Context) Finding {
-	store := "the database"
+	store := say("the database", "数据库")
 	if d.cfg.RedisURL != "" {
-		store = "Redis"
+		store = same("Redis")
 	}
 	if err := d.Tickets.Reachable(ctx); err != nil {
-		return failed("check REDIS_URL; docs/configuration.md says what Redis must allow", "%s: %v", store, err)
+		return failed(say("check REDIS_URL; docs/configuration.md says what Redis must allow",
+			"检查 REDIS_URL；Redis 要允许哪些命令，见 docs/configuration.md"), say("%s: %v", "%s：%v", store, err))
 	}
-	return ok("%s answers", store)
+	return ok("%s answers", "%s可用", store)
 }
 
 // unionID checks that no two people have one unionid, and the newest members.
@@ -107,16 +116,18 @@ func (d *doctor) unionID(ctx context.Context) Finding {
 	}
 	switch {
 	case len(shared) > 0:
-		return warning("server member find "+shared[0],
-			"WeChat gave the unionid %s for two people or more, and %d others; they are not used, so only cards join these people",
-			shared[0], len(shared)-1)
+		return warning(same("server member find %s", shared[0]),
+			say("WeChat gave the unionid %s for two people or more, and %d others; they are not used, so only cards join these people",
+				"微信把 unionid %s 给了两个以上的人，这样的 unionid 另有 %d 个；它们不用来关联账号，这些人只能通过会员卡关联",
+				shared[0], len(shared)-1))
 	case len(people) == 0:
-		return skipped("", "no member has logged in yet")
+		return skipped(Text{}, say("no member has logged in yet", "还没有会员登录过"))
 	case with == 0:
-		return warning("bind the mini-program and the service account to one 微信开放平台 account; wx.addCard needs it too",
-			"none of the newest %d members has one", len(people))
+		return warning(say("bind the mini-program and the service account to one 微信开放平台 account; wx.addCard needs it too",
+			"把小程序和服务号绑定到同一个微信开放平台账号；wx.addCard 也需要它"),
+			say("none of the newest %d members has one", "最新的 %d 位会员都没有 unionid", len(people)))
 	}
-	return ok("%d of the newest %d members have one", with, len(people))
+	return ok("%d of the newest %d members have one", "有 unionid 的：%d 位（最新的 %d 位会员中）", with, len(people))
 }
 
 func (d *doctor) outbox(ctx context.Context) Finding {
@@ -125,9 +136,13 @@ func (d *doctor) outbox(ctx context.Context) Finding {
 	case err != nil:
 		return unreadable(err)
 	case b.Parked > 0:
-		return warning("server outbox list --state dead", "WeChat refused %d messages for good", b.Parked)
+		return warning(same("server outbox list --state dead"),
+			say("WeChat refused %d messages for good", "有 %d 条消息被微信拒绝，不再自动重试", b.Parked))
 	case b.Oldest > time.Hour:
-		return warning("server outbox list", "%d messages wait for WeChat, the oldest for %v", b.Waiting, b.Oldest.Round(time.Minute))
+		oldest := b.Oldest.Round(time.Minute)
+		return warning(same("server outbox list"),
+			say("%d messages wait for WeChat, the oldest for %v", "有 %d 条消息等待同步到微信，最早的已等待 %s",
+				b.Waiting, Text{oldest.String(), fmt.Sprintf("%.0f 分钟", oldest.Minutes())}))
 	}
-	return ok("%d messages wait for WeChat", b.Waiting)
+	return ok("%d messages wait for WeChat", "有 %d 条消息等待同步到微信", b.Waiting)
 }

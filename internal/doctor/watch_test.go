@@ -98,7 +98,7 @@ func TestWatch_FindsWithoutWeChat(t *testing.T) {
 				synctest.Wait()
 				found, _ := w.Findings()
 				i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Name == tt.check })
-				if i < 0 || found[i].Outcome != tt.outcome || !strings.Contains(found[i].Found, tt.found) {
+				if i < 0 || found[i].Outcome != tt.outcome || !strings.Contains(found[i].Found.English, tt.found) {
 					t.Errorf("got %+v", found)
 				}
 			})

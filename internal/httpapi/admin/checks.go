@@ -19,6 +19,10 @@ type checkFinding struct {
 	Fix     string `json:"fix,omitempty" doc:"What mends it: a command, a variable, or a page of WeChat's console."`
 }
 
+type checksInput struct {
+	Lang string `query:"lang" enum:"zh,en" default:"en" doc:"The language of found and fix."`
+}
+
 type checksOutput struct {
 	Body struct {
 		CheckedAt *time.Time     `json:"checked_at,omitempty" doc:"Absent before the first examination, which this request begins."`
@@ -32,14 +36,16 @@ func (a *api) checksRoute() {
 		Summary: "What the last examination of this server has found", Errors: []int{401},
 		Description: "An answer that is older than a minute begins another examination, and does not wait for it. " +
 			"WeChat is not called; server doctor on the command line checks more.",
-	}, func(context.Context, *web.Nothing) (*checksOutput, error) {
+	}, func(_ context.Context, in *checksInput) (*checksOutput, error) {
 		var out checksOutput
 		found, at := a.Checks.Findings()
 		if !at.IsZero() {
 			at = at.UTC()
 			out.Body.CheckedAt = &at
 		}
-		out.Body.Findings = web.List(found, func(f doctor.Finding) checkFinding { return checkFinding(f) })
+		out.Body.Findings = web.List(found, func(f doctor.Finding) checkFinding {
+			return checkFinding{f.Name, f.Outcome, f.Found.In(in.Lang), f.Fix.In(in.Lang)}
+		})
 		return &out, nil
 	})
 }

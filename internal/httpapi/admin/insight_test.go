@@ -48,11 +48,15 @@ func TestChecks_TheLastExamination(t *testing.T) {
 		t.Errorf("before the first: got %d %s", w.Code, got)
 	}
 	o.checked = time.Date(2026, 11, 30, 16, 0, 0, 0, time.FixedZone("", 8*3600))
-	o.findings = []doctor.Finding{{Name: "database", Outcome: doctor.OK, Found: "open"},
-		{Name: "outbox", Outcome: doctor.Warning, Found: "a", Fix: "b"}}
+	o.findings = []doctor.Finding{{Name: "database", Outcome: doctor.OK, Found: doctor.Text{English: "open", Chinese: "已打开"}},
+		{Name: "outbox", Outcome: doctor.Warning,
+			Found: doctor.Text{English: "a", Chinese: "甲"}, Fix: doctor.Text{English: "b", Chinese: "乙"}}}
 	const want = `{"checked_at":"2026-11-30T08:00:00Z","findings":[{"name":"database","outcome":"ok","found":"open"},` +
 		`{"name":"outbox","outcome":"warning","found":"a","fix":"b"}]}`
 	if got := strings.TrimSpace(do(o.serve(""), "GET", "/v1/checks", managerToken, "").Body.String()); got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := do(o.serve(""), "GET", "/v1/checks?lang=zh", managerToken, "").Body.String(); !strings.Contains(got, `"found":"甲","fix":"乙"`) {
+		t.Errorf("in Chinese: got %s", got)
 	}
 }

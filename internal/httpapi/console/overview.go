@@ -66,18 +66,34 @@ func (r *request) cardChoices(chosen string) ([]choice, error) {
 // checks is what GET /v1/checks answers.
 type checks struct {
 	CheckedAt time.Time `json:"checked_at"`
-	Findings  []struct {
-		Name    string `json:"name"`
-		Outcome string `json:"outcome"`
-		Found   string `json:"found"`
-		Fix     string `json:"fix"`
-	} `json:"findings"`
+	Findings  []check   `json:"findings"`
+}
+
+type check struct {
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"`
+	Found   string `json:"found"`
+	Fix     string `json:"fix"`
+}
+
+// Bad reports whether what was found has to be mended.
+func (f check) Bad() bool { return f.Outcome == "warning" || f.Outcome == "failed" }
+
+// Page returns the section of the console that shows what was found, or "".
+func (f check) Page() string {
+	return map[string]string{"outbox": "pushes", "cards": "cards"}[f.Name]
+}
+
+// checks returns what the last examination of the server has found.
+func (r *request) checks() (found checks, err error) {
+	err = r.get("/v1/checks", url.Values{"lang": {r.lang}}, &found)
+	return found, err
 }
 
 // Wrong returns how many findings have to be mended.
 func (c checks) Wrong() (n int) {
 	for _, f := range c.Findings {
-		if f.Outcome == "warning" || f.Outcome == "failed" {
+		if f.Bad() {
 			n++
 		}
 	}
@@ -120,10 +136,10 @@ func (c *Console) overview(r *request) error {
 	if err := r.get("/v1/tickets", nil, &data.Tickets); err != nil {
 		return err
 	}
-	if err := r.get("/v1/checks", nil, &data.Checks); err != nil {
+	var err error
+	if data.Checks, err = r.checks(); err != nil {
 		return err
 	}
-	var err error
 	if data.Cards, err = r.cards(); err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ func TestOverview_SaysWhatIsWrongWithTheServer(t *testing.T) {
 	apptest.Eventually(t, "the server was checked", func() bool {
 		return strings.Contains(b.open("/").text, "检查于")
 	})
-	b.open("/").shows(200, "WECHAT_API_URL is not", "→ unset WECHAT_API_URL", `data-live="10"`, "接口凭证", "今天本实例调用微信")
+	b.open("/").shows(200, "WECHAT_API_URL 不是微信的地址", "→ 要连接真正的微信，请去掉 WECHAT_API_URL",
+		`</span> <a href="/cards">会员卡</a></li>`, `data-live="10"`, "接口凭证", "今天本实例调用微信")
 	b.header.Set("Accept-Language", "en")
-	b.open("/").shows(200, "To be mended", "Exposure", "Card ticket")
+	b.open("/").shows(200, "To be mended", "Exposure", "Card ticket", "→ unset WECHAT_API_URL")
 }

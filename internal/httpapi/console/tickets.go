@@ -55,7 +55,8 @@ func (c *Console) tickets(r *request) error {
 	if err := r.get("/v1/tickets", nil, &data.tickets); err != nil {
 		return err
 	}
-	if err := r.get("/v1/checks", nil, &data.Checks); err != nil {
+	var err error
+	if data.Checks, err = r.checks(); err != nil {
 		return err
 	}
 	findings := data.Checks.Findings[:0]
