@@ -76,8 +76,12 @@ func (t *tickets) Shared(ctx context.Context, kind string) (string, time.Duratio
 }
 
 // Reject implements admin.Tickets.
-func (t *tickets) Reject(ctx context.Context, kind, value string) error {
-	if err := t.of(kind).Invalidate(ctx, value); !errors.Is(err, ticket.ErrTooSoon) {
+func (t *tickets) Reject(ctx context.Context, kind, value string, byHand bool) error {
+	withdraw := t.of(kind).Invalidate
+	if byHand {
+		withdraw = t.of(kind).Replace
+	}
+	if err := withdraw(ctx, value); !errors.Is(err, ticket.ErrTooSoon) {
 		return err
 	}
 	return nil // the value was rejected a moment ago

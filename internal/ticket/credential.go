@@ -18,6 +18,7 @@ type credential struct {
 	drift       time.Duration // of the clock when these instants were set
 	renewAt     time.Duration // from here on it is stale
 	rejected    bool
+	byHand      bool // this replica withdrew it because a person asked for that
 	fetched     bool // by this replica
 }
 

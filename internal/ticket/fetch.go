@@ -121,7 +121,7 @@ func (s *Source) finishFetch(g *grantedLease, old, c *credential, unchanged bool
 	rejected := old != nil && old.rejected
 	s.count(func(n *Counts) {
 		n.Fetches.addFetched(unchanged)
-		if rejected {
+		if rejected && !old.byHand {
 			n.addReplacement(c.value == old.value)
 		}
 	})
@@ -174,8 +174,10 @@ func waitUnchanged(left time.Duration) time.Duration {
 // replaced, because WeChat may be rejecting every value: a minute, and longer
 // each time while new values are rejected at once.
 func (s *Source) waitRejected(g *grantedLease, old, c *credential) time.Duration {
-	s.opt.Log.Warn("ticket: WeChat rejected an unexpired value, now replaced; another program may be renewing it",
-		"key", s.key, "same_value_again", c.value == old.value)
+	if !old.byHand {
+		s.opt.Log.Warn("ticket: WeChat rejected an unexpired value, now replaced; another program may be renewing it",
+			"key", s.key, "same_value_again", c.value == old.value)
+	}
 	if !s.rejectedWhenNew(old) {
 		g.Failures = 0
 	}

@@ -71,6 +71,29 @@ func TestSource_Invalidate_StormCausesOneRefetchForTheFleet(t *testing.T) {
 	}
 }
 
+// What a person has replaced is not counted as refused by WeChat, or as replaced by
+// another program.
+func TestSource_Replace_DoesNotCountAsRejected(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{latency: 300 * time.Millisecond, lifetime: 2 * time.Hour}
+		s := fleet(t, 1, u, tickettest.NewMemory(), ticket.Options{})[0]
+		for i, withdraw := range []func(context.Context, string) error{s.Replace, s.Invalidate} {
+			old := get(t, s)
+			if err := withdraw(t.Context(), old); err != nil || get(t, s) == old {
+				t.Fatalf("the value was not replaced: %v", err)
+			}
+			if n := s.Status().Counts; n.Rejections != uint64(i) || n.Superseded != uint64(i) || n.Fetches.Issued != uint64(i+2) {
+				t.Errorf("after %d rejections: got %+v", i, n)
+			}
+			if err := s.Replace(t.Context(), get(t, s)); !errors.Is(err, ticket.ErrTooSoon) {
+				t.Errorf("at once again: got %v", err)
+			}
+			time.Sleep(2 * time.Minute)
+		}
+	})
+}
+
 // WeChat rejects every value for ten minutes.
 func TestSource_Invalidate_EverythingRefusedForTenMinutes(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 // answer to them.
 type rejection struct {
 	polled bool // a poll has begun since the report
+	byHand bool // only Replace has reported it
 	done   chan struct{}
 	err    error
 }
@@ -32,7 +33,17 @@ type tooSoon struct {
 // allows. Errors: ErrTooSoon; ErrUnavailable when the Store failed or the
 // Source was closed; the error of ctx.
 func (s *Source) Invalidate(ctx context.Context, rejected string) error {
-	r, err := s.addRejection(rejected)
+	return s.withdraw(ctx, rejected, false)
+}
+
+// Replace is Invalidate for a value that a person wants replaced: WeChat need not have
+// rejected it, so the Counts of rejected values have no part of it.
+func (s *Source) Replace(ctx context.Context, value string) error {
+	return s.withdraw(ctx, value, true)
+}
+
+func (s *Source) withdraw(ctx context.Context, value string, byHand bool) error {
+	r, err := s.addRejection(value, byHand)
 	if r == nil || err != nil {
 		return err
 	}
@@ -45,7 +56,7 @@ func (s *Source) Invalidate(ctx context.Context, rejected string) error {
 }
 
 // addRejection records a rejection, or returns nil when there is nothing to do.
-func (s *Source) addRejection(value string) (*rejection, error) {
+func (s *Source) addRejection(value string, byHand bool) (*rejection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.local.Load()
@@ -60,9 +71,10 @@ func (s *Source) addRejection(value string) (*rejection, error) {
 	}
 	r, ok := s.rejections[value]
 	if !ok {
-		r = &rejection{done: make(chan struct{})}
+		r = &rejection{byHand: byHand, done: make(chan struct{})}
 		s.rejections[value] = r
 	}
+	r.byHand = r.byHand && byHand
 	s.wakeLoop()
 	return r, nil
 }
@@ -80,8 +92,13 @@ func (s *Source) invalidateShared() error {
 	if err != nil {
 		return err
 	}
-	s.install(c.asRejected())
-	s.count(func(n *Counts) { n.Rejections++ })
+	withdrawn := c.asRejected()
+	s.mu.Lock()
+	if withdrawn.byHand = s.rejections[c.value].byHand; !withdrawn.byHand {
+		s.counts.Rejections++
+	}
+	s.mu.Unlock()
+	s.install(withdrawn)
 	s.resolveRejections()
 	return nil
 }

@@ -278,7 +278,10 @@ func (o *office) StopRetry(_ context.Context, id string) error { return o.call("
 func (o *office) Shared(_ context.Context, kind string) (string, time.Duration, error) {
 	return "the " + kind, time.Hour, o.call("shared", kind)
 }
-func (o *office) Reject(_ context.Context, kind, value string) error {
+func (o *office) Reject(_ context.Context, kind, value string, byHand bool) error {
+	if byHand {
+		return o.call("reject", kind, value, "by hand")
+	}
 	return o.call("reject", kind, value)
 }
 func (o *office) Status(kind string) ticket.Status {

@@ -167,9 +167,10 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 			`"why":"in en"}],"events":[{"at":"2027-01-15T08:00:05Z","kind":"entry","card_id":"p","code":"c","name":"n","text":"t","attempts":6,` +
 			`"next_at":"2027-01-15T08:00:06Z","outcome":"drift","entry":{"add_bonus":1,"bonus":2,"add_balance":3,"balance":4},` +
 			`"face":{"bonus":5,"balance":6}}]}`},
-		`POST /v1/outbox/m1/retry`:                             {`[m1]`, 202, ``},
-		`GET /v1/tickets/jsapi`:                                {`[jsapi]`, 200, `{"value":"the jsapi","expires_in":3600}`},
-		`POST /v1/tickets/wx_card/invalidate {"rejected":"x"}`: {`[wx_card x]`, 204, ``},
+		`POST /v1/outbox/m1/retry`:                                            {`[m1]`, 202, ``},
+		`GET /v1/tickets/jsapi`:                                               {`[jsapi]`, 200, `{"value":"the jsapi","expires_in":3600}`},
+		`POST /v1/tickets/wx_card/invalidate {"rejected":"x"}`:                {`[wx_card x]`, 204, ``},
+		`POST /v1/tickets/wx_card/invalidate {"rejected":"x","by_hand":true}`: {`[wx_card x by hand]`, 204, ``},
 	} {
 		method, rest, _ := strings.Cut(request, " ")
 		path, body, _ := strings.Cut(rest, " ")

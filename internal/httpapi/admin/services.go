@@ -132,8 +132,9 @@ type Tickets interface {
 	// Shared returns the credential of that kind and the rest of its lifetime.
 	Shared(ctx context.Context, kind string) (value string, left time.Duration, err error)
 	// Reject reports that WeChat refused the value. It has an effect only if
-	// the value is still the current one, and at most once a minute.
-	Reject(ctx context.Context, kind, value string) error
+	// the value is still the current one, and at most once a minute. With byHand, a
+	// person wants another value, and WeChat need not have refused this one.
+	Reject(ctx context.Context, kind, value string, byHand bool) error
 	// Status returns how the credential of that kind is, and never its value.
 	Status(kind string) ticket.Status
 	// CallsToday returns this replica's calls to WeChat since midnight in Beijing, by

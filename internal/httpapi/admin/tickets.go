@@ -31,6 +31,7 @@ type rejectInput struct {
 	Kind string `path:"kind" enum:"access_token,wx_card,jsapi"`
 	Body struct {
 		Rejected string `json:"rejected" minLength:"1" maxLength:"1024" doc:"The value that WeChat refused (40001, 40014, 42001, or 签名错误 on a phone)."`
+		ByHand   bool   `json:"by_hand,omitempty" doc:"A person wants another value, and WeChat need not have refused this one: rejected and superseded do not count it."`
 	}
 }
 
@@ -131,6 +132,6 @@ func (a *api) ticketRoutes() {
 		Description: "If it still is the current value, the fleet fetches another, once a minute at most; otherwise nothing happens. " +
 			"Ask for the value again afterwards.",
 	}, func(ctx context.Context, in *rejectInput) (*web.Nothing, error) {
-		return nil, web.TicketError(a.Tickets.Reject(ctx, in.Kind, in.Body.Rejected))
+		return nil, web.TicketError(a.Tickets.Reject(ctx, in.Kind, in.Body.Rejected, in.Body.ByHand))
 	})
 }

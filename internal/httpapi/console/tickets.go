@@ -75,17 +75,46 @@ func (c *Console) tickets(r *request) error {
 // rejectTicket has the current value of a ticket replaced. No page has the value, and
 // none shows the call that carries it.
 func (c *Console) rejectTicket(r *request) error {
-	path := "/v1/tickets/" + url.PathEscape(r.Param("kind"))
-	var current struct{ Value string }
-	if err := r.get(path, nil, &current); err != nil {
+	kind := r.Param("kind")
+	path := "/v1/tickets/" + url.PathEscape(kind)
+	var before, after struct{ Value string }
+	if err := r.get(path, nil, &before); err != nil {
 		return r.again(err, c.tickets)
 	}
-	body, err := json.Marshal(map[string]string{"rejected": current.Value})
+	fetched, err := r.fetches(kind)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]any{"rejected": before.Value, "by_hand": true})
 	if err != nil {
 		return err
 	}
 	if err := r.send(http.MethodPost, path+"/invalidate", nil, body, nil); err != nil {
 		return r.again(err, c.tickets)
 	}
-	return r.back("/tickets?done=ticket")
+	if r.get(path, nil, &after) != nil {
+		return r.back("/tickets?done=ticket") // it is not there yet
+	}
+	again, err := r.fetches(kind)
+	switch {
+	case err != nil:
+		return err
+	case after.Value != before.Value:
+		return r.back("/tickets?done=ticket_new")
+	case again == fetched:
+		return r.back("/tickets?done=ticket_soon")
+	}
+	return r.back("/tickets?done=ticket_same")
+}
+
+// fetches returns how often this replica has fetched a ticket.
+func (r *request) fetches(kind string) (int64, error) {
+	var all tickets
+	err := r.get("/v1/tickets", nil, &all)
+	for _, t := range all.Tickets {
+		if t.Kind == kind {
+			return t.Refreshes, err
+		}
+	}
+	return 0, err
 }

@@ -61,10 +61,15 @@ func TestTickets_ShowNoValue(t *testing.T) {
 	manager.send("/tickets/wx_card", url.Values{}).shows(403, "你的角色不能做这件事")
 	staffed(t, s, "cashier").open("/tickets").shows(403)
 
-	owner.send("/tickets/wx_card", url.Values{}).shows(200, "已作废").hides(secrets)
+	p := owner.send("/tickets/wx_card", url.Values{}).shows(200, "已作废，并换成了新的值").hides(secrets)
 	if again := values(t, s); again[1] == secrets[1] || again[0] != secrets[0] {
 		t.Error("rejecting one ticket replaced another, or none")
 	}
+	if strings.Contains(p.text, "被别的程序提前替换") || !strings.Contains(p.text, "<dt>被微信提前作废</dt><dd>0</dd>") {
+		t.Error("what the owner replaced is said to be replaced by another program, or refused by WeChat")
+	}
+	owner.send("/tickets/wx_card", url.Values{}).shows(200, "没有更换：1 分钟内已经换过")
+	owner.send("/tickets/access_token", url.Values{}).shows(200, "微信返回了同一个值") // as stable_token does
 	owner.send("/tickets/session_key", url.Values{}).shows(422, "输入有误")
 	owner.header.Set("Accept-Language", "en")
 	owner.open("/tickets").shows(200, "Card ticket", "ready", "this replica")
