@@ -1,8 +1,10 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -172,6 +174,7 @@ func (c *Console) retryOne(r *request, id string) error {
 func (c *Console) push(r *request) error {
 	var data struct {
 		Message message `json:"message"`
+		Entry   *entry
 		History []struct {
 			At       time.Time `json:"at"`
 			Outcome  string    `json:"outcome"`
@@ -183,8 +186,31 @@ func (c *Console) push(r *request) error {
 	if err := r.get(path, nil, &data); err != nil {
 		return err
 	}
+	var err error
+	if data.Entry, err = r.entryOf(data.Message); err != nil {
+		return err
+	}
 	r.offer(http.MethodPost, path+"/retry", "", nil)
 	return r.render(http.StatusOK, "push", data)
+}
+
+// entryOf returns the entry that a message is about, or nil if it is about none, or about
+// one that is not among the latest of its card.
+func (r *request) entryOf(m message) (*entry, error) {
+	if m.Kind != "entry" && m.Kind != "entry_again" {
+		return nil, nil
+	}
+	var list struct {
+		Entries []entry `json:"entries"`
+	}
+	err := r.get(entriesPath(m.CardID, m.Code), url.Values{"limit": {"100"}}, &list)
+	if p := (*problem)(nil); errors.As(err, &p) && p.Status == http.StatusNotFound {
+		return nil, nil // the card was given away, and its ledger with it
+	}
+	if i := slices.IndexFunc(list.Entries, func(e entry) bool { return e.ID == m.ID }); i >= 0 {
+		return &list.Entries[i], err
+	}
+	return nil, err
 }
 
 // retry shows the progress of a retry of many messages.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func refusedBy(t *testing.T, w *apptest.World, s *apptest.Server, cardID, code s
 		t.Fatal(err)
 	}
 	for i := range n {
-		s.AddEntry(apptest.EntriesPath(cardID, code), fmt.Sprint(errcode, "-", i), `{"add_bonus":5}`).Entry(t)
+		s.AddEntry(apptest.EntriesPath(cardID, code), fmt.Sprint(errcode, "-", i), `{"add_bonus":5,"add_balance":250,"record_bonus":"<b>"}`).Entry(t)
 		apptest.Eventually(t, "it is refused", func() bool { return dead() == before+i+1 })
 	}
 }
@@ -52,7 +53,7 @@ func TestPushes_ARefusalIsUnderstoodAndRetried(t *testing.T) {
 	p := b.open("/pushes").shows(200, "45021 &lt;script&gt;&#34;x&#34;&lt;/script&gt;", "某一项内容太长", "重试全部 1 条", "失败 1 次",
 		`/members?query=`+code, `"$CONSOLE"&#39;/v1/outbox/retry&#39;`)
 	path := regexp.MustCompile(`/pushes/[0-9a-f-]{36}`).FindString(p.text)
-	b.open(path).shows(200, "发送记录", "被微信拒绝", "45021 &lt;script&gt;", "某一项内容太长", code)
+	b.open(path).shows(200, "<dd>&#43;5 → 5</dd>", "<dd>&#43;2.50 → 2.50</dd>", "&lt;b&gt;", "发送记录", "被微信拒绝", "45021 &lt;script&gt;", "某一项内容太长", code)
 	id := strings.TrimPrefix(path, "/pushes/")
 	p = b.send("/pushes/retry?state=dead", url.Values{"one": {id}}).shows(200, "已重新排队")
 	if got := p.url.Query(); got.Get("state") != "dead" {
@@ -61,6 +62,33 @@ func TestPushes_ARefusalIsUnderstoodAndRetried(t *testing.T) {
 	apptest.Eventually(t, "it is sent", func() bool { return len(s.Outbox("")) == 0 })
 	b.open(path).shows(404, "可能已经同步到微信")
 	b.send("/pushes/retry", url.Values{"one": {id}}).shows(404, "可能已经同步到微信", "一切正常")
+}
+
+// Each errcode that docs/launch-a-card.md explains has a meaning in both languages, and so
+// has each that WeChat's documentation lists for updateuser, activate and /card/code.
+func TestPushes_ErrcodesHaveAMeaning(t *testing.T) {
+	t.Parallel()
+	table, err := os.ReadFile("../../../docs/launch-a-card.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := strings.Fields("-1 40056 40075 40099 40110 40116 40127 40135 45021 45022 45023 45061 47001 72003")
+	for line := range strings.Lines(string(table)) {
+		if row := strings.Split(line, "|"); len(row) > 2 {
+			codes = append(codes, regexp.MustCompile(`\b[0-9]{5}\b`).FindAllString(row[1], -1)...)
+		}
+	}
+	for _, lang := range []string{"zh", "en"} {
+		texts, err := os.ReadFile("locale/" + lang + ".json")
+		if err != nil || len(codes) < 30 {
+			t.Fatal(err, codes)
+		}
+		for _, code := range codes {
+			if !strings.Contains(string(texts), `"errcode.`+code+`": "`) {
+				t.Errorf("%s: errcode %s has no meaning", lang, code)
+			}
+		}
+	}
 }
 
 // What the page shows is retried, and nothing else.
