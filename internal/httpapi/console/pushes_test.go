@@ -54,6 +54,9 @@ func TestPushes_ARefusalIsUnderstoodAndRetried(t *testing.T) {
 		`/members?query=`+code, `"$CONSOLE"&#39;/v1/outbox/retry&#39;`)
 	path := regexp.MustCompile(`/pushes/[0-9a-f-]{36}`).FindString(p.text)
 	b.open(path).shows(200, "<dd>&#43;5 → 5</dd>", "<dd>&#43;2.50 → 2.50</dd>", "&lt;b&gt;", "发送记录", "被微信拒绝", "45021 &lt;script&gt;", "某一项内容太长", code)
+	if !strings.Contains(p.text, `<th scope="col">状态</th>`) || strings.Contains(p.text, "下次重试") {
+		t.Error("the state is below the heading of the next try")
+	}
 	id := strings.TrimPrefix(path, "/pushes/")
 	p = b.send("/pushes/retry?state=dead", url.Values{"one": {id}}).shows(200, "已重新排队")
 	if got := p.url.Query(); got.Get("state") != "dead" {
@@ -112,7 +115,7 @@ func TestPushes_AllThatMatchAreRetried(t *testing.T) {
 		t.Fatalf("the retry has no page: %s", p.url)
 	}
 	apptest.Eventually(t, "the job ends", func() bool { return strings.Contains(b.open(p.url.Path).text, "已完成 · 3 / 3") })
-	b.open(p.url.Path).shows(200, "owner", "45021", `"$CONSOLE"&#39;/v1/outbox/retry/`)
+	b.open(p.url.Path).shows(200, "owner", "<h2>筛选条件</h2>", "45021", `"$CONSOLE"&#39;/v1/outbox/retry/`)
 	apptest.Eventually(t, "two are left", func() bool { return len(s.Outbox("")) == 2 })
 	b.open("/pushes").shows(200, "最近的批量重试", "3 / 3", "45022", "重试全部 2 条")
 

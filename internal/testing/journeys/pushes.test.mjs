@@ -63,11 +63,11 @@ shop.test('all that match are retried, and the progress is seen', { width: 375 }
   await refuse(3, 45022, 'too many')
   await refuse(2, 45023, 'too many')
   await open('/pushes')
-  await page.getByLabel('错误码或微信的原话').fill('45022')
+  await page.getByLabel('错误码或微信返回的信息').fill('45022')
   await page.getByRole('button', { name: '筛选' }).click()
   await page.getByRole('link', { name: '被拒绝 3' }).click()
   assert.equal(await page.getByRole('row').count(), 4)
-  assert.equal(await page.getByLabel('错误码或微信的原话').inputValue(), '45022')
+  assert.equal(await page.getByLabel('错误码或微信返回的信息').inputValue(), '45022')
   answer.yes = false
   await page.getByRole('button', { name: '重试全部 3 条' }).click()
   assert.deepEqual(dialogs, ['重试符合条件的全部 3 条被拒绝的消息？'])
@@ -96,7 +96,7 @@ shop.test(
     await page.keyboard.press('Enter')
     await page.getByText('Done · 1 of 1').waitFor()
     await page.getByRole('link', { name: 'To the list' }).click()
-    await page.getByText('Latest retries of many').waitFor()
+    await page.getByText('Recent bulk retries').waitFor()
   },
 )
 
