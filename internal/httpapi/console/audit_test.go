@@ -53,7 +53,7 @@ func TestAudit_SaysWhoChangedWhat(t *testing.T) {
 	zoe.open("/audit?action=removeStaff").shows(200, `<option value="removeStaff" selected>移除员工`, "staff_not_found", "/audit?subject=nobody")
 	zoe.open("/audit?subject=Max").shows(200, "没有符合条件的记录", `<a href="/audit">`)
 	zoe.open("/audit?from=2099-01-01").shows(200, "没有符合条件的记录", `value="2099-01-01"`)
-	zoe.open("/audit?from=yesterday").shows(422, "输入有误", "query.from")
+	zoe.open("/audit?from=yesterday").shows(422, "查询条件有误", "query.from")
 	zoe.open("/audit?code=1").shows(422, "query.code")
 	zoe.open("/audit?cursor=wrong").shows(422, "query.cursor")
 	zoe.send("/language", url.Values{"lang": {"en"}})

@@ -277,7 +277,7 @@ func TestCard_IsChangedByItsForms(t *testing.T) {
 	for _, wrong := range []string{"", "0", "-5", "1e3", "9223372036854775808"} {
 		b.send(path+"/stock", url.Values{"delta": {wrong}}).shows(422, "数量</strong> 须为正整数", `value="`+wrong+`"`)
 	}
-	b.send(path+"/stock", url.Values{"delta": {"100"}, "direction": {"less"}}).shows(422, "40122")
+	b.send(path+"/stock", url.Values{"delta": {"100"}, "direction": {"less"}}).shows(422, "库存的数量不对。 <small><q>WeChat answers 40122")
 
 	settings := p.form(path + "/settings")
 	settings.Set("init_bonus", "100")

@@ -273,7 +273,7 @@ func TestMember_PointsAreGivenAndTakenBack(t *testing.T) {
 	for range 2 {
 		b.send(path+"/entries", undo).shows(200, "已撤销，", "-30 → 0", "已撤销")
 	}
-	b.open(path+"?cursor=wrong").shows(422, "输入有误")
+	b.open(path+"?cursor=wrong").shows(422, "查询条件有误")
 	b.open("/members/nobody").shows(404, "没有这个会员")
 
 	if r := b.do(http.MethodDelete, "/v1/staff/nobody", nil); r.status != 404 {

@@ -42,7 +42,7 @@ func TestEntries_AreFoundAndUndone(t *testing.T) {
 			t.Errorf("%s: got %d entries, want %d", query, got, want)
 		}
 	}
-	b.open("/entries?from=2026-02-02&to=2026-02-01").shows(422, "输入有误", "query.to", `value="2026-02-02"`)
+	b.open("/entries?from=2026-02-02&to=2026-02-01").shows(422, "查询条件有误", "<strong>结束日期</strong> 不能早于开始日期", "query.to", `value="2026-02-02"`)
 
 	filter := "order=0012345678901234"
 	form := url.Values{"card_id": {cardID}, "code": {code}, "reverses": {first.ID}}

@@ -133,6 +133,7 @@ func TestMember_ARefusedFormKeepsWhatWasTyped(t *testing.T) {
 	h := newHolder(t)
 	form := h.cardID + "-" + h.code
 	sent := h.form("form", form, "key", "k", "add_bonus", "5", "order", `"><script>`, "direction", "take")
+	h.send(h.path+"/entries", h.form("key", "z", "direction", "give")).shows(422, "<strong>积分</strong> 积分和金额不能都为 0 <small>")
 	h.send(h.path+"/entries", sent).shows(409, `name="add_bonus" inputmode="numeric" pattern="[0-9]{1,13}" autocomplete="off" value="5"`,
 		`value="&#34;&gt;&lt;script&gt;"`, `name="key" value="k"`)
 	sent.Set("form", "another")
@@ -192,5 +193,5 @@ func TestMember_OlderEntriesAreOnTheNextPage(t *testing.T) {
 		t.Error("the second page has the newest entry")
 	}
 	h.open(h.path+"?ledger=another&entries=wrong").shows(200, "order-ku.")
-	h.open(h.path+"?ledger="+h.cardID+"-"+h.code+"&entries=wrong").shows(422, "输入有误")
+	h.open(h.path+"?ledger="+h.cardID+"-"+h.code+"&entries=wrong").shows(422, "查询条件有误")
 }

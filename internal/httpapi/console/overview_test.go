@@ -27,7 +27,7 @@ func TestOverview_IsOfAllCardsOrOfOne(t *testing.T) {
 	if p := b.open("/?card_id="+other).shows(200, `value="`+other+`" selected`, "还没有人领卡"); strings.Contains(p.text, "7654") {
 		t.Error("the figures of one card are those of another")
 	}
-	b.open("/?card_id=%3Cscript%3E").shows(422, "输入有误")
+	b.open("/?card_id=%3Cscript%3E").shows(422, "查询条件有误")
 }
 
 // The overview has the last examination of the server, with its age, and does not wait

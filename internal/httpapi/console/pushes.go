@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -31,13 +32,18 @@ func (m message) Name(v View) string { return v.Word("message."+m.Kind, m.Kind) 
 
 // Means returns what the errcode means, or "".
 func (m message) Means(v View) string {
-	switch {
-	case m.Errcode == 0:
+	if m.Errcode == 0 {
 		return ""
-	case m.Errcode < 0: // WeChat itself failed
-		return v.T("errcode.-1")
 	}
-	return v.Word("errcode."+strconv.FormatInt(m.Errcode, 10), "")
+	return v.Errcode(strconv.FormatInt(m.Errcode, 10))
+}
+
+// Errcode returns what an errcode of WeChat means, or "".
+func (v View) Errcode(code string) string {
+	if strings.HasPrefix(code, "-") { // WeChat itself failed
+		code = "-1"
+	}
+	return v.Word("errcode."+code, "")
 }
 
 // counted is how many messages there are in each state.

@@ -108,7 +108,7 @@ func TestPushes_AllThatMatchAreRetried(t *testing.T) {
 	filter := "/pushes?state=dead&error_contains=45021&code=" + code
 	b.open(filter).shows(200, "重试全部 3 条", "被拒绝 3", "等待中 0", `value="45021"`, `value="`+code+`"`)
 	b.open("/pushes?code=other").shows(200, "没有符合条件的消息")
-	b.open("/pushes?state=sent").shows(422, "输入有误")
+	b.open("/pushes?state=sent").shows(422, "查询条件有误")
 
 	p := b.send(strings.Replace(filter, "/pushes?", "/pushes/retry?", 1), url.Values{"all": {"yes"}}).shows(200, "批量重试")
 	if !strings.HasPrefix(p.url.Path, "/pushes/retry/") {

@@ -84,6 +84,7 @@ type View struct {
 	Problem *problem
 	Data    any
 
+	reading  bool // the request is no form
 	sent     url.Values
 	messages messages
 	zone     *time.Location
@@ -119,6 +120,9 @@ func (v View) Wrong(field string) bool {
 
 // Explain returns the text about a problem.
 func (v View) Explain(p *problem) string {
+	if query := "problem." + p.Code + ".query"; v.reading && v.Has(query) {
+		return v.T(query) // a filter changes nothing
+	}
 	return v.Word("problem."+p.Code, cmp.Or(p.Detail, v.T("problem.internal")))
 }
 
@@ -217,7 +221,8 @@ func (r *request) render(status int, page string, data any) error {
 	var text bytes.Buffer
 	err := c.templates[page].ExecuteTemplate(&text, "layout", View{
 		Lang: r.lang, Prefix: c.prefix, Who: who, Menu: c.menu(who.Role, section(r.FullPath())), Zone: c.zone.String(), Calls: r.calls,
-		Done: r.Query("done"), Problem: r.problem, Data: data, sent: r.Request.PostForm, messages: c.languages[r.lang], zone: c.zone,
+		Done: r.Query("done"), Problem: r.problem, Data: data,
+		reading: r.Request.Method == http.MethodGet, sent: r.Request.PostForm, messages: c.languages[r.lang], zone: c.zone,
 	})
 	if err != nil {
 		return fmt.Errorf("render %s: %w", page, err)

@@ -42,6 +42,13 @@ type problem struct {
 
 func (p *problem) Error() string { return p.Code }
 
+// Errcode returns WeChat's errcode in the detail of wechat_refused, or "".
+func (p *problem) Errcode() string {
+	rest, _ := strings.CutPrefix(p.Detail, "WeChat answers ")
+	code, _, _ := strings.Cut(rest, " ")
+	return code
+}
+
 // fieldError is what is wrong with one field.
 type fieldError struct {
 	Location string `json:"location"`
