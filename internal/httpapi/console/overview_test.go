@@ -21,7 +21,7 @@ func TestOverview_IsOfAllCardsOrOfOne(t *testing.T) {
 	apptest.Eventually(t, "the figures are counted", func() bool {
 		return strings.Contains(string(s.Operate("GET", "/v1/statistics", nil).Body), "7654")
 	})
-	b.open("/").shows(200, "&lt;b&gt;甲 · "+taken, "乙 · "+other, "<td>1</td><td>100%</td>",
+	b.open("/").shows(200, "<dt>充值（元）</dt><dd>0.00</dd>", "<dt>余额消费（元）</dt>", "&lt;b&gt;甲 · "+taken, "乙 · "+other, "<td>1</td><td>100%</td>",
 		"发放积分 7654\n使用积分 0</title>", "<span>7654</span><span>0</span>")
 	b.open("/?card_id="+taken).shows(200, `value="`+taken+`" selected`, "<td>7654</td>")
 	if p := b.open("/?card_id="+other).shows(200, `value="`+other+`" selected`, "还没有人领卡"); strings.Contains(p.text, "7654") {
@@ -42,5 +42,5 @@ func TestOverview_SaysWhatIsWrongWithTheServer(t *testing.T) {
 	b.open("/").shows(200, "WECHAT_API_URL 不是微信的地址", "→ 要连接真正的微信，请去掉 WECHAT_API_URL",
 		`</span> <a href="/cards">会员卡</a></li>`, `data-live="10"`, "接口凭证", "今天本实例调用微信")
 	b.header.Set("Accept-Language", "en")
-	b.open("/").shows(200, "To be mended", "Exposure", "Card ticket", "→ unset WECHAT_API_URL")
+	b.open("/").shows(200, "Needs attention", "Exposure", "Card ticket", "→ unset WECHAT_API_URL")
 }

@@ -50,6 +50,7 @@ func TestPushes_ARefusalIsUnderstoodAndRetried(t *testing.T) {
 	b.open("/pushes").shows(200, "一切正常")
 	refusedBy(t, w, s, cardID, code, 1, 45021, `<script>"x"</script>`)
 
+	b.open("/").shows(200, `<a href="/pushes?state=dead">1</a>`)
 	p := b.open("/pushes").shows(200, "45021 &lt;script&gt;&#34;x&#34;&lt;/script&gt;", "某一项内容太长", "重试全部 1 条", "失败 1 次",
 		`/members?query=`+code, `"$CONSOLE"&#39;/v1/outbox/retry&#39;`)
 	path := regexp.MustCompile(`/pushes/[0-9a-f-]{36}`).FindString(p.text)
@@ -151,7 +152,10 @@ func TestPushes_AreForManagers(t *testing.T) {
 	s := apptest.New(t, wechatsim.Options{}).Serve()
 	max := staffOf(t, s, "cashier")
 	for _, path := range []string{"/pushes", "/pushes/x", "/pushes/retry/x", "/entries"} {
-		max.open(path).shows(403, "你的角色不能做这件事")
+		max.open(path).shows(403, "<h1>没有权限</h1>", "你的角色不能做这件事")
+	}
+	if strings.Contains(max.open("/till").shows(200).text, "curl") {
+		t.Error("a cashier sees the calls")
 	}
 	for _, path := range []string{"/pushes/retry", "/pushes/retry/x/stop", "/entries/undo"} {
 		max.send(path, url.Values{"all": {"yes"}}).shows(403, "你的角色不能做这件事")
