@@ -31,8 +31,9 @@ func refusedBy(t *testing.T, w *apptest.World, s *apptest.Server, cardID, code s
 	if err := w.Sim.AddFault(wechatsim.Fault{Path: "/card/membercard/updateuser", ErrCode: errcode, ErrMsg: errmsg, Times: n}); err != nil {
 		t.Fatal(err)
 	}
+	const body = `{"add_bonus":5,"add_balance":250,"record_bonus":"<b>"}`
 	for i := range n {
-		s.AddEntry(apptest.EntriesPath(cardID, code), fmt.Sprint(errcode, "-", i), `{"add_bonus":5,"add_balance":250,"record_bonus":"<b>"}`).Entry(t)
+		s.AddEntry(apptest.EntriesPath(cardID, code), fmt.Sprint(errcode, "-", i), body).Entry(t)
 		apptest.Eventually(t, "it is refused", func() bool { return dead() == before+i+1 })
 	}
 }
@@ -54,7 +55,8 @@ func TestPushes_ARefusalIsUnderstoodAndRetried(t *testing.T) {
 	p := b.open("/pushes").shows(200, "45021 &lt;script&gt;&#34;x&#34;&lt;/script&gt;", "某一项内容太长", "重试全部 1 条", "失败 1 次",
 		`/members?query=`+code, `"$CONSOLE"&#39;/v1/outbox/retry&#39;`)
 	path := regexp.MustCompile(`/pushes/[0-9a-f-]{36}`).FindString(p.text)
-	b.open(path).shows(200, "<dd>&#43;5 → 5</dd>", "<dd>&#43;2.50 → 2.50</dd>", "&lt;b&gt;", "发送记录", "被微信拒绝", "45021 &lt;script&gt;", "某一项内容太长", code)
+	b.open(path).shows(200, "<dd>&#43;5 → 5</dd>", "<dd>&#43;2.50 → 2.50</dd>", "&lt;b&gt;",
+		"发送记录", "被微信拒绝", "45021 &lt;script&gt;", "某一项内容太长", code)
 	if !strings.Contains(p.text, `<th scope="col">状态</th>`) || strings.Contains(p.text, "下次重试") {
 		t.Error("the state is below the heading of the next try")
 	}
