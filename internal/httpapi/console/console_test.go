@@ -325,7 +325,7 @@ func TestPages_NeedNoInlineScriptOrStyle(t *testing.T) {
 	card := "/cards/" + w.NewCard(s)
 	for _, path := range []string{
 		"/", "/?card_id=p", "/till", "/members", id, "/tickets",
-		"/cards", "/cards/new", card, card + "/print?channel=door", "/explain", "/explain?example=1", "/staff", "/audit",
+		"/cards", "/cards/new", card, card + "/print?channel=door", "/explain", "/staff", "/audit",
 		"/audit?from=x", "/settings", "/entries", "/pushes", "/pushes/nothing",
 		"/pushes/retry/nothing", "/nowhere", "/members/nobody",
 	} {

@@ -69,9 +69,6 @@ func (r *request) explained() explained {
 // explainPage asks for a cardExt or a cardList.
 func (c *Console) explainPage(r *request) error {
 	data := r.explained()
-	if r.Query("example") != "" {
-		data.Text = exampleList
-	}
 	r.offer(http.MethodPost, "/v1/explain", "", map[string]string{"card_id": "p…", "cardExt": "{…}"})
 	return r.render(http.StatusOK, "explain", data)
 }
@@ -96,7 +93,11 @@ func (c *Console) explain(r *request) error {
 	for i := range data.Cards {
 		card := &data.Cards[i]
 		card.CardID = cmp.Or(card.CardID, data.CardID)
-		if card.CardID == "" {
+		switch {
+		case card.CardID != "":
+		case !json.Valid([]byte(data.Text)):
+			return r.again(invalid("not_json"), c.explainPage)
+		default:
 			return r.again(invalid("card_id_missing"), c.explainPage)
 		}
 		body := map[string]any{"card_id": card.CardID, "cardExt": card.CardExt, "signed": signed}

@@ -66,6 +66,7 @@ func TestExplain_SaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	check(200, alone, "The signature is wrong", "Another nonce_str was signed than was sent", "Make the nonce_str once")
 	check(200, url.Values{"text": {"{"}, "card_id": {cardID}}, "cardExt is not one JSON object")
 	check(422, url.Values{"text": {cardExt}}, "enter the card_id, too", html.EscapeString(cardExt))
+	check(422, url.Values{"text": {"乱写的"}}, "This is no JSON")
 	check(422, url.Values{"text": {" \n"}}, "Paste a cardList or a cardExt first")
 	check(422, url.Values{"text": {"[" + strings.Repeat(string(one)+",", 10) + string(one) + "]"}}, "At most ten")
 	check(422, url.Values{"text": {cardExt}, "card_id": {strings.Repeat("p", 65)}}, "body.card_id")
@@ -75,15 +76,14 @@ func TestExplain_ItsExampleHasAKnownMistake(t *testing.T) {
 	t.Parallel()
 	s := apptest.New(t, wechatsim.Options{}).Serve()
 	b := signedIn(t, s, s.Admin)
-	empty := b.open("/explain").shows(200, "console.log", `href="/explain?example=1"`, "/v1/explain")
-	example := html.UnescapeString(regexp.MustCompile(`(?s)<pre>(\{"cardList.*?)</pre>`).FindStringSubmatch(
-		strings.ReplaceAll(empty.text, "&#34;", `"`))[1])
-	p := b.open("/explain?example=1").shows(200, html.EscapeString(example))
+	empty := b.open("/explain").shows(200, "console.log", "/v1/explain")
+	example := html.UnescapeString(regexp.MustCompile(`name="text" value="([^"]*)"`).FindStringSubmatch(empty.text)[1])
+	// The ticket of the example is WeChat's, not this shop's.
+	p := b.send("/explain", url.Values{"text": {example}}).
+		shows(200, html.EscapeString(example), "签名不正确", "签名时间和现在相差 10 分钟以上", "<li><code>1404896688</code></li>")
 	if strings.Contains(p.text, "console.log") {
 		t.Error("the page is empty though it has the example")
 	}
-	// The ticket of the example is WeChat's, not this shop's.
-	b.send("/explain", url.Values{"text": {example}}).shows(200, "签名不正确", "签名时间和现在相差 10 分钟以上", "<li><code>1404896688</code></li>")
 	asStaff(t, s, "Max", "cashier").open("/explain").shows(403, "你的角色不能做这件事")
 }
 
