@@ -97,8 +97,7 @@ for (const width of [1280, 375]) {
     const { page, open, checked, shots } = visit
     await open('/explain')
     await checked()
-    await page.getByRole('link', { name: '用这个例子试试' }).click()
-    await page.getByRole('button', { name: '检查' }).click()
+    await page.getByRole('button', { name: '用这个例子试试' }).click()
     await page.getByRole('alert').getByText('签名不正确').waitFor()
     await page.getByText('签名时间和现在相差 10 分钟以上').waitFor()
     const { list } = await shop.sign('hong', card)

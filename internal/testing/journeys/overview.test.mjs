@@ -54,7 +54,7 @@ shop.test(
 shop.test('what the server has found about itself appears by itself', {}, async ({ page, open }) => {
   await open('/')
   await page.getByText('检查于').waitFor() // no reload: the section is live
-  await page.getByText('unset WECHAT_API_URL').waitFor()
+  await page.getByText('请去掉 WECHAT_API_URL').waitFor()
   // What a person has closed is closed after the next refresh, too.
   const server = page.locator('#live-server')
   await server.locator('summary').click()
