@@ -201,6 +201,7 @@ func TestOperator_HearsOfEachError(t *testing.T) {
 		}
 	}
 	for failing, route := range map[string]string{
+		"backlog": "GET /v1/outbox", "count": "GET /v1/outbox?kind=k", "messages": "GET /v1/outbox",
 		"answers": "GET /v1/members/{id}", "drift": "GET /v1/cards/{card_id}/codes/{code}/entries", "find": "GET /v1/members?query=1",
 		"erase with codes": "DELETE /v1/members/{id}?unavailable=true",
 	} {

@@ -132,9 +132,11 @@ func (a *api) outbox(ctx context.Context, in *outboxInput) (*outboxOutput, error
 		return nil, err
 	}
 	f := outbox.Filter{Kind: in.Kind, CardID: in.CardID, Code: in.Code, ErrorContains: in.ErrorContains}
-	matching, err := a.Outbox.Count(ctx, f)
-	if err != nil {
-		return nil, err
+	matching := backlog
+	if in.Kind+in.CardID+in.Code+in.ErrorContains != "" {
+		if matching, err = a.Outbox.Count(ctx, f); err != nil {
+			return nil, err
+		}
 	}
 	f.State = in.State
 	list, err := a.Outbox.Messages(ctx, f, in.after, in.Limit+1)

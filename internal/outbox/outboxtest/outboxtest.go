@@ -398,7 +398,7 @@ func messagePages(t *testing.T, s outbox.Store) {
 	for state, want := range map[string]int{"": 7, outbox.Parked: 2, outbox.Waiting: 5} {
 		for size := 1; size <= 8; size++ {
 			var got []outbox.Stored
-			for after := (outbox.Mark{}); ; {
+			for after := (outbox.Mark{}); len(got) <= want; {
 				page, err := s.Messages(t.Context(), outbox.Filter{State: state}, after, size)
 				if err != nil {
 					t.Fatal(err)
