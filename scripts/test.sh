@@ -96,5 +96,5 @@ echo "== tests" >&2
 # half of the time of all tests. GOFLAGS, so that tests that build programs do the same.
 export GOFLAGS="${GOFLAGS:-} -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false"
 # Many tests wait for a server or a clock: more of them than there are processors.
-more=$(($(getconf _NPROCESSORS_ONLN) + 2))
+more=$(($(getconf _NPROCESSORS_ONLN) + 1))
 CGO_ENABLED=1 go test -race -timeout 60m -p "$more" -parallel "$more" ./...
