@@ -12,16 +12,12 @@ import (
 func bookingOf(r *request) (body map[string]any, err error) {
 	body = map[string]any{}
 	for _, name := range []string{"add_bonus", "add_balance"} {
-		text := r.text(name)
-		if text == "" {
+		if r.text(name) == "" {
 			continue
 		}
-		n, ok := amount(text, name == "add_balance")
-		switch {
-		case !ok:
-			return nil, invalid("invalid_amount")
-		case n >= mostAtTill && name == "add_bonus" || n/100 >= mostAtTill:
-			return nil, invalid("till_too_much")
+		n, err := r.amount(name, name == "add_balance")
+		if err != nil {
+			return nil, err
 		}
 		if r.PostForm("direction") == "take" {
 			n = -n
@@ -128,6 +124,22 @@ func (c *Console) previewEntry(r *request) error {
 		data.Fields[name] = r.PostForm(name)
 	}
 	return r.render(http.StatusOK, "preview", data)
+}
+
+// mostAtOnce bounds an amount of a form, in points and in yuan. A card's code that is
+// scanned into the wrong field is larger.
+const mostAtOnce = 10_000_000
+
+// amount returns the points in a field of a form, or of an amount in yuan its fen.
+func (r *request) amount(field string, yuan bool) (int64, error) {
+	n, ok := amount(r.text(field), yuan)
+	switch {
+	case !ok:
+		return 0, invalid("invalid_amount")
+	case n >= mostAtOnce && !yuan || n/100 >= mostAtOnce:
+		return 0, invalid("till_too_much")
+	}
+	return n, nil
 }
 
 // amount returns a whole number above 0, or of an amount in yuan its fen.

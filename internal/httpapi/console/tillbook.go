@@ -9,10 +9,6 @@ import (
 	"github.com/addcard/addcard/internal/shop"
 )
 
-// mostAtTill bounds an amount at the till, in points and in yuan. A card's code that is
-// scanned into the wrong field is larger.
-const mostAtTill = 10_000_000
-
 // tillEntry books what the form of the till says, for a person, or for the script of
 // the page, which asks for JSON.
 func (c *Console) tillEntry(r *request) error {
@@ -121,14 +117,9 @@ func (c *Console) tillBody(r *request, s shop.Settings) (body map[string]any, as
 		if r.text(name) == "" {
 			continue
 		}
-		n, ok := amount(r.text(name), name != "points")
-		switch {
-		case !ok:
-			return nil, asked, invalid("invalid_amount")
-		case n >= mostAtTill && name == "points" || n/100 >= mostAtTill:
-			return nil, asked, invalid("till_too_much")
+		if sums[name], err = r.amount(name, name != "points"); err != nil {
+			return nil, asked, err
 		}
-		sums[name] = n
 	}
 	sign, record := int64(1), "till.record"
 	switch r.PostForm("direction") {
