@@ -51,6 +51,13 @@ func (r *request) label(name, nameType string) string {
 	return r.words().Word("cell."+nameType, nameType)
 }
 
+// describe adds what the kind of a member's card says, and so its face.
+func (r *request) describe(m *memberCard, kind listedCard) {
+	m.describe(kind)
+	m.CustomFields = r.fieldsOf(*m, kind)
+	m.Face = r.faceOf(*m, kind)
+}
+
 // faceOf returns the face of a member's card.
 func (r *request) faceOf(m memberCard, kind listedCard) face {
 	f := face{Brand: kind.BrandName, Title: kind.Title, Code: m.Code, Color: kind.Color}

@@ -74,9 +74,8 @@ func (c *Console) member(r *request) error {
 				card.Why = explained.Why
 			}
 		}
-		kind := card.describe(kinds)
-		card.CustomFields = r.fieldsOf(*card, kind)
-		card.Face, card.Key = r.faceOf(*card, kind), uuid.NewString()
+		r.describe(card, kindOf(kinds, card.CardID))
+		card.Key = uuid.NewString()
 		if err := r.ledger(card); err != nil {
 			return err
 		}

@@ -45,13 +45,17 @@ type memberCard struct {
 	Key          string        `json:"-"` // the Idempotency-Key of the next entry
 }
 
-// describe adds what the kind of the card says, and returns it. It is the zero value if
-// it is not in the catalogue yet.
-func (m *memberCard) describe(kinds []listedCard) (kind listedCard) {
-	if at := slices.IndexFunc(kinds, func(k listedCard) bool { return k.ID == m.CardID }); at >= 0 {
+// describe adds what the kind of the card says. It is the zero value if it is not in the
+// catalogue yet.
+func (m *memberCard) describe(kind listedCard) {
+	m.Title, m.HasBalance = kind.Title, kind.SupplyBalance || kind.ID == "" || m.Balance != 0
+}
+
+// kindOf returns the kind with a card_id, or the zero value.
+func kindOf(kinds []listedCard, cardID string) (kind listedCard) {
+	if at := slices.IndexFunc(kinds, func(k listedCard) bool { return k.ID == cardID }); at >= 0 {
 		kind = kinds[at]
 	}
-	m.Title, m.HasBalance = kind.Title, kind.SupplyBalance || kind.ID == "" || m.Balance != 0
 	return kind
 }
 
@@ -143,7 +147,7 @@ func (c *Console) members(r *request) error {
 	}
 	for _, p := range data.Members {
 		for i := range p.Cards {
-			p.Cards[i].describe(kinds)
+			p.Cards[i].describe(kindOf(kinds, p.Cards[i].CardID))
 		}
 	}
 	return r.render(http.StatusOK, "members", data)

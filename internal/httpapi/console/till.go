@@ -22,7 +22,6 @@ type tillPage struct {
 	Result   *tillEntry   // what was booked
 	Again    bool         // it was booked before
 	Conflict bool         // with other amounts than those of the form
-	Kind     listedCard   // of the card, if the catalogue has it
 	Own      []tillEntry  // what the person has booked last
 	Settings shop.Settings
 	Store    string // where this device is
@@ -36,9 +35,7 @@ func (t tillPage) Asks() bool {
 
 // TakesBalance reports whether the form has a field for the balance: a card that is not
 // known yet may have one.
-func (t tillPage) TakesBalance() bool {
-	return t.Card == nil || t.Kind.ID == "" || t.Kind.SupplyBalance || t.Card.Balance != 0
-}
+func (t tillPage) TakesBalance() bool { return t.Card == nil || t.Card.HasBalance }
 
 // Offline returns the page without a card, for the form that waits for the network.
 func (t tillPage) Offline() tillPage {
@@ -92,7 +89,7 @@ func (c *Console) showTill(r *request, result *tillEntry, again bool) error {
 	}
 	page.Own = own.Entries
 	if page.Card != nil {
-		if err := r.kindAtTill(&page); err != nil {
+		if err := r.describeAtTill(page.Card); err != nil {
 			return err
 		}
 		r.offer(http.MethodPost, entriesPath(page.Card.CardID, page.Card.Code), page.Key,
@@ -101,16 +98,16 @@ func (c *Console) showTill(r *request, result *tillEntry, again bool) error {
 	return r.render(http.StatusOK, "till", page)
 }
 
-// kindAtTill adds what all cards with the card_id have in common, and so the face, unless
-// the catalogue does not have it yet.
-func (r *request) kindAtTill(page *tillPage) error {
-	err := r.get("/v1/cards/"+url.PathEscape(page.Card.CardID)+"/face", nil, &page.Kind)
+// describeAtTill adds what the kind of a card says, which a cashier cannot look for in
+// the list.
+func (r *request) describeAtTill(m *memberCard) error {
+	var kind listedCard
+	err := r.get("/v1/cards/"+url.PathEscape(m.CardID)+"/face", nil, &kind)
 	var p *problem
 	if unknown := errors.As(err, &p) && p.Status == http.StatusNotFound; err != nil && !unknown {
 		return err
 	}
-	page.Card.CustomFields = r.fieldsOf(*page.Card, page.Kind)
-	page.Card.Face = r.faceOf(*page.Card, page.Kind)
+	r.describe(m, kind)
 	return nil
 }
 
