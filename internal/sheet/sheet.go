@@ -50,18 +50,15 @@ type Row func(cells ...any) error
 // the error. CSV is written to w row by row. XLSX is kept in a temporary file and
 // written at the end.
 func Write(w io.Writer, f File, fill func(Row) error) error {
-	format := f.Format
-	filled := fill
-	fill = func(add Row) error { return filled(f.row(add)) }
-	if format == XLSX {
-		return writeBook(w, f.Words["sheet"], rowsPerSheet, fill)
+	if f.Format == XLSX {
+		return writeBook(w, f.Words["sheet"], rowsPerSheet, func(add Row) error { return fill(f.row(add)) })
 	}
 	// Without a byte order mark spreadsheets misread Chinese.
 	if _, err := io.WriteString(w, "\ufeff"); err != nil {
 		return err
 	}
 	csv := NewWriter(w)
-	if err := fill(csv.Row); err != nil {
+	if err := fill(f.row(csv.Row)); err != nil {
 		return err
 	}
 	return csv.Flush()

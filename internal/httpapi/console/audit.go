@@ -92,29 +92,24 @@ var auditFilters = []string{"from", "to", "actor", "action", "card_id", "code", 
 // audit lists what was done, newest first.
 func (c *Console) audit(r *request) error {
 	data := struct {
-		Filter, Older, CSV, XLSX url.Values
-		Actions                  []choice
-		Cards                    []choice
-		Records                  []record          `json:"records"`
-		NextCursor               string            `json:"next_cursor"`
-		Titles                   map[string]string // of cards, by card_id
-	}{Filter: r.filter(auditFilters...), Actions: r.actions()}
-	data.CSV = with(data.Filter, "lang", r.lang)
-	data.XLSX = with(data.CSV, "format", "xlsx")
-	var err error
-	if data.Cards, err = r.cardChoices(data.Filter.Get("card_id")); err != nil {
-		return err
-	}
-	if err := r.get("/v1/audit", with(data.Filter, "cursor", r.Query("cursor")), &data); err != nil {
-		return r.again(err, func(r *request) error { return r.render(http.StatusOK, "audit", data) })
-	}
+		Filter, Older  url.Values
+		Export         export
+		Actions, Cards []choice
+		Records        []record          `json:"records"`
+		NextCursor     string            `json:"next_cursor"`
+		Titles         map[string]string // of cards, by card_id
+	}{Filter: r.filter(auditFilters...), Actions: r.actions(), Titles: map[string]string{}}
+	data.Export = r.exportOf("/v1/audit", data.Filter)
 	kinds, err := r.cards()
 	if err != nil {
 		return err
 	}
-	data.Titles = map[string]string{}
+	data.Cards = choicesOf(kinds, data.Filter.Get("card_id"))
 	for _, kind := range kinds {
 		data.Titles[kind.ID] = kind.Title
+	}
+	if err := r.get("/v1/audit", with(data.Filter, "cursor", r.Query("cursor")), &data); err != nil {
+		return r.again(err, func(r *request) error { return r.render(http.StatusOK, "audit", data) })
 	}
 	if data.NextCursor != "" {
 		data.Older = with(data.Filter, "cursor", data.NextCursor)

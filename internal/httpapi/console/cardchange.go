@@ -94,14 +94,15 @@ func (c *Console) changeCardSettings(r *request) error {
 // points or without a balance begins with.
 func (r *request) cardSettings() (map[string]any, error) {
 	shown, err := r.readCard()
-	if err == nil {
-		err = r.check([]group{{"", shown.settings()}})
-	}
 	if err != nil {
 		return nil, err
 	}
+	inputs := shown.settings()
+	if err := r.check([]group{{"", inputs}}); err != nil {
+		return nil, err
+	}
 	settings := map[string]any{}
-	for _, f := range shown.settings() {
+	for _, f := range inputs {
 		text, sent := r.text(f.Name), r.PostForm(f.Name) != ""
 		switch {
 		case f.Kind == "select" && sent:

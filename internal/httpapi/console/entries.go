@@ -7,10 +7,8 @@ import (
 	"time"
 )
 
-const (
-	allEntriesPath    = "/v1/entries"
-	exportEntriesPath = "/v1/entries/export"
-)
+// allEntriesPath is the API's path of the entries of all cards.
+const allEntriesPath = "/v1/entries"
 
 // bookedEntry is an entry among those of all cards, as GET /v1/entries shows it.
 type bookedEntry struct {
@@ -28,6 +26,18 @@ type ledgerDay struct {
 	Day     string
 	Figures *figures
 	Entries []bookedEntry
+}
+
+// export has the links to files with what a page lists.
+type export struct {
+	Path      string
+	CSV, XLSX url.Values
+}
+
+// exportOf returns the links to the export of an API's list, in the language of the page.
+func (r *request) exportOf(list string, filter url.Values) export {
+	csv := with(filter, "lang", r.lang)
+	return export{list + "/export", csv, with(csv, "format", "xlsx")}
 }
 
 // period is a link to the entries of some days until today.
@@ -51,16 +61,16 @@ func periods(filter url.Values, now time.Time) (list []period) {
 // entries lists the entries of all cards by day.
 func (c *Console) entries(r *request) error {
 	var data struct {
-		Filter, Here, Older, CSV, XLSX url.Values
-		Cards                          []choice
-		Periods                        []period
-		Days                           []ledgerDay
-		Entries                        []bookedEntry `json:"entries"`
-		NextCursor                     string        `json:"next_cursor"`
+		Filter, Here, Older url.Values
+		Export              export
+		Cards               []choice
+		Periods             []period
+		Days                []ledgerDay
+		Entries             []bookedEntry `json:"entries"`
+		NextCursor          string        `json:"next_cursor"`
 	}
 	data.Filter = r.filter("from", "to", "card_id", "actor", "store", "order")
-	data.CSV, data.Here = with(data.Filter, "lang", r.lang), with(data.Filter, "cursor", r.Query("cursor"))
-	data.XLSX = with(data.CSV, "format", "xlsx")
+	data.Export, data.Here = r.exportOf(allEntriesPath, data.Filter), with(data.Filter, "cursor", r.Query("cursor"))
 	data.Periods = periods(data.Filter, time.Now().In(c.zone))
 	var err error
 	if data.Cards, err = r.cardChoices(data.Filter.Get("card_id")); err != nil {
@@ -76,7 +86,7 @@ func (c *Console) entries(r *request) error {
 	if err := r.addFigures(data.Days, data.Filter); err != nil {
 		return err
 	}
-	r.offer(http.MethodGet, exportEntriesPath+"?"+data.XLSX.Encode(), "", nil)
+	r.offer(http.MethodGet, data.Export.Path+"?"+data.Export.XLSX.Encode(), "", nil)
 	return r.render(http.StatusOK, "entries", data)
 }
 

@@ -41,15 +41,19 @@ func (r *request) cards() ([]listedCard, error) {
 	return list.Cards, r.get("/v1/cards", nil, &list)
 }
 
-// cardChoices returns the cards to filter by: those of the account by their titles, and
-// the chosen one if it is none of them.
+// cardChoices returns the cards to filter by; see choicesOf.
 func (r *request) cardChoices(chosen string) ([]choice, error) {
 	list, err := r.cards()
+	return choicesOf(list, chosen), err
+}
+
+// choicesOf returns cards to filter by, by their titles, and the chosen one if it is none
+// of them.
+func choicesOf(list []listedCard, chosen string) (all []choice) {
 	titles := map[string]int{}
 	for _, card := range list {
 		titles[card.Title]++
 	}
-	var all []choice
 	for _, card := range list {
 		text := cmp.Or(card.Title, card.ID)
 		if titles[card.Title] > 1 {
@@ -60,7 +64,7 @@ func (r *request) cardChoices(chosen string) ([]choice, error) {
 	if chosen != "" && !slices.ContainsFunc(all, func(c choice) bool { return c.Value == chosen }) {
 		all = append(all, choice{chosen, chosen})
 	}
-	return all, err
+	return all
 }
 
 // checks is what GET /v1/checks answers.
