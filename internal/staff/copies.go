@@ -45,17 +45,20 @@ func (c *copies) find(ctx context.Context, kind Kind, secret string) (StoredKey,
 	if !isSecret(secret) {
 		return StoredKey{}, ErrUnknown
 	}
-	hash := hashOf(secret)
-	if k, ok := c.look(kind, hash); ok {
-		return k, nil
+	hash, asked := hashOf(secret), time.Now()
+	for {
+		k, known, readAt := c.look(kind, hash)
+		sinceAsked := !readAt.Before(asked) // then this is the answer, however slow the read was
+		switch {
+		case known && (sinceAsked || time.Since(readAt) <= maxAge):
+			return k, nil
+		case sinceAsked:
+			return StoredKey{}, ErrUnknown
+		}
+		if err := c.await(ctx); err != nil {
+			return StoredKey{}, err
+		}
 	}
-	if err := c.await(ctx); err != nil {
-		return StoredKey{}, err
-	}
-	if k, ok := c.look(kind, hash); ok {
-		return k, nil
-	}
-	return StoredKey{}, ErrUnknown
 }
 
 // await waits until the keys were read, once for all that wait.
@@ -105,22 +108,22 @@ func (c *copies) keep(keys map[string]StoredKey, now, began time.Time, changes i
 	return true
 }
 
-// look returns the key with that hash from a copy that is young enough.
-func (c *copies) look(kind Kind, hash string) (StoredKey, bool) {
+// look returns the key with that hash from the copy, and when the copy was read; the
+// zero time says that there is none.
+func (c *copies) look(kind Kind, hash string) (k StoredKey, known bool, readAt time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old := time.Since(c.readAt)
-	k, ok := c.keys[hash]
-	now := c.now.Add(old)
-	if !ok || old > maxAge || k.Kind != kind || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
-		return StoredKey{}, false
+	k, known = c.keys[hash]
+	now := c.now.Add(time.Since(c.readAt))
+	if !known || c.readAt.IsZero() || k.Kind != kind || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
+		return StoredKey{}, false, c.readAt
 	}
 	const often = 10 * time.Second
 	if now.Sub(k.UsedAt) > often {
 		k.UsedAt = now
 		c.keys[hash], c.used[k.ID] = k, now
 	}
-	return k, true
+	return k, true, c.readAt
 }
 
 // takeUses returns the uses since the last call.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
@@ -262,4 +264,67 @@ func TestService_FailsClosed(t *testing.T) {
 	if who, err := s.Identify(ctx, staff.Token, secret); err == nil || errors.Is(err, staff.ErrUnknown) || who != (staff.Identity{}) {
 		t.Errorf("got %+v, %v", who, err)
 	}
+}
+
+// slow is a database that takes its time to read the keys. It has those that it had
+// when the read began.
+type slow struct {
+	staff.Store
+	takes time.Duration
+	mu    sync.Mutex
+	keys  []staff.StoredKey
+}
+
+func (s *slow) AddKey(_ context.Context, personID string, k staff.Key, hash string, _ time.Duration) (staff.Key, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = append(s.keys, staff.StoredKey{Identity: staff.Identity{PersonID: personID}, Key: k, Hash: hash})
+	return k, nil
+}
+
+func (s *slow) Keys(context.Context) ([]staff.StoredKey, time.Time, error) {
+	s.mu.Lock()
+	keys, now := slices.Clone(s.keys), time.Now()
+	s.mu.Unlock()
+	time.Sleep(s.takes)
+	return keys, now, nil
+}
+
+// Symptom: where the database was slow for a second, all who were signed in were
+// sent to the login page.
+func TestService_ASlowDatabaseSignsNobodyOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &slow{takes: 3 * time.Second}
+		s := staff.New(store, slog.New(slog.DiscardHandler))
+		secret, _ := newToken(t, s, "anna")
+		for range 3 {
+			who, err := s.Identify(t.Context(), staff.Token, secret)
+			if err != nil || who.PersonID != "anna" {
+				t.Errorf("got %+v, %v", who, err)
+			}
+			time.Sleep(time.Minute)
+		}
+		store.keys = nil // another replica revokes all
+		if _, err := s.Identify(t.Context(), staff.Token, secret); !errors.Is(err, staff.ErrUnknown) {
+			t.Errorf("after it was revoked: %v", err)
+		}
+	})
+}
+
+// A person signs in at one replica while another, which the next request goes to, is
+// reading the keys.
+func TestService_AKeyThatIsMadeWhileTheKeysAreReadIsFound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &slow{takes: 500 * time.Millisecond}
+		one, other := staff.New(store, slog.New(slog.DiscardHandler)), staff.New(store, slog.New(slog.DiscardHandler))
+		first, _ := newToken(t, one, "anna")
+		go func() { _, _ = other.Identify(t.Context(), staff.Token, first) }()
+		time.Sleep(100 * time.Millisecond)
+		second, _ := newToken(t, one, "bob")
+		if who, err := other.Identify(t.Context(), staff.Token, second); err != nil || who.PersonID != "bob" {
+			t.Errorf("got %+v, %v", who, err)
+		}
+	})
 }
