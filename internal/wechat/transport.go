@@ -141,11 +141,13 @@ func UntilSent(ctx context.Context) (once context.Context, end func()) {
 		deadline = time.Now().Add(time.Hour) // Options.Timeout ends the call before
 	}
 	work, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	stop := context.AfterFunc(ctx, func() {
+	leave := func() {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			cancel()
 		}
-	})
+	}
+	stop := context.AfterFunc(ctx, leave)
+	leave() // AfterFunc does not run it here, but in a goroutine, later
 	work = httptrace.WithClientTrace(work, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { stop() }})
 	return work, func() { stop(); cancel() }
 }
