@@ -174,6 +174,8 @@ func get(t *testing.T, s *ticket.Source) string {
 type crowd struct {
 	calls, errors   int
 	firstErr        error
+	firstErrAt      time.Time
+	failing         time.Duration // from the first error to the last
 	longestInvalid  time.Duration
 	longestWait     time.Duration
 	olderAfterNewer int
@@ -181,9 +183,10 @@ type crowd struct {
 
 func (c *crowd) String() string {
 	return fmt.Sprintf(
-		"%d calls, %d errors, longest wait %v, longest invalid %v, %d older after newer",
+		"%d calls, %d errors in %v, longest wait %v, longest invalid %v, %d older after newer",
 		c.calls,
 		c.errors,
+		c.failing,
 		c.longestWait,
 		c.longestInvalid,
 		c.olderAfterNewer,
@@ -234,8 +237,9 @@ func (c *crowd) add(u *upstream, value string, err error, wait time.Duration) {
 	if err != nil {
 		c.errors++
 		if c.firstErr == nil {
-			c.firstErr = err
+			c.firstErr, c.firstErrAt = err, time.Now()
 		}
+		c.failing = time.Since(c.firstErrAt)
 		return
 	}
 	c.longestInvalid = max(c.longestInvalid, u.invalidFor(value))
