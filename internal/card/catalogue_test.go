@@ -14,7 +14,6 @@ import (
 
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/card/sqlstore"
-	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
@@ -84,16 +83,9 @@ func (a *account) readsOf(id string) int {
 // bubble runs test with virtual time, on a real database inside the bubble.
 func bubble(t *testing.T, test func(t *testing.T, open func(*account) *card.Catalogue)) {
 	t.Parallel()
-	dir := t.TempDir()
+	path := sqldbtest.File(t)
 	synctest.Test(t, func(t *testing.T) {
-		db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(dir, "a.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = db.Close() }()
-		if _, err := db.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		db := sqldbtest.Open(t, "sqlite:"+path)
 		test(t, func(a *account) *card.Catalogue {
 			return card.New(a, slowLimits{sqlstore.New(db), a}, slog.New(slog.DiscardHandler))
 		})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -122,17 +121,9 @@ var noLog = slog.New(slog.DiscardHandler)
 // creationBubble runs test with virtual time and a store on a real database.
 func creationBubble(t *testing.T, test func(t *testing.T, s *sqlstore.Store)) {
 	t.Helper()
-	dir := t.TempDir()
+	path := sqldbtest.File(t)
 	synctest.Test(t, func(t *testing.T) {
-		db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(dir, "a.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = db.Close() }()
-		if _, err := db.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		test(t, sqlstore.New(db))
+		test(t, sqlstore.New(sqldbtest.Open(t, "sqlite:"+path)))
 		synctest.Wait()
 	})
 }

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
@@ -53,7 +53,7 @@ func New(t testing.TB, o wechatsim.Options) *World {
 	t.Cleanup(sim.Close)
 	wechat := httptest.NewServer(sim.Handler())
 	t.Cleanup(wechat.Close)
-	w := &World{T: t, Sim: sim, WeChat: wechat, DB: filepath.Join(t.TempDir(), "addcard.db"), Env: map[string]string{}}
+	w := &World{T: t, Sim: sim, WeChat: wechat, DB: sqldbtest.File(t), Env: map[string]string{}}
 	t.Cleanup(w.logErrors)
 	return w
 }

@@ -113,7 +113,7 @@ wechatsim                     wechatsim/push wechatsim/signature
 wechatsim/push                wechatsim/signature
 wechatsim/signature
 
-testing/apptest               app config wechatsim wechatsim/push
+testing/apptest               app config sqldb/sqldbtest wechatsim wechatsim/push
 testing/arch
 testing/attack
 testing/crash
@@ -127,7 +127,7 @@ testing/process
 testing/redis                 testing/process
 testing/seed                  member sqldb statistics statistics/sqlstore | google/uuid
 testing/server
-testing/world                 cardsync cardsync/sqlstore ledger ledger/sqlstore member member/sqlstore outbox outbox/sqlstore sqldb
+testing/world                 cardsync cardsync/sqlstore ledger ledger/sqlstore member member/sqlstore outbox outbox/sqlstore sqldb sqldb/sqldbtest
 `
 
 // restricted are the packages of the standard library that need a permission.

@@ -6,13 +6,11 @@ package world
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +23,7 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 )
 
 // The app IDs of the mini-program and of the Official Account.
@@ -77,40 +76,11 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// migrated is an empty database after all migrations, which take longer than most
-// tests here.
-var migrated = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "addcard")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "addcard.db")
-	db, err := sqldb.Open(context.Background(), "sqlite:"+path)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := db.Migrate(context.Background()); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	if err := db.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
 // Run runs a test in a World of its own, in virtual time (see testing/synctest) and
 // parallel to other tests.
 func Run(t *testing.T, test func(w *World)) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "addcard.db")
-	empty, err := migrated()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, empty, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := sqldbtest.File(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &World{T: t, path: path}
 		w.DB = w.OpenDB()
