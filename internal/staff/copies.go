@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// maxAge is how old a copy of the keys may be that proves a person.
+	// maxAge is how old a copy of the keys may be that proves a person without being
+	// read again.
 	maxAge = time.Second
 	// minAge is how old one must be to be read again because a secret is not in it. So
 	// a program that guesses waits, and causes no more reads than this.

@@ -6,7 +6,8 @@
 // hour, and the session that it begins; a program gets a token. Secrets have 256
 // random bits and are stored as hashes, so each is seen once, in the answer to the
 // request that made it. What is revoked proves nothing from then on: at once on the
-// replica that revokes it, and within a second on all others.
+// replica that revokes it; on all others within a second, and the time that the
+// database needs to answer.
 package staff
 
 import (
