@@ -68,7 +68,7 @@ func TestTimeline_SaysWhyACardIsAsItIs(t *testing.T) {
 	s.Operate("PUT", "/v1/cards/"+cardID+"/codes/"+code+"/fields", apptest.Object{"custom_field1": "金"}).Is(t, http.StatusOK)
 	var m memberTimeline
 	want := []string{"operator setFields", "login", "card_ext", "issue", "claim", "activation", "entry", "push_refused entry",
-		"push_parked entry", "push_sent activate"}
+		"push_parked entry", "push_sent activate", "push_sent fields"}
 	apptest.Eventually(t, "all is there", func() bool {
 		m = readTimeline(t, s, memberID, "")
 		return strings.Contains(m.Why, "45021") && !slices.ContainsFunc(want, func(kind string) bool { return !slices.Contains(m.kinds(), kind) })
