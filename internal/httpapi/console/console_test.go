@@ -113,11 +113,17 @@ func link(t testing.TB, s *apptest.Server, id string) string {
 // asStaff returns the browser of a new person of the staff.
 func asStaff(t *testing.T, s *apptest.Server, name, role string) *browser {
 	t.Helper()
+	b, _ := signInAs(t, s, name, role)
+	return b
+}
+
+// signInAs returns the browser of a new person of the staff, and the first page.
+func signInAs(t *testing.T, s *apptest.Server, name, role string) (*browser, page) {
+	t.Helper()
 	var person struct{ ID string }
 	s.Operate(http.MethodPost, "/v1/staff", apptest.Object{"name": name, "role": role}).Is(t, 201).JSON(t, &person)
 	b := newBrowser(t, s.Admin)
-	b.send("/login", url.Values{"link": {link(t, s, person.ID)}})
-	return b
+	return b, b.send("/login", url.Values{"link": {link(t, s, person.ID)}})
 }
 
 // signedIn returns the browser of the owner.

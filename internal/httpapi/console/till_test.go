@@ -36,10 +36,7 @@ func newTill(t *testing.T) *till {
 // signIn returns the browser of a new person, who has signed in, and the first page.
 func (s *till) signIn(name, role string) (*browser, page) {
 	s.t.Helper()
-	var person struct{ ID string }
-	s.Operate(http.MethodPost, "/v1/staff", apptest.Object{"name": name, "role": role}).Is(s.t, 201).JSON(s.t, &person)
-	b := newBrowser(s.t, s.Admin)
-	return b, b.send("/login", url.Values{"link": {link(s.t, s.Server, person.ID)}})
+	return signInAs(s.t, s.Server, name, role)
 }
 
 // form returns the form that the till shows for the card, with fields by name and value.
