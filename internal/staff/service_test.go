@@ -292,7 +292,7 @@ func (s *slow) Keys(context.Context) ([]staff.StoredKey, time.Time, error) {
 
 // Symptom: where the database was slow for a second, all who were signed in were
 // sent to the login page.
-func TestService_ASlowDatabaseSignsNobodyOut(t *testing.T) {
+func TestService_AKeyIsGoodHoweverSlowTheDatabaseIs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &slow{takes: 3 * time.Second}
