@@ -1,6 +1,7 @@
 package cardsync
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -71,7 +72,7 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 		err = errReportExpected
 	default:
 		start, known, err = s.activate(ctx, c, info)
-		activated, info.Active, info.MembershipNumber = true, true, m.Code
+		activated, info.Active, info.MembershipNumber = true, true, numberOf(c)
 	}
 	if err != nil {
 		return err
@@ -81,7 +82,7 @@ func (s *Service) refresh(ctx context.Context, m outbox.Message, c member.Card) 
 		case unchanged:
 			now.ApplyInfo(info, time.Now())
 		case activated && !now.Ended(): // deleted meanwhile, say: the activation has happened all the same
-			now.MarkActive(m.Code, time.Now())
+			now.MarkActive(numberOf(c), time.Now())
 		default:
 			return outbox.ErrStale
 		}
@@ -98,7 +99,7 @@ func (s *Service) activate(ctx context.Context, c member.Card, info member.CardI
 	if start, err = s.members.Start(ctx, c, info); err != nil {
 		return start, false, err
 	}
-	a := Activation{CardID: c.CardID, Code: c.Code, MembershipNumber: c.Code, Grant: start.Face}
+	a := Activation{CardID: c.CardID, Code: c.Code, MembershipNumber: numberOf(c), Grant: start.Face}
 	if c.Seq == 0 && start.Face == (member.InitialGrant{}) {
 		a.Grant, start.GrantShown = start.Grant, start.Grant != member.InitialGrant{}
 	}
@@ -121,6 +122,10 @@ func (s *Service) activate(ctx context.Context, c member.Card, info member.CardI
 	}
 	return start, true, nil
 }
+
+// numberOf returns the membership number that a card is activated with: an imported
+// one, or its code.
+func numberOf(c member.Card) string { return cmp.Or(c.MembershipNumber, c.Code) }
 
 // mustActivate reports whether addcard has to make the card active.
 func (s *Service) mustActivate(ctx context.Context, c member.Card) (bool, error) {

@@ -145,7 +145,7 @@ func (s *Service) resolveRefusal(ctx context.Context, m outbox.Message, c member
 	case info.Active || !must:
 		return refusal
 	}
-	if err := s.wechat.Activate(ctx, Activation{CardID: m.CardID, Code: m.Code, MembershipNumber: m.Code}); err != nil {
+	if err := s.wechat.Activate(ctx, Activation{CardID: m.CardID, Code: m.Code, MembershipNumber: numberOf(c)}); err != nil {
 		return err
 	}
 	if err := s.enqueueRepair(ctx, m, ledger.PendingTotals); err != nil { // the activation may have reset them

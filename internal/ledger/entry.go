@@ -255,8 +255,12 @@ func insert(ctx context.Context, tx Tx, p Posting, r Request, answer []byte) err
 }
 
 // RouteFace is the route of an opening entry: of what the face of a card showed when
-// it was first read. Such an entry is never sent.
-const RouteFace = "face"
+// it was first read. Such an entry is never sent. RouteImport is the route of the
+// opening entry of an imported account, and of the entries that move it to a card.
+const (
+	RouteFace   = "face"
+	RouteImport = "import"
+)
 
 // Add adds an entry that no request asked for; route says where it comes from. The
 // card need not be held. Set shown if the face shows the entry already; then it is

@@ -22,5 +22,6 @@ func (s *Service) Enroll(ctx context.Context, appID, openID, unionID string) (me
 	if err != nil {
 		return "", fmt.Errorf("enroll: %w", err)
 	}
+	s.wake() // an imported account may have joined a card
 	return memberID, nil
 }

@@ -328,7 +328,8 @@ func (s *Service) Plan(ctx context.Context, cardID string) (Plan, error) {
 
 // saveTaken saves a card that was taken and enqueues what its state asks for: to
 // refresh it; or to activate it, which begins with reading its face, so this is done
-// with every card with a face that is not known; and its pending updates.
+// with every card with a face that is not known; and its pending updates. It joins the
+// imported accounts that the card proves, and those that wait for the card.
 func (s *Service) saveTaken(ctx context.Context, tx Tx, c Card, plan Plan, refresh bool) error {
 	if plan == PlanAuto && c.Life.Taken > 0 {
 		c.MarkActive("", c.ClaimedAt)
@@ -344,6 +345,9 @@ func (s *Service) saveTaken(ctx context.Context, tx Tx, c Card, plan Plan, refre
 		if err := tx.Enqueue(ctx, m); err != nil {
 			return err
 		}
+	}
+	if err := joinTaken(ctx, tx, c); err != nil {
+		return err
 	}
 	return EnqueuePending(ctx, tx, c)
 }

@@ -26,6 +26,9 @@ func (s *Service) receiveGift(ctx context.Context, tx peopleTx, e Event) error {
 	if err := Save(ctx, tx, giver); err != nil {
 		return err
 	}
+	if err := joinCode(ctx, tx, giver); err != nil {
+		return err
+	}
 	after, err := successors(ctx, tx, giver)
 	if err != nil {
 		return err

@@ -47,7 +47,12 @@ func (s *Service) Start(ctx context.Context, c Card, info CardInfo) (start Start
 		return start, err
 	}
 	face := info.Figures()
+	imported, err := beganImported(ctx, s.store, c)
 	switch {
+	case err != nil:
+		return start, err
+	case imported:
+		start.Reset = face != InitialGrant{Bonus: c.Bonus, Balance: c.Balance}
 	case face == InitialGrant{}:
 	case c.Seq == 0 && face.Bonus == start.Grant.Bonus && face.Balance == start.Grant.Balance:
 		start.GrantShown = true // by an activation of ours that was not answered
@@ -83,22 +88,54 @@ func (s *Service) withGrant(ctx context.Context, c Card) (start Start, err error
 
 // hasStarted reports whether the card has had its start, under this code or another
 // that it had or got when it was given away. A card that activates itself is active
-// before addcard reads it; any other starts when it becomes active.
+// before addcard reads it; any other starts when it becomes active, or when an imported
+// account joins it.
 func hasStarted(ctx context.Context, r Reader, c Card, plan Plan) (bool, error) {
 	before, err := predecessors(ctx, r, c)
 	if err != nil {
 		return false, err
 	}
 	after, err := successors(ctx, r, c)
-	return slices.ContainsFunc(slices.Concat(before, []Card{c}, after), func(c Card) bool {
+	if err != nil {
+		return false, err
+	}
+	if slices.ContainsFunc(slices.Concat(before, []Card{c}, after), func(c Card) bool {
 		return c.FaceKnown || plan != PlanAuto && !c.ActivatedAt.IsZero()
-	}), err
+	}) {
+		return true, nil
+	}
+	return beganImported(ctx, r, c)
+}
+
+// beganImported reports whether an imported account has joined the card, under this
+// code or one that it had before it was given away.
+func beganImported(ctx context.Context, r Reader, c Card) (bool, error) {
+	before, err := predecessors(ctx, r, c)
+	for _, c := range append(before, c) {
+		if err != nil {
+			return false, err
+		}
+		var joined bool
+		if joined, err = r.HasJoined(ctx, c.CardID, c.Code); joined {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // Book adds the entries of the start to the card's ledger, unless the card has started
 // meanwhile, and has an unread face read. before and now are the card before and after
 // the change that the start comes with.
 func (st Start) Book(ctx context.Context, tx Tx, before, now Card) error {
+	if st.Face != (InitialGrant{}) {
+		imported, err := beganImported(ctx, tx, now) // while the face was read
+		if err != nil {
+			return err
+		}
+		if imported {
+			st.Face, st.Reset = InitialGrant{}, true
+		}
+	}
 	face, grant, err := st.due(ctx, tx, before)
 	if err == nil && face {
 		err = st.bookFace(ctx, tx, now)
@@ -137,14 +174,7 @@ func (st Start) due(ctx context.Context, tx Tx, c Card) (face, grant bool, err e
 }
 
 func (st Start) bookFace(ctx context.Context, tx Tx, c Card) error {
-	b := ledger.Booking{AddBonus: st.Face.Bonus, AddBalance: st.Face.Balance}
-	if b.AddBonus != 0 {
-		b.RecordBonus = recordFaceBonus
-	}
-	if b.AddBalance != 0 {
-		b.RecordBalance = recordFaceBalance
-	}
-	return ledger.Add(ctx, tx, c.CardID, c.Code, b, ledger.RouteFace, true)
+	return ledger.Add(ctx, tx, c.CardID, c.Code, OpeningOf(st.Face.Bonus, st.Face.Balance), ledger.RouteFace, true)
 }
 
 func (st Start) bookGrant(ctx context.Context, tx Tx, c Card) error {

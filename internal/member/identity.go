@@ -52,16 +52,25 @@ func differ(a, b Identity) bool {
 }
 
 // memberOf returns the member of an identity, and makes one if there is none. A
-// unionid is stored; it may join members, or part them.
+// unionid is stored; it may join members, or part them. What is new proves imported
+// accounts.
 func (s *Service) memberOf(ctx context.Context, tx peopleTx, who Identity) (memberID string, err error) {
 	id, err := tx.Identity(ctx, who.AppID, who.OpenID)
-	if errors.Is(err, ErrNotFound) {
+	isNew := errors.Is(err, ErrNotFound)
+	if isNew {
 		id, err = s.addIdentity(ctx, tx, who)
 	}
-	if err != nil || who.UnionID == "" || who.UnionID == id.UnionID {
+	if err == nil && who.UnionID != "" && who.UnionID != id.UnionID {
+		isNew = true
+		_, err = s.addUnionID(ctx, tx, id, who.UnionID)
+	}
+	if err != nil || !isNew {
 		return id.MemberID, err
 	}
-	return s.addUnionID(ctx, tx, id, who.UnionID)
+	if id, err = tx.Identity(ctx, who.AppID, who.OpenID); err != nil {
+		return "", err
+	}
+	return id.MemberID, prove(ctx, tx, id.MemberID, Marks{UnionID: id.UnionID, OpenID: id.OpenID})
 }
 
 // addUnionID stores another unionid that WeChat gave for an identity, and returns the

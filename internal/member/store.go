@@ -16,6 +16,7 @@ const FirstCheck = 10 * time.Minute
 type Reader interface {
 	ledger.Reader
 	PeopleReader
+	ImportedReader
 	// Cards lists the member's cards, oldest first. It omits a code that was only
 	// issued if the member has or had the same card in the wallet under another
 	// code.
@@ -114,6 +115,7 @@ type Tx interface {
 	Reader
 	ledger.Tx
 	PeopleTx
+	ImportedTx
 	// AddIssued records a code as issued to a member and returns the time of
 	// issue. It returns the zero time, and changes nothing, if the member is
 	// unknown or has a current code of the card, or if the card has this code

@@ -65,7 +65,7 @@ func (e Entry) place() (cardID, channel string) { return e.CardID, e.Channel }
 // before, and entries that move totals from one code of a card to another, which have
 // no route.
 func (e Entry) count(add func(at time.Time, f Figures)) {
-	if e.Route == "" || e.Route == ledger.RouteFace {
+	if e.Route == "" || e.Route == ledger.RouteFace || e.Route == ledger.RouteImport {
 		return
 	}
 	f := Figures{Entries: 1}

@@ -13,7 +13,7 @@ import (
 // listSQL is what a list adds to entry e of card c: how far it was sent, and what its
 // reversal v has taken back, or which entry r it reverses. listJoins has the others.
 const (
-	listSQL = `, case when e.seq > c.told then 'held' else coalesce(o.state, 'sent') end,
+	listSQL = `, case when c.code is null or e.seq > c.told then 'held' else coalesce(o.state, 'sent') end,
 	coalesce(v.add_bonus, 0), coalesce(v.add_balance, 0), coalesce(r.order_id, ''), coalesce(r.created_at, 0)`
 	listJoins = `
 	left join outbox o on o.outbox_id = e.entry_id
@@ -31,9 +31,9 @@ func scanListed(scan sqldb.Scan, more ...any) (ledger.Entry, error) {
 	return e, err
 }
 
-// The code that has a ledger now has its name, unless the card was given away; those
-// few have an index.
-var journalSQL = selectSQL + listSQL + `, e.card_id, coalesce(c.code, e.ledger) from entry e
+// The code that has a ledger now has its name, unless the card was given away or an
+// imported account joined it; those have an index. An account that waits has no code.
+var journalSQL = selectSQL + listSQL + `, e.card_id, coalesce(c.code, '') from entry e
 	left join member_card c on c.card_id = e.card_id and c.code = coalesce(
 		(select m.code from member_card m where m.card_id = e.card_id and m.ledger = e.ledger and m.ledger <> m.code), e.ledger)` + listJoins + `
 	where e.created_at >= $1 and (e.created_at, e.entry_id) < ($2, $3)`

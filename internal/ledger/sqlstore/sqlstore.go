@@ -189,16 +189,37 @@ const sumsSQL = `select c.card_id, c.code, c.bonus, c.balance, cast(coalesce(sum
 	left join entry e on e.card_id = c.card_id and e.ledger = c.ledger
 	group by c.card_id, c.code, c.bonus, c.balance, c.seq order by c.card_id, c.code`
 
+// The ledger of an imported account has what it began with until a card takes it, or
+// nothing after an entry has taken all to a card.
+const importedSumsSQL = `select a.card_id, a.account_id, case when a.joined_code = '' then a.bonus else 0 end,
+	case when a.joined_code = '' then a.balance else 0 end, cast(coalesce(sum(e.add_bonus), 0) as bigint),
+	cast(coalesce(sum(e.add_balance), 0) as bigint), count(e.entry_id), count(e.entry_id)
+	from (select i.card_id, i.account_id, i.joined_code, i.bonus, i.balance from imported i
+		where i.account_id > $2 and $1 = $1 and not exists (
+			select 1 from member_card c where c.card_id = i.card_id and c.ledger = i.account_id and c.ledger <> c.code)
+		order by i.account_id limit $3) a
+	left join entry e on e.card_id = a.card_id and e.ledger = a.account_id
+	group by a.card_id, a.account_id, a.joined_code, a.bonus, a.balance order by a.account_id`
+
 func scanSums(scan sqldb.Scan) (i ledger.Imbalance, err error) {
 	err = scan(&i.CardID, &i.Code, &i.Bonus, &i.Balance, &i.SumBonus, &i.SumBalance, &i.Seq, &i.Entries)
 	return i, err
 }
 
 // Unbalanced implements ledger.Store.
-func (s *Store) Unbalanced(ctx context.Context, n int) (wrong []ledger.Imbalance, err error) {
+func (s *Store) Unbalanced(ctx context.Context, n int) ([]ledger.Imbalance, error) {
+	wrong, err := s.unbalanced(ctx, sumsSQL, n)
+	if err != nil || len(wrong) == n {
+		return wrong, err
+	}
+	accounts, err := s.unbalanced(ctx, importedSumsSQL, n-len(wrong))
+	return append(wrong, accounts...), err
+}
+
+func (s *Store) unbalanced(ctx context.Context, query string, n int) (wrong []ledger.Imbalance, err error) {
 	const page = 1000
 	for last := (ledger.Imbalance{}); ; {
-		sums, err := sqldb.All(ctx, s, "add the ledger up", scanSums, sumsSQL, last.CardID, last.Code, page)
+		sums, err := sqldb.All(ctx, s, "add the ledger up", scanSums, query, last.CardID, last.Code, page)
 		if err != nil {
 			return nil, err
 		}

@@ -55,6 +55,11 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"an activate_ticket serves one code":     formOnce,
 		"a form is replaced":                     formReplaced,
 		"a form that is being stored is erased":  formErased,
+
+		"an imported account is found by each mark":     importedRoundTrip,
+		"a mark is one account's of a card":             importedOnce,
+		"an imported account is bound once":             importedBound,
+		"a card takes the ledger of an account, or not": importedJoined,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -78,6 +78,25 @@ const decisions = `
 	member_card.face_balance          kept     kept     kept     kept      -
 	member_card.face_at               kept     kept     kept     kept      -
 
+	imported.account_id               kept     kept     kept     kept      -
+	imported.card_id                  kept     kept     kept     kept      -
+	imported.code                     cleared  kept     kept     kept      -
+	imported.phone                    cleared  kept     kept     kept      -
+	imported.unionid                  cleared  kept     kept     kept      -
+	imported.openid                   cleared  kept     kept     kept      -
+	imported.membership_number        cleared  kept     kept     kept      -
+	imported.custom_field1            cleared  kept     kept     kept      -
+	imported.custom_field2            cleared  kept     kept     kept      -
+	imported.custom_field3            cleared  kept     kept     kept      -
+	imported.bonus                    kept     kept     kept     kept      -
+	imported.balance                  kept     kept     kept     kept      -
+	imported.sealed                   cleared  kept     kept     kept      -
+	imported.member_id                moved    moved    kept     kept      -
+	imported.joined_code              kept     kept     kept     kept      -
+	imported.created_at               kept     kept     kept     kept      -
+	imported.bound_at                 kept     kept     kept     kept      -
+	imported.joined_at                kept     kept     kept     kept      -
+
 	form.ticket_hash                  kept     kept     kept     kept      -
 	form.card_id                      kept     kept     kept     kept      -
 	form.code                         kept     kept     kept     kept      -
@@ -368,7 +387,7 @@ func TestErase_TreatsEveryColumnAsDecided(t *testing.T) {
 		write(t, db, func(ctx context.Context, tx member.Tx) error {
 			return tx.Erase(ctx, a["member.member_id"], "anonymous")
 		})
-		check(t, db, "erased", a, b, map[string]string{"member_card.member_id": "anonymous"})
+		check(t, db, "erased", a, b, map[string]string{"member_card.member_id": "anonymous", "imported.member_id": "anonymous"})
 		check(t, db, "", b, a, nil)
 	})
 }

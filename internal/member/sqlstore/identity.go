@@ -100,6 +100,12 @@ func (tx Tx) MoveIdentity(ctx context.Context, appID, openID, into string) error
 
 const moveCardsSQL = `update member_card set member_id = $3, version = version + 1 where member_id = $1 and wallet = $2`
 
+// moveImportedSQL moves the accounts that are the wallet's: those that have joined its
+// cards or name its openid and, if the member has no identity left, the others too.
+const moveImportedSQL = `update imported set member_id = $3 where member_id = $1 and member_id <> '' and (openid = $2
+	or exists (select 1 from member_card c where c.card_id = imported.card_id and c.code = imported.joined_code and c.wallet = $2)
+	or not exists (select 1 from identity where member_id = $1))`
+
 // moveTrailSQL moves the trail of a member who has no identity left.
 const moveTrailSQL = `update trail set member_id = $2
 	where member_id = $1 and member_id <> '' and not exists (select 1 from identity where member_id = $1)`
@@ -107,6 +113,9 @@ const moveTrailSQL = `update trail set member_id = $2
 // MoveCards implements member.PeopleTx.
 func (tx Tx) MoveCards(ctx context.Context, from, wallet, into string) error {
 	if err := tx.Run(ctx, "move cards", moveCardsSQL, from, wallet, into); err != nil {
+		return err
+	}
+	if err := tx.Run(ctx, "move imported accounts", moveImportedSQL, from, wallet, into); err != nil {
 		return err
 	}
 	return tx.Run(ctx, "move the trail", moveTrailSQL, from, into)

@@ -99,6 +99,7 @@ const findSQL = `select f.member_id from (
 	union select i.member_id from ignored_unionid u join identity i on i.app_id = u.app_id and i.openid = u.openid where u.unionid = $1
 	union select member_id from member_card where code = $1
 	union select member_id from member_card where membership_number = $1 and membership_number <> ''
+	union select member_id from imported where membership_number = $1 and membership_number <> ''
 	union select c.member_id from form o join member_card c on c.card_id = o.card_id and c.code = o.code
 		where o.phone in ($2, $3, $4, $5) and o.phone <> ''
 	) f join member m on m.member_id = f.member_id where m.erased_at = 0
@@ -217,6 +218,8 @@ var eraseSQL = []string{
 	`delete from ignored_unionid where (app_id, openid) in (select app_id, openid from identity where member_id = $1)`,
 	`delete from code_proof where openid in (select openid from identity where member_id = $1)`,
 	`delete from identity where member_id = $1`,
+	`update imported set code = '', phone = '', unionid = '', openid = '', membership_number = '',
+		custom_field1 = '', custom_field2 = '', custom_field3 = '', sealed = '' where member_id = $1 and member_id <> ''`,
 }
 
 const (
@@ -231,6 +234,7 @@ const (
 	anonymizeSQL = `update member_card set member_id = $2, status = case status when 'gifted' then 'gifted' else 'unavailable' end,
 	membership_number = '', custom_field1 = '', custom_field2 = '', custom_field3 = '', wallet = '',
 	version = version + 1 where member_id = $1`
+	anonymizeImportedSQL = `update imported set member_id = $2 where member_id = $1 and member_id <> ''`
 )
 
 // Erase implements member.PeopleTx.
@@ -251,6 +255,9 @@ func (tx Tx) Erase(ctx context.Context, memberID, anonymousID string) error {
 		}
 	}
 	if err := tx.Run(ctx, what, anonymizeSQL, memberID, anonymousID); err != nil {
+		return err
+	}
+	if err := tx.Run(ctx, what, anonymizeImportedSQL, memberID, anonymousID); err != nil {
 		return err
 	}
 	return tx.DeleteMember(ctx, memberID)
