@@ -49,13 +49,14 @@ const signs = "=+-@＝＋－＠﹦﹢﹣﹫−"
 
 // escapeFormula disarms a text from outside, such as an outer_str or an errmsg.
 // Some spreadsheets skip what is in front of a sign, or drop it when the file is
-// imported: blanks, quotes and characters that are not visible.
+// imported: blanks, quotes and characters that are not visible. A text that begins with
+// an apostrophe gets another, so that a Reader knows which one is its own.
 func escapeFormula(cell string) string {
 	skipped := func(r rune) bool {
 		return !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune("'\"`‘’“”", r)
 	}
 	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(cell, skipped))
-	if cell != "" && (unicode.IsControl(rune(cell[0])) || first != utf8.RuneError && strings.ContainsRune(signs, first)) {
+	if cell != "" && (unicode.IsControl(rune(cell[0])) || strings.HasPrefix(trim(cell), "'") || first != utf8.RuneError && strings.ContainsRune(signs, first)) {
 		return "'" + cell
 	}
 	return cell

@@ -1,6 +1,6 @@
 // Package sheet writes tables that are opened with a spreadsheet, as CSV or XLSX: no
 // text in them is run as a formula, and none that looks like a number becomes one in
-// XLSX. It does not read them.
+// XLSX. It also reads them, as people have made them.
 package sheet
 
 import (

@@ -14,10 +14,10 @@ func TestWriter_RunsNoTextAsAFormula(t *testing.T) {
 	t.Parallel()
 	dangerous := []string{
 		"=1+1", "+1", "-1", "@SUM(A1)", "＝1", "＋1", "－1", "＠a", "﹢1", "﹦1", "﹣1", "﹫1", "−1", "\t=1", "\r=1", "\n=1", "\ttext", "\rtext",
-		" =1", "\u3000@a", "\u00a0-1", "\"=1", "'=1", "“=1", " ' \"+1", "\u200b=1", "\ufeff=1", "\x00=1", "\u202e@a", "=", "@",
+		" =1", "\u3000@a", "\u00a0-1", "\"=1", "'=1", "“=1", " ' \"+1", "\u200b=1", "\ufeff=1", "\x00=1", "\u202e@a", "=", "@", "'", "'0123",
 	}
 	harmless := []string{
-		"", "table 7", "金卡", "a=b", "1-2", "@\u200b"[1:], "'", "\"quoted\"", " ", "门店,一号", "two\nlines", "é", "\ufffd", "a\tb",
+		"", "table 7", "金卡", "a=b", "1-2", "@\u200b"[1:], "\"quoted\"", " ", "门店,一号", "two\nlines", "é", "\ufffd", "a\tb",
 	}
 	var out strings.Builder
 	w := sheet.NewWriter(&out)

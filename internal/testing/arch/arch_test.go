@@ -86,7 +86,7 @@ outbox/outboxtest             outbox
 outbox/sqlstore               outbox sqldb trail trail/sqlstore | google/uuid
 phone
 ration
-sheet                         | xuri/excelize
+sheet                         | go-json-experiment/json x/text xuri/excelize
 shop                          audit
 shop/sqlstore                 shop sqldb
 staff                         audit | google/uuid x/sync

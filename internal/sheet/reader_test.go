@@ -1,0 +1,91 @@
+package sheet_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
+
+	"github.com/addcard/addcard/internal/sheet"
+)
+
+var people = sheet.Options{Columns: []sheet.Column{
+	{Name: "phone", Also: []string{"手机号", "手机", "电话", "mobile"}},
+	{Name: "code", Also: []string{"卡号", "会员卡号"}},
+	{Name: "bonus", Also: []string{"积分"}},
+	{Name: "name", Also: []string{"姓名"}},
+}}
+
+// read returns the lines of a file, one after another, with their errors.
+func read(t *testing.T, file []byte, o sheet.Options) string {
+	t.Helper()
+	r, err := sheet.NewReader(bytes.NewReader(file), int64(len(file)), o)
+	if err != nil {
+		return err.Error()
+	}
+	defer r.Close()
+	return rest(r)
+}
+
+func rest(r *sheet.Reader) string {
+	var out []string
+	for {
+		line, err := r.Next()
+		var bad *sheet.LineError
+		switch {
+		case errors.Is(err, io.EOF):
+			return strings.Join(out, "\n")
+		case errors.As(err, &bad):
+			out = append(out, err.Error())
+			continue
+		case err != nil:
+			return strings.Join(append(out, "stopped: "+err.Error()), "\n")
+		}
+		text := fmt.Sprint(line.Number)
+		for _, name := range []string{"phone", "code", "bonus", "name"} {
+			if v, ok := line.Values[name]; ok {
+				text += fmt.Sprintf(" %s=%q", name, v)
+			}
+		}
+		out = append(out, text)
+	}
+}
+
+const (
+	members = "手机号,卡号,积分,姓名\r\n13800138000,0001,66,张三\r\n\r\n13800138001,0002,-7,\"李\n四\"\r\n13800138002,0003,,🐼\r\n"
+	lines   = "2 phone=\"13800138000\" code=\"0001\" bonus=\"66\" name=\"张三\"\n" +
+		"4 phone=\"13800138001\" code=\"0002\" bonus=\"-7\" name=\"李\\n四\"\n" +
+		"6 phone=\"13800138002\" code=\"0003\" bonus=\"\" name=\"🐼\""
+)
+
+// What programs for spreadsheets write in China is read alike.
+func TestReader_EncodingsSeparatorsAndLineEnds(t *testing.T) {
+	t.Parallel()
+	encodings := map[string]encoding.Encoding{
+		"UTF-8": encoding.Nop, "UTF-8 with a mark": unicode.UTF8BOM, "GB18030": simplifiedchinese.GB18030,
+		"UTF-16LE with a mark": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM),
+		"UTF-16BE with a mark": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
+		"UTF-16LE":             unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM),
+		"UTF-16BE":             unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM),
+	}
+	for name, enc := range encodings {
+		for _, separator := range []string{",", ";", "\t"} {
+			for _, end := range []string{"\r\n", "\n", "\r"} {
+				text := strings.ReplaceAll(strings.ReplaceAll(members, ",", separator), "\r\n", end)
+				file, err := enc.NewEncoder().Bytes([]byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := read(t, file, people); got != lines {
+					t.Errorf("%s, %q, %q: got %s", name, separator, end, got)
+				}
+			}
+		}
+	}
+}
