@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/addcard/addcard/internal/sheet"
+	"github.com/addcard/addcard/internal/sheet/sheettest"
 )
 
 var people = sheet.Options{Columns: []sheet.Column{
@@ -88,4 +89,36 @@ func TestReader_EncodingsSeparatorsAndLineEnds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// No broken file is read to its end as if it were whole, and no error has a value of it.
+func TestReader_RefusesBrokenFilesByLineAndWord(t *testing.T) {
+	t.Parallel()
+	for _, b := range sheettest.BrokenFiles() {
+		t.Run(b.Name, func(t *testing.T) {
+			t.Parallel()
+			err := firstError(b.File)
+			var line *sheet.LineError
+			var file *sheet.FileError
+			at := -1
+			switch {
+			case errors.As(err, &line):
+				at = line.Line
+			case errors.As(err, &file):
+				at = file.Line
+			}
+			if at != b.Line || !strings.Contains(err.Error(), b.Word) || strings.Contains(err.Error(), "138") && !strings.Contains(err.Error(), "as 1.38E+10") {
+				t.Errorf("got %v at line %d, want line %d and %q", err, at, b.Line, b.Word)
+			}
+		})
+	}
+}
+
+// firstError reads a file up to its first error.
+func firstError(file []byte) error {
+	r, err := sheet.NewReader(bytes.NewReader(file), int64(len(file)), people)
+	for err == nil {
+		_, err = r.Next()
+	}
+	return err
 }
