@@ -22,6 +22,7 @@ type memberCmd struct {
 	Show   memberShowCmd   `cmd:"" help:"Show one member: identities and cards."`
 	Adjust memberAdjustCmd `cmd:"" help:"Add an entry to the ledger of a member's card."`
 	Export memberExportCmd `cmd:"" help:"Write all members and cards as CSV."`
+	Import memberImportCmd `cmd:"" help:"Import the members of another system from a file; repeating it changes nothing."`
 	Delete memberDeleteCmd `cmd:"" help:"Delete a member's personal data for good; the ledger remains."`
 }
 

@@ -24,6 +24,8 @@ import (
 	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/datakey"
 	"github.com/addcard/addcard/internal/doctor"
+	"github.com/addcard/addcard/internal/importer"
+	importersql "github.com/addcard/addcard/internal/importer/sqlstore"
 	"github.com/addcard/addcard/internal/jssdk"
 	"github.com/addcard/addcard/internal/ledger"
 	ledgersql "github.com/addcard/addcard/internal/ledger/sqlstore"
@@ -64,6 +66,7 @@ type Core struct {
 	Staff     *staff.Service
 	Audit     *audit.Service
 	Shop      *shop.Service
+	Imports   *importer.Service
 
 	Statistics *statistics.Service
 
@@ -216,9 +219,12 @@ func (c *Core) connectCards(cfg config.Config) error {
 		WeChat: component{client}, Catalogue: c.Catalogue, Members: c.Members, Codes: codes{client},
 		LimitCalls: cfg.RatePerMember > 0,
 	}
+	var sealing importer.Keys
 	if keys != nil {
 		c.Members.SealForms(keys)
+		sealing = keys
 	}
+	c.Imports = importer.New(importersql.New(c.db), c.Members, importedCards{c.Catalogue}, sealing, c.Outbox.Wake)
 	c.Pages = &jssdk.Service{
 		AppID: cfg.OfficialAppID, Hosts: cfg.JSSDKHosts, Ticket: c.tickets.jsapi.Ticket, Nonce: cardext.NewNonce, Now: c.clock.Now,
 	}

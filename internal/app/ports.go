@@ -11,6 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/importer"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/timeline"
 	"github.com/addcard/addcard/internal/trail"
@@ -294,4 +295,15 @@ func (a actions) Events(ctx context.Context, s timeline.Subject, m timeline.Mark
 		}
 	}
 	return events, nil
+}
+
+// importedCards implements importer.Cards.
+type importedCards struct{ catalogue *card.Catalogue }
+
+func (i importedCards) Card(ctx context.Context, cardID string) (importer.Card, error) {
+	c, err := i.catalogue.GetUnlimited(ctx, cardID)
+	if errors.Is(err, card.ErrNotFound) {
+		err = fmt.Errorf("card %s: %w", cardID, member.ErrCardUnknown)
+	}
+	return importer.Card{Bonus: c.SupplyBonus, Balance: c.SupplyBalance}, err
 }

@@ -148,7 +148,10 @@ func (b *workbook) open(name string) (part string, others []string, err error) {
 			others = append(others, s.Name)
 		}
 	}
-	if id == "" {
+	switch {
+	case id == "" && name == "":
+		return "", nil, &FileError{Reason: "has no visible sheet: name one", Unclear: true}
+	case id == "":
 		return "", nil, &FileError{Reason: fmt.Sprintf("has no sheet %s; it has %s", name, strings.Join(others, ", ")), Unclear: true}
 	}
 	if links[id] == "" {

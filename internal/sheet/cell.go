@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// cell is a cell as it is in a file. If reason is not empty, it cannot be read.
+// cell is a cell of a file, without white space and marks. If reason is not empty, it cannot be read.
 type cell struct{ text, reason string }
 
 // marks are characters without a shape that copying from other programs leaves in a
@@ -49,7 +49,7 @@ func unwrap(field string) string {
 
 // value returns what a cell says, or the reason why it cannot be read.
 func (c cell) value() (text, reason string) {
-	text = trim(c.text)
+	text = c.text
 	switch {
 	case c.reason != "":
 		return "", c.reason

@@ -56,7 +56,10 @@ func escapeFormula(cell string) string {
 		return !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune("'\"`‘’“”", r)
 	}
 	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(cell, skipped))
-	if cell != "" && (unicode.IsControl(rune(cell[0])) || strings.HasPrefix(trim(cell), "'") || first != utf8.RuneError && strings.ContainsRune(signs, first)) {
+	switch {
+	case cell == "":
+		return cell
+	case unicode.IsControl(rune(cell[0])), strings.HasPrefix(trim(cell), "'"), first != utf8.RuneError && strings.ContainsRune(signs, first):
 		return "'" + cell
 	}
 	return cell

@@ -26,6 +26,16 @@ func newObjects(text *text, o Options) *objects {
 
 func (o *objects) ignored() []string { return o.unknown }
 
+func (o *objects) headings() map[string]string {
+	all := make(map[string]string, len(o.names))
+	for key, name := range o.names {
+		if name != "" {
+			all[name] = key
+		}
+	}
+	return all
+}
+
 // next is Reader.Next.
 func (o *objects) next() (Line, error) {
 	for {
@@ -96,7 +106,7 @@ func scalar(value jsontext.Value) cell {
 		if err := json.Unmarshal(value, &text); err != nil {
 			return cell{reason: "is no text"}
 		}
-		return cell{text: text}
+		return cell{text: trim(text)}
 	case kind == '0' && plain.Match(value):
 		return cell{text: string(value)}
 	case kind == '0':

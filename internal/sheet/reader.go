@@ -113,6 +113,7 @@ type Reader struct {
 type lines interface {
 	next() (Line, error)
 	ignored() []string
+	headings() map[string]string
 }
 
 // Open opens the file at path. The caller must close the Reader. The error wraps that of
@@ -197,6 +198,10 @@ func foreign(head []byte) string {
 // Next returns the next line. The error is io.EOF at the end, a LineError, after which
 // the next call returns the next line, or another, after which each call returns it.
 func (r *Reader) Next() (Line, error) { return r.lines.next() }
+
+// Headings returns the headings of the columns that are read, by their names; of JSON
+// lines, the keys of the lines so far.
+func (r *Reader) Headings() map[string]string { return r.lines.headings() }
 
 // Ignored returns the headings of the columns that are not read; of JSON lines, those of
 // the lines so far.

@@ -27,6 +27,16 @@ func (r row) last() int {
 	return 0
 }
 
+// filled returns the number of cells that are not empty.
+func (r row) filled() (n int) {
+	for _, c := range r.cells {
+		if c != (cell{}) {
+			n++
+		}
+	}
+	return n
+}
+
 // rows are the rows of a table, with the headings.
 type rows interface {
 	next() (row, error)
@@ -73,7 +83,7 @@ func (r *records) next() (row, error) {
 	}
 	out := row{line: line, cells: make([]cell, len(fields)), fields: len(fields)}
 	for i, field := range fields {
-		out.cells[i].text = unwrap(field)
+		out.cells[i].text = trim(unwrap(field))
 	}
 	if out.last() > maxColumns {
 		return row{}, tooWide(line)

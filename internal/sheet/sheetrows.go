@@ -38,7 +38,7 @@ func (s *sheetRows) next() (row, error) {
 			return row{}, errors.Join(s.part.Close(), io.EOF)
 		}
 		if err != nil {
-			return row{}, s.damaged()
+			return row{}, s.damaged(s.line + 1)
 		}
 		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "row" {
 			s.line++
@@ -50,8 +50,8 @@ func (s *sheetRows) next() (row, error) {
 	}
 }
 
-func (s *sheetRows) damaged() error {
-	return &FileError{Line: s.line + 1, Reason: fmt.Sprintf("is damaged (%s): open the workbook with a spreadsheet and save it again", s.name)}
+func (s *sheetRows) damaged(line int) error {
+	return &FileError{Line: line, Reason: fmt.Sprintf("is damaged (%s): open the workbook with a spreadsheet and save it again", s.name)}
 }
 
 // row reads the cells of a row.
@@ -60,7 +60,7 @@ func (s *sheetRows) row() (row, error) {
 	for {
 		token, err := s.xml.Token()
 		if err != nil {
-			return row{}, s.damaged()
+			return row{}, s.damaged(s.line)
 		}
 		switch token := token.(type) {
 		case xml.EndElement:
@@ -68,7 +68,7 @@ func (s *sheetRows) row() (row, error) {
 		case xml.StartElement:
 			if token.Name.Local != "c" {
 				if err := s.xml.Skip(); err != nil {
-					return row{}, s.damaged()
+					return row{}, s.damaged(s.line)
 				}
 				continue
 			}
@@ -77,9 +77,10 @@ func (s *sheetRows) row() (row, error) {
 				at = column - 1
 			}
 			c, err := s.cell(token)
+			c.text = trim(c.text)
 			switch {
 			case err != nil:
-				return row{}, s.damaged()
+				return row{}, s.damaged(s.line)
 			case c == cell{}:
 				continue
 			case at >= maxColumns:
@@ -153,7 +154,7 @@ func (s *sheetRows) cell(start xml.StartElement) (cell, error) {
 
 // number returns the cell of a number.
 func (b *workbook) number(n float64, shown style) cell {
-	if shown.date && n >= 0 {
+	if shown.date {
 		return b.date(n)
 	}
 	if !(math.Abs(n) <= maxExact) { // it may be NaN
@@ -171,11 +172,12 @@ func (b *workbook) number(n float64, shown style) cell {
 
 // date returns the cell of a date, a time or both.
 func (b *workbook) date(n float64) cell {
+	const last = 2_958_466 // is the year 10000
 	t, err := excelize.ExcelDateToTime(n, b.date1904)
 	switch {
-	case err != nil:
+	case err != nil, !(n < last): // it may be NaN
 		return cell{reason: "is not a date that a spreadsheet can have"}
-	case n < 1:
+	case n < 1: // a time only
 		return cell{text: t.Format("15:04:05")}
 	case n == math.Trunc(n):
 		return cell{text: t.Format("2006-01-02")}

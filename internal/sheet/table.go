@@ -53,11 +53,14 @@ func newTable(rows rows, o Options) (*table, error) {
 			return nil, err
 		}
 		if len(t.columns) > 0 {
+			if len(t.pending) > 0 && row.filled() == 1 { // the lines above may be values
+				return nil, &FileError{Line: row.line, Reason: "is a heading, but is not the first line"}
+			}
 			t.pending = nil
 			return t, nil
 		}
 		t.pending = append(t.pending, row)
-		if row.last() > 1 {
+		if row.filled() > 1 {
 			break
 		}
 	}
@@ -88,7 +91,7 @@ func (t *table) number(o Options) (bool, error) {
 func (t *table) head(r row, o Options) error {
 	t.unknown = nil
 	for i, cell := range r.cells {
-		heading := trim(cell.text)
+		heading := cell.text
 		name := o.name(heading)
 		if name == "" {
 			if heading != "" {
@@ -119,19 +122,20 @@ func (t *table) headless(o Options) error {
 	if len(t.pending) == 0 {
 		return &FileError{Reason: "is empty"}
 	}
-	r := t.pending[len(t.pending)-1]
-	if r.last() > 1 || o.Only == "" || len(o.Headings) > 0 {
-		reason := fmt.Sprintf("has no known heading, such as %s; it has %s", strings.Join(o.known(), ", "), headings(r))
-		if r.last() == 1 && strings.ContainsAny(r.cells[0].text, "，；") {
-			reason = "is separated by full-width commas or semicolons (，；): use , or ;"
-		}
-		return &FileError{Line: r.line, Reason: reason, Unclear: true}
-	}
-	if first := t.pending[0]; strings.ContainsAny(first.cells[0].text, "，；") {
+	first, last := t.pending[0], t.pending[len(t.pending)-1]
+	list := last.last() == 1 && first.last() == 1
+	switch {
+	case list && strings.ContainsAny(first.cells[0].text, "，；"):
 		return &FileError{Line: first.line, Reason: "is separated by full-width commas or semicolons (，；): use , or ;"}
-	} else if len(t.pending) > 1 && likeHeading(first.cells[0].text, t.pending[1].cells[0].text) {
+	case !list || o.Only == "" || len(o.Headings) > 0:
+		if list {
+			last = first
+		}
+		return &FileError{Line: last.line, Unclear: true,
+			Reason: fmt.Sprintf("has no known heading, such as %s; it has %s", strings.Join(o.known(), ", "), headings(last))}
+	case len(t.pending) > 1 && likeHeading(first.cells[0].text, t.pending[1].cells[0].text):
 		return &FileError{Line: first.line, Unclear: true,
-			Reason: fmt.Sprintf("looks like a heading, but is not a known one, such as %s", strings.Join(o.known(), ", "))}
+			Reason: fmt.Sprintf("looks like a heading, but is no known one, such as %s", strings.Join(o.known(), ", "))}
 	}
 	t.columns, t.width, t.fields, t.unknown = []tableColumn{{0, o.Only, ""}}, 1, 1, nil
 	return nil
@@ -145,7 +149,7 @@ var (
 
 // likeHeading reports whether the first line of a list is rather a heading.
 func likeHeading(first, second string) bool {
-	return digit.MatchString(second) && !digit.MatchString(first) && !capital.MatchString(trim(first))
+	return digit.MatchString(second) && !digit.MatchString(first) && !capital.MatchString(first)
 }
 
 // headings returns a row for an error's text. A row of data has figures, and perhaps
@@ -156,7 +160,7 @@ func headings(r row) string {
 		if figures.MatchString(cell.text) {
 			return "data"
 		}
-		if text := []rune(trim(cell.text)); len(text) > 0 && len(all) < 20 {
+		if text := []rune(cell.text); len(text) > 0 && len(all) < 20 {
 			all = append(all, string(text[:min(len(text), 30)]))
 		}
 	}
@@ -164,6 +168,14 @@ func headings(r row) string {
 }
 
 func (t *table) ignored() []string { return t.unknown }
+
+func (t *table) headings() map[string]string {
+	all := make(map[string]string, len(t.columns))
+	for _, c := range t.columns {
+		all[c.name] = c.heading
+	}
+	return all
+}
 
 // next is Reader.Next.
 func (t *table) next() (Line, error) {

@@ -146,7 +146,8 @@ func importedJoined(t *testing.T, s member.Store) {
 			t.Errorf("%v: joined %v, %v", key, joined, err)
 		}
 	}
-	if found, err := s.ImportedBy(t.Context(), member.Marks{OpenID: account.OpenID}); err != nil || found[0].JoinedCode != "A1" || found[0].JoinedAt.IsZero() {
+	found, err := s.ImportedBy(t.Context(), member.Marks{OpenID: account.OpenID})
+	if err != nil || found[0].JoinedCode != "A1" || found[0].JoinedAt.IsZero() {
 		t.Errorf("got %+v, %v", found, err)
 	}
 }

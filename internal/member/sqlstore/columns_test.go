@@ -78,6 +78,34 @@ const decisions = `
 	member_card.face_balance          kept     kept     kept     kept      -
 	member_card.face_at               kept     kept     kept     kept      -
 
+	import.import_id                  kept     kept     kept     kept      -
+	import.name                       kept     kept     kept     kept      -
+	import.card_id                    kept     kept     kept     kept      -
+	import.actor                      kept     kept     kept     kept      -
+	import.dry_run                    kept     kept     kept     kept      -
+	import.options                    kept     kept     kept     kept      -
+	import.state                      kept     kept     kept     kept      -
+	import.problem                    kept     kept     kept     kept      -
+	import.content                    kept     kept     kept     kept      -
+	import.lines                      kept     kept     kept     kept      -
+	import.waiting                    kept     kept     kept     kept      -
+	import.joined                     kept     kept     kept     kept      -
+	import.unchanged                  kept     kept     kept     kept      -
+	import.refused                    kept     kept     kept     kept      -
+	import.created_at                 kept     kept     kept     kept      -
+	import.ended_at                   kept     kept     kept     kept      -
+	import.lease_owner                kept     kept     kept     kept      -
+	import.lease_until                kept     kept     kept     kept      -
+
+	import_line.import_id             kept     kept     kept     kept      -
+	import_line.line_key              kept     kept     kept     kept      -
+	import_line.line                  kept     kept     kept     kept      -
+	import_line.digest                kept     kept     kept     kept      -
+	import_line.outcome               kept     kept     kept     kept      -
+	import_line.heading               kept     kept     kept     kept      -
+	import_line.reason                kept     kept     kept     kept      -
+	import_line.account_id            kept     kept     kept     kept      -
+
 	imported.account_id               kept     kept     kept     kept      -
 	imported.card_id                  kept     kept     kept     kept      -
 	imported.code                     cleared  kept     kept     kept      -
@@ -537,7 +565,7 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 		"card.card_id": "card-" + person, "card_created.card_id": "card-" + person, "card_review.card_id": "card-" + person,
 		"erased_openid.erased_at": time.Now().UnixMilli(),
 		"status":                  "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
-		"staff.role": "cashier", "staff_key.kind": "link", "outbox_retry.state": "running",
+		"staff.role": "cashier", "staff_key.kind": "link", "outbox_retry.state": "running", "import.state": "running",
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {

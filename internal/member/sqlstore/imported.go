@@ -72,7 +72,8 @@ func (tx Tx) BoundTo(ctx context.Context, memberID string) ([]member.Imported, e
 	return sqldb.All(ctx, tx, "list the imported accounts of a member", scanImported, boundToSQL, memberID)
 }
 
-const hasJoinedSQL = `select count(*) from (select 1 from imported where joined_code = $2 and card_id = $1 and joined_code <> '' limit 1) as found`
+const hasJoinedSQL = `select count(*) from (
+	select 1 from imported where joined_code = $2 and card_id = $1 and joined_code <> '' limit 1) as found`
 
 // HasJoined implements member.ImportedReader.
 func (tx Tx) HasJoined(ctx context.Context, cardID, code string) (bool, error) {

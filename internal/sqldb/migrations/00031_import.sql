@@ -31,5 +31,49 @@ create index imported_member on imported (member_id) where member_id <> '';
 create index imported_joined on imported (joined_code, card_id) where joined_code <> '';
 create index imported_number on imported (membership_number) where membership_number <> '';
 
+-- Imports of files. The name and the key of a line identify the line, so that a file
+-- that is imported again changes nothing. A job is done in the background by one of the
+-- replicas, which leases it; content is its file, until it is done. The counts are those
+-- of the last run.
+create table import (
+    import_id   text   not null primary key,
+    name        text   not null,
+    card_id     text   not null,
+    actor       text   not null,
+    dry_run     bigint not null,
+    options     text   not null,
+    state       text   not null check (state in ('running', 'done', 'refused', 'failed')),
+    problem     text   not null default '',
+    content     text   not null default '',
+    lines       bigint not null default 0,
+    waiting     bigint not null default 0,
+    joined      bigint not null default 0,
+    unchanged   bigint not null default 0,
+    refused     bigint not null default 0,
+    created_at  bigint not null,
+    ended_at    bigint not null default 0,
+    lease_owner text   not null default '',
+    lease_until bigint not null default 0
+);
+create unique index import_name on import (name, card_id) where dry_run = 0;
+create index import_listed on import (created_at, import_id);
+create index import_running on import (created_at) where state = 'running' and content <> '';
+
+-- What became of the lines. line_key and digest are hashes.
+create table import_line (
+    import_id  text   not null,
+    line_key   text   not null,
+    line       bigint not null,
+    digest     text   not null,
+    outcome    text   not null,
+    heading    text   not null,
+    reason     text   not null,
+    account_id text   not null,
+    primary key (import_id, line_key)
+);
+create index import_line_listed on import_line (import_id, line);
+
 -- +goose Down
+drop table import_line;
+drop table import;
 drop table imported;

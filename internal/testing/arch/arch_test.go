@@ -33,13 +33,13 @@ const table = `
 cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
-cmd/server                    app audit card cardext cmd/internal/command config doctor ledger member outbox sheet staff
+cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox sheet staff
                               ticket/redisstore
                               | alecthomas/kong google/uuid tailscale/hujson
 
 app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
-                              config datakey doctor httpapi/admin httpapi/conns httpapi/console httpapi/public jssdk ledger ledger/sqlstore
-                              member member/sqlstore opencard outbox outbox/sqlstore shop shop/sqlstore sqldb staff staff/sqlstore
+                              config datakey doctor httpapi/admin httpapi/conns httpapi/console httpapi/public importer importer/sqlstore jssdk
+                              ledger ledger/sqlstore member member/sqlstore opencard outbox outbox/sqlstore shop shop/sqlstore sqldb staff staff/sqlstore
                               statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore timeline timeline/sqlstore
                               trail trail/sqlstore wechat wechat/push
                               | prometheus/client_golang
@@ -72,6 +72,9 @@ cardsync                      ledger member outbox trail | x/time
 cardsync/cardsynctest         cardsync ledger member
 cardsync/sqlstore             cardsync member member/sqlstore sqldb trail trail/sqlstore
 datakey
+importer                      ledger member phone sheet | x/text
+importer/importertest         importer
+importer/sqlstore             importer member/sqlstore outbox/sqlstore sqldb
 jssdk
 ledger                        outbox sheet
 ledger/ledgertest             ledger member outbox
@@ -79,7 +82,7 @@ ledger/sqlstore               ledger outbox outbox/sqlstore sqldb
 logpipe
 member                        audit ledger outbox phone sheet | google/uuid
 member/membertest             ledger member outbox
-member/sqlstore               ledger/sqlstore member sqldb
+member/sqlstore               ledger ledger/sqlstore member outbox/sqlstore sqldb
 opencard                      card cardlist member ration
 outbox                        | google/uuid
 outbox/outboxtest             outbox
@@ -87,6 +90,7 @@ outbox/sqlstore               outbox sqldb trail trail/sqlstore | google/uuid
 phone
 ration
 sheet                         | go-json-experiment/json x/text xuri/excelize
+sheet/sheettest
 shop                          audit
 shop/sqlstore                 shop sqldb
 staff                         audit | google/uuid x/sync

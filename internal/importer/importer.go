@@ -1,0 +1,281 @@
+// Package importer brings the members of a shop's former system into addcard, from a
+// file: each line is a person, what they had, and at least one mark by which they are
+// found when they come: a phone number, a code, a unionid or an openid. A line becomes an
+// imported account; see [member.Imported].
+//
+// A file is read and checked as a whole before its first line is imported: a file with a
+// line that cannot be read imports nothing, unless the caller wants the others. Then the
+// lines are imported in batches, each in a transaction. A line is identified by the name
+// of the import and a key, so a run that was interrupted goes on when it is repeated, and
+// a file that is imported again changes nothing.
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"github.com/addcard/addcard/internal/ledger"
+	"github.com/addcard/addcard/internal/member"
+)
+
+var (
+	// ErrNotFound is returned for an import or a line that is not there.
+	ErrNotFound = errors.New("importer: not found")
+	// ErrRefused is returned for a file with lines that cannot be imported. Nothing was.
+	ErrRefused = errors.New("importer: the file has lines that cannot be imported; nothing was imported")
+	// ErrNoKeys is returned for a file with personal data if there are no DATA_KEYS.
+	ErrNoKeys = errors.New("importer: phone numbers, names and notes are only kept encrypted: set DATA_KEYS")
+)
+
+// Unit is the unit of the column balance.
+type Unit string
+
+// The units. A column balance without a unit in its heading, in Chinese, has none.
+const (
+	Fen  Unit = "fen"
+	Yuan Unit = "yuan"
+)
+
+// Options say how a file is imported.
+type Options struct {
+	Name        string            `json:"name"` // with the key of a line it identifies the line
+	CardID      string            `json:"card_id"`
+	Actor       string            `json:"-"`
+	DryRun      bool              `json:"dry_run,omitempty"`      // nothing is written
+	SkipRefused bool              `json:"skip_refused,omitempty"` // import the other lines of a file
+	Unit        Unit              `json:"unit,omitempty"`         // of the column balance; empty: by its heading
+	Headings    map[string]string `json:"headings,omitempty"`     // see sheet.Options
+	Sheet       string            `json:"sheet,omitempty"`
+}
+
+// The outcomes of a line. In a dry run they are what would happen.
+const (
+	Waiting   = "waiting"   // an account was added, and waits for its person
+	Joined    = "joined"    // an account was added, and joined a member's card
+	Unchanged = "unchanged" // the line was imported before
+	Refused   = "refused"   // it was not imported, for the Reason
+	Skipped   = "skipped"   // it was not imported, because other lines were refused
+)
+
+// Result is what became of a line. Its texts have nothing of the line's values.
+type Result struct {
+	Line    int
+	Outcome string
+	Column  string // of the file, or ""
+	Reason  string
+	Account string // its ID, or ""
+
+	Key, Digest string // hashes, by which the line is known in the next run
+}
+
+// Counts has the number of lines by outcome.
+type Counts struct{ Lines, Waiting, Joined, Unchanged, Refused int64 }
+
+// count returns the counts of results.
+func count(results []Result) (c Counts) {
+	c.Lines = int64(len(results))
+	for _, r := range results {
+		switch r.Outcome {
+		case Waiting:
+			c.Waiting++
+		case Joined:
+			c.Joined++
+		case Unchanged:
+			c.Unchanged++
+		case Refused:
+			c.Refused++
+		}
+	}
+	return c
+}
+
+// Card is what an import must know about a card.
+type Card struct{ Bonus, Balance bool } // whether its face shows them
+
+// Cards has the cards of the shop.
+type Cards interface {
+	// Card returns an error that wraps member.ErrCardUnknown for a card that the shop
+	// does not have.
+	Card(ctx context.Context, cardID string) (Card, error)
+}
+
+// Keys encrypt personal data and index it; see package datakey.
+type Keys interface {
+	Seal(plain []byte, about string) string
+	Index(value string) string
+	Indexes(value string) []string
+}
+
+// Service imports files. It is safe for concurrent use.
+type Service struct {
+	store   Store
+	members *member.Service
+	cards   Cards
+	keys    Keys // nil: files must not have personal data
+	wake    func()
+}
+
+// New returns a Service on store. It calls wake after a batch, which may have enqueued
+// messages. keys may be nil.
+func New(store Store, members *member.Service, cards Cards, keys Keys, wake func()) *Service {
+	return &Service{store, members, cards, keys, wake}
+}
+
+// Import imports the size bytes of file, and calls report with the results of some lines
+// at a time, and the number of all lines. It returns the counts so far also with an error. Errors: *sheet.FileError,
+// ErrRefused, ErrNoKeys, member.ErrCardUnknown, wrapped, and those of the store, after
+// which the same call goes on.
+func (s *Service) Import(
+	ctx context.Context, file io.ReaderAt, size int64, o Options, report func(some []Result, all int),
+) (c Counts, err error) {
+	lines, err := s.read(ctx, file, size, o)
+	if err != nil {
+		return c, fmt.Errorf("import %s: %w", o.Name, err)
+	}
+	add := func(results []Result) {
+		n := count(results)
+		c = Counts{c.Lines + n.Lines, c.Waiting + n.Waiting, c.Joined + n.Joined, c.Unchanged + n.Unchanged, c.Refused + n.Refused}
+		report(results, len(lines))
+	}
+	broken := slices.ContainsFunc(lines, func(l line) bool { return l.refusal != nil })
+	if broken && !o.SkipRefused && !o.DryRun {
+		add(notImported(lines))
+		return c, fmt.Errorf("import %s: %w", o.Name, ErrRefused)
+	}
+	importID := ""
+	if !o.DryRun {
+		if importID, err = s.store.Begin(ctx, o); err != nil {
+			return c, fmt.Errorf("import %s: %w", o.Name, err)
+		}
+	}
+	for batch := range slices.Chunk(lines, batchSize) {
+		results, err := s.importBatch(ctx, importID, batch, o)
+		if err != nil {
+			return c, fmt.Errorf("import %s from line %d on: %w", o.Name, batch[0].number, err)
+		}
+		s.wake()
+		add(results)
+	}
+	if !o.DryRun {
+		err = s.store.End(ctx, importID)
+	}
+	return c, err
+}
+
+// batchSize is the number of lines in a transaction, which keeps all others from
+// changing who is who.
+const batchSize = 100
+
+// notImported returns the results of a file with lines that are refused.
+func notImported(lines []line) (results []Result) {
+	for _, l := range lines {
+		r := Result{Line: l.number, Outcome: Skipped}
+		if l.refusal != nil {
+			r = l.refused()
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+// errDryRun undoes a transaction.
+var errDryRun = errors.New("importer: a dry run")
+
+// importBatch imports some lines in one transaction.
+func (s *Service) importBatch(ctx context.Context, importID string, batch []line, o Options) (results []Result, err error) {
+	err = ledger.RetryConflicts(func() error {
+		return s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
+			results = results[:0]
+			if _, err := tx.LockPeople(ctx, true); err != nil {
+				return err
+			}
+			for _, l := range batch {
+				r, err := s.importLine(ctx, tx, importID, l, o)
+				if err != nil {
+					return err
+				}
+				results = append(results, r)
+			}
+			if o.DryRun {
+				return errDryRun
+			}
+			return record(ctx, tx, importID, results)
+		})
+	})
+	if errors.Is(err, errDryRun) {
+		err = nil
+	}
+	return results, err
+}
+
+// record records the results of a batch. A line that was refused is not known in the
+// next run, so its key is its number.
+func record(ctx context.Context, tx Tx, importID string, results []Result) error {
+	for _, r := range results {
+		if r.Outcome == Refused {
+			r.Key, r.Digest = "line "+strconv.Itoa(r.Line), ""
+		}
+		if r.Outcome == Unchanged {
+			continue
+		}
+		if err := tx.AddLine(ctx, importID, r); err != nil {
+			return err
+		}
+	}
+	return tx.Advance(ctx, importID, count(results))
+}
+
+// importLine imports one line.
+func (s *Service) importLine(ctx context.Context, tx Tx, importID string, l line, o Options) (Result, error) {
+	if l.refusal != nil {
+		return l.refused(), nil
+	}
+	r := Result{Line: l.number, Key: l.keys[0], Digest: l.digests[0]}
+	known, err := s.known(ctx, tx, importID, l)
+	switch {
+	case err == nil && slices.Contains(l.digests, known.Digest):
+		r.Outcome, r.Account = Unchanged, known.Account
+		return r, nil
+	case err == nil:
+		r.Outcome, r.Reason = Refused, "was imported before with other values; an import changes no account, so book the difference"
+		return r, nil
+	case !errors.Is(err, ErrNotFound):
+		return r, err
+	}
+	account, err := s.members.Import(ctx, tx, l.account, l.phones)
+	var refused *member.MarkError
+	switch {
+	case errors.As(err, &refused):
+		r.Outcome, r.Column, r.Reason = Refused, l.headings[refused.Mark], wordsOf(refused)
+		return r, nil
+	case err != nil:
+		return r, err
+	}
+	r.Outcome, r.Account = Waiting, account.ID
+	if account.JoinedCode != "" {
+		r.Outcome = Joined
+	}
+	return r, nil
+}
+
+// known returns what became of the line in an earlier run, or ErrNotFound.
+func (s *Service) known(ctx context.Context, tx Tx, importID string, l line) (r Result, err error) {
+	for _, key := range l.keys {
+		if r, err = tx.Line(ctx, importID, key); !errors.Is(err, ErrNotFound) {
+			return r, err
+		}
+	}
+	return r, err
+}
+
+// wordsOf says why an account was not added.
+func wordsOf(err *member.MarkError) string {
+	if errors.Is(err, member.ErrTwoMembers) {
+		return "is another member's than what the line has before it"
+	}
+	return "is that of an account that was imported before: " + err.Account.ID
+}
