@@ -22,6 +22,7 @@ type cardCmd struct {
 	QRCode      cardQRCodeCmd      `cmd:"" name:"qrcode" help:"Create a QR code that leads to a card."`
 	Form        cardFormCmd        `cmd:"" help:"Set the form of a one-click card."`
 	Deposit     cardDepositCmd     `cmd:"" help:"Deposit codes of a deposit card at WeChat."`
+	Adopt       cardAdoptCmd       `cmd:"" help:"Record the cards that were in wallets before, with what their faces show."`
 	Stock       cardStockCmd       `cmd:"" help:"Change the stock of a card."`
 	Shelf       cardShelfCmd       `cmd:"" help:"Create a page that shows cards."`
 	Unavailable cardUnavailableCmd `cmd:"" help:"Make a code unavailable for good."`

@@ -28,7 +28,29 @@ type memberImportCmd struct {
 	Sheet       string            `help:"The sheet of a workbook; the first visible one by default." placeholder:"NAME"`
 	Name        string            `help:"With the key of a line it identifies the line; the name of the file by default." placeholder:"NAME"`
 	Report      string            `help:"The file for what became of each line; FILE.report.csv by default." type:"path" placeholder:"FILE"`
+	Calls       int               `default:"50000" help:"The most calls of WeChat, for lines with openid and code, in this run."`
 	JSON        bool              `name:"json" help:"Print the counts as JSON."`
+
+	holders bool // each line is a card in a wallet
+}
+
+type cardAdoptCmd struct {
+	ID      string            `arg:"" help:"The card_id."`
+	Holders string            `required:"" help:"CSV, XLSX or JSON lines with the column code and, as a check, openid; - reads standard input." placeholder:"FILE"`
+	DryRun  bool              `help:"Check the file, and neither call WeChat nor change anything."`
+	Column  map[string]string `help:"The heading of a column, as in --column code=卡号." placeholder:"COLUMN=HEADING"`
+	Sheet   string            `help:"The sheet of a workbook; the first visible one by default." placeholder:"NAME"`
+	Name    string            `help:"With the code of a line it identifies the line; the name of the file by default." placeholder:"NAME"`
+	Report  string            `help:"The file for what became of each line; FILE.report.csv by default." type:"path" placeholder:"FILE"`
+	Calls   int               `default:"50000" help:"The most calls of WeChat in this run; one for each card."`
+	JSON    bool              `name:"json" help:"Print the counts as JSON."`
+}
+
+func (c cardAdoptCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
+	return memberImportCmd{
+		File: c.Holders, Card: c.ID, DryRun: c.DryRun, SkipRefused: true, Column: c.Column, Sheet: c.Sheet, Name: c.Name, Report: c.Report,
+		Calls: c.Calls, JSON: c.JSON, holders: true,
+	}.Run(ctx, g, streams)
 }
 
 func (c memberImportCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
@@ -36,6 +58,9 @@ func (c memberImportCmd) Run(ctx context.Context, g *globals, streams command.St
 		return command.Usagef("--name and --report are required with standard input")
 	}
 	c.Name, c.Report = cmp.Or(c.Name, filepath.Base(c.File)), cmp.Or(c.Report, c.File+".report.csv")
+	if c.Calls < 1 {
+		return command.Usagef("--calls: must be 1 or more")
+	}
 	for column := range c.Column {
 		if !isImported(column) {
 			return command.Usagef("--column: there is no column %s", column)
@@ -76,7 +101,7 @@ func (c memberImportCmd) run(ctx context.Context, core *app.Core, streams comman
 	var progress *progress
 	counts, err := core.Imports.Import(ctx, bytes.NewReader(file), int64(len(file)), importer.Options{
 		Name: c.Name, CardID: cardID, Actor: cliActor(), DryRun: c.DryRun, SkipRefused: c.SkipRefused, Unit: c.BalanceIn,
-		Headings: c.Column, Sheet: c.Sheet,
+		Headings: c.Column, Sheet: c.Sheet, Holders: c.holders, Calls: c.Calls,
 	}, func(some []importer.Result, all int) {
 		if progress == nil {
 			progress = newProgress(streams, all)

@@ -224,7 +224,7 @@ func (c *Core) connectCards(cfg config.Config) error {
 		c.Members.SealForms(keys)
 		sealing = keys
 	}
-	c.Imports = importer.New(importersql.New(c.db), c.Members, importedCards{c.Catalogue}, sealing, c.Outbox.Wake)
+	c.Imports = importer.New(importersql.New(c.db), c.Members, importedCards{c.Catalogue}, holders{c.CardSync}, sealing, c.Outbox.Wake)
 	c.Pages = &jssdk.Service{
 		AppID: cfg.OfficialAppID, Hosts: cfg.JSSDKHosts, Ticket: c.tickets.jsapi.Ticket, Nonce: cardext.NewNonce, Now: c.clock.Now,
 	}

@@ -211,8 +211,8 @@ func (m memberCards) Activate(ctx context.Context, a cardsync.Activation) error 
 func (m memberCards) CardInfo(ctx context.Context, cardID, code string) (member.CardInfo, error) {
 	info, err := m.client.UserInfo(ctx, cardID, code)
 	return member.CardInfo{
-		Active: info.HasActive, MembershipNumber: info.MembershipNumber, Status: info.Status, Bonus: info.Bonus, Balance: info.Balance,
-		Form: answers(info.Common, info.Custom),
+		OpenID: info.OpenID, Active: info.HasActive, MembershipNumber: info.MembershipNumber, Status: info.Status,
+		Bonus: info.Bonus, Balance: info.Balance, Form: answers(info.Common, info.Custom),
 	}, err
 }
 
@@ -306,4 +306,20 @@ func (i importedCards) Card(ctx context.Context, cardID string) (importer.Card, 
 		err = fmt.Errorf("card %s: %w", cardID, member.ErrCardUnknown)
 	}
 	return importer.Card{Bonus: c.SupplyBonus, Balance: c.SupplyBalance}, err
+}
+
+// holders implements importer.Holders.
+type holders struct{ cards *cardsync.Service }
+
+func (h holders) Adopt(ctx context.Context, cardID, code, openID string) (importer.Adoption, error) {
+	c, known, err := h.cards.Adopt(ctx, cardID, code, openID)
+	switch {
+	case errors.Is(err, cardsync.ErrNotInWallet):
+		err = &importer.LineError{Column: member.MarkCode, Reason: "is in no wallet"}
+	case errors.Is(err, cardsync.ErrOtherHolder):
+		err = &importer.LineError{Column: member.MarkOpenID, Reason: "is not that of the code's holder, as WeChat says"}
+	case errors.Is(err, member.ErrErased):
+		err = &importer.LineError{Reason: "is about a person who was erased"}
+	}
+	return importer.Adoption{MemberID: c.MemberID, Bonus: c.Bonus, Balance: c.Balance, Known: known}, err
 }

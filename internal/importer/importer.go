@@ -11,12 +11,14 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
@@ -50,12 +52,15 @@ type Options struct {
 	Unit        Unit              `json:"unit,omitempty"`         // of the column balance; empty: by its heading
 	Headings    map[string]string `json:"headings,omitempty"`     // see sheet.Options
 	Sheet       string            `json:"sheet,omitempty"`
+	Holders     bool              `json:"holders,omitempty"` // each code is in a wallet: adopt it, with an openid or without
+	Calls       int               `json:"calls,omitempty"`   // the most calls of WeChat in this run; 0: DefaultCalls
 }
 
 // The outcomes of a line. In a dry run they are what would happen.
 const (
 	Waiting   = "waiting"   // an account was added, and waits for its person
 	Joined    = "joined"    // an account was added, and joined a member's card
+	Adopted   = "adopted"   // a card that is in a wallet was recorded, with what its face shows
 	Unchanged = "unchanged" // the line was imported before
 	Refused   = "refused"   // it was not imported, for the Reason
 	Skipped   = "skipped"   // it was not imported, because other lines were refused
@@ -72,7 +77,8 @@ type Result struct {
 	Key, Digest string // hashes, by which the line is known in the next run
 }
 
-// Counts has the number of lines by outcome.
+// Counts has the number of lines by outcome. Those of cards that were adopted are among
+// the joined ones.
 type Counts struct{ Lines, Waiting, Joined, Unchanged, Refused int64 }
 
 // count returns the counts of results.
@@ -82,7 +88,7 @@ func count(results []Result) (c Counts) {
 		switch r.Outcome {
 		case Waiting:
 			c.Waiting++
-		case Joined:
+		case Joined, Adopted:
 			c.Joined++
 		case Unchanged:
 			c.Unchanged++
@@ -115,14 +121,15 @@ type Service struct {
 	store   Store
 	members *member.Service
 	cards   Cards
+	holders Holders
 	keys    Keys // nil: files must not have personal data
 	wake    func()
 }
 
 // New returns a Service on store. It calls wake after a batch, which may have enqueued
 // messages. keys may be nil.
-func New(store Store, members *member.Service, cards Cards, keys Keys, wake func()) *Service {
-	return &Service{store, members, cards, keys, wake}
+func New(store Store, members *member.Service, cards Cards, holders Holders, keys Keys, wake func()) *Service {
+	return &Service{store, members, cards, holders, keys, wake}
 }
 
 // Import imports the size bytes of file, and calls report with the results of some lines
@@ -152,8 +159,14 @@ func (s *Service) Import(
 			return c, fmt.Errorf("import %s: %w", o.Name, err)
 		}
 	}
+	var calls atomic.Int64
+	calls.Store(int64(cmp.Or(o.Calls, DefaultCalls)))
 	for batch := range slices.Chunk(lines, batchSize) {
-		results, err := s.importBatch(ctx, importID, batch, o)
+		err := s.adopt(ctx, batch, o, &calls)
+		var results []Result
+		if err == nil {
+			results, err = s.importBatch(ctx, importID, batch, o)
+		}
 		if err != nil {
 			return c, fmt.Errorf("import %s from line %d on: %w", o.Name, batch[0].number, err)
 		}
@@ -245,6 +258,9 @@ func (s *Service) importLine(ctx context.Context, tx Tx, importID string, l line
 		return r, nil
 	case !errors.Is(err, ErrNotFound):
 		return r, err
+	}
+	if l.adopts(o) {
+		return s.adoptLine(ctx, tx, r, l)
 	}
 	account, err := s.members.Import(ctx, tx, l.account, l.phones)
 	var refused *member.MarkError

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/datakey"
 	"github.com/addcard/addcard/internal/importer"
 	importersql "github.com/addcard/addcard/internal/importer/sqlstore"
@@ -63,7 +64,7 @@ func run(w *world.World, s *importer.Service, file string, o importer.Options) (
 }
 
 func service(w *world.World, k importer.Keys) *importer.Service {
-	return importer.New(importersql.New(w.DB), w.Members, cards{}, k, w.Wake)
+	return importer.New(importersql.New(w.DB), w.Members, cards{}, holders{w.CardSync}, k, w.Wake)
 }
 
 func want(w *world.World, got []string, want ...string) {
@@ -261,4 +262,96 @@ func count(w *world.World) (n int) {
 		w.Fatal(err)
 	}
 	return n
+}
+
+// holders adopts as the server does.
+type holders struct{ cards *cardsync.Service }
+
+func (h holders) Adopt(ctx context.Context, cardID, code, openID string) (importer.Adoption, error) {
+	c, known, err := h.cards.Adopt(ctx, cardID, code, openID)
+	switch {
+	case errors.Is(err, cardsync.ErrNotInWallet):
+		err = &importer.LineError{Column: member.MarkCode, Reason: "is in no wallet"}
+	case errors.Is(err, cardsync.ErrOtherHolder):
+		err = &importer.LineError{Column: member.MarkOpenID, Reason: "is another's"}
+	}
+	return importer.Adoption{MemberID: c.MemberID, Bonus: c.Bonus, Balance: c.Balance, Known: known}, err
+}
+
+// What the faces of cards in wallets show is kept, and no holder gets a message.
+func TestImport_AdoptsHolders(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		s := service(w, keys(w.T, oldKey))
+		const cardID = "push-grant"
+		type face struct{ bonus, balance int64 }
+		faces := map[string]face{"H1": {2400, 5}, "H2": {0, 0}, "H3": {7, 0}, "H4": {1, 1}}
+		for code, f := range faces {
+			w.WeChat.Activated[code] = 1
+			w.WeChat.SetFigures(code, f.bonus, f.balance)
+		}
+		w.WeChat.SetFigures("H5", 0, 0) // in a wallet, and not active
+		w.WeChat.Holders[cardsync.Key{CardID: cardID, Code: "H4"}] = "o-other"
+		w.WeChat.SetStatus("H6", "DELETE")
+		const file = "openid,code,bonus,name\no-1,H1,2350,Li\no-2,H2,,\no-3,H3,7,\no-4,H4,1,\no-5,H5,,\no-6,H6,3,\n"
+		o := importer.Options{CardID: cardID}
+		dry, _, err := run(w, s, file, importer.Options{CardID: cardID, DryRun: true})
+		want(w, dry, "2 adopted", "3 adopted", "4 adopted", "5 adopted", "6 adopted", "7 adopted")
+		if err != nil || w.WeChat.CallCount() != 0 {
+			w.Errorf("a dry run made %d calls, %v", w.WeChat.CallCount(), err)
+		}
+		got, c, err := run(w, s, file, o)
+		want(w, got, "2 adopted  the face shows 2400 points and 5 fen, which were kept; the file says otherwise", "3 adopted", "4 adopted",
+			"5 refused openid is another's", "6 adopted", "7 refused code is in no wallet")
+		if (c != importer.Counts{Lines: 6, Joined: 4, Refused: 2}) || err != nil || w.WeChat.CallCount() != 6 {
+			w.Errorf("got %+v, %v, %d calls", c, err, w.WeChat.CallCount())
+		}
+		again, _, err := run(w, s, file, o)
+		want(w, again, "2 unchanged", "3 unchanged", "4 unchanged", "5 refused openid is another's", "6 unchanged", "7 refused code is in no wallet")
+		if err != nil {
+			w.Error(err)
+		}
+		w.SendAll()
+		for code, f := range map[string]face{"H1": faces["H1"], "H2": faces["H2"], "H3": faces["H3"], "H5": {}} {
+			w.WantFace(code, f.bonus, f.balance)
+			if c := w.Card(cardID, code); c.Bonus != f.bonus || c.Balance != f.balance || c.FaceKnown != (code != "H5") {
+				w.Errorf("%s: got %+v", code, c)
+			}
+		}
+		if w.WeChat.Activated["H5"] != 0 {
+			w.Error("a card that was not active was activated")
+		}
+		w.WantBalanced()
+	})
+}
+
+func TestImport_KeepsToItsCalls(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		s := service(w, nil)
+		file := "code\n"
+		for i := range 250 {
+			file += fmt.Sprintf("H%d\n", i)
+			w.WeChat.Activated[fmt.Sprint("H", i)] = 1
+			w.WeChat.Holders[cardsync.Key{CardID: "push", Code: fmt.Sprint("H", i)}] = fmt.Sprint("o-", i)
+		}
+		o := importer.Options{Holders: true, Calls: 120}
+		for runs := 1; ; runs++ {
+			before := w.WeChat.CallCount()
+			_, c, err := run(w, s, file, o)
+			if made := w.WeChat.CallCount() - before; made > 120 {
+				w.Errorf("run %d made %d calls", runs, made)
+			}
+			if err == nil {
+				if c.Lines != 250 || runs < 2 || runs > 4 {
+					w.Errorf("after %d runs: %+v", runs, c)
+				}
+				break
+			}
+			if !errors.Is(err, importer.ErrCalls) || runs > 9 {
+				w.Fatal(err)
+			}
+		}
+		if calls := w.WeChat.CallCount(); calls != 250 {
+			w.Errorf("250 cards took %d calls", calls)
+		}
+	})
 }

@@ -63,6 +63,7 @@ type line struct {
 	digests  []string
 	headings map[string]string
 	refusal  *refusal
+	adoption *Adoption // of a card that is in a wallet
 }
 
 // refusal says why a line cannot be imported.

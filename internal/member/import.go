@@ -43,28 +43,58 @@ func (e *MarkError) Unwrap() error { return e.Err }
 // hashes that its number may be stored as. Import returns the account as it is then, or
 // a *MarkError; then it has changed nothing.
 func (s *Service) Import(ctx context.Context, tx Tx, a Imported, phones []string) (Imported, error) {
-	marks := Marks{Phones: phones, UnionID: a.UnionID, OpenID: a.OpenID, CardID: a.CardID, Code: a.Code}
-	others, err := tx.ImportedBy(ctx, marks)
+	marks := marksOf(a, phones)
+	if err := mustBeNew(ctx, tx, a, marks); err != nil {
+		return a, err
+	}
+	memberID, err := s.memberOfMarks(ctx, tx, marks)
 	if err != nil {
 		return a, err
 	}
-	for _, other := range others {
-		if other.CardID == a.CardID {
-			return a, &MarkError{markOf(a, other), other, ErrImported}
-		}
-	}
-	if a.MemberID, err = s.memberOfMarks(ctx, tx, marks); err != nil {
+	a.MemberID = memberID
+	if a, err = addImportedAs(ctx, tx, a); err != nil || memberID == "" {
 		return a, err
 	}
+	return a, s.joinImported(ctx, tx, &a)
+}
+
+// ImportJoined adds an account without figures that has joined the card with its code, in
+// the way of Import: what only the operator knows about the member a.MemberID.
+func (s *Service) ImportJoined(ctx context.Context, tx Tx, a Imported, phones []string) (Imported, error) {
+	if err := mustBeNew(ctx, tx, a, marksOf(a, phones)); err != nil {
+		return a, err
+	}
+	a, err := addImportedAs(ctx, tx, a)
+	if err != nil {
+		return a, err
+	}
+	a.JoinedCode = a.Code
+	return a, tx.JoinImported(ctx, a, a.Code, false)
+}
+
+func marksOf(a Imported, phones []string) Marks {
+	return Marks{Phones: phones, UnionID: a.UnionID, OpenID: a.OpenID, CardID: a.CardID, Code: a.Code}
+}
+
+// mustBeNew returns a *MarkError if another account of the card has one of the marks.
+func mustBeNew(ctx context.Context, tx Tx, a Imported, m Marks) error {
+	others, err := tx.ImportedBy(ctx, m)
+	for _, other := range others {
+		if other.CardID == a.CardID {
+			return &MarkError{markOf(a, other), other, ErrImported}
+		}
+	}
+	return err
+}
+
+// addImportedAs adds an account under a new ID.
+func addImportedAs(ctx context.Context, tx Tx, a Imported) (Imported, error) {
 	a.ID = uuid.Must(uuid.NewV7()).String()
 	added, err := tx.AddImported(ctx, a)
-	if err != nil || !added {
-		return a, errors.Join(err, fmt.Errorf("add an imported account: %w", ErrImported))
+	if err == nil && !added {
+		err = fmt.Errorf("add an imported account: %w", ErrImported)
 	}
-	if a.MemberID == "" {
-		return a, nil
-	}
-	return a, s.joinImported(ctx, tx, &a)
+	return a, err
 }
 
 // joinImported joins an account that was imported for a member who has a card.

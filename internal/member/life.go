@@ -44,6 +44,7 @@ type Life struct {
 
 // CardInfo is what WeChat says about a member card.
 type CardInfo struct {
+	OpenID           string // of the holder in the Official Account; empty: not said
 	Active           bool
 	MembershipNumber string
 	Status           string   // user_card_status: NORMAL, DELETE, …; empty: not said
@@ -51,9 +52,9 @@ type CardInfo struct {
 	Form             []Answer // what was filled in; nil: not said
 }
 
-// inWallet reports whether the holder can see the card. One on its way to a friend
+// InWallet reports whether the holder can see the card. One on its way to a friend
 // is still there, and stays if the friend does not take it.
-func (i CardInfo) inWallet() bool {
+func (i CardInfo) InWallet() bool {
 	return slices.Contains([]string{"NORMAL", "GIFTING", "GIFT_TIMEOUT"}, i.Status)
 }
 
@@ -117,7 +118,7 @@ func (c *Card) ApplyInfo(info CardInfo, at time.Time) {
 		c.Status = Unavailable
 	case info.Status == "GIFT_SUCC": // WeChat names the recipient in an event
 		c.Status = Gifted
-	case info.inWallet() && !c.InWallet():
+	case info.InWallet() && !c.InWallet():
 		c.markTaken(max(c.Life.Deleted, earliest), at)
 	}
 	if info.Active {

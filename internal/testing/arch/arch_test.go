@@ -72,7 +72,7 @@ cardsync                      ledger member outbox trail | x/time
 cardsync/cardsynctest         cardsync ledger member
 cardsync/sqlstore             cardsync member member/sqlstore sqldb trail trail/sqlstore
 datakey
-importer                      ledger member phone sheet | x/text
+importer                      ledger member phone sheet | x/sync x/text
 importer/importertest         importer
 importer/sqlstore             importer member/sqlstore outbox/sqlstore sqldb
 jssdk

@@ -117,7 +117,7 @@ func (w *WeChat) face(code string) *Face {
 }
 
 // CardInfo returns the state of a card.
-func (w *WeChat) CardInfo(ctx context.Context, _, code string) (info member.CardInfo, err error) {
+func (w *WeChat) CardInfo(ctx context.Context, cardID, code string) (info member.CardInfo, err error) {
 	return info, w.serve(ctx, "info", code, func() error {
 		if w.status[code] == "GIFT_SUCC" || w.status[code] == "unknown" {
 			return RefusalError{IsNotDelivered: true}
@@ -131,6 +131,7 @@ func (w *WeChat) CardInfo(ctx context.Context, _, code string) (info member.Card
 		if w.Activated[code] > 0 && !w.HidesActive {
 			info.Active, info.MembershipNumber = true, code
 		}
+		info.OpenID = w.Holders[cardsync.Key{CardID: cardID, Code: code}]
 		now := *w.face(code)
 		info.Bonus, info.Balance = &now.Bonus, &now.Balance
 		info.Form = w.Forms[code]

@@ -1,0 +1,111 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/addcard/addcard/internal/member"
+)
+
+// DefaultCalls is the most calls of WeChat that a run makes unless Options.Calls says
+// otherwise. WeChat names no quota for them; similar calls have a million a day.
+const DefaultCalls = 50_000
+
+// ErrCalls is returned when a run has made as many calls of WeChat as it may.
+var ErrCalls = errors.New("importer: the calls of WeChat that this run may make are used up; run it again to go on")
+
+// Adoption is a card that was in a wallet before addcard knew it.
+type Adoption struct {
+	MemberID       string
+	Bonus, Balance int64 // of its ledger, which began with what its face showed
+	Known          bool  // it was recorded before, and WeChat was not called
+}
+
+// Holders records cards that are in wallets.
+type Holders interface {
+	// Adopt reads a card at WeChat and records it, and changes nothing on its face. It
+	// may be repeated. openID may be empty. The error is a *LineError if it is about
+	// this card alone.
+	Adopt(ctx context.Context, cardID, code, openID string) (Adoption, error)
+}
+
+// LineError says why a line cannot be imported.
+type LineError struct {
+	Column string // the name of the column; "" for the whole line
+	Reason string
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("%s %s", e.Column, e.Reason) }
+
+// adopts reports whether the line is about a card that is in a wallet.
+func (l line) adopts(o Options) bool {
+	return l.refusal == nil && l.account.Code != "" && (l.account.OpenID != "" || o.Holders)
+}
+
+// parallel is how many cards are read from WeChat at once.
+const parallel = 8
+
+// adopt records the cards of a batch that are in wallets, and sets the lines'
+// adoptions. A line that WeChat says is wrong is refused.
+func (s *Service) adopt(ctx context.Context, batch []line, o Options, calls *atomic.Int64) error {
+	if o.DryRun {
+		return nil
+	}
+	var group errgroup.Group // what is on its way when one fails ends well
+	group.SetLimit(parallel)
+	var mu sync.Mutex
+	for i := range batch {
+		if !batch[i].adopts(o) {
+			continue
+		}
+		group.Go(func() error {
+			if calls.Add(-1) < 0 {
+				return ErrCalls
+			}
+			a, err := s.holders.Adopt(ctx, o.CardID, batch[i].account.Code, batch[i].account.OpenID)
+			if a.Known {
+				calls.Add(1)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			var wrong *LineError
+			switch {
+			case errors.As(err, &wrong):
+				batch[i].refusal = &refusal{batch[i].headings[wrong.Column], wrong.Reason}
+			case err != nil:
+				calls.Store(0)
+				return fmt.Errorf("line %d: %w", batch[i].number, err)
+			default:
+				batch[i].adoption = &a
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// adoptLine records the line of a card that was adopted, and what only the operator
+// sees of it.
+func (s *Service) adoptLine(ctx context.Context, tx Tx, r Result, l line) (Result, error) {
+	if r.Outcome = Adopted; l.adoption == nil {
+		return r, nil // a dry run
+	}
+	a := l.account
+	if has := l.adoption; (a.Bonus != 0 || a.Balance != 0) && !has.Known && (a.Bonus != has.Bonus || a.Balance != has.Balance) {
+		r.Reason = fmt.Sprintf("the face shows %d points and %d fen, which were kept; the file says otherwise", has.Bonus, has.Balance)
+	}
+	a.Bonus, a.Balance, a.MemberID = 0, 0, l.adoption.MemberID
+	account, err := s.members.ImportJoined(ctx, tx, a, l.phones)
+	var refused *member.MarkError
+	if errors.As(err, &refused) {
+		r.Outcome, r.Column, r.Reason = Refused, l.headings[refused.Mark], wordsOf(refused)
+		return r, nil
+	}
+	r.Account = account.ID
+	return r, err
+}
