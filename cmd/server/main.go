@@ -25,6 +25,7 @@ type commands struct {
 	Init      initCmd      `cmd:"" help:"Write a .env with new keys and a place for each value from WeChat."`
 	Ready     readyCmd     `cmd:"" help:"Check whether a running server is ready; for health checks."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database's tables up to date, as serve does at start."`
+	Copy      copyCmd      `cmd:"" help:"Copy the database to another one, SQLite or PostgreSQL."`
 	Doctor    doctorCmd    `cmd:"" help:"Check a deployment and say what mends each problem."`
 	Card      cardCmd      `cmd:"" help:"Create, change and distribute cards."`
 	Member    memberCmd    `cmd:"" help:"Find, show, adjust, export and delete members."`

@@ -88,3 +88,20 @@ func migrate(
 	}
 	return len(steps), nil
 }
+
+// programVersion returns the schema version of this program: the highest number of a
+// migration.
+func programVersion() (version int64, err error) {
+	files, err := fs.ReadDir(migrations, "migrations")
+	if err != nil {
+		return 0, fmt.Errorf("read migrations: %w", err)
+	}
+	for _, f := range files {
+		n, err := goose.NumericComponent(f.Name())
+		if err != nil {
+			return 0, fmt.Errorf("read migrations: %w", err)
+		}
+		version = max(version, n)
+	}
+	return version, nil
+}

@@ -176,9 +176,14 @@ func Open(ctx context.Context, url string) (*DB, error) {
 }
 
 // Migrate applies the missing migrations and returns their number. It blocks
-// until they are done; several processes may call it at once.
+// until they are done; several processes may call it at once. It returns
+// ErrUnfinished while a copy into the database is not finished.
 func (db *DB) Migrate(ctx context.Context) (applied int, err error) {
-	return db.migrate(ctx, latest)
+	applied, err = db.migrate(ctx, latest)
+	if err == nil {
+		err = db.checkFinished(ctx)
+	}
+	return applied, err
 }
 
 // Ping returns an error if the database does not answer.

@@ -33,7 +33,7 @@ const table = `
 cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
-cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox sheet staff
+cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox sheet sqldb staff
                               ticket/redisstore
                               | alecthomas/kong google/uuid tailscale/hujson
 
@@ -96,7 +96,7 @@ shop/sqlstore                 shop sqldb
 staff                         audit | google/uuid x/sync
 staff/sqlstore                sqldb staff
 staff/stafftest               staff
-sqldb                         | database/sql jackc/pgx pressly/goose sqlite
+sqldb                         | database/sql jackc/pgx pressly/goose sqlite x/sync
 sqldb/sqldbtest               sqldb testing/postgres | database/sql jackc/pgx
 statistics                    ledger
 statistics/sqlstore           sqldb statistics
