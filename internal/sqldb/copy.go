@@ -63,16 +63,21 @@ func Copy(ctx context.Context, from, to string, progress func(CopyStep)) (copied
 	if err := errors.Join(CheckURL(from), CheckURL(to)); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil && ctx.Err() != nil { // the drivers say it in many ways
+			err = fmt.Errorf("copy the database: %w", ctx.Err())
+		}
+	}()
 	source, err := openSource(ctx, from)
 	if err != nil {
 		return nil, fmt.Errorf("open the source: %w", err)
 	}
-	defer func() { err = errors.Join(err, source.close()) }()
+	defer source.close()
 	target, err := openTarget(ctx, to, source.name())
 	if err != nil {
 		return nil, fmt.Errorf("open the target: %w", err)
 	}
-	defer func() { err = errors.Join(err, target.close()) }()
+	defer target.close()
 	tables, err := sameTables(ctx, source, target)
 	if err != nil {
 		return nil, err
@@ -100,7 +105,8 @@ func openSource(ctx context.Context, url string) (end *copyEnd, err error) {
 		err = end.freeze(ctx, tables)
 	}
 	if err != nil {
-		return nil, errors.Join(err, end.close())
+		end.close()
+		return nil, err
 	}
 	return end, nil
 }
@@ -136,7 +142,8 @@ func openTarget(ctx context.Context, url, source string) (end *copyEnd, err erro
 		return nil, err
 	}
 	_, err = end.isOurs(ctx, source)
-	if err := errors.Join(err, end.close()); err != nil {
+	end.close()
+	if err != nil {
 		return nil, err
 	}
 	if err := migrateTarget(ctx, url); err != nil {
@@ -153,7 +160,8 @@ func openTarget(ctx context.Context, url, source string) (end *copyEnd, err erro
 		err = end.alone(ctx) // a server that began before the mark has a connection now
 	}
 	if err != nil {
-		return nil, errors.Join(err, end.close())
+		end.close()
+		return nil, err
 	}
 	return end, nil
 }
@@ -230,18 +238,18 @@ func (e *copyEnd) unfinished(ctx context.Context) (source string, err error) {
 
 // sameTables returns the tables to copy, which both databases have.
 func sameTables(ctx context.Context, source, target *copyEnd) ([]copyTable, error) {
-	list, err := source.tables(ctx)
-	if err != nil {
-		return nil, err
+	var lists [2][]copyTable
+	for i, end := range []*copyEnd{source, target} {
+		list, err := end.tables(ctx)
+		if err != nil {
+			return nil, err
+		}
+		lists[i] = slices.DeleteFunc(list, func(t copyTable) bool { return notCopied[t.name] != "" })
 	}
-	others, err := target.tables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if d := difference(list, others); d != "" {
+	if d := difference(lists[0], lists[1]); d != "" {
 		return nil, fmt.Errorf("%w: the table %s is not the same in both databases", ErrUncopyable, d)
 	}
-	return slices.DeleteFunc(list, func(t copyTable) bool { return notCopied[t.name] != "" }), nil
+	return lists[0], nil
 }
 
 // copying is one run of Copy.

@@ -28,7 +28,7 @@ const (
 )
 
 // goneTime is how long a connection of a program that has just ended may still be seen.
-const goneTime = 5 * time.Second
+var goneTime = 5 * time.Second
 
 // postgresEnd is the copyEngine of a PostgreSQL database.
 type postgresEnd struct {

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"time"
 
 	sqlitedriver "modernc.org/sqlite"
 )
@@ -51,4 +52,9 @@ func (e checkedEngine) commit(context.Context, string, ...any) error { return e.
 
 func (e checkedEngine) Write(context.Context, func(context.Context, Querier) error) error {
 	return e.write()
+}
+
+func init() {
+	copyPage = 2
+	goneTime = 500 * time.Millisecond
 }

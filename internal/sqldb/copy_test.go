@@ -1,0 +1,517 @@
+package sqldb_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
+)
+
+// copies runs test for each pair of engines, with the URLs of a filled database and of
+// one without tables.
+func copies(t *testing.T, test func(t *testing.T, from, to string)) {
+	t.Helper()
+	pairs(t, true, test)
+}
+
+// moves is like copies, but only for pairs of different engines.
+func moves(t *testing.T, test func(t *testing.T, from, to string)) {
+	t.Helper()
+	pairs(t, false, test)
+}
+
+func pairs(t *testing.T, same bool, test func(t *testing.T, from, to string)) {
+	t.Helper()
+	t.Parallel()
+	sources := map[string]func(t *testing.T) string{"sqlite": newSQLite, "postgres": func(t *testing.T) string { return sqldbtest.Postgres(t) }}
+	targets := map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "b.db") },
+		"postgres": func(t *testing.T) string { return sqldbtest.EmptyPostgres(t) },
+	}
+	for from, source := range sources {
+		for to, target := range targets {
+			if from == to && !same {
+				continue
+			}
+			t.Run(from+" to "+to, func(t *testing.T) {
+				t.Parallel()
+				url := source(t)
+				fill(t, url)
+				test(t, url, target(t))
+			})
+		}
+	}
+}
+
+func newSQLite(t *testing.T) string { t.Helper(); return "sqlite:" + sqldbtest.File(t) }
+
+// connect opens a database without package sqldb.
+func connect(t *testing.T, url string) *sql.DB {
+	t.Helper()
+	driver := "pgx"
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		driver, url = "sqlite", "file:"+path
+	}
+	db, err := sql.Open(driver, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// run runs statements and closes the database.
+func run(t *testing.T, url string, statements ...string) {
+	t.Helper()
+	db := connect(t, url)
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// texts returns the rows of a query of texts.
+func texts(t *testing.T, db *sql.DB, query string) (list [][]string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		values, dest := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			dest[i] = &values[i]
+		}
+		if err := rows.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+		row := make([]string, len(columns))
+		for i, v := range values {
+			row[i] = fmt.Sprint(v)
+		}
+		list = append(list, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// tablesOf returns the names of all tables but those that are about the database.
+func tablesOf(t *testing.T, url string) (names []string) {
+	t.Helper()
+	db := connect(t, url)
+	defer func() { _ = db.Close() }()
+	query := `select tablename from pg_tables where schemaname = 'public' order by 1`
+	if strings.HasPrefix(url, "sqlite:") {
+		query = `select name from sqlite_schema where type = 'table' and name not like 'sqlite%' order by 1`
+	}
+	for _, row := range texts(t, db, query) {
+		if row[0] != "goose_db_version" && row[0] != "unfinished_copy" {
+			names = append(names, row[0])
+		}
+	}
+	return names
+}
+
+// dump returns all rows of all tables, sorted.
+func dump(t *testing.T, url string) (lines []string) {
+	t.Helper()
+	tables := tablesOf(t, url)
+	db := connect(t, url)
+	defer func() { _ = db.Close() }()
+	for _, table := range tables {
+		for _, row := range texts(t, db, "select * from "+table) {
+			lines = append(lines, fmt.Sprintf("%s %q", table, row))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+const filledRows = 7
+
+// fill adds rows to each table of a migrated database, with values that are hard to
+// copy.
+func fill(t *testing.T, url string) {
+	t.Helper()
+	schema := connect(t, newSQLite(t))
+	oneOf, positive := regexp.MustCompile(`(\w+) in \('(\w+)'`), regexp.MustCompile(`(\w+) >= 0`)
+	db := connect(t, url)
+	for _, table := range slices.Insert(tablesOf(t, url), 0, "member") {
+		create := texts(t, schema, "select sql from sqlite_schema where type = 'table' and name = '"+table+"'")[0][0]
+		fixed := map[string]any{}
+		for _, m := range oneOf.FindAllStringSubmatch(create, -1) {
+			fixed[m[1]] = m[2]
+		}
+		for _, m := range positive.FindAllStringSubmatch(create, -1) {
+			fixed[m[1]] = int64(math.MaxInt64)
+		}
+		columns := texts(t, schema, "select name, type from pragma_table_info('"+table+"')")
+		for i := range filledRows {
+			var names, places []string
+			var values []any
+			for n, c := range columns {
+				names, places = append(names, `"`+c[0]+`"`), append(places, fmt.Sprintf("$%d", n+1))
+				values = append(values, valueOf(table, c[0], c[1], i, fixed[c[0]]))
+			}
+			query := fmt.Sprintf("insert into %s (%s) values (%s) on conflict do nothing", // members are there, and what triggers add
+				table, strings.Join(names, ", "), strings.Join(places, ", "))
+			if _, err := db.ExecContext(t.Context(), query, values...); err != nil {
+				t.Fatalf("fill %s: %v", table, err)
+			}
+		}
+	}
+	if err := errors.Join(db.Close(), schema.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// valueOf returns a value of the i-th row.
+func valueOf(table, column, typ string, i int, fixed any) any {
+	switch {
+	case fixed != nil:
+		return fixed
+	case typ == "bigint":
+		return []int64{math.MaxInt64, math.MinInt64, 0, -1, math.MaxInt64 - 1, 1 << 53, 7}[i]
+	case column == "member_id":
+		return fmt.Sprint("m", i)
+	}
+	name := table + "." + column
+	return []string{name, "", name + " 会员卡😀", name + `'"\` + "\r\n\t\x01", strings.Repeat(name, 300), name + " ", "A" + name}[i]
+}
+
+func doCopy(t *testing.T, from, to string) error {
+	t.Helper()
+	_, err := sqldb.Copy(t.Context(), from, to, func(sqldb.CopyStep) {})
+	return err
+}
+
+func TestCopy_HasEveryRowOfEveryTable(t *testing.T) {
+	copies(t, func(t *testing.T, from, to string) {
+		before := dump(t, from)
+		last := map[string]sqldb.CopyStep{}
+		copied, err := sqldb.Copy(t.Context(), from, to, func(s sqldb.CopyStep) { last[s.Table] = s })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := dump(t, to); !slices.Equal(got, before) {
+			t.Errorf("the copy differs:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(before, "\n"))
+		}
+		if after := dump(t, from); !slices.Equal(after, before) {
+			t.Error("the source has changed")
+		}
+		var names []string
+		for _, c := range copied {
+			names = append(names, c.Name)
+			if s := last[c.Name]; c.Rows < filledRows || s.Done != c.Rows || s.Total != c.Rows || !s.Comparing {
+				t.Errorf("%s: %d rows, last step %+v", c.Name, c.Rows, s)
+			}
+		}
+		slices.Sort(names)
+		if want := tablesOf(t, to); !slices.Equal(names, want) || len(names) < 30 {
+			t.Errorf("copied %q, the schema has %q", names, want)
+		}
+		if err := doCopy(t, from, to); !errors.Is(err, sqldb.ErrNotEmpty) {
+			t.Errorf("copied again: %v", err)
+		}
+	})
+}
+
+// The triggers of the target are those of the schema, and fire.
+func TestCopy_LeavesTriggersOn(t *testing.T) {
+	moves(t, func(t *testing.T, from, to string) {
+		if err := doCopy(t, from, to); err != nil {
+			t.Fatal(err)
+		}
+		fresh, query := newSQLite(t), "select name, sql from sqlite_schema where type = 'trigger' order by 1"
+		if strings.HasPrefix(to, "postgres") {
+			fresh = sqldbtest.Postgres(t)
+			query = "select tgname::text, pg_get_triggerdef(oid), tgenabled::text from pg_trigger where not tgisinternal order by 1"
+		}
+		got, want := fmt.Sprint(texts(t, connect(t, to), query)), fmt.Sprint(texts(t, connect(t, fresh), query))
+		if got != want || len(want) < 100 {
+			t.Errorf("triggers:\n%s\nwant\n%s", got, want)
+		}
+		db := sqldbtest.Open(t, to)
+		if _, err := db.Change(t.Context(), "change an entry", "update entry set bonus = 6"); err == nil {
+			t.Error("an entry can be changed")
+		}
+		sqldbtest.Exec(t, db, "delete from uncounted_card")
+		sqldbtest.Exec(t, db, "update member_card set status = 'deleted'")
+		var n int64
+		if err := db.Read().QueryRow(t.Context(), "select count(*) from uncounted_card").Scan(&n); err != nil || n != filledRows {
+			t.Errorf("%d changes of %d cards are counted, %v", n, filledRows, err)
+		}
+	})
+}
+
+// A copy that is interrupted after each page goes on, and adds nothing twice. No server
+// starts on it until it is done.
+func TestCopy_GoesOnWhereItWasInterrupted(t *testing.T) {
+	moves(t, func(t *testing.T, from, to string) {
+		for run, comparing := 0, false; !comparing; run++ {
+			ctx, cancel := context.WithCancel(t.Context())
+			steps := 0
+			_, err := sqldb.Copy(ctx, from, to, func(s sqldb.CopyStep) {
+				if steps++; steps > run%4 {
+					cancel()
+				}
+				comparing = s.Comparing
+			})
+			cancel()
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("run %d: %v", run, err)
+			}
+			if steps > run%4+1 {
+				t.Fatalf("run %d: %d steps after the interruption", run, steps)
+			}
+			if run%16 == 0 || comparing {
+				mustBeUnfinished(t, to)
+			}
+		}
+		if err := doCopy(t, from, to); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := dump(t, to), dump(t, from); !slices.Equal(got, want) {
+			t.Errorf("the copy differs:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if _, err := sqldbtest.Open(t, to).Migrate(t.Context()); err != nil {
+			t.Errorf("a server does not start: %v", err)
+		}
+	})
+}
+
+func mustBeUnfinished(t *testing.T, url string) {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrate(t.Context()); !errors.Is(err, sqldb.ErrUnfinished) {
+		t.Errorf("a server starts on an unfinished copy: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// interrupt begins a copy and leaves it unfinished.
+func interrupt(t *testing.T, from, to string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if _, err := sqldb.Copy(ctx, from, to, func(s sqldb.CopyStep) {
+		if s.Table == "member_card" {
+			cancel()
+		}
+	}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the copy was not interrupted: %v", err)
+	}
+}
+
+func TestCopy_RefusesASourceThatHasChangedSince(t *testing.T) {
+	moves(t, func(t *testing.T, from, to string) {
+		interrupt(t, from, to)
+		run(t, from, "update member set erased_at = 5 where member_id = 'm3'")
+		if err := doCopy(t, from, to); !errors.Is(err, sqldb.ErrDiffers) {
+			t.Errorf("got %v", err)
+		}
+		mustBeUnfinished(t, to)
+	})
+}
+
+func TestCopy_RefusesASourceWithFewerRows(t *testing.T) {
+	moves(t, func(t *testing.T, from, to string) {
+		interrupt(t, from, to)
+		run(t, from, "delete from event")
+		if err := doCopy(t, from, to); !errors.Is(err, sqldb.ErrDiffers) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestCopy_RefusesATargetOfAnotherCopy(t *testing.T) {
+	moves(t, func(t *testing.T, from, to string) {
+		interrupt(t, from, to)
+		err := doCopy(t, newSQLite(t), to)
+		if !errors.Is(err, sqldb.ErrNotEmpty) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("got %v", err)
+		}
+		if err := doCopy(t, to, newSQLite(t)); !errors.Is(err, sqldb.ErrUnfinished) {
+			t.Errorf("a copy of an unfinished copy: %v", err)
+		}
+	})
+}
+
+// A server on either database, of whatever version, and a command keep the copy away.
+func TestCopy_RefusesDatabasesInUse(t *testing.T) {
+	moves(t, func(t *testing.T, from, to string) {
+		for _, url := range []string{from, to} {
+			before := dump(t, from)
+			db, err := sqldb.Open(t.Context(), url)
+			if err == nil {
+				err = db.Ping(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := doCopy(t, from, to); !errors.Is(err, sqldb.ErrInUse) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s is in use: %v", url, err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(before, dump(t, from)) {
+				t.Error("the source has changed")
+			}
+		}
+		if err := doCopy(t, from, to); err != nil {
+			t.Errorf("after their ends: %v", err)
+		}
+	})
+}
+
+// What begins during the copy cannot write to the source.
+func TestCopy_LocksOutWriters(t *testing.T) {
+	moves(t, func(t *testing.T, from, to string) {
+		tried := false
+		_, err := sqldb.Copy(t.Context(), from, to, func(s sqldb.CopyStep) {
+			if tried {
+				return
+			}
+			tried = true
+			db := connect(t, from)
+			defer func() { _ = db.Close() }()
+			db.SetMaxOpenConns(1)
+			if strings.HasPrefix(from, "postgres") {
+				if _, err := db.ExecContext(t.Context(), "set lock_timeout = '50ms'"); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := db.ExecContext(t.Context(), "update member set erased_at = 9"); err == nil {
+				t.Error("the source can be written to")
+			}
+		})
+		if err != nil || !tried {
+			t.Errorf("tried %v, %v", tried, err)
+		}
+	})
+}
+
+func TestCopy_RefusesAnotherVersion(t *testing.T) {
+	moves(t, func(t *testing.T, from, to string) {
+		run(t, from, "insert into goose_db_version (version_id, is_applied) values (99999, true)")
+		if err := doCopy(t, from, to); !errors.Is(err, sqldb.ErrNewerSchema) {
+			t.Errorf("from a newer version: %v", err)
+		}
+		run(t, from, "delete from goose_db_version where version_id > 30")
+		if err := doCopy(t, from, to); !errors.Is(err, sqldb.ErrUncopyable) || !strings.Contains(err.Error(), "server migrate") {
+			t.Errorf("from an older version: %v", err)
+		}
+	})
+}
+
+// A target that an earlier version, or an interrupted migration, has left is migrated.
+func TestCopy_MigratesTheTarget(t *testing.T) {
+	t.Parallel()
+	from, to := newSQLite(t), "sqlite:"+filepath.Join(t.TempDir(), "b.db")
+	fill(t, from)
+	db, err := sqldb.Open(t.Context(), to)
+	if err == nil {
+		err = errors.Join(db.MigrateTo(t.Context(), 20), db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doCopy(t, from, to); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(dump(t, from), dump(t, to)) {
+		t.Error("the copy differs")
+	}
+}
+
+func TestCopy_RefusesWhatIsNoDatabaseOfAddcard(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	missing, other := filepath.Join(dir, "missing.db"), filepath.Join(dir, "other.db")
+	run(t, "sqlite:"+other, "create table a (b)", "insert into a values (1)")
+	to := "sqlite:" + filepath.Join(dir, "to.db")
+	for _, from := range []string{missing, other} {
+		if err := doCopy(t, "sqlite:"+from, to); err == nil {
+			t.Errorf("copied %s", from)
+		}
+	}
+	if _, err := os.Stat(missing); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it has made a source: %v", err)
+	}
+	if err := doCopy(t, newSQLite(t), "sqlite:"+other); !errors.Is(err, sqldb.ErrNotEmpty) {
+		t.Errorf("a target of another program: %v", err)
+	}
+	if err := doCopy(t, "mysql://root:secret@host/a", to); !errors.Is(err, sqldb.ErrUnsupported) {
+		t.Errorf("another engine: %v", err)
+	}
+	same := newSQLite(t)
+	if err := doCopy(t, same, same); !errors.Is(err, sqldb.ErrInUse) {
+		t.Errorf("onto itself: %v", err)
+	}
+}
+
+// PostgreSQL does not say which row has what it refuses.
+func TestCopy_NamesTheRowThatPostgreSQLRefuses(t *testing.T) {
+	t.Parallel()
+	for _, literal := range []string{"cast(x'61ff62' as text)", "'a' || char(0) || 'b'"} {
+		from := newSQLite(t)
+		run(t, from, "insert into shop (name, settings) values ('north', "+literal+")")
+		err := doCopy(t, from, sqldbtest.EmptyPostgres(t))
+		if !errors.Is(err, sqldb.ErrUncopyable) || !strings.Contains(err.Error(), `table shop`) ||
+			!strings.Contains(err.Error(), `column settings of the row with the key "north"`) {
+			t.Errorf("%s: %v", literal, err)
+		}
+		to := "sqlite:" + filepath.Join(t.TempDir(), "b.db")
+		if err := doCopy(t, from, to); err != nil || !slices.Equal(dump(t, from), dump(t, to)) {
+			t.Errorf("%s, to SQLite: %v", literal, err)
+		}
+	}
+}
+
+// SQLite stores values of any type in a column.
+func TestCopy_RefusesValuesOfAnotherType(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"x'00'", "1.5", "'many'"} {
+		from := newSQLite(t)
+		run(t, from, "insert into member (member_id, created_at) values ('m', "+bad+")")
+		if err := doCopy(t, from, newSQLite(t)); !errors.Is(err, sqldb.ErrUncopyable) || !strings.Contains(err.Error(), "created_at") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// Copy would have to set sequences. Only goose has one.
+func TestCopy_NoTableHasASequence(t *testing.T) {
+	t.Parallel()
+	db := connect(t, sqldbtest.Postgres(t))
+	if got := texts(t, db, "select sequencename::text from pg_sequences"); len(got) != 1 || got[0][0] != "goose_db_version_id_seq" {
+		t.Errorf("sequences: %q", got)
+	}
+}
