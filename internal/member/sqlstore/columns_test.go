@@ -360,6 +360,9 @@ const decisions = `
 	uncounted_card.deleted_at         kept     kept     kept     kept      -
 
 	uncounted_entry.entry_id          kept     kept     kept     kept      -
+
+	unfinished_copy.source            kept     kept     kept     kept      -
+	unfinished_copy.began_at          kept     kept     kept     kept      -
 `
 
 // fates holds decisions: by operation and column.
