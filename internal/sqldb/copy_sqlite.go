@@ -86,6 +86,7 @@ func (s *sqliteEnd) insert(ctx context.Context, t copyTable, rows [][]any) error
 	if err != nil {
 		return err
 	}
+	defer func() { _ = insert.Close() }()
 	for _, row := range rows {
 		if _, err := insert.ExecContext(ctx, row...); err != nil {
 			return err

@@ -32,7 +32,10 @@ func moves(t *testing.T, test func(t *testing.T, from, to string)) {
 func pairs(t *testing.T, same bool, test func(t *testing.T, from, to string)) {
 	t.Helper()
 	t.Parallel()
-	sources := map[string]func(t *testing.T) string{"sqlite": newSQLite, "postgres": func(t *testing.T) string { return sqldbtest.Postgres(t) }}
+	sources := map[string]func(t *testing.T) string{
+		"sqlite":   newSQLite,
+		"postgres": func(t *testing.T) string { return sqldbtest.Postgres(t) },
+	}
 	targets := map[string]func(t *testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "b.db") },
 		"postgres": func(t *testing.T) string { return sqldbtest.EmptyPostgres(t) },
