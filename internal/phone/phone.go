@@ -1,10 +1,15 @@
 // Package phone brings phone numbers, which people write in many ways, into one
-// form, so that equal numbers are equal texts. It is pure.
+// form, so that equal numbers are equal texts. It is pure, and safe for concurrent
+// use. What the numbers of each country look like is known to phonenumbers, a port of
+// Google's libphonenumber.
 package phone
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/nyaruka/phonenumbers"
 )
 
 // The lengths that a number may have, in digits with the country code (E.164).
@@ -14,38 +19,56 @@ const (
 )
 
 // Normalize returns the one form of a phone number: + and the digits with the country
-// code, as in +8613800138000. It returns the empty text for what is no phone number.
+// code (E.164), as in +8613800138000. It returns the empty text for what is no phone
+// number.
 //
-// A number without a country code is taken for one of mainland China if it is a
-// mobile number, or a landline with its area code. Of any other the country is
-// unknown; the form is its digits without +, which equals no form with a country
-// code. A country code begins with + or 00; that of mainland China needs neither.
-// Normalize ignores separators and invisible characters, and accepts the digits of
-// all scripts, such as the full-width ones.
+// A number without a country code is taken for one of mainland China if it can be one
+// there. Of any other the country is unknown; the form is its digits without +, which
+// equals no form with a country code. A
+// country code begins with + or 00; that of mainland China needs neither. Normalize
+// ignores separators and invisible characters, and accepts the digits of all scripts,
+// such as the full-width ones.
 func Normalize(text string) string {
 	s, ok := fold(text)
 	if !ok {
 		return ""
 	}
-	noParentheses := strings.NewReplacer("(", "", ")", "")
-	number := noParentheses.Replace(s)
-	international := strings.HasPrefix(number, "+") || strings.HasPrefix(number, "00")
-	if i := strings.Index(s, "(0)"); international && i > 1 { // as in +44 (0)20: dialled at home only
-		number = noParentheses.Replace(s[:i] + s[i+3:])
+	dialled := strings.NewReplacer("(", "", ")", "").Replace(s)
+	for _, form := range []*regexp.Regexp{mobile, landline} {
+		if m := form.FindStringSubmatch(dialled); m != nil {
+			return "+86" + m[1]
+		}
 	}
-	if international {
-		number = strings.TrimPrefix(strings.TrimPrefix(number, "+"), "00")
+	n, err := phonenumbers.Parse(s, "CN")
+	switch {
+	case err != nil:
+		return ""
+	case phonenumbers.IsValidNumber(n):
+		return phonenumbers.Format(n, phonenumbers.E164)
 	}
-	if home, ok := mainland(number, international); ok {
-		number, international = "86"+home, true
-	}
-	if len(number) < shortest || len(number) > longest || international && number[0] == '0' {
+	return asDialled(dialled)
+}
+
+// The forms of numbers in mainland China. phonenumbers is stricter: it does not know
+// the latest ranges, and takes mobile numbers with 179 for those with a carrier's prefix.
+var (
+	mobile   = regexp.MustCompile(`^(?:\+?(?:00)?86)?0?(1[3-9][0-9]{9})$`)
+	landline = regexp.MustCompile(`^(?:\+?(?:00)?860?|0)((?:10|2[0-9])[0-9]{8}|[3-9][0-9]{9,10})$`)
+)
+
+// asDialled returns the form of a number of which it is not known what it consists of.
+func asDialled(dialled string) string {
+	number := strings.TrimPrefix(strings.TrimPrefix(dialled, "+"), "00")
+	if len(number) < shortest || len(number) > longest {
 		return ""
 	}
-	if international {
-		number = "+" + number
+	switch {
+	case number == dialled:
+		return number
+	case number[0] == '0':
+		return ""
 	}
-	return number
+	return "+" + number
 }
 
 // Join returns the form of a number that comes in two parts: the country code, with
@@ -61,10 +84,21 @@ func Join(countryCode, number string) string {
 // Short returns a normalized number as WeChat writes it: a mobile number of mainland
 // China without +86, any other unchanged. The forms of two numbers differ.
 func Short(number string) string {
-	if home, ok := strings.CutPrefix(number, "+86"); ok && isMobile(home) {
-		return home
+	if m := mobile.FindStringSubmatch(number); m != nil {
+		return m[1]
 	}
 	return number
+}
+
+// Mask returns a number without its middle, as in 138****8000. It is what people who
+// know the number recognize it by.
+func Mask(number string) string {
+	const hidden, shown = 4, 4
+	short := Short(number)
+	if len(short) < shown {
+		return strings.Repeat("*", hidden)
+	}
+	return short[:max(0, len(short)-hidden-shown)] + strings.Repeat("*", hidden) + short[len(short)-shown:]
 }
 
 // fold returns the digits, plus signs and parentheses of text in ASCII. It reports
@@ -113,33 +147,4 @@ func digit(r rune) byte {
 // control or invisible character, or one of a few signs.
 func isSeparator(r rune) bool {
 	return unicode.IsSpace(r) || unicode.In(r, unicode.Pd, unicode.Cc, unicode.Cf) || strings.ContainsRune("./·_−ー~", r)
-}
-
-// mainland returns a number of mainland China without its country and trunk codes,
-// and false for any other. Without a + only complete numbers count.
-func mainland(digits string, international bool) (home string, ok bool) {
-	rest, coded := strings.CutPrefix(digits, "86")
-	home = strings.TrimPrefix(rest, "0")
-	if international || coded && (isMobile(home) || isLandline(home)) {
-		return home, coded
-	}
-	home, trunk := strings.CutPrefix(digits, "0")
-	return home, isMobile(home) || trunk && isLandline(home)
-}
-
-// isMobile reports whether home is a mobile number: 1[3-9] and nine digits.
-func isMobile(home string) bool {
-	return len(home) == 11 && home[0] == '1' && home[1] >= '3'
-}
-
-// isLandline reports whether home is an area code without its 0 and a number: 10 or
-// 2x and eight digits, or another three and seven or eight.
-func isLandline(home string) bool {
-	switch {
-	case len(home) == 10 && (strings.HasPrefix(home, "10") || home[0] == '2'):
-		return true
-	case len(home) == 10 || len(home) == 11:
-		return home[0] >= '3'
-	}
-	return false
 }

@@ -1,6 +1,8 @@
 package phone_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,11 +32,15 @@ func TestNormalize_SpellingsOfOneNumber(t *testing.T) {
 		"+8613800138":    {"+86 13800138", "008613800138"},       // not complete, so not the same as any other
 		"+8695588":       {"+86 95588"},
 		"138001380001":   {"138001380001"},
-		"8612345678":     {"8612345678"},       // of another country, where it begins so
 		"01012345678801": {"010-12345678-801"}, // with an extension
 		"12345678901":    {"12345678901"},
 		"23456789012":    {"23456789012"}, // no mobile number
+		"8612345678":     {"8612345678"},  // of another country, where it begins so
 		"01234567890":    {"01234567890"}, // no landline
+		"+864008001234":  {"400-800-1234", "4008001234", "+86 400 800 1234"},
+		"+61412345678":   {"+61 (0)412 345 678", "0061 412 345 678"},
+		"+8616012345678": {"16012345678", "016012345678", "+86 160-1234-5678"}, // of a range that is not in use yet
+		"+8617900001000": {"17900001000", "017900001000", "+86 179 0000 1000"},
 		"+390612345678":  {"+39 06 1234 5678"},
 		"+491701234567":  {"+49 170 1234567"},
 		"+81312345678":   {"+81 3-1234-5678"},
@@ -53,7 +59,7 @@ func TestNormalize_NoNumbers(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"", " ", "+", "00", "0", "+0", "abc", "137****5678", "13800138000 转 8", "13800138000x8", "call 13800138000", "123456", "1234567890123456",
-		"13800138000/13900139000", "138+00138000", "++8613800138000", "+0 13800138000", "00000000000", "000000", "一三八", "()", "①③⑧⓪⓪①③⑧⓪⓪⓪",
+		"13800138000/13900139000", "138+00138000", "++8613800138000", "+0 13800138000", "00000000000", "000000", "+999 12345678", "一三八", "()", "①③⑧⓪⓪①③⑧⓪⓪⓪",
 		"4c1d8c0e-54c5-4d3e-9f33-0b1a5d3b8f11", "oSimMxDjop8vVVZaUIzWFCkYEgq9", "13800138000,", "\xff13800138000",
 	} {
 		if got := phone.Normalize(text); got != "" {
@@ -89,8 +95,26 @@ func TestShort_IsWhatWeChatWrites(t *testing.T) {
 	}
 }
 
+func TestMask_HidesTheMiddle(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[string]string{
+		"+8613800138000": "138****8000", "13800138000": "138****8000", "+85291234567": "+852****4567", "+861012345678": "+8610****5678",
+		"1234567": "****4567", "12": "****", "": "****",
+	} {
+		if got := phone.Mask(number); got != want {
+			t.Errorf("%q: got %q, want %q", number, got, want)
+		}
+	}
+}
+
 // number is a phone number as people think of it.
 type number struct{ country, home string }
+
+// countries has the mobile numbers of some countries, as regular expressions.
+var countries = map[string]string{
+	"1": "212[2-9][0-9]{6}", "852": "[69][1-5][0-9]{6}", "853": "6[2368][0-9]{6}", "886": "9[1-8][0-9]{7}", "81": "90[1-9][0-9]{7}",
+	"44": "7[4-9][0-9]{8}", "7": "91[0-9]{8}", "65": "9[0-8][0-9]{6}", "39": "3[3-4][0-9]{8}",
+}
 
 func draw(t *rapid.T, label string) number {
 	kind := rapid.SampledFrom([]string{"mobile", "Beijing", "Guangzhou", "Shenzhen", "county", "abroad"}).Draw(t, label)
@@ -98,12 +122,12 @@ func draw(t *rapid.T, label string) number {
 	case "mobile":
 		return number{"86", rapid.StringMatching(`1[3-9][0-9]{9}`).Draw(t, label)}
 	case "Beijing", "Guangzhou":
-		return number{"86", rapid.StringMatching(`(10|2[0-9])[2-8][0-9]{7}`).Draw(t, label)}
+		return number{"86", rapid.StringMatching(`(10|2[0-57-9])[2-8][0-9]{7}`).Draw(t, label)}
 	case "Shenzhen", "county":
-		return number{"86", rapid.StringMatching(`[3-9][0-9]{2}[2-8][0-9]{6,7}`).Draw(t, label)}
+		return number{"86", rapid.StringMatching(`((755|311|571|898)[2-8][0-9]{7}|(459|396)[2-8][0-9]{6})`).Draw(t, label)}
 	}
-	country := rapid.SampledFrom([]string{"1", "852", "853", "886", "81", "44", "7", "65"}).Draw(t, label)
-	return number{country, rapid.StringMatching(`[1-9][0-9]{7,10}`).Draw(t, label)}
+	country := rapid.SampledFrom(slices.Sorted(maps.Keys(countries))).Draw(t, label)
+	return number{country, rapid.StringMatching(countries[country]).Draw(t, label)}
 }
 
 // spell writes a number in one of the ways in which people write it.

@@ -87,7 +87,7 @@ opencard                      card cardlist member ration
 outbox                        | google/uuid
 outbox/outboxtest             outbox
 outbox/sqlstore               outbox sqldb trail trail/sqlstore | google/uuid
-phone
+phone                         | nyaruka/phonenumbers
 ration
 sheet                         | go-json-experiment/json x/text xuri/excelize
 sheet/sheettest
