@@ -24,10 +24,13 @@ func aboutControls() []control {
 func phoneControls() []control {
 	return []control{
 		{"GET /_sim/phones/{user}", "who the user is to both apps", (*Sim).showPerson},
-		{"PUT /_sim/phones/{user}", `{"blocked":true}: code2Session refuses the user with 40226`, onPhone((*Sim).changePerson)},
+		{"PUT /_sim/phones/{user}", `{"blocked":true}: code2Session refuses the user with 40226; {"phone","country_code"}: the number, 86 by default`, onPhone((*Sim).changePerson)},
 		{"POST /_sim/phones/{user}/login",
 			`wx.login → {"code"}; {"app_id"} makes a code of another mini-program; touristappid: the text that DevTools gives without an AppID`,
 			onPhone((*Sim).phoneLogin)},
+		{"POST /_sim/phones/{user}/get-phone-number",
+			`the button getPhoneNumber → {"errMsg","code"}, or errno 1400001 without quota; {"cancel":true}: the user refuses; {"app_id"} as in login`,
+			onPhone((*Sim).phoneGetNumber)},
 		{"POST /_sim/phones/{user}/add-card",
 			`wx.addCard with {"cardList"} → what its success gives, or 400 with errMsg and detail; ?cancel=1: the user closes the page; ` +
 				"?says=: it refuses with these words",
@@ -70,7 +73,7 @@ func apiControls() []control {
 		{"GET /_sim/faults", "the queued faults, what is left of them and how often each hit", (*Sim).listFaults},
 		{"POST /_sim/faults", "queue one fault, see README", withBody((*Sim).addFault)},
 		{"DELETE /_sim/faults", "forget all faults, or those of ?path=", (*Sim).clearFaults},
-		{"PUT /_sim/quotas", `{"path","per_minute","per_day"}: 0 is no bound; "path#force" and "path#user" name the two special ones`,
+		{"PUT /_sim/quotas", `{"path","per_minute","per_day"}: 0 is no bound; "path#force", "path#user" and "path#button" name the special ones`,
 			locked((*Sim).setQuota)},
 		{"POST /_sim/tokens/expire",
 			`{"what":"access_token|wx_card|jsapi|all","account":"official|miniprogram","errcode":40001}: kills the current ones`,

@@ -18,6 +18,8 @@ type person struct {
 	openID     string // the Official Account's
 	unionID    string
 	blocked    bool
+	country    string // of the phone number; empty: mainland
+	phone      string // within the country; empty: none yet
 	logins     meter
 	wallet     []*walletCard
 }
@@ -29,6 +31,7 @@ type Person struct {
 	MiniOpenID string `json:"mini_openid"`
 	OpenID     string `json:"openid"`
 	UnionID    string `json:"unionid,omitempty"`
+	Phone      string `json:"phone,omitempty"`
 	Blocked    bool   `json:"blocked"`
 }
 
@@ -46,7 +49,7 @@ func (s *Sim) Person(user string) (Person, error) {
 func (s *Sim) showPerson(r *http.Request) (any, error) { return s.Person(r.PathValue("user")) }
 
 func (s *Sim) identities(p *person) Person {
-	out := Person{Name: p.name, MiniOpenID: p.miniOpenID, OpenID: p.openID, Blocked: p.blocked}
+	out := Person{Name: p.name, MiniOpenID: p.miniOpenID, OpenID: p.openID, Phone: p.fullPhone(), Blocked: p.blocked}
 	if s.bound {
 		out.UnionID = p.unionID
 	}

@@ -21,9 +21,18 @@ func (s *Sim) phoneLogin(p *person, in struct {
 }
 
 func (s *Sim) changePerson(p *person, in struct {
-	Blocked bool `json:"blocked"`
+	Blocked *bool  `json:"blocked"`
+	Country string `json:"country_code"`
+	Phone   string `json:"phone"`
 }) (any, error) {
-	p.blocked = in.Blocked
+	if in.Phone != "" || in.Country != "" {
+		if err := p.setPhone(in.Country, in.Phone); err != nil {
+			return nil, err
+		}
+	}
+	if in.Blocked != nil {
+		p.blocked = *in.Blocked
+	}
 	return s.identities(p), nil
 }
 

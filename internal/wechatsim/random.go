@@ -13,6 +13,7 @@ const (
 	MarkTicket      = "SIMTICKET_"
 	MarkSecret      = "5ec2e75ec2e7"
 	MarkLoginCode   = "SIMCODE"
+	MarkPhoneCode   = "SIMPHONE"
 	MarkSessionKey  = "c2lta2V5" // base64 of "simkey", and a session_key is base64 anyhow
 	MarkMiniOpenID  = "oSimM"
 	MarkOpenID      = "oSimO"

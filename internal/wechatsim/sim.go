@@ -34,6 +34,7 @@ type Sim struct {
 	quotas         map[string]quota
 	tokens         boundedMap[*accessToken]
 	logins         boundedMap[*login]
+	phoneCodes     boundedMap[*phoneCode]
 	people         map[string]*person
 	firstPerson    *person            // but the merchant
 	openIDs        map[string]*person // by the Official Account's openid
@@ -59,7 +60,8 @@ func New(o Options) *Sim {
 		ipWhitelist: o.IPWhitelist,
 		calls:       newCallLog(), events: push.NewSender(o.PushTimeout), closed: make(chan struct{}),
 		tokens: newBoundedMap[*accessToken](4000), logins: newBoundedMap[*login](200_000),
-		people: map[string]*person{}, openIDs: map[string]*person{},
+		phoneCodes: newBoundedMap[*phoneCode](200_000),
+		people:     map[string]*person{}, openIDs: map[string]*person{},
 		cards: map[string]*card{}, testers: map[string]bool{}, systemCodes: map[string]*walletCard{},
 		qrCodes: map[string]*qrCode{}, submittedForms: map[string]*submittedForm{},
 	}
@@ -96,7 +98,7 @@ func (s *Sim) Now() time.Time { return time.Now().Add(time.Duration(s.clockOffse
 func (s *Sim) Advance(d time.Duration) { s.clockOffset.Add(int64(d)) }
 
 // Secrets returns every secret that was given out and is still in memory:
-// AppSecrets, access_tokens, tickets, session_keys, login codes. It is for tests
+// AppSecrets, access_tokens, tickets, session_keys, codes of the phone. It is for tests
 // that search for leaks.
 func (s *Sim) Secrets() []string {
 	s.mu.Lock()
@@ -110,6 +112,9 @@ func (s *Sim) Secrets() []string {
 		if l.sessionKey != "" {
 			out = append(out, l.sessionKey)
 		}
+	}
+	for code := range s.phoneCodes.items {
+		out = append(out, code)
 	}
 	for _, a := range []*account{s.mini, s.official} {
 		for _, kind := range a.tickets {
