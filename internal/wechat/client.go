@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"mime/multipart"
 	"net/url"
 	"time"
 )
 
-// Tokens provides the access_token of the Official Account.
+// Tokens provides the access_token of one account.
 type Tokens interface {
 	// Token returns a token that WeChat may accept. It may block until ctx is done.
 	Token(ctx context.Context) (string, error)
@@ -27,7 +28,7 @@ type Tokens interface {
 // errors are *Error, or wrap an error of Tokens.
 type Client struct {
 	tokens  Tokens
-	oneShot *transport // for GETs: see the package comment
+	oneShot *transport // for GETs and codes that can be used once: see the package comment
 	pooled  *transport
 }
 
@@ -45,7 +46,7 @@ func (c *Client) Close() { c.pooled.http.CloseIdleConnections() }
 // replicas. ttl is counted from the start of the call.
 func (c *Client) Ticket(ctx context.Context, kind string) (value string, ttl time.Duration, err error) {
 	var t ticketAnswer
-	if err := c.call(ctx, "/cgi-bin/ticket/getticket", url.Values{"type": {kind}}, requestBody{}, &t); err != nil {
+	if err := c.call(ctx, request{path: "/cgi-bin/ticket/getticket", query: url.Values{"type": {kind}}}, &t); err != nil {
 		return "", 0, err
 	}
 	return t.Value, seconds(t.Life), nil
@@ -60,7 +61,7 @@ func (c *Client) post(ctx context.Context, path string, body, answer any) error 
 	if err != nil {
 		return &Error{API: path, Msg: "request is not UTF-8", failure: "malformed"}
 	}
-	return c.call(ctx, path, url.Values{}, requestBody{jsonType, text}, answer)
+	return c.call(ctx, request{path: path, body: requestBody{jsonType, text}}, answer)
 }
 
 // upload makes one call with a file: a form with the single field "media".
@@ -74,19 +75,19 @@ func (c *Client) upload(ctx context.Context, path, name string, data []byte, ans
 	if err = errors.Join(err, w.Close()); err != nil {
 		return fmt.Errorf("wechat: write a form: %w", err) // cannot fail in memory
 	}
-	return c.call(ctx, path, url.Values{}, requestBody{w.FormDataContentType(), form.Bytes()}, answer)
+	return c.call(ctx, request{path: path, body: requestBody{w.FormDataContentType(), form.Bytes()}}, answer)
 }
 
 // call makes one call with the current access_token. If WeChat rejects the token, it
 // repeats the call with the next.
-func (c *Client) call(ctx context.Context, path string, query url.Values, body requestBody, answer any) error {
+func (c *Client) call(ctx context.Context, r request, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.pooled.Timeout)
 	defer cancel()
 	token, err := c.tokens.Token(ctx)
 	if err != nil {
-		return fmt.Errorf("wechat: get access_token for %s: %w", path, err)
+		return fmt.Errorf("wechat: get access_token for %s: %w", r.path, err)
 	}
-	err = c.callWith(ctx, token, path, query, body, answer)
+	err = c.callWith(ctx, token, r, answer)
 	if rejected := (*Error)(nil); !errors.As(err, &rejected) || !rejected.TokenRejected() {
 		return err
 	}
@@ -94,19 +95,21 @@ func (c *Client) call(ctx context.Context, path string, query url.Values, body r
 	next, failed := c.tokens.Token(ctx)
 	switch {
 	case failed != nil:
-		return fmt.Errorf("wechat: get access_token for %s: %w", path, failed)
+		return fmt.Errorf("wechat: get access_token for %s: %w", r.path, failed)
 	case invalidateErr != nil && next == token: // it would be rejected again
 		return err
 	}
-	return c.callWith(ctx, next, path, query, body, answer)
+	return c.callWith(ctx, next, r, answer)
 }
 
 // callWith makes the call once, with this token.
-func (c *Client) callWith(ctx context.Context, token, path string, query url.Values, body requestBody, answer any) error {
-	query.Set("access_token", token)
+func (c *Client) callWith(ctx context.Context, token string, r request, answer any) error {
+	query := url.Values{"access_token": {token}}
+	maps.Copy(query, r.query)
+	r.query, r.secrets = query, append([]string{token}, r.secrets...)
 	t := c.pooled
-	if body.data == nil {
+	if r.body.data == nil || r.once {
 		t = c.oneShot
 	}
-	return t.exchange(ctx, request{path: path, query: query, body: body, secrets: []string{token}}, answer)
+	return t.exchange(ctx, r, answer)
 }

@@ -121,6 +121,10 @@ var everyCall = map[string]func(ctx context.Context, a *wechat.App, c *wechat.Cl
 		_, err := c.Quota(ctx, "/card/get")
 		return err
 	},
+	"PhoneNumber": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
+		_, err := c.PhoneNumber(ctx, loginCode, "o1")
+		return err
+	},
 	"UpdateUser": func(ctx context.Context, _ *wechat.App, c *wechat.Client) error {
 		_, err := c.UpdateUser(ctx, wechat.Update{Code: "1"})
 		return err

@@ -36,6 +36,7 @@ type request struct {
 	query   url.Values
 	body    requestBody
 	secrets []string // values that no error may contain
+	once    bool     // must not share a connection with others
 }
 
 // requestBody is the body of a request with its type.

@@ -7,7 +7,7 @@
 //
 // [App] makes the calls that an AppID and its secret authenticate: the login of a
 // mini-program's user, and the access_token. [Client] makes the calls that an
-// access_token authenticates: tickets and cards. A Client gets its token through
+// access_token authenticates: tickets, cards and phone numbers. A Client gets its token through
 // the interface [Tokens], so App and Client do not depend on each other.
 //
 // # Requests
@@ -15,7 +15,7 @@
 // Bodies are UTF-8 without \u escapes, which WeChat refuses (47002). Every GET has
 // a connection of its own, because Go repeats a GET silently when a reused
 // connection drops: a repeated login invalidates the code, and a repeated ticket
-// uses up a small quota. Redirects are not followed, and the proxy settings of the
+// uses up a small quota. So has a POST with a code that can be used once. Redirects are not followed, and the proxy settings of the
 // environment are ignored.
 //
 // # Answers
