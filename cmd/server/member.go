@@ -14,12 +14,13 @@ import (
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/phone"
 	"github.com/addcard/addcard/internal/sheet"
 )
 
 type memberCmd struct {
 	Find   memberFindCmd   `cmd:"" help:"Find members by an id, card code, membership number, openid, unionid or phone."`
-	Show   memberShowCmd   `cmd:"" help:"Show one member: identities and cards."`
+	Show   memberShowCmd   `cmd:"" help:"Show one member: phone, identities and cards."`
 	Adjust memberAdjustCmd `cmd:"" help:"Add an entry to the ledger of a member's card."`
 	Export memberExportCmd `cmd:"" help:"Write all members and cards as CSV."`
 	Import memberImportCmd `cmd:"" help:"Import the members of another system from a file; repeating it changes nothing."`
@@ -161,6 +162,7 @@ type (
 	jsonPerson struct {
 		ID         string         `json:"id"`
 		CreatedAt  time.Time      `json:"created_at"`
+		Phone      string         `json:"phone,omitempty"`
 		Identities []jsonIdentity `json:"identities"`
 		Cards      []jsonCard     `json:"cards"`
 	}
@@ -185,6 +187,9 @@ type (
 func printPerson(w io.Writer, p member.Person, asJSON bool) error {
 	if asJSON {
 		out := jsonPerson{ID: p.ID, CreatedAt: p.CreatedAt, Identities: []jsonIdentity{}, Cards: []jsonCard{}}
+		if p.Phone != "" {
+			out.Phone = phone.Mask(p.Phone)
+		}
 		for _, id := range p.Identities {
 			out.Identities = append(out.Identities, jsonIdentity{id.AppID, id.OpenID, id.UnionID})
 		}
@@ -197,6 +202,9 @@ func printPerson(w io.Writer, p member.Person, asJSON bool) error {
 	}
 	t := newTable(w)
 	t.row("member\t%s\tsince %s", p.ID, p.CreatedAt.Format(time.DateTime))
+	if p.Phone != "" {
+		t.row("  phone\t%s\tverified", phone.Mask(p.Phone))
+	}
 	for _, id := range p.Identities {
 		t.row("  openid\t%s\tin %s\t%s", id.OpenID, id.AppID, id.UnionID)
 	}

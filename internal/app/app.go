@@ -130,7 +130,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	}
 	publicServer = public.New(public.Services{
 		Sessions: c.Sessions, Members: c.Members, Ledger: c.Ledger, Catalogue: c.Catalogue, CardLists: c.CardLists,
-		OpenCards: c.OpenCards, Pages: c.Pages, Pushes: c.pushes,
+		OpenCards: c.OpenCards, Phones: c.Phones, Pages: c.Pages, Pushes: c.pushes,
 	}, public.Options{
 		Common: common(), TrustedProxies: cfg.TrustedProxies, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress,
 	})

@@ -34,6 +34,7 @@ import (
 	"github.com/addcard/addcard/internal/opencard"
 	"github.com/addcard/addcard/internal/outbox"
 	outboxsql "github.com/addcard/addcard/internal/outbox/sqlstore"
+	"github.com/addcard/addcard/internal/phonecode"
 	"github.com/addcard/addcard/internal/shop"
 	shopsql "github.com/addcard/addcard/internal/shop/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
@@ -61,6 +62,7 @@ type Core struct {
 	Catalogue *card.Catalogue
 	Operator  *card.Operator
 	OpenCards *opencard.Service
+	Phones    *phonecode.Service
 	Pages     *jssdk.Service
 	CardLists *cardlist.Service
 	Staff     *staff.Service
@@ -178,11 +180,14 @@ func (c *Core) connectWeChat(cfg config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := ticket.Seal(store, string(cfg.OfficialAppSecret))
-	if err != nil {
+	var kept stores
+	if kept.official, err = ticket.Seal(store, string(cfg.OfficialAppSecret)); err != nil {
 		return err
 	}
-	c.tickets = newTickets(cfg, c.official, options, sealed, log)
+	if kept.mini, err = ticket.Seal(store, string(cfg.MiniProgramAppSecret)); err != nil {
+		return err
+	}
+	c.tickets = newTickets(cfg, c.official, c.mini, options, kept, log)
 	c.tickets.calls = today
 	c.metrics.MustRegister(c.tickets, clockOffset(c.clock), clockCorrection(c.clock))
 	return nil
@@ -225,6 +230,10 @@ func (c *Core) connectCards(cfg config.Config) error {
 		sealing = keys
 	}
 	c.Imports = importer.New(importersql.New(c.db), c.Members, importedCards{c.Catalogue}, holders{c.CardSync}, sealing, c.Outbox.Wake)
+	c.Phones = &phonecode.Service{
+		AppID: cfg.MiniProgramAppID, WeChat: phoneButton{c.tickets.miniClient}, Members: phones{c.Members, c.trail},
+		LimitCalls: cfg.RatePerMember > 0,
+	}
 	c.Pages = &jssdk.Service{
 		AppID: cfg.OfficialAppID, Hosts: cfg.JSSDKHosts, Ticket: c.tickets.jsapi.Ticket, Nonce: cardext.NewNonce, Now: c.clock.Now,
 	}

@@ -219,6 +219,10 @@ func (t *tickets) Collect(out chan<- prometheus.Metric) {
 	collect(out, "access_token", t.access.Status())
 	collect(out, "wx_card", t.wxCard.Status())
 	collect(out, "jsapi", t.jsapi.Status())
+	// Most shops never need it, and must not be alarmed that it is missing.
+	if s := t.mini.Status(); t.mini != t.access && (s.Counts.Polls > 0 || s.Counts.StoreFailures > 0) {
+		collect(out, miniToken, s)
+	}
 }
 
 func collect(out chan<- prometheus.Metric, kind string, s ticket.Status) {

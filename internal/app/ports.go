@@ -13,6 +13,7 @@ import (
 	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/importer"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/phonecode"
 	"github.com/addcard/addcard/internal/timeline"
 	"github.com/addcard/addcard/internal/trail"
 	"github.com/addcard/addcard/internal/wechat"
@@ -54,6 +55,32 @@ func (e enroller) Enroll(ctx context.Context, appID, openID, unionID string) (me
 		e.trail.Login(memberID)
 	}
 	return memberID, err
+}
+
+// phoneButton implements phonecode.WeChat.
+type phoneButton struct{ client *wechat.Client }
+
+func (b phoneButton) PhoneNumber(ctx context.Context, code, openID string) (phonecode.Number, error) {
+	n, err := b.client.PhoneNumber(ctx, code, openID)
+	var refused *wechat.Error
+	if errors.As(err, &refused) && refused.PhoneCodeRefused() {
+		err = fmt.Errorf("%w: %w", phonecode.ErrCode, err)
+	}
+	return phonecode.Number(n), err
+}
+
+// phones implements phonecode.Members, and records that a number was verified.
+type phones struct {
+	*member.Service
+	trail *trail.Recorder
+}
+
+func (p phones) SetPhone(ctx context.Context, memberID, number string) error {
+	err := p.Service.SetPhone(ctx, memberID, number)
+	if err == nil {
+		p.trail.Phone(memberID)
+	}
+	return err
 }
 
 // account implements card.Account.

@@ -12,37 +12,48 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-// tickets holds the three shared credentials of the Official Account. The two
-// tickets are fetched with the access_token.
+// tickets holds the shared credentials: three of the Official Account, of which the
+// two tickets are fetched with the access_token, and the mini-program's access_token,
+// which only phone numbers need. If both are one app, they have one access_token.
 type tickets struct {
-	access, wxCard, jsapi *ticket.Source
-	client                *wechat.Client
-	store                 ticket.Store
-	key                   string
-	calls                 *callsToday
+	access, wxCard, jsapi, mini *ticket.Source
+	client, miniClient          *wechat.Client
+	store                       ticket.Store
+	key                         string
+	calls                       *callsToday
 
 	mu   sync.Mutex
 	used []string // api_tickets that this process signed with, newest last
 }
 
+// stores keeps the credentials of each app, sealed with its AppSecret.
+type stores struct{ official, mini ticket.Store }
+
 func newTickets(
-	cfg config.Config, official *wechat.App, options wechat.Options, store ticket.Store, log *slog.Logger,
+	cfg config.Config, official, mini *wechat.App, options wechat.Options, kept stores, log *slog.Logger,
 ) *tickets {
-	t := &tickets{store: store, key: "wx:" + cfg.OfficialAppID + ":wx_card"}
+	t := &tickets{store: kept.official, key: "wx:" + cfg.OfficialAppID + ":wx_card"}
 	source := func(kind string, issue ticket.Fetcher, o ticket.Options) *ticket.Source {
 		o.Now, o.Log = options.Clock.Now, log.With("ticket", kind)
-		return ticket.New("wx:"+cfg.OfficialAppID+":"+kind, issue, store, o)
+		return ticket.New("wx:"+cfg.OfficialAppID+":"+kind, issue, kept.official, o)
 	}
 	// stable_token returns a new token only in the last five minutes of the old one.
-	t.access = source("access_token", official.StableToken,
-		ticket.Options{RenewFrom: 5 * time.Minute, RenewTo: 4 * time.Minute, TTLIsLeft: true})
-	t.client = wechat.NewClient(accessTokens{t.access}, options)
+	stable := ticket.Options{RenewFrom: 5 * time.Minute, RenewTo: 4 * time.Minute, TTLIsLeft: true}
+	t.access = source("access_token", official.StableToken, stable)
+	if t.mini = t.access; cfg.MiniProgramAppID != cfg.OfficialAppID {
+		stable.Now, stable.Log = options.Clock.Now, log.With("ticket", miniToken)
+		t.mini = ticket.New("wx:"+cfg.MiniProgramAppID+":access_token", mini.StableToken, kept.mini, stable)
+	}
+	t.client, t.miniClient = wechat.NewClient(accessTokens{t.access}, options), wechat.NewClient(accessTokens{t.mini}, options)
 	for kind, into := range map[string]**ticket.Source{"wx_card": &t.wxCard, "jsapi": &t.jsapi} {
 		issue := func(ctx context.Context) (string, time.Duration, error) { return t.client.Ticket(ctx, kind) }
 		*into = source(kind, issue, ticket.Options{})
 	}
 	return t
 }
+
+// miniToken is the kind of the mini-program's access_token.
+const miniToken = "mini_access_token"
 
 // accessTokens implements wechat.Tokens.
 type accessTokens struct{ *ticket.Source }
@@ -55,6 +66,8 @@ func (t *tickets) of(kind string) *ticket.Source {
 		return t.access
 	case "jsapi":
 		return t.jsapi
+	case miniToken:
+		return t.mini
 	}
 	return t.wxCard
 }
@@ -123,5 +136,7 @@ func (t *tickets) close() {
 	t.wxCard.Close()
 	t.jsapi.Close()
 	t.access.Close()
+	t.mini.Close()
 	t.client.Close()
+	t.miniClient.Close()
 }

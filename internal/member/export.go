@@ -5,11 +5,12 @@ import (
 	"io"
 	"strings"
 
+	"github.com/addcard/addcard/internal/phone"
 	"github.com/addcard/addcard/internal/sheet"
 )
 
 var header = []any{
-	"member_id", "created_at", "openids", "unionids", "card_id", "code", "status", "membership_number", "bonus", "balance_fen",
+	"member_id", "created_at", "openids", "unionids", "phone", "card_id", "code", "status", "membership_number", "bonus", "balance_fen",
 	"custom_field1", "custom_field2", "custom_field3", "outer_str", "issued_at", "claimed_at", "activated_at",
 }
 
@@ -33,7 +34,7 @@ func exportPerson(row sheet.Row, p Person) error {
 			unionIDs = append(unionIDs, id.UnionID)
 		}
 	}
-	who := []any{p.ID, p.CreatedAt.UTC(), strings.Join(openIDs, " "), strings.Join(unionIDs, " ")}
+	who := []any{p.ID, p.CreatedAt.UTC(), strings.Join(openIDs, " "), strings.Join(unionIDs, " "), phone.Short(p.Phone)}
 	if len(p.Cards) == 0 {
 		for range len(header) - len(who) {
 			who = append(who, "")

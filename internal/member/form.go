@@ -51,7 +51,7 @@ type SealedForm struct {
 	Sealed string // the answers, encrypted
 }
 
-// FormKeys encrypts forms and indexes phone numbers; see package datakey.
+// FormKeys encrypts forms and phone numbers, and indexes phone numbers; see package datakey.
 type FormKeys interface {
 	// Seal encrypts plain and binds it to about.
 	Seal(plain []byte, about string) string
@@ -64,8 +64,8 @@ type FormKeys interface {
 	Indexes(value string) []string
 }
 
-// SealForms makes the Service store forms and find members by phone number; without
-// it, the Service does neither. SealForms must be called before the Service is used.
+// SealForms makes the Service store forms and phone numbers, and find members by phone
+// number; without it, the Service does neither. SealForms must be called before the Service is used.
 func (s *Service) SealForms(keys FormKeys) { s.formKeys = keys }
 
 // Submitted reports whether the ticket was used for this code before. It returns

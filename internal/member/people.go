@@ -17,10 +17,13 @@ import (
 // Person is a member as an operator sees one: its identities and all its cards,
 // including codes that were only issued.
 type Person struct {
-	ID         string
-	CreatedAt  time.Time
-	Identities []Identity
-	Cards      []Card // oldest first
+	ID        string
+	CreatedAt time.Time
+	Phone     string // verified, in the form of package phone; empty: none, or no key opens it
+	// SealedPhone is what the Store has of it, and Phone is empty there.
+	SealedPhone string
+	Identities  []Identity
+	Cards       []Card // oldest first
 }
 
 // Mark is a place in the list of people, which is newest first; the zero Mark is
@@ -35,7 +38,9 @@ func (p Person) Mark() Mark { return Mark{p.CreatedAt, p.ID} }
 
 // People lists up to n members after the mark.
 func (s *Service) People(ctx context.Context, after Mark, n int) ([]Person, error) {
-	return s.store.People(ctx, after, n)
+	people, err := s.store.People(ctx, after, n)
+	s.openPhones(people)
+	return people, err
 }
 
 // Find lists up to n members, usually one, that have key as member ID, card code,
@@ -61,6 +66,7 @@ func (s *Service) Find(ctx context.Context, key string, n int) ([]Person, error)
 		}
 		people = append(people, p)
 	}
+	s.openPhones(people)
 	return people, nil
 }
 
@@ -104,7 +110,9 @@ func (s *Service) Person(ctx context.Context, memberID string) (Person, error) {
 	if errors.Is(err, ErrNotFound) {
 		err = ErrMemberUnknown
 	}
-	return p, err
+	people := []Person{p}
+	s.openPhones(people)
+	return people[0], err
 }
 
 // Each calls do for each member, newest first, and stops at the first error. It
@@ -113,7 +121,7 @@ func (s *Service) Person(ctx context.Context, memberID string) (Person, error) {
 func (s *Service) Each(ctx context.Context, do func(Person) error) error {
 	const page = 500
 	for after := (Mark{}); ; {
-		people, err := s.store.People(ctx, after, page)
+		people, err := s.People(ctx, after, page)
 		if err != nil {
 			return err
 		}
@@ -167,7 +175,7 @@ func (s *Service) EraseWithCodes(ctx context.Context, memberID string) (codes in
 	return codes, s.Erase(ctx, memberID)
 }
 
-// Erase deletes a person's data: the identities, the content of WeChat's events,
+// Erase deletes a person's data: the identities, the phone number, the content of WeChat's events,
 // forms, and the messages in the outbox. The sessions end. Cards and ledgers, with the
 // texts of their entries, are kept under a new member ID that cannot be traced to the
 // person, and the codes become unavailable here. What was deleted is overwritten in the

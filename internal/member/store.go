@@ -62,6 +62,9 @@ type PeopleReader interface {
 	// in the Official Account, oldest first.
 	ProofsOfMember(ctx context.Context, memberID string) ([]Proof, error)
 	ProofsOfWallet(ctx context.Context, openID string) ([]Proof, error)
+	// PhoneOwner returns the member whose phone number has one of the hashes, or
+	// ErrNotFound.
+	PhoneOwner(ctx context.Context, hashes []string) (memberID string, err error)
 	// Conflicts lists the unionids that two openids of one app have, and that a
 	// former version of addcard recorded.
 	Conflicts(ctx context.Context) ([]string, error)
@@ -136,6 +139,8 @@ type Tx interface {
 	Event(ctx context.Context, dedupeKey string) (Event, error)
 	// UseTicket reports false for an activate_ticket that was used before.
 	UseTicket(ctx context.Context, ticketHash, cardID, code string) (bool, error)
+	// PutPhone adds or replaces the member's phone number. No other member may have it.
+	PutPhone(ctx context.Context, memberID string, p SealedPhone) error
 	// PutForm adds or replaces a row of a card's form.
 	PutForm(ctx context.Context, cardID, code string, f SealedForm) error
 }

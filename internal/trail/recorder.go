@@ -41,7 +41,7 @@ type Store interface {
 	StartJob(ctx context.Context, job string, every time.Duration) (bool, error)
 }
 
-// Recorder records logins and cardExts. Its methods other than Run never block. It
+// Recorder records logins, phone numbers and cardExts. Its methods other than Run never block. It
 // is safe for concurrent use.
 type Recorder struct {
 	store Store
@@ -63,6 +63,10 @@ func NewRecorder(store Store, log *slog.Logger) *Recorder {
 
 // Login records that the member has logged in, at most once an hour.
 func (r *Recorder) Login(memberID string) { r.record(what{kind: Login, memberID: memberID}) }
+
+// Phone records that WeChat has verified a phone number of the member, at most once an
+// hour. The number is not recorded.
+func (r *Recorder) Phone(memberID string) { r.record(what{kind: Phone, memberID: memberID}) }
 
 // CardExt records that a cardExt was signed for the member, at most once an hour for
 // each code.

@@ -1,9 +1,9 @@
 // Package trail records what happened to a member or a card and leaves no other row
 // in the database, so that package timeline can say why a card is as it is: logins,
-// cardExts, the outcomes of messages to WeChat, and what the reconciler found.
+// phone numbers that were verified, cardExts, the outcomes of messages to WeChat, and what the reconciler found.
 //
-// A row about a card is written by the transaction that it tells of. Logins and
-// cardExts have none: a [Recorder] takes them without waiting, and writes them
+// A row about a card is written by the transaction that it tells of. Those about a
+// member have none: a [Recorder] takes them without waiting, and writes them
 // later. Nothing depends on the rows, and they are deleted after 180 days.
 package trail
 
@@ -12,6 +12,7 @@ import "time"
 // The kinds of rows.
 const (
 	Login       = "login"
+	Phone       = "phone"        // WeChat has verified a phone number
 	CardExt     = "card_ext"     // a cardExt was signed
 	PushSent    = "push_sent"    // a message was done with
 	PushFailed  = "push_failed"  // a message was not sent, and is tried again
@@ -19,7 +20,7 @@ const (
 	Reconciled  = "reconcile"    // the reconciler found a difference
 )
 
-// Row is something that happened. Login and CardExt are about a member, the other
+// Row is something that happened. Login, Phone and CardExt are about a member, the other
 // kinds about a code, whoever holds it. A CardExt of a card whose codes WeChat
 // chooses has no code.
 type Row struct {

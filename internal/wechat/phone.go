@@ -20,8 +20,8 @@ type PhoneNumber struct {
 // mini-program's. WeChat checks that the code is that of the user with openID.
 //
 // The request must not be repeated: the first one uses up the code, whether or not its
-// answer arrives; see UntilSent. NotSent of the error reports whether the code is
-// certainly not used up, and PhoneCodeRefused whether it is wrong.
+// answer arrives. The error is an *Error, or wraps one of Tokens; PhoneCodeRefused
+// reports whether the code is wrong.
 func (c *Client) PhoneNumber(ctx context.Context, code, openID string) (PhoneNumber, error) {
 	body, err := encode(object{"code": code, "openid": openID})
 	if err != nil {

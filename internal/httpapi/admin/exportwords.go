@@ -10,7 +10,8 @@ var exportWords = map[string]map[string]string{
 		"balance_fen": "余额（元）", "record_bonus": "积分说明", "record_balance": "余额说明", "actor": "经手人", "store": "门店", "order": "订单号",
 		"reverses": "撤销的流水号", "reversed": "已撤销",
 
-		"member_id": "会员编号", "created_at": "加入时间", "openids": "openid", "unionids": "unionid", "status": "状态",
+		"member_id": "会员编号", "created_at": "加入时间", "openids": "openid", "unionids": "unionid",
+		"phone": "手机号", "status": "状态",
 		"membership_number": "会员号", "custom_field1": "自定义栏 1", "custom_field2": "自定义栏 2", "custom_field3": "自定义栏 3",
 		"outer_str": "渠道", "issued_at": "发卡号时间", "claimed_at": "领取时间", "activated_at": "激活时间",
 		"issued": "未领取", "claimed": "已领取", "active": "已激活", "deleted": "已删除", "gifted": "已转赠", "unavailable": "已失效", "lost": "他人领取",
@@ -28,7 +29,7 @@ var exportWords = map[string]map[string]string{
 		"balance_fen": "Balance (yuan)", "record_bonus": "Record of the points", "record_balance": "Record of the balance", "actor": "By",
 		"store": "Store", "order": "Order", "reverses": "Undoes the entry", "reversed": "Undone",
 
-		"member_id": "Member", "created_at": "Since", "status": "State", "membership_number": "Membership number",
+		"member_id": "Member", "created_at": "Since", "phone": "Phone", "status": "State", "membership_number": "Membership number",
 		"custom_field1": "Custom field 1", "custom_field2": "Custom field 2", "custom_field3": "Custom field 3", "outer_str": "Channel",
 		"issued_at": "Issued", "claimed_at": "Taken", "activated_at": "Activated",
 

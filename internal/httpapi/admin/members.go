@@ -9,12 +9,14 @@ import (
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
 	"github.com/addcard/addcard/internal/member"
+	"github.com/addcard/addcard/internal/phone"
 )
 
 // Person is a member as the operator sees one.
 type Person struct {
 	ID         string           `json:"id"`
 	CreatedAt  time.Time        `json:"created_at"`
+	Phone      string           `json:"phone,omitempty" example:"138****8000" doc:"The number that the member has shown to the mini-program, without its middle. Only with DATA_KEYS."`
 	Identities []identity       `json:"identities"`
 	Cards      []web.MemberCard `json:"cards" doc:"Oldest first, with the codes of those that were only issued."`
 }
@@ -26,7 +28,7 @@ type identity struct {
 }
 
 func personOf(p member.Person) Person {
-	return Person{
+	person := Person{
 		ID: p.ID, CreatedAt: p.CreatedAt,
 		Identities: web.List(p.Identities, func(id member.Identity) identity { return identity{id.AppID, id.OpenID, id.UnionID} }),
 		Cards: web.List(p.Cards, func(c member.Card) web.MemberCard {
@@ -35,6 +37,10 @@ func personOf(p member.Person) Person {
 			return card
 		}),
 	}
+	if p.Phone != "" {
+		person.Phone = phone.Mask(p.Phone)
+	}
+	return person
 }
 
 type membersInput struct {
@@ -101,7 +107,7 @@ func (a *api) memberRoutes() {
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "eraseMember", Method: http.MethodDelete, Path: "/v1/members/{id}", Tags: []string{"members"},
 		Summary: "Delete a person's data for good", DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 503},
-		Description: "Identities, form fields, membership numbers and what events said are deleted, sessions end, codes become unavailable. " +
+		Description: "Identities, phone numbers, form fields, membership numbers and what events said are deleted, sessions end, codes become unavailable. " +
 			"The ledger is kept without a name, with the texts of its entries. At WeChat the cards stay in the wallet with their figures, " +
 			"unless unavailable is true; the forms that were filled in there and the messages that were sent stay in any case. " +
 			"If a code cannot be made unavailable, nothing is deleted, and the request can be repeated.",

@@ -17,7 +17,7 @@ import (
 const ticketsPath = "/v1/tickets/"
 
 type ticketInput struct {
-	Kind string `path:"kind" enum:"access_token,wx_card,jsapi"`
+	Kind string `path:"kind" enum:"access_token,wx_card,jsapi,mini_access_token"`
 }
 
 type ticketOutput struct {
@@ -28,7 +28,7 @@ type ticketOutput struct {
 }
 
 type rejectInput struct {
-	Kind string `path:"kind" enum:"access_token,wx_card,jsapi"`
+	Kind string `path:"kind" enum:"access_token,wx_card,jsapi,mini_access_token"`
 	Body struct {
 		Rejected string `json:"rejected" minLength:"1" maxLength:"1024" doc:"The value that WeChat refused (40001, 40014, 42001, or 签名错误 on a phone)."`
 		ByHand   bool   `json:"by_hand,omitempty" doc:"A person wants another value, and WeChat need not have refused this one: rejected and superseded do not count it."`
@@ -37,11 +37,11 @@ type rejectInput struct {
 
 // ticketKinds are the kinds of shared credentials, in the order in which they depend on
 // each other.
-var ticketKinds = []string{"access_token", "wx_card", "jsapi"}
+var ticketKinds = []string{"access_token", "wx_card", "jsapi", "mini_access_token"}
 
 // ticketState says how a credential is. It has no field for the value.
 type ticketState struct {
-	Kind       string     `json:"kind" enum:"access_token,wx_card,jsapi"`
+	Kind       string     `json:"kind" enum:"access_token,wx_card,jsapi,mini_access_token"`
 	State      string     `json:"state" enum:"ready,missing,unused" doc:"missing: it was asked for, and there is none. unused: this replica has not needed it yet."`
 	Since      *time.Time `json:"since,omitempty" doc:"When its lifetime began."`
 	Age        int64      `json:"age" doc:"Seconds since then."`
@@ -116,7 +116,7 @@ func (a *api) ticketRoutes() {
 	}, a.ticketStates)
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "ticket", Method: http.MethodGet, Path: ticketsPath + "{kind}", Tags: []string{"tickets"},
-		Summary: "The shared access_token, api_ticket (wx_card) or jsapi_ticket, for the shop's other services", Errors: []int{401, 503},
+		Summary: "The shared access_token, api_ticket (wx_card), jsapi_ticket or the mini-program's access_token, for the shop's other services", Errors: []int{401, 503},
 	}, func(ctx context.Context, in *ticketInput) (*ticketOutput, error) {
 		value, left, err := a.Tickets.Shared(ctx, in.Kind)
 		if err != nil {

@@ -48,7 +48,7 @@ type explainedCard struct {
 // happening is one line of a timeline. Each kind has its own fields.
 type happening struct {
 	At       time.Time  `json:"at"`
-	Kind     string     `json:"kind" doc:"login. card_ext: a cardExt was signed. issue, claim, activation, gift, form: of a card. event: WeChat's. entry: of the ledger. push_waiting, push_parked: a message that is in the outbox now. push_failed, push_sent, push_refused: what became of an attempt to send one. reconcile: a difference that the comparison with WeChat has found. operator: an action of the audit log; its outcome is the result."`
+	Kind     string     `json:"kind" doc:"login. phone: WeChat has verified a phone number. card_ext: a cardExt was signed. issue, claim, activation, gift, form: of a card. event: WeChat's. entry: of the ledger. push_waiting, push_parked: a message that is in the outbox now. push_failed, push_sent, push_refused: what became of an attempt to send one. reconcile: a difference that the comparison with WeChat has found. operator: an action of the audit log; its outcome is the result."`
 	CardID   string     `json:"card_id,omitempty"`
 	Code     string     `json:"code,omitempty"`
 	Name     string     `json:"name,omitempty" example:"user_get_card" doc:"WeChat's name of an event, the kind of a message, or what an operator did."`

@@ -11,6 +11,7 @@ import (
 type person struct {
 	ID         string    `json:"id"`
 	CreatedAt  time.Time `json:"created_at"`
+	Phone      string    `json:"phone"`
 	Identities []struct {
 		AppID   string `json:"app_id"`
 		OpenID  string `json:"openid"`

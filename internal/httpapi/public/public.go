@@ -43,6 +43,7 @@ type api struct {
 type slots struct {
 	login    chan struct{} // wait for code2Session
 	ticket   chan struct{} // wait for a ticket when there is none, all for one fetch
+	phone    chan struct{} // wait for the mini-program's API, with a session
 	account  chan struct{} // wait for the Official Account's API, with a session
 	stranger chan struct{} // may wait for WeChat, without a session
 	push     chan struct{} // of WeChat's message push
@@ -56,7 +57,7 @@ func newSlots(o Options) slots {
 		}
 		return make(chan struct{}, n)
 	}
-	return slots{login: of(128), ticket: of(256), account: of(128), stranger: of(64), push: of(64), unproved: make(chan struct{}, 8)}
+	return slots{login: of(128), ticket: of(256), phone: of(64), account: of(128), stranger: of(64), push: of(64), unproved: make(chan struct{}, 8)}
 }
 
 // maxSlots is the size of a pool without a rate limit.
@@ -77,6 +78,7 @@ func New(s Services, o Options) *http.Server {
 	a.callbackRoutes()
 	a.describeCallback()
 	a.sessionRoutes()
+	a.phoneRoute()
 	a.cardRoutes()
 	a.claimRoute()
 	a.openCardRoutes()

@@ -21,6 +21,7 @@ type Services struct {
 	Catalogue Catalogue
 	CardLists CardLists
 	OpenCards OpenCards
+	Phones    Phones
 	Pages     Pages
 	Pushes    Pushes
 }
@@ -53,6 +54,11 @@ type CardLists interface {
 type OpenCards interface {
 	Params(ctx context.Context, memberID, cardID, outerStr string) (opencard.Params, error)
 	Activate(ctx context.Context, memberID, cardID, code, ticket string) (member.Card, error)
+}
+
+// Phones exchanges codes of the phone button; see package phonecode.
+type Phones interface {
+	Verify(ctx context.Context, memberID, code string) (number string, err error)
 }
 
 // Pages signs web pages; see package jssdk.

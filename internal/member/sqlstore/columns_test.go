@@ -44,6 +44,11 @@ const decisions = `
 	identity.check_at                 deleted  kept     kept     kept      -
 	identity.check_wait               deleted  kept     kept     kept      -
 
+	member_phone.member_id            deleted  deleted  kept     kept      -
+	member_phone.phone_hash           deleted  deleted  kept     kept      -
+	member_phone.sealed               deleted  deleted  kept     kept      phone
+	member_phone.verified_at          deleted  deleted  kept     kept      -
+
 	member_card.card_id               kept     kept     kept     kept      card_id
 	member_card.code                  kept     kept     kept     kept      code
 	member_card.member_id             moved    moved    kept     kept      -

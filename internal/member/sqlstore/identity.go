@@ -123,6 +123,7 @@ func (tx Tx) MoveCards(ctx context.Context, from, wallet, into string) error {
 
 var deleteMemberSQL = []string{
 	`delete from code_proof where member_id = $1`,
+	`delete from member_phone where member_id = $1`,
 	`delete from member where member_id = $1`,
 }
 

@@ -24,6 +24,9 @@ func (s *Store) Person(ctx context.Context, memberID string) (p member.Person, e
 	if p.Identities, err = s.Identities(ctx, memberID); err != nil {
 		return p, err
 	}
+	if p.SealedPhone, err = s.sealedPhone(ctx, memberID); err != nil {
+		return p, err
+	}
 	p.Cards, err = sqldb.All(ctx, s, "list cards", ScanCard, allCardsSQL, memberID)
 	return p, err
 }
@@ -38,13 +41,14 @@ func scanPerson(scan sqldb.Scan) (p member.Person, err error) {
 	return p, err
 }
 
-// The identities and cards of a page are read by the ends of the page: a page needs
-// three queries, however long it is.
+// The identities, phones and cards of a page are read by the ends of the page: a page
+// needs four queries, however long it is.
 const pageSQL = ` x join member m on m.member_id = x.member_id
 	where m.erased_at = 0 and (m.created_at, m.member_id) >= ($1, $2) and (m.created_at, m.member_id) <= ($3, $4)`
 
 var (
 	pageIdentitiesSQL = `select ` + IdentityColumns.List("x.") + ` from identity` + pageSQL + ` order by x.app_id, x.openid`
+	pagePhonesSQL     = `select x.member_id, x.sealed from member_phone` + pageSQL
 	pageCardsSQL      = `select ` + CardColumns.List("x.") + ` from member_card` + pageSQL + ` order by x.created_at, x.card_id, x.code`
 )
 
@@ -64,17 +68,21 @@ func (s *Store) People(ctx context.Context, after member.Mark, n int) ([]member.
 	if err != nil {
 		return nil, err
 	}
+	phones, err := sqldb.All(ctx, s, "list phones", scanPhone, pagePhonesSQL, ends...)
+	if err != nil {
+		return nil, err
+	}
 	cards, err := sqldb.All(ctx, s, "list cards", ScanCard, pageCardsSQL, ends...)
 	if err != nil {
 		return nil, err
 	}
-	assign(people, ids, cards)
+	assign(people, ids, phones, cards)
 	return people, nil
 }
 
-// assign gives each person the identities and cards that are theirs. A member who
+// assign gives each person the identities, the phone and the cards that are theirs. A member who
 // was added since the page was read is not among people.
-func assign(people []member.Person, ids []member.Identity, cards []member.Card) {
+func assign(people []member.Person, ids []member.Identity, phones []ownedPhone, cards []member.Card) {
 	at := make(map[string]*member.Person, len(people))
 	for i := range people {
 		at[people[i].ID] = &people[i]
@@ -82,6 +90,11 @@ func assign(people []member.Person, ids []member.Identity, cards []member.Card) 
 	for _, id := range ids {
 		if p := at[id.MemberID]; p != nil {
 			p.Identities = append(p.Identities, id)
+		}
+	}
+	for _, one := range phones {
+		if p := at[one.memberID]; p != nil {
+			p.SealedPhone = one.sealed
 		}
 	}
 	for _, c := range cards {
@@ -102,6 +115,7 @@ const findSQL = `select f.member_id from (
 	union select member_id from imported where membership_number = $1 and membership_number <> ''
 	union select c.member_id from form o join member_card c on c.card_id = o.card_id and c.code = o.code
 		where o.phone in ($2, $3, $4, $5) and o.phone <> ''
+	union select member_id from member_phone where phone_hash in ($2, $3, $4, $5) and phone_hash <> ''
 	) f join member m on m.member_id = f.member_id where m.erased_at = 0
 	order by m.created_at desc, f.member_id limit $6`
 

@@ -33,28 +33,28 @@ const table = `
 cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
-cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox sheet sqldb staff
-                              ticket/redisstore
+cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox phone sqldb staffsheet
+                              staff ticket/redisstore
                               | alecthomas/kong google/uuid tailscale/hujson
 
 app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
                               config datakey doctor httpapi/admin httpapi/conns httpapi/console httpapi/public importer importer/sqlstore jssdk
-                              ledger ledger/sqlstore member member/sqlstore opencard outbox outbox/sqlstore shop shop/sqlstore sqldb staff staff/sqlstore
+                              ledger ledger/sqlstore member member/sqlstore opencard outbox outbox/sqlstore phonecode shop shop/sqlstore sqldb staff staff/sqlstore
                               statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore timeline timeline/sqlstore
                               trail trail/sqlstore wechat wechat/push
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
-httpapi/admin                 audit card cardext cardsync doctor httpapi/conns httpapi/internal/web ledger member outbox ration sheet
-                              shop staff statistics ticket timeline
+httpapi/admin                 audit card cardext cardsync doctor httpapi/conns httpapi/internal/web ledger member outbox phone ration
+                              sheet shop staff statistics ticket timeline
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns
 httpapi/console               card httpapi/internal/web shop staff | gin-gonic/gin google/uuid qr
-httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard ration
+httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard phone ration
                               | danielgtaylor/huma gin-gonic/gin x/time
-httpapi/internal/web          audit auth card cardlist httpapi/conns jssdk ledger member opencard outbox ration sqldb staff ticket
-                              wechat
+httpapi/internal/web          audit auth card cardlist httpapi/conns jssdk ledger member opencard outbox phonecode ration sqldb staff
+                              ticket wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
                               x/time
 
@@ -88,6 +88,7 @@ outbox                        | google/uuid
 outbox/outboxtest             outbox
 outbox/sqlstore               outbox sqldb trail trail/sqlstore | google/uuid
 phone                         | nyaruka/phonenumbers
+phonecode                     phone ration
 ration
 sheet                         | go-json-experiment/json x/text xuri/excelize
 sheet/sheettest

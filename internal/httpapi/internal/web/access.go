@@ -47,6 +47,7 @@ var accessTable = map[Audience]map[string]Access{
 		"POST /v1/session":      everyone, // with a code of wx.login
 		"DELETE /v1/session":    members,
 		"GET /v1/me":            members,
+		"POST /v1/me/phone":     members,
 		"GET /v1/me/cards/{card_id}/codes/{code}/entries": members,
 		"POST /v1/card-ext":                 members,
 		"GET /v1/cards/{card_id}":           everyone,

@@ -15,6 +15,7 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/opencard"
 	"github.com/addcard/addcard/internal/outbox"
+	"github.com/addcard/addcard/internal/phonecode"
 	"github.com/addcard/addcard/internal/ration"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/staff"
@@ -66,6 +67,11 @@ var errorTable = []struct {
 	{err: opencard.ErrCodeMode, problem: CodeModeUnsupported},
 	{err: opencard.ErrNotOneClick, problem: NotOneClick},
 	{err: opencard.ErrTooMany, problem: RateLimited},
+	{err: member.ErrPhoneTaken, problem: PhoneTaken},
+	{err: phonecode.ErrCode, problem: PhoneCodeInvalid},
+	{err: phonecode.ErrTooMany, problem: RateLimited},
+	{err: phonecode.ErrOtherApp, problem: WeChatUnavailable},
+	{err: phonecode.ErrNoNumber, problem: WeChatUnavailable},
 	{err: jssdk.ErrURL, problem: InvalidInput},
 	{err: card.ErrNotFound, problem: CardNotFound},
 	{err: card.ErrNotClaimable, problem: CardNotClaimable},

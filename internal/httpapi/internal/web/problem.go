@@ -19,6 +19,7 @@ import (
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/jssdk"
 	"github.com/addcard/addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/phonecode"
 	"github.com/addcard/addcard/internal/ration"
 )
 
@@ -177,7 +178,8 @@ func locationOf(path string) string {
 const defaultRetry = 5 * time.Second
 
 func retryAfter(err error) time.Duration {
-	if errors.Is(err, card.ErrTooMany) || errors.Is(err, cardlist.ErrTooMany) || errors.Is(err, opencard.ErrTooMany) {
+	if errors.Is(err, card.ErrTooMany) || errors.Is(err, cardlist.ErrTooMany) || errors.Is(err, opencard.ErrTooMany) ||
+		errors.Is(err, phonecode.ErrTooMany) {
 		now := time.Now()
 		return now.Truncate(time.Minute).Add(time.Minute).Sub(now) // the allowance is per minute
 	}

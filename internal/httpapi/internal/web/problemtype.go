@@ -47,6 +47,7 @@ var (
 	CodeModeUnsupported = ProblemType{409, "code_mode_unsupported", "Codes of this card are issued in real time: use wx.addCard instead."}
 	NotOneClick         = ProblemType{409, "not_one_click", "The card has no activation form (wx_activate): use wx.addCard instead."}
 	CardNotClaimable    = ProblemType{409, "card_not_claimable", "The card is out of stock, deleted, or refused in review."}
+	PhoneTaken          = ProblemType{409, "phone_taken", "The phone number is another member's; nothing was stored."}
 	CardNotHeld         = ProblemType{409, "card_not_held", "The code is in no wallet: unclaimed, given away, or made unavailable."}
 	InsufficientBonus   = ProblemType{409, "insufficient_bonus", "The bonus does not suffice; nothing was written."}
 	InsufficientBalance = ProblemType{409, "insufficient_balance", "The balance does not suffice; nothing was written."}
@@ -61,6 +62,7 @@ var (
 	InvalidInput        = ProblemType{422, "invalid_input", "The request is understood, but not valid; see errors."}
 	KeyReused           = ProblemType{422, "idempotency_key_reused", "The Idempotency-Key was used for another request; nothing was written."}
 	ActivateTicketWrong = ProblemType{422, "activate_ticket_invalid", "The activate_ticket is wrong, expired, or was used for another code."}
+	PhoneCodeInvalid    = ProblemType{422, "phone_code_invalid", "WeChat refuses the code of the phone button, or it was used; let the user tap the button again."}
 	WeChatRefused       = ProblemType{422, "wechat_refused", "WeChat refuses the request."}
 	RateLimited         = ProblemType{429, "rate_limited", "Too many requests; see Retry-After."}
 	ClientClosed        = ProblemType{499, "client_closed", "The client did not wait for the answer."}
@@ -77,5 +79,5 @@ var problemTypes = []ProblemType{
 	ClientClosed, Internal, WeChatUnavailable, TicketUnavailable, Unavailable,
 	MessageNotFound, WeChatRefused, CodeModeUnsupported, NotOneClick, ActivateTicketWrong, KeyMissing, KeyReused, CodeNotFound, CardNotHeld,
 	InsufficientBonus, InsufficientBalance, EntryNotReversible, EntryNotYours, LimitPerEntry, LimitPerDay, RoleForbidden, CrossOrigin,
-	StaffNotFound, NameTaken, TooManyStaff, OrderBooked,
+	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, PhoneTaken, PhoneCodeInvalid,
 }
