@@ -60,20 +60,20 @@ type Service struct {
 	numbers   ration.Answers[string]
 }
 
-// Verify exchanges a code for the member's phone number, records it with
+// Exchange exchanges a code for the member's phone number, records it with
 // Members.SetPhone and returns it in the form of package phone.
 //
-// A code can be used once, so Verify goes on when ctx is canceled, and remembers what
+// A code can be used once, so Exchange goes on when ctx is canceled, and remembers what
 // became of a code for a few minutes: the same replica answers a repeat, by a client
 // that has lost the answer, without WeChat. If it is not known whether WeChat has used
-// the code, a repeat finds out. Verify blocks for 15 s at most. Besides the errors above
+// the code, a repeat finds out. Exchange blocks for 15 s at most. Besides the errors above
 // it returns ration.ErrBusy and those of WeChat and Members.
-func (s *Service) Verify(ctx context.Context, memberID, code string) (number string, err error) {
+func (s *Service) Exchange(ctx context.Context, memberID, code string) (number string, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	q := ration.Question{Text: memberID + " " + code, Pay: func() error { return s.pay(memberID) }}
 	number, err = s.numbers.Ask(ctx, q, func(ctx context.Context) (string, time.Duration, error) {
-		number, err := s.exchange(ctx, memberID, code)
+		number, err := s.number(ctx, memberID, code)
 		if err != nil && !errors.Is(err, ErrCode) {
 			return "", 0, err
 		}
@@ -92,8 +92,8 @@ func (s *Service) pay(memberID string) error {
 	return nil
 }
 
-// exchange returns the number behind a code.
-func (s *Service) exchange(ctx context.Context, memberID, code string) (string, error) {
+// number returns the number behind a code.
+func (s *Service) number(ctx context.Context, memberID, code string) (string, error) {
 	openID, err := s.Members.OpenID(ctx, memberID, s.AppID)
 	if err != nil {
 		return "", err

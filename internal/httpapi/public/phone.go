@@ -29,7 +29,7 @@ func (a *api) phoneRoute() {
 		Description: "WeChat verifies the number. A code can be used once; if the answer was lost, the request may be repeated. " +
 			"A number belongs to one member (phone_taken); another one replaces it. Without DATA_KEYS the answer is the same, and nothing is stored.",
 	}), func(ctx context.Context, in *phoneInput) (*phoneOutput, error) {
-		number, err := a.Phones.Verify(ctx, sessionOf(ctx).MemberID, in.Body.Code)
+		number, err := a.Phones.Exchange(ctx, sessionOf(ctx).MemberID, in.Body.Code)
 		if err != nil {
 			return nil, err
 		}

@@ -92,6 +92,10 @@ func (s *services) Activate(ctx context.Context, _, _, _, _ string) (member.Card
 	return member.Card{}, s.call(ctx, "account")
 }
 
+func (s *services) Exchange(ctx context.Context, _, _ string) (string, error) {
+	return "", s.call(ctx, "phone")
+}
+
 func (s *services) Config(ctx context.Context, _ string) (jssdk.Config, error) {
 	return jssdk.Config{}, s.call(ctx, "face")
 }
@@ -120,7 +124,7 @@ func (s *services) serve(t *testing.T, o public.Options) string {
 	o.Observe = func(string, string, int, time.Duration) {}
 	o.Ready = func(ctx context.Context) error { return s.call(ctx, "ready") }
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = public.New(public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Pages: s,
+	server.Config = public.New(public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Phones: s, Pages: s,
 		Pushes: s}, o)
 	server.Start()
 	t.Cleanup(server.Close)
@@ -132,6 +136,7 @@ var calls = map[string]struct{ method, path, body string }{
 	"login":    {http.MethodPost, "/v1/session", `{"code":"c"}`},
 	"ticket":   {http.MethodPost, "/v1/card-ext", `{"cards":[{"card_id":"p"}]}`},
 	"account":  {http.MethodPost, "/v1/claims", `{"cardList":[{"cardId":"p","code":"c"}]}`},
+	"phone":    {http.MethodPost, "/v1/me/phone", `{"code":"c"}`},
 	"face":     {http.MethodGet, "/v1/cards/p", ""},
 	"push":     {http.MethodPost, "/wechat/callback?signature=1", `<xml/>`},
 	"database": {http.MethodGet, "/v1/me/cards/p/codes/1/entries", ""},
@@ -140,7 +145,7 @@ var calls = map[string]struct{ method, path, body string }{
 
 // sizes has how many requests of a group wait when it has no slots left. One check of
 // the database is for all probes.
-var sizes = map[string]int32{"login": 128, "ticket": 256, "account": 128, "face": 64, "push": 64, "database": 256, "ready": 1}
+var sizes = map[string]int32{"login": 128, "ticket": 256, "account": 128, "phone": 64, "face": 64, "push": 64, "database": 256, "ready": 1}
 
 func request(ctx context.Context, t *testing.T, url, method, path, body string) (int, http.Header) {
 	t.Helper()
@@ -292,6 +297,7 @@ func TestProof_IsAskedBeforeTheBody(t *testing.T) {
 		"POST /v1/card-ext":                              401,
 		"POST /v1/claims":                                401,
 		"POST /v1/activations":                           401,
+		"POST /v1/me/phone":                              401,
 		"DELETE /v1/session":                             401,
 		"POST /wechat/callback":                          403,
 		"POST /wechat/callback?nonce=1":                  403,

@@ -58,7 +58,7 @@ type OpenCards interface {
 
 // Phones exchanges codes of the phone button; see package phonecode.
 type Phones interface {
-	Verify(ctx context.Context, memberID, code string) (number string, err error)
+	Exchange(ctx context.Context, memberID, code string) (number string, err error)
 }
 
 // Pages signs web pages; see package jssdk.

@@ -113,6 +113,10 @@ func (s *shop) Activate(_ context.Context, memberID, cardID, code, ticket string
 	return s.card(memberID), s.call(memberID)
 }
 
+func (s *shop) Exchange(_ context.Context, memberID, _ string) (string, error) {
+	return "+8613800138000", s.call(memberID)
+}
+
 func (s *shop) Config(_ context.Context, address string) (jssdk.Config, error) {
 	return jssdk.Config{AppID: "wx", Timestamp: 7, NonceStr: "n", Signature: "of " + address}, s.err
 }
@@ -123,7 +127,7 @@ func (s *shop) serve(o public.Options) http.Handler {
 		Log: slog.New(slog.DiscardHandler), Version: "test", InFlight: make(chan struct{}, 8),
 		Observe: func(string, string, int, time.Duration) {}, Ready: func(context.Context) error { return nil },
 	}
-	services := public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Pages: s, Pushes: s}
+	services := public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Phones: s, Pages: s, Pushes: s}
 	return public.New(services, o).Handler
 }
 

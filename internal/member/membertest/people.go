@@ -403,3 +403,49 @@ func formReplaced(t *testing.T, s member.Store) {
 		t.Errorf("to index: got %v, %v", forms, err)
 	}
 }
+
+func phoneOwned(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1", "m2")
+	put := func(memberID, hash string) error {
+		return s.Write(t.Context(), func(ctx context.Context, tx member.Tx) error {
+			return tx.PutPhone(ctx, memberID, member.SealedPhone{Hash: hash, Sealed: "sealed " + hash})
+		})
+	}
+	owner := func(want string, hashes ...string) {
+		t.Helper()
+		got, err := s.PhoneOwner(t.Context(), hashes)
+		if got != want || want == "" && !errors.Is(err, member.ErrNotFound) || want != "" && err != nil {
+			t.Errorf("owner of %v: got %q, %v, want %q", hashes, got, err, want)
+		}
+	}
+	owner("", "h1")
+	for _, hash := range []string{"h0", "h1"} { // the second replaces the first
+		if err := put("m1", hash); err != nil {
+			t.Fatal(err)
+		}
+	}
+	owner("m1", "h1")
+	owner("m1", "another key's", "h1")
+	owner("", "h0")
+	if err := put("m2", "h1"); err == nil {
+		t.Error("two members have one number")
+	}
+	if ids, err := s.Find(t.Context(), "137", []string{"1", "2", "3", "4", "h1"}, 10); err != nil || !slices.Equal(ids, []string{"m1"}) {
+		t.Errorf("found %v, %v", ids, err)
+	}
+	listed, err := s.People(t.Context(), member.Mark{}, 10)
+	if err != nil || len(listed) != 2 {
+		t.Fatalf("%+v, %v", listed, err)
+	}
+	for _, p := range listed {
+		alone, err := s.Person(t.Context(), p.ID)
+		if want := map[string]string{"m1": "sealed h1"}[p.ID]; err != nil || p.SealedPhone != want || alone.SealedPhone != want {
+			t.Errorf("%s: listed %q, alone %q, %v, want %q", p.ID, p.SealedPhone, alone.SealedPhone, err, want)
+		}
+	}
+	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.Erase(ctx, "m1", "anonymous") })
+	owner("", "h1")
+	if err := put("m2", "h1"); err != nil {
+		t.Errorf("the number of an erased member: %v", err)
+	}
+}

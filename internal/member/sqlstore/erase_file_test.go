@@ -51,7 +51,7 @@ func TestErase_LeavesNothingInTheFiles(t *testing.T) {
 
 // personal are the texts about a person that an erasure deletes. None begins another.
 func personal(i int) (texts []string) {
-	for _, what := range []string{"mini", "official", "union-a", "union-b", "number", "field", "phone", "sealed"} {
+	for _, what := range []string{"mini", "official", "union-a", "union-b", "number", "field", "phone", "sealed", "verified", "encrypted"} {
 		texts = append(texts, fmt.Sprintf("%s-%03d-of-a-person", what, i))
 	}
 	return texts
@@ -85,7 +85,7 @@ func storePerson(t *testing.T, db *sqldb.DB, s *member.Service, i int) (memberID
 			return err
 		}
 		c.MembershipNumber, c.Fields[0] = text[4], text[5]
-		return errors.Join(member.Save(ctx, tx, c), tx.PutForm(ctx, "c1", code, member.SealedForm{
+		return errors.Join(member.Save(ctx, tx, c), tx.PutPhone(ctx, memberID, member.SealedPhone{Hash: text[8], Sealed: text[9]}), tx.PutForm(ctx, "c1", code, member.SealedForm{
 			Key: fmt.Sprint("form ", i), Phone: text[6], Sealed: text[7] + strings.Repeat("x", i*991%5000),
 		}))
 	})

@@ -76,6 +76,9 @@ func TestErase_LeavesNothingOfThePerson(t *testing.T) {
 			if err := tx.PutForm(ctx, "c1", "code-1", member.SealedForm{Key: "form-1", Phone: "phone-1", Sealed: "sealed-1"}); err != nil {
 				return err
 			}
+			if err := tx.PutPhone(ctx, memberID, member.SealedPhone{Hash: "verified-1", Sealed: "encrypted-1"}); err != nil {
+				return err
+			}
 			return tx.IgnoreUnionID(ctx, member.Identity{AppID: official, OpenID: "openid-in-official"}, "unionid-2")
 		})
 		field := "field-1"
@@ -96,7 +99,8 @@ func TestErase_LeavesNothingOfThePerson(t *testing.T) {
 			"member ID": memberID, "mini-program's openid": "openid-in-mini", "Official openid": "openid-in-official", "unionid": "unionid-1",
 			"ignored unionid": "unionid-2",
 			"code":            "code-1", "given code": "given-1", "number": "number-1", "channel": "channel-1", "custom field": "field-1",
-			"hash of phone": "phone-1", "form": "sealed-1", "hash of ticket": "ticket-1", "text of entry": "text-1", "key of event": "key-1",
+			"hash of phone": "phone-1", "form": "sealed-1",
+			"hash of verified phone": "verified-1", "verified phone": "encrypted-1", "hash of ticket": "ticket-1", "text of entry": "text-1", "key of event": "key-1",
 		}
 		for thing, where := range search(t, db, things) {
 			if len(where) == 0 {

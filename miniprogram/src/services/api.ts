@@ -153,9 +153,19 @@ export interface PageOutputBody {
   timestamp: number
 }
 
+export interface PhoneInputBody {
+  /** e.detail.code of the button with open-type getPhoneNumber, within five minutes; not a wx.login code. */
+  code: string
+}
+
+export interface PhoneOutputBody {
+  /** The number without its middle; one abroad begins with + and the country code. */
+  phone: string
+}
+
 export interface Problem {
   /** Stable: compare this. */
-  code: "malformed_body" | "session_invalid" | "login_code_invalid" | "admin_token_invalid" | "code_not_yours" | "user_blocked" | "not_found" | "card_not_found" | "member_not_found" | "method_not_allowed" | "request_timeout" | "openid_unknown" | "card_not_claimable" | "body_too_large" | "unsupported_media_type" | "invalid_input" | "rate_limited" | "client_closed" | "internal" | "wechat_unavailable" | "ticket_unavailable" | "unavailable" | "message_not_found" | "wechat_refused" | "code_mode_unsupported" | "not_one_click" | "activate_ticket_invalid" | "idempotency_key_missing" | "idempotency_key_reused" | "code_not_found" | "card_not_held" | "insufficient_bonus" | "insufficient_balance" | "entry_not_reversible" | "entry_not_yours" | "limit_per_entry" | "limit_per_day" | "role_forbidden" | "cross_origin" | "staff_not_found" | "name_taken" | "too_many_staff" | "order_booked"
+  code: "malformed_body" | "session_invalid" | "login_code_invalid" | "admin_token_invalid" | "code_not_yours" | "user_blocked" | "not_found" | "card_not_found" | "member_not_found" | "method_not_allowed" | "request_timeout" | "openid_unknown" | "card_not_claimable" | "body_too_large" | "unsupported_media_type" | "invalid_input" | "rate_limited" | "client_closed" | "internal" | "wechat_unavailable" | "ticket_unavailable" | "unavailable" | "message_not_found" | "wechat_refused" | "code_mode_unsupported" | "not_one_click" | "activate_ticket_invalid" | "idempotency_key_missing" | "idempotency_key_reused" | "code_not_found" | "card_not_held" | "insufficient_bonus" | "insufficient_balance" | "entry_not_reversible" | "entry_not_yours" | "limit_per_entry" | "limit_per_day" | "role_forbidden" | "cross_origin" | "staff_not_found" | "name_taken" | "too_many_staff" | "order_booked" | "phone_taken" | "phone_code_invalid"
   /** What it means, for a person. */
   detail?: string
   /** Which parts of the request are wrong. */
