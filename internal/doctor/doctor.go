@@ -44,6 +44,7 @@ type Deployment struct {
 	}
 	MiniProgram interface {
 		Code2Session(ctx context.Context, code string) (openID, unionID string, err error)
+		StableToken(ctx context.Context) (value string, ttl time.Duration, err error)
 	}
 	Catalogue interface {
 		List(ctx context.Context) ([]card.Card, error)
@@ -129,7 +130,9 @@ func (d *doctor) checkServices(ctx context.Context) {
 		d.check(ctx, "api_ticket", d.ticket)
 		d.check(ctx, "quota", d.quota)
 	}
-	d.check(ctx, "mini-program's AppSecret", d.miniProgramSecret)
+	if d.check(ctx, "mini-program's AppSecret", d.miniProgramSecret) {
+		d.check(ctx, "mini-program's access_token", d.miniProgramToken)
+	}
 	d.check(ctx, "callback", d.callback)
 	d.check(ctx, "unionid", d.unionID)
 	d.check(ctx, "outbox", d.outbox)

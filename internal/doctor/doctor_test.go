@@ -24,6 +24,8 @@ type deployment struct {
 	damageErr, listErr, peopleErr, sharedErr error // of the database
 	backlogErr, cardsErr, cardErr, loginErr  error
 
+	miniErr error // of the mini-program's access_token
+
 	offset time.Duration
 	stored []card.Card
 	cards  map[string]card.Card // at WeChat
@@ -55,6 +57,13 @@ func (d *deployment) StableToken(context.Context) (string, time.Duration, error)
 	return "token", time.Hour, d.secretErr
 }
 
+// miniProgram has an access_token of its own.
+type miniProgram struct{ *deployment }
+
+func (m miniProgram) StableToken(context.Context) (string, time.Duration, error) {
+	return "token", time.Hour, m.miniErr
+}
+
 func (d *deployment) People(context.Context, member.Mark, int) ([]member.Person, error) {
 	return d.people, d.peopleErr
 }
@@ -80,7 +89,7 @@ func (d *deployment) diagnose(t *testing.T, cfg config.Config, url string, openE
 	t.Helper()
 	open := func(context.Context) (*doctor.Deployment, error) {
 		return &doctor.Deployment{
-			Database: d, Clock: d, Tickets: d, Official: d, MiniProgram: d, Catalogue: d, Members: d, Outbox: d,
+			Database: d, Clock: d, Tickets: d, Official: d, MiniProgram: miniProgram{d}, Catalogue: d, Members: d, Outbox: d,
 			Close: func() error { d.closed = true; return nil },
 		}, openErr
 	}
@@ -161,7 +170,11 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 		"no answer about a card": {
 			deployment{stored: []card.Card{own}, cardErr: refused(45009)}, "cards", "failed", "45009", "midnight in Beijing",
 		},
-		"no card permission":         {deployment{cardsErr: refused(48001)}, "card permission", "failed", "48001", "卡券功能"},
+		"no card permission": {deployment{cardsErr: refused(48001)}, "card permission", "failed", "48001", "卡券功能"},
+		"mini-program not whitelisted": {
+			deployment{miniErr: refused(40164)}, "mini-program's access_token", "warning", "40164", "小程序后台",
+		},
+		"mini-program's token":       {deployment{}, "mini-program's access_token", "ok", "phone numbers", ""},
 		"wrong mini-program secret":  {deployment{loginErr: refused(40125)}, "mini-program's AppSecret", "failed", "40125", "小程序后台"},
 		"damage cannot be looked at": {deployment{damageErr: gone}, "database", "failed", "gone", "DATABASE_URL"},
 		"cards cannot be read":       {deployment{listErr: gone}, "cards", "failed", "gone", "DATABASE_URL"},

@@ -88,6 +88,17 @@ func (d *doctor) miniProgramSecret(ctx context.Context) Finding {
 	return refused(miniProgramConsole, err)
 }
 
+// miniProgramToken asks for the access_token that phone numbers need. WeChat gives all
+// callers the same, so this ends no token and uses up nothing that is scarce.
+func (d *doctor) miniProgramToken(ctx context.Context) Finding {
+	if _, _, err := d.MiniProgram.StableToken(ctx); err != nil {
+		f := refused(miniProgramConsole, err)
+		f.Outcome = Warning // a shop without phone numbers does not need it
+		return f
+	}
+	return ok("WeChat issues it, for phone numbers", "能获取，用于手机号验证")
+}
+
 func (d *doctor) clock(context.Context) Finding {
 	if offset := d.Clock.Offset(); offset != 0 {
 		offset = offset.Round(time.Second)
