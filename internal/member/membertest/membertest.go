@@ -60,7 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"a mark is one account's of a card":             importedOnce,
 		"an imported account is bound once":             importedBound,
 		"a card takes the ledger of an account, or not": importedJoined,
-		"a phone number belongs to one member":   phoneOwned,
+		"a phone number belongs to one member":          phoneOwned,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
