@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -19,13 +17,15 @@ import (
 
 type cardDepositCmd struct {
 	ID      string `arg:"" help:"The card_id of a card with deposited codes."`
-	File    string `arg:"" help:"One code in each line, or CSV with codes in the first column; - reads standard input."`
+	File    string `arg:"" help:"CSV, XLSX, JSON lines, or one code in each line; - reads standard input."`
+	Column  string `help:"The heading of the column with the codes; its number in a file without headings." placeholder:"HEADING"`
+	Sheet   string `help:"The sheet of a workbook; the first visible one by default." placeholder:"NAME"`
 	Results string `help:"The file for the result of each code; FILE.results.csv by default." type:"path" placeholder:"FILE"`
 	JSON    bool   `name:"json" help:"Print the counts as JSON."`
 }
 
 func (c cardDepositCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	codes, err := readCodes(c.File, streams)
+	codes, err := c.codes(streams)
 	if err != nil {
 		return err
 	}
@@ -97,45 +97,45 @@ func writeResults(path string, results []card.CodeResult) error {
 	})
 }
 
-// readCodes returns the first column of the CSV at path. A first line "code" is a
-// heading.
-func readCodes(path string, streams command.Streams) (codes []string, err error) {
-	in, err := openInput(path, streams)
+// codeColumns are the headings that people give to codes.
+var codeColumns = []sheet.Column{{Name: "code", Also: []string{
+	"卡号", "会员卡号", "会员卡卡号", "券码", "卡券码", "会员码", "兑换码", "编号", "会员编号", "卡编号", "会员号", "card number", "card no", "card code", "membership number",
+}}}
+
+// codes returns the codes in the file.
+func (c cardDepositCmd) codes(streams command.Streams) (codes []string, err error) {
+	o := sheet.Options{Columns: codeColumns, Only: "code", Sheet: c.Sheet}
+	if c.Column != "" {
+		o.Headings = map[string]string{"code": c.Column}
+	}
+	r, err := openTable(c.File, o, streams)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = in.Close() }()
-	text, err := io.ReadAll(in)
-	if err == nil {
-		err = checkUTF16(text)
-	}
-	if err != nil {
-		return nil, command.Usagef("read %s: %w", path, err)
-	}
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte(byteOrderMark))))
-	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
+	defer r.Close()
+	const most = 10
+	var bad []error
+	for len(bad) < most {
+		line, err := r.Next()
+		var wrong *sheet.LineError
+		switch {
+		case errors.Is(err, io.EOF) && len(bad) > 0:
+			return nil, command.Usagef("read %s: %w", c.File, errors.Join(bad...))
+		case errors.Is(err, io.EOF) && len(codes) == 0:
+			return nil, command.Usagef("%s contains no codes", c.File)
+		case errors.Is(err, io.EOF):
+			return codes, nil
+		case errors.As(err, &wrong):
+			bad = append(bad, err)
+		case err != nil:
+			return nil, command.Usagef("read %s: %w", c.File, err)
+		case line.Values["code"] == "":
+			bad = append(bad, &sheet.LineError{Line: line.Number, Reason: "has no code"})
+		default:
+			codes = append(codes, line.Values["code"])
 		}
-		if err != nil {
-			return nil, command.Usagef("read %s: %w", path, err)
-		}
-		code := strings.TrimSpace(record[0])
-		if err := checkUTF8([]byte(code)); err != nil {
-			at, _ := r.FieldPos(0)
-			return nil, command.Usagef("read %s: line %d: the code is not UTF-8; if the file is in GBK (ANSI), save it as UTF-8", path, at)
-		}
-		if code == "" || len(codes) == 0 && strings.EqualFold(code, "code") {
-			continue
-		}
-		codes = append(codes, code)
 	}
-	if len(codes) == 0 {
-		return nil, command.Usagef("%s contains no codes", path)
-	}
-	return codes, nil
+	return nil, command.Usagef("read %s: %w", c.File, errors.Join(bad...))
 }
 
 // progress shows the progress of a long task: on a terminal as a bar, else as a

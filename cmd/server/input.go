@@ -14,6 +14,7 @@ import (
 	"github.com/tailscale/hujson"
 
 	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/sheet"
 )
 
 // openInput opens the file at path, or standard input for "-". The caller must
@@ -27,6 +28,40 @@ func openInput(path string, streams command.Streams) (io.ReadCloser, error) {
 		return nil, command.Usagef("%w", err)
 	}
 	return f, nil
+}
+
+// openTable opens the table in the file at path, or on standard input for "-". The
+// caller must close it.
+func openTable(path string, o sheet.Options, streams command.Streams) (*sheet.Reader, error) {
+	r, err := readTable(path, o, streams)
+	var file *sheet.FileError
+	switch {
+	case errors.As(err, &file) && file.Unclear:
+		return nil, command.Usagef("read %s: %w; say which with --column or --sheet", path, err)
+	case errors.As(err, &file):
+		return nil, command.Usagef("read %s: %w", path, err)
+	case err != nil:
+		return nil, command.Usagef("%w", err)
+	}
+	return r, nil
+}
+
+// readTable opens a file where it is, and reads what is none, such as a pipe, into
+// memory.
+func readTable(path string, o sheet.Options, streams command.Streams) (*sheet.Reader, error) {
+	if info, err := os.Stat(path); path != "-" && (err != nil || info.Mode().IsRegular()) {
+		return sheet.Open(path, o)
+	}
+	in, err := openInput(path, streams)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }()
+	text, err := io.ReadAll(io.LimitReader(in, sheet.MaxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return sheet.NewReader(bytes.NewReader(text), int64(len(text)), o)
 }
 
 // readText returns a text of at most 64 KiB without a byte order mark and without

@@ -6,25 +6,35 @@ import (
 	"unicode"
 )
 
-// cell is a cell of a file, without white space and marks. If reason is not empty, it cannot be read.
+// cell is a cell of a file, without white space and marks. If reason is not empty, it
+// cannot be read.
 type cell struct{ text, reason string }
-
-// marks are characters without a shape that copying from other programs leaves in a
-// text: zero-width spaces, soft hyphens and marks of direction. Joiners are none of them,
-// because emoji need theirs.
-var marks = strings.NewReplacer("\u200b", "", "\u2060", "", "\ufeff", "", "\u00ad", "", "\u200e", "", "\u200f", "", "\u202a", "",
-	"\u202b", "", "\u202c", "", "\u202d", "", "\u202e", "", "\u2066", "", "\u2067", "", "\u2068", "", "\u2069", "")
 
 // trim returns a text without the white space and the invisible characters around it,
 // and without marks.
 func trim(text string) string {
-	return strings.TrimFunc(marks.Replace(text), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) })
+	unmarked := strings.Map(func(r rune) rune {
+		if mark(r) {
+			return -1
+		}
+		return r
+	}, text)
+	return strings.TrimFunc(unmarked, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) })
+}
+
+// mark reports whether a character is one without a shape that copying from other
+// programs leaves in a text: a zero-width space, a soft hyphen or a mark of direction.
+// Joiners are none, because emoji need theirs.
+func mark(r rune) bool {
+	switch r {
+	case '\u200b', '\u2060', '\ufeff', '\u00ad':
+		return true
+	}
+	return unicode.Is(unicode.Bidi_Control, r)
 }
 
 var (
 	digits = regexp.MustCompile(`^[0-9]+$`)
-	// wrapped is a text that was exported as a formula so that it stays one.
-	wrapped = regexp.MustCompile(`^="([^"]*)"$`)
 	// rounded is a number as a spreadsheet shows a long one.
 	rounded = regexp.MustCompile(`^[+-]?[0-9](\.[0-9]+)?[eE]\+[0-9]{2,3}$`)
 	// failed is the result of a formula that has none.
@@ -41,8 +51,10 @@ func unwrap(field string) string {
 	if rest, ok := strings.CutPrefix(field, "'"); ok && digits.MatchString(rest) {
 		return rest
 	}
-	if inner := wrapped.FindStringSubmatch(field); inner != nil {
-		return inner[1]
+	// ="0123" is a text that was exported as a formula so that it stays one.
+	rest, begins := strings.CutPrefix(field, `="`)
+	if inner, ends := strings.CutSuffix(rest, `"`); begins && ends && !strings.Contains(inner, `"`) {
+		return inner
 	}
 	return field
 }

@@ -1,6 +1,7 @@
 package sheet
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,16 +46,15 @@ func (o Options) name(heading string) string {
 	return ""
 }
 
-// known returns a heading of each column.
-func (o Options) known() []string {
-	var all []string
-	for _, c := range o.Columns {
-		if h, ok := o.Headings[c.Name]; ok {
-			all = append(all, h)
-			continue
-		}
-		all = append(all, c.Name)
-		all = append(all, c.Also[:min(len(c.Also), 1)]...)
+// known returns what a file without a known heading lacks, for an error's text.
+func (o Options) known() string {
+	if len(o.Headings) > 0 {
+		return "heading " + strings.Join(slices.Sorted(maps.Values(o.Headings)), ", ")
 	}
-	return all
+	var some []string
+	for _, c := range o.Columns {
+		some = append(some, c.Name)
+		some = append(some, c.Also[:min(len(c.Also), 1)]...)
+	}
+	return "known heading, such as " + strings.Join(some, ", ")
 }

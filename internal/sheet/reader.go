@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// maxSize is the size of the largest file, in bytes.
-	maxSize = 128 << 20
+	// MaxSize is the size of the largest file, in bytes.
+	MaxSize = 128 << 20
 	// maxLine is the length of the longest line of a text, and of the longest record of a
 	// CSV, in bytes of UTF-8.
 	maxLine = 64 << 10
@@ -105,6 +105,7 @@ func (e *FileError) Error() string {
 // has spoiled, such as 1.38E+10 or #N/A, is a LineError.
 type Reader struct {
 	lines  lines
+	ended  error // by which the lines ended
 	sheets []string
 	close  func() error
 }
@@ -138,8 +139,8 @@ func Open(path string, o Options) (*Reader, error) {
 // NewReader returns a Reader of the size bytes of in. It checks the encoding of the
 // whole file, and finds the columns. The error is a FileError or one of in.
 func NewReader(in io.ReaderAt, size int64, o Options) (*Reader, error) {
-	if size > maxSize {
-		return nil, &FileError{Reason: fmt.Sprintf("is larger than %d MiB", maxSize>>20)}
+	if size > MaxSize {
+		return nil, &FileError{Reason: fmt.Sprintf("is larger than %d MiB", MaxSize>>20)}
 	}
 	head := make([]byte, min(size, 4096))
 	if _, err := in.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
@@ -197,7 +198,17 @@ func foreign(head []byte) string {
 
 // Next returns the next line. The error is io.EOF at the end, a LineError, after which
 // the next call returns the next line, or another, after which each call returns it.
-func (r *Reader) Next() (Line, error) { return r.lines.next() }
+func (r *Reader) Next() (Line, error) {
+	if r.ended != nil {
+		return Line{}, r.ended
+	}
+	line, err := r.lines.next()
+	var bad *LineError
+	if err != nil && !errors.As(err, &bad) {
+		r.ended = err
+	}
+	return line, err
+}
 
 // Headings returns the headings of the columns that are read, by their names; of JSON
 // lines, the keys of the lines so far.

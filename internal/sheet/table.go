@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -108,8 +109,8 @@ func (t *table) head(r row, o Options) error {
 	if len(t.columns) == 0 {
 		return nil
 	}
-	for name, heading := range o.Headings {
-		if !slices.ContainsFunc(t.columns, func(c tableColumn) bool { return c.name == name }) {
+	for _, name := range slices.Sorted(maps.Keys(o.Headings)) {
+		if heading := o.Headings[name]; !slices.ContainsFunc(t.columns, func(c tableColumn) bool { return c.name == name }) {
 			return &FileError{Line: r.line, Unclear: true, Reason: fmt.Sprintf("has no heading %s; it has %s", heading, headings(r))}
 		}
 	}
@@ -122,20 +123,23 @@ func (t *table) headless(o Options) error {
 	if len(t.pending) == 0 {
 		return &FileError{Reason: "is empty"}
 	}
+	for _, r := range t.pending {
+		if r.filled() == 1 && strings.ContainsAny(r.cells[r.last()-1].text, "，；") {
+			return &FileError{Line: r.line, Reason: "is separated by full-width commas or semicolons (，；): use , or ;"}
+		}
+	}
 	first, last := t.pending[0], t.pending[len(t.pending)-1]
 	list := last.last() == 1 && first.last() == 1
 	switch {
-	case list && strings.ContainsAny(first.cells[0].text, "，；"):
-		return &FileError{Line: first.line, Reason: "is separated by full-width commas or semicolons (，；): use , or ;"}
 	case !list || o.Only == "" || len(o.Headings) > 0:
 		if list {
 			last = first
 		}
 		return &FileError{Line: last.line, Unclear: true,
-			Reason: fmt.Sprintf("has no known heading, such as %s; it has %s", strings.Join(o.known(), ", "), headings(last))}
+			Reason: fmt.Sprintf("has no %s; it has %s", o.known(), headings(last))}
 	case len(t.pending) > 1 && likeHeading(first.cells[0].text, t.pending[1].cells[0].text):
 		return &FileError{Line: first.line, Unclear: true,
-			Reason: fmt.Sprintf("looks like a heading, but is no known one, such as %s", strings.Join(o.known(), ", "))}
+			Reason: "looks like a heading, but there is no " + o.known()}
 	}
 	t.columns, t.width, t.fields, t.unknown = []tableColumn{{0, o.Only, ""}}, 1, 1, nil
 	return nil
