@@ -12,10 +12,12 @@ import (
 	"strings"
 )
 
-// The sizes of a workbook's parts, unzipped, in bytes.
+// The sizes of a workbook's parts, unzipped, in bytes. A sheet is not kept in memory.
 const (
-	maxSheetPart = 1 << 30
-	maxOtherPart = 128 << 20
+	maxSheet  = 1 << 30
+	maxTexts  = 64 << 20
+	maxIndex  = 16 << 20
+	mostTexts = 2 << 20 // the largest number of texts
 )
 
 // workbook is a workbook that is being read. Not excelize reads it, because its Rows
@@ -101,12 +103,12 @@ func (b *workbook) part(name string, most int64) (io.ReadCloser, error) {
 
 // decode decodes a part.
 func (b *workbook) decode(name string, into any) error {
-	f, err := b.part(name, maxOtherPart)
+	f, err := b.part(name, maxIndex)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := xml.NewDecoder(f).Decode(into); err != nil {
+	if err := newDecoder(f).Decode(into); err != nil {
 		return damaged(name)
 	}
 	return nil
@@ -190,12 +192,12 @@ func (b *workbook) readTexts(name string) error {
 	if name == "" {
 		return nil
 	}
-	f, err := b.part(name, maxOtherPart)
+	f, err := b.part(name, maxTexts)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	d := xml.NewDecoder(f)
+	d := newDecoder(f)
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -206,7 +208,7 @@ func (b *workbook) readTexts(name string) error {
 		}
 		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "si" {
 			var t richText
-			if err := d.DecodeElement(&t, &start); err != nil {
+			if err := d.DecodeElement(&t, &start); err != nil || len(b.texts) == mostTexts {
 				return damaged(name)
 			}
 			b.texts = append(b.texts, t.String())

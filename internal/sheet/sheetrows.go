@@ -23,11 +23,11 @@ type sheetRows struct {
 
 // sheet returns the rows of a sheet.
 func (b *workbook) sheet(name string) (*sheetRows, error) {
-	part, err := b.part(name, maxSheetPart)
+	part, err := b.part(name, maxSheet)
 	if err != nil {
 		return nil, err
 	}
-	return &sheetRows{book: b, name: name, part: part, xml: xml.NewDecoder(part)}, nil
+	return &sheetRows{book: b, name: name, part: part, xml: newDecoder(part)}, nil
 }
 
 // next returns the next row that the sheet has.

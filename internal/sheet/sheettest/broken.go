@@ -124,13 +124,13 @@ func books() []Broken {
 	hidden := Parts(rows, "")
 	hidden[0].Text = strings.Replace(hidden[0].Text, "sheetId", `state="hidden" sheetId`, 1)
 	bomb := Parts(rows, "")
-	bomb[2].Text = strings.Repeat(" ", 129<<20)
+	bomb[2].Text = strings.Repeat(" ", 65<<20)
 	return []Broken{
 		{"half.xlsx", whole[:len(whole)/2], 0, "damaged"},
 		{"flipped.xlsx", flip(whole), 0, "damaged"},
 		{"without-sheet.xlsx", Zip(parts[:4]...), 0, "damaged"},
 		{"hidden-sheets.xlsx", Zip(hidden...), 0, "no visible sheet"},
-		{"bomb.xlsx", Zip(bomb...), 0, "larger than 128 MiB"},
+		{"bomb.xlsx", Zip(bomb...), 0, "larger than 64 MiB"},
 		{"empty-sheet.xlsx", Book("", ""), 0, "empty"},
 		{"two-headings.xlsx", Book(Row(1, "手机号", "phone"), ""), 1, "twice"},
 		of("broken-xml", `<row r="3"><c><v>1</c></row>`, 3, "damaged"),
