@@ -97,45 +97,18 @@ func writeResults(path string, results []card.CodeResult) error {
 	})
 }
 
-// codeColumns are the headings that people give to codes.
-var codeColumns = []sheet.Column{{Name: "code", Also: []string{
-	"卡号", "会员卡号", "会员卡卡号", "券码", "卡券码", "会员码", "兑换码", "编号", "会员编号", "卡编号", "会员号", "card number", "card no", "card code", "membership number",
-}}}
-
 // codes returns the codes in the file.
-func (c cardDepositCmd) codes(streams command.Streams) (codes []string, err error) {
-	o := sheet.Options{Columns: codeColumns, Only: "code", Sheet: c.Sheet}
-	if c.Column != "" {
-		o.Headings = map[string]string{"code": c.Column}
-	}
-	r, err := openTable(c.File, o, streams)
+func (c cardDepositCmd) codes(streams command.Streams) ([]string, error) {
+	r, err := openTable(c.File, card.CodeList(c.Column, c.Sheet), streams)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	const most = 10
-	var bad []error
-	for len(bad) < most {
-		line, err := r.Next()
-		var wrong *sheet.LineError
-		switch {
-		case errors.Is(err, io.EOF) && len(bad) > 0:
-			return nil, command.Usagef("read %s: %w", c.File, errors.Join(bad...))
-		case errors.Is(err, io.EOF) && len(codes) == 0:
-			return nil, command.Usagef("%s contains no codes", c.File)
-		case errors.Is(err, io.EOF):
-			return codes, nil
-		case errors.As(err, &wrong):
-			bad = append(bad, err)
-		case err != nil:
-			return nil, command.Usagef("read %s: %w", c.File, err)
-		case line.Values["code"] == "":
-			bad = append(bad, &sheet.LineError{Line: line.Number, Reason: "has no code"})
-		default:
-			codes = append(codes, line.Values["code"])
-		}
+	codes, err := card.ReadCodes(r)
+	if err != nil {
+		return nil, command.Usagef("read %s: %w", c.File, err)
 	}
-	return nil, command.Usagef("read %s: %w", c.File, errors.Join(bad...))
+	return codes, nil
 }
 
 // progress shows the progress of a long task: on a terminal as a bar, else as a

@@ -64,7 +64,7 @@ audit/sqlstore                audit sqldb
 auth                          ration | go-json-experiment/json golang-jwt/jwt google/uuid x/time
 auth/authtest                 auth
 auth/sqlstore                 auth sqldb
-card                          audit ration | go-json-experiment/json qr x/sync
+card                          audit ration sheet | go-json-experiment/json qr x/sync
 card/sqlstore                 card sqldb | database/sql
 cardext
 cardlist                      card cardext member ration
