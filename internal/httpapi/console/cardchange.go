@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/addcard/addcard/internal/card"
+	"github.com/addcard/addcard/internal/sheet"
 )
 
 // actions returns the forms that change a card.
@@ -14,7 +15,8 @@ func (s shownCard) actions() (list []action) {
 		list = append(list, action{name, upload, []group{{"", inputs}}})
 	}
 	if s.Codes() == "deposit" {
-		add("codes", false, input{Name: "codes", Kind: "area"})
+		add("codes", true, input{Name: "codes", Kind: "area", Empty: true}, input{Name: "codes_file", Kind: "table", Empty: true},
+			input{Name: "codes_column", Kind: "text", Empty: true})
 	}
 	if s.WxActivate {
 		add("form", false, formFields...)
@@ -228,11 +230,33 @@ type deposit struct {
 // take. Sending them again does no harm.
 func (c *Console) addCodes(r *request) error {
 	var made deposit
-	err := r.call(http.MethodPost, "/v1"+r.cardPath()+"/codes", nil, map[string]any{"codes": words(r.PostForm("codes"))}, &made)
+	codes, err := r.codes()
+	if err == nil {
+		err = r.call(http.MethodPost, "/v1"+r.cardPath()+"/codes", nil, map[string]any{"codes": codes}, &made)
+	}
 	if err != nil {
 		return r.again(err, c.card)
 	}
 	return c.showCard(r, outcome{Deposit: &made})
+}
+
+// codes returns the codes that the person has typed, and those of the file.
+func (r *request) codes() ([]string, error) {
+	typed := words(r.PostForm("codes"))
+	file, header, err := r.Request.FormFile("codes_file")
+	if err != nil || header.Size == 0 { // a browser sends an empty file for none
+		return typed, nil
+	}
+	defer file.Close()
+	list, err := sheet.NewReader(file, header.Size, card.CodeList(r.text("codes_column"), ""))
+	var codes []string
+	if err == nil {
+		codes, err = card.ReadCodes(list)
+	}
+	if err != nil {
+		return nil, wrong("codes_file", err.Error())
+	}
+	return append(typed, codes...), nil
 }
 
 // deleteCard deletes the card whose title the person has typed.

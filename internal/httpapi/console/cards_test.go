@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/addcard/addcard/internal/sheet/sheettest"
 	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
@@ -244,6 +245,36 @@ func TestCard_CodesAreDeposited(t *testing.T) {
 	b.send(path, url.Values{"codes": {"0001\r\n0002\r\n<b>\r\n"}}).shows(200, "已导入 2 个卡号", "&lt;b&gt; · 被拒绝", "剩余 2，总量 2")
 	b.send(path, url.Values{"codes": {"0001 0003"}}).shows(200, "已导入 1 个卡号", "0001 · 微信已有")
 	b.send(path, url.Values{"codes": {" "}}).shows(422, "卡号</strong>")
+}
+
+// Codes come from the file that the shop has; one that is not clear changes nothing.
+func TestCard_CodesComeFromAFile(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	s := w.Serve()
+	id := w.NewCard(s, apptest.Deposit)
+	b := signedIn(t, s, s.Admin)
+	path := "/cards/" + id + "/codes"
+	b.open("/cards/"+id).shows(200, `accept=".csv,.txt,.xlsx,.jsonl"`)
+	book := sheettest.Book(sheettest.Row(1, "姓名", "会员卡号")+sheettest.Row(2, "张三", "0001")+sheettest.Row(3, "李四", "<c><v>1002</v></c>"), "")
+	b.upload(path, url.Values{"codes": {"0009"}}, "codes_file", string(book)).shows(200, "已导入 3 个卡号", "剩余 3，总量 3")
+	gbk := "\xbf\xa8\xba\xc5,\xd0\xd5\xc3\xfb\r\nA1,\xd5\xc5\r\n" // 卡号,姓名 and A1,张
+	b.upload(path, nil, "codes_file", gbk).shows(200, "已导入 1 个卡号")
+	b.upload(path, url.Values{"codes_column": {"新卡号"}}, "codes_file", "新卡号,旧卡号\nA2,x\n").shows(200, "已导入 1 个卡号")
+	for file, want := range map[string]string{
+		"会员,等级\nA3,金\n":            "line 1 has no known heading, such as code, 卡号; it has 会员, 等级",
+		"卡号\nA3\n6.22848E+18\n":    "line 3, column 卡号: it was rounded by a spreadsheet",
+		"卡号,姓名\nA3,a\n,b\n":        "line 3 has no code",
+		"卡号\n":                       "the list has no codes",
+		"\xd0\xcf\x11\xe0 an old one": "old Excel file",
+	} {
+		b.upload(path, nil, "codes_file", file).shows(422, "卡号文件</strong>", want)
+	}
+	b.upload(path, nil, "codes_file", "").shows(422, "卡号</strong>")
+	many := "code\n" + strings.Repeat("A1\n", 10_000)
+	b.upload(path, nil, "codes_file", many).shows(200, "已导入 0 个卡号")
+	b.upload(path, nil, "codes_file", many+"A1\n").shows(422, "卡号</strong>")
+	b.open("/cards/"+id).shows(200, "剩余 5，总量 5")
 }
 
 // Cards are for managers.

@@ -127,7 +127,7 @@ func (c *Console) Mount(l *web.Listener) {
 		l.Admit(r.method, r.path, web.Admission{Read: c.readForm, Free: true, Urgent: true, Refuse: c.refuse})
 		l.Handle(r.method, r.path, func(g *gin.Context) { c.serve(g, r.handle) })
 	}
-	for _, path := range []string{"/cards", "/cards/:card_id/update", "/cards/:card_id/shelf"} {
+	for _, path := range []string{"/cards", "/cards/:card_id/update", "/cards/:card_id/shelf", "/cards/:card_id/codes"} {
 		l.Admit(http.MethodPost, path, web.Admission{Read: c.readUpload, Free: true, Urgent: true, Refuse: c.refuse})
 	}
 }
@@ -150,7 +150,7 @@ func (c *Console) assets(l *web.Listener) {
 	l.GET("/robots.txt", func(g *gin.Context) { g.String(http.StatusOK, "User-agent: *\nDisallow: /\n") })
 }
 
-// maxForm bounds the body of a form, and maxUpload that of a form with a picture, in
+// maxForm bounds the body of a form, and maxUpload that of a form with a file, in
 // bytes. The API takes pictures of 1 MiB; one that is a little larger is refused with
 // the form around it.
 const (
@@ -172,7 +172,7 @@ func (c *Console) readForm(g *gin.Context) {
 	}
 }
 
-// readUpload reads the body of a form that may have a picture.
+// readUpload reads the body of a form that may have a file.
 func (c *Console) readUpload(g *gin.Context) {
 	if g.ContentType() != "multipart/form-data" {
 		c.readForm(g)

@@ -15,7 +15,7 @@ type group struct {
 // and its name.
 type input struct {
 	Name    string // as the API calls it, so that a problem names it
-	Kind    string // "area", "select", "radio", "colour", "file", "number" or a type of HTML
+	Kind    string // "area", "select", "radio", "colour", "file" (a picture), "table", "number" or a type of HTML
 	Value   string // before the person changes it
 	Max     int    // of bytes, as WeChat counts, unless it is 0
 	Options []string
@@ -70,7 +70,7 @@ func (r *request) fault(f input) (message string, values []any) {
 // "cards.action.", "cards.about." and "cards.send." with its name.
 type action struct {
 	Name   string // the last part of its path
-	Upload bool   // it may have a picture
+	Upload bool   // it may have a file
 	Groups []group
 }
 
