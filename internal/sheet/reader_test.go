@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/unicode"
+	"pgregory.net/rapid"
 
 	"github.com/addcard/addcard/internal/sheet"
 	"github.com/addcard/addcard/internal/sheet/sheettest"
@@ -89,6 +90,37 @@ func TestReader_EncodingsSeparatorsAndLineEnds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A file in GBK is not taken for a damaged one in UTF-8, whatever names it has.
+func TestReader_RecognisesGBK(t *testing.T) {
+	t.Parallel()
+	var common []rune // 一级汉字 of GB 2312
+	for lead := 0xb0; lead <= 0xd7; lead++ {
+		for trail := 0xa1; trail <= 0xfe; trail++ {
+			text, err := simplifiedchinese.GBK.NewDecoder().Bytes([]byte{byte(lead), byte(trail)})
+			if r := []rune(string(text)); err == nil && r[0] < 0xe000 {
+				common = append(common, r[0])
+			}
+		}
+	}
+	name := rapid.StringOfN(rapid.RuneFrom(common), 1, 4, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		names := rapid.SliceOfN(name, 1, 8).Draw(t, "names")
+		file, err := simplifiedchinese.GBK.NewEncoder().Bytes([]byte("姓名\n" + strings.Join(names, "\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := sheet.NewReader(bytes.NewReader(file), int64(len(file)), people)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range names {
+			if line, err := r.Next(); err != nil || line.Values["name"] != want {
+				t.Fatalf("got %q, %v, want %s", line.Values, err, want)
+			}
+		}
+	})
 }
 
 // No broken file is read to its end as if it were whole, and no error has a value of it.

@@ -9,7 +9,7 @@ import (
 // The bounds of XML, so that it needs little memory however large it is.
 const (
 	maxToken = 256 << 10 // bytes from one < to the next
-	maxDepth = 64      // elements in each other
+	maxDepth = 64        // elements in each other
 )
 
 // errUnbounded is the error for XML that no spreadsheet writes.
