@@ -103,7 +103,7 @@ func (c cardDepositCmd) codes(streams command.Streams) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	codes, err := card.ReadCodes(r)
 	if err != nil {
 		return nil, command.Usagef("read %s: %w", c.File, err)

@@ -262,10 +262,10 @@ func TestCard_CodesComeFromAFile(t *testing.T) {
 	b.upload(path, nil, "codes_file", gbk).shows(200, "已导入 1 个卡号")
 	b.upload(path, url.Values{"codes_column": {"新卡号"}}, "codes_file", "新卡号,旧卡号\nA2,x\n").shows(200, "已导入 1 个卡号")
 	for file, want := range map[string]string{
-		"会员,等级\nA3,金\n":            "line 1 has no known heading, such as code, 卡号; it has 会员, 等级",
-		"卡号\nA3\n6.22848E+18\n":    "line 3, column 卡号: it was rounded by a spreadsheet",
-		"卡号,姓名\nA3,a\n,b\n":        "line 3 has no code",
-		"卡号\n":                       "the list has no codes",
+		"会员,等级\nA3,金\n":               "line 1 has no known heading, such as code, 卡号; it has 会员, 等级",
+		"卡号\nA3\n6.22848E+18\n":       "line 3, column 卡号: it was rounded by a spreadsheet",
+		"卡号,姓名\nA3,a\n,b\n":           "line 3 has no code",
+		"卡号\n":                        "the list has no codes",
 		"\xd0\xcf\x11\xe0 an old one": "old Excel file",
 	} {
 		b.upload(path, nil, "codes_file", file).shows(422, "卡号文件</strong>", want)

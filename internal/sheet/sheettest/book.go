@@ -50,7 +50,8 @@ func Parts(rows, styles string, texts ...string) []Part {
 		shared += "<si><t>" + t + "</t></si>"
 	}
 	return []Part{
-		{"xl/workbook.xml", head + `<workbook` + main + ` xmlns:r="` + kind + `"><sheets><sheet name="会员" sheetId="1" r:id="rId1"/></sheets></workbook>`},
+		{"xl/workbook.xml", head + `<workbook` + main + ` xmlns:r="` + kind + `">` +
+			`<sheets><sheet name="会员" sheetId="1" r:id="rId1"/></sheets></workbook>`},
 		{"xl/_rels/workbook.xml.rels", head + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` +
 			`<Relationship Id="rId1" Type="` + kind + `/worksheet" Target="worksheets/sheet1.xml"/>` +
 			`<Relationship Id="rId2" Type="` + kind + `/sharedStrings" Target="sharedStrings.xml"/>` +
