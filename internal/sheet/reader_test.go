@@ -41,7 +41,7 @@ func rest(r *sheet.Reader) string {
 		line, err := r.Next()
 		var bad *sheet.LineError
 		switch {
-		case errors.Is(err, io.EOF):
+		case err == io.EOF: //nolint:errorlint // it is no other
 			return strings.Join(out, "\n")
 		case errors.As(err, &bad):
 			out = append(out, err.Error())

@@ -35,7 +35,8 @@ func (s *sheetRows) next() (row, error) {
 	for {
 		token, err := s.xml.Token()
 		if errors.Is(err, io.EOF) {
-			return row{}, errors.Join(s.part.Close(), io.EOF)
+			_ = s.part.Close() // it was read to its end
+			return row{}, io.EOF
 		}
 		if err != nil {
 			return row{}, s.damaged(s.line + 1)
