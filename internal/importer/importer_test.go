@@ -264,6 +264,38 @@ func count(w *world.World) (n int) {
 	return n
 }
 
+// A verified number is a proof, before the import and after it, also when the keys have
+// changed meanwhile.
+func TestImport_JoinsByPhone(t *testing.T) {
+	for _, importFirst := range []bool{true, false} {
+		t.Run(fmt.Sprint("import first: ", importFirst), func(t *testing.T) {
+			world.Run(t, func(w *world.World) {
+				memberID, code := w.ClaimCard("push")
+				importIt := func(keys *datakey.Keys) {
+					if _, _, err := run(w, service(w, keys), "phone,bonus\n138 0013 8000,70\n", importer.Options{}); err != nil {
+						w.Fatal(err)
+					}
+				}
+				verify := func(keys *datakey.Keys) {
+					w.SealForms(keys)
+					if err := w.SetPhone(w.Context(), memberID, "+8613800138000"); err != nil {
+						w.Fatal(err)
+					}
+				}
+				steps := []func(*datakey.Keys){importIt, verify}
+				if !importFirst {
+					slices.Reverse(steps)
+				}
+				steps[0](keys(w.T, oldKey))
+				steps[1](keys(w.T, newKey+","+oldKey))
+				w.SendAll()
+				w.WantFace(code, 70, 0)
+				w.WantBalanced()
+			})
+		})
+	}
+}
+
 // holders adopts as the server does.
 type holders struct{ cards *cardsync.Service }
 

@@ -132,6 +132,7 @@ func (s *Service) memberOfMarks(ctx context.Context, tx Tx, m Marks) (memberID s
 		by   func() (string, error)
 	}{
 		{MarkCode, func() (string, error) { return memberOfCode(ctx, tx, m.CardID, m.Code) }},
+		{MarkPhone, func() (string, error) { return memberOfPhone(ctx, tx, m.Phones) }},
 		{MarkUnionID, func() (string, error) { return memberOfUnionID(ctx, tx, m.UnionID) }},
 		{MarkOpenID, func() (string, error) { return s.memberOfOpenID(ctx, tx, m.OpenID) }},
 	} {
@@ -154,6 +155,14 @@ func memberOfCode(ctx context.Context, tx Tx, cardID, code string) (string, erro
 		return "", nil
 	}
 	return c.MemberID, err
+}
+
+func memberOfPhone(ctx context.Context, tx Tx, hashes []string) (string, error) {
+	memberID, err := tx.PhoneOwner(ctx, hashes)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return memberID, err
 }
 
 func memberOfUnionID(ctx context.Context, tx Tx, unionID string) (string, error) {

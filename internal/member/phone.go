@@ -18,10 +18,15 @@ type SealedPhone struct {
 }
 
 // SetPhone records the phone number, in the form of package phone, that WeChat has
-// verified for the member. It replaces the one before. Without SealForms it stores
-// nothing. It returns ErrPhoneTaken or ErrMemberUnknown.
+// verified for the member. It replaces the one before. An imported account that waits
+// for the number joins the member's card. Without SealForms it stores nothing. It
+// returns ErrPhoneTaken or ErrMemberUnknown.
 func (s *Service) SetPhone(ctx context.Context, memberID, number string) error {
-	return s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error { return s.setPhone(ctx, tx, memberID, number) })
+	err := s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error { return s.setPhone(ctx, tx, memberID, number) })
+	if err == nil {
+		s.wake()
+	}
+	return err
 }
 
 func (s *Service) setPhone(ctx context.Context, tx peopleTx, memberID, number string) error {
@@ -43,9 +48,13 @@ func (s *Service) setPhone(ctx context.Context, tx peopleTx, memberID, number st
 	case owner != memberID:
 		return ErrPhoneTaken
 	}
-	return tx.PutPhone(ctx, memberID, SealedPhone{
+	err := tx.PutPhone(ctx, memberID, SealedPhone{
 		Hash: s.formKeys.Index(text), Sealed: s.formKeys.Seal([]byte(number), phoneContext(memberID)),
 	})
+	if err != nil {
+		return err
+	}
+	return prove(ctx, tx, memberID, Marks{Phones: hashes})
 }
 
 // phoneContext is what the sealed number of a member is bound to.
