@@ -47,6 +47,8 @@ import (
 	ticketsql "github.com/addcard/addcard/internal/ticket/sqlstore"
 	"github.com/addcard/addcard/internal/trail"
 	trailsql "github.com/addcard/addcard/internal/trail/sqlstore"
+	"github.com/addcard/addcard/internal/webhook"
+	webhooksql "github.com/addcard/addcard/internal/webhook/sqlstore"
 	"github.com/addcard/addcard/internal/wechat"
 	"github.com/addcard/addcard/internal/wechat/push"
 )
@@ -69,6 +71,7 @@ type Core struct {
 	Audit     *audit.Service
 	Shop      *shop.Service
 	Imports   *importer.Service
+	Webhooks  *webhook.Service
 
 	Statistics *statistics.Service
 
@@ -130,7 +133,7 @@ func (c *Core) connect(ctx context.Context, cfg config.Config, log *slog.Logger)
 	c.Staff, c.Audit, c.Shop = staff.New(staffsql.New(c.db), log), audit.New(auditsql.New(c.db), log), shop.New(shopsql.New(c.db))
 	c.Catalogue = card.New(account{c.tickets.client}, cardsql.New(c.db), log)
 	c.connectMembers(cfg, log)
-	if err := c.connectCards(cfg); err != nil {
+	if err := c.connectCards(cfg, log); err != nil {
 		return err
 	}
 	if err := c.connectPushes(cfg, log); err != nil {
@@ -209,8 +212,8 @@ func (c *Core) ticketStore(cfg config.Config) (ticket.Store, error) {
 }
 
 // connectCards connects the ways to a card, wx.addCard and the open-card
-// component, and what members fill in there.
-func (c *Core) connectCards(cfg config.Config) error {
+// component, what members fill in there, and the webhooks.
+func (c *Core) connectCards(cfg config.Config, log *slog.Logger) error {
 	keys, err := datakey.Parse(string(cfg.DataKeys))
 	if err != nil {
 		return err
@@ -224,16 +227,19 @@ func (c *Core) connectCards(cfg config.Config) error {
 		WeChat: component{client}, Catalogue: c.Catalogue, Members: c.Members, Codes: codes{client},
 		LimitCalls: cfg.RatePerMember > 0,
 	}
+	webhooks := webhook.Options{Allow: cfg.WebhookNetworks(), Now: c.clock.Now, Log: log, Observe: countWebhooks(c.metrics)}
 	var sealing importer.Keys
 	if keys != nil {
 		c.Members.SealForms(keys)
-		sealing = keys
+		sealing, webhooks.Keys = keys, keys
 	}
 	c.Imports = importer.New(importersql.New(c.db), c.Members, importedCards{c.Catalogue}, holders{c.CardSync}, sealing, c.Outbox.Wake)
 	c.Phones = &phonecode.Service{
 		AppID: cfg.MiniProgramAppID, WeChat: phoneButton{c.tickets.miniClient}, Members: phones{c.Members, c.trail},
 		LimitCalls: cfg.RatePerMember > 0,
 	}
+	c.Webhooks = webhook.New(webhooksql.New(c.db), webhooks)
+	c.metrics.MustRegister(webhookBacklog{c.Webhooks, log})
 	c.Pages = &jssdk.Service{
 		AppID: cfg.OfficialAppID, Hosts: cfg.JSSDKHosts, Ticket: c.tickets.jsapi.Ticket, Nonce: cardext.NewNonce, Now: c.clock.Now,
 	}

@@ -46,6 +46,16 @@ func (p *problems) check(c Config, vars map[string]string) {
 	p.checkLimits(c)
 	p.checkHosts(c)
 	p.checkConsole(c)
+	p.checkWebhooks(c)
+}
+
+// checkWebhooks refuses a prefix with bits behind its length: it is probably mistyped.
+func (p *problems) checkWebhooks(c Config) {
+	for i, text := range c.WebhookAllowPrivate {
+		if network, err := netip.ParsePrefix(text); err != nil || network != network.Masked() || network.Addr().Is4In6() {
+			p.add("WEBHOOK_ALLOW_PRIVATE", fmt.Sprintf("network %d: must be a network such as 10.1.0.0/16", i+1))
+		}
+	}
 }
 
 var prefixForm = regexp.MustCompile(`^(/[0-9A-Za-z._~-]+)+$`)

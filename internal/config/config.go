@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -53,6 +54,8 @@ type Config struct {
 	JSSDKHosts     []string `env:"JSSDK_HOSTS"`
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
 
+	WebhookAllowPrivate []string `env:"WEBHOOK_ALLOW_PRIVATE"`
+
 	LogLevel      slog.Level    `env:"LOG_LEVEL" envDefault:"INFO"`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"json"`
 	OTLPEndpoint  string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
@@ -69,6 +72,17 @@ func (c Config) Zone() *time.Location {
 		return time.UTC
 	}
 	return zone
+}
+
+// WebhookNetworks returns the networks that are not public and that endpoints of
+// webhooks may be in.
+func (c Config) WebhookNetworks() (list []netip.Prefix) {
+	for _, text := range c.WebhookAllowPrivate {
+		if p, err := netip.ParsePrefix(text); err == nil { // Load has checked it
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // secretNames lists the variables that can also be given as NAME_FILE, the path
@@ -106,6 +120,7 @@ func load(environ []string, sandbox bool) (Config, error) {
 	p.readFiles(vars)
 	p.parse(&c, vars)
 	c.JSSDKHosts, c.TrustedProxies = trimmed(c.JSSDKHosts), trimmed(c.TrustedProxies)
+	c.WebhookAllowPrivate = trimmed(c.WebhookAllowPrivate)
 	p.check(c, vars)
 	if len(p.list) > 0 {
 		slices.Sort(p.list)

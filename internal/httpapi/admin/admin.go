@@ -88,6 +88,7 @@ func New(s Services, o Options) *http.Server {
 	a.outboxRoutes()
 	a.ticketRoutes()
 	a.staffRoutes()
+	a.webhookRoutes()
 	a.auditRoutes()
 	a.settingsRoutes()
 	a.statisticsRoute()

@@ -21,6 +21,7 @@ import (
 	"github.com/addcard/addcard/internal/statistics"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/timeline"
+	"github.com/addcard/addcard/internal/webhook"
 )
 
 // Services are the capabilities behind the routes.
@@ -41,6 +42,7 @@ type Services struct {
 	Shop         Shop
 	Statistics   Statistics
 	Checks       Checks
+	Webhooks     Webhooks
 }
 
 // Cards creates, reads and changes cards of the Official Account; see package
@@ -170,6 +172,19 @@ type Shop interface {
 type Statistics interface {
 	Days(ctx context.Context, span statistics.Span) (statistics.Report, error)
 	Channels(ctx context.Context, span statistics.Span) (statistics.Report, error)
+}
+
+// Webhooks tells other systems what happens; see package webhook.
+type Webhooks interface {
+	Add(ctx context.Context, e webhook.Endpoint) (added webhook.Endpoint, secret string, err error)
+	Change(ctx context.Context, id string, c webhook.Change) (after webhook.Endpoint, secret string, err error)
+	Remove(ctx context.Context, id string) error
+	Endpoints(ctx context.Context) ([]webhook.Status, error)
+	Endpoint(ctx context.Context, id string) (webhook.Status, error)
+	Test(ctx context.Context, id string) (webhook.Attempt, error)
+	Deliveries(ctx context.Context, id string, f webhook.Filter, after webhook.Mark, n int) ([]webhook.Delivery, error)
+	Resend(ctx context.Context, id, eventID string) error
+	ResendSpan(ctx context.Context, id string, span webhook.Span) (count int64, next time.Time, err error)
 }
 
 // Checks examines the deployment; see package doctor.

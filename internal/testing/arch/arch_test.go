@@ -41,12 +41,12 @@ app                           audit audit/sqlstore auth auth/sqlstore card card/
                               config datakey doctor httpapi/admin httpapi/conns httpapi/console httpapi/public importer importer/sqlstore jssdk
                               ledger ledger/sqlstore member member/sqlstore opencard outbox outbox/sqlstore phonecode shop shop/sqlstore sqldb staff staff/sqlstore
                               statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore timeline timeline/sqlstore
-                              trail trail/sqlstore wechat wechat/push
+                              trail trail/sqlstore webhook webhook/sqlstore wechat wechat/push
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
 httpapi/admin                 audit card cardext cardsync doctor httpapi/conns httpapi/internal/web ledger member outbox phone ration
-                              sheet shop staff statistics ticket timeline
+                              sheet shop staff statistics ticket timeline webhook
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns
@@ -54,7 +54,7 @@ httpapi/console               card httpapi/internal/web sheet shop staff | gin-g
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard phone ration
                               | danielgtaylor/huma gin-gonic/gin x/time
 httpapi/internal/web          audit auth card cardlist httpapi/conns jssdk ledger member opencard outbox phonecode ration sqldb staff
-                              ticket wechat
+                              ticketwebhook wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
                               x/time
 
@@ -110,6 +110,8 @@ timeline                      member
 timeline/sqlstore             member sqldb timeline trail
 trail                         ration
 trail/sqlstore                sqldb trail | google/uuid
+webhook                       audit | google/uuid
+webhook/sqlstore              sqldb webhook
 wechat                        wechat/wirejson | go-json-experiment/json
 wechat/push                   wechat/wirejson | go-json-experiment/json
 wechat/wirejson

@@ -20,6 +20,7 @@ import (
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/staff"
 	"github.com/addcard/addcard/internal/ticket"
+	"github.com/addcard/addcard/internal/webhook"
 	"github.com/addcard/addcard/internal/wechat"
 )
 
@@ -60,6 +61,9 @@ var errorTable = []struct {
 	{err: staff.ErrNotFound, problem: StaffNotFound},
 	{err: staff.ErrNameTaken, problem: NameTaken},
 	{err: staff.ErrTooMany, problem: TooManyStaff},
+	{err: webhook.ErrNotFound, problem: WebhookNotFound},
+	{err: webhook.ErrTooMany, problem: TooManyWebhooks},
+	{err: webhook.ErrNoKeys, problem: DataKeysMissing},
 	{err: cardlist.ErrNotYours, problem: CodeNotYours},
 	{err: cardlist.ErrCodeInvalid, problem: InvalidInput},
 	{err: cardlist.ErrTooMany, problem: RateLimited},
@@ -103,8 +107,9 @@ func typeOf(a Audience, err error) ProblemType {
 	var input InputErrors
 	var invalid *card.InvalidError
 	var answer *wechat.Error
+	var endpoint *webhook.InvalidError
 	switch {
-	case errors.As(err, &input), errors.As(err, &invalid):
+	case errors.As(err, &input), errors.As(err, &invalid), errors.As(err, &endpoint):
 		return InvalidInput
 	case errors.Is(err, context.Canceled):
 		return ClientClosed

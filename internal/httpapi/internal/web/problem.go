@@ -21,6 +21,7 @@ import (
 	"github.com/addcard/addcard/internal/opencard"
 	"github.com/addcard/addcard/internal/phonecode"
 	"github.com/addcard/addcard/internal/ration"
+	"github.com/addcard/addcard/internal/webhook"
 )
 
 // Problem is the body of every error answer (RFC 9457).
@@ -148,6 +149,9 @@ func (p *Problem) fieldErrors(err error) (list []FieldError) {
 			why = "not valid" // its detail only refers to errors
 		}
 		list = append(list, FieldError{at.location, why})
+	}
+	if invalid := (*webhook.InvalidError)(nil); errors.As(err, &invalid) {
+		return []FieldError{{"body." + invalid.Field, invalid.Message}}
 	}
 	if invalid := (*card.InvalidError)(nil); errors.As(err, &invalid) {
 		for _, f := range firstErrors(invalid.Fields) {

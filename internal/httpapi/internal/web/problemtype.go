@@ -41,6 +41,7 @@ var (
 	CodeNotFound        = ProblemType{404, "code_not_found", "The card has no such code, or the code is not this member's."}
 	MessageNotFound     = ProblemType{404, "message_not_found", "The outbox has no such message: it was sent, or it never existed."}
 	StaffNotFound       = ProblemType{404, "staff_not_found", "There is no such person or key of the staff."}
+	WebhookNotFound     = ProblemType{404, "webhook_not_found", "There is no such endpoint or delivery of webhooks."}
 	MethodNotAllowed    = ProblemType{405, "method_not_allowed", "The route does not support this method; see the header Allow."}
 	RequestTimeout      = ProblemType{408, "request_timeout", "The request did not arrive in time."}
 	OpenIDUnknown       = ProblemType{409, "openid_unknown", "The card needs its holder's openid in the Official Account, which is unknown."}
@@ -55,6 +56,8 @@ var (
 	OrderBooked         = ProblemType{409, "order_booked", "The card has an entry of this order that was not reversed; nothing was written."}
 	NameTaken           = ProblemType{409, "name_taken", "Another person of the staff has this name, or it is reserved."}
 	TooManyStaff        = ProblemType{409, "too_many_staff", "There are as many people, or tokens of the person, as there can be."}
+	TooManyWebhooks     = ProblemType{409, "too_many_webhooks", "There are as many endpoints of webhooks as there can be."}
+	DataKeysMissing     = ProblemType{409, "data_keys_missing", "DATA_KEYS has no key with which the secret can be sealed or opened."}
 	LimitPerEntry       = ProblemType{409, "limit_per_entry", "It is more than you may book at once; nothing was written."}
 	LimitPerDay         = ProblemType{409, "limit_per_day", "It would be more than you may book in a day; nothing was written."}
 	BodyTooLarge        = ProblemType{413, "body_too_large", "The request body is too large."}
@@ -80,4 +83,5 @@ var problemTypes = []ProblemType{
 	MessageNotFound, WeChatRefused, CodeModeUnsupported, NotOneClick, ActivateTicketWrong, KeyMissing, KeyReused, CodeNotFound, CardNotHeld,
 	InsufficientBonus, InsufficientBalance, EntryNotReversible, EntryNotYours, LimitPerEntry, LimitPerDay, RoleForbidden, CrossOrigin,
 	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, PhoneTaken, PhoneCodeInvalid,
+	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, WebhookNotFound, TooManyWebhooks, DataKeysMissing,
 }
