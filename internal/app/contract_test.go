@@ -133,7 +133,9 @@ func TestContract_Metrics(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	cardID := w.Card()
+	hooked(w)
 	s := w.Serve()
+	newReceiver(t).subscribe(s, "*")
 	w.Claim(s, "ming", cardID)
 	apptest.Request(t, http.MethodPost, s.Public+"/wechat/callback?signature=x&timestamp=1&nonce=1", "", []byte("<xml/>"))
 	seen := map[string]*metric{}
@@ -144,6 +146,7 @@ func TestContract_Metrics(t *testing.T) {
 		}
 	}
 	apptest.Eventually(t, "the outbox has sent something", has("addcard_outbox_sent_total"))
+	apptest.Eventually(t, "an event was delivered", has("addcard_webhook_attempts_total"))
 	apptest.Eventually(t, "the push is counted", has("addcard_pushes_total"))
 	s.Stop()
 	overdue(w)

@@ -366,8 +366,43 @@ const decisions = `
 
 	uncounted_entry.entry_id          kept     kept     kept     kept      -
 
-	unfinished_copy.source            kept     kept     kept     kept      -
-	unfinished_copy.began_at          kept     kept     kept     kept      -
+	unfinished_copy.source            kept     keptwebhook.webhook_id                kept     kept     kept     kept      -
+	webhook.url                       kept     kept     kept     kept      -
+	webhook.description               kept     kept     kept     kept      -
+	webhook.enabled                   kept     kept     kept     kept      -
+	webhook.disabled_reason           kept     kept     kept     kept      -
+	webhook.removed                   kept     kept     kept     kept      -
+	webhook.secret                    kept     kept     kept     kept      -
+	webhook.previous_secret           kept     kept     kept     kept      -
+	webhook.previous_until            kept     kept     kept     kept      -
+	webhook.created_at                kept     kept     kept     kept      -
+	webhook.failures                  kept     kept     kept     kept      -
+	webhook.paused_until              kept     kept     kept     kept      -
+	webhook.last_success_at           kept     kept     kept     kept      -
+	webhook.last_error                kept     kept     kept     kept      -
+
+	webhook_subscription.type         kept     kept     kept     kept      -
+	webhook_subscription.webhook_id   kept     kept     kept     kept      -
+
+	webhook_queue.webhook_id          kept     kept     kept     kept      -
+	webhook_queue.queue               kept     kept     kept     kept      -
+	webhook_queue.due_at              kept     kept     kept     kept      -
+	webhook_queue.lease               kept     kept     kept     kept      -
+
+	webhook_delivery.seq              deleted  kept     kept     kept      -
+	webhook_delivery.webhook_id       deleted  kept     kept     kept      -
+	webhook_delivery.queue            deleted  kept     kept     kept      -
+	webhook_delivery.event_id         deleted  kept     kept     kept      -
+	webhook_delivery.type             deleted  kept     kept     kept      -
+	unfinished_copy.began_at          kept     keptwebhook_delivery.member_id        deleted  kept     kept     kept      -
+	webhook_delivery.card_id          deleted  kept     kept     kept      -
+	webhook_delivery.code             deleted  kept     kept     kept      -
+	webhook_delivery.data             deleted  kept     kept     kept      -
+	webhook_delivery.happened_at      deleted  kept     kept     kept      -
+	webhook_delivery.state            deleted  kept     kept     kept      -
+	webhook_delivery.attempts         deleted  kept     kept     kept      -
+	webhook_delivery.last_error       deleted  kept     kept     kept      -
+	webhook_delivery.ended_at         deleted  kept     kept     kept      -
 `
 
 // fates holds decisions: by operation and column.

@@ -23,9 +23,11 @@ var erasureKeeps = map[string]string{
 	// It names no person any longer. Until the last tokens end they must be refused.
 	"member ID": "revoked_session.jti",
 	// The codes stay WeChat's, and must not be issued again. The roll-up deletes what is uncounted.
-	"code":           "entry.ledger entry.route event.code form.code member_card.code member_card.ledger uncounted_card.code",
+	// Endpoints of webhooks are told that the codes are unavailable.
+	"code": "entry.ledger entry.route event.code form.code member_card.code member_card.ledger uncounted_card.code " +
+		"webhook_delivery.code",
 	"given code":     "event.code event.fields member_card.code member_card.given_from member_card.ledger uncounted_card.code uncounted_card.given_from",
-	"channel":        "member_card.outer_str uncounted_card.outer_str uncounted_card.was_outer_str",
+	"channel":        "member_card.outer_str uncounted_card.outer_str uncounted_card.was_outer_str webhook_delivery.data",
 	"text of entry":  "entry.answer entry.record_bonus", // the ledger is append-only
 	"hash of ticket": "form.ticket_hash",
 	"key of event":   "event.dedupe_key",
@@ -37,6 +39,8 @@ func TestErase_LeavesNothingOfThePerson(t *testing.T) {
 	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 		db := open(t)
 		s := newService(db)
+		sqldbtest.Exec(t, db, `insert into webhook (webhook_id, url, description, enabled, secret, created_at) values ('w', '', '', 1, '', 1)`)
+		sqldbtest.Exec(t, db, `insert into webhook_subscription (type, webhook_id) values ('*', 'w')`)
 		memberID, err := s.Enroll(t.Context(), mini, "openid-in-mini", "unionid-1")
 		if err != nil {
 			t.Fatal(err)

@@ -213,6 +213,9 @@ var eraseSQL = []string{
 		join outbox o on o.card_id = v.card_id and o.code = v.code and o.kind = 'apply_event' and o.payload = v.dedupe_key
 		where v.openid in (select openid from identity where member_id = $1))`,
 	`delete from outbox where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
+	`delete from webhook_delivery where member_id = $1 and member_id <> ''`,
+	`delete from webhook_delivery where code <> '' and (card_id, code) in (select card_id, code from member_card where member_id = $1)`,
+	`delete from webhook_queue where webhook_id in (select webhook_id from webhook) and queue = $1`,
 	`update event set openid = '', friend_openid = '', fields = '{}' where openid in (select openid from identity where member_id = $1)`,
 	`update event set openid = '', friend_openid = '', fields = '{}'
 		where (card_id, code) in (select card_id, code from member_card where member_id = $1)`,

@@ -112,6 +112,7 @@ trail                         ration
 trail/sqlstore                sqldb trail | google/uuid
 webhook                       audit | google/uuid
 webhook/sqlstore              sqldb webhook
+webhook/webhooktest           webhook
 wechat                        wechat/wirejson | go-json-experiment/json
 wechat/push                   wechat/wirejson | go-json-experiment/json
 wechat/wirejson

@@ -20,7 +20,7 @@ import (
 var growingTables = map[string]bool{
 	"member": true, "identity": true, "member_card": true, "entry": true, "event": true, "form": true,
 	"outbox": true, "identity_conflict": true, "revoked_session": true, "ignored_unionid": true, "code_proof": true,
-	"trail": true,
+	"trail": true, "webhook_queue": true, "webhook_delivery": true,
 }
 
 // Exceptions map a part of a statement's text to the reason why it may read a
@@ -114,6 +114,10 @@ func fill(t *testing.T, db *sqldb.DB, members int) {
 			`insert into code_proof (member_id, openid, created_at) select member_id, openid, created_at from identity`,
 			`insert into trail (trail_id, member_id, card_id, code, kind, at)
 				select 't' || code, member_id, card_id, code, 'card_ext', created_at from member_card`,
+			`insert into webhook_queue (webhook_id, queue, due_at) select 'w', member_id, created_at from member`,
+			`insert into webhook_delivery (webhook_id, queue, event_id, type, member_id, card_id, code, data, happened_at)
+				select 'w', member_id, 'e' || code, 'card.claimed', member_id, card_id, code, '{}', created_at from member_card`,
+			`update webhook_delivery set state = 'done', ended_at = happened_at where seq % 2 = 0`,
 			`insert into revoked_session (seq, jti, expires_at) select created_at, member_id, created_at from member`,
 			`analyze`,
 		} {

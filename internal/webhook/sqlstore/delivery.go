@@ -116,7 +116,7 @@ func (s *Store) ResendSpan(ctx context.Context, id string, span webhook.Span, af
 }
 
 const dueSQL = `select w.webhook_id from webhook w where w.enabled = 1 and w.paused_until <= now_ms()
-	and exists (select 1 from webhook_queue q where q.webhook_id = w.webhook_id and q.due_at <= now_ms()) order by w.webhook_id`
+	and (select min(q.due_at) from webhook_queue q where q.webhook_id = w.webhook_id) <= now_ms() order by w.webhook_id`
 
 // Due implements webhook.Queue.
 func (s *Store) Due(ctx context.Context) ([]string, error) {
@@ -259,7 +259,7 @@ const (
 	failSQL    = `update webhook_delivery set attempts = attempts + 1, last_error = $2 where seq = $1 and state = 'waiting'`
 	parkSQL    = `update webhook_delivery set state = 'dead', ended_at = now_ms() where seq = $1 and state = 'waiting'`
 	troubleSQL = `update webhook set last_error = $2 where webhook_id = $1 returning failures`
-	pauseSQL   = `update webhook set failures = $2, paused_until = case when $2 >= $3 then now_ms() + $4 else 0 end where webhook_id = $1`
+	pauseSQL   = `update webhook set failures = $2, paused_until = case when cast($2 as bigint) >= $3 then now_ms() + $4 else 0 end where webhook_id = $1`
 	disableSQL = `update webhook set enabled = 0, disabled_reason = $2 where webhook_id = $1`
 )
 
