@@ -33,7 +33,6 @@ func newClient(allow []netip.Prefix) *http.Client {
 		return nil
 	}}
 	return &http.Client{
-		Timeout:       sendTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{ // without a proxy, which would hide the address
 			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 5 * time.Second,

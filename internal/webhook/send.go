@@ -60,6 +60,8 @@ func (s *Service) post(ctx context.Context, e Endpoint, d Delivery) (status int,
 	if problem := s.checkURL(e.URL); problem != "" { // what is allowed may have changed
 		return 0, errors.New("the URL " + problem)
 	}
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, bytes.NewReader(body))
 	if err != nil {
 		return 0, errors.New("the URL is not valid")
