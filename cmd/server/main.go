@@ -32,6 +32,7 @@ type commands struct {
 	Outbox    outboxCmd    `cmd:"" help:"List messages that wait for WeChat, and retry those that it refused."`
 	LoginLink loginLinkCmd `cmd:"" help:"Print a link with which the owner, or a person of the staff, signs in to the console."`
 	Staff     staffCmd     `cmd:"" help:"Add and remove managers and cashiers, and their tokens."`
+	Webhook   webhookCmd   `cmd:"" help:"Tell other systems what happens: endpoints, deliveries, secrets."`
 	Check     checkCmd     `cmd:"" help:"Add up the ledger and list what needs an operator."`
 	Sign      signCmd      `cmd:"" help:"Sign one cardExt and print it."`
 	Explain   explainCmd   `cmd:"" help:"Explain why a phone answers 签名错误 to a cardExt."`

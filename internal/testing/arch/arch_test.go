@@ -34,7 +34,7 @@ cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
 cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox phone sqldb staffsheet
-                              staff ticket/redisstore
+                              staff ticket/redisstore webhook
                               | alecthomas/kong google/uuid tailscale/hujson
 
 app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
