@@ -15,6 +15,7 @@ package crash
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -107,7 +108,8 @@ func open(t *testing.T, database, dir string, seed uint64, replicas, holders int
 	}
 	s.env = append(server.Environ(folder, wechat.URL),
 		"MINIPROGRAM_APP_ID="+a.MiniProgram.AppID, "MINIPROGRAM_APP_SECRET="+a.MiniProgram.Secret,
-		"OFFICIAL_APP_ID="+a.Official.AppID, "OFFICIAL_APP_SECRET="+a.Official.Secret)
+		"OFFICIAL_APP_ID="+a.Official.AppID, "OFFICIAL_APP_SECRET="+a.Official.Secret,
+		"WEBHOOK_ALLOW_PRIVATE=127.0.0.0/8", "DATA_KEYS=d1:"+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("data"), 8)))
 	databases[database](s, dir)
 	for i := range s.replicas {
 		s.start(i)
