@@ -230,7 +230,8 @@ func TestRun_BacksOffForDaysAndThenParks(t *testing.T) {
 func TestRun_Answers(t *testing.T) {
 	for status, delivered := range map[int]bool{
 		200: true, 202: true, 204: true, 299: true,
-		301: false, 302: false, 307: false, 308: false, 400: false, 401: false, 404: false, 410: false, 413: false, 429: false, 500: false, 503: false,
+		301: false, 302: false, 307: false, 308: false, 400: false, 401: false, 404: false, 410: false, 413: false, 429: false,
+		500: false, 503: false,
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			run(t, func(w *world) {

@@ -35,7 +35,8 @@ func TestSignatures(t *testing.T) {
 func TestIsAllowed(t *testing.T) {
 	t.Parallel()
 	for text, public := range map[string]bool{
-		"8.8.8.8": true, "1.1.1.1": true, "100.63.255.255": true, "100.128.0.1": true, "172.15.0.1": true, "172.32.0.1": true, "192.167.1.1": true,
+		"8.8.8.8": true, "1.1.1.1": true, "100.63.255.255": true, "100.128.0.1": true, "172.15.0.1": true, "172.32.0.1": true,
+		"192.167.1.1":     true,
 		"223.255.255.255": true, "2606:4700::1111": true, "2400:3200::1": true, "64:ff9b::808:808": true, "2002:808:808::1": true,
 		"::ffff:8.8.8.8": true,
 
@@ -108,14 +109,16 @@ func newService(t *testing.T, o webhook.Options) *webhook.Service {
 
 func TestAdd_ChecksTheEndpoint(t *testing.T) {
 	t.Parallel()
-	private := newService(t, webhook.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.1.0.0/16")}})
+	allow := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.1.0.0/16")}
+	private := newService(t, webhook.Options{Allow: allow})
 	for _, tt := range []struct {
 		url   string
 		field string // that is wrong; empty for none
 	}{
 		{"https://crm.example/hook?key=1", ""}, {"https://crm.example:8443", ""}, {"https://8.8.8.8/", ""}, {"https://[2606:4700::1111]/", ""},
 		{"http://crm.example/", "url"}, {"ftp://crm.example/", "url"}, {"crm.example", "url"}, {"https://", "url"}, {"https:///path", "url"},
-		{"//crm.example/", "url"}, {"https://user@crm.example/", "url"}, {"https://user:pw@crm.example/", "url"}, {"https://crm.example/#a", "url"},
+		{"//crm.example/", "url"}, {"https://user@crm.example/", "url"}, {"https://user:pw@crm.example/", "url"},
+		{"https://crm.example/#a", "url"},
 		{"https://crm.example/#", "url"}, {"https://crm.example/a b", "url"}, {"https://crm.example/\n", "url"}, {"https://客户.example/", "url"},
 		{"https://%zz/", "url"}, {"https://[::1", "url"}, {"", "url"}, {"https://crm.example/" + strings.Repeat("a", 2000), "url"},
 		{"https://127.0.0.1/", "url"}, {"http://127.0.0.1/", "url"}, {"https://[::1]/", "url"}, {"https://localhost/", "url"},
@@ -145,20 +148,23 @@ func TestAdd_ChecksTheEndpoint(t *testing.T) {
 	for name, e := range map[string]webhook.Endpoint{
 		"events": {}, "events ": {Events: []string{"card.lost"}}, "events  ": {Events: []string{"card.claimed", ""}},
 		"events   ": {Events: []string{webhook.TestType}}, "description": {Events: []string{"*"}, Description: "a\nb"},
-		"description ": {Events: []string{"*"}, Description: strings.Repeat("长", 67)}, "description  ": {Events: []string{"*"}, Description: "\xff"},
+		"description ":  {Events: []string{"*"}, Description: strings.Repeat("长", 67)},
+		"description  ": {Events: []string{"*"}, Description: "\xff"},
 	} {
 		e.URL = "https://crm.example/"
 		_, _, err := s.Add(t.Context(), e)
 		wantField(t, name, err, strings.TrimSpace(name))
 	}
-	e, secret, err := s.Add(t.Context(), webhook.Endpoint{URL: "https://crm.example/", Events: []string{"stock.low", "card.claimed", "stock.low"}})
+	events := []string{"stock.low", "card.claimed", "stock.low"}
+	e, secret, err := s.Add(t.Context(), webhook.Endpoint{URL: "https://crm.example/", Events: events})
 	if raw, err2 := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_")); err != nil || err2 != nil || len(raw) != 32 {
 		t.Errorf("the secret is %q, %v, %v", secret, err, err2)
 	}
 	if !slices.Equal(e.Events, []string{"card.claimed", "stock.low"}) || strings.Contains(fmt.Sprint(e), strings.TrimPrefix(secret, "whsec_")) {
 		t.Errorf("got %+v", e)
 	}
-	if e, _, err := s.Add(t.Context(), webhook.Endpoint{URL: e.URL, Events: []string{"stock.low", "*"}}); err != nil || !slices.Equal(e.Events, []string{"*"}) {
+	e, _, err = s.Add(t.Context(), webhook.Endpoint{URL: e.URL, Events: []string{"stock.low", "*"}})
+	if err != nil || !slices.Equal(e.Events, []string{"*"}) {
 		t.Errorf("got %+v, %v", e, err)
 	}
 }
@@ -172,12 +178,13 @@ func wantField(t *testing.T, name string, err error, field string) {
 	}
 }
 
-// noKeys is a deployment without DATA_KEYS.
+// A secret is never stored unsealed.
 func TestAdd_NeedsDataKeys(t *testing.T) {
 	t.Parallel()
 	db := sqldbtest.New(t)
 	s := webhook.New(sqlstore.New(db), webhook.Options{})
-	if _, _, err := s.Add(t.Context(), webhook.Endpoint{URL: "https://a.example/", Events: []string{"*"}}); !errors.Is(err, webhook.ErrNoKeys) {
+	_, _, err := s.Add(t.Context(), webhook.Endpoint{URL: "https://a.example/", Events: []string{"*"}})
+	if !errors.Is(err, webhook.ErrNoKeys) {
 		t.Errorf("got %v", err)
 	}
 	keys, err := datakey.Parse("k1:" + base64.StdEncoding.EncodeToString([]byte("32 bytes for sealing in the test")))
@@ -210,7 +217,8 @@ func TestTest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, err := s.Test(t.Context(), e.ID); err != nil || a.Err != nil || a.Status != 200 || !strings.HasPrefix(string(body), `{"type":"webhook.test","timestamp":"2`) {
+	a, err := s.Test(t.Context(), e.ID)
+	if err != nil || a.Err != nil || a.Status != 200 || !strings.HasPrefix(string(body), `{"type":"webhook.test","timestamp":"2`) {
 		t.Errorf("got %+v, %v after %s", a, err, body)
 	}
 	status = http.StatusTeapot

@@ -259,7 +259,8 @@ const (
 	failSQL    = `update webhook_delivery set attempts = attempts + 1, last_error = $2 where seq = $1 and state = 'waiting'`
 	parkSQL    = `update webhook_delivery set state = 'dead', ended_at = now_ms() where seq = $1 and state = 'waiting'`
 	troubleSQL = `update webhook set last_error = $2 where webhook_id = $1 returning failures`
-	pauseSQL   = `update webhook set failures = $2, paused_until = case when cast($2 as bigint) >= $3 then now_ms() + $4 else 0 end where webhook_id = $1`
+	pauseSQL   = `update webhook set failures = $2,
+		paused_until = case when cast($2 as bigint) >= $3 then now_ms() + $4 else 0 end where webhook_id = $1`
 	disableSQL = `update webhook set enabled = 0, disabled_reason = $2 where webhook_id = $1`
 )
 

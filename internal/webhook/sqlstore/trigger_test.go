@@ -96,7 +96,8 @@ func (s *shop) change(code string, edit func(*member.Card)) {
 func (s *shop) book(code string, b ledger.Booking) {
 	s.t.Helper()
 	_, _, err := s.ledger.AddEntry(s.t.Context(), "c1", code, b, ledger.Request{
-		Route: "POST", Actor: "Zoe", Key: fmt.Sprint("key", code, s.keys), Answer: func(e ledger.Entry) ([]byte, error) { return json.Marshal(e) },
+		Route: "POST", Actor: "Zoe", Key: fmt.Sprint("key", code, s.keys),
+		Answer: func(e ledger.Entry) ([]byte, error) { return json.Marshal(e) },
 	})
 	s.keys++
 	s.must(err)

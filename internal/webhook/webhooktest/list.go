@@ -115,7 +115,8 @@ func resentSpan(t *testing.T, w World) {
 	}
 	w.wantCounts(t, "w1", 4, 0, 0)
 	list := w.lease(t, "b", 9, "card.claimed m1", "card.claimed m2")
-	if next := w.done(t, list[slices.IndexFunc(list, func(d webhook.Delivery) bool { return d.MemberID == "m1" })]); next.Type != "entry.created" {
+	m1 := slices.IndexFunc(list, func(d webhook.Delivery) bool { return d.MemberID == "m1" })
+	if next := w.done(t, list[m1]); next.Type != "entry.created" {
 		t.Errorf("next is %+v", next)
 	}
 }
