@@ -26,7 +26,8 @@ var erasureKeeps = map[string]string{
 	// Endpoints of webhooks are told that the codes are unavailable.
 	"code": "entry.ledger entry.route event.code form.code member_card.code member_card.ledger uncounted_card.code " +
 		"webhook_delivery.code",
-	"given code":     "event.code event.fields member_card.code member_card.given_from member_card.ledger uncounted_card.code uncounted_card.given_from",
+	"given code": "event.code event.fields member_card.code member_card.given_from member_card.ledger uncounted_card.code " +
+		"uncounted_card.given_from webhook_delivery.data",
 	"channel":        "member_card.outer_str uncounted_card.outer_str uncounted_card.was_outer_str webhook_delivery.data",
 	"text of entry":  "entry.answer entry.record_bonus", // the ledger is append-only
 	"hash of ticket": "form.ticket_hash",
