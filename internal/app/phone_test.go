@@ -167,6 +167,9 @@ func TestPhone_Refusals(t *testing.T) {
 	s.Post("/v1/me/phone", "", tap(w, "ming")).Problem(t, 401, "session_invalid")
 	s.Post("/v1/me/phone", token, map[string]string{"code": ""}).Problem(t, 422, "invalid_input")
 
+	shown := func(number, appID string) *string {
+		return new(`{"errcode":0,"phone_info":{"purePhoneNumber":"` + number + `","countryCode":"86","watermark":{"appid":"` + appID + `"}}}`)
+	}
 	for _, c := range []struct {
 		fault      wechatsim.Fault
 		status     int
@@ -179,10 +182,8 @@ func TestPhone_Refusals(t *testing.T) {
 		{wechatsim.Fault{ErrCode: 40013}, 503, "wechat_unavailable", ""},
 		{wechatsim.Fault{ErrCode: 40003}, 422, "phone_code_invalid", ""},
 		{wechatsim.Fault{Drop: true}, 503, "wechat_unavailable", ""},
-		{wechatsim.Fault{Body: new(`{"errcode":0,"phone_info":{"purePhoneNumber":"13800138000","countryCode":"86","watermark":{"appid":"wxother"}}}`)},
-			503, "wechat_unavailable", ""},
-		{wechatsim.Fault{Body: new(`{"errcode":0,"phone_info":{"purePhoneNumber":"junk","countryCode":"86","watermark":{"appid":"` +
-			w.Sim.Accounts().MiniProgram.AppID + `"}}}`)}, 503, "wechat_unavailable", ""},
+		{wechatsim.Fault{Body: shown("13800138000", "wxother")}, 503, "wechat_unavailable", ""},
+		{wechatsim.Fault{Body: shown("junk", w.Sim.Accounts().MiniProgram.AppID)}, 503, "wechat_unavailable", ""},
 	} {
 		c.fault.Path = phonePath
 		if err := w.Sim.AddFault(c.fault); err != nil {

@@ -21,7 +21,7 @@ func enrolled(w *world.World, openID string) string {
 
 func setPhone(w *world.World, memberID, number string, want error) {
 	w.Helper()
-	if err := w.Members.SetPhone(w.Context(), memberID, number); !errors.Is(err, want) {
+	if err := w.SetPhone(w.Context(), memberID, number); !errors.Is(err, want) {
 		w.Errorf("%s of %s: got %v, want %v", number, memberID, err, want)
 	}
 }
@@ -29,7 +29,7 @@ func setPhone(w *world.World, memberID, number string, want error) {
 // holder checks which member a phone number finds.
 func holder(w *world.World, typed, memberID string) {
 	w.Helper()
-	people, err := w.Members.Find(w.Context(), typed, 10)
+	people, err := w.Find(w.Context(), typed, 10)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestSetPhone_ANumberBelongsToOneMember(t *testing.T) {
 		holder(w, "+86 13800138000", b)
 		holder(w, "13900139000", a)
 		setPhone(w, "unknown", "+8613700137000", member.ErrMemberUnknown)
-		if p, err := w.Members.Person(w.Context(), a); err != nil || p.Phone != "+8613900139000" {
+		if p, err := w.Person(w.Context(), a); err != nil || p.Phone != "+8613900139000" {
 			w.Errorf("got %q, %v", p.Phone, err)
 		}
 	})
@@ -82,7 +82,7 @@ func TestSetPhone_OfManyAtOnceOneGetsTheNumber(t *testing.T) {
 		errs := make([]error, n)
 		var wg sync.WaitGroup
 		for i, id := range ids {
-			wg.Go(func() { errs[i] = w.Members.SetPhone(w.Context(), id, "+8613800138000") })
+			wg.Go(func() { errs[i] = w.SetPhone(w.Context(), id, "+8613800138000") })
 		}
 		wg.Wait()
 		taken := 0
@@ -104,15 +104,15 @@ func TestSetPhone_OldKeysCount(t *testing.T) {
 	runForms(t, func(w *world.World) {
 		a, b := enrolled(w, "a"), enrolled(w, "b")
 		setPhone(w, a, "+8613800138000", nil)
-		w.Members.SealForms(formKeys(t, 2, 1))
+		w.SealForms(formKeys(t, 2, 1))
 		setPhone(w, b, "+8613800138000", member.ErrPhoneTaken)
 		holder(w, "13800138000", a)
 		setPhone(w, a, "+8613800138000", nil) // now under the new key
-		w.Members.SealForms(formKeys(t, 2))
+		w.SealForms(formKeys(t, 2))
 		holder(w, "13800138000", a)
 		setPhone(w, b, "+8613800138000", member.ErrPhoneTaken)
-		w.Members.SealForms(formKeys(t, 3)) // the key is lost
-		if p, err := w.Members.Person(w.Context(), a); err != nil || p.Phone != "" {
+		w.SealForms(formKeys(t, 3)) // the key is lost
+		if p, err := w.Person(w.Context(), a); err != nil || p.Phone != "" {
 			w.Errorf("without the key: %q, %v", p.Phone, err)
 		}
 	})
@@ -124,7 +124,7 @@ func TestSetPhone_WithoutKeysNothingIsStored(t *testing.T) {
 		setPhone(w, a, "+8613800138000", nil)
 		setPhone(w, b, "+8613800138000", nil)
 		setPhone(w, "unknown", "+8613800138000", member.ErrMemberUnknown)
-		w.Members.SealForms(formKeys(t, 1))
+		w.SealForms(formKeys(t, 1))
 		holder(w, "13800138000", "")
 	})
 }

@@ -3,6 +3,7 @@ package phonecode_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -173,7 +174,8 @@ func TestExchange_AMemberHasFiveAMinute(t *testing.T) {
 		p := s.service()
 		try := func(memberID string) (refused int) {
 			for i := range 8 {
-				if _, err := p.Exchange(t.Context(), memberID, "made up "+time.Now().String()+string(rune('a'+i))); errors.Is(err, phonecode.ErrTooMany) {
+				code := fmt.Sprint("made up ", time.Now(), i)
+				if _, err := p.Exchange(t.Context(), memberID, code); errors.Is(err, phonecode.ErrTooMany) {
 					refused++
 				}
 			}

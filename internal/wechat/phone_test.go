@@ -62,7 +62,8 @@ func TestPhoneNumber_IsRepeatedOnlyForAToken(t *testing.T) {
 			continue
 		}
 		_, quota := refused.RetryAfter()
-		if refused.PhoneCodeRefused() != want.refused || refused.Ambiguous() != want.busy || quota != want.quota || refused.Permanent() != want.permanent {
+		if refused.PhoneCodeRefused() != want.refused || refused.Ambiguous() != want.busy || quota != want.quota ||
+			refused.Permanent() != want.permanent {
 			t.Errorf("%s: %v", answer, err)
 		}
 	}

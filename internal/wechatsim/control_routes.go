@@ -24,12 +24,14 @@ func aboutControls() []control {
 func phoneControls() []control {
 	return []control{
 		{"GET /_sim/phones/{user}", "who the user is to both apps", (*Sim).showPerson},
-		{"PUT /_sim/phones/{user}", `{"blocked":true}: code2Session refuses the user with 40226; {"phone","country_code"}: the number, 86 by default`, onPhone((*Sim).changePerson)},
+		{"PUT /_sim/phones/{user}",
+			`{"blocked":true}: code2Session refuses the user with 40226; {"phone","country_code"}: the number, 86 by default`,
+			onPhone((*Sim).changePerson)},
 		{"POST /_sim/phones/{user}/login",
 			`wx.login → {"code"}; {"app_id"} makes a code of another mini-program; touristappid: the text that DevTools gives without an AppID`,
 			onPhone((*Sim).phoneLogin)},
 		{"POST /_sim/phones/{user}/get-phone-number",
-			`the button getPhoneNumber → {"errMsg","code"}, or errno 1400001 without quota; {"cancel":true}: the user refuses; {"app_id"} as in login`,
+			`the button getPhoneNumber → {"errMsg","code"}, errno 1400001 without quota; {"cancel":true}: the user refuses; {"app_id"} as in login`,
 			onPhone((*Sim).phoneGetNumber)},
 		{"POST /_sim/phones/{user}/add-card",
 			`wx.addCard with {"cardList"} → what its success gives, or 400 with errMsg and detail; ?cancel=1: the user closes the page; ` +

@@ -107,7 +107,8 @@ func (a *api) memberRoutes() {
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "eraseMember", Method: http.MethodDelete, Path: "/v1/members/{id}", Tags: []string{"members"},
 		Summary: "Delete a person's data for good", DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 503},
-		Description: "Identities, phone numbers, form fields, membership numbers and what events said are deleted, sessions end, codes become unavailable. " +
+		Description: "Identities, phone numbers, form fields, membership numbers and what events said are deleted, sessions end, " +
+			"codes become unavailable. " +
 			"The ledger is kept without a name, with the texts of its entries. At WeChat the cards stay in the wallet with their figures, " +
 			"unless unavailable is true; the forms that were filled in there and the messages that were sent stay in any case. " +
 			"If a code cannot be made unavailable, nothing is deleted, and the request can be repeated.",

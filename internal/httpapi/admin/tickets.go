@@ -116,7 +116,8 @@ func (a *api) ticketRoutes() {
 	}, a.ticketStates)
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "ticket", Method: http.MethodGet, Path: ticketsPath + "{kind}", Tags: []string{"tickets"},
-		Summary: "The shared access_token, api_ticket (wx_card), jsapi_ticket or the mini-program's access_token, for the shop's other services", Errors: []int{401, 503},
+		Summary: "The shared access_token, api_ticket (wx_card), jsapi_ticket or the mini-program's access_token, for the shop's other services",
+		Errors:  []int{401, 503},
 	}, func(ctx context.Context, in *ticketInput) (*ticketOutput, error) {
 		value, left, err := a.Tickets.Shared(ctx, in.Kind)
 		if err != nil {

@@ -27,7 +27,8 @@ func (a *api) phoneRoute() {
 		OperationID: "setPhone", Method: http.MethodPost, Path: "/v1/me/phone", Tags: []string{"session"},
 		Summary: "Record the phone number that the member shows", Errors: []int{400, 401, 409, 413, 415, 422, 429, 503},
 		Description: "WeChat verifies the number. A code can be used once; if the answer was lost, the request may be repeated. " +
-			"A number belongs to one member (phone_taken); another one replaces it. Without DATA_KEYS the answer is the same, and nothing is stored.",
+			"A number belongs to one member (phone_taken); another one replaces it. " +
+			"Without DATA_KEYS the answer is the same, and nothing is stored.",
 	}), func(ctx context.Context, in *phoneInput) (*phoneOutput, error) {
 		number, err := a.Phones.Exchange(ctx, sessionOf(ctx).MemberID, in.Body.Code)
 		if err != nil {

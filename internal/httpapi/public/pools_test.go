@@ -124,8 +124,8 @@ func (s *services) serve(t *testing.T, o public.Options) string {
 	o.Observe = func(string, string, int, time.Duration) {}
 	o.Ready = func(ctx context.Context) error { return s.call(ctx, "ready") }
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = public.New(public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Phones: s, Pages: s,
-		Pushes: s}, o)
+	server.Config = public.New(public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s,
+		Phones: s, Pages: s, Pushes: s}, o)
 	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL

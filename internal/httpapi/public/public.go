@@ -57,7 +57,9 @@ func newSlots(o Options) slots {
 		}
 		return make(chan struct{}, n)
 	}
-	return slots{login: of(128), ticket: of(256), phone: of(64), account: of(128), stranger: of(64), push: of(64), unproved: make(chan struct{}, 8)}
+	return slots{
+		login: of(128), ticket: of(256), phone: of(64), account: of(128), stranger: of(64), push: of(64), unproved: make(chan struct{}, 8),
+	}
 }
 
 // maxSlots is the size of a pool without a rate limit.

@@ -85,7 +85,8 @@ func storePerson(t *testing.T, db *sqldb.DB, s *member.Service, i int) (memberID
 			return err
 		}
 		c.MembershipNumber, c.Fields[0] = text[4], text[5]
-		return errors.Join(member.Save(ctx, tx, c), tx.PutPhone(ctx, memberID, member.SealedPhone{Hash: text[8], Sealed: text[9]}), tx.PutForm(ctx, "c1", code, member.SealedForm{
+		phone := member.SealedPhone{Hash: text[8], Sealed: text[9]}
+		return errors.Join(member.Save(ctx, tx, c), tx.PutPhone(ctx, memberID, phone), tx.PutForm(ctx, "c1", code, member.SealedForm{
 			Key: fmt.Sprint("form ", i), Phone: text[6], Sealed: text[7] + strings.Repeat("x", i*991%5000),
 		}))
 	})

@@ -105,7 +105,8 @@ func TestErase_LeavesNothingOfThePerson(t *testing.T) {
 			"ignored unionid": "unionid-2",
 			"code":            "code-1", "given code": "given-1", "number": "number-1", "channel": "channel-1", "custom field": "field-1",
 			"hash of phone": "phone-1", "form": "sealed-1",
-			"hash of verified phone": "verified-1", "verified phone": "encrypted-1", "hash of ticket": "ticket-1", "text of entry": "text-1", "key of event": "key-1",
+			"hash of verified phone": "verified-1", "verified phone": "encrypted-1",
+			"hash of ticket": "ticket-1", "text of entry": "text-1", "key of event": "key-1",
 		}
 		for thing, where := range search(t, db, things) {
 			if len(where) == 0 {

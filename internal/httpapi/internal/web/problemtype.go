@@ -65,7 +65,7 @@ var (
 	InvalidInput        = ProblemType{422, "invalid_input", "The request is understood, but not valid; see errors."}
 	KeyReused           = ProblemType{422, "idempotency_key_reused", "The Idempotency-Key was used for another request; nothing was written."}
 	ActivateTicketWrong = ProblemType{422, "activate_ticket_invalid", "The activate_ticket is wrong, expired, or was used for another code."}
-	PhoneCodeInvalid    = ProblemType{422, "phone_code_invalid", "WeChat refuses the code of the phone button, or it was used; let the user tap the button again."}
+	PhoneCodeInvalid    = ProblemType{422, "phone_code_invalid", "WeChat refuses the code of the phone button; tap the button again."}
 	WeChatRefused       = ProblemType{422, "wechat_refused", "WeChat refuses the request."}
 	RateLimited         = ProblemType{429, "rate_limited", "Too many requests; see Retry-After."}
 	ClientClosed        = ProblemType{499, "client_closed", "The client did not wait for the answer."}
