@@ -54,7 +54,7 @@ httpapi/console               card httpapi/internal/web sheet shop staff | gin-g
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard phone ration
                               | danielgtaylor/huma gin-gonic/gin x/time
 httpapi/internal/web          audit auth card cardlist httpapi/conns jssdk ledger member opencard outbox phonecode ration sqldb staff
-                              ticketwebhook wechat
+                              ticket webhook wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
                               x/time
 
