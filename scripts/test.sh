@@ -36,6 +36,8 @@ has curl || packages+=(curl) # the documentation's commands use it
 has redis-server || packages+=(redis-server)
 has redis-sentinel || packages+=(redis-sentinel)
 has strace || packages+=(strace)
+has php || packages+=(php-cli) # the receivers of docs/webhooks
+has python3 || packages+=(python3)
 # Debian keeps PostgreSQL's own programs out of the PATH.
 if ! has initdb && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
 	packages+=(postgresql)

@@ -41,7 +41,8 @@ INSTALL=0 PATH="$1" scripts/test.sh`
 		t.Errorf("exit: %v, want 1", err)
 	}
 	for _, want := range []string{
-		"missing: Go ", "missing: Debian package curl\n", "missing: Debian package redis-server\n", "apt-get install ",
+		"missing: Go ", "missing: Debian package curl\n", "missing: Debian package redis-server\n",
+		"missing: Debian package php-cli\n", "missing: Debian package python3\n", "apt-get install ",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the output lacks %q", want)
