@@ -30,6 +30,9 @@ const patience = 10 * time.Second
 func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	p := &player{out: out, base: sb.publicURL}
 	p.say("WeChat, the phone and the Official Account are simulated at %s; nothing leaves this machine.", sb.wechatURL)
+	if err := sb.connectCRM(ctx); err != nil {
+		return fmt.Errorf("add the CRM as an endpoint of webhooks: %w", err)
+	}
 	cardID, err := sb.createCard(ctx)
 	if err != nil {
 		return err
@@ -48,7 +51,10 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	if err := sb.awaitActive(ctx, p, cardID); err != nil {
 		return err
 	}
-	return sb.addPoints(ctx, p, cardID)
+	if err := sb.addPoints(ctx, p, cardID); err != nil {
+		return err
+	}
+	return sb.awaitCRM(ctx, p)
 }
 
 func (sb *sandbox) login(ctx context.Context, p *player) error {
@@ -224,7 +230,8 @@ Serving until Ctrl-C.
   WeChat       %[4]s   a login code for a user: curl -X POST %[4]s/_sim/phones/ming/login
   mini-program %[5]s
   events       go run ./cmd/sandbox trigger user_del_card --user ming --wechat %[4]s
-`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL, phone, console)
+  CRM          prints the webhooks that come; to have it fail: curl -X PUT %[4]s%[7]smode/fail (or slow, redirect, gone, ok)
+`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL, phone, console, crmPath)
 }
 
 // player is the mini-program. It prints the numbered steps.

@@ -94,6 +94,7 @@ func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 		return nil
 	}
 	sb.printAddresses(streams.Out, c.Miniprogram, console)
+	sb.crm.follow(streams.Out)
 	select {
 	case <-ctx.Done():
 	case <-sb.ended:

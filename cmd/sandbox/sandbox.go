@@ -32,6 +32,7 @@ type sandbox struct {
 	sim       *wechatsim.Sim
 	wechat    *http.Server
 	wechatURL string
+	crm       *crm // on WeChat's listener, too
 
 	app        *app.App
 	publicURL  string
@@ -49,7 +50,7 @@ type sandbox struct {
 
 func start(ctx context.Context, c *runCmd, dir string, logs *logpipe.Writer) (*sandbox, error) {
 	sb := &sandbox{
-		ended: make(chan struct{}), serving: make(chan struct{}),
+		ended: make(chan struct{}), serving: make(chan struct{}), crm: newCRM(),
 		adminToken: rand.Text() + rand.Text(), pushToken: rand.Text(), aesKey: command.EncodingAESKey(),
 	}
 	if err := sb.startWeChat(ctx, c); err != nil {
@@ -136,9 +137,10 @@ func (sb *sandbox) environ(c *runCmd, dir string) []string {
 		"DATABASE_URL=sqlite:" + filepath.Join(dir, databaseFile),
 		"SHUTDOWN_GRACE=2s",
 	}
-	if c.Demo { // its forms are kept, and its customers come all at once
-		_, _ = rand.Read(key)
-		environ = append(environ, "DATA_KEYS=sandbox:"+base64.StdEncoding.EncodeToString(key), "RATE_LIMIT_PER_IP=0")
+	_, _ = rand.Read(key)
+	environ = append(environ, "DATA_KEYS=sandbox:"+base64.StdEncoding.EncodeToString(key), "WEBHOOK_ALLOW_PRIVATE=127.0.0.0/8,::1/128")
+	if c.Demo {
+		environ = append(environ, "RATE_LIMIT_PER_IP=0") // its customers come all at once
 	}
 	for name, value := range c.Set {
 		environ = append(environ, name+"="+value) // the last value of a variable counts
