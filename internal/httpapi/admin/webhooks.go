@@ -26,12 +26,14 @@ type Webhook struct {
 	LastSuccessAt   time.Time `json:"last_success_at,omitempty,omitzero" doc:"Up to ten seconds late."`
 	LastError       string    `json:"last_error,omitempty" doc:"What failed last; absent after a success."`
 	DisabledReason  string    `json:"disabled_reason,omitempty" doc:"Why addcard has switched it off."`
+	// PreviousSecretUntil differs after each rotation.
+	PreviousSecretUntil time.Time `json:"previous_secret_until,omitempty,omitzero" doc:"Until when the secret before also signs, or signed."`
 }
 
 func webhookOf(e webhook.Status) Webhook {
 	return Webhook{
 		e.ID, e.URL, e.Events, e.Enabled, e.Description, e.CreatedAt, e.Waiting, e.Dead, e.OldestWaiting, e.LastSuccessAt, e.LastError,
-		e.DisabledReason,
+		e.DisabledReason, e.PreviousUntil,
 	}
 }
 

@@ -176,6 +176,15 @@ export class Shop {
   }
 
   /**
+   * Has the sandbox's CRM answer webhooks in another way: ok, fail, slow, redirect, gone.
+   * @param {string} mode
+   */
+  async crm(mode) {
+    const answer = await fetch(`${this.#sandbox.wechatUrl}/_crm/mode/${mode}`, { method: 'PUT' })
+    assert.ok(answer.ok, `the mode ${mode}`)
+  }
+
+  /**
    * Has a user sign in to the mini-program and take a card, and returns the member card.
    * @param {string} user
    * @param {string} cardId
