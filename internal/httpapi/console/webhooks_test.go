@@ -148,7 +148,7 @@ func TestWebhooks_DeliveriesAreSentAgain(t *testing.T) {
 	if strings.Contains(list.text, seen["member.created"]) {
 		t.Error("the filter selects another type")
 	}
-	b.open(path + "?type=card.claimed&state=dead").shows(200, "没有符合条件的推送")
+	b.open(path+"?type=card.claimed&state=dead").shows(200, "没有符合条件的推送")
 
 	b.send(path+"/resend?type=card.claimed", url.Values{"one": {seen["card.claimed"]}}).shows(200, "已重新排队 1 条", `value="card.claimed" selected`)
 	if id := rc.next(t, "card.claimed"); id != seen["card.claimed"] {
