@@ -117,6 +117,19 @@ create trigger member_is_told after insert on member for each row
     when (new.erased_at = 0)
     execute function webhook_member();
 
+-- A member who turns out to be another one is deleted, often in the transaction that
+-- made the row, because a card came before its holder was known.
+-- +goose StatementBegin
+create function webhook_joined() returns trigger language plpgsql as $$
+begin
+    delete from webhook_delivery where member_id = old.member_id and type = 'member.created' and state = 'waiting';
+    return null;
+end
+$$;
+-- +goose StatementEnd
+
+create trigger joined_member_is_not_told after delete on member for each row execute function webhook_joined();
+
 -- +goose StatementBegin
 create function webhook_new_card() returns trigger language plpgsql as $$
 begin
@@ -261,6 +274,7 @@ drop trigger entry_is_told on entry;
 drop trigger moved_card_is_told on member_card;
 drop trigger card_is_told on member_card;
 drop trigger new_card_is_told on member_card;
+drop trigger joined_member_is_not_told on member;
 drop trigger member_is_told on member;
 drop function webhook_low_stock();
 drop function webhook_review();
@@ -269,6 +283,7 @@ drop function webhook_entry();
 drop function webhook_moved_card();
 drop function webhook_card();
 drop function webhook_new_card();
+drop function webhook_joined();
 drop function webhook_member();
 drop view webhook_event;
 drop function webhook_tell();

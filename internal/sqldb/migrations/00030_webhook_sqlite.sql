@@ -106,6 +106,15 @@ begin
 end;
 -- +goose StatementEnd
 
+-- A member who turns out to be another one is deleted, often in the transaction that
+-- made the row, because a card came before its holder was known.
+-- +goose StatementBegin
+create trigger joined_member_is_not_told after delete on member
+begin
+    delete from webhook_delivery where member_id = old.member_id and type = 'member.created' and state = 'waiting';
+end;
+-- +goose StatementEnd
+
 -- +goose StatementBegin
 create trigger new_card_is_told after insert on member_card
 begin
@@ -221,6 +230,7 @@ drop trigger entry_is_told;
 drop trigger moved_card_is_told;
 drop trigger card_is_told;
 drop trigger new_card_is_told;
+drop trigger joined_member_is_not_told;
 drop trigger member_is_told;
 drop view webhook_event;
 drop table webhook_delivery;

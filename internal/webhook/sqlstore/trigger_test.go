@@ -152,6 +152,7 @@ func TestTriggers_TellWhatHappens(t *testing.T) {
 		"the stock":              stock,
 		"an erasure":             erasure,
 		"members who are joined": joined,
+		"a member of a moment":   momentary,
 	} {
 		sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 			t.Run(name, func(t *testing.T) { t.Parallel(); test(newShop(t, open(t))) })
@@ -336,4 +337,14 @@ func joined(s *shop) {
 			s.t.Errorf("sent %q", got)
 		}
 	}
+}
+
+// A claim that WeChat proves makes a member of the card's holder and joins it with the
+// one who claims, all at once: nothing is told of the first.
+func momentary(s *shop) {
+	memberID, err := s.members.Enroll(s.t.Context(), mini, "openid-1", "")
+	s.must(err)
+	_, err = s.members.Claim(s.t.Context(), memberID, []member.Claim{{CardID: "c1", Code: "1", ProvedOpenID: "open-1"}})
+	s.must(err)
+	s.want("member.created m1", "card.claimed m1 c1 1")
 }
