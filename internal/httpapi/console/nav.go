@@ -9,7 +9,8 @@ import (
 
 // sections are the items of the main menu in its order. Each is the first part of the
 // path of its pages; its text is "nav." and its name.
-var sections = []string{"overview", "till", "members", "cards", "entries", "pushes", "explain", "tickets", "webhooks", "staff", "audit", "settings"}
+var sections = []string{"overview", "till", "members", "cards", "entries", "pushes", "explain",
+	"tickets", "webhooks", "staff", "audit", "settings"}
 
 // section returns the section that a path in the form of gin belongs to.
 func section(path string) string {

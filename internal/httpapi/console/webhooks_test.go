@@ -150,7 +150,8 @@ func TestWebhooks_DeliveriesAreSentAgain(t *testing.T) {
 	}
 	b.open(path+"?type=card.claimed&state=dead").shows(200, "没有符合条件的推送")
 
-	b.send(path+"/resend?type=card.claimed", url.Values{"one": {seen["card.claimed"]}}).shows(200, "已重新排队 1 条", `value="card.claimed" selected`)
+	b.send(path+"/resend?type=card.claimed", url.Values{"one": {seen["card.claimed"]}}).
+		shows(200, "已重新排队 1 条", `value="card.claimed" selected`)
 	if id := rc.next(t, "card.claimed"); id != seen["card.claimed"] {
 		t.Errorf("it came again as %s, was %s", id, seen["card.claimed"])
 	}
