@@ -44,7 +44,7 @@ create index webhook_queue_due on webhook_queue (webhook_id, due_at);
 -- event says besides its card_id, code and member_id. A row is never changed in what it
 -- tells, so that every attempt sends the same. ended_at is 0 while the state is waiting.
 create table webhook_delivery (
-    seq         integer primary key autoincrement,
+    seq         integer not null primary key autoincrement,
     webhook_id  text   not null,
     queue       text   not null,
     event_id    text   not null unique,
