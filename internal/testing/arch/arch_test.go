@@ -33,7 +33,7 @@ const table = `
 cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
-cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox phone sqldb staffsheet
+cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox phone sheet sqldb
                               staff ticket/redisstore webhook
                               | alecthomas/kong google/uuid tailscale/hujson
 
