@@ -153,6 +153,7 @@ func TestTriggers_TellWhatHappens(t *testing.T) {
 		"an erasure":             erasure,
 		"members who are joined": joined,
 		"a member of a moment":   momentary,
+		"an imported account":    imported,
 	} {
 		sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
 			t.Run(name, func(t *testing.T) { t.Parallel(); test(newShop(t, open(t))) })
@@ -347,4 +348,19 @@ func momentary(s *shop) {
 	_, err = s.members.Claim(s.t.Context(), memberID, []member.Claim{{CardID: "c1", Code: "1", ProvedOpenID: "open-1"}})
 	s.must(err)
 	s.want("member.created m1", "card.claimed m1 c1 1")
+}
+
+// Nothing is told about an account that waits. What it had is told when it joins a card.
+func imported(s *shop) {
+	s.must(membersql.New(s.db).Write(s.t.Context(), func(ctx context.Context, tx member.Tx) error {
+		_, err := tx.LockPeople(ctx, true)
+		if err == nil {
+			_, err = s.members.Import(ctx, tx, member.Imported{CardID: "c1", Code: "1", Bonus: 40, Balance: 5}, nil)
+		}
+		return err
+	}))
+	s.want()
+	s.receive("user_get_card", "1", "open-1", 1)
+	s.want("member.created m1", `card.claimed m1 c1 1 {"status":"claimed"`,
+		`entry.created m1 c1 1 {"seq":1,"add_bonus":40,"bonus":40,"add_balance":5,"balance":5,"record_bonus":"原有积分"`)
 }
