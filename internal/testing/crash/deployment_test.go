@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -202,18 +203,22 @@ func (s *deployment) ask(method, url, token string, in, out any) {
 type object = map[string]any
 
 // newCard creates a card with bonus and balance.
-func (s *deployment) newCard() string {
+func (s *deployment) newCard() string { return s.createCard(object{"use_custom_code": true}) }
+
+// createCard creates a card with bonus and balance, and with these fields of base_info.
+func (s *deployment) createCard(base object) string {
+	all := object{
+		"logo_url": "http://mmbiz.qpic.cn/a/0", "brand_name": "示例", "code_type": "CODE_TYPE_TEXT", "title": "会员卡", "color": "Color010",
+		"notice": "出示", "description": "说明", "sku": object{"quantity": 100_000}, "date_info": object{"type": "DATE_TYPE_PERMANENT"},
+		"bind_openid": false, "get_limit": 1, "can_share": false, "can_give_friend": false,
+	}
+	maps.Copy(all, base)
 	var created struct {
 		CardID string `json:"card_id"`
 	}
 	s.ask(http.MethodPost, s.replicas[0].Load().Admin+"/v1/cards", server.AdminToken, object{"card": object{
 		"card_type": "MEMBER_CARD", "member_card": object{
-			"base_info": object{
-				"logo_url": "http://mmbiz.qpic.cn/a/0", "brand_name": "示例", "code_type": "CODE_TYPE_TEXT", "title": "会员卡", "color": "Color010",
-				"notice": "出示", "description": "说明", "sku": object{"quantity": 1000}, "date_info": object{"type": "DATE_TYPE_PERMANENT"},
-				"use_custom_code": true, "bind_openid": false, "get_limit": 1, "can_share": false, "can_give_friend": false,
-			},
-			"supply_bonus": true, "supply_balance": true, "prerogative": "特权", "auto_activate": false, "activate_url": "https://shop.example/",
+			"base_info": all, "supply_bonus": true, "supply_balance": true, "prerogative": "特权", "auto_activate": false, "activate_url": "https://shop.example/",
 		},
 	}}, &created)
 	if err := s.sim.Approve(created.CardID); err != nil {
