@@ -51,9 +51,10 @@ func (l line) adopts(o Options) bool {
 const parallel = 8
 
 // adopt records the cards of a batch that are in wallets, and sets the lines'
-// adoptions. A line that WeChat says is wrong is refused.
-func (s *Service) adopt(ctx context.Context, batch []line, o Options, calls *atomic.Int64) error {
-	if o.DryRun {
+// adoptions. A line that WeChat says is wrong is refused. Of a file that is refused it
+// records none.
+func (s *Service) adopt(ctx context.Context, batch []line, o Options, refused bool, calls *atomic.Int64) error {
+	if o.DryRun || refused {
 		return nil
 	}
 	var group errgroup.Group // what is on its way when one fails ends well

@@ -20,6 +20,8 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/google/uuid"
+
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 )
@@ -31,6 +33,10 @@ var (
 	ErrRefused = errors.New("importer: the file has lines that cannot be imported; nothing was imported")
 	// ErrNoKeys is returned for a file with personal data if there are no DATA_KEYS.
 	ErrNoKeys = errors.New("importer: phone numbers, names and notes are only kept encrypted: set DATA_KEYS")
+	// ErrRunning is returned for an import that the servers work on.
+	ErrRunning = errors.New("importer: an import with this name is running")
+	// ErrTaken is returned when another process goes on with an import.
+	ErrTaken = errors.New("importer: another process goes on with this import")
 )
 
 // Unit is the unit of the column balance.
@@ -66,6 +72,9 @@ const (
 	Skipped   = "skipped"   // it was not imported, because other lines were refused
 )
 
+// Outcomes are those that are recorded.
+var Outcomes = []string{Waiting, Joined, Unchanged, Refused}
+
 // Result is what became of a line. Its texts have nothing of the line's values.
 type Result struct {
 	Line    int
@@ -77,9 +86,22 @@ type Result struct {
 	Key, Digest string // hashes, by which the line is known in the next run
 }
 
+// Mark returns the place behind r.
+func (r Result) Mark() Mark { return Mark{r.Line, r.Key} }
+
+// Mark is a place in the list of the lines of an import; the zero Mark is its beginning.
+type Mark struct {
+	Line int
+	Key  string
+}
+
 // Counts has the number of lines by outcome. Those of cards that were adopted are among
 // the joined ones.
 type Counts struct{ Lines, Waiting, Joined, Unchanged, Refused int64 }
+
+func (c Counts) plus(d Counts) Counts {
+	return Counts{c.Lines + d.Lines, c.Waiting + d.Waiting, c.Joined + d.Joined, c.Unchanged + d.Unchanged, c.Refused + d.Refused}
+}
 
 // count returns the counts of results.
 func count(results []Result) (c Counts) {
@@ -112,6 +134,7 @@ type Cards interface {
 // Keys encrypt personal data and index it; see package datakey.
 type Keys interface {
 	Seal(plain []byte, about string) string
+	Open(sealed, about string) ([]byte, error)
 	Index(value string) string
 	Indexes(value string) []string
 }
@@ -124,59 +147,75 @@ type Service struct {
 	holders Holders
 	keys    Keys // nil: files must not have personal data
 	wake    func()
+	owner   string        // of leases
+	jobs    chan struct{} // has an element if there may be an import to work on
 }
 
 // New returns a Service on store. It calls wake after a batch, which may have enqueued
 // messages. keys may be nil.
 func New(store Store, members *member.Service, cards Cards, holders Holders, keys Keys, wake func()) *Service {
-	return &Service{store, members, cards, holders, keys, wake}
+	return &Service{store, members, cards, holders, keys, wake, uuid.NewString(), make(chan struct{}, 1)}
 }
 
 // Import imports the size bytes of file, and calls report with the results of some lines
-// at a time, and the number of all lines. It returns the counts so far also with an error. Errors: *sheet.FileError,
-// ErrRefused, ErrNoKeys, member.ErrCardUnknown, wrapped, and those of the store, after
-// which the same call goes on.
+// at a time, and the number of all lines. It blocks until the end, and returns the counts
+// so far also with an error. Errors: *sheet.FileError, ErrRefused, ErrNoKeys, ErrRunning,
+// ErrTaken, member.ErrCardUnknown, wrapped, and those of the store, after which the same
+// call goes on.
 func (s *Service) Import(
 	ctx context.Context, file io.ReaderAt, size int64, o Options, report func(some []Result, all int),
 ) (c Counts, err error) {
-	lines, err := s.read(ctx, file, size, o)
+	lines, err := s.read(ctx, file, size, o, allLines)
 	if err != nil {
 		return c, fmt.Errorf("import %s: %w", o.Name, err)
 	}
-	add := func(results []Result) {
-		n := count(results)
-		c = Counts{c.Lines + n.Lines, c.Waiting + n.Waiting, c.Joined + n.Joined, c.Unchanged + n.Unchanged, c.Refused + n.Refused}
-		report(results, len(lines))
-	}
-	broken := slices.ContainsFunc(lines, func(l line) bool { return l.refusal != nil })
-	if broken && !o.SkipRefused && !o.DryRun {
-		add(notImported(lines))
-		return c, fmt.Errorf("import %s: %w", o.Name, ErrRefused)
-	}
-	importID := ""
+	i := Import{Options: o}
 	if !o.DryRun {
-		if importID, err = s.store.Begin(ctx, o); err != nil {
+		var begun bool
+		if i, begun, err = s.store.Begin(ctx, o, s.owner, ""); err == nil && !begun {
+			err = ErrRunning
+		}
+		if err == nil {
+			err = s.store.Found(ctx, s.lease(i), len(lines))
+		}
+		if err != nil {
 			return c, fmt.Errorf("import %s: %w", o.Name, err)
 		}
 	}
+	err = s.importLines(ctx, i, lines, func(results []Result) {
+		c = c.plus(count(results))
+		report(results, len(lines))
+	})
+	return c, err
+}
+
+// importLines imports those lines of a file that an import has not come to yet, and ends
+// the import. An import without an ID is not recorded.
+func (s *Service) importLines(ctx context.Context, i Import, lines []line, report func([]Result)) error {
+	broken := slices.ContainsFunc(lines, func(l line) bool { return l.refusal != nil })
+	refused := broken && !i.SkipRefused && !i.DryRun
 	var calls atomic.Int64
-	calls.Store(int64(cmp.Or(o.Calls, DefaultCalls)))
-	for batch := range slices.Chunk(lines, batchSize) {
-		err := s.adopt(ctx, batch, o, &calls)
+	calls.Store(int64(cmp.Or(i.Calls, DefaultCalls)))
+	for batch := range slices.Chunk(lines[min(int(i.Lines), len(lines)):], batchSize) {
+		err := s.adopt(ctx, batch, i.Options, refused, &calls)
 		var results []Result
 		if err == nil {
-			results, err = s.importBatch(ctx, importID, batch, o)
+			results, err = s.importBatch(ctx, i, batch, refused)
 		}
 		if err != nil {
-			return c, fmt.Errorf("import %s from line %d on: %w", o.Name, batch[0].number, err)
+			return fmt.Errorf("import %s from line %d on: %w", i.Name, batch[0].number, err)
 		}
 		s.wake()
-		add(results)
+		report(results)
 	}
-	if !o.DryRun {
-		err = s.store.End(ctx, importID)
+	state, err := Done, error(nil)
+	if refused {
+		state, err = AllRefused, fmt.Errorf("import %s: %w", i.Name, ErrRefused)
 	}
-	return c, err
+	if i.ID == "" {
+		return err
+	}
+	return errors.Join(err, s.store.End(ctx, s.lease(i), state, ""))
 }
 
 // batchSize is the number of lines in a transaction, which keeps all others from
@@ -198,48 +237,64 @@ func notImported(lines []line) (results []Result) {
 // errDryRun undoes a transaction.
 var errDryRun = errors.New("importer: a dry run")
 
-// importBatch imports some lines in one transaction.
-func (s *Service) importBatch(ctx context.Context, importID string, batch []line, o Options) (results []Result, err error) {
-	err = ledger.RetryConflicts(func() error {
-		return s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
-			results = results[:0]
-			if _, err := tx.LockPeople(ctx, true); err != nil {
+// importBatch imports some lines in one transaction. It imports none of a file that is
+// refused, and undoes a dry run.
+func (s *Service) importBatch(ctx context.Context, i Import, batch []line, refused bool) (results []Result, err error) {
+	if refused {
+		results = notImported(batch)
+		return results, s.record(ctx, i, results)
+	}
+	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
+		results = results[:0]
+		if _, err := tx.LockPeople(ctx, true); err != nil {
+			return err
+		}
+		for _, l := range batch {
+			l.account.ImportID = i.ID
+			r, err := s.importLine(ctx, tx, i.ID, l, i.Options)
+			if err != nil {
 				return err
 			}
-			for _, l := range batch {
-				r, err := s.importLine(ctx, tx, importID, l, o)
-				if err != nil {
-					return err
-				}
-				results = append(results, r)
-			}
-			if o.DryRun {
-				return errDryRun
-			}
-			return record(ctx, tx, importID, results)
-		})
+			results = append(results, r)
+		}
+		if i.DryRun {
+			return errDryRun
+		}
+		return s.recordIn(ctx, tx, i, results)
 	})
 	if errors.Is(err, errDryRun) {
-		err = nil
+		err = s.record(ctx, i, results)
 	}
 	return results, err
 }
 
-// record records the results of a batch. A line that was refused is not known in the
-// next run, so its key is its number.
-func record(ctx context.Context, tx Tx, importID string, results []Result) error {
+func (s *Service) write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
+	return ledger.RetryConflicts(func() error { return s.store.Write(ctx, fn) })
+}
+
+// record records the results of lines that were not imported.
+func (s *Service) record(ctx context.Context, i Import, results []Result) error {
+	if i.ID == "" {
+		return nil
+	}
+	return s.write(ctx, func(ctx context.Context, tx Tx) error { return s.recordIn(ctx, tx, i, results) })
+}
+
+// recordIn records the results of a batch. A line that was not imported is not known in
+// the next run, so its key is its number.
+func (s *Service) recordIn(ctx context.Context, tx Tx, i Import, results []Result) error {
 	for _, r := range results {
-		if r.Outcome == Refused {
-			r.Key, r.Digest = "line "+strconv.Itoa(r.Line), ""
-		}
-		if r.Outcome == Unchanged {
+		if r.Outcome == Skipped || r.Outcome == Unchanged && !i.DryRun {
 			continue
 		}
-		if err := tx.AddLine(ctx, importID, r); err != nil {
+		if r.Outcome == Refused || i.DryRun {
+			r.Key, r.Digest = "line:"+strconv.Itoa(r.Line), ""
+		}
+		if err := tx.AddLine(ctx, i.ID, r); err != nil {
 			return err
 		}
 	}
-	return tx.Advance(ctx, importID, count(results))
+	return tx.Advance(ctx, s.lease(i), count(results))
 }
 
 // importLine imports one line.

@@ -50,8 +50,11 @@ var Columns = []sheet.Column{
 	{Name: colNote, Also: []string{"备注", "说明", "remark"}},
 }
 
-// mostLines is the largest number of lines of a file: all are in memory.
-const mostLines = 500_000
+const (
+	// mostLines is the largest number of lines of a file: all are in memory.
+	mostLines = 500_000
+	allLines  = mostLines + 1
+)
 
 // line is a line that was read and checked. The first of its keys and digests are those
 // that are stored; the others are what earlier DATA_KEYS made of it.
@@ -76,8 +79,8 @@ func (l line) refused() Result {
 // private are the columns with personal data that no one but the operator needs.
 var private = []string{colPhone, colName, colNote}
 
-// read reads and checks the file.
-func (s *Service) read(ctx context.Context, file io.ReaderAt, size int64, o Options) ([]line, error) {
+// read reads and checks the first lines of a file.
+func (s *Service) read(ctx context.Context, file io.ReaderAt, size int64, o Options, first int) ([]line, error) {
 	card, err := s.cards.Card(ctx, o.CardID)
 	if err != nil {
 		return nil, err
@@ -88,7 +91,7 @@ func (s *Service) read(ctx context.Context, file io.ReaderAt, size int64, o Opti
 	}
 	c := checker{s: s, o: o, card: card, seen: map[string]int{}}
 	var lines []line
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && len(lines) < first {
 		row, err := r.Next()
 		var broken *sheet.LineError
 		switch {
@@ -114,7 +117,7 @@ func (s *Service) read(ctx context.Context, file io.ReaderAt, size int64, o Opti
 		}
 		lines = append(lines, l)
 	}
-	return nil, context.Cause(ctx)
+	return lines, context.Cause(ctx)
 }
 
 // columnOf returns the heading of the column with an error, and the name of its cell.

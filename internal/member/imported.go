@@ -18,8 +18,9 @@ import (
 // What is imported is what the card begins with. It takes the place of the initial
 // grant, and of what the face showed when addcard first read it.
 type Imported struct {
-	ID     string // also the name of its ledger
-	CardID string
+	ID       string // also the name of its ledger
+	ImportID string // the import that added it, or ""
+	CardID   string
 
 	Code, UnionID, OpenID string // of either app
 	Phone                 string // keyed hash

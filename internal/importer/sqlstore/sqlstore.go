@@ -4,6 +4,7 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/addcard/addcard/internal/importer"
@@ -23,67 +24,170 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx impor
 	return s.db.Write(ctx, func(ctx context.Context, q sqldb.Querier) error { return fn(ctx, tx{membersql.NewTx(s.db, q)}) })
 }
 
+// row is an import with its options as they are stored.
+type row struct {
+	importer.Import
+	options string
+}
+
+func fields(r *row) sqldb.Fields {
+	return sqldb.Fields{
+		sqldb.Col("import_id", &r.ID), sqldb.Col("name", &r.Name), sqldb.Col("card_id", &r.CardID), sqldb.Col("actor", &r.Actor),
+		sqldb.Col("dry_run", (*sqldb.Bool)(&r.DryRun)), sqldb.Col("options", &r.options), sqldb.Col("state", &r.State),
+		sqldb.Col("problem", &r.Problem), sqldb.Col("total", &r.Total), sqldb.Col("lines", &r.Counts.Lines),
+		sqldb.Col("waiting", &r.Waiting), sqldb.Col("joined", &r.Joined), sqldb.Col("unchanged", &r.Unchanged),
+		sqldb.Col("refused", &r.Refused), sqldb.Col("created_at", (*sqldb.Time)(&r.CreatedAt)),
+		sqldb.Col("ended_at", (*sqldb.Time)(&r.EndedAt)),
+	}
+}
+
+func scanImport(scan sqldb.Scan) (importer.Import, error) {
+	var r row
+	if err := scan(fields(&r).Pointers()...); err != nil {
+		return r.Import, err
+	}
+	if err := json.Unmarshal([]byte(r.options), &r.Options); err != nil {
+		return r.Import, fmt.Errorf("decode the options of an import: %w", err)
+	}
+	return r.Import, nil
+}
+
+var (
+	columns = fields(&row{}).Columns().List("")
+
+	// A file is only replaced after its end.
+	beginSQL = `insert into import (import_id, name, card_id, actor, dry_run, options, state, created_at, lease_owner, lease_until)
+	values ($1, $2, $3, $4, $5, $6, 'running', now_ms(), $7, case when $7 = '' then 0 else now_ms() + $8 end)
+	on conflict (name, card_id, dry_run) do update set actor = excluded.actor, options = excluded.options, state = 'running',
+		problem = '', total = 0, lines = 0, waiting = 0, joined = 0, unchanged = 0, refused = 0, created_at = now_ms(), ended_at = 0,
+		lease_owner = excluded.lease_owner, lease_until = excluded.lease_until
+	where not exists (select 1 from import_file f where f.import_id = import.import_id)
+	returning ` + columns
+	runningSQL = `select ` + columns + ` from import where name = $1 and card_id = $2 and dry_run = $3`
+)
+
 const (
-	beginSQL = `insert into import (import_id, name, card_id, actor, dry_run, options, state, created_at)
-	values ($1, $2, $3, $4, 0, $5, 'running', now_ms())
-	on conflict (name, card_id) where dry_run = 0 do update set actor = excluded.actor, options = excluded.options, state = 'running',
-		problem = '', lines = 0, waiting = 0, joined = 0, unchanged = 0, refused = 0, ended_at = 0
-	returning import_id`
-	forgetRefusedSQL = `delete from import_line where import_id = $1 and outcome = 'refused'`
-	endSQL           = `update import set state = 'done', ended_at = now_ms() where import_id = $1`
+	forgetLinesSQL = `delete from import_line where import_id = $1 and digest = ''`
+	addFileSQL     = `insert into import_file (import_id, content) values ($1, $2)`
 )
 
 // Begin implements importer.Store.
-func (s *Store) Begin(ctx context.Context, o importer.Options) (importID string, err error) {
+func (s *Store) Begin(ctx context.Context, o importer.Options, owner, content string) (i importer.Import, begun bool, err error) {
+	const what = "begin an import"
 	options, err := json.Marshal(o)
 	if err != nil {
-		return "", fmt.Errorf("encode the options of an import: %w", err)
+		return i, false, fmt.Errorf("encode the options of an import: %w", err)
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, q sqldb.Querier) error {
-		if err := q.QueryRow(ctx, beginSQL, outboxsql.NewID(), o.Name, o.CardID, o.Actor, string(options)).Scan(&importID); err != nil {
-			return fmt.Errorf("begin an import: %w", err)
+		tx := sqldb.Queries{Querier: q, DB: s.db}
+		i, err = scanImport(q.QueryRow(ctx, beginSQL, outboxsql.NewID(), o.Name, o.CardID, o.Actor, sqldb.Bool(o.DryRun),
+			string(options), owner, importer.LeaseTime.Milliseconds()).Scan)
+		err = sqldb.One(what, err, importer.ErrRunning)
+		if begun = err == nil; errors.Is(err, importer.ErrRunning) {
+			i, err = scanImport(q.QueryRow(ctx, runningSQL, o.Name, o.CardID, sqldb.Bool(o.DryRun)).Scan)
+			return err
 		}
-		return sqldb.Queries{Querier: q, DB: s.db}.Run(ctx, "begin an import", forgetRefusedSQL, importID)
+		if err == nil {
+			err = tx.Run(ctx, what, forgetLinesSQL, i.ID)
+		}
+		if err == nil && content != "" {
+			err = tx.Run(ctx, what, addFileSQL, i.ID, content)
+		}
+		return err
 	})
-	return importID, err
+	if err != nil {
+		return importer.Import{}, false, fmt.Errorf("%s: %w", what, err)
+	}
+	return i, begun, nil
 }
+
+// anySQL keeps an idle replica from using the writing connection.
+const anySQL = `select count(*) from (select 1 from import where state = 'running' and (lease_until < now_ms() or lease_owner = $1)
+	limit 1) as running`
+
+var (
+	// The last condition is for two replicas that find the same import.
+	takeSQL = `update import set lease_owner = $1, lease_until = now_ms() + $2 where import_id in (
+		select i.import_id from import i join import_file f on f.import_id = i.import_id
+		where i.state = 'running' and (i.lease_until < now_ms() or i.lease_owner = $1) order by i.lease_until limit 1)
+	and state = 'running' and (lease_until < now_ms() or lease_owner = $1) returning ` + columns
+)
+
+const contentSQL = `select content from import_file where import_id = $1`
+
+// Take implements importer.Store.
+func (s *Store) Take(ctx context.Context, owner string) (i importer.Import, content string, err error) {
+	some, err := sqldb.Queries{Querier: s.db.Read()}.Any(ctx, "look for imports", anySQL, owner)
+	if err == nil && !some {
+		err = importer.ErrNotFound
+	}
+	if err != nil {
+		return i, "", err
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, q sqldb.Querier) error {
+		i, err = scanImport(q.QueryRow(ctx, takeSQL, owner, importer.LeaseTime.Milliseconds()).Scan)
+		if err == nil {
+			err = q.QueryRow(ctx, contentSQL, i.ID).Scan(&content)
+		}
+		return sqldb.One("take an import", err, importer.ErrNotFound)
+	})
+	return i, content, err
+}
+
+const foundSQL = `update import set total = $3, lease_until = now_ms() + $4 where import_id = $1 and lease_owner = $2`
+
+// Found implements importer.Store.
+func (s *Store) Found(ctx context.Context, l importer.Lease, total int) error {
+	return taken(s.db.Change(ctx, "record the lines of a file", foundSQL, l.ImportID, l.Owner, total, importer.LeaseTime.Milliseconds()))
+}
+
+// taken returns ErrTaken if an import that was to be changed has another owner.
+func taken(changed bool, err error) error {
+	if err == nil && !changed {
+		return importer.ErrTaken
+	}
+	return err
+}
+
+const (
+	endSQL = `update import set state = $3, problem = $4, ended_at = now_ms(), lease_until = 0
+	where import_id = $1 and lease_owner = $2`
+	deleteFileSQL = `delete from import_file where import_id = $1`
+)
 
 // End implements importer.Store.
-func (s *Store) End(ctx context.Context, importID string) error {
+func (s *Store) End(ctx context.Context, l importer.Lease, state importer.State, problem string) error {
+	const what = "end an import"
 	return s.db.Write(ctx, func(ctx context.Context, q sqldb.Querier) error {
-		return sqldb.Queries{Querier: q, DB: s.db}.Run(ctx, "end an import", endSQL, importID)
+		tx := sqldb.Queries{Querier: q, DB: s.db}
+		if err := taken(tx.Change(ctx, what, endSQL, l.ImportID, l.Owner, state, problem)); err != nil {
+			return err
+		}
+		return tx.Run(ctx, what, deleteFileSQL, l.ImportID)
 	})
 }
 
-// tx is importer.Tx on a transaction.
-type tx struct{ membersql.Tx }
+const (
+	oldSQL = `select count(*) from (select 1 from import i where i.dry_run = 1 and i.ended_at > 0 and i.ended_at < now_ms() - 604800000
+		or i.state = 'running' and i.lease_until < now_ms()
+			and not exists (select 1 from import_file f where f.import_id = i.import_id) limit 1) as old`
+	deleteOldLinesSQL = `delete from import_line where import_id in (
+		select import_id from import where dry_run = 1 and ended_at > 0 and ended_at < now_ms() - 604800000)`
+	deleteOldSQL = `delete from import where dry_run = 1 and ended_at > 0 and ended_at < now_ms() - 604800000`
+	endLostSQL   = `update import set state = 'failed', problem = $1, ended_at = now_ms()
+	where state = 'running' and lease_until < now_ms()
+		and not exists (select 1 from import_file f where f.import_id = import.import_id)`
+)
 
-const lineSQL = `select line, outcome, heading, reason, account_id, line_key, digest from import_line
-	where import_id = $1 and line_key = $2`
-
-func scanLine(scan sqldb.Scan) (r importer.Result, err error) {
-	err = scan(&r.Line, &r.Outcome, &r.Column, &r.Reason, &r.Account, &r.Key, &r.Digest)
-	return r, err
-}
-
-// Line implements importer.Tx.
-func (tx tx) Line(ctx context.Context, importID, key string) (importer.Result, error) {
-	r, err := scanLine(tx.QueryRow(ctx, lineSQL, importID, key).Scan)
-	return r, sqldb.One("read a line of an import", err, importer.ErrNotFound)
-}
-
-const addLineSQL = `insert into import_line (import_id, line_key, line, digest, outcome, heading, reason, account_id)
-	values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`
-
-// AddLine implements importer.Tx.
-func (tx tx) AddLine(ctx context.Context, importID string, r importer.Result) error {
-	return tx.Run(ctx, "add a line of an import", addLineSQL, importID, r.Key, r.Line, r.Digest, r.Outcome, r.Column, r.Reason, r.Account)
-}
-
-const advanceSQL = `update import set lines = lines + $2, waiting = waiting + $3, joined = joined + $4, unchanged = unchanged + $5,
-	refused = refused + $6 where import_id = $1`
-
-// Advance implements importer.Tx.
-func (tx tx) Advance(ctx context.Context, importID string, c importer.Counts) error {
-	return tx.Run(ctx, "record the progress of an import", advanceSQL, importID, c.Lines, c.Waiting, c.Joined, c.Unchanged, c.Refused)
+// Expire implements importer.Store.
+func (s *Store) Expire(ctx context.Context, problem string) error {
+	const what = "end old imports"
+	some, err := sqldb.Queries{Querier: s.db.Read()}.Any(ctx, what, oldSQL)
+	if err != nil || !some {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, q sqldb.Querier) error {
+		tx := sqldb.Queries{Querier: q, DB: s.db}
+		return errors.Join(tx.Run(ctx, what, deleteOldLinesSQL), tx.Run(ctx, what, deleteOldSQL), tx.Run(ctx, what, endLostSQL, problem))
+	})
 }

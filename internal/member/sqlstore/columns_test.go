@@ -91,7 +91,7 @@ const decisions = `
 	import.options                    kept     kept     kept     kept      -
 	import.state                      kept     kept     kept     kept      -
 	import.problem                    kept     kept     kept     kept      -
-	import.content                    kept     kept     kept     kept      -
+	import.total                      kept     kept     kept     kept      -
 	import.lines                      kept     kept     kept     kept      -
 	import.waiting                    kept     kept     kept     kept      -
 	import.joined                     kept     kept     kept     kept      -
@@ -101,6 +101,9 @@ const decisions = `
 	import.ended_at                   kept     kept     kept     kept      -
 	import.lease_owner                kept     kept     kept     kept      -
 	import.lease_until                kept     kept     kept     kept      -
+
+	import_file.import_id             kept     kept     kept     kept      -
+	import_file.content               kept     kept     kept     kept      -
 
 	import_line.import_id             kept     kept     kept     kept      -
 	import_line.line_key              kept     kept     kept     kept      -
@@ -112,6 +115,7 @@ const decisions = `
 	import_line.account_id            kept     kept     kept     kept      -
 
 	imported.account_id               kept     kept     kept     kept      -
+	imported.import_id                kept     kept     kept     kept      -
 	imported.card_id                  kept     kept     kept     kept      -
 	imported.code                     cleared  kept     kept     kept      -
 	imported.phone                    cleared  kept     kept     kept      -

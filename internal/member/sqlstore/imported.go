@@ -14,7 +14,7 @@ import (
 // importedFields are the columns of an imported account, without its progress.
 func importedFields(a *member.Imported) sqldb.Fields {
 	return sqldb.Fields{
-		sqldb.Col("account_id", &a.ID), sqldb.Col("card_id", &a.CardID),
+		sqldb.Col("account_id", &a.ID), sqldb.Col("import_id", &a.ImportID), sqldb.Col("card_id", &a.CardID),
 		sqldb.Col("code", &a.Code), sqldb.Col("phone", &a.Phone), sqldb.Col("unionid", &a.UnionID), sqldb.Col("openid", &a.OpenID),
 		sqldb.Col("membership_number", &a.MembershipNumber),
 		sqldb.Col("custom_field1", &a.Fields[0]), sqldb.Col("custom_field2", &a.Fields[1]), sqldb.Col("custom_field3", &a.Fields[2]),
@@ -45,8 +45,14 @@ var (
 		union select account_id from imported where openid = $4 and openid <> ''
 		union select account_id from imported where phone = $5 and phone <> '')
 	order by card_id, account_id`
-	boundToSQL = selectImportedSQL + `where member_id = $1 and member_id <> '' and joined_code = '' order by card_id, account_id`
+	boundToSQL    = selectImportedSQL + `where member_id = $1 and member_id <> '' and joined_code = '' order by card_id, account_id`
+	allBoundToSQL = selectImportedSQL + `where member_id = $1 and member_id <> '' order by created_at, account_id`
 )
+
+// AllBoundTo lists the accounts that are bound to a member, oldest first.
+func (tx Tx) AllBoundTo(ctx context.Context, memberID string) ([]member.Imported, error) {
+	return sqldb.All(ctx, tx, "list the imported accounts of a member", scanImported, allBoundToSQL, memberID)
+}
 
 // ImportedBy implements member.ImportedReader. More than one hash of a phone number
 // costs a query each.

@@ -113,6 +113,7 @@ const findSQL = `select f.member_id from (
 	union select member_id from member_card where code = $1
 	union select member_id from member_card where membership_number = $1 and membership_number <> ''
 	union select member_id from imported where membership_number = $1 and membership_number <> ''
+	union select member_id from imported where phone in ($2, $3, $4, $5) and phone <> ''
 	union select c.member_id from form o join member_card c on c.card_id = o.card_id and c.code = o.code
 		where o.phone in ($2, $3, $4, $5) and o.phone <> ''
 	union select member_id from member_phone where phone_hash in ($2, $3, $4, $5) and phone_hash <> ''

@@ -5,6 +5,7 @@
 -- which sets joined_code. phone is a keyed hash; sealed is what only the operator sees.
 create table imported (
     account_id        text   not null primary key,
+    import_id         text   not null default '',
     card_id           text   not null,
     code              text   not null,
     phone             text   not null,
@@ -32,9 +33,9 @@ create index imported_joined on imported (joined_code, card_id) where joined_cod
 create index imported_number on imported (membership_number) where membership_number <> '';
 
 -- Imports of files. The name and the key of a line identify the line, so that a file
--- that is imported again changes nothing. A job is done in the background by one of the
--- replicas, which leases it; content is its file, until it is done. The counts are those
--- of the last run.
+-- that is imported again changes nothing. One replica, or a command, works on an import
+-- at a time, and leases it. total is the number of lines of the file; the other counts
+-- are those of the last run.
 create table import (
     import_id   text   not null primary key,
     name        text   not null,
@@ -44,7 +45,7 @@ create table import (
     options     text   not null,
     state       text   not null check (state in ('running', 'done', 'refused', 'failed')),
     problem     text   not null default '',
-    content     text   not null default '',
+    total       bigint not null default 0,
     lines       bigint not null default 0,
     waiting     bigint not null default 0,
     joined      bigint not null default 0,
@@ -55,11 +56,19 @@ create table import (
     lease_owner text   not null default '',
     lease_until bigint not null default 0
 );
-create unique index import_name on import (name, card_id) where dry_run = 0;
+create unique index import_name on import (name, card_id, dry_run);
 create index import_listed on import (created_at, import_id);
-create index import_running on import (created_at) where state = 'running' and content <> '';
+create index import_running on import (lease_until) where state = 'running';
 
--- What became of the lines. line_key and digest are hashes.
+-- The file of an import that the replicas work on, until it ends: content is compressed
+-- and encrypted.
+create table import_file (
+    import_id text not null primary key,
+    content   text not null
+);
+
+-- What became of the lines. line_key and digest are hashes, unless digest is empty: then
+-- the row is forgotten when the import begins again.
 create table import_line (
     import_id  text   not null,
     line_key   text   not null,
@@ -71,9 +80,10 @@ create table import_line (
     account_id text   not null,
     primary key (import_id, line_key)
 );
-create index import_line_listed on import_line (import_id, line);
+create index import_line_listed on import_line (import_id, line, line_key);
 
 -- +goose Down
 drop table import_line;
+drop table import_file;
 drop table import;
 drop table imported;

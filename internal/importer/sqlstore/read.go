@@ -1,0 +1,50 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/addcard/addcard/internal/importer"
+	membersql "github.com/addcard/addcard/internal/member/sqlstore"
+	"github.com/addcard/addcard/internal/sqldb"
+)
+
+var (
+	importSQL  = `select ` + columns + ` from import where import_id = $1`
+	importsSQL = `select ` + columns + ` from import order by created_at desc, import_id desc limit $1`
+)
+
+// Import implements importer.Store.
+func (s *Store) Import(ctx context.Context, id string) (importer.Import, error) {
+	i, err := scanImport(s.db.Read().QueryRow(ctx, importSQL, id).Scan)
+	return i, sqldb.One("read an import", err, importer.ErrNotFound)
+}
+
+// Imports implements importer.Store.
+func (s *Store) Imports(ctx context.Context, n int) ([]importer.Import, error) {
+	return sqldb.All(ctx, s.db.Read(), "list imports", scanImport, importsSQL, n)
+}
+
+const linesSQL = selectLineSQL + `where import_id = $1 and (line, line_key) > ($2, $3) and ($4 = '' or outcome = $4)
+	order by line, line_key limit $5`
+
+// Lines implements importer.Store.
+func (s *Store) Lines(ctx context.Context, importID, outcome string, after importer.Mark, n int) ([]importer.Result, error) {
+	return sqldb.All(ctx, s.db.Read(), "list the lines of an import", scanLine, linesSQL, importID, after.Line, after.Key, outcome, n)
+}
+
+// AccountsOf implements importer.Store.
+func (s *Store) AccountsOf(ctx context.Context, memberID string) (list []importer.Account, err error) {
+	accounts, err := membersql.NewTx(s.db, s.db.Read()).AllBoundTo(ctx, memberID)
+	names := map[string]string{}
+	for _, a := range accounts {
+		if _, known := names[a.ImportID]; !known && a.ImportID != "" {
+			i, err := s.Import(ctx, a.ImportID)
+			if err != nil {
+				return nil, err
+			}
+			names[a.ImportID] = i.Name
+		}
+		list = append(list, importer.Account{Imported: a, ImportName: names[a.ImportID]})
+	}
+	return list, err
+}
