@@ -137,7 +137,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	pages := console.New(c.Staff, console.Options{Prefix: cfg.ConsolePrefix, Zone: cfg.Zone(), TrustedProxies: cfg.TrustedProxies})
 	adminServer = admin.New(admin.Services{
 		Cards: c.Operator, Distribution: c.Operator, Explainer: c.CardLists, People: c.Members, Forms: c.Members, Fields: c.Members,
-		Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
+		Imports: c.Imports, Ledger: c.Ledger, Drifts: c.CardSync, Outbox: c.Outbox, Tickets: c.tickets,
 		Staff: c.Staff, Audit: c.Audit, Shop: c.Shop, Statistics: c.Statistics, Checks: a.checks, Webhooks: c.Webhooks,
 		Timelines: timeline.New(c.Members, plans{c.Catalogue}, timelinesql.New(c.db), cfg.Zone(), actions{c.Audit}),
 	}, admin.Options{
@@ -175,6 +175,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.core.sender.Run(work) })
 	workers.Go(func() { a.core.Outbox.RunRetries(work, a.log) })
 	workers.Go(func() { a.core.Webhooks.Run(work) })
+	workers.Go(func() { a.core.Imports.Run(work, a.log) })
 	workers.Go(func() { a.core.trail.Run(work) })
 	workers.Go(func() { a.core.reconciler.Run(work) })
 	workers.Go(func() { a.core.Statistics.Run(work) })

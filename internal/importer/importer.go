@@ -290,6 +290,9 @@ func (s *Service) recordIn(ctx context.Context, tx Tx, i Import, results []Resul
 		if r.Outcome == Refused || i.DryRun {
 			r.Key, r.Digest = "line:"+strconv.Itoa(r.Line), ""
 		}
+		if i.DryRun && r.Outcome != Unchanged { // what it would have added
+			r.Account = ""
+		}
 		if err := tx.AddLine(ctx, i.ID, r); err != nil {
 			return err
 		}

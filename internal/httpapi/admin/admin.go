@@ -85,6 +85,7 @@ func New(s Services, o Options) *http.Server {
 	a.ledgerRoutes()
 	a.journalRoutes()
 	a.batchRoute()
+	a.importRoutes()
 	a.outboxRoutes()
 	a.ticketRoutes()
 	a.staffRoutes()

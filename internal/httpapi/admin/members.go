@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/importer"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/phone"
 )
@@ -78,7 +79,8 @@ type eraseInput struct {
 type memberOutput struct {
 	Body struct {
 		Person
-		Forms []filledForm `json:"forms,omitempty" doc:"What was filled in in one-click forms, where DATA_KEYS let it be kept."`
+		Forms    []filledForm      `json:"forms,omitempty" doc:"What was filled in in one-click forms, where DATA_KEYS let it be kept."`
+		Accounts []importedAccount `json:"accounts,omitempty" doc:"What the member had in the shop's former system. Oldest first."`
 	}
 }
 
@@ -86,6 +88,36 @@ type filledForm struct {
 	CardID string            `json:"card_id"`
 	Code   string            `json:"code"`
 	Fields map[string]string `json:"fields"`
+}
+
+// importedAccount is an account of the shop's former system that is bound to a member.
+type importedAccount struct {
+	ID               string     `json:"id"`
+	ImportID         string     `json:"import_id,omitempty"`
+	Import           string     `json:"import,omitempty" doc:"The name of the import."`
+	CardID           string     `json:"card_id"`
+	MembershipNumber string     `json:"membership_number,omitempty"`
+	Bonus            int64      `json:"bonus"`
+	Balance          int64      `json:"balance" doc:"In fen (分)."`
+	Phone            string     `json:"phone,omitempty" doc:"Absent if none was imported, or if no key of DATA_KEYS opens it; so are name and note."`
+	Name             string     `json:"name,omitempty"`
+	Note             string     `json:"note,omitempty"`
+	CreatedAt        time.Time  `json:"created_at"`
+	BoundAt          time.Time  `json:"bound_at" doc:"When its person was proved to be this member."`
+	JoinedAt         *time.Time `json:"joined_at,omitempty" doc:"When it joined a card; absent while the member has none."`
+	Code             string     `json:"code,omitempty" doc:"The card that it joined."`
+}
+
+func importedAccountOf(a importer.Account) importedAccount {
+	shown := importedAccount{
+		ID: a.ID, ImportID: a.ImportID, Import: a.ImportName, CardID: a.CardID, MembershipNumber: a.MembershipNumber,
+		Bonus: a.Bonus, Balance: a.Balance, Phone: a.Phone, Name: a.Name, Note: a.Note,
+		CreatedAt: a.CreatedAt, BoundAt: a.BoundAt, Code: a.JoinedCode,
+	}
+	if !a.JoinedAt.IsZero() {
+		shown.JoinedAt = &a.JoinedAt
+	}
+	return shown
 }
 
 func (a *api) memberRoutes() {
@@ -130,8 +162,12 @@ func (a *api) member(ctx context.Context, in *memberInput) (*memberOutput, error
 	if err != nil {
 		return nil, err
 	}
+	accounts, err := a.Imports.Accounts(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
 	var out memberOutput
-	out.Body.Person = personOf(p)
+	out.Body.Person, out.Body.Accounts = personOf(p), web.List(accounts, importedAccountOf)
 	for _, c := range p.Cards {
 		fields, err := a.Forms.Answers(ctx, c.CardID, c.Code)
 		if err != nil {

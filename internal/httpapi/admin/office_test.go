@@ -20,6 +20,7 @@ import (
 	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/doctor"
 	"github.com/addcard/addcard/internal/httpapi/admin"
+	"github.com/addcard/addcard/internal/importer"
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
@@ -53,6 +54,9 @@ type office struct {
 	journal []ledger.CardEntry
 	queue   []outbox.Stored
 	events  []timeline.Event
+	started importer.Import
+	lines   []importer.Result
+	bound   []importer.Account
 	slots   chan struct{} // for requests that write
 	figures statistics.Report
 	until   time.Time // the deadline of the last creation, deposit or export
@@ -320,8 +324,8 @@ func (o *office) serve(ticketToken string) http.Handler {
 		Metrics: prometheus.NewRegistry(), AdminToken: operatorToken, TicketToken: ticketToken,
 	}
 	o.back.office, o.records.office = o, o
-	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Ledger: registry{o},
-		Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Webhooks: switchboard{o}, Statistics: o, Timelines: o, Checks: o,
+	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Imports: imports{o},
+		Ledger: registry{o}, Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Webhooks: switchboard{o}, Statistics: o, Timelines: o, Checks: o,
 		Audit: o.records.service()}, options).Handler
 }
 

@@ -41,6 +41,10 @@ var routes = map[string]struct {
 	"GET /v1/entries":                                   {"omc", false, ""},
 	"GET /v1/entries/export":                            {"om", true, ""},
 	"POST /v1/entries/batch":                            {"om", false, `{"entries":[{"card_id":"p","code":"c","key":"k","add_bonus":1}]}`},
+	"POST /v1/imports":                                  {"om", true, "code\na1\n"},
+	"GET /v1/imports":                                   {"om", false, ""},
+	"GET /v1/imports/{id}":                              {"om", false, ""},
+	"GET /v1/imports/{id}/lines":                        {"om", false, ""},
 	"GET /v1/members/{id}/timeline":                     {"om", false, ""},
 	"GET /v1/statistics":                                {"om", false, ""},
 	"PUT /v1/test-whitelist":                            {"om", true, `{"openid":[],"username":[]}`},
@@ -94,8 +98,11 @@ func ask(h http.Handler, route, token string, edit ...func(*http.Request)) (stat
 	path = strings.NewReplacer("{card_id}", "p", "{code}", "c", "{id}", "m", "{kind}", "wx_card", "{key_id}", "k").Replace(path)
 	w := do(h, method, path, token, routes[route].body, append([]func(*http.Request){func(r *http.Request) {
 		r.Header.Set("Idempotency-Key", "k")
-		if path == "/v1/images" {
+		switch path {
+		case "/v1/images":
 			r.Header.Set("Content-Type", "image/png")
+		case "/v1/imports":
+			r.URL.RawQuery = "card_id=p"
 		}
 	}}, edit...)...)
 	return w.Code, w.Body.String()

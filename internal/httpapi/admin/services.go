@@ -12,6 +12,7 @@ import (
 	"github.com/addcard/addcard/internal/cardsync"
 	"github.com/addcard/addcard/internal/doctor"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/importer"
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/outbox"
@@ -32,6 +33,7 @@ type Services struct {
 	People       People
 	Forms        Forms
 	Fields       Fields
+	Imports      Imports
 	Ledger       Ledger
 	Drifts       Drifts
 	Outbox       Outbox
@@ -94,6 +96,15 @@ type Forms interface {
 // Fields changes the custom fields of member cards; see package member.
 type Fields interface {
 	SetFields(ctx context.Context, cardID, code string, change member.FieldChange) (fields [3]string, err error)
+}
+
+// Imports imports the members of another system; see package importer.
+type Imports interface {
+	Start(ctx context.Context, file []byte, o importer.Options) (importer.Import, error)
+	Get(ctx context.Context, id string) (importer.Import, error)
+	List(ctx context.Context, n int) ([]importer.Import, error)
+	Lines(ctx context.Context, importID, outcome string, after importer.Mark, n int) ([]importer.Result, error)
+	Accounts(ctx context.Context, memberID string) ([]importer.Account, error)
 }
 
 // Ledger writes and reads the ledgers of member cards.

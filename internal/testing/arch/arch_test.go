@@ -45,7 +45,7 @@ app                           audit audit/sqlstore auth auth/sqlstore card card/
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
-httpapi/admin                 audit card cardext cardsync doctor httpapi/conns httpapi/internal/web ledger member outbox phone ration
+httpapi/admin                 audit card cardext cardsync doctor httpapi/conns httpapi/internal/web importer ledger member outbox phone ration
                               sheet shop staff statistics ticket timeline webhook
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
@@ -53,7 +53,7 @@ httpapi/conns
 httpapi/console               card httpapi/internal/web sheet shop staff | gin-gonic/gin google/uuid qr
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard phone ration
                               | danielgtaylor/huma gin-gonic/gin x/time
-httpapi/internal/web          audit auth card cardlist httpapi/conns jssdk ledger member opencard outbox phonecode ration sqldb staff
+httpapi/internal/web          audit auth card cardlist httpapi/conns importer jssdk ledger member opencard outbox phonecode ration sqldb staff
                               ticket webhook wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
                               x/time
@@ -72,8 +72,8 @@ cardsync                      ledger member outbox trail | x/time
 cardsync/cardsynctest         cardsync ledger member
 cardsync/sqlstore             cardsync member member/sqlstore sqldb trail trail/sqlstore
 datakey
-importer                      ledger member phone sheet | x/sync x/text
-importer/importertest         importer
+importer                      ledger member phone sheet | x/syncgoogle/uuid x/text
+importer/importertest         importer member
 importer/sqlstore             importer member/sqlstore outbox/sqlstore sqldb
 jssdk
 ledger                        outbox sheet

@@ -10,6 +10,7 @@ import (
 	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
+	"github.com/addcard/addcard/internal/importer"
 	"github.com/addcard/addcard/internal/jssdk"
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
@@ -55,6 +56,7 @@ var errorTable = []struct {
 	{err: ledger.ErrOverEntryLimit, problem: LimitPerEntry},
 	{err: ledger.ErrOverDayLimit, problem: LimitPerDay},
 	{err: ledger.ErrKeyReused, problem: KeyReused},
+	{err: importer.ErrNotFound, problem: ImportNotFound},
 	{err: outbox.ErrNotFound, problem: MessageNotFound},
 	{err: outbox.ErrJobNotFound, problem: MessageNotFound.WithDetail("There is no such retry of messages; one is kept for a month.")},
 	{err: ledger.ErrConflict, problem: Unavailable},

@@ -39,6 +39,7 @@ var (
 	CardNotFound        = ProblemType{404, "card_not_found", "The Official Account has no such card."}
 	MemberNotFound      = ProblemType{404, "member_not_found", "There is no such member."}
 	CodeNotFound        = ProblemType{404, "code_not_found", "The card has no such code, or the code is not this member's."}
+	ImportNotFound      = ProblemType{404, "import_not_found", "There is no such import; a dry run is kept for a week."}
 	MessageNotFound     = ProblemType{404, "message_not_found", "The outbox has no such message: it was sent, or it never existed."}
 	StaffNotFound       = ProblemType{404, "staff_not_found", "There is no such person or key of the staff."}
 	WebhookNotFound     = ProblemType{404, "webhook_not_found", "There is no such endpoint or delivery of webhooks."}
@@ -84,4 +85,5 @@ var problemTypes = []ProblemType{
 	InsufficientBonus, InsufficientBalance, EntryNotReversible, EntryNotYours, LimitPerEntry, LimitPerDay, RoleForbidden, CrossOrigin,
 	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, PhoneTaken, PhoneCodeInvalid,
 	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, WebhookNotFound, TooManyWebhooks, DataKeysMissing,
+	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, ImportNotFound,
 }
