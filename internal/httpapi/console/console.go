@@ -124,6 +124,10 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodPost, "/tickets/:kind", c.rejectTicket},
 		{http.MethodGet, "/entries", c.entries},
 		{http.MethodPost, "/entries/undo", c.undoEntry},
+		{http.MethodGet, "/imports", c.imports},
+		{http.MethodPost, "/imports", c.addImport},
+		{http.MethodGet, "/imports/sample.csv", c.importSample},
+		{http.MethodGet, "/imports/:id", c.importPage},
 		{http.MethodGet, "/pushes", c.pushes},
 		{http.MethodGet, "/pushes/:id", c.push},
 		{http.MethodPost, "/pushes/retry", c.retryPushes},
@@ -136,6 +140,7 @@ func (c *Console) Mount(l *web.Listener) {
 		l.Admit(r.method, r.path, web.Admission{Read: c.readForm, Free: true, Urgent: true, Refuse: c.refuse})
 		l.Handle(r.method, r.path, func(g *gin.Context) { c.serve(g, r.handle) })
 	}
+	l.Admit(http.MethodPost, "/imports", web.Admission{Read: c.readImport, Free: true, Urgent: true, Refuse: c.refuse})
 	for _, path := range []string{"/cards", "/cards/:card_id/update", "/cards/:card_id/shelf", "/cards/:card_id/codes"} {
 		l.Admit(http.MethodPost, path, web.Admission{Read: c.readUpload, Free: true, Urgent: true, Refuse: c.refuse})
 	}

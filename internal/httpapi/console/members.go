@@ -23,6 +23,19 @@ type person struct {
 		Code   string            `json:"code"`
 		Fields map[string]string `json:"fields"`
 	} `json:"forms"`
+	Accounts []struct {
+		ImportID         string    `json:"import_id"`
+		Import           string    `json:"import"`
+		MembershipNumber string    `json:"membership_number"`
+		Bonus            int64     `json:"bonus"`
+		Balance          int64     `json:"balance"`
+		Phone            string    `json:"phone"`
+		Name             string    `json:"name"`
+		Note             string    `json:"note"`
+		BoundAt          time.Time `json:"bound_at"`
+		JoinedAt         time.Time `json:"joined_at"`
+		Code             string    `json:"code"`
+	} `json:"accounts"`
 }
 
 type memberCard struct {

@@ -9,7 +9,7 @@ import (
 
 // sections are the items of the main menu in its order. Each is the first part of the
 // path of its pages; its text is "nav." and its name.
-var sections = []string{"overview", "till", "members", "cards", "entries", "pushes", "explain",
+var sections = []string{"overview", "till", "members", "imports", "cards", "entries", "pushes", "explain",
 	"tickets", "webhooks", "staff", "audit", "settings"}
 
 // section returns the section that a path in the form of gin belongs to.

@@ -131,7 +131,7 @@ func (v View) Says(e fieldError) string {
 	if key := "message." + e.Message; v.Has(key) {
 		return v.T(key, e.values...)
 	}
-	return ""
+	return v.Reason(e.Message)
 }
 
 // Time returns a moment in the shop's zone.

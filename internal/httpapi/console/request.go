@@ -25,7 +25,7 @@ type request struct {
 // call is a call of the API that a page has made or offers, as the page shows it.
 type call struct {
 	Method, Path, Key, Body string
-	Picture                 string // a file that is the body, or ""
+	Picture, File           string // a picture or another file that is the body, or ""
 }
 
 // Quoted returns a text as one word of a shell.
