@@ -13,6 +13,7 @@ import (
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/audit"
+	"github.com/addcard/addcard/internal/importer"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/phone"
 	"github.com/addcard/addcard/internal/sheet"
@@ -20,7 +21,7 @@ import (
 
 type memberCmd struct {
 	Find   memberFindCmd   `cmd:"" help:"Find members by an id, card code, membership number, openid, unionid or phone."`
-	Show   memberShowCmd   `cmd:"" help:"Show one member: phone, identities and cards."`
+	Show   memberShowCmd   `cmd:"" help:"Show one member: phone, identities, cards and imported accounts."`
 	Adjust memberAdjustCmd `cmd:"" help:"Add an entry to the ledger of a member's card."`
 	Export memberExportCmd `cmd:"" help:"Write all members and cards as CSV."`
 	Import memberImportCmd `cmd:"" help:"Import the members of another system from a file; repeating it changes nothing."`
@@ -62,7 +63,11 @@ func (c memberShowCmd) Run(ctx context.Context, g *globals, streams command.Stre
 		if err != nil {
 			return err
 		}
-		return printPerson(streams.Out, p, c.JSON)
+		accounts, err := core.Imports.Accounts(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		return printPerson(streams.Out, p, c.JSON, accounts...)
 	})
 }
 
@@ -165,6 +170,23 @@ type (
 		Phone      string         `json:"phone,omitempty"`
 		Identities []jsonIdentity `json:"identities"`
 		Cards      []jsonCard     `json:"cards"`
+		Accounts   []jsonAccount  `json:"accounts,omitempty"`
+	}
+	jsonAccount struct {
+		ID               string    `json:"id"`
+		ImportID         string    `json:"import_id,omitempty"`
+		Import           string    `json:"import,omitempty"`
+		CardID           string    `json:"card_id"`
+		MembershipNumber string    `json:"membership_number,omitempty"`
+		Bonus            int64     `json:"bonus"`
+		Balance          int64     `json:"balance"`
+		Phone            string    `json:"phone,omitempty"`
+		Name             string    `json:"name,omitempty"`
+		Note             string    `json:"note,omitempty"`
+		CreatedAt        time.Time `json:"created_at"`
+		BoundAt          time.Time `json:"bound_at"`
+		JoinedAt         time.Time `json:"joined_at,omitzero"`
+		Code             string    `json:"code,omitempty"`
 	}
 	jsonIdentity struct {
 		AppID   string `json:"app_id"`
@@ -184,7 +206,7 @@ type (
 	}
 )
 
-func printPerson(w io.Writer, p member.Person, asJSON bool) error {
+func printPerson(w io.Writer, p member.Person, asJSON bool, accounts ...importer.Account) error {
 	if asJSON {
 		out := jsonPerson{ID: p.ID, CreatedAt: p.CreatedAt, Identities: []jsonIdentity{}, Cards: []jsonCard{}}
 		if p.Phone != "" {
@@ -196,6 +218,12 @@ func printPerson(w io.Writer, p member.Person, asJSON bool) error {
 		for _, c := range p.Cards {
 			out.Cards = append(out.Cards, jsonCard{
 				c.CardID, c.Code, string(c.Status), c.MembershipNumber, c.Bonus, c.Balance, c.OuterStr, c.ClaimedAt, c.ActivatedAt,
+			})
+		}
+		for _, a := range accounts {
+			out.Accounts = append(out.Accounts, jsonAccount{
+				a.ID, a.ImportID, a.ImportName, a.CardID, a.MembershipNumber, a.Bonus, a.Balance, a.Phone, a.Name, a.Note,
+				a.CreatedAt, a.BoundAt, a.JoinedAt, a.JoinedCode,
 			})
 		}
 		return printJSON(w, out)
@@ -210,6 +238,10 @@ func printPerson(w io.Writer, p member.Person, asJSON bool) error {
 	}
 	for _, c := range p.Cards {
 		t.row("  %s\t%s\tcard %s\tbonus %d\tbalance %s", c.Status, c.Code, c.CardID, c.Bonus, yuan(c.Balance))
+	}
+	for _, a := range accounts {
+		t.row("  imported\t%s\tfrom %s\tbonus %d\tbalance %s\t%s", a.JoinedCode, a.ImportName, a.Bonus, yuan(a.Balance),
+			strings.TrimSpace(a.Phone+" "+a.Name+" "+a.Note))
 	}
 	return t.flush()
 }

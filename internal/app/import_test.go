@@ -56,7 +56,7 @@ func TestImport_ByTheAPI(t *testing.T) {
 	s := w.Serve()
 	card := w.NewCard(s, apptest.WithBalance)
 	_, code := w.Claim(s, "ming", card)
-	file := "手机号,卡号,积分,余额（元）,姓名\n138 0013 8000," + code + ",30,1.5,李雷\n13900139000,,40,,\n1390013,,1,,\n"
+	file := "手机号,卡号,积分,余额（元）,姓名\n138 0013 8000," + code + ",30,1.5,李雷\n13900139000,,40,,\n138001,,1,,\n"
 	query := url.Values{"name": {"会员.csv"}, "dry_run": {"true"}}
 	dry := awaitImport(s, startImport(s, query, file).ID, 20*time.Second)
 	if dry.State != "done" || dry.Joined != 1 || dry.Waiting != 1 || dry.Refused != 1 || dry.Total != 3 || dry.Lines != 3 {

@@ -140,12 +140,13 @@ type importsOutput struct {
 	}
 }
 
-type importIDInput struct {
+// ImportPath names one import.
+type ImportPath struct {
 	ID string `path:"id" minLength:"1" maxLength:"64"`
 }
 
 type linesInput struct {
-	importIDInput
+	ImportPath
 	Outcome string `query:"outcome" enum:"waiting,joined,unchanged,refused"`
 	web.PageInput
 
@@ -255,7 +256,7 @@ func (a *api) imports(ctx context.Context, _ *struct{}) (*importsOutput, error) 
 	return &out, err
 }
 
-func (a *api) oneImport(ctx context.Context, in *importIDInput) (*importOutput, error) {
+func (a *api) oneImport(ctx context.Context, in *ImportPath) (*importOutput, error) {
 	i, err := a.Imports.Get(ctx, in.ID)
 	if err != nil {
 		return nil, err

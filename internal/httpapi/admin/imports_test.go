@@ -30,13 +30,13 @@ func (i imports) Get(_ context.Context, id string) (importer.Import, error) {
 func (i imports) List(_ context.Context, n int) ([]importer.Import, error) {
 	return []importer.Import{i.started}, i.call("list imports", n)
 }
-func (i imports) Lines(_ context.Context, _, outcome string, after importer.Mark, n int) (page []importer.Result, err error) {
+func (i imports) Lines(_ context.Context, id, outcome string, after importer.Mark, n int) (page []importer.Result, err error) {
 	for _, r := range i.lines {
 		if r.Line > after.Line || r.Line == after.Line && r.Key > after.Key {
 			page = append(page, r)
 		}
 	}
-	return page[:min(n, len(page))], i.call("lines", outcome, n)
+	return page[:min(n, len(page))], i.call("lines", id, outcome, n)
 }
 func (i imports) Accounts(_ context.Context, memberID string) ([]importer.Account, error) {
 	return i.bound, i.call("accounts", memberID)
@@ -110,7 +110,7 @@ func TestImports_SayHowFarTheyAre(t *testing.T) {
 	want := `{"id":"i-1","name":"a","card_id":"p","dry_run":false,"state":"failed","problem":"why","total":9,"lines":8,"waiting":1,"joined":2,` +
 		`"unchanged":3,"refused":2,"actor":"Zoe","created_at":"1970-01-01T00:00:00.001Z","ended_at":"1970-01-01T00:00:00.001Z",` +
 		`"refusals":[{"line":3,"column":"积分","reason":"r"}]}`
-	if got := strings.TrimSpace(w.Body.String()); w.Code != 200 || got != want || o.given != "[refused 100]" {
+	if got := strings.TrimSpace(w.Body.String()); w.Code != 200 || got != want || o.given != "[i-1 refused 100]" {
 		t.Errorf("got %d %s\nwant %s\nasked for %s", w.Code, got, want, o.given)
 	}
 }
@@ -137,7 +137,7 @@ func TestImports_PagesOfLinesHaveNoGap(t *testing.T) {
 			break
 		}
 	}
-	if fmt.Sprint(got) != "[2 2 3]" || o.given != "[joined 2]" {
+	if fmt.Sprint(got) != "[2 2 3]" || o.given != "[i joined 2]" {
 		t.Errorf("got %v, asked for %s", got, o.given)
 	}
 }

@@ -72,9 +72,9 @@ func TestImports_FromTheSampleToTheMembers(t *testing.T) {
 	b.open("/imports").shows(200, "试运行", "下载示例文件", "还没有导入过", `enctype="multipart/form-data"`)
 
 	fields := url.Values{"card_id": {card}, "dry_run": {"true"}}
-	b.ended(b.uploadImport("sample.csv", sample.text, fields)).shows(200, "sample.csv · 试运行", "没有改动任何数据", "<dd>2</dd>")
+	b.ended(b.uploadImport("sample.csv", sample.text, fields)).shows(200, "sample.csv · 试运行", "没有改动任何数据", "<dt>等待本人</dt><dd>2</dd>")
 
-	file := "会员电话,卡号,积分,余额\n138 0013 8000," + code + ",30,1.5\n1390013,,1,\n"
+	file := "会员电话,卡号,积分,余额\n138 0013 8000," + code + ",30,1.5\n138001,,1,\n"
 	b.uploadImport("会员.csv", file, fields).shows(422, "余额的单位", "余额（元）")
 	fields.Set("balance_in", "yuan")
 	fields.Set("column_phone", "会员电话")
