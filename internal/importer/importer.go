@@ -194,13 +194,19 @@ func (s *Service) Import(
 func (s *Service) importLines(ctx context.Context, i Import, lines []line, report func([]Result)) error {
 	broken := slices.ContainsFunc(lines, func(l line) bool { return l.refusal != nil })
 	refused := broken && !i.SkipRefused && !i.DryRun
+	known, err := i.ID, error(nil) // the import whose lines are known
+	if i.DryRun {
+		if known, err = s.store.Named(ctx, i.Name, i.CardID); err != nil {
+			return err
+		}
+	}
 	var calls atomic.Int64
 	calls.Store(int64(cmp.Or(i.Calls, DefaultCalls)))
 	for batch := range slices.Chunk(lines[min(int(i.Lines), len(lines)):], batchSize) {
 		err := s.adopt(ctx, batch, i.Options, refused, &calls)
 		var results []Result
 		if err == nil {
-			results, err = s.importBatch(ctx, i, batch, refused)
+			results, err = s.importBatch(ctx, i, known, batch, refused)
 		}
 		if err != nil {
 			return fmt.Errorf("import %s from line %d on: %w", i.Name, batch[0].number, err)
@@ -208,7 +214,7 @@ func (s *Service) importLines(ctx context.Context, i Import, lines []line, repor
 		s.wake()
 		report(results)
 	}
-	state, err := Done, error(nil)
+	state := Done
 	if refused {
 		state, err = AllRefused, fmt.Errorf("import %s: %w", i.Name, ErrRefused)
 	}
@@ -239,7 +245,9 @@ var errDryRun = errors.New("importer: a dry run")
 
 // importBatch imports some lines in one transaction. It imports none of a file that is
 // refused, and undoes a dry run.
-func (s *Service) importBatch(ctx context.Context, i Import, batch []line, refused bool) (results []Result, err error) {
+func (s *Service) importBatch(
+	ctx context.Context, i Import, known string, batch []line, refused bool,
+) (results []Result, err error) {
 	if refused {
 		results = notImported(batch)
 		return results, s.record(ctx, i, results)
@@ -251,7 +259,7 @@ func (s *Service) importBatch(ctx context.Context, i Import, batch []line, refus
 		}
 		for _, l := range batch {
 			l.account.ImportID = i.ID
-			r, err := s.importLine(ctx, tx, i.ID, l, i.Options)
+			r, err := s.importLine(ctx, tx, known, l, i.Options)
 			if err != nil {
 				return err
 			}

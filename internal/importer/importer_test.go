@@ -94,6 +94,11 @@ func TestImport_ChangesNothingTheSecondTime(t *testing.T) {
 		if (c != importer.Counts{Lines: 3, Waiting: 2, Joined: 1}) || err != nil {
 			w.Errorf("got %+v, %v", c, err)
 		}
+		dry, _, err = run(w, s, file, importer.Options{DryRun: true})
+		want(w, dry, "2 unchanged", "3 unchanged", "4 unchanged")
+		if err != nil {
+			w.Error(err)
+		}
 		for name, s := range map[string]*importer.Service{"again": s, "with a new key": service(w, keys(w.T, newKey+","+oldKey))} {
 			again, c, err := run(w, s, file, importer.Options{})
 			want(w, again, "2 unchanged", "3 unchanged", "4 unchanged")

@@ -52,6 +52,8 @@ type Store interface {
 	// without a content whose lease is over.
 	Expire(ctx context.Context, problem string) error
 
+	// Named returns the ID of the import with this name and card that is no dry run, or "".
+	Named(ctx context.Context, name, cardID string) (importID string, err error)
 	// Import returns an import, or ErrNotFound. Imports lists up to n, newest first.
 	Import(ctx context.Context, id string) (Import, error)
 	Imports(ctx context.Context, n int) ([]Import, error)

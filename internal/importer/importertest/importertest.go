@@ -251,6 +251,16 @@ func listsLines(s suite) {
 }
 
 func listsImports(s suite) {
+	dry := s.begin(dryRun, "x", "")
+	if id, err := s.Named(s.Context(), dryRun.Name, dryRun.CardID); id != "" || err != nil {
+		s.Errorf("the name of a dry run is that of %q, %v", id, err)
+	}
+	imported := s.begin(realRun, "x", "")
+	if id, err := s.Named(s.Context(), realRun.Name, realRun.CardID); id != imported.ID || id == dry.ID || err != nil {
+		s.Errorf("named %q, %v", id, err)
+	}
+	s.later(time.Second)
+
 	if _, err := s.Import(s.Context(), "unknown"); !errors.Is(err, importer.ErrNotFound) {
 		s.Errorf("an unknown one: %v", err)
 	}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"strings"
 
 	"github.com/addcard/addcard/internal/importer"
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
@@ -17,6 +18,14 @@ var (
 func (s *Store) Import(ctx context.Context, id string) (importer.Import, error) {
 	i, err := scanImport(s.db.Read().QueryRow(ctx, importSQL, id).Scan)
 	return i, sqldb.One("read an import", err, importer.ErrNotFound)
+}
+
+const namedSQL = `select import_id from import where name = $1 and card_id = $2 and dry_run = 0`
+
+// Named implements importer.Store.
+func (s *Store) Named(ctx context.Context, name, cardID string) (string, error) {
+	ids, err := sqldb.All(ctx, s.db.Read(), "look for an import", sqldb.Text, namedSQL, name, cardID)
+	return strings.Join(ids, ""), err
 }
 
 // Imports implements importer.Store.
