@@ -122,7 +122,7 @@ func TestRun_AnotherReplicaTakesOver(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		second, stopSecond := replica(w, importersql.New(w.DB), nil)
 		time.Sleep(importer.LeaseTime - 15*time.Second)
-		if i, err := second.Get(w.Context(), i.ID); i.Counts.Lines != 100 || i.State != importer.Running || err != nil {
+		if i, err := second.Get(w.Context(), i.ID); i.Lines != 100 || i.State != importer.Running || err != nil {
 			w.Errorf("while the first has the lease: %+v, %v", i, err)
 		}
 		i = ended(w, second, i.ID)
@@ -131,7 +131,8 @@ func TestRun_AnotherReplicaTakesOver(t *testing.T) {
 		stopFirst()
 		stopSecond()
 		again, err := second.Get(w.Context(), i.ID)
-		if want := (importer.Counts{Lines: 250, Waiting: 250}); i.Counts != want || again.Counts != want || again.State != importer.Done || err != nil {
+		want := importer.Counts{Lines: 250, Waiting: 250}
+		if i.Counts != want || again.Counts != want || again.State != importer.Done || err != nil {
 			w.Errorf("got %+v, then %+v, %v", i, again, err)
 		}
 		if n := count(w); n != 250 {

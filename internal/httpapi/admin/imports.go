@@ -107,7 +107,7 @@ type Import struct {
 func importOf(i importer.Import) Import {
 	shown := Import{
 		ID: i.ID, Name: i.Name, CardID: i.CardID, DryRun: i.DryRun, State: string(i.State), Problem: i.Problem, Total: i.Total,
-		Lines: i.Counts.Lines, Waiting: i.Waiting, Joined: i.Joined, Unchanged: i.Unchanged, Refused: i.Refused,
+		Lines: i.Lines, Waiting: i.Waiting, Joined: i.Joined, Unchanged: i.Unchanged, Refused: i.Refused,
 		Actor: i.Actor, CreatedAt: i.CreatedAt,
 	}
 	if !i.EndedAt.IsZero() {

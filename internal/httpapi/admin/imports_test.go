@@ -49,9 +49,13 @@ func TestImports_TellTheImporterWhatTheClientSays(t *testing.T) {
 	h := o.serve("")
 	query := url.Values{"name": {"会员.csv"}, "dry_run": {"true"}, "skip_refused": {"true"}, "balance_in": {"yuan"}, "sheet": {"表"},
 		"column.phone": {"会员电话"}, "column.custom_field2": {"等级"}}
-	w := do(h, "POST", "/v1/imports?"+query.Encode(), managerToken, "\xff\x00file", func(r *http.Request) { r.Header.Set("Content-Type", "a/b") })
-	want := fmt.Sprintf("%+v", []any{"\xff\x00file", importer.Options{Name: "会员.csv", CardID: "only", Actor: "Zoe", DryRun: true, SkipRefused: true,
-		Unit: importer.Yuan, Sheet: "表", Headings: map[string]string{"phone": "会员电话", "custom_field2": "等级"}}})
+	w := do(h, "POST", "/v1/imports?"+query.Encode(), managerToken, "\xff\x00file", func(r *http.Request) {
+		r.Header.Set("Content-Type", "a/b")
+	})
+	want := fmt.Sprintf("%+v", []any{"\xff\x00file", importer.Options{
+		Name: "会员.csv", CardID: "only", Actor: "Zoe", DryRun: true, SkipRefused: true,
+		Unit: importer.Yuan, Sheet: "表", Headings: map[string]string{"phone": "会员电话", "custom_field2": "等级"},
+	}})
 	if w.Code != 202 || o.given != want || w.Header().Get("Location") != "/v1/imports/i-1" ||
 		!strings.Contains(w.Body.String(), `"dry_run":true,"state":"running"`) {
 		t.Errorf("got %d %v %s\nthe importer got %s\nwant %s", w.Code, w.Header(), w.Body, o.given, want)
@@ -103,9 +107,10 @@ func TestImports_RefuseAFile(t *testing.T) {
 func TestImports_SayHowFarTheyAre(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMilli(1).UTC()
-	o := &office{started: importer.Import{Options: importer.Options{Name: "a", CardID: "p", Actor: "Zoe"}, State: importer.Failed, Problem: "why",
-		Total: 9, Counts: importer.Counts{Lines: 8, Waiting: 1, Joined: 2, Unchanged: 3, Refused: 2}, CreatedAt: at, EndedAt: at},
-		lines: []importer.Result{{Line: 3, Outcome: "refused", Column: "积分", Reason: "r", Key: "line:3"}}}
+	o := &office{started: importer.Import{
+		Options: importer.Options{Name: "a", CardID: "p", Actor: "Zoe"}, State: importer.Failed, Problem: "why",
+		Total: 9, Counts: importer.Counts{Lines: 8, Waiting: 1, Joined: 2, Unchanged: 3, Refused: 2}, CreatedAt: at, EndedAt: at,
+	}, lines: []importer.Result{{Line: 3, Outcome: "refused", Column: "积分", Reason: "r", Key: "line:3"}}}
 	w := do(o.serve(""), "GET", "/v1/imports/i-1", operatorToken, "")
 	want := `{"id":"i-1","name":"a","card_id":"p","dry_run":false,"state":"failed","problem":"why","total":9,"lines":8,"waiting":1,"joined":2,` +
 		`"unchanged":3,"refused":2,"actor":"Zoe","created_at":"1970-01-01T00:00:00.001Z","ended_at":"1970-01-01T00:00:00.001Z",` +
@@ -145,8 +150,10 @@ func TestImports_PagesOfLinesHaveNoGap(t *testing.T) {
 // A member's answer has what was imported for them.
 func TestMember_HasImportedAccounts(t *testing.T) {
 	t.Parallel()
-	o := &office{bound: []importer.Account{{Imported: member.Imported{ID: "a", CardID: "p", Bonus: 5, JoinedCode: "c", JoinedAt: time.UnixMilli(1)},
-		ImportName: "old.csv", Phone: "+8613800138000", Note: "n"}}}
+	o := &office{bound: []importer.Account{{
+		Imported:   member.Imported{ID: "a", CardID: "p", Bonus: 5, JoinedCode: "c", JoinedAt: time.UnixMilli(1)},
+		ImportName: "old.csv", Phone: "+8613800138000", Note: "n",
+	}}}
 	w := do(o.serve(""), "GET", "/v1/members/m", operatorToken, "")
 	for _, want := range []string{`"accounts":[{"id":"a","import":"old.csv","card_id":"p","bonus":5,"balance":0,"phone":"+8613800138000","note":"n"`,
 		`"joined_at":"`, `"code":"c"}]`} {

@@ -34,7 +34,7 @@ func fields(r *row) sqldb.Fields {
 	return sqldb.Fields{
 		sqldb.Col("import_id", &r.ID), sqldb.Col("name", &r.Name), sqldb.Col("card_id", &r.CardID), sqldb.Col("actor", &r.Actor),
 		sqldb.Col("dry_run", (*sqldb.Bool)(&r.DryRun)), sqldb.Col("options", &r.options), sqldb.Col("state", &r.State),
-		sqldb.Col("problem", &r.Problem), sqldb.Col("total", &r.Total), sqldb.Col("lines", &r.Counts.Lines),
+		sqldb.Col("problem", &r.Problem), sqldb.Col("total", &r.Total), sqldb.Col("lines", &r.Lines),
 		sqldb.Col("waiting", &r.Waiting), sqldb.Col("joined", &r.Joined), sqldb.Col("unchanged", &r.Unchanged),
 		sqldb.Col("refused", &r.Refused), sqldb.Col("created_at", (*sqldb.Time)(&r.CreatedAt)),
 		sqldb.Col("ended_at", (*sqldb.Time)(&r.EndedAt)),
