@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/url"
 	"strings"
@@ -12,9 +11,6 @@ import (
 	"github.com/addcard/addcard/internal/testing/apptest"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
-
-// dataKeys are those of a deployment.
-var dataKeys = "k1:" + base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
 
 // importing is an import as the API shows it.
 type importing struct {
@@ -52,7 +48,7 @@ func awaitImport(s *apptest.Server, id string, patience time.Duration) (i import
 func TestImport_ByTheAPI(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
-	w.Env["DATA_KEYS"] = dataKeys
+	w.Env["DATA_KEYS"] = dataKeys("k1")
 	s := w.Serve()
 	card := w.NewCard(s, apptest.WithBalance)
 	_, code := w.Claim(s, "ming", card)

@@ -72,7 +72,7 @@ cardsync                      ledger member outbox trail | x/time
 cardsync/cardsynctest         cardsync ledger member
 cardsync/sqlstore             cardsync member member/sqlstore sqldb trail trail/sqlstore
 datakey
-importer                      ledger member phone sheet | x/syncgoogle/uuid x/text
+importer                      ledger member phone sheet | google/uuid x/sync x/text
 importer/importertest         importer member
 importer/sqlstore             importer member/sqlstore outbox/sqlstore sqldb
 jssdk
