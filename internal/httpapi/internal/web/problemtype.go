@@ -83,7 +83,6 @@ var problemTypes = []ProblemType{
 	ClientClosed, Internal, WeChatUnavailable, TicketUnavailable, Unavailable,
 	MessageNotFound, WeChatRefused, CodeModeUnsupported, NotOneClick, ActivateTicketWrong, KeyMissing, KeyReused, CodeNotFound, CardNotHeld,
 	InsufficientBonus, InsufficientBalance, EntryNotReversible, EntryNotYours, LimitPerEntry, LimitPerDay, RoleForbidden, CrossOrigin,
-	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, PhoneTaken, PhoneCodeInvalid,
-	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, WebhookNotFound, TooManyWebhooks, DataKeysMissing,
-	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, ImportNotFound,
+	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, PhoneTaken, PhoneCodeInvalid, WebhookNotFound, TooManyWebhooks,
+	DataKeysMissing, ImportNotFound,
 }
