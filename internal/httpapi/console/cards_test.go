@@ -168,7 +168,7 @@ func TestCard_IsChangedByItsForms(t *testing.T) {
 	change.Set("title", strings.Repeat("卡", 10))
 	b.send(path+"/update", change).shows(422, "卡名</strong> 最多 9 个汉字（27 字节），现在 30 字节")
 	change.Set("title", "a\x01b")
-	b.send(path+"/update", change).shows(422, `卡名</strong> 这个值不能用： <small lang="en">has control characters`)
+	b.send(path+"/update", change).shows(422, `卡名</strong> 有不可见的控制字符`)
 	if got := w.Sim.Calls()["/card/update"].Total; got != 2 {
 		t.Errorf("/card/update was called %d times", got)
 	}
@@ -262,7 +262,7 @@ func TestCard_CodesComeFromAFile(t *testing.T) {
 	b.upload(path, nil, "codes_file", gbk).shows(200, "已导入 1 个卡号")
 	b.upload(path, url.Values{"codes_column": {"新卡号"}}, "codes_file", "新卡号,旧卡号\nA2,x\n").shows(200, "已导入 1 个卡号")
 	for file, want := range map[string]string{
-		"会员,等级\nA3,金\n":               "line 1 has no known heading, such as code, 卡号; it has 会员, 等级",
+		"会员,等级\nA3,金\n":               "第 1 行：没有认得出的列名",
 		"卡号\nA3\n6.22848E+18\n":       "line 3, column 卡号: it was rounded by a spreadsheet",
 		"卡号,姓名\nA3,a\n,b\n":           "line 3 has no code",
 		"卡号\n":                        "the list has no codes",
