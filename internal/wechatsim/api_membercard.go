@@ -25,6 +25,7 @@ func (s *Sim) activate(c *call) (object, error) {
 	if err := c.body.checkActivate(); err != nil {
 		return nil, err
 	}
+	w.writes++
 	w.membershipNumber = c.body.text("membership_number")
 	if !w.active || s.assumptions.RepeatActivate == "all" {
 		w.activate(c.body, c.now)
@@ -102,6 +103,7 @@ func (s *Sim) updateUser(c *call) (object, error) {
 	if err := c.body.err(); err != nil {
 		return nil, err
 	}
+	w.writes++
 	if number != "" {
 		w.membershipNumber = number
 	}

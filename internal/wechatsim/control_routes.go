@@ -65,6 +65,12 @@ func cardControls() []control {
 		{"GET /_sim/cards", "card_id, title and status of every card", (*Sim).listCards},
 		{"POST /_sim/cards/{card_id}/approve", "the review ends well", (*Sim).approveCard},
 		{"POST /_sim/cards/{card_id}/reject", `{"reason"}: the review ends badly`, (*Sim).rejectCard},
+		{"GET /_sim/cards/{card_id}/holders",
+			"who has the card, with what the face shows, messages: how many the user got, writes: calls that set the face", (*Sim).listHolders},
+		{"POST /_sim/cards/{card_id}/holders",
+			`{"count","seed"} or {"holders":[{"user","code","status","has_active","membership_number","bonus","balance","custom_fields"}]}: ` +
+				"the card is in these wallets since before, without an event",
+			(*Sim).addHolders},
 	}
 }
 

@@ -37,6 +37,7 @@ type walletCard struct {
 	customFields     map[string]string // custom_field1…
 	form             map[string]string // what the user filled in
 	messages         []Message
+	writes           int     // calls of activate and updateuser that WeChat accepted
 	recipient        *person // of a gift
 }
 
