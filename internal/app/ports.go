@@ -338,8 +338,8 @@ func (i importedCards) Card(ctx context.Context, cardID string) (importer.Card, 
 // holders implements importer.Holders.
 type holders struct{ cards *cardsync.Service }
 
-func (h holders) Adopt(ctx context.Context, cardID, code, openID string) (importer.Adoption, error) {
-	c, known, err := h.cards.Adopt(ctx, cardID, code, openID)
+func (h holders) Adopt(ctx context.Context, cardID, code, openID, unionID string) (importer.Adoption, int, error) {
+	c, known, calls, err := h.cards.Adopt(ctx, cardID, code, openID, unionID)
 	switch {
 	case errors.Is(err, cardsync.ErrNotInWallet):
 		err = &importer.LineError{Column: member.MarkCode, Reason: "is in no wallet"}
@@ -348,5 +348,5 @@ func (h holders) Adopt(ctx context.Context, cardID, code, openID string) (import
 	case errors.Is(err, member.ErrErased):
 		err = &importer.LineError{Reason: "is about a person who was erased"}
 	}
-	return importer.Adoption{MemberID: c.MemberID, Bonus: c.Bonus, Balance: c.Balance, Known: known}, err
+	return importer.Adoption{MemberID: c.MemberID, Bonus: c.Bonus, Balance: c.Balance, Known: known}, calls, err
 }

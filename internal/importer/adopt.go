@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -23,15 +23,16 @@ var ErrCalls = errors.New("importer: the calls of WeChat that this run may make 
 type Adoption struct {
 	MemberID       string
 	Bonus, Balance int64 // of its ledger, which began with what its face showed
-	Known          bool  // it was recorded before, and WeChat was not called
+	Known          bool  // it was recorded before
 }
 
 // Holders records cards that are in wallets.
 type Holders interface {
 	// Adopt reads a card at WeChat and records it, and changes nothing on its face. It
-	// may be repeated. openID may be empty. The error is a *LineError if it is about
-	// this card alone.
-	Adopt(ctx context.Context, cardID, code, openID string) (Adoption, error)
+	// may be repeated. Either name of the holder, the openid in the Official Account and
+	// the unionid, may be empty. calls is the number of calls of WeChat that it made,
+	// also with an error. The error is a *LineError if it is about this card alone.
+	Adopt(ctx context.Context, cardID, code, openID, unionID string) (a Adoption, calls int, err error)
 }
 
 // LineError says why a line cannot be imported.
@@ -51,43 +52,79 @@ func (l line) adopts(o Options) bool {
 const parallel = 8
 
 // adopt records the cards of a batch that are in wallets, and sets the lines'
-// adoptions. A line that WeChat says is wrong is refused. Of a file that is refused it
-// records none.
-func (s *Service) adopt(ctx context.Context, batch []line, o Options, refused bool, calls *atomic.Int64) error {
-	if o.DryRun || refused {
-		return nil
+// adoptions. A line that WeChat says is wrong is refused, and one that was imported
+// before costs no call. Of a file that is refused it records none. adopt returns the
+// lines that can be imported: with an error, those before the first that it did not come
+// to.
+func (s *Service) adopt(
+	ctx context.Context, importID string, batch []line, o Options, refused bool, calls *atomic.Int64,
+) ([]line, error) {
+	waiting := func(l line) bool { return !l.known && l.adoption == nil && l.adopts(o) }
+	if o.DryRun || refused || !slices.ContainsFunc(batch, waiting) {
+		return batch, nil
+	}
+	if err := s.markKnown(ctx, importID, batch); err != nil {
+		return nil, err
 	}
 	var group errgroup.Group // what is on its way when one fails ends well
 	group.SetLimit(parallel)
-	var mu sync.Mutex
+	var stopped atomic.Bool
 	for i := range batch {
-		if !batch[i].adopts(o) {
+		if !waiting(batch[i]) {
 			continue
 		}
 		group.Go(func() error {
-			if calls.Add(-1) < 0 {
-				return ErrCalls
+			if stopped.Load() {
+				return nil
 			}
-			a, err := s.holders.Adopt(ctx, o.CardID, batch[i].account.Code, batch[i].account.OpenID)
-			if a.Known {
-				calls.Add(1)
+			err := s.adoptCard(ctx, &batch[i], o, calls)
+			if err != nil {
+				stopped.Store(true)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			var wrong *LineError
-			switch {
-			case errors.As(err, &wrong):
-				batch[i].refusal = &refusal{batch[i].headings[wrong.Column], wrong.Reason}
-			case err != nil:
-				calls.Store(0)
-				return fmt.Errorf("line %d: %w", batch[i].number, err)
-			default:
-				batch[i].adoption = &a
-			}
-			return nil
+			return err
 		})
 	}
-	return group.Wait()
+	err := group.Wait()
+	if first := slices.IndexFunc(batch, waiting); first >= 0 {
+		return batch[:first], err
+	}
+	return batch, err
+}
+
+// markKnown marks the lines that were imported before.
+func (s *Service) markKnown(ctx context.Context, importID string, batch []line) error {
+	return s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
+		for i, l := range batch {
+			if l.refusal != nil {
+				continue
+			}
+			_, err := s.known(ctx, tx, importID, l)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			batch[i].known = err == nil
+		}
+		return nil
+	})
+}
+
+// adoptCard records the card of a line.
+func (s *Service) adoptCard(ctx context.Context, l *line, o Options, calls *atomic.Int64) error {
+	if calls.Add(-1) < 0 {
+		return ErrCalls
+	}
+	a, made, err := s.holders.Adopt(ctx, o.CardID, l.account.Code, l.account.OpenID, l.account.UnionID)
+	calls.Add(int64(1 - made))
+	var wrong *LineError
+	switch {
+	case errors.As(err, &wrong):
+		l.refusal = &refusal{l.headings[wrong.Column], wrong.Reason}
+	case err != nil:
+		return fmt.Errorf("line %d: %w", l.number, err)
+	default:
+		l.adoption = &a
+	}
+	return nil
 }
 
 // adoptLine records the line of a card that was adopted, and what only the operator

@@ -203,16 +203,15 @@ func (s *Service) importLines(ctx context.Context, i Import, lines []line, repor
 	var calls atomic.Int64
 	calls.Store(int64(cmp.Or(i.Calls, DefaultCalls)))
 	for batch := range slices.Chunk(lines[min(int(i.Lines), len(lines)):], batchSize) {
-		err := s.adopt(ctx, batch, i.Options, refused, &calls)
-		var results []Result
+		ready, stopped := s.adopt(ctx, i.ID, batch, i.Options, refused, &calls)
+		results, err := s.importBatch(ctx, i, known, ready, refused)
 		if err == nil {
-			results, err = s.importBatch(ctx, i, known, batch, refused)
+			s.wake()
+			report(results)
 		}
-		if err != nil {
+		if err = cmp.Or(stopped, err); err != nil {
 			return fmt.Errorf("import %s from line %d on: %w", i.Name, batch[0].number, err)
 		}
-		s.wake()
-		report(results)
 	}
 	state := Done
 	if refused {

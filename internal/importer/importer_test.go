@@ -304,15 +304,15 @@ func TestImport_JoinsByPhone(t *testing.T) {
 // holders adopts as the server does.
 type holders struct{ cards *cardsync.Service }
 
-func (h holders) Adopt(ctx context.Context, cardID, code, openID string) (importer.Adoption, error) {
-	c, known, err := h.cards.Adopt(ctx, cardID, code, openID)
+func (h holders) Adopt(ctx context.Context, cardID, code, openID, unionID string) (importer.Adoption, int, error) {
+	c, known, calls, err := h.cards.Adopt(ctx, cardID, code, openID, unionID)
 	switch {
 	case errors.Is(err, cardsync.ErrNotInWallet):
 		err = &importer.LineError{Column: member.MarkCode, Reason: "is in no wallet"}
 	case errors.Is(err, cardsync.ErrOtherHolder):
 		err = &importer.LineError{Column: member.MarkOpenID, Reason: "is another's"}
 	}
-	return importer.Adoption{MemberID: c.MemberID, Bonus: c.Bonus, Balance: c.Balance, Known: known}, err
+	return importer.Adoption{MemberID: c.MemberID, Bonus: c.Bonus, Balance: c.Balance, Known: known}, calls, err
 }
 
 // What the faces of cards in wallets show is kept, and no holder gets a message.

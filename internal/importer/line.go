@@ -66,6 +66,7 @@ type line struct {
 	digests  []string
 	headings map[string]string
 	refusal  *refusal
+	known    bool      // it was imported before; only a card that is in a wallet says so
 	adoption *Adoption // of a card that is in a wallet
 }
 

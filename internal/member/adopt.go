@@ -13,14 +13,16 @@ var ErrErased = errors.New("member: the person was erased")
 // Adopt records a card that was in a wallet before addcard knew it, as WeChat says that
 // it is: its holder, its status, its membership number, its form. The figures on its face
 // become its opening entry. Nothing is sent to WeChat: a card that is not active is not
-// activated, and one without figures gets no initial grant. Adopt may be repeated. It
-// returns ErrErased for a card or a holder that was erased.
-func (s *Service) Adopt(ctx context.Context, cardID, code, openID string, info CardInfo) (c Card, err error) {
+// activated, and one without figures gets no initial grant. who is the holder, in the
+// Official Account. Adopt may be repeated. It returns ErrErased for a card or a holder
+// that was erased.
+func (s *Service) Adopt(ctx context.Context, cardID, code string, who Identity, info CardInfo) (c Card, err error) {
+	who.AppID = s.apps.Official
 	err = s.writePeople(ctx, func(ctx context.Context, tx peopleTx) error {
-		if gone, err := s.isGone(ctx, tx, cardID, code, openID); gone || err != nil {
+		if gone, err := s.isGone(ctx, tx, cardID, code, who.OpenID); gone || err != nil {
 			return errors.Join(err, ErrErased)
 		}
-		before, err := s.cardInWalletOf(ctx, tx, cardID, code, s.official(openID))
+		before, err := s.cardInWalletOf(ctx, tx, cardID, code, who)
 		if err != nil {
 			return err
 		}
