@@ -48,6 +48,7 @@ func TestMain(m *testing.M) {
 //	callback FILE    WeChat sends its events to the server, with the CALLBACK_… of a file
 //	slow PATH        WeChat answers calls of PATH half a second later
 //	count FILE N RE  the pattern is found N times
+//	holders ID N FILE  N people hold the card since before, each with a point more; FILE lists them
 //	elsewhere FILE   another system creates the card of FILE at WeChat; ID is its card_id
 //	visible FILE     FILE has no character that could control a terminal
 //	unread PROGRAM ARGS...  run PROGRAM with a standard output that nothing reads
@@ -73,7 +74,7 @@ func TestScripts(t *testing.T) {
 		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
 		"picture": picture, "card": cardID, "entry": entryID, "approve": approve, "fault": fault, "insist": insist,
 		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
-		"elsewhere": createElsewhere, "audited": audited, "visible": visible, "unread": unread,
+		"elsewhere": createElsewhere, "holders": holders, "audited": audited, "visible": visible, "unread": unread,
 	})
 }
 

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -77,4 +79,33 @@ func unread(ts *testscript.TestScript, _ bool, args []string) {
 	if !errors.As(err, &exit) || exit.ExitCode() != command.Unread || stderr.Len() > 0 {
 		ts.Fatalf("got %v and %q, want exit code %d and no message", err, stderr.String(), command.Unread)
 	}
+}
+
+func holders(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	type holder struct {
+		User    string `json:"user"`
+		Code    string `json:"code"`
+		OpenID  string `json:"openid,omitempty"`
+		UnionID string `json:"unionid,omitempty"`
+		Bonus   int    `json:"bonus"`
+	}
+	var list struct {
+		Holders []holder `json:"holders"`
+	}
+	for i := range n {
+		list.Holders = append(list.Holders, holder{User: fmt.Sprint("old", i), Bonus: i})
+	}
+	body, err := json.Marshal(list)
+	ts.Check(err)
+	resp, err := http.Post(ts.Getenv("WECHAT_API_URL")+"/_sim/cards/"+args[0]+"/holders", "application/json", bytes.NewReader(body))
+	ts.Check(err)
+	ts.Check(json.NewDecoder(resp.Body).Decode(&list))
+	ts.Check(resp.Body.Close())
+	file := "code,openid,unionid\n"
+	for _, h := range list.Holders {
+		file += h.Code + "," + h.OpenID + "," + h.UnionID + "\n"
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(file), 0o600))
 }
