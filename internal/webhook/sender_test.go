@@ -205,7 +205,7 @@ func TestRun_BacksOffForDaysAndThenParks(t *testing.T) {
 		})
 		w.tell("m")
 		w.tell("m")
-		for range 18 {
+		for len(w.sent("a")) < 18 { // jitter can put the second attempt into the first run
 			w.runFor(700 * time.Millisecond)
 			time.Sleep(time.Until(w.firstDue()))
 		}
