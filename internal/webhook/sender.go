@@ -46,10 +46,10 @@ const (
 // PauseAfter is how many attempts in a row an endpoint must not answer to be paused.
 const PauseAfter = 3
 
-// Pause returns for how long an endpoint is paused that has not answered so many
-// attempts in a row.
+// Pause returns for how long an endpoint is paused. failures counts the PauseAfter
+// attempts that it did not answer and, since then, the probes.
 func Pause(failures int64) time.Duration {
-	return min(firstWait<<min(failures, 10), time.Minute)
+	return min((firstWait/2)<<min(failures, 10), time.Minute)
 }
 
 // Run sends deliveries and blocks until ctx ends. Then it waits for the attempts in

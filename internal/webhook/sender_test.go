@@ -279,6 +279,27 @@ func TestRun_ADeadEndpointGetsFewProbesAndAllEventsLater(t *testing.T) {
 	}, "a")
 }
 
+// All attempts of a moment fail together when a receiver is started anew: that is one
+// reason to wait, not eight.
+func TestRun_ARestartOfAReceiverDelaysBySeconds(t *testing.T) {
+	run(t, func(w *world) {
+		began := time.Now()
+		w.setAnswer(func(context.Context, string, int) (int, error) {
+			if time.Since(began) < 2*time.Second {
+				return 0, errDown
+			}
+			return 200, nil
+		})
+		for i := range 50 {
+			w.tell(fmt.Sprint("m", i))
+		}
+		w.runFor(6 * time.Second)
+		if e := w.status("a"); e.Waiting != 0 || len(w.sent("a")) > 50+8+3 {
+			w.Errorf("after %d attempts: %+v", len(w.sent("a")), e)
+		}
+	}, "a")
+}
+
 func TestRun_ASlowEndpointDelaysNoOther(t *testing.T) {
 	run(t, func(w *world) {
 		w.setAnswer(func(ctx context.Context, host string, _ int) (int, error) {
@@ -303,7 +324,7 @@ func TestRun_ASlowEndpointDelaysNoOther(t *testing.T) {
 			w.Errorf("got %+v", slow)
 		}
 		time.Sleep(5 * time.Minute)
-		if n := len(w.sent("slow")); n > 16 {
+		if n := len(w.sent("slow")); n > 8+10 {
 			w.Errorf("%d attempts in five minutes", n)
 		}
 	}, "slow", "fast")

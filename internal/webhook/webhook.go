@@ -105,6 +105,8 @@ type Delivery struct {
 	LastError              string
 	DueAt                  time.Time // of the queue; zero unless it waits
 	Lease                  string
+	// Probe says that the endpoint does not answer, and that this delivery tries it again.
+	Probe bool
 }
 
 // Mark is a place in the list of deliveries, which has the newest first. The zero Mark
@@ -171,13 +173,14 @@ type Queue interface {
 	// Due returns the endpoints that have due deliveries and are not paused.
 	Due(ctx context.Context) ([]string, error)
 	// Lease leases up to n due queues of an endpoint under the name lease and returns
-	// the oldest delivery of each. Of an endpoint that does not answer it leases one,
-	// at the end of each pause.
+	// the oldest delivery of each. Of an endpoint that does not answer it leases one, the
+	// probe, at the end of each pause.
 	Lease(ctx context.Context, id, lease string, time time.Duration, n int) ([]Delivery, error)
 	// Done records that d was delivered, and returns the next delivery of the queue,
 	// leased for the given time, or ErrNotFound if nothing waits.
 	Done(ctx context.Context, d Delivery, time time.Duration) (Delivery, error)
-	// Fail records that an attempt failed, and ends the lease.
+	// Fail records that an attempt failed, and ends the lease. While an endpoint is
+	// paused, only a probe makes the pause longer: the other attempts began before it.
 	Fail(ctx context.Context, d Delivery, f Failure) error
 	// Release ends the lease without an attempt; the queue is due.
 	Release(ctx context.Context, d Delivery) error

@@ -159,7 +159,7 @@ func (s *Store) Lease(ctx context.Context, id, lease string, time time.Duration,
 		for _, queue := range queues {
 			switch d, err := head(ctx, q, id, queue); {
 			case err == nil:
-				d.Lease = lease
+				d.Lease, d.Probe = lease, probing
 				leased = append(leased, d)
 			case errors.Is(err, webhook.ErrNotFound):
 				if err := q.Run(ctx, "delete a queue", emptySQL, id, queue); err != nil {
@@ -279,13 +279,13 @@ func (s *Store) Fail(ctx context.Context, d webhook.Delivery, f webhook.Failure)
 				return err
 			}
 		}
-		return trouble(ctx, q, d.WebhookID, f)
+		return trouble(ctx, q, d, f)
 	})
 }
 
-// trouble records a failure of an endpoint.
-func trouble(ctx context.Context, q sqldb.Queries, id string, f webhook.Failure) error {
-	var failures int64
+// trouble records a failure of an endpoint, which pauses it or ends its pause.
+func trouble(ctx context.Context, q sqldb.Queries, d webhook.Delivery, f webhook.Failure) error {
+	id, failures := d.WebhookID, int64(0)
 	if err := q.QueryRow(ctx, troubleSQL, id, f.Why).Scan(&failures); err != nil {
 		return sqldb.One("record a failure of an endpoint", err, webhook.ErrNotFound)
 	}
@@ -294,8 +294,11 @@ func trouble(ctx context.Context, q sqldb.Queries, id string, f webhook.Failure)
 	}
 	paused := failures >= webhook.PauseAfter
 	failures++
-	if !f.NoAnswer {
+	switch {
+	case !f.NoAnswer:
 		failures = 0
+	case paused && !d.Probe: // it began before the pause
+		return nil
 	}
 	if paused && !f.NoAnswer {
 		if err := q.Run(ctx, "resume the queues of an endpoint", resumeSQL, id); err != nil {
