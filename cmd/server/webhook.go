@@ -44,6 +44,7 @@ type jsonWebhook struct {
 	LastSuccessAt   time.Time `json:"last_success_at,omitzero"`
 	LastError       string    `json:"last_error,omitempty"`
 	DisabledReason  string    `json:"disabled_reason,omitempty"`
+	PreviousUntil   time.Time `json:"previous_secret_until,omitzero"`
 }
 
 type webhookListCmd struct {
@@ -61,7 +62,7 @@ func (c webhookListCmd) Run(ctx context.Context, g *globals, streams command.Str
 			if c.JSON {
 				if err := printJSON(streams.Out, jsonWebhook{
 					e.ID, e.URL, e.Events, e.Enabled, e.Description, e.CreatedAt, e.Waiting, e.Dead, e.OldestWaiting, e.LastSuccessAt,
-					e.LastError, e.DisabledReason,
+					e.LastError, e.DisabledReason, e.PreviousUntil,
 				}); err != nil {
 					return err
 				}
