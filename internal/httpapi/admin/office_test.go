@@ -325,7 +325,8 @@ func (o *office) serve(ticketToken string) http.Handler {
 	}
 	o.back.office, o.records.office = o, o
 	return admin.New(admin.Services{Cards: o, Distribution: o, Explainer: o, People: o, Forms: o, Fields: o, Imports: imports{o},
-		Ledger: registry{o}, Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Webhooks: switchboard{o}, Statistics: o, Timelines: o, Checks: o,
+		Ledger: registry{o}, Drifts: o, Outbox: o, Tickets: o, Staff: &o.back, Shop: &o.back, Webhooks: switchboard{o},
+		Statistics: o, Timelines: o, Checks: o,
 		Audit: o.records.service()}, options).Handler
 }
 

@@ -332,7 +332,8 @@ func TestPages_NeedNoInlineScriptOrStyle(t *testing.T) {
 	for _, path := range []string{
 		"/", "/?card_id=p", "/till", "/members", id, "/tickets",
 		"/cards", "/cards/new", card, card + "/print?channel=door", "/explain", "/staff", "/audit",
-		"/imports", startedImport(t, s), "/imports/nothing", "/audit?from=x", "/settings", "/webhooks", "/webhooks/nothing", "/entries", "/pushes", "/pushes/nothing",
+		"/imports", startedImport(t, s), "/imports/nothing", "/audit?from=x", "/settings", "/webhooks", "/webhooks/nothing",
+		"/entries", "/pushes", "/pushes/nothing",
 		"/pushes/retry/nothing", "/nowhere", "/members/nobody",
 	} {
 		p := b.open(path)

@@ -218,7 +218,8 @@ func (s *deployment) createCard(base object) string {
 	}
 	s.ask(http.MethodPost, s.replicas[0].Load().Admin+"/v1/cards", server.AdminToken, object{"card": object{
 		"card_type": "MEMBER_CARD", "member_card": object{
-			"base_info": all, "supply_bonus": true, "supply_balance": true, "prerogative": "特权", "auto_activate": false, "activate_url": "https://shop.example/",
+			"base_info": all, "supply_bonus": true, "supply_balance": true, "prerogative": "特权",
+			"auto_activate": false, "activate_url": "https://shop.example/",
 		},
 	}}, &created)
 	if err := s.sim.Approve(created.CardID); err != nil {
