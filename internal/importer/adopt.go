@@ -70,13 +70,13 @@ func (s *Service) adopt(
 	group.SetLimit(parallel)
 	var stopped atomic.Bool
 	for i := range batch {
+		if stopped.Load() {
+			break
+		}
 		if !waiting(batch[i]) {
 			continue
 		}
 		group.Go(func() error {
-			if stopped.Load() {
-				return nil
-			}
 			err := s.adoptCard(ctx, &batch[i], o, calls)
 			if err != nil {
 				stopped.Store(true)

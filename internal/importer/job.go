@@ -182,6 +182,9 @@ func (s *Service) importStored(ctx context.Context, i Import, content string) er
 // another kind and the import goes on.
 func problemOf(err error) string {
 	var file *sheet.FileError
+	var answer interface {
+		RetryAfter() (time.Duration, bool)
+	}
 	switch {
 	case errors.As(err, &file):
 		return file.Error()
@@ -191,6 +194,12 @@ func problemOf(err error) string {
 		return "phone numbers, names and notes are only kept encrypted: set DATA_KEYS"
 	case errors.Is(err, member.ErrCardUnknown):
 		return "the shop has no such card"
+	case errors.Is(err, ErrCalls):
+		return "the calls of WeChat that an import may make are used up; send the same file again to continue"
+	case errors.As(err, &answer):
+		if _, spent := answer.RetryAfter(); spent {
+			return "WeChat's quota of calls is used up; send the same file again tomorrow to continue"
+		}
 	}
 	return ""
 }
