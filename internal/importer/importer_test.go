@@ -343,7 +343,8 @@ func TestImport_AdoptsHolders(t *testing.T) {
 			w.Errorf("got %+v, %v, %d calls", c, err, w.WeChat.CallCount())
 		}
 		again, _, err := run(w, s, file, o)
-		want(w, again, "2 unchanged", "3 unchanged", "4 unchanged", "5 refused openid is another's", "6 unchanged", "7 refused code is in no wallet")
+		want(w, again, "2 unchanged", "3 unchanged", "4 unchanged",
+			"5 refused openid is another's", "6 unchanged", "7 refused code is in no wallet")
 		if err != nil {
 			w.Error(err)
 		}

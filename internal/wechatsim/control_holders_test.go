@@ -77,7 +77,9 @@ func TestHolders_CountMessagesAndWrites(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, wechatsim.Options{})
 	cardID := r.create(nil, nil)
-	r.post("/_sim/cards/"+cardID+"/holders", tree{"holders": []tree{{"user": "ann", "code": "A", "bonus": 5}, {"user": "bob", "code": "B", "has_active": false}}})
+	r.post("/_sim/cards/"+cardID+"/holders", tree{"holders": []tree{
+		{"user": "ann", "code": "A", "bonus": 5}, {"user": "bob", "code": "B", "has_active": false},
+	}})
 	r.card("/card/membercard/userinfo/get", tree{"card_id": cardID, "code": "A"})
 	r.card("/card/membercard/updateuser", tree{"card_id": cardID, "code": "A", "bonus": 5})
 	r.card("/card/membercard/updateuser", tree{"card_id": cardID, "code": "A", "add_bonus": 1})
@@ -106,7 +108,8 @@ func TestHolders_RandomOnesRepeatThemselves(t *testing.T) {
 				deleted++
 			}
 		}
-		if again := r.post("/_sim/cards/"+cardID+"/holders", tree{"count": 400, "seed": 8}); len(holdersOf(again)) != 400 || len(r.holders(cardID)) != 800 {
+		again := r.post("/_sim/cards/"+cardID+"/holders", tree{"count": 400, "seed": 8})
+		if len(holdersOf(again)) != 400 || len(r.holders(cardID)) != 800 {
 			t.Error("a second call adds others")
 		}
 		return figures, inactive, deleted
