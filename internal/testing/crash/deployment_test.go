@@ -2,7 +2,7 @@
 
 // Package crash tests, with processes of the real server on SQLite and
 // PostgreSQL, that no acknowledged entry is lost or duplicated and that every
-// card's face ends equal to its ledger. Meanwhile processes are killed and
+// card's face ends equal to its ledger, and that no event of a webhook is lost. Meanwhile processes are killed and
 // paused, the database dies, disks are full or fail, and WeChat answers every
 // fifth call wrongly, often after the call took effect. It has no exported API.
 //
