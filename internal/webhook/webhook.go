@@ -167,7 +167,7 @@ type Store interface {
 	Queue
 }
 
-// Queue is how a [Sender] works on a Store. Done, Fail and Release return ErrLeaseLost,
+// Queue is how [Service.Run] works on a Store. Done, Fail and Release return ErrLeaseLost,
 // and change nothing, if the queue is not leased under the name d.Lease.
 type Queue interface {
 	// Due returns the endpoints that have due deliveries and are not paused.
