@@ -199,6 +199,9 @@ create trigger moved_card_is_told after update of member_id on member_card for e
 -- +goose StatementBegin
 create function webhook_entry() returns trigger language plpgsql as $$
 begin
+    if not exists (select 1 from webhook_subscription where type in ('entry.created', '*')) then
+        return null;
+    end if;
     insert into webhook_event (type, member_id, card_id, code, data)
         select 'entry.created', c.member_id, c.card_id, c.code, json_build_object(
             'entry_id', new.entry_id, 'seq', new.seq, 'add_bonus', new.add_bonus, 'bonus', new.bonus,
@@ -207,8 +210,7 @@ begin
             'actor', new.actor, 'store', new.store, 'order', new.order_id)::text
         from member_card c where c.card_id = new.card_id and c.code = coalesce(
             (select m.code from member_card m where m.card_id = new.card_id and m.ledger = new.ledger and m.ledger <> m.code),
-            new.ledger)
-        and exists (select 1 from webhook_subscription where type in ('entry.created', '*'));
+            new.ledger);
     return null;
 end;
 $$;

@@ -168,6 +168,7 @@ end;
 
 -- +goose StatementBegin
 create trigger entry_is_told after insert on entry
+    when exists (select 1 from webhook_subscription where type in ('entry.created', '*'))
 begin
     insert into webhook_event (type, member_id, card_id, code, data)
         select 'entry.created', c.member_id, c.card_id, c.code, json_object(
@@ -177,8 +178,7 @@ begin
             'actor', new.actor, 'store', new.store, 'order', new.order_id)
         from member_card c where c.card_id = new.card_id and c.code = coalesce(
             (select m.code from member_card m where m.card_id = new.card_id and m.ledger = new.ledger and m.ledger <> m.code),
-            new.ledger)
-        and exists (select 1 from webhook_subscription where type in ('entry.created', '*'));
+            new.ledger);
 end;
 -- +goose StatementEnd
 

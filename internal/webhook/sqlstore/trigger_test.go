@@ -146,6 +146,7 @@ func TestTriggers_TellWhatHappens(t *testing.T) {
 		"what is known late":     knownLate,
 		"a gift":                 gift,
 		"an entry":               entry,
+		"only entries":           onlyEntries,
 		"a form":                 form,
 		"a push that is parked":  parkedPush,
 		"reviews":                reviews,
@@ -186,6 +187,22 @@ func lifeOfCard(s *shop) {
 	s.must(s.members.End(s.t.Context(), "c1", code))
 	s.must(s.members.End(s.t.Context(), "c1", code))
 	s.want("card.unavailable m1 c1 " + code + ` {"status":"unavailable"`)
+}
+
+func onlyEntries(s *shop) {
+	subscribe := func(events ...string) {
+		_, err := s.store.Change(s.t.Context(), "w", 0, func(e *webhook.Endpoint) error { e.Events = events; return nil })
+		s.must(err)
+	}
+	subscribe("entry.created")
+	s.receive("user_get_card", "1", "open-1", 1)
+	s.change("1", func(c *member.Card) { c.MarkActive("number", time.Now()) })
+	s.book("1", ledger.Booking{AddBonus: 1})
+	s.want(`entry.created m1 c1 1 {"add_bonus":1`)
+	subscribe("card.deleted")
+	s.book("1", ledger.Booking{AddBonus: 2})
+	s.receive("user_del_card", "1", "open-1", 5)
+	s.want("card.deleted m1 c1 1")
 }
 
 func knownLate(s *shop) {
