@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -277,6 +278,8 @@ func (s *Service) checkURL(text string) string {
 		return fmt.Sprintf("longer than %d bytes", MaxURL)
 	case err != nil || u.Hostname() == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return "must be https://HOST/PATH in ASCII"
+	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port()):
+		return "must have a port from 1 to 65535, or none"
 	case u.User != nil:
 		return "must have no user and no password"
 	case u.Fragment != "" || strings.Contains(text, "#"):
@@ -294,6 +297,11 @@ func (s *Service) checkURL(text string) string {
 		return "must begin with https://"
 	}
 	return ""
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 // masked returns a URL without what may be a secret in its query.

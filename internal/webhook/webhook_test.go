@@ -1,16 +1,19 @@
 package webhook_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/addcard/addcard/internal/datakey"
 	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
@@ -120,6 +123,8 @@ func TestAdd_ChecksTheEndpoint(t *testing.T) {
 		{"//crm.example/", "url"}, {"https://user@crm.example/", "url"}, {"https://user:pw@crm.example/", "url"},
 		{"https://crm.example/#a", "url"},
 		{"https://crm.example/#", "url"}, {"https://crm.example/a b", "url"}, {"https://crm.example/\n", "url"}, {"https://客户.example/", "url"},
+		{"https://crm.example:65535/", ""}, {"https://crm.example:0/", "url"}, {"https://crm.example:65536/", "url"},
+		{"https://crm.example:/", "url"}, {"https://crm.example:443:80/", "url"}, {"https://crm.example:https/", "url"},
 		{"https://%zz/", "url"}, {"https://[::1", "url"}, {"", "url"}, {"https://crm.example/" + strings.Repeat("a", 2000), "url"},
 		{"https://127.0.0.1/", "url"}, {"http://127.0.0.1/", "url"}, {"https://[::1]/", "url"}, {"https://localhost/", "url"},
 		{"https://10.1.0.1/", "url"}, {"https://169.254.169.254/latest", "url"}, {"https://[::ffff:10.0.0.1]/", "url"},
@@ -239,6 +244,64 @@ func TestTest(t *testing.T) {
 	}
 	if got := webhook.Masked("https://a.example/b?key=1"); got != "https://a.example/b?…" {
 		t.Errorf("masked: %s", got)
+	}
+}
+
+// An answer may be as long as it likes; a sender does not wait for its end.
+func TestTest_ReadsAnAnswerToABound(t *testing.T) {
+	t.Parallel()
+	var header int
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("a", header))
+		for page := make([]byte, 1<<10); ; {
+			if _, err := w.Write(page); err != nil {
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	s := newService(t, webhook.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	e, _, err := s.Add(t.Context(), webhook.Endpoint{URL: server.URL, Events: []string{"*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := s.Test(t.Context(), e.ID); err != nil || a.Err != nil || a.Status != 200 || a.Duration > 9*time.Second {
+		t.Errorf("a body without an end: %+v, %v", a, err)
+	}
+	header = 1 << 20
+	if a, err := s.Test(t.Context(), e.ID); err != nil || a.Err == nil || a.Status != 0 || a.Duration > 9*time.Second {
+		t.Errorf("a long header: %+v, %v", a, err)
+	}
+}
+
+// The log says which event was not delivered and why, and nothing that is secret.
+func TestRun_LogsNoSecret(t *testing.T) {
+	t.Parallel()
+	db := sqldbtest.New(t)
+	keys, err := datakey.Parse("k1:" + base64.StdEncoding.EncodeToString([]byte("32 bytes for sealing in the test")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	ctx, stop := context.WithCancel(t.Context())
+	s := webhook.New(sqlstore.New(db), webhook.Options{
+		Keys: keys, Log: slog.New(slog.NewTextHandler(&log, nil)), Observe: func(string) { stop() },
+		Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+	e, secret, err := s.Add(t.Context(), webhook.Endpoint{URL: "http://127.0.0.1:1/?key=in-the-query", Events: []string{"*"}, Enabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sqldbtest.Exec(t, db, `insert into webhook_event (type, member_id, card_id, code, data) values ('card.claimed', 'm', 'c1', '1', '{"n":"in-the-body"}')`)
+	s.Run(ctx)
+	text := log.String()
+	if !strings.Contains(text, "not delivered") || !strings.Contains(text, e.ID) {
+		t.Errorf("the log is %s", text)
+	}
+	for _, not := range []string{strings.TrimPrefix(secret, "whsec_"), "in-the-query", "in-the-body"} {
+		if strings.Contains(text, not) {
+			t.Errorf("the log has %s: %s", not, text)
+		}
 	}
 }
 
