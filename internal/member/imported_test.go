@@ -173,6 +173,24 @@ func TestImported_JoinsWhileTheFaceIsRead(t *testing.T) {
 	})
 }
 
+// WeChat gives points of its own (bonus_rule), and the account joins the card before that
+// is recorded.
+func TestImported_JoinsWhileTheCardIsActivated(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		_, code := w.ClaimCard("push")
+		w.WeChat.After = world.During("activate", func() {
+			w.WeChat.SetFigures(code, 30, 0)
+			w.Import(member.Imported{CardID: "push", OpenID: "ming", Bonus: 75})
+		})
+		w.SendAll()
+		w.WantFace(code, 75, 0)
+		if c := w.Card("push", code); c.Bonus != 75 || c.Status != member.Active {
+			w.Errorf("got %+v", c)
+		}
+		w.WantBalanced()
+	})
+}
+
 func TestImported_WithoutFiguresGetsNoInitialGrant(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		w.Import(member.Imported{CardID: "push-grant", OpenID: "ming", MembershipNumber: "7"})
