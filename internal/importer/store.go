@@ -36,7 +36,7 @@ type Store interface {
 	// Begin begins the import with the name, the card and the DryRun of o, which it adds
 	// if there is none: it sets the counts to zero, and forgets the lines without a
 	// digest. If content is empty, owner leases the import. Else content is kept until
-	// the end, and nobody has the lease. An import with a content that is running stays
+	// the end, and no owner has the lease. An import with a content that is running stays
 	// as it is; then Begin returns it and false.
 	Begin(ctx context.Context, o Options, owner, content string) (Import, bool, error)
 	// Take leases the import with a content that is running and whose lease is over, or

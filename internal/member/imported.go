@@ -13,7 +13,7 @@ import (
 // has a ledger of its own, with one opening entry, and waits for two things: a proof
 // that its person is a member, after which it is bound to that member, and a card of
 // that member, which it joins. A proof is a phone number, a unionid, an openid, or a
-// code in the wallet. An account is bound once, to whoever proves it first.
+// code in the wallet. An account is bound once, to the member who proves it first.
 //
 // What is imported is what the card begins with. It takes the place of the initial
 // grant, and of what the face showed when addcard first read it.
