@@ -23,6 +23,8 @@ const (
 	postgresReferencesSQL = `select distinct c.relname collate "C", r.relname collate "C" from pg_constraint k
 		join pg_class c on c.oid = k.conrelid join pg_class r on r.oid = k.confrelid
 		where k.contype = 'f' and c.relnamespace = current_schema()::regnamespace order by 1, 2`
+	numberedSQL = `select c.table_name, c.column_name from information_schema.columns c
+		where c.table_schema = current_schema() and c.is_identity = 'YES' order by 1, 2`
 	othersSQL = `select count(*) from pg_stat_activity
 		where datname = current_database() and application_name = $1 and pid <> pg_backend_pid()`
 )
@@ -137,8 +139,19 @@ func (p *postgresEnd) insert(ctx context.Context, t copyTable, rows [][]any) err
 	})
 }
 
-// prepare has the server count the rows: without that it chooses slow plans at first.
+// prepare has new rows numbered after those that were copied, and the server count the
+// rows: without that it chooses slow plans at first.
 func (p *postgresEnd) prepare(ctx context.Context) error {
+	numbered, err := (&copyEnd{conn: p.conn}).strings(ctx, numberedSQL)
+	if err != nil {
+		return fmt.Errorf("list the numbered columns: %w", err)
+	}
+	for _, c := range numbered {
+		last := fmt.Sprintf("select setval(pg_get_serial_sequence($1, $2), max(%s)) from %s", quoted(c[1]), quoted(c[0]))
+		if _, err := p.conn.ExecContext(ctx, last, quoted(c[0]), c[1]); err != nil {
+			return fmt.Errorf("number the rows of %s: %w", c[0], err)
+		}
+	}
 	if _, err := p.conn.ExecContext(ctx, "analyze"); err != nil {
 		return fmt.Errorf("analyze the tables: %w", err)
 	}

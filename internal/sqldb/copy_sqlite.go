@@ -10,7 +10,9 @@ import (
 )
 
 const (
-	sqliteColumnsSQL = `select m.name, p.name, lower(p.type), p.pk from sqlite_schema m join pragma_table_info(m.name) p
+	// A column that SQLite numbers must have the type integer there; it has 64 bits too.
+	sqliteColumnsSQL = `select m.name, p.name, replace(lower(p.type), 'integer', 'bigint'), p.pk
+		from sqlite_schema m join pragma_table_info(m.name) p
 		where m.type = 'table' and m.name not like 'sqlite!_%' escape '!' order by m.name, p.cid`
 	sqliteReferencesSQL = `select distinct m.name, k."table" from sqlite_schema m join pragma_foreign_key_list(m.name) k
 		where m.type = 'table' order by 1, 2`

@@ -193,7 +193,7 @@ func valueOf(table, column, typ string, i int, fixed any) any {
 	switch {
 	case fixed != nil:
 		return fixed
-	case typ == "bigint":
+	case strings.EqualFold(typ, "integer") || typ == "bigint":
 		return []int64{math.MaxInt64, math.MinInt64, 0, -1, math.MaxInt64 - 1, 1 << 53, 7}[i]
 	case column == "member_id":
 		return fmt.Sprint("m", i)
@@ -265,6 +265,28 @@ func TestCopy_LeavesTriggersOn(t *testing.T) {
 			t.Errorf("%d changes of %d cards are counted, %v", n, filledRows, err)
 		}
 	})
+}
+
+// What the database numbers goes on after the numbers that were copied.
+func TestCopy_GoesOnNumbering(t *testing.T) {
+	t.Parallel()
+	for from, to := range map[string]string{
+		newSQLite(t): sqldbtest.EmptyPostgres(t), sqldbtest.Postgres(t): "sqlite:" + filepath.Join(t.TempDir(), "b.db"),
+	} {
+		const tell = "insert into webhook_event (type, member_id, card_id, code, data) values ('card.claimed', 'm1', 'c1', '1', '{}')"
+		run(t, from, `insert into webhook (webhook_id, url, description, enabled, secret, created_at) values ('w', '', '', 1, '', 1)`,
+			"insert into webhook_subscription (type, webhook_id) values ('*', 'w')", tell, tell, tell)
+		if err := doCopy(t, from, to); err != nil {
+			t.Fatal(err)
+		}
+		target := sqldbtest.Open(t, to)
+		sqldbtest.Exec(t, target, tell)
+		var rows, newest int64
+		err := target.Read().QueryRow(t.Context(), "select count(*), max(seq) from webhook_delivery").Scan(&rows, &newest)
+		if err != nil || rows != 4 || newest != 4 {
+			t.Errorf("%d rows, the newest is %d, %v", rows, newest, err)
+		}
+	}
 }
 
 // A copy that is interrupted after each page goes on, and adds nothing twice. No server
