@@ -29,7 +29,7 @@ shop.test(
   { role: 'manager', lang: 'en', width: 375 },
   async ({ page, open, checked }) => {
     await open('/tickets')
-    await page.getByRole('heading', { name: 'Access token' }).waitFor()
+    await page.locator('#access_token').waitFor()
     assert.equal(await page.getByRole('button', { name: 'Reject the value' }).count(), 0)
     await checked()
   },
