@@ -76,6 +76,10 @@ func (s *Service) adopt(
 		if !waiting(batch[i]) {
 			continue
 		}
+		if calls.Add(-1) < 0 { // in the order of the lines
+			group.Go(func() error { return ErrCalls })
+			break
+		}
 		group.Go(func() error {
 			err := s.adoptCard(ctx, &batch[i], o, calls)
 			if err != nil {
@@ -108,11 +112,8 @@ func (s *Service) markKnown(ctx context.Context, importID string, batch []line) 
 	})
 }
 
-// adoptCard records the card of a line.
+// adoptCard records the card of a line, for which one call was taken from calls.
 func (s *Service) adoptCard(ctx context.Context, l *line, o Options, calls *atomic.Int64) error {
-	if calls.Add(-1) < 0 {
-		return ErrCalls
-	}
 	a, made, err := s.holders.Adopt(ctx, o.CardID, l.account.Code, l.account.OpenID, l.account.UnionID)
 	calls.Add(int64(1 - made))
 	var wrong *LineError
