@@ -72,7 +72,7 @@ func TestMemberCards_CardInfoHasEveryField(t *testing.T) {
 		`"common_field_list":[{"name":"c","value":"1"}],"custom_field_list":[{"name":"m","value_list":["2"]}]}}`
 	client := wechat.NewClient(oneToken{}, wechatSays(t, map[string]string{"/card/membercard/userinfo/get": answer}, nil))
 	got, err := (memberCards{client: client}).CardInfo(t.Context(), "p", "1")
-	want := member.CardInfo{Active: true, MembershipNumber: "n", Status: "NORMAL", Bonus: new(int64(1)), Balance: new(int64(2)),
+	want := member.CardInfo{OpenID: "o", Active: true, MembershipNumber: "n", Status: "NORMAL", Bonus: new(int64(1)), Balance: new(int64(2)),
 		Form: []member.Answer{{Name: "c", Value: "1"}, {Name: "m", Values: []string{"2"}}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)

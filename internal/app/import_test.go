@@ -119,7 +119,7 @@ func TestImport_AnotherReplicaGoesOn(t *testing.T) {
 			t.Parallel()
 			w := world(t)
 			card := w.Card()
-			const n = 20_000
+			const n = 5_000
 			first := spawn(w)
 			i := startImport(first, url.Values{"name": {"many"}, "card_id": {card}}, manyLines(n))
 			for i.Lines < 500 {
