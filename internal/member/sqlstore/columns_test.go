@@ -370,7 +370,10 @@ const decisions = `
 
 	uncounted_entry.entry_id          kept     kept     kept     kept      -
 
-	unfinished_copy.source            kept     keptwebhook.webhook_id                kept     kept     kept     kept      -
+	unfinished_copy.source            kept     kept     kept     kept      -
+	unfinished_copy.began_at          kept     kept     kept     kept      -
+
+	webhook.webhook_id                kept     kept     kept     kept      -
 	webhook.url                       kept     kept     kept     kept      -
 	webhook.description               kept     kept     kept     kept      -
 	webhook.enabled                   kept     kept     kept     kept      -
@@ -398,7 +401,7 @@ const decisions = `
 	webhook_delivery.queue            deleted  kept     kept     kept      -
 	webhook_delivery.event_id         deleted  kept     kept     kept      -
 	webhook_delivery.type             deleted  kept     kept     kept      -
-	unfinished_copy.began_at          kept     keptwebhook_delivery.member_id        deleted  kept     kept     kept      -
+	webhook_delivery.member_id        deleted  kept     kept     kept      -
 	webhook_delivery.card_id          deleted  kept     kept     kept      -
 	webhook_delivery.code             deleted  kept     kept     kept      -
 	webhook_delivery.data             deleted  kept     kept     kept      -
