@@ -118,8 +118,8 @@ const entrySQL = `select e.entry_id, e.card_id, coalesce(c.outer_str, ''), e.cre
 	case when e.reverses = '' then 0 else 1 end, coalesce(o.route, e.route)`
 
 // The ledger has the name of the first code of its card, or of the account that joined it.
-const entryJoinsSQL = ` left join imported a on a.account_id = e.ledger
-	left join member_card c on c.card_id = e.card_id and c.code = coalesce(a.joined_code, e.ledger)
+const entryJoinsSQL = ` left join member_card c on c.card_id = e.card_id
+		and c.code = coalesce((select a.joined_code from imported a where a.account_id = e.ledger), e.ledger)
 	left join entry o on o.entry_id = e.reverses`
 
 const (
