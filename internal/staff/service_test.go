@@ -252,16 +252,20 @@ func TestService_TheLastUseIsShown(t *testing.T) {
 	}
 }
 
-// A database that cannot be read proves nobody, and is not a wrong secret.
+// away is a database whose keys cannot be read.
+type away struct{ staff.Store }
+
+var errAway = errors.New("the database is away")
+
+func (away) Keys(context.Context) ([]staff.StoredKey, time.Time, error) { return nil, time.Time{}, errAway }
+
+// A database that cannot be read proves no person, and is not a wrong secret.
 func TestService_FailsClosed(t *testing.T) {
 	t.Parallel()
-	db := sqldbtest.New(t)
-	s := staff.New(sqlstore.New(db), slog.New(slog.DiscardHandler))
-	p := person(t, s, "Max", staff.Cashier)
-	secret, _ := newToken(t, s, p.ID)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if who, err := s.Identify(ctx, staff.Token, secret); err == nil || errors.Is(err, staff.ErrUnknown) || who != (staff.Identity{}) {
+	store, log := sqlstore.New(sqldbtest.New(t)), slog.New(slog.DiscardHandler)
+	s := staff.New(store, log)
+	secret, _ := newToken(t, s, person(t, s, "Max", staff.Cashier).ID)
+	if who, err := staff.New(away{store}, log).Identify(t.Context(), staff.Token, secret); err == nil || errors.Is(err, staff.ErrUnknown) || who != (staff.Identity{}) {
 		t.Errorf("got %+v, %v", who, err)
 	}
 }
