@@ -257,7 +257,9 @@ type away struct{ staff.Store }
 
 var errAway = errors.New("the database is away")
 
-func (away) Keys(context.Context) ([]staff.StoredKey, time.Time, error) { return nil, time.Time{}, errAway }
+func (away) Keys(context.Context) ([]staff.StoredKey, time.Time, error) {
+	return nil, time.Time{}, errAway
+}
 
 // A database that cannot be read proves no person, and is not a wrong secret.
 func TestService_FailsClosed(t *testing.T) {
