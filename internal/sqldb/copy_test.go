@@ -293,11 +293,12 @@ func TestCopy_GoesOnNumbering(t *testing.T) {
 // starts on it until it is done.
 func TestCopy_GoesOnWhereItWasInterrupted(t *testing.T) {
 	moves(t, func(t *testing.T, from, to string) {
+		const most = 12 // pages in a run
 		for run, comparing := 0, false; !comparing; run++ {
 			ctx, cancel := context.WithCancel(t.Context())
 			steps := 0
 			_, err := sqldb.Copy(ctx, from, to, func(s sqldb.CopyStep) {
-				if steps++; steps > run%4 {
+				if steps++; steps > run%most {
 					cancel()
 				}
 				comparing = s.Comparing
@@ -306,7 +307,7 @@ func TestCopy_GoesOnWhereItWasInterrupted(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("run %d: %v", run, err)
 			}
-			if steps > run%4+1 {
+			if steps > run%most+1 {
 				t.Fatalf("run %d: %d steps after the interruption", run, steps)
 			}
 			if run%16 == 0 || comparing {

@@ -36,7 +36,7 @@ func importSize() (lines, people, kills int) {
 	if lines, _ = strconv.Atoi(os.Getenv("ADDCARD_IMPORT_LINES")); lines > 0 {
 		return lines, max(lines/20, 60), 10
 	}
-	return 1200, 60, 3
+	return 900, 36, 3
 }
 
 // A file is imported by a command that is killed on the way, again and again: each line
