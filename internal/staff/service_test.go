@@ -267,7 +267,8 @@ func TestService_FailsClosed(t *testing.T) {
 	store, log := sqlstore.New(sqldbtest.New(t)), slog.New(slog.DiscardHandler)
 	s := staff.New(store, log)
 	secret, _ := newToken(t, s, person(t, s, "Max", staff.Cashier).ID)
-	if who, err := staff.New(away{store}, log).Identify(t.Context(), staff.Token, secret); err == nil || errors.Is(err, staff.ErrUnknown) || who != (staff.Identity{}) {
+	who, err := staff.New(away{store}, log).Identify(t.Context(), staff.Token, secret)
+	if !errors.Is(err, errAway) || errors.Is(err, staff.ErrUnknown) || who != (staff.Identity{}) {
 		t.Errorf("got %+v, %v", who, err)
 	}
 }
