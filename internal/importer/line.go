@@ -109,8 +109,10 @@ func (s *Service) read(ctx context.Context, file io.ReaderAt, size int64, o Opti
 		case len(lines) == mostLines:
 			return nil, &sheet.FileError{Line: row.Number, Reason: fmt.Sprintf("is one more than the %d lines that one file may have", mostLines)}
 		}
-		if c.headings = r.Headings(); s.keys == nil && slices.ContainsFunc(private, func(name string) bool { return c.headings[name] != "" }) {
-			return nil, ErrNoKeys
+		if !c.knows(row) {
+			if c.headings = r.Headings(); s.keys == nil && slices.ContainsFunc(private, c.has) {
+				return nil, ErrNoKeys
+			}
 		}
 		l, err := c.line(row)
 		if err != nil {
@@ -136,6 +138,19 @@ type checker struct {
 	card     Card
 	headings map[string]string // by the names of the columns
 	seen     map[string]int    // the lines of marks and keys
+}
+
+func (c *checker) has(column string) bool { return c.headings[column] != "" }
+
+// knows reports whether the headings of a line are known: those of JSON lines come one
+// by one, and all lines share what is known.
+func (c *checker) knows(row sheet.Line) bool {
+	for column := range row.Values {
+		if !c.has(column) {
+			return false
+		}
+	}
+	return true
 }
 
 // line checks a line. An error is about the whole file.
