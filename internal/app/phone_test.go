@@ -112,7 +112,7 @@ func TestPhone_BelongsToOneMemberAndIsReplaced(t *testing.T) {
 
 	s.Operate(http.MethodDelete, "/v1/members/"+mingID, nil).Is(t, 204)
 	setPhone(w, "hong", "13900139000")
-	wantPhone(t, verify(w, s, hong, "hong"), "139****9000") // nobody has it any longer
+	wantPhone(t, verify(w, s, hong, "hong"), "139****9000") // no member has it any longer
 }
 
 func TestPhone_OneOfManyAtOnceGetsTheNumber(t *testing.T) {

@@ -25,7 +25,7 @@ func TestPhoneNumber_IsReadHoweverWeChatWritesIt(t *testing.T) {
 	}
 }
 
-// Half an answer must not become a number of nobody, or of another country.
+// Half an answer must not become a number that no person has, or one of another country.
 func TestPhoneNumber_AnIncompleteAnswerIsAnError(t *testing.T) {
 	t.Parallel()
 	for field, info := range map[string]string{

@@ -330,7 +330,7 @@ func accounts(s suite) {
 	if err != nil || len(list) != 1 || list[0].ID != "1" || list[0].ImportName != "a.csv" || list[0].Bonus != 5 || list[0].BoundAt.IsZero() {
 		s.Errorf("got %+v, %v", list, err)
 	}
-	if list, err := s.AccountsOf(s.Context(), "nobody"); len(list) != 0 || err != nil {
-		s.Errorf("nobody's: %+v, %v", list, err)
+	if list, err := s.AccountsOf(s.Context(), "m9"); len(list) != 0 || err != nil {
+		s.Errorf("of an unknown member: %+v, %v", list, err)
 	}
 }
