@@ -99,11 +99,15 @@ func writeResults(path string, results []card.CodeResult) error {
 
 // codes returns the codes in the file.
 func (c cardDepositCmd) codes(streams command.Streams) ([]string, error) {
-	r, err := openTable(c.File, card.CodeList(c.Column, c.Sheet), streams)
+	file, err := openTable(c.File, streams)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = r.Close() }()
+	defer func() { _ = file.Close() }()
+	r, err := sheet.NewReader(file, file.size, card.CodeList(c.Column, c.Sheet))
+	if err != nil {
+		return nil, asTableError(c.File, err)
+	}
 	codes, err := card.ReadCodes(r)
 	if err != nil {
 		return nil, command.Usagef("read %s: %w", c.File, err)

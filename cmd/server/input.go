@@ -30,38 +30,42 @@ func openInput(path string, streams command.Streams) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// openTable opens the table in the file at path, or on standard input for "-". The
-// caller must close it.
-func openTable(path string, o sheet.Options, streams command.Streams) (*sheet.Reader, error) {
-	r, err := readTable(path, o, streams)
+// tableFile is the file of a table. The caller must close it.
+type tableFile struct {
+	io.ReaderAt
+	io.Closer
+	size int64
+}
+
+// openTable opens a file where it is. What is no file, such as a pipe or standard input
+// for "-", it reads into memory, up to one byte more than a table may have.
+func openTable(path string, streams command.Streams) (tableFile, error) {
+	in, err := openInput(path, streams)
+	if err != nil {
+		return tableFile{}, err
+	}
+	if f, ok := in.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return tableFile{f, f, info.Size()}, nil
+		}
+	}
+	text, err := io.ReadAll(io.LimitReader(in, sheet.MaxSize+1))
+	if err = errors.Join(err, in.Close()); err != nil {
+		return tableFile{}, command.Usagef("read %s: %w", path, err)
+	}
+	return tableFile{bytes.NewReader(text), io.NopCloser(nil), int64(len(text))}, nil
+}
+
+// asTableError returns err as an error of usage if it is about the file at path.
+func asTableError(path string, err error) error {
 	var file *sheet.FileError
 	switch {
 	case errors.As(err, &file) && file.Unclear:
-		return nil, command.Usagef("read %s: %w; say which with --column or --sheet", path, err)
+		return command.Usagef("read %s: %w; say which with --column or --sheet", path, err)
 	case errors.As(err, &file):
-		return nil, command.Usagef("read %s: %w", path, err)
-	case err != nil:
-		return nil, command.Usagef("%w", err)
+		return command.Usagef("read %s: %w", path, err)
 	}
-	return r, nil
-}
-
-// readTable opens a file where it is, and reads what is none, such as a pipe, into
-// memory.
-func readTable(path string, o sheet.Options, streams command.Streams) (*sheet.Reader, error) {
-	if info, err := os.Stat(path); path != "-" && (err != nil || info.Mode().IsRegular()) {
-		return sheet.Open(path, o)
-	}
-	in, err := openInput(path, streams)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = in.Close() }()
-	text, err := io.ReadAll(io.LimitReader(in, sheet.MaxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	return sheet.NewReader(bytes.NewReader(text), int64(len(text)), o)
+	return err
 }
 
 // readText returns a text of at most 64 KiB without a byte order mark and without

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,15 +64,11 @@ func (c memberImportCmd) Run(ctx context.Context, g *globals, streams command.St
 			return command.Usagef("--column: there is no column %s", column)
 		}
 	}
-	in, err := openInput(c.File, streams)
+	file, err := openTable(c.File, streams)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = in.Close() }()
-	file, err := io.ReadAll(in)
-	if err != nil {
-		return command.Usagef("read %s: %w", c.File, err)
-	}
+	defer func() { _ = file.Close() }()
 	if c.DryRun {
 		return g.withCore(ctx, streams, func(core *app.Core) error { return c.run(ctx, core, streams, file) })
 	}
@@ -92,14 +86,14 @@ func isImported(column string) bool {
 	return false
 }
 
-func (c memberImportCmd) run(ctx context.Context, core *app.Core, streams command.Streams, file []byte) error {
+func (c memberImportCmd) run(ctx context.Context, core *app.Core, streams command.Streams, file tableFile) error {
 	cardID, err := c.card(ctx, core)
 	if err != nil {
 		return err
 	}
 	var results []importer.Result
 	var progress *progress
-	counts, err := core.Imports.Import(ctx, bytes.NewReader(file), int64(len(file)), importer.Options{
+	counts, err := core.Imports.Import(ctx, file, file.size, importer.Options{
 		Name: c.Name, CardID: cardID, Actor: cliActor(), DryRun: c.DryRun, SkipRefused: c.SkipRefused, Unit: c.BalanceIn,
 		Headings: c.Column, Sheet: c.Sheet, Holders: c.holders, Calls: c.Calls,
 	}, func(some []importer.Result, all int) {
@@ -110,7 +104,10 @@ func (c memberImportCmd) run(ctx context.Context, core *app.Core, streams comman
 		results = append(results, some...)
 	})
 	if progress == nil {
-		return asFileError(c.File, err)
+		if errors.Is(err, importer.ErrNoKeys) {
+			return command.Usagef("%s: %w", c.File, err)
+		}
+		return asTableError(c.File, err)
 	}
 	progress.end()
 	audit.Note(ctx, "imported", nil, counts.Waiting+counts.Joined)
@@ -134,14 +131,6 @@ func (c memberImportCmd) card(ctx context.Context, core *app.Core) (string, erro
 		return cards[0].ID, nil
 	}
 	return "", command.Usagef("--card is required: the shop has %d cards: %s", len(cards), strings.Join(ids, ", "))
-}
-
-// asFileError turns an error about a file into a usage error.
-func asFileError(file string, err error) error {
-	if errors.As(err, new(*sheet.FileError)) || errors.Is(err, importer.ErrNoKeys) {
-		return command.Usagef("%s: %w", file, err)
-	}
-	return err
 }
 
 // finish writes the report and returns what the command ends with. failed is the error

@@ -32,7 +32,6 @@ func FuzzReader(f *testing.F) {
 			}
 			return
 		}
-		defer r.Close()
 		last := 0
 		for {
 			line, err := r.Next()

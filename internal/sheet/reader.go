@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 )
 
@@ -107,7 +106,6 @@ type Reader struct {
 	lines  lines
 	ended  error // by which the lines ended
 	sheets []string
-	close  func() error
 }
 
 // lines are the lines of a table.
@@ -115,25 +113,6 @@ type lines interface {
 	next() (Line, error)
 	ignored() []string
 	headings() map[string]string
-}
-
-// Open opens the file at path. The caller must close the Reader. The error wraps that of
-// the operating system, or is a FileError.
-func Open(path string, o Options) (*Reader, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	r, err := NewReader(f, info.Size(), o)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	r.close = f.Close
-	return r, nil
 }
 
 // NewReader returns a Reader of the size bytes of in. It checks the encoding of the
@@ -220,11 +199,3 @@ func (r *Reader) Ignored() []string { return slices.Clone(r.lines.ignored()) }
 
 // OtherSheets returns the names of the visible sheets that are not read.
 func (r *Reader) OtherSheets() []string { return slices.Clone(r.sheets) }
-
-// Close closes the file, if Open opened it.
-func (r *Reader) Close() error {
-	if r.close == nil {
-		return nil
-	}
-	return r.close()
-}

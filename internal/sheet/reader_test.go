@@ -31,7 +31,6 @@ func read(t *testing.T, file []byte, o sheet.Options) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer r.Close()
 	return rest(r)
 }
 
