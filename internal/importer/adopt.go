@@ -35,14 +35,6 @@ type Holders interface {
 	Adopt(ctx context.Context, cardID, code, openID, unionID string) (a Adoption, calls int, err error)
 }
 
-// LineError says why a line cannot be imported.
-type LineError struct {
-	Column string // the name of the column; "" for the whole line
-	Reason string
-}
-
-func (e *LineError) Error() string { return fmt.Sprintf("%s %s", e.Column, e.Reason) }
-
 // adopts reports whether the line is about a card that is in a wallet.
 func (l line) adopts(o Options) bool {
 	return l.refusal == nil && l.account.Code != "" && (l.account.OpenID != "" || o.Holders)
@@ -119,7 +111,7 @@ func (s *Service) adoptCard(ctx context.Context, l *line, o Options, calls *atom
 	var wrong *LineError
 	switch {
 	case errors.As(err, &wrong):
-		l.refusal = &refusal{l.headings[wrong.Column], wrong.Reason}
+		l.refusal = wrong
 	case err != nil:
 		return fmt.Errorf("line %d: %w", l.number, err)
 	default:

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -65,16 +66,22 @@ type line struct {
 	keys     []string
 	digests  []string
 	headings map[string]string
-	refusal  *refusal
+	refusal  *LineError
 	known    bool      // it was imported before; only a card that is in a wallet says so
 	adoption *Adoption // of a card that is in a wallet
 }
 
-// refusal says why a line cannot be imported.
-type refusal struct{ column, reason string }
+// LineError says why a line cannot be imported.
+type LineError struct {
+	Column string // the name of the column, or its heading; "" for the whole line
+	Reason string
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("%s %s", e.Column, e.Reason) }
 
 func (l line) refused() Result {
-	return Result{Line: l.number, Outcome: Refused, Column: l.refusal.column, Reason: l.refusal.reason}
+	column := cmp.Or(l.headings[l.refusal.Column], l.refusal.Column)
+	return Result{Line: l.number, Outcome: Refused, Column: column, Reason: l.refusal.Reason}
 }
 
 // private are the columns with personal data that no one but the operator needs.
@@ -102,7 +109,7 @@ func (s *Service) read(ctx context.Context, file io.ReaderAt, size int64, o Opti
 			}
 			return lines, nil
 		case errors.As(err, &broken):
-			lines = append(lines, line{number: broken.Line, refusal: &refusal{columnOf(broken), broken.Reason}})
+			lines = append(lines, line{number: broken.Line, refusal: &LineError{columnOf(broken), broken.Reason}})
 			continue
 		case err != nil:
 			return nil, err
@@ -156,7 +163,7 @@ func (c *checker) knows(row sheet.Line) bool {
 // line checks a line. An error is about the whole file.
 func (c *checker) line(row sheet.Line) (line, error) {
 	l := line{number: row.Number, headings: c.headings}
-	v := values{texts: row.Values, headings: c.headings}
+	v := values{texts: row.Values}
 	unit, err := c.unit(row)
 	if err != nil {
 		return l, err

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -17,15 +16,14 @@ import (
 
 // values are the values of a line, and the first reason to refuse one of them.
 type values struct {
-	texts    map[string]string
-	headings map[string]string
-	refusal  *refusal
+	texts   map[string]string
+	refusal *LineError
 }
 
-// refuse refuses the value of a column, by its heading.
+// refuse refuses the value of a column.
 func (v *values) refuse(column, reason string) {
 	if v.refusal == nil {
-		v.refusal = &refusal{cmp.Or(v.headings[column], column), reason}
+		v.refusal = &LineError{column, reason}
 	}
 }
 
