@@ -19,7 +19,7 @@ const phonePath = "/_phone/"
 const howToBuild = "cd miniprogram && npm ci && npm run build"
 
 // wechatHandler returns the handler of WeChat's listener: the phone's page, the
-// simulator and the CRM.
+// simulator and the receivers of webhooks.
 func (sb *sandbox) wechatHandler(dir string) http.Handler {
 	phone := http.NewServeMux()
 	phone.Handle("/", http.FileServer(http.Dir(dir)))
@@ -29,7 +29,9 @@ func (sb *sandbox) wechatHandler(dir string) http.Handler {
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/", sb.sim.Handler())
-	mux.Handle(crmPath, wechatsim.Guard(sb.crm.handler()))
+	for _, r := range sb.receivers {
+		mux.Handle(r.path, wechatsim.Guard(r.handler()))
+	}
 	// Other sites that the developer visits must not be able to add points here.
 	page := http.StripPrefix(phonePath[:len(phonePath)-1], ifBuilt(dir, phone))
 	mux.Handle(phonePath, allowLinks(wechatsim.Guard(page)))

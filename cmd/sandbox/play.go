@@ -30,8 +30,8 @@ const patience = 10 * time.Second
 func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	p := &player{out: out, base: sb.publicURL}
 	p.say("WeChat, the phone and the Official Account are simulated at %s; nothing leaves this machine.", sb.wechatURL)
-	if err := sb.connectCRM(ctx); err != nil {
-		return fmt.Errorf("add the CRM as an endpoint of webhooks: %w", err)
+	if err := sb.connect(ctx); err != nil {
+		return fmt.Errorf("add the CRM and the till as endpoints of webhooks: %w", err)
 	}
 	cardID, err := sb.createCard(ctx)
 	if err != nil {
@@ -54,7 +54,7 @@ func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
 	if err := sb.addPoints(ctx, p, cardID); err != nil {
 		return err
 	}
-	return sb.awaitCRM(ctx, p)
+	return sb.awaitReceivers(ctx, p)
 }
 
 func (sb *sandbox) login(ctx context.Context, p *player) error {
@@ -230,8 +230,8 @@ Serving until Ctrl-C.
   WeChat       %[4]s   a login code for a user: curl -X POST %[4]s/_sim/phones/ming/login
   mini-program %[5]s
   events       go run ./cmd/sandbox trigger user_del_card --user ming --wechat %[4]s
-  CRM          prints the webhooks that come; to have it fail: curl -X PUT %[4]s%[7]smode/fail (or slow, redirect, gone, ok)
-`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL, phone, console, crmPath)
+  CRM, till    print the webhooks that come; to have one fail: curl -X PUT %[4]s/_crm/mode/fail (or slow, redirect, gone, ok)
+`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL, phone, console)
 }
 
 // player is the mini-program. It prints the numbered steps.

@@ -94,7 +94,9 @@ func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 		return nil
 	}
 	sb.printAddresses(streams.Out, c.Miniprogram, console)
-	sb.crm.follow(streams.Out)
+	for _, r := range sb.receivers {
+		r.follow(streams.Out)
+	}
 	select {
 	case <-ctx.Done():
 	case <-sb.ended:

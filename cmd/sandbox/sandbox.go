@@ -32,7 +32,7 @@ type sandbox struct {
 	sim       *wechatsim.Sim
 	wechat    *http.Server
 	wechatURL string
-	crm       *crm // on WeChat's listener, too
+	receivers []*receiver // of webhooks, on WeChat's listener too
 
 	app        *app.App
 	publicURL  string
@@ -50,7 +50,7 @@ type sandbox struct {
 
 func start(ctx context.Context, c *runCmd, dir string, logs *logpipe.Writer) (*sandbox, error) {
 	sb := &sandbox{
-		ended: make(chan struct{}), serving: make(chan struct{}), crm: newCRM(),
+		ended: make(chan struct{}), serving: make(chan struct{}), receivers: []*receiver{newCRM(), newTill()},
 		adminToken: rand.Text() + rand.Text(), pushToken: rand.Text(), aesKey: command.EncodingAESKey(),
 	}
 	if err := sb.startWeChat(ctx, c); err != nil {

@@ -14,32 +14,32 @@ import (
 	"time"
 )
 
-// send sends a webhook to the CRM, signed with the key, and returns the status.
-func (c *crm) send(t *testing.T, key, id string, at time.Time, body string) int {
+// send sends a webhook to a receiver, signed with the key, and returns the status.
+func (r *receiver) send(t *testing.T, key, id string, at time.Time, body string) int {
 	t.Helper()
 	seconds := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(id + "." + seconds + "." + body))
-	r := httptest.NewRequest(http.MethodPost, crmPath+"webhooks", strings.NewReader(body))
-	r.Header.Set("webhook-id", id)
-	r.Header.Set("webhook-timestamp", seconds)
-	r.Header.Set("webhook-signature", "v1,AAAA v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	req := httptest.NewRequest(http.MethodPost, r.path+"webhooks", strings.NewReader(body))
+	req.Header.Set("webhook-id", id)
+	req.Header.Set("webhook-timestamp", seconds)
+	req.Header.Set("webhook-signature", "v1,AAAA v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	w := httptest.NewRecorder()
-	c.handler().ServeHTTP(w, r)
+	r.handler().ServeHTTP(w, req)
 	return w.Code
 }
 
-func (c *crm) answerAs(t *testing.T, mode string) int {
+func (r *receiver) answerAs(t *testing.T, mode string) int {
 	t.Helper()
 	w := httptest.NewRecorder()
-	c.handler().ServeHTTP(w, httptest.NewRequest(http.MethodPut, crmPath+"mode/"+mode, nil))
+	r.handler().ServeHTTP(w, httptest.NewRequest(http.MethodPut, r.path+"mode/"+mode, nil))
 	return w.Code
 }
 
-const crmEntry = `{"type":"entry.created","timestamp":"2026-11-30T08:00:00Z","data":{"card_id":"pC","code":"1","member_id":"m",` +
+const entryEvent = `{"type":"entry.created","timestamp":"2026-11-30T08:00:00Z","data":{"card_id":"pC","code":"1","member_id":"m",` +
 	`"add_bonus":-30,"bonus":120,"add_balance":1250,"balance":2000}}`
 
-func TestCRM_PrintsALineForEachEvent(t *testing.T) {
+func TestReceiver_PrintsALineForEachEvent(t *testing.T) {
 	t.Parallel()
 	c := newCRM()
 	c.key = []byte("secret")
@@ -55,7 +55,7 @@ func TestCRM_PrintsALineForEachEvent(t *testing.T) {
 		{"other", "evt_2", now, 400},
 		{"secret", "evt_3", now.Add(-time.Hour), 400},
 	} {
-		if got := c.send(t, w.key, w.id, w.at, crmEntry); got != w.status {
+		if got := c.send(t, w.key, w.id, w.at, entryEvent); got != w.status {
 			t.Errorf("%v: %d", w, got)
 		}
 		c.follow(&out) // the first line waits for it
@@ -70,15 +70,29 @@ CRM: refused: webhook-id or webhook-timestamp is missing, or it is too old
 	}
 }
 
-// Before it is an endpoint, the CRM has no secret, and accepts nothing.
-func TestCRM_WithoutASecretAcceptsNothing(t *testing.T) {
+func TestReceiver_TheTillShowsWhatIsOnTheCard(t *testing.T) {
 	t.Parallel()
-	if got := newCRM().send(t, "", "evt_1", time.Now(), crmEntry); got != http.StatusBadRequest {
+	till := newTill()
+	till.key = []byte("secret")
+	var out bytes.Buffer
+	till.follow(&out)
+	if got := till.send(t, "secret", "evt_1", time.Now(), entryEvent); got != http.StatusNoContent {
+		t.Errorf("it answers %d", got)
+	}
+	if want := "till: 1 has 120 points and ¥20.00\n"; out.String() != want {
+		t.Errorf("it prints %q, want %q", out.String(), want)
+	}
+}
+
+// Before it is an endpoint, a receiver has no secret, and accepts nothing.
+func TestReceiver_WithoutASecretAcceptsNothing(t *testing.T) {
+	t.Parallel()
+	if got := newCRM().send(t, "", "evt_1", time.Now(), entryEvent); got != http.StatusBadRequest {
 		t.Errorf("it answers %d", got)
 	}
 }
 
-func TestCRM_FailsAsItIsTold(t *testing.T) {
+func TestReceiver_FailsAsItIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCRM()
@@ -91,7 +105,7 @@ func TestCRM_FailsAsItIsTold(t *testing.T) {
 				t.Errorf("the mode %s: %d", m.mode, got)
 			}
 			began := time.Now()
-			if got := c.send(t, "secret", "evt_1", began, crmEntry); got != m.status {
+			if got := c.send(t, "secret", "evt_1", began, entryEvent); got != m.status {
 				t.Errorf("%s: %d, want %d", m.mode, got, m.status)
 			}
 			if waited := time.Since(began); waited > 10*time.Second != (m.mode == "slow") {
