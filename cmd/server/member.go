@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,12 +21,12 @@ import (
 )
 
 type memberCmd struct {
-	Find   memberFindCmd   `cmd:"" help:"Find members by an id, card code, membership number, openid, unionid or phone."`
+	Find   memberFindCmd   `cmd:"" help:"Find members, and imported accounts that wait, by an id, code, membership number, openid, unionid or phone."`
 	Show   memberShowCmd   `cmd:"" help:"Show one member: phone, identities, cards and imported accounts."`
 	Adjust memberAdjustCmd `cmd:"" help:"Add an entry to the ledger of a member's card."`
 	Export memberExportCmd `cmd:"" help:"Write all members and cards as CSV."`
 	Import memberImportCmd `cmd:"" help:"Import the members of another system from a file; repeating it changes nothing."`
-	Delete memberDeleteCmd `cmd:"" help:"Delete a member's personal data for good; the ledger remains."`
+	Delete memberDeleteCmd `cmd:"" help:"Delete the personal data of a member, or of an imported account that waits, for good; the ledger remains."`
 }
 
 type memberFindCmd struct {
@@ -40,11 +41,20 @@ func (c memberFindCmd) Run(ctx context.Context, g *globals, streams command.Stre
 		if err != nil {
 			return err
 		}
-		if len(people) == 0 {
+		accounts, err := core.Imports.Waiting(ctx, c.Key, c.Limit)
+		if err != nil {
+			return err
+		}
+		if len(people)+len(accounts) == 0 {
 			return errors.New("no member found")
 		}
 		for _, p := range people {
 			if err := printPerson(streams.Out, p, c.JSON); err != nil {
+				return err
+			}
+		}
+		for _, a := range accounts {
+			if err := printWaiting(streams.Out, a, c.JSON); err != nil {
 				return err
 			}
 		}
@@ -86,8 +96,8 @@ func (c memberExportCmd) Run(ctx context.Context, g *globals, streams command.St
 }
 
 type memberDeleteCmd struct {
-	ID  string `arg:"" help:"The member's id, as find prints it."`
-	Yes bool   `help:"Confirm; without it the command only shows the member."`
+	ID  string `arg:"" help:"The id, as find prints it."`
+	Yes bool   `help:"Confirm; without it the command only shows what it would delete."`
 
 	Unavailable *bool `negatable:"" help:"Also make the codes unavailable at WeChat, for good. Without it a terminal is asked; the default is no."`
 }
@@ -95,19 +105,41 @@ type memberDeleteCmd struct {
 func (c memberDeleteCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	if !c.Yes {
 		return g.withCore(ctx, streams, func(core *app.Core) error {
-			p, err := core.Members.Person(ctx, c.ID)
-			if err == nil {
-				err = printPerson(streams.Out, p, false)
-			}
-			if err != nil {
+			if err := c.show(ctx, core, streams); err != nil {
 				return err
 			}
 			return command.Usagef("nothing was deleted: this cannot be undone; confirm with --yes")
 		})
 	}
 	return g.withRecord(ctx, streams, "eraseMember", audit.Target{Subject: c.ID}, func(ctx context.Context, core *app.Core) error {
-		return c.erase(ctx, core, streams)
+		err := c.erase(ctx, core, streams)
+		if !errors.Is(err, member.ErrMemberUnknown) {
+			return err
+		}
+		if failed := core.Members.EraseImported(ctx, c.ID); !errors.Is(failed, member.ErrAccountUnknown) {
+			err = failed
+		}
+		if err == nil {
+			streams.Messagef("deleted: the data of the imported account")
+		}
+		return err
 	})
+}
+
+// show prints the member or the imported account that would be deleted.
+func (c memberDeleteCmd) show(ctx context.Context, core *app.Core, streams command.Streams) error {
+	p, err := core.Members.Person(ctx, c.ID)
+	if err == nil {
+		return printPerson(streams.Out, p, false)
+	}
+	if !errors.Is(err, member.ErrMemberUnknown) {
+		return err
+	}
+	accounts, failed := core.Imports.Waiting(ctx, c.ID, 1)
+	if failed != nil || len(accounts) == 0 || accounts[0].ID != c.ID {
+		return cmp.Or(failed, err)
+	}
+	return printWaiting(streams.Out, accounts[0], false)
 }
 
 func (c memberDeleteCmd) erase(ctx context.Context, core *app.Core, streams command.Streams) error {
@@ -184,7 +216,7 @@ type (
 		Name             string    `json:"name,omitempty"`
 		Note             string    `json:"note,omitempty"`
 		CreatedAt        time.Time `json:"created_at"`
-		BoundAt          time.Time `json:"bound_at"`
+		BoundAt          time.Time `json:"bound_at,omitzero"`
 		JoinedAt         time.Time `json:"joined_at,omitzero"`
 		Code             string    `json:"code,omitempty"`
 	}
@@ -221,10 +253,7 @@ func printPerson(w io.Writer, p member.Person, asJSON bool, accounts ...importer
 			})
 		}
 		for _, a := range accounts {
-			out.Accounts = append(out.Accounts, jsonAccount{
-				a.ID, a.ImportID, a.ImportName, a.CardID, a.MembershipNumber, a.Bonus, a.Balance, a.Phone, a.Name, a.Note,
-				a.CreatedAt, a.BoundAt, a.JoinedAt, a.JoinedCode,
-			})
+			out.Accounts = append(out.Accounts, jsonAccountOf(a))
 		}
 		return printJSON(w, out)
 	}
@@ -244,4 +273,24 @@ func printPerson(w io.Writer, p member.Person, asJSON bool, accounts ...importer
 			strings.TrimSpace(a.Phone+" "+a.Name+" "+a.Note))
 	}
 	return t.flush()
+}
+
+// printWaiting prints an imported account that waits for its person; in JSON as the
+// account of a member without an id.
+func printWaiting(w io.Writer, a importer.Account, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, map[string]any{"accounts": []jsonAccount{jsonAccountOf(a)}})
+	}
+	t := newTable(w)
+	t.row("imported\t%s\tfrom %s, waits for its person", a.ID, a.ImportName)
+	t.row("  waiting\t%s\tcard %s\tbonus %d\tbalance %s\t%s", a.Code, a.CardID, a.Bonus, yuan(a.Balance),
+		strings.TrimSpace(a.Phone+" "+a.Name+" "+a.Note))
+	return t.flush()
+}
+
+func jsonAccountOf(a importer.Account) jsonAccount {
+	return jsonAccount{
+		a.ID, a.ImportID, a.ImportName, a.CardID, a.MembershipNumber, a.Bonus, a.Balance, a.Phone, a.Name, a.Note,
+		a.CreatedAt, a.BoundAt, a.JoinedAt, a.JoinedCode,
+	}
 }

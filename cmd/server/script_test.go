@@ -72,7 +72,7 @@ func TestScripts(t *testing.T) {
 		return nil
 	}, map[string]commandtest.Command{
 		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
-		"picture": picture, "card": cardID, "entry": entryID, "approve": approve, "fault": fault, "insist": insist,
+		"picture": picture, "card": cardID, "entry": entryID, "capture": capture, "approve": approve, "fault": fault, "insist": insist,
 		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
 		"elsewhere": createElsewhere, "holders": holders, "audited": audited, "visible": visible, "unread": unread,
 	})
@@ -200,6 +200,15 @@ func cardID(ts *testscript.TestScript, _ bool, args []string) {
 func entryID(ts *testscript.TestScript, _ bool, args []string) {
 	id, _, _ := strings.Cut(strings.TrimPrefix(ts.ReadFile(args[1]), "entry "), " ")
 	ts.Setenv(args[0], strings.TrimSpace(id))
+}
+
+// capture sets a variable to what the group of an expression matches in a file.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile(args[2]).FindStringSubmatch(ts.ReadFile(args[1]))
+	if found == nil {
+		ts.Fatalf("%s does not match in %s", args[2], args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 func audited(ts *testscript.TestScript, _ bool, args []string) {

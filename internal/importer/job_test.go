@@ -12,6 +12,7 @@ import (
 
 	"github.com/addcard/addcard/internal/importer"
 	importersql "github.com/addcard/addcard/internal/importer/sqlstore"
+	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/testing/world"
 )
 
@@ -285,5 +286,50 @@ func TestAccounts_AreOpenedForTheOperator(t *testing.T) {
 		if list, err := service(w, keys(w.T, newKey)).Accounts(w.Context(), me); len(list) != 1 || list[0].Name != "" || err != nil {
 			w.Errorf("without the key: %+v, %v", list, err)
 		}
+	})
+}
+
+// A person who has not come yet is found as a member is, and can be erased: nothing that
+// leads to them is left, the books stay, and no later file brings them back.
+func TestWaiting_IsFoundAndErased(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		k := keys(w.T, oldKey)
+		w.SealForms(k)
+		s := service(w, k)
+		const file = "手机号,卡号,会员号,积分,姓名\n13800138000,OLD1,V-1,5,李雷\n13900139000,,V-2,7,\n"
+		if _, _, err := run(w, s, file, importer.Options{}); err != nil {
+			w.Fatal(err)
+		}
+		var account importer.Account
+		for _, key := range []string{"138 0013 8000", "+86 138-0013-8000", "OLD1", "old-1", "ＯＬＤ１", "v-1"} {
+			list, err := s.Waiting(w.Context(), key, 9)
+			if len(list) != 1 || list[0].Name != "李雷" || list[0].ImportName != "members.csv" || list[0].Bonus != 5 || err != nil {
+				w.Errorf("%s: got %+v, %v", key, list, err)
+				continue
+			}
+			account = list[0]
+		}
+		if err := w.Members.EraseImported(w.Context(), account.ID); err != nil {
+			w.Fatal(err)
+		}
+		for range 2 {
+			if err := w.Members.EraseImported(w.Context(), account.ID); !errors.Is(err, member.ErrAccountUnknown) {
+				w.Errorf("again: %v", err)
+			}
+		}
+		for _, key := range []string{account.ID, "13800138000", "OLD1", "V-1"} {
+			if list, err := s.Waiting(w.Context(), key, 9); len(list) != 0 || err != nil {
+				w.Errorf("%s after the erasure: %+v, %v", key, list, err)
+			}
+		}
+		again, _, err := run(w, s, file, importer.Options{})
+		want(w, again, "2 unchanged", "3 unchanged")
+		memberID, code := w.ClaimCard("push")
+		if phone := w.SetPhone(w.Context(), memberID, "+8613800138000"); err != nil || phone != nil {
+			w.Fatal(err, phone)
+		}
+		w.SendAll()
+		w.WantFace(code, 0, 0)
+		w.WantBalanced()
 	})
 }

@@ -60,7 +60,4 @@ type Store interface {
 	// Lines lists up to n lines of an import after the mark that have the outcome, or any
 	// if it is empty.
 	Lines(ctx context.Context, importID, outcome string, after Mark, n int) ([]Result, error)
-	// AccountsOf lists the accounts that are bound to a member, oldest first, with the
-	// names of their imports.
-	AccountsOf(ctx context.Context, memberID string) ([]Account, error)
 }

@@ -51,6 +51,11 @@ type ImportedReader interface {
 	// BoundTo lists the accounts that are bound to a member and have not joined a
 	// card, by card.
 	BoundTo(ctx context.Context, memberID string) ([]Imported, error)
+	// AllBoundTo lists the accounts that are bound to a member, oldest first.
+	AllBoundTo(ctx context.Context, memberID string) ([]Imported, error)
+	// Waiting lists up to n accounts that are bound to no member and have this key, as
+	// in Store.Find, oldest first.
+	Waiting(ctx context.Context, key string, phones []string, n int) ([]Imported, error)
 	// HasJoined reports whether an account has joined the card.
 	HasJoined(ctx context.Context, cardID, code string) (bool, error)
 }
@@ -68,6 +73,9 @@ type ImportedTx interface {
 	// If take is set, the card gets the ledger of the account; its own must be empty.
 	// Else an entry takes all from the account's ledger.
 	JoinImported(ctx context.Context, a Imported, code string, take bool) error
+	// EraseImported does what Service.EraseImported says; anonymousID is the ID of a
+	// new member. It returns ErrNotFound, and changes nothing, if no such account waits.
+	EraseImported(ctx context.Context, id, anonymousID string) error
 }
 
 // bind binds the accounts with these marks to the member who has proved them. An

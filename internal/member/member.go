@@ -33,6 +33,9 @@ var (
 	// ErrMemberUnknown is returned for a member ID that is not, or no longer, in
 	// the database.
 	ErrMemberUnknown = errors.New("member: no such member")
+	// ErrAccountUnknown is returned for an imported account that is not there, or that
+	// does not wait for its person.
+	ErrAccountUnknown = errors.New("member: no such imported account waits")
 	// ErrOpenIDUnknown is returned by OpenID if the member's openid in that app is
 	// not known yet.
 	ErrOpenIDUnknown = errors.New("member: openid in this app is unknown")

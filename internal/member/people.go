@@ -84,6 +84,23 @@ func (s *Service) findSpellings(ctx context.Context, key string, n int) (ids []s
 	return ids[:min(n, len(ids))], nil
 }
 
+// Waiting lists up to n imported accounts, oldest first, that wait for their person and
+// have key as ID, code, membership number, unionid, openid or phone number; see Find.
+func (s *Service) Waiting(ctx context.Context, key string, n int) ([]Imported, error) {
+	found, err := s.store.Waiting(ctx, key, s.phoneHashes(key), n)
+	for _, other := range spellings(key) {
+		if err == nil && len(found) == 0 {
+			found, err = s.store.Waiting(ctx, other, nil, n)
+		}
+	}
+	return found, err
+}
+
+// ImportedOf lists the accounts that are bound to a member, oldest first.
+func (s *Service) ImportedOf(ctx context.Context, memberID string) ([]Imported, error) {
+	return s.store.AllBoundTo(ctx, memberID)
+}
+
 // spellings returns how an identifier may be stored that was typed as key: in ASCII
 // without spaces, in either case, without dashes.
 func spellings(key string) []string {
@@ -199,13 +216,34 @@ func (s *Service) Erase(ctx context.Context, memberID string) error {
 	if err != nil {
 		return fmt.Errorf("erase member %s: %w", memberID, err)
 	}
+	s.scrubSoon(ctx)
+	return nil
+}
+
+// EraseImported deletes what leads from an imported account, which must wait for its
+// person, to that person. Its ledger is kept, as Erase keeps one. It returns
+// ErrAccountUnknown if no such account waits; one that is bound to a member is erased
+// with that member.
+func (s *Service) EraseImported(ctx context.Context, accountID string) error {
+	err := s.write(ctx, func(ctx context.Context, tx Tx) error { return tx.EraseImported(ctx, accountID, uuid.NewString()) })
+	if errors.Is(err, ErrNotFound) {
+		err = ErrAccountUnknown
+	}
+	if err != nil {
+		return fmt.Errorf("erase imported account %s: %w", accountID, err)
+	}
+	s.scrubSoon(ctx)
+	return nil
+}
+
+// scrubSoon scrubs the store now, if that takes no longer than a second, or later.
+func (s *Service) scrubSoon(ctx context.Context) {
 	if s.scrubFor(context.WithoutCancel(ctx), time.Second) != nil {
 		select {
 		case s.unscrubbed <- struct{}{}:
 		default: // it will be done
 		}
 	}
-	return nil
 }
 
 // Scrub removes from the store's own copies what Erase could not remove in time, for

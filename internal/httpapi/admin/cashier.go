@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/importer"
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/shop"
@@ -33,14 +34,31 @@ func (a *api) limits(ctx context.Context) (*ledger.Limits, error) {
 // or a phone number, without their identities: a cashier neither looks for openids nor
 // sees them.
 func forCashier(people []member.Person, key string) []member.Person {
-	is := func(other string) bool { return strings.EqualFold(strings.TrimSpace(key), other) }
+	is := equals(key)
 	people = slices.DeleteFunc(people, func(p member.Person) bool {
 		return is(p.ID) || slices.ContainsFunc(p.Identities, func(i member.Identity) bool {
-			return is(i.OpenID) || i.UnionID != "" && is(i.UnionID)
+			return is(i.OpenID) || is(i.UnionID)
 		})
 	})
 	for i := range people {
 		people[i].Identities = nil
 	}
 	return people
+}
+
+// accountsForCashier does so with imported accounts. It leaves what is in the books.
+func accountsForCashier(accounts []importer.Account, key string) (shown []importer.Account) {
+	is := equals(key)
+	for _, a := range accounts {
+		if !is(a.ID) && !is(a.OpenID) && !is(a.UnionID) {
+			a.Phone, a.Name, a.Note = "", "", ""
+			shown = append(shown, a)
+		}
+	}
+	return shown
+}
+
+// equals returns a function that reports whether a number may have been found by key.
+func equals(key string) func(string) bool {
+	return func(other string) bool { return other != "" && strings.EqualFold(strings.TrimSpace(key), other) }
 }

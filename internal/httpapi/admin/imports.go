@@ -22,6 +22,7 @@ const (
 	importsPath = "/v1/imports"
 	importPath  = importsPath + "/{id}"
 	linesPath   = importPath + "/lines"
+	accountPath = importsPath + "/accounts/{id}"
 	// maxImports bounds the list of imports, and maxRefusals that of the refused lines of
 	// one import.
 	maxImports, maxRefusals = 50, 100
@@ -202,6 +203,16 @@ func (a *api) importRoutes() {
 		OperationID: "importedLines", Method: http.MethodGet, Path: linesPath, Tags: []string{"members"},
 		Summary: "What became of the lines of an import", Errors: []int{404, 422, 503},
 	}, a.importedLines)
+	web.Route(a.Listener, huma.Operation{
+		OperationID: "eraseAccount", Method: http.MethodDelete, Path: accountPath, Tags: []string{"members"},
+		Summary: "Delete the data of an imported account that waits for its person", DefaultStatus: http.StatusNoContent, Errors: []int{404, 503},
+		Description: "GET /v1/members?query= finds the account. Its ledger is kept without a name, and the line of the file is not imported " +
+			"again. An account that is bound to a member is deleted with that member.",
+	}, a.eraseAccount)
+}
+
+func (a *api) eraseAccount(ctx context.Context, in *ImportPath) (*web.Nothing, error) {
+	return nil, a.People.EraseImported(ctx, in.ID)
 }
 
 func (a *api) importMembers(ctx context.Context, in *importInput) (*startedImport, error) {

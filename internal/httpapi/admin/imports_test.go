@@ -42,6 +42,10 @@ func (i imports) Accounts(_ context.Context, memberID string) ([]importer.Accoun
 	return i.bound, i.call("accounts", memberID)
 }
 
+func (i imports) Waiting(_ context.Context, key string, n int) ([]importer.Account, error) {
+	return i.waiting, i.call("waiting", key, n)
+}
+
 // What a client says about the file is what the importer gets.
 func TestImports_TellTheImporterWhatTheClientSays(t *testing.T) {
 	t.Parallel()
@@ -161,4 +165,38 @@ func TestMember_HasImportedAccounts(t *testing.T) {
 			t.Errorf("got %s, want %s", w.Body, want)
 		}
 	}
+}
+
+// The search also finds people who have not come yet. A cashier sees what they had, and
+// neither looks for an openid nor sees who they are.
+func TestMembers_AreSearchedAmongThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	account := importer.Account{
+		Imported: member.Imported{ID: "a-1", CardID: "p", OpenID: "o1", UnionID: "u1", Bonus: 5, Balance: 7, CreatedAt: time.UnixMilli(1).UTC()},
+		Phone:    "+8613800138000", Name: "李雷", Note: "n",
+	}
+	const figures = `"card_id":"p","bonus":5,"balance":7,`
+	o := &office{waiting: []importer.Account{account}}
+	h := o.serve("")
+	for _, test := range []struct {
+		token, query string
+		has, lacks   string
+	}{
+		{managerToken, "?query=x", `"accounts":[{"id":"a-1",` + figures + `"phone":"+8613800138000","name":"李雷","note":"n",`, "bound_at"},
+		{managerToken, "", `"members":`, "accounts"},
+		{cashierToken, "?query=x", `"accounts":[{"id":"a-1",` + figures + `"created_at":"1970-01-01T00:00:00.001Z"}]`, "李雷"},
+		{cashierToken, "?query=o1", `"members":[`, "accounts"},
+		{cashierToken, "?query=U1", `"members":[`, "accounts"},
+		{cashierToken, "?query=a-1", `"members":[`, "accounts"},
+	} {
+		w := do(h, "GET", "/v1/members"+test.query, test.token, "")
+		if w.Code != 200 || !strings.Contains(w.Body.String(), test.has) || strings.Contains(w.Body.String(), test.lacks) {
+			t.Errorf("%v: got %d %s", test, w.Code, w.Body)
+		}
+	}
+	if w := do(h, "DELETE", "/v1/imports/accounts/a-1", managerToken, ""); w.Code != 204 || o.given != "[a-1]" {
+		t.Errorf("erase: %d %s, %s", w.Code, w.Body, o.given)
+	}
+	gone := &office{err: fmt.Errorf("erase: %w", member.ErrAccountUnknown)}
+	refused(t, "erase again", do(gone.serve(""), "DELETE", "/v1/imports/accounts/a-1", managerToken, ""), 404, "account_not_found")
 }

@@ -62,8 +62,9 @@ func (in *membersInput) Resolve(huma.Context) []error {
 
 type membersOutput struct {
 	Body struct {
-		Members    []Person `json:"members"`
-		NextCursor string   `json:"next_cursor,omitempty" doc:"Absent on the last page."`
+		Members    []Person          `json:"members"`
+		Accounts   []importedAccount `json:"accounts,omitempty" doc:"The accounts of the shop's former system that query names and that wait for their person. A cashier sees no phone, name and note."`
+		NextCursor string            `json:"next_cursor,omitempty" doc:"Absent on the last page."`
 	}
 }
 
@@ -90,7 +91,7 @@ type filledForm struct {
 	Fields map[string]string `json:"fields"`
 }
 
-// importedAccount is an account of the shop's former system that is bound to a member.
+// importedAccount is an account of the shop's former system.
 type importedAccount struct {
 	ID               string     `json:"id"`
 	ImportID         string     `json:"import_id,omitempty"`
@@ -103,7 +104,7 @@ type importedAccount struct {
 	Name             string     `json:"name,omitempty"`
 	Note             string     `json:"note,omitempty"`
 	CreatedAt        time.Time  `json:"created_at"`
-	BoundAt          time.Time  `json:"bound_at" doc:"When its person was proved to be this member."`
+	BoundAt          *time.Time `json:"bound_at,omitempty" doc:"When its person was proved to be this member; absent while it waits for that."`
 	JoinedAt         *time.Time `json:"joined_at,omitempty" doc:"When it joined a card; absent while the member has none."`
 	Code             string     `json:"code,omitempty" doc:"The card that it joined."`
 }
@@ -112,7 +113,10 @@ func importedAccountOf(a importer.Account) importedAccount {
 	shown := importedAccount{
 		ID: a.ID, ImportID: a.ImportID, Import: a.ImportName, CardID: a.CardID, MembershipNumber: a.MembershipNumber,
 		Bonus: a.Bonus, Balance: a.Balance, Phone: a.Phone, Name: a.Name, Note: a.Note,
-		CreatedAt: a.CreatedAt, BoundAt: a.BoundAt, Code: a.JoinedCode,
+		CreatedAt: a.CreatedAt, Code: a.JoinedCode,
+	}
+	if !a.BoundAt.IsZero() {
+		shown.BoundAt = &a.BoundAt
 	}
 	if !a.JoinedAt.IsZero() {
 		shown.JoinedAt = &a.JoinedAt
@@ -195,13 +199,19 @@ func (a *api) listMembers(ctx context.Context, in *membersInput) (*membersOutput
 	if err != nil {
 		return nil, err
 	}
+	var accounts []importer.Account
+	if in.Query != "" {
+		if accounts, err = a.Imports.Waiting(ctx, in.Query, in.Limit); err != nil {
+			return nil, err
+		}
+	}
 	if cashier {
-		people = forCashier(people, in.Query)
+		people, accounts = forCashier(people, in.Query), accountsForCashier(accounts, in.Query)
 	}
 	var out membersOutput
 	people, out.Body.NextCursor = web.Page(in.PageInput, people, func(p member.Person) []string {
 		return []string{web.FormatTime(p.CreatedAt), p.ID}
 	})
-	out.Body.Members = web.List(people, personOf)
+	out.Body.Members, out.Body.Accounts = web.List(people, personOf), web.List(accounts, importedAccountOf)
 	return &out, nil
 }

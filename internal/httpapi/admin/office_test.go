@@ -57,6 +57,7 @@ type office struct {
 	started importer.Import
 	lines   []importer.Result
 	bound   []importer.Account
+	waiting []importer.Account
 	slots   chan struct{} // for requests that write
 	figures statistics.Report
 	until   time.Time // the deadline of the last creation, deposit or export
@@ -177,6 +178,10 @@ func (o *office) Export(ctx context.Context, w io.Writer, file sheet.File) error
 	return o.call("export", string(file.Format))
 }
 func (o *office) Erase(_ context.Context, memberID string) error { return o.call("erase", memberID) }
+func (o *office) EraseImported(_ context.Context, accountID string) error {
+	return o.call("erase imported", accountID)
+}
+
 func (o *office) EraseWithCodes(_ context.Context, memberID string) (int, error) {
 	return 1, o.call("erase with codes", memberID)
 }

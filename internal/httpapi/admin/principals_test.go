@@ -45,6 +45,7 @@ var routes = map[string]struct {
 	"GET /v1/imports":                                   {"om", false, ""},
 	"GET /v1/imports/{id}":                              {"om", false, ""},
 	"GET /v1/imports/{id}/lines":                        {"om", false, ""},
+	"DELETE /v1/imports/accounts/{id}":                  {"om", true, ""},
 	"GET /v1/members/{id}/timeline":                     {"om", false, ""},
 	"GET /v1/statistics":                                {"om", false, ""},
 	"PUT /v1/test-whitelist":                            {"om", true, `{"openid":[],"username":[]}`},

@@ -85,6 +85,7 @@ type People interface {
 	Export(ctx context.Context, w io.Writer, file sheet.File) error
 	Erase(ctx context.Context, memberID string) error
 	EraseWithCodes(ctx context.Context, memberID string) (codes int, err error)
+	EraseImported(ctx context.Context, accountID string) error
 }
 
 // Forms opens the sealed answers of one-click forms.
@@ -105,6 +106,7 @@ type Imports interface {
 	List(ctx context.Context, n int) ([]importer.Import, error)
 	Lines(ctx context.Context, importID, outcome string, after importer.Mark, n int) ([]importer.Result, error)
 	Accounts(ctx context.Context, memberID string) ([]importer.Account, error)
+	Waiting(ctx context.Context, key string, n int) ([]importer.Account, error)
 }
 
 // Ledger writes and reads the ledgers of member cards.

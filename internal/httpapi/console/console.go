@@ -120,6 +120,7 @@ func (c *Console) Mount(l *web.Listener) {
 		{http.MethodPost, "/members/:id/fields", c.setFields},
 		{http.MethodPost, "/members/:id/unavailable", c.makeUnavailable},
 		{http.MethodPost, "/members/:id/erase", c.eraseMember},
+		{http.MethodPost, "/imports/accounts/:id/erase", c.eraseAccount},
 		{http.MethodGet, "/tickets", c.tickets},
 		{http.MethodPost, "/tickets/:kind", c.rejectTicket},
 		{http.MethodGet, "/entries", c.entries},

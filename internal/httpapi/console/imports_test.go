@@ -114,3 +114,24 @@ func TestImports_SayWhatIsWrongWithTheForm(t *testing.T) {
 		t.Error("a cashier is led to the imports")
 	}
 }
+
+// A person who was imported and has not come yet is found, at the till too, and can be
+// erased.
+func TestImports_ShowWhoWaits(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	w.Env["DATA_KEYS"] = "k1:" + base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
+	s := w.Serve()
+	card := w.NewCard(s, apptest.WithBalance)
+	b := asStaff(t, s, "Zoe", "manager")
+	file := "手机号,姓名,积分,余额（元）\n138 0013 8000,李雷,30,1.5\n"
+	b.ended(b.uploadImport("会员.csv", file, url.Values{"card_id": {card}})).shows(200, "已完成")
+
+	asStaff(t, s, "Max", "cashier").open("/till?query=13800138000").shows(200, "已导入的老会员", "30 积分，¥1.50")
+	found := b.open("/members?query=138-0013-8000").shows(200, "已导入，等待本人", "李雷", "8613800138000", "会员.csv")
+	erase := regexp.MustCompile(`/imports/accounts/[^"]+/erase`).FindString(found.text)
+	b.send(erase, url.Values{}).shows(200, "导入账户的资料已删除")
+	b.send(erase, url.Values{}).shows(404, "这个账户已不在等待")
+	b.open("/members?query=138-0013-8000").shows(200, "没有找到")
+	b.open("/audit").shows(200, "eraseAccount")
+}

@@ -193,6 +193,14 @@ func (c *Console) makeUnavailable(r *request) error {
 	return r.back(r.memberPage() + "?done=unavailable")
 }
 
+// eraseAccount deletes the data of an imported account.
+func (c *Console) eraseAccount(r *request) error {
+	if err := r.call(http.MethodDelete, "/v1/imports/accounts/"+url.PathEscape(r.Param("id")), nil, nil, nil); err != nil {
+		return r.again(err, c.members)
+	}
+	return r.back("/members?done=account_erased")
+}
+
 // eraseMember deletes a person's data.
 func (c *Console) eraseMember(r *request) error {
 	path := r.memberPath()

@@ -23,19 +23,23 @@ type person struct {
 		Code   string            `json:"code"`
 		Fields map[string]string `json:"fields"`
 	} `json:"forms"`
-	Accounts []struct {
-		ImportID         string    `json:"import_id"`
-		Import           string    `json:"import"`
-		MembershipNumber string    `json:"membership_number"`
-		Bonus            int64     `json:"bonus"`
-		Balance          int64     `json:"balance"`
-		Phone            string    `json:"phone"`
-		Name             string    `json:"name"`
-		Note             string    `json:"note"`
-		BoundAt          time.Time `json:"bound_at"`
-		JoinedAt         time.Time `json:"joined_at"`
-		Code             string    `json:"code"`
-	} `json:"accounts"`
+	Accounts []account `json:"accounts"`
+}
+
+// account is an account of another system that was imported.
+type account struct {
+	ID               string    `json:"id"`
+	ImportID         string    `json:"import_id"`
+	Import           string    `json:"import"`
+	MembershipNumber string    `json:"membership_number"`
+	Bonus            int64     `json:"bonus"`
+	Balance          int64     `json:"balance"`
+	Phone            string    `json:"phone"`
+	Name             string    `json:"name"`
+	Note             string    `json:"note"`
+	BoundAt          time.Time `json:"bound_at"`
+	JoinedAt         time.Time `json:"joined_at"`
+	Code             string    `json:"code"`
 }
 
 type memberCard struct {
@@ -144,15 +148,16 @@ func (e entry) Undoable() bool { return !e.Reversed && e.Reverses == "" }
 func (c *Console) members(r *request) error {
 	var data struct {
 		Query      string
-		Members    []person `json:"members"`
-		NextCursor string   `json:"next_cursor"`
+		Members    []person  `json:"members"`
+		Accounts   []account `json:"accounts"`
+		NextCursor string    `json:"next_cursor"`
 	}
 	query := r.filter("query", "cursor")
 	data.Query = query.Get("query")
 	if err := r.get("/v1/members", query, &data); err != nil {
 		return err
 	}
-	if data.Query != "" && len(data.Members) == 1 {
+	if data.Query != "" && len(data.Members) == 1 && len(data.Accounts) == 0 {
 		return r.back("/members/" + url.PathEscape(data.Members[0].ID))
 	}
 	kinds, err := r.cards()

@@ -19,6 +19,7 @@ type tillPage struct {
 	Query    string
 	Card     *memberCard  // that the query names
 	Choice   []memberCard // the cards that it may mean, if those are several
+	Accounts []account    // imported accounts that it names and that wait for their person
 	Result   *tillEntry   // what was booked
 	Again    bool         // it was booked before
 	Conflict bool         // with other amounts than those of the form
@@ -68,10 +69,11 @@ func (c *Console) showTill(r *request, result *tillEntry, again bool) error {
 	page.Conflict = again && r.problem != nil
 	cardID, code := r.value("card_id"), r.value("code")
 	if query := cmp.Or(code, page.Query); query != "" {
-		cards, err := r.cardsOf(query, cardID)
+		cards, accounts, err := r.cardsOf(query, cardID)
 		if err != nil {
 			return err
 		}
+		page.Accounts = accounts
 		if page.Query, page.Choice = query, cards; len(cards) == 1 {
 			page.Card, page.Choice = &cards[0], nil
 		}
@@ -123,10 +125,14 @@ func (r *request) value(name string) string { return cmp.Or(r.PostForm(name), r.
 
 // cardsOf returns the cards that a code, a membership number or a phone number names,
 // or only that with the card_id. Those that take entries come alone, if there are any.
-func (r *request) cardsOf(query, cardID string) ([]memberCard, error) {
-	var found struct{ Members []person }
+// It also returns the imported accounts that wait for their person.
+func (r *request) cardsOf(query, cardID string) ([]memberCard, []account, error) {
+	var found struct {
+		Members  []person
+		Accounts []account
+	}
 	if err := r.get("/v1/members", url.Values{"query": {query}}, &found); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var named, held, all []memberCard
 	for _, p := range found.Members {
@@ -144,11 +150,11 @@ func (r *request) cardsOf(query, cardID string) ([]memberCard, error) {
 	}
 	switch {
 	case len(named) > 0:
-		return named, nil
+		return named, found.Accounts, nil
 	case len(held) > 0:
-		return held, nil
+		return held, found.Accounts, nil
 	}
-	return all, nil
+	return all, found.Accounts, nil
 }
 
 // entryOn returns an entry of a card, given by its ID and by its order if it has one.

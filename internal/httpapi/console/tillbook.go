@@ -93,7 +93,7 @@ func (r *request) tillCard() (cardID, code string, err error) {
 	if code != "" || query == "" {
 		return cardID, code, nil
 	}
-	cards, err := r.cardsOf(query, "")
+	cards, _, err := r.cardsOf(query, "")
 	switch {
 	case err != nil:
 		return "", "", err

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/addcard/addcard/internal/importer"
-	"github.com/addcard/addcard/internal/member"
 )
 
 // suite is a fresh store for one test.
@@ -39,7 +38,6 @@ func Run(t *testing.T, open func(t *testing.T) (importer.Store, func(time.Durati
 		"lines are listed":                            listsLines,
 		"imports are listed":                          listsImports,
 		"what is old ends":                            expires,
-		"accounts of a member":                        accounts,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, later := open(t)
@@ -309,28 +307,5 @@ func expires(s suite) {
 		if lines, err := s.Lines(s.Context(), id, "", importer.Mark{}, 9); len(lines) != want || err != nil {
 			s.Errorf("lines: %+v, %v, want %d", lines, err, want)
 		}
-	}
-}
-
-func accounts(s suite) {
-	i := s.begin(realRun, "x", "")
-	s.write(func(ctx context.Context, tx importer.Tx) error {
-		var err error
-		for _, id := range []string{"1", "2", "3"} {
-			_, e := tx.AddImported(ctx, member.Imported{ID: id, ImportID: i.ID, CardID: "c1", Code: "code" + id, Bonus: 5})
-			err = errors.Join(err, e)
-		}
-		for _, id := range []string{"1", "2"} {
-			_, e := tx.BindImported(ctx, id, "m"+id)
-			err = errors.Join(err, e)
-		}
-		return err
-	})
-	list, err := s.AccountsOf(s.Context(), "m1")
-	if err != nil || len(list) != 1 || list[0].ID != "1" || list[0].ImportName != "a.csv" || list[0].Bonus != 5 || list[0].BoundAt.IsZero() {
-		s.Errorf("got %+v, %v", list, err)
-	}
-	if list, err := s.AccountsOf(s.Context(), "m9"); len(list) != 0 || err != nil {
-		s.Errorf("of an unknown member: %+v, %v", list, err)
 	}
 }

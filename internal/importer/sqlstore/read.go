@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/addcard/addcard/internal/importer"
-	membersql "github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
 )
 
@@ -39,21 +38,4 @@ const linesSQL = selectLineSQL + `where import_id = $1 and (line, line_key) > ($
 // Lines implements importer.Store.
 func (s *Store) Lines(ctx context.Context, importID, outcome string, after importer.Mark, n int) ([]importer.Result, error) {
 	return sqldb.All(ctx, s.db.Read(), "list the lines of an import", scanLine, linesSQL, importID, after.Line, after.Key, outcome, n)
-}
-
-// AccountsOf implements importer.Store.
-func (s *Store) AccountsOf(ctx context.Context, memberID string) (list []importer.Account, err error) {
-	accounts, err := membersql.NewTx(s.db, s.db.Read()).AllBoundTo(ctx, memberID)
-	names := map[string]string{}
-	for _, a := range accounts {
-		if _, known := names[a.ImportID]; !known && a.ImportID != "" {
-			i, err := s.Import(ctx, a.ImportID)
-			if err != nil {
-				return nil, err
-			}
-			names[a.ImportID] = i.Name
-		}
-		list = append(list, importer.Account{Imported: a, ImportName: names[a.ImportID]})
-	}
-	return list, err
 }

@@ -2,7 +2,9 @@ package membertest
 
 import (
 	"context"
+	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +108,81 @@ func importedBound(t *testing.T, s member.Store) {
 	if none, err := s.BoundTo(t.Context(), ""); len(none) != 0 || err != nil {
 		t.Errorf("bound to no member: %+v, %v", none, err)
 	}
+}
+
+func importedWaiting(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	first, other, bound := anAccount("a1", "c1"), anAccount("a1b", "c2"), anAccount("a2", "c1")
+	other.Code, bound.Phone, bound.MemberID = first.Code, "phone-b", "m1"
+	addImported(t, s, first)
+	tick()
+	addImported(t, s, other, bound)
+	for _, test := range []struct {
+		key    string
+		phones []string
+		n      int
+		want   string
+	}{
+		{"a1", nil, 9, "a1"}, {first.Code, nil, 9, "a1 a1b"}, {first.Code, nil, 1, "a1"}, {first.UnionID, nil, 9, "a1"},
+		{other.OpenID, nil, 9, "a1b"}, {first.MembershipNumber, nil, 9, "a1"}, {"x", []string{"no", first.Phone}, 9, "a1"},
+		{"x", []string{first.Phone, other.Phone}, 9, "a1 a1b"}, {"x", []string{first.Phone, other.Phone}, 1, "a1"},
+		{"", nil, 9, ""}, {"", []string{""}, 9, ""}, {"a", nil, 9, ""}, {first.Phone, nil, 9, ""}, {"a2", []string{"phone-b"}, 9, ""},
+	} {
+		found, err := s.Waiting(t.Context(), test.key, test.phones, test.n)
+		var ids []string
+		for _, a := range found {
+			ids = append(ids, a.ID)
+		}
+		if got := strings.Join(ids, " "); got != test.want || err != nil {
+			t.Errorf("%q, phones %q: got %q, %v, want %q", test.key, test.phones, got, err, test.want)
+		}
+	}
+	all, err := s.AllBoundTo(t.Context(), "m1")
+	if err != nil || len(all) != 1 || all[0].ID != "a2" {
+		t.Errorf("bound to m1: got %+v, %v", all, err)
+	}
+}
+
+// What is left of an account that was erased are its figures. The same person may be
+// imported anew.
+func importedErased(t *testing.T, s member.Store) {
+	enrolled(t, s, "m1")
+	a, bound := anAccount("a1", "c1"), anAccount("a2", "c1")
+	bound.MemberID = "m1"
+	addImported(t, s, a, bound)
+	erase := func(id string) (err error) {
+		_ = s.Write(t.Context(), func(ctx context.Context, tx member.Tx) error {
+			err = tx.EraseImported(ctx, id, "anonymous-"+id)
+			return err
+		})
+		return err
+	}
+	if err := erase("a1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a1", "a2", "a9", ""} {
+		if err := erase(id); !errors.Is(err, member.ErrNotFound) {
+			t.Errorf("erase %q: got %v", id, err)
+		}
+	}
+	left, err := s.AllBoundTo(t.Context(), "anonymous-a1")
+	if err != nil || len(left) != 1 || left[0].BoundAt.IsZero() {
+		t.Fatalf("got %+v, %v", left, err)
+	}
+	left[0].CreatedAt, left[0].BoundAt = time.Time{}, time.Time{}
+	if want := (member.Imported{ID: "a1", CardID: "c1", MemberID: "anonymous-a1", Bonus: 40, Balance: 7}); left[0] != want {
+		t.Errorf("got %+v, want %+v", left[0], want)
+	}
+	for _, id := range []string{"anonymous-a1", "anonymous-a2"} {
+		if people, err := s.Find(t.Context(), id, nil, 9); len(people) != 0 || err != nil {
+			t.Errorf("%s is a member who is found: %v, %v", id, people, err)
+		}
+	}
+	if kept, err := s.AllBoundTo(t.Context(), "m1"); err != nil || len(kept) != 1 || kept[0].Code != bound.Code {
+		t.Errorf("the account of a member: %+v, %v", kept, err)
+	}
+	a.ID = "a3"
+	addImported(t, s, a)
 }
 
 // A card without entries takes the ledger of the account. Of another card the ledger

@@ -59,6 +59,8 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"an imported account is found by each mark":     importedRoundTrip,
 		"a mark is one account's of a card":             importedOnce,
 		"an imported account is bound once":             importedBound,
+		"an account that waits is found by each number": importedWaiting,
+		"an account that waits is erased":               importedErased,
 		"a card takes the ledger of an account, or not": importedJoined,
 		"a phone number belongs to one member":          phoneOwned,
 	}

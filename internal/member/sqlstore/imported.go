@@ -47,22 +47,44 @@ var (
 	order by card_id, account_id`
 	boundToSQL    = selectImportedSQL + `where member_id = $1 and member_id <> '' and joined_code = '' order by card_id, account_id`
 	allBoundToSQL = selectImportedSQL + `where member_id = $1 and member_id <> '' order by created_at, account_id`
+	waitingSQL    = selectImportedSQL + `where member_id = '' and account_id in (
+		select account_id from imported where account_id = $1
+		union select account_id from imported where code = $1 and code <> ''
+		union select account_id from imported where unionid = $1 and unionid <> ''
+		union select account_id from imported where openid = $1 and openid <> ''
+		union select account_id from imported where membership_number = $1 and membership_number <> ''
+		union select account_id from imported where phone = $2 and phone <> '')
+	order by created_at, account_id limit $3`
 )
 
-// AllBoundTo lists the accounts that are bound to a member, oldest first.
+// AllBoundTo implements member.ImportedReader.
 func (tx Tx) AllBoundTo(ctx context.Context, memberID string) ([]member.Imported, error) {
 	return sqldb.All(ctx, tx, "list the imported accounts of a member", scanImported, allBoundToSQL, memberID)
 }
 
-// ImportedBy implements member.ImportedReader. More than one hash of a phone number
-// costs a query each.
-func (tx Tx) ImportedBy(ctx context.Context, m member.Marks) (found []member.Imported, err error) {
-	for i := 0; i == 0 || i < len(m.Phones); i++ {
-		phone := ""
-		if len(m.Phones) > 0 {
-			phone = m.Phones[i]
-		}
-		some, err := sqldb.All(ctx, tx, "look for imported accounts", scanImported, importedBySQL, m.Code, m.CardID, m.UnionID, m.OpenID, phone)
+// ImportedBy implements member.ImportedReader.
+func (tx Tx) ImportedBy(ctx context.Context, m member.Marks) ([]member.Imported, error) {
+	return byPhones(m.Phones, func(phone string) ([]member.Imported, error) {
+		return sqldb.All(ctx, tx, "look for imported accounts", scanImported, importedBySQL, m.Code, m.CardID, m.UnionID, m.OpenID, phone)
+	})
+}
+
+// Waiting implements member.ImportedReader.
+func (tx Tx) Waiting(ctx context.Context, key string, phones []string, n int) ([]member.Imported, error) {
+	found, err := byPhones(phones, func(phone string) ([]member.Imported, error) {
+		return sqldb.All(ctx, tx, "look for imported accounts", scanImported, waitingSQL, key, phone, n)
+	})
+	return found[:min(n, len(found))], err
+}
+
+// byPhones returns the accounts that list finds with one of the hashes of a phone number,
+// or without any. More than one costs a query each.
+func byPhones(hashes []string, list func(hash string) ([]member.Imported, error)) (found []member.Imported, err error) {
+	if len(hashes) == 0 {
+		hashes = []string{""}
+	}
+	for _, hash := range hashes {
+		some, err := list(hash)
 		if err != nil {
 			return nil, err
 		}
@@ -142,4 +164,19 @@ func (tx Tx) JoinImported(ctx context.Context, a member.Imported, code string, t
 	}
 	b := ledger.Booking{AddBonus: -a.Bonus, AddBalance: -a.Balance}
 	return tx.addLoose(ctx, a, ledger.Entry{ID: outboxsql.NewID(), Seq: 2, CreatedAt: at, Booking: b})
+}
+
+const eraseImportedSQL = clearImportedSQL + `, member_id = $2, bound_at = now_ms() where account_id = $1 and member_id = ''`
+
+// EraseImported implements member.ImportedTx.
+func (tx Tx) EraseImported(ctx context.Context, id, anonymousID string) error {
+	const what = "erase an imported account"
+	erased, err := tx.Change(ctx, what, eraseImportedSQL, id, anonymousID)
+	if err == nil && !erased {
+		err = member.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Run(ctx, what, addAnonymousSQL, anonymousID)
 }

@@ -236,9 +236,12 @@ var eraseSQL = []string{
 	`delete from ignored_unionid where (app_id, openid) in (select app_id, openid from identity where member_id = $1)`,
 	`delete from code_proof where openid in (select openid from identity where member_id = $1)`,
 	`delete from identity where member_id = $1`,
-	`update imported set code = '', phone = '', unionid = '', openid = '', membership_number = '',
-		custom_field1 = '', custom_field2 = '', custom_field3 = '', sealed = '' where member_id = $1 and member_id <> ''`,
+	clearImportedSQL + ` where member_id = $1 and member_id <> ''`,
 }
+
+// clearImportedSQL deletes what leads from an imported account to its person.
+const clearImportedSQL = `update imported set code = '', phone = '', unionid = '', openid = '', membership_number = '',
+	custom_field1 = '', custom_field2 = '', custom_field3 = '', sealed = ''`
 
 const (
 	addAnonymousSQL = `insert into member (member_id, created_at, erased_at) values ($1, now_ms(), now_ms())`

@@ -73,7 +73,7 @@ cardsync/cardsynctest         cardsync ledger member
 cardsync/sqlstore             cardsync member member/sqlstore sqldb trail trail/sqlstore
 datakey
 importer                      ledger member phone sheet | google/uuid x/sync x/text
-importer/importertest         importer member
+importer/importertest         importer
 importer/sqlstore             importer member/sqlstore outbox/sqlstore sqldb
 jssdk
 ledger                        outbox sheet

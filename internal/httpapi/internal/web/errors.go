@@ -45,6 +45,7 @@ var errorTable = []struct {
 	{err: auth.ErrCodeFormat, problem: InvalidInput},
 	// A session outlives its member; an operator names one by ID.
 	{err: member.ErrMemberUnknown, problem: SessionInvalid, admin: MemberNotFound},
+	{err: member.ErrAccountUnknown, problem: AccountNotFound},
 	{err: member.ErrOpenIDUnknown, problem: OpenIDUnknown},
 	{err: ledger.ErrCodeUnknown, problem: CodeNotFound},
 	{err: ledger.ErrNotHeld, problem: CardNotHeld},

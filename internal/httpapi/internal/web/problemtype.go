@@ -38,6 +38,7 @@ var (
 	NotFound            = ProblemType{404, "not_found", "There is no such route."}
 	CardNotFound        = ProblemType{404, "card_not_found", "The Official Account has no such card."}
 	MemberNotFound      = ProblemType{404, "member_not_found", "There is no such member."}
+	AccountNotFound     = ProblemType{404, "account_not_found", "No such imported account waits for its person."}
 	CodeNotFound        = ProblemType{404, "code_not_found", "The card has no such code, or the code is not this member's."}
 	ImportNotFound      = ProblemType{404, "import_not_found", "There is no such import; a dry run is kept for a week."}
 	MessageNotFound     = ProblemType{404, "message_not_found", "The outbox has no such message: it was sent, or it never existed."}
@@ -84,5 +85,5 @@ var problemTypes = []ProblemType{
 	MessageNotFound, WeChatRefused, CodeModeUnsupported, NotOneClick, ActivateTicketWrong, KeyMissing, KeyReused, CodeNotFound, CardNotHeld,
 	InsufficientBonus, InsufficientBalance, EntryNotReversible, EntryNotYours, LimitPerEntry, LimitPerDay, RoleForbidden, CrossOrigin,
 	StaffNotFound, NameTaken, TooManyStaff, OrderBooked, PhoneTaken, PhoneCodeInvalid, WebhookNotFound, TooManyWebhooks,
-	DataKeysMissing, ImportNotFound,
+	DataKeysMissing, ImportNotFound, AccountNotFound,
 }
