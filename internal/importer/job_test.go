@@ -309,11 +309,11 @@ func TestWaiting_IsFoundAndErased(t *testing.T) {
 			}
 			account = list[0]
 		}
-		if err := w.Members.EraseImported(w.Context(), account.ID); err != nil {
+		if err := w.EraseImported(w.Context(), account.ID); err != nil {
 			w.Fatal(err)
 		}
 		for range 2 {
-			if err := w.Members.EraseImported(w.Context(), account.ID); !errors.Is(err, member.ErrAccountUnknown) {
+			if err := w.EraseImported(w.Context(), account.ID); !errors.Is(err, member.ErrAccountUnknown) {
 				w.Errorf("again: %v", err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
@@ -23,7 +24,8 @@ type messages map[string]string
 // The languages of the pages. The first is the default.
 var languages = []string{"zh", "en"}
 
-func readMessages() map[string]messages {
+// readMessages returns the texts of the pages by their languages.
+var readMessages = sync.OnceValue(func() map[string]messages {
 	all := map[string]messages{}
 	for _, lang := range languages {
 		text, err := files.ReadFile("locale/" + lang + ".json")
@@ -37,11 +39,12 @@ func readMessages() map[string]messages {
 		}
 	}
 	return all
-}
+})
 
 // parseTemplates returns the template of each page, with the layout around it and the
 // parts that several pages have.
-func parseTemplates() map[string]*template.Template {
+var parseTemplates = sync.OnceValue(func() map[string]*template.Template {
+	around := template.Must(template.ParseFS(files, "templates/layout.html", "templates/parts/*.html"))
 	pages, err := files.ReadDir("templates")
 	if err != nil {
 		panic(err)
@@ -50,11 +53,11 @@ func parseTemplates() map[string]*template.Template {
 	for _, e := range pages {
 		name := strings.TrimSuffix(e.Name(), path.Ext(e.Name()))
 		if name != "layout" && !e.IsDir() {
-			all[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/parts/*.html", "templates/"+e.Name()))
+			all[name] = template.Must(template.Must(around.Clone()).ParseFS(files, "templates/"+e.Name()))
 		}
 	}
 	return all
-}
+})
 
 // languageOf returns the language that a browser asks for, by a cookie or else by
 // Accept-Language.
