@@ -127,10 +127,14 @@ func (s *Store) IDs(ctx context.Context) ([]string, error) {
 	return sqldb.All(ctx, s.db.Read(), "list the catalogue", sqldb.Text, idsSQL)
 }
 
+// A statement that has waited for the row may come with the minute before that of the
+// row, and must not begin it again. A row that is further ahead was written by a clock
+// that was wrong.
 const allowSQL = `insert into allowance (name, slot, used) values ($1, now_ms() / 60000, 1)
 	on conflict (name) do update
-	set used = case when allowance.slot = excluded.slot then allowance.used + 1 else 1 end, slot = excluded.slot
-	where allowance.slot <> excluded.slot or allowance.used < $2
+	set used = case when allowance.slot - excluded.slot in (0, 1) then allowance.used + 1 else 1 end,
+		slot = case when allowance.slot - excluded.slot in (0, 1) then allowance.slot else excluded.slot end
+	where allowance.slot - excluded.slot not in (0, 1) or allowance.used < $2
 	returning used`
 
 // Allow implements card.Store.

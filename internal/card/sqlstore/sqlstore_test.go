@@ -12,13 +12,15 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/card/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 	"github.com/addcard/addcard/internal/testing/plan"
 )
 
 func TestStore(t *testing.T) {
 	t.Parallel()
 	plan.Engines(t, nil, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
-		s := sqlstore.New(open(t))
+		db := open(t)
+		s := sqlstore.New(db)
 		if _, _, err := s.Load(t.Context(), "c1"); !errors.Is(err, card.ErrNotFound) {
 			t.Errorf("nothing saved: got %v", err)
 		}
@@ -67,6 +69,13 @@ func TestStore(t *testing.T) {
 		wg.Wait()
 		if n := allowed.Load(); n < 7 || n > 14 || taken.Load() != 1 { // a minute may end in between
 			t.Errorf("allowed %d of 7, taken %d times", n, taken.Load())
+		}
+		for ahead, want := range map[int]bool{-1: true, 1: false, 30: true} {
+			const at = `update allowance set slot = now_ms() / 60000 + $1, used = 7 where name = 'x'`
+			sqldbtest.Exec(t, db, at, ahead)
+			if ok, err := s.Allow(t.Context(), "x", 7); ok != want || err != nil { // a minute is too short to end twice
+				t.Errorf("with a row that is %d minutes ahead: got %v, %v, want %v", ahead, ok, err, want)
+			}
 		}
 		attempt := func(own []string, within time.Duration, want ...string) {
 			t.Helper()
