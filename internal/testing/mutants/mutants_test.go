@@ -2,7 +2,7 @@
 // each. The faults are lists in testdata, by area, each with what it would mean for
 // a shop.
 //
-// A test run plants a sixtieth of them, another one each day, as far as possible
+// A test run plants a hundred and twentieth of them, another one each day, as far as possible
 // several in one build. With ADDCARD_MUTANTS it plants another part: a share, such
 // as 3/10; or all, or those whose names begin with it, such as auth/, one at a time.
 // The working tree is not changed: the go command reads the faulty files from
@@ -157,14 +157,14 @@ func plantTogether(t *testing.T, batches []*batch) []mutant {
 
 // choose returns a part of the mutants: "all", each alone; or "i/n", which is every
 // n-th build; or those, each alone, whose names begin with the part. An empty part
-// is the sixtieth of the day.
+// is the hundred and twentieth of the day.
 func choose(t *testing.T, mutants []mutant, part string) (batches []*batch, alone []mutant, name string) {
 	t.Helper()
 	if part == "all" {
 		return nil, mutants, part
 	}
 	if part == "" {
-		part = fmt.Sprintf("%d/60", time.Now().Unix()/(24*60*60)%60)
+		part = fmt.Sprintf("%d/120", time.Now().Unix()/(24*60*60)%120)
 	}
 	var i, n int
 	if _, err := fmt.Sscanf(part, "%d/%d", &i, &n); err == nil && 0 <= i && i < n {
