@@ -34,13 +34,14 @@ func TestAccount_Card_HasEveryField(t *testing.T) {
 		}
 		return c
 	}
-	got := read(`,"title":"t","brand_name":"b","logo_url":"l","color":"c","description":"d","bind_openid":true,"date_info":{"type":"D"},`+
-		`"sku":{"quantity":3,"total_quantity":5}`, `,"background_pic_url":"g","prerogative":"p","supply_bonus":true,"custom_field1":{"name":"n"},`+
+	got := read(`,"title":"t","brand_name":"b","logo_url":"l","color":"c","description":"d","notice":"o","service_phone":"1","code_type":"T","bind_openid":true,"date_info":{"type":"D"},`+
+		`"sku":{"quantity":3,"total_quantity":5}`, `,"background_pic_url":"g","prerogative":"p","supply_bonus":true,"custom_field1":{"name":"n","url":"v"},`+
 		`"custom_field3":{"name_type":"y"},"wx_activate":true,"wx_activate_after_submit":true,"wx_activate_after_submit_url":"u"`)
 	want := card.Card{
-		ID: "p", Status: card.Verified, Title: "t", BrandName: "b", LogoURL: "l", Color: "c", Description: "d", BindOpenID: true, DateType: "D",
+		ID: "p", Status: card.Verified, Title: "t", BrandName: "b", LogoURL: "l", Color: "c", Description: "d",
+		Notice: "o", ServicePhone: "1", CodeType: "T", BindOpenID: true, DateType: "D",
 		Quantity: 3, TotalQuantity: 5, BackgroundPicURL: "g", Prerogative: "p", SupplyBonus: true,
-		CustomFields: [3]card.CustomField{0: {Name: "n"}, 2: {Type: "y"}}, WxActivate: true, JumpForm: true,
+		CustomFields: [3]card.CustomField{0: {Name: "n", URL: "v"}, 2: {Type: "y"}}, WxActivate: true, JumpForm: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -103,6 +103,7 @@ func (a account) RawCard(ctx context.Context, cardID string) (card.Card, json.Ra
 	return card.Card{
 		ID: cardID, Status: card.Status(got.Status), Title: got.Title, BrandName: got.BrandName, LogoURL: got.LogoURL,
 		Color: got.Color, BackgroundPicURL: got.BackgroundPicURL, Prerogative: got.Prerogative, Description: got.Description,
+		Notice: got.Notice, ServicePhone: got.ServicePhone, CodeType: got.CodeType,
 		SupplyBonus: got.SupplyBonus, SupplyBalance: got.SupplyBalance, CustomFields: fields,
 		UseCustomCode: got.UseCustomCode, Deposit: got.GetCustomCodeMode == card.DepositMode,
 		BindOpenID: got.BindOpenID, DateType: got.DateType, Quantity: got.Quantity, TotalQuantity: got.TotalQuantity,

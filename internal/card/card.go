@@ -65,6 +65,9 @@ type Card struct {
 	BackgroundPicURL string `json:"background_pic_url,omitempty"`
 	Prerogative      string `json:"prerogative,omitempty"` // the member's benefits
 	Description      string `json:"description,omitempty"` // the terms
+	Notice           string `json:"notice,omitempty"`      // what to do with the card at the till
+	ServicePhone     string `json:"service_phone,omitempty"`
+	CodeType         string `json:"code_type,omitempty"` // CODE_TYPE_…: how the wallet shows the code
 
 	SupplyBonus   bool           `json:"supply_bonus,omitempty"`
 	SupplyBalance bool           `json:"supply_balance,omitempty"`
@@ -97,6 +100,7 @@ type Card struct {
 type CustomField struct {
 	Name string `json:"name,omitempty"`
 	Type string `json:"name_type,omitempty"` // FIELD_NAME_TYPE_…
+	URL  string `json:"url,omitempty"`       // where a tap on the field leads
 }
 
 // Settings are the operator's settings of a card. They are stored here only; WeChat
@@ -152,6 +156,25 @@ func (c Card) ClaimMethod() string {
 	return "add_card"
 }
 
+// Activation returns how the card becomes active after a member has taken it:
+// "auto" by WeChat at once, "on_claim" by addcard at once, "component" with the
+// open-card component, or "form" by the member in the wallet, which leads to
+// WeChat's form or to the merchant's page.
+func (c Card) Activation() string {
+	switch {
+	case c.AutoActivate:
+		return "auto"
+	case c.ActivatesOnClaim():
+		return "on_claim"
+	case c.ClaimMethod() == "open_card":
+		return "component"
+	}
+	return "form"
+}
+
+// SoldOut reports whether the card has no stock left.
+func (c Card) SoldOut() bool { return c.Quantity == 0 }
+
 // Claimable reports whether a phone would accept the card. A card in review counts
 // as claimable, because the testers on its whitelist can claim it. hasCode means
 // that the member already has a code of the card, which was taken out of the stock.
@@ -160,5 +183,5 @@ func (c Card) Claimable(hasCode bool) bool {
 	case VerifyFailed, Deleted:
 		return false
 	}
-	return hasCode || c.Quantity != 0
+	return hasCode || !c.SoldOut()
 }

@@ -451,6 +451,23 @@ func TestCard_Rules(t *testing.T) {
 	}
 }
 
+func TestCard_Activation(t *testing.T) {
+	t.Parallel()
+	on, off := card.Settings{ActivateOnClaim: new(true)}, card.Settings{ActivateOnClaim: new(false)}
+	for want, cards := range map[string][]card.Card{
+		"auto":      {{AutoActivate: true}, {AutoActivate: true, Settings: off}},
+		"on_claim":  {{}, {Settings: on}, {WxActivate: true, JumpForm: true, Settings: on}, {UseCustomCode: true}},
+		"component": {{WxActivate: true, JumpForm: true}, {WxActivate: true, JumpForm: true, UseCustomCode: true, Deposit: true}},
+		"form":      {{WxActivate: true}, {WxActivate: true, JumpForm: true, UseCustomCode: true}, {Settings: off}},
+	} {
+		for _, c := range cards {
+			if got := c.Activation(); got != want {
+				t.Errorf("%+v: got %s, want %s", c, got, want)
+			}
+		}
+	}
+}
+
 // While WeChat fails, each of many callers gets the copy.
 func TestGet_TheCopyStaysInUseAllThroughAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {

@@ -26,6 +26,9 @@ type Card struct {
 	BackgroundPicURL string
 	Prerogative      string // the member's benefits
 	Description      string // the terms
+	Notice           string // what to do with the card at the till
+	ServicePhone     string
+	CodeType         string // CODE_TYPE_…
 	CustomFields     [3]CustomField
 
 	UseCustomCode     bool
@@ -50,6 +53,7 @@ type Card struct {
 type CustomField struct {
 	Name string `json:"name"`
 	Type string `json:"name_type"` // FIELD_NAME_TYPE_…
+	URL  string `json:"url"`       // where a tap on the field leads
 }
 
 // Card returns one card (page "查看卡券详情"). raw is the complete card as WeChat sent
@@ -110,6 +114,9 @@ type cardAttributes struct {
 		LogoURL   string `json:"logo_url"`
 		Color     string `json:"color"`
 		Terms     string `json:"description"`
+		Notice    shown  `json:"notice"`
+		Phone     shown  `json:"service_phone"`
+		CodeType  shown  `json:"code_type"`
 
 		UseCustomCode     bool   `json:"use_custom_code"`
 		GetCustomCodeMode string `json:"get_custom_code_mode"`
@@ -166,6 +173,7 @@ func (a *cardAnswer) card() Card {
 		ID: a.cardID, Type: string(a.cardType), Status: cardStatus(base.Status),
 		Title: base.Title, BrandName: base.BrandName, LogoURL: base.LogoURL, Color: base.Color,
 		BackgroundPicURL: body.BackgroundPicURL, Prerogative: body.Prerogative, Description: base.Terms,
+		Notice: string(base.Notice), ServicePhone: string(base.Phone), CodeType: string(base.CodeType),
 		CustomFields:  [3]CustomField{customField(body.Field1), customField(body.Field2), customField(body.Field3)},
 		UseCustomCode: base.UseCustomCode, GetCustomCodeMode: base.GetCustomCodeMode,
 		BindOpenID: base.BindOpenID, DateType: base.DateInfo.Type,
@@ -174,6 +182,18 @@ func (a *cardAnswer) card() Card {
 		WxActivateAfterSubmit: body.WxActivateAfterSubmit, WxActivateAfterSubmitURL: body.WxActivateAfterSubmitURL,
 		SupplyBonus: body.SupplyBonus, SupplyBalance: body.SupplyBalance,
 	}
+}
+
+// shown is a text that is only shown, so one of an unexpected form counts as none and
+// the card is still accepted.
+type shown string
+
+func (s *shown) UnmarshalJSON(raw []byte) error {
+	var text string
+	if unmarshal(raw, &text) == nil {
+		*s = shown(text)
+	}
+	return nil
 }
 
 // customField reads a heading. It is only shown, so one of an unexpected form counts

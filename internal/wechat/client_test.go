@@ -114,17 +114,19 @@ func TestClient_Card_ReadsWhatDecides(t *testing.T) {
 	t.Parallel()
 	const card = `{"card_type":"MEMBER_CARD","unheard_of":{},"member_card":{
 		"background_pic_url":"https://mmbiz.qlogo.cn/1","supply_bonus":true,"supply_balance":true,"prerogative":"特权",
-		"custom_field1":{"name_type":"FIELD_NAME_TYPE_LEVEL","url":"https://x.example"},"custom_field2":[],"custom_field3":{"name":"里程"},
+		"custom_field1":{"name_type":"FIELD_NAME_TYPE_LEVEL","url":"https://x.example/1"},"custom_field2":[],"custom_field3":{"name":"里程"},
 		"auto_activate":false,"wx_activate":true,"wx_activate_after_submit":true,"wx_activate_after_submit_url":"https://x.example",
 		"base_info":{"id":"p1","status":"CARD_STATUS_VERIFY_OK","title":"会员卡","brand_name":"店名","logo_url":"http://mmbiz.qpic.cn/1",
-			"color":"Color010","description":"须知","use_custom_code":true,"get_custom_code_mode":"GET_CUSTOM_CODE_MODE_DEPOSIT","bind_openid":true,
+			"color":"Color010","description":"须知","notice":"出示","service_phone":2088888888,"code_type":"CODE_TYPE_TEXT",
+			"use_custom_code":true,"get_custom_code_mode":"GET_CUSTOM_CODE_MODE_DEPOSIT","bind_openid":true,
 			"get_limit":1,"date_info":{"type":"DATE_TYPE_FIX_TERM","fixed_term":30},"sku":{"quantity":5,"total_quantity":100}}}}`
 	u := says(t, `{ "errcode": 0, "errmsg": "ok", "card": `+card+`}`)
 	got, raw, err := u.client(t, twoTokens()).Card(t.Context(), "p1")
 	want := wechat.Card{
 		ID: "p1", Type: "MEMBER_CARD", Status: "CARD_STATUS_VERIFY_OK",
 		Title: "会员卡", BrandName: "店名", LogoURL: "http://mmbiz.qpic.cn/1", Color: "Color010", BackgroundPicURL: "https://mmbiz.qlogo.cn/1",
-		Prerogative: "特权", Description: "须知", CustomFields: [3]wechat.CustomField{{Type: "FIELD_NAME_TYPE_LEVEL"}, {}, {Name: "里程"}},
+		Prerogative: "特权", Description: "须知", Notice: "出示", ServicePhone: "2088888888", CodeType: "CODE_TYPE_TEXT",
+		CustomFields:  [3]wechat.CustomField{{Type: "FIELD_NAME_TYPE_LEVEL", URL: "https://x.example/1"}, {}, {Name: "里程"}},
 		UseCustomCode: true, GetCustomCodeMode: "GET_CUSTOM_CODE_MODE_DEPOSIT", BindOpenID: true, DateType: "DATE_TYPE_FIX_TERM",
 		Quantity: 5, TotalQuantity: 100, GetLimit: 1,
 		WxActivate: true, WxActivateAfterSubmit: true, WxActivateAfterSubmitURL: "https://x.example", SupplyBonus: true, SupplyBalance: true,

@@ -83,5 +83,11 @@ func (a *api) face(ctx context.Context, in *web.CardPath) (*faceOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The stock may have been raised since the card was read.
+	if c.SoldOut() {
+		if restocked, err := a.Catalogue.Claimable(ctx, in.CardID, false); err == nil {
+			c = restocked
+		}
+	}
 	return &faceOutput{web.FaceOf(c)}, nil
 }

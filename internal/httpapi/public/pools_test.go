@@ -76,6 +76,10 @@ func (s *services) Get(ctx context.Context, _ string) (card.Card, error) {
 	return card.Card{}, s.call(ctx, "face")
 }
 
+func (s *services) Claimable(context.Context, string, bool) (card.Card, error) {
+	return card.Card{}, card.ErrNotClaimable
+}
+
 func (s *services) Make(ctx context.Context, _ string, _ []cardlist.Request) ([]cardlist.Item, error) {
 	return nil, s.call(ctx, "ticket")
 }

@@ -167,7 +167,7 @@ func TestRoutes_EachValueHasItsPlace(t *testing.T) {
 	s := &shop{
 		face: card.Card{
 			Title: "t", BrandName: "b", LogoURL: "l", Color: "Color010", BackgroundPicURL: "g", Prerogative: "pr", Description: "d",
-			SupplyBonus: true, SupplyBalance: true, CustomFields: [3]card.CustomField{{}, {Name: "n"}, {Type: "T"}}, WxActivate: true,
+			Notice: "o", ServicePhone: "1", CodeType: "CODE_TYPE_NONE", Quantity: 1, SupplyBonus: true, SupplyBalance: true, CustomFields: [3]card.CustomField{{}, {Name: "n", URL: "u"}, {Type: "T"}}, WxActivate: true,
 			JumpForm: true,
 		},
 		entries: []ledger.Entry{{
@@ -180,8 +180,9 @@ func TestRoutes_EachValueHasItsPlace(t *testing.T) {
 		"POST /v1/session": `{"token":"ming","token_type":"Bearer","expires_in":7200,"member":{"id":"m-ming","cards":[` + mine + `]}}`,
 		"GET /v1/me":       `{"id":"m-ming","cards":[` + mine + `]}`,
 		"GET /v1/cards/{card_id}": `{"card_id":"p","title":"t","brand_name":"b","logo_url":"l","color":"Color010","background_pic_url":"g",` +
-			`"take":"open_card","prerogative":"pr","description":"d","supply_bonus":true,"supply_balance":true,` +
-			`"custom_fields":[{"field":"custom_field2","name":"n"},{"field":"custom_field3","name_type":"T"}]}`,
+			`"take":"open_card","activation":"component","sold_out":false,"code_type":"CODE_TYPE_NONE",` +
+			`"prerogative":"pr","description":"d","notice":"o","service_phone":"1","supply_bonus":true,"supply_balance":true,` +
+			`"custom_fields":[{"field":"custom_field2","name":"n","url":"u"},{"field":"custom_field3","name_type":"T"}]}`,
 		"POST /v1/card-ext":    `{"cardList":[{"cardId":"p","cardExt":"{}"}]}`,
 		"POST /v1/claims":      `{"cards":[` + mine + `]}`,
 		"POST /v1/activations": `{"card":` + mine + `}`,

@@ -42,6 +42,7 @@ type Members interface {
 // Catalogue reads the cards of the Official Account; see package card.
 type Catalogue interface {
 	Get(ctx context.Context, cardID string) (card.Card, error)
+	Claimable(ctx context.Context, cardID string, hasCode bool) (card.Card, error)
 }
 
 // CardLists makes and claims card lists; see package cardlist.

@@ -26,16 +26,17 @@ import (
 // that fails says so by err.
 type shop struct {
 	public.Pushes
-	members []string // for whom a service was called
-	err     error
-	wants   []cardlist.Request
-	claimed []cardlist.Added
-	opened  [3]string
-	before  int64 // of the last page of entries
-	entries []ledger.Entry
-	pages   int
-	face    card.Card
-	lost    error // of Cards
+	members   []string // for whom a service was called
+	err       error
+	wants     []cardlist.Request
+	claimed   []cardlist.Added
+	opened    [3]string
+	before    int64 // of the last page of entries
+	entries   []ledger.Entry
+	pages     int
+	face      card.Card
+	restocked card.Card // what a new look at WeChat finds
+	lost      error     // of Cards
 }
 
 func (s *shop) call(memberID string) error {
@@ -91,6 +92,13 @@ func (s *shop) Entries(_ context.Context, _, _ string, before int64, n int) ([]l
 func (s *shop) Get(_ context.Context, cardID string) (card.Card, error) {
 	s.face.ID = cardID
 	return s.face, s.err
+}
+
+func (s *shop) Claimable(context.Context, string, bool) (card.Card, error) {
+	if s.restocked.SoldOut() {
+		return card.Card{}, card.ErrNotClaimable
+	}
+	return s.restocked, nil
 }
 
 func (s *shop) Make(_ context.Context, memberID string, wants []cardlist.Request) ([]cardlist.Item, error) {

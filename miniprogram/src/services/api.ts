@@ -73,17 +73,26 @@ export interface ExtraData {
 }
 
 export interface Face {
+  /** How a card that was taken becomes active: by WeChat at once, by addcard at once, by the member in the wallet, or with the open-card component. */
+  activation: "auto" | "on_claim" | "form" | "component"
   background_pic_url?: string
   brand_name?: string
   card_id: string
+  /** How the wallet shows the code: WeChat's CODE_TYPE_TEXT, _BARCODE, _QRCODE, _ONLY_QRCODE, _ONLY_BARCODE or _NONE. */
+  code_type?: string
   color?: string
   /** What the values in a member card's fields are called. */
   custom_fields?: FaceField[]
   /** The terms, in the merchant's words. */
   description?: string
   logo_url?: string
+  /** What to do with the card at the till, in the merchant's words. */
+  notice?: string
   /** What a member gets, in the merchant's words. */
   prerogative?: string
+  service_phone?: string
+  /** No stock is left for a member who has no code of the card yet. */
+  sold_out: boolean
   /** The card shows a balance. */
   supply_balance: boolean
   /** The card shows points. */
@@ -98,6 +107,8 @@ export interface FaceField {
   name?: string
   /** A name of WeChat's own, which it shows in the holder's language. */
   name_type?: string
+  /** Where a tap on the field leads. */
+  url?: string
 }
 
 export interface FieldError {
