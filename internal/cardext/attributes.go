@@ -1,14 +1,16 @@
 package cardext
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
 )
 
 const (
-	maxCode  = 20
-	maxNonce = 32
+	maxCode     = 20
+	maxNonce    = 32
+	maxOuterStr = 128 // bytes
 	// maxClockDifference is how far a timestamp may be from now without a
 	// finding.
 	maxClockDifference = 10 * time.Minute
@@ -55,9 +57,29 @@ func (x *explainer) checkForm(m fields) {
 			x.add(CauseMisspeltKey, "it is "+name+", not "+x.quote(key))
 		}
 	}
+	if outer := m["outer_str"]; outer.kind != '"' && holdsJSON(outer.text) {
+		x.add(CauseOuterStrJSON, "")
+	}
 	if cause := m.fault(); cause != "" {
 		x.add(cause, "")
 	}
+}
+
+// holdsJSON reports whether text is an object or an array.
+func holdsJSON(text string) bool {
+	text = strings.TrimSpace(text)
+	return (strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")) && json.Valid([]byte(text))
+}
+
+// hasTicket reports whether a field is named after a ticket, or contains one
+// that is known.
+func (x *explainer) hasTicket(m fields) bool {
+	for name, v := range m {
+		if strings.HasSuffix(normalize(name), "ticket") || x.mask.Replace(v.text) != v.text {
+			return true
+		}
+	}
+	return false
 }
 
 // checkAttributes adds what WeChat refuses even with the right signature.
@@ -68,7 +90,8 @@ func (x *explainer) checkAttributes(m fields, card *Card) {
 			x.add(cause, "")
 		}
 	}
-	code, openID := m["code"].text, m["openid"].text
+	code, openID, outer := m["code"].text, m["openid"].text, m["outer_str"].text
+	addIf(x.hasTicket(m), CauseTicketSent)
 	if card != nil {
 		_, fixedBegin := m["fixed_begintimestamp"]
 		addIf(code != "" && !card.TakesCode, CauseCodeNotAllowed)
@@ -80,6 +103,8 @@ func (x *explainer) checkAttributes(m fields, card *Card) {
 	addIf(len(code) > maxCode, CauseCodeTooLong)
 	addIf(strings.Trim(code, alphabet) != "", CauseCodeCharacters)
 	addIf(len(m["nonce_str"].text) > maxNonce, CauseNonceTooLong)
+	addIf(holdsJSON(outer), CauseOuterStrJSON)
+	addIf(len(outer) > maxOuterStr, CauseOuterStrTooLong)
 	seconds, _ := strconv.ParseInt(m["timestamp"].text, 10, 64)
 	addIf(seconds >= minMilliseconds, CauseMilliseconds)
 	for _, name := range known {

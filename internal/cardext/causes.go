@@ -53,7 +53,10 @@ const (
 	CauseNonceTooLong         = "nonce_too_long"
 	CauseNonceMissing         = "nonce_missing" // allowed, but the cardExt can be used more than once
 	CauseTimestampFar         = "timestamp_far" // more than ten minutes from Facts.Now
-	CauseNoTicket             = "no_ticket"     // Explain got none, so it verified nothing
+	CauseTicketSent           = "ticket_sent"   // cardExt has a field for a ticket, or a ticket in another field
+	CauseOuterStrJSON         = "outer_str_json"
+	CauseOuterStrTooLong      = "outer_str_too_long"
+	CauseNoTicket             = "no_ticket" // Explain got none, so it verified nothing
 )
 
 // advice says for each cause what to do about it. It contains no value of a
@@ -107,5 +110,8 @@ var advice = map[string]string{
 	CauseNonceTooLong:         "a nonce_str has at most 32 characters",
 	CauseNonceMissing:         "without a nonce_str this cardExt can be used again by anyone who sees it",
 	CauseTimestampFar:         "signed more than ten minutes from now: is this cardExt old, cached, or the clock wrong?",
+	CauseTicketSent:           "a ticket is a secret, and every phone sees cardExt: hash it on the server and leave it out",
+	CauseOuterStrJSON:         "outer_str is a short name of a channel; the quotes of JSON in it end the string unless they are escaped",
+	CauseOuterStrTooLong:      "an outer_str has at most 128 bytes",
 	CauseNoTicket:             "no api_ticket was given to verify with",
 }

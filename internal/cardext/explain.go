@@ -71,7 +71,10 @@ type Report struct {
 	Also     []Finding // further causes
 	// Values are the values that should be hashed, in the order in which they
 	// should be joined. The ticket is shown as ***.
-	Values    []string
+	Values []string
+	// Signature is the one that cardExt should have: the hash of Values joined.
+	// It is empty without a ticket.
+	Signature string
 	Timestamp time.Time // of the cardExt; zero without a valid one
 }
 
@@ -92,6 +95,9 @@ func Explain(apiTicket, cardID, cardExt string, f Facts) Report {
 	if inner, ok := unwrap(cardExt); ok && cause == CauseNotString {
 		x.add(cause, "")
 		m, cause = parse(inner)
+	}
+	if cause == CauseMalformed && quotesEnd(cardExt) {
+		x.add(CauseOuterStrJSON, "")
 	}
 	if cause != "" {
 		x.add(cause, "")
@@ -148,7 +154,11 @@ func (x *explainer) add(cause, evidence string) {
 
 // explain adds the causes, from the certain to the merely suspicious.
 func (x *explainer) explain(apiTicket, cardID string, m fields, f Facts) {
-	x.report.Values = x.masked(signedValues(apiTicket, cardID, m))
+	values := signedValues(apiTicket, cardID, m)
+	if apiTicket != "" {
+		x.report.Signature = hexSum(values, "")
+	}
+	x.report.Values = x.masked(values)
 	x.checkForm(m)
 	explained := apiTicket == "" || x.matches(apiTicket, cardID, m) || x.search(apiTicket, cardID, m, f)
 	x.checkAttributes(m, f.Card)

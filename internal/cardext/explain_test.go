@@ -188,6 +188,25 @@ var explainTests = []struct {
 	{cause: cardext.CauseCodeCharacters, cardExt: plain().with("code", "a-b").signedRight(ticket, cardID, seconds, nonce, "a-b"),
 		verifies: true},
 	{cause: cardext.CauseEmptyValue, cardExt: plain().with("code", "").signedRight(ticket, cardID, seconds, nonce), verifies: true},
+	{cause: cardext.CauseTicketSent, cardExt: plain().with("api_ticket", ticket).signedRight(ticket, cardID, seconds, nonce), verifies: true},
+	{cause: cardext.CauseTicketSent, cardExt: plain().with("ticket", "").signedRight(ticket, cardID, seconds, nonce), verifies: true},
+	{cause: cardext.CauseTicketSent, verifies: true,
+		cardExt: plain().with("outer_str", "home?t="+oldTicket).signedRight(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseTicketSent, also: cardext.CauseUnknown,
+		cardExt: plain().with("apiTicket", "another").signedRight("another", cardID, seconds, nonce)},
+	{cause: cardext.CauseOuterStrJSON, cardExt: plain().with("outer_str", `{"shop":1}`).signedRight(ticket, cardID, seconds, nonce),
+		verifies: true},
+	{cause: cardext.CauseOuterStrJSON, cardExt: plain().with("outer_str", ` ["a"] `).signedRight(ticket, cardID, seconds, nonce),
+		verifies: true},
+	{cause: cardext.CauseOuterStrJSON, also: cardext.CauseWrongType,
+		cardExt: plain().with("outer_str", map[string]int{"shop": 1}).signedRight(ticket, cardID, seconds, nonce)},
+	{cause: cardext.CauseOuterStrJSON, also: cardext.CauseMalformed, cardExt: `{"timestamp":1700000000,"outer_str" : "{"shop":1}"}`},
+	{cause: cardext.CauseOuterStrJSON, also: cardext.CauseOuterStrTooLong, verifies: true,
+		cardExt: plain().with("outer_str", `{"a":"`+strings.Repeat("1", 128)+`"}`).signedRight(ticket, cardID, seconds, nonce)},
+	{cause: "", cardExt: plain().with("outer_str", "[VIP]").signedRight(ticket, cardID, seconds, nonce), verifies: true},
+	{cause: "", cardExt: plain().with("outer_str", strings.Repeat("店", 42)+"12").signedRight(ticket, cardID, seconds, nonce), verifies: true},
+	{cause: cardext.CauseOuterStrTooLong, verifies: true,
+		cardExt: plain().with("outer_str", strings.Repeat("店", 43)).signedRight(ticket, cardID, seconds, nonce)},
 	{cause: cardext.CauseNonceTooLong, cardExt: plain().with("nonce_str", nonce+"1").signedRight(ticket, cardID, seconds, nonce+"1"),
 		verifies: true},
 	{cause: cardext.CauseNonceMissing, cardExt: object{"timestamp": when}.signedRight(ticket, cardID, seconds), verifies: true},
@@ -260,6 +279,9 @@ func TestExplain_ShowsTheValuesInOrderAndTheTime(t *testing.T) {
 	if want := []string{seconds, code, nonce, "***", cardID}; !slices.Equal(got.Values, want) {
 		t.Errorf("values %q, want %q", got.Values, want)
 	}
+	if want := cardext.SortedSHA1(ticket, cardID, seconds, code, nonce); got.Signature != want {
+		t.Errorf("signature %s, want %s", got.Signature, want)
+	}
 	want := time.Unix(when, 0).UTC()
 	if got.Timestamp != want {
 		t.Errorf("timestamp %v, want %v", got.Timestamp, want)
@@ -278,7 +300,7 @@ func TestVerify_AndExplainWithoutATicketVerifyNothing(t *testing.T) {
 	if err := cardext.Verify("", cardID, cardExt); !errors.Is(err, cardext.ErrSignature) {
 		t.Errorf("Verify: %v, want ErrSignature", err)
 	}
-	if got := cardext.Explain("", cardID, cardExt, cardext.Facts{}); got.Verifies || got.Cause != cardext.CauseNoTicket {
+	if got := cardext.Explain("", cardID, cardExt, cardext.Facts{}); got.Verifies || got.Cause != cardext.CauseNoTicket || got.Signature != "" {
 		t.Errorf("%+v, want %s", got, cardext.CauseNoTicket)
 	}
 }

@@ -68,6 +68,14 @@ func newField(raw json.RawMessage) field {
 	return v
 }
 
+// quotesEnd reports whether the text, which cannot be parsed, has an outer_str
+// that begins like JSON. Its quotes end the string if they are not escaped.
+func quotesEnd(text string) bool {
+	_, rest, _ := strings.Cut(text, `"outer_str"`)
+	rest = strings.TrimLeft(rest, ": \t\r\n")
+	return strings.HasPrefix(rest, `"{`) || strings.HasPrefix(rest, `"[`)
+}
+
 // unwrap returns the cardExt in a string that was encoded as JSON once too
 // often.
 func unwrap(cardExt string) (inner string, ok bool) {

@@ -6,14 +6,15 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/addcard/addcard/internal/cardext"
 )
 
 // signedCard is an item of a cardList, with what the API says about it.
 type signedCard struct {
-	CardID  string          `json:"cardId"`
-	CardExt json.RawMessage `json:"cardExt"`
+	cardext.Item
 
-	Report report `json:"-"`
+	Report report
 }
 
 // report is an answer of POST /v1/explain.
@@ -76,7 +77,9 @@ func (c *Console) explainPage(r *request) error {
 // explain says what is wrong with each cardExt that was pasted.
 func (c *Console) explain(r *request) error {
 	data := r.explained()
-	data.Cards = readPasted(data.Text)
+	for _, item := range cardext.ReadItems(data.Text) {
+		data.Cards = append(data.Cards, signedCard{Item: item})
+	}
 	const most = 10 // as many as a mini-program asks for
 	switch {
 	case data.Text == "":
@@ -106,24 +109,4 @@ func (c *Console) explain(r *request) error {
 		}
 	}
 	return r.render(http.StatusOK, "explain", data)
-}
-
-// readPasted returns the items of a cardList, which may be in an object, or be one item.
-// Any other text is taken for a cardExt, of a card that is not known.
-func readPasted(text string) []signedCard {
-	var list struct {
-		CardList []signedCard `json:"cardList"`
-	}
-	if json.Unmarshal([]byte(text), &list) == nil && len(list.CardList) > 0 {
-		return list.CardList
-	}
-	if json.Unmarshal([]byte(text), &list.CardList) == nil && len(list.CardList) > 0 {
-		return list.CardList
-	}
-	var one signedCard
-	if json.Unmarshal([]byte(text), &one) == nil && len(one.CardExt) > 0 {
-		return []signedCard{one}
-	}
-	one.CardExt, _ = json.Marshal(text) // a text always has JSON
-	return []signedCard{one}
 }

@@ -50,7 +50,7 @@ httpapi/admin                 audit card cardext cardsync doctor httpapi/conns h
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json prometheus/client_golang prometheus/client_model
                               x/sync x/time
 httpapi/conns
-httpapi/console               card httpapi/internal/web sheet shop staff | gin-gonic/gin google/uuid qr
+httpapi/console               card cardext httpapi/internal/web sheet shop staff | gin-gonic/gin google/uuid qr
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard phone ration
                               | danielgtaylor/huma gin-gonic/gin x/time
 httpapi/internal/web          audit auth card cardlist httpapi/conns importer jssdk ledger member opencard outbox phonecode ration sqldb staff
