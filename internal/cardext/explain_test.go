@@ -53,14 +53,26 @@ func (o object) String() string {
 // plain returns the unsigned cardExt of a card without a code.
 func plain() object { return object{"timestamp": when, "nonce_str": nonce} }
 
-var explainTests = []struct {
+type explainTest struct {
 	cause    string
 	cardExt  string
 	facts    cardext.Facts
 	verifies bool
 	also     string // another cause that must be reported
 	detail   string // a word that Detail must contain
-}{
+}
+
+// known returns the facts with those that all tests have.
+func (tt explainTest) known() cardext.Facts {
+	f := tt.facts
+	f.JSAPITicket = jsapiTicket
+	if tt.cause != cardext.CauseUnknown {
+		f.OldTickets = append(f.OldTickets, "one before", oldTicket)
+	}
+	return f
+}
+
+var explainTests = []explainTest{
 	// The string itself.
 	{cause: cardext.CauseNotString, cardExt: fmt.Sprintf("%q", plain().signedRight(ticket, cardID, seconds, nonce))},
 	{cause: cardext.CauseNotString, cardExt: "[object Object]"},
@@ -228,11 +240,7 @@ func TestExplain_NamesTheCause(t *testing.T) {
 	t.Parallel()
 	for i, tt := range explainTests {
 		t.Run(fmt.Sprint(i, tt.cause), func(t *testing.T) {
-			f := tt.facts
-			f.JSAPITicket = jsapiTicket
-			if tt.cause != cardext.CauseUnknown {
-				f.OldTickets = append(f.OldTickets, "one before", oldTicket)
-			}
+			f := tt.known()
 			got := cardext.Explain(ticket, cardID, tt.cardExt, f)
 			if got.Cause != tt.cause || got.Verifies != tt.verifies {
 				t.Errorf("cause %q verifies %v, want %q %v\n%+v", got.Cause, got.Verifies, tt.cause, tt.verifies, got)
