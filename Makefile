@@ -3,7 +3,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test journeys fleet crash attack mutants soak bench-peers lint cover fuzz bench bench-scale sandbox build module clean
+.PHONY: help test journeys fleet crash attack mutants soak bench-peers lint cover fuzz bench bench-scale sandbox build explain module clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ sandbox: ## the server and a simulated WeChat in one process
 
 build: ## the server's binary, in bin/
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/server ./cmd/server
+
+explain: ## the page that explains a cardExt, one HTML file, in dist/explain/
+	$(GO) run ./web/explain/build -o dist/explain/index.html
 
 lint: ## golangci-lint; compiled into bin/ the first time, which takes minutes
 	@test -x bin/golangci-lint || GOBIN=$(CURDIR)/bin $(GO) install $(GOLANGCI_LINT)

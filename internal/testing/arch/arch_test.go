@@ -123,6 +123,10 @@ wechatsim/signature
 
 docs/webhooks
 
+web/explain                   cardext
+web/explain/build
+web/explain/wasm              web/explain
+
 testing/apptest               app config sqldb/sqldbtest wechatsim wechatsim/push
 testing/arch
 testing/attack

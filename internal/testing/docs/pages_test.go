@@ -114,7 +114,7 @@ func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	form := regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)[A-Za-z0-9_]+)\(`)
 	found := map[string]bool{}
-	err := filepath.WalkDir(filepath.Join(root, "internal"), func(file string, _ fs.DirEntry, err error) error {
+	read := func(file string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(file, "_test.go") {
 			return err
 		}
@@ -123,9 +123,11 @@ func testNames(t *testing.T) map[string]bool {
 			found[string(m[1])] = true
 		}
 		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	}
+	for _, folder := range []string{"internal", "web/explain"} {
+		if err := filepath.WalkDir(filepath.Join(root, folder), read); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return found
 }
