@@ -29,7 +29,7 @@ const flags = [
 ]
 
 /** @returns {Promise<import('playwright-core').Browser>} */
-function launchBrowser() {
+export function launchBrowser() {
   const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
   const executablePath = [process.env.CHROMIUM ?? '']
     .concat((process.env.PATH ?? '').split(delimiter).flatMap((dir) => names.map((name) => join(dir, name))))
