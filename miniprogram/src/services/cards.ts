@@ -12,14 +12,23 @@ import type {
   OpenCardOutputBody,
 } from './api'
 import { ApiError, request, send, signIn } from './http'
+import { forgetCard, forgetFace, keepCard, keepFace } from './memory'
 import { addCard, decoded, type Added } from './wechat'
 
 /** The outcome of takeCard; `card` is missing if the claim could not be reported yet. */
 export type Taken = { kind: 'taken'; card?: MemberCard } | Exclude<Added, { kind: 'added' }>
 
-/** A card's face needs no session, so it can be read before the login. */
-export const face = (cardId: string) =>
-  send<Face>({ method: 'GET', path: `/v1/cards/${encodeURIComponent(cardId)}` })
+/** A card's face needs no session, so it can be read before the login. It is remembered, see memory.ts. */
+export async function face(cardId: string): Promise<Face> {
+  try {
+    const shown = await send<Face>({ method: 'GET', path: `/v1/cards/${encodeURIComponent(cardId)}` })
+    keepFace(shown)
+    return shown
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'card_not_found') forgetFace(cardId)
+    throw error
+  }
+}
 
 export async function myCards(): Promise<MemberCard[]> {
   const account = (await signIn()) ?? (await request<Account>({ method: 'GET', path: '/v1/me' }))
@@ -28,7 +37,7 @@ export async function myCards(): Promise<MemberCard[]> {
 
 /**
  * The member's card with this card_id, preferably one in the wallet. Cards that
- * were taken but not claimed yet are claimed first.
+ * were taken but not claimed yet are claimed first. It is remembered, see memory.ts.
  */
 export async function myCard(cardId: string): Promise<MemberCard | undefined> {
   const failure = await report().then(
@@ -39,7 +48,10 @@ export async function myCard(cardId: string): Promise<MemberCard | undefined> {
   const held = mine.find(isHeld)
   // The card is in the wallet but the server does not know: an error is better than a wrong answer.
   if (!held && failure && unreported().some((card) => card.cardId === cardId)) throw failure
-  return held ?? mine.find((card) => card.status === 'deleted') ?? mine[0]
+  const card = held ?? mine.find((card) => card.status === 'deleted') ?? mine[0]
+  if (card) keepCard(card)
+  else forgetCard(cardId)
+  return card
 }
 
 export const isHeld = (card: MemberCard): boolean => card.status === 'claimed' || card.status === 'active'

@@ -5,6 +5,7 @@
  */
 import { environment, requestTimeout } from '../config'
 import type { Account, LoginOutputBody, Problem } from './api'
+import { keepFor } from './memory'
 import { currentToken, renewToken, type Renewed } from './session'
 import { loginCode } from './wechat'
 
@@ -71,6 +72,7 @@ async function login(): Promise<Renewed> {
   // DevTools without an AppID gives the sentence "the code is a mock one".
   if (code.includes(' ')) throw new ApiError('tourist', code)
   const answer = await send<LoginOutputBody>({ method: 'POST', path: '/v1/session', body: { code } })
+  keepFor(answer.member.id)
   fromLogin = answer.member
   return { token: answer.token, expiresIn: answer.expires_in }
 }
