@@ -16,6 +16,8 @@ export interface Settings {
   /** 1 is WeChat's standard text size. */
   textScale: number
   envVersion: 'develop' | 'trial' | 'release'
+  /** Whose storage it is: WeChat keeps the storage of its users apart. */
+  user: string
   /** How the mini-program was opened. */
   launch: Launch
 }

@@ -16,6 +16,7 @@ export function makeWx(phone: Phone, pages: Pages, isTap: () => boolean): object
       act(o)
       return Promise.resolve({})
     })
+  const stored = (key: string) => `${phone.settings.user}/${key}`
   const known: Record<string, unknown> = {
     login: asked('login'),
     addCard: asked('addCard'),
@@ -31,9 +32,10 @@ export function makeWx(phone: Phone, pages: Pages, isTap: () => boolean): object
     navigateBack: local('navigateBack', () => pages.back()),
     setNavigationBarTitle: local('setNavigationBarTitle', (o) => pages.title(String(o.title))),
     stopPullDownRefresh: local('stopPullDownRefresh', () => pages.stopPullDown()),
-    getStorageSync: (key: string) => JSON.parse(localStorage.getItem(key) ?? '""') as unknown,
-    setStorageSync: (key: string, value: unknown) => localStorage.setItem(key, JSON.stringify(value)),
-    removeStorageSync: (key: string) => localStorage.removeItem(key),
+    getStorageSync: (key: string) => JSON.parse(localStorage.getItem(stored(key)) ?? '""') as unknown,
+    setStorageSync: (key: string, value: unknown) =>
+      localStorage.setItem(stored(key), JSON.stringify(value)),
+    removeStorageSync: (key: string) => localStorage.removeItem(stored(key)),
     getAccountInfoSync: () => ({
       miniProgram: { appId: 'touristappid', envVersion: phone.settings.envVersion, version: '' },
     }),

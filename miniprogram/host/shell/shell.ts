@@ -89,6 +89,7 @@ function open(card: DemoCard): void {
       language: navigator.language.startsWith('zh') ? 'zh_CN' : 'en',
       textScale: Number(query.get('text') ?? 1),
       envVersion: 'develop',
+      user,
       launch: {
         path: 'pages/index/index',
         query: { card_id: card.card_id, outer_str: 'sandbox' },

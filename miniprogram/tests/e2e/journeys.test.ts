@@ -236,9 +236,11 @@ journey('the session ends in the middle: one more login, and no error', async (p
 
 /** Ends the member's session without the mini-program. */
 async function endSession(phone: TestPhone): Promise<void> {
-  const token = await phone.page.evaluate(
-    () => (JSON.parse(localStorage.getItem('addcard.session')!) as { token: string }).token,
+  const session = await phone.page.evaluate(
+    (key) => localStorage.getItem(key)!,
+    `${phone.user}/addcard.session`,
   )
+  const { token } = JSON.parse(session) as { token: string }
   const headers = { authorization: `Bearer ${token}` }
   await fetch(`${world.baseUrl}/v1/session`, { method: 'DELETE', headers })
   await until(

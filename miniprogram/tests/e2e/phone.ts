@@ -112,6 +112,7 @@ export class TestPhone {
       language: this.options.language ?? 'zh_CN',
       textScale: this.options.textScale ?? 1,
       envVersion: 'develop',
+      user: this.user,
       launch: {
         path: 'pages/index/index',
         scene: 1001,

@@ -86,6 +86,10 @@ test('a card is taken, the till adds points, and wallet and messages show them',
 
   await page.locator('#wallet').getByRole('button', { name: '删除' }).click()
   await page.locator('#wallet').getByText('已删除').waitFor()
+
+  // Another user in the same browser is not signed in as this one.
+  await page.goto(`${sandbox.url}/_phone/?user=fang`)
+  await mini.getByText('免费领取').waitFor()
   assert.deepEqual(errors, [])
   await page.context().close()
 })
