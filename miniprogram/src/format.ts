@@ -15,8 +15,8 @@ const grouped = (digits: string): string => digits.replace(/\B(?=(\d{3})+$)/g, '
 /** Groups a card number: "1234 5678 9012 3456". */
 export const inFours = (number: string): string => number.replace(/(.{4})(?=.)/g, '$1 ')
 
-/** Formats an RFC 3339 time in the phone's time zone: "2026-11-25 09:31". */
-export function moment(time: string): string {
+/** Formats a time, in RFC 3339 or in milliseconds since 1970, in the phone's time zone: "2026-11-25 09:31". */
+export function moment(time: string | number): string {
   const at = new Date(time)
   const two = (n: number) => String(n).padStart(2, '0')
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`

@@ -1,4 +1,5 @@
 /** All texts that users read, in Chinese and English. */
+import { moment } from './format'
 import type { FaceField } from './services/api'
 import { ApiError, type ErrorCode } from './services/http'
 
@@ -19,10 +20,11 @@ const zh = {
   rules: '使用须知',
 
   cancelled: '已取消领取',
-  soldOut: '会员卡已领完',
+  soldOut: '已领完',
+  soldOutHint: '会员卡已领完或已下架，请联系商家',
   heldElsewhere: '微信提示已领取，请在微信卡包中查看；如果没有，请稍后再试或联系商家',
   badSignature: '微信校验未通过，请稍后再试',
-  takeFailed: '领取失败',
+  takeFailed: '领取失败，请稍后再试',
   activationLost: '资料已提交，激活未完成',
 
   bonus: '积分',
@@ -33,7 +35,7 @@ const zh = {
   statusDeleted: '已从卡包删除',
   statusUnavailable: '已失效',
   openWallet: '在微信卡包中打开',
-  openFailed: '无法打开卡包',
+  openFailed: '无法打开微信卡包，请稍后再试',
 
   history: '积分与余额明细',
   historyEmpty: '暂无明细',
@@ -49,7 +51,9 @@ const zh = {
   noCardHint: '领取后可在此查看积分和余额',
   goTake: '去领取',
   noCardId: '未指定会员卡',
-  noCardIdHint: '请扫描商家的二维码或通过链接进入；开发者请在 config.ts 中填写 cardId',
+  noCardIdHint: '请扫描商家的二维码，或通过商家的链接进入',
+  askShop: '请重新扫描商家的二维码，或联系商家',
+  confirming: '会员卡已放入微信卡包，正在确认',
   loading: '加载中',
   failed: '加载失败',
   retry: '重试',
@@ -75,11 +79,12 @@ const en: Texts = {
   rules: 'Terms',
 
   cancelled: 'Cancelled',
-  soldOut: 'No cards are left',
+  soldOut: 'Sold out',
+  soldOutHint: 'No cards are left, or the card was withdrawn. Please ask the shop',
   heldElsewhere:
     'WeChat says that you already have this card. If it is not in your wallet, try again later or ask the shop',
   badSignature: 'WeChat could not verify the card. Please try again later',
-  takeFailed: 'The card could not be added',
+  takeFailed: 'The card could not be added. Please try again later',
   activationLost: 'Your details were submitted, but the card is not active yet',
 
   bonus: 'Points',
@@ -90,7 +95,7 @@ const en: Texts = {
   statusDeleted: 'Deleted from the wallet',
   statusUnavailable: 'No longer valid',
   openWallet: 'Open in WeChat wallet',
-  openFailed: 'The wallet could not be opened',
+  openFailed: 'The wallet could not be opened. Please try again later',
 
   history: 'Points and balance',
   historyEmpty: 'No activity yet',
@@ -106,7 +111,9 @@ const en: Texts = {
   noCardHint: 'Get the card to see your points and balance here',
   goTake: 'Get the card',
   noCardId: 'No card selected',
-  noCardIdHint: 'Scan the shop’s QR code or open its link. Developers: set cardId in config.ts',
+  noCardIdHint: 'Scan the shop’s QR code, or open its link',
+  askShop: 'Scan the shop’s QR code again, or ask the shop',
+  confirming: 'The card is in your WeChat wallet and is being confirmed',
   loading: 'Loading',
   failed: 'Loading failed',
   retry: 'Try again',
@@ -161,6 +168,10 @@ const reasons: Partial<Record<ErrorCode, [zh: string, en: string]>> = {
 }
 
 export function reason(error: unknown): string {
+  if (error instanceof ApiError && error.code === 'rate_limited' && error.retryAfter > 0)
+    return english
+      ? `Too many requests. Please try again in ${error.retryAfter} s`
+      : `操作过于频繁，请 ${error.retryAfter} 秒后再试`
   const known = error instanceof ApiError ? reasons[error.code] : undefined
   const [zhReason, enReason] = known ?? [
     '服务暂时不可用，请稍后再试',
@@ -168,6 +179,12 @@ export function reason(error: unknown): string {
   ]
   return english ? enReason : zhReason
 }
+
+/** Says why the content could not be loaded again, and how old it is. */
+export const staleSince = (error: unknown, at: number): string =>
+  [reason(error), english ? `As of ${moment(at)}` : `以下为 ${moment(at)} 的信息`, reference(error)]
+    .filter(Boolean)
+    .join(' · ')
 
 /** A reference that the user can give to the shop, for faults of the server; otherwise empty. */
 export const reference = (error: unknown): string =>

@@ -33,8 +33,7 @@ export function makeWx(phone: Phone, pages: Pages, isTap: () => boolean): object
     setNavigationBarTitle: local('setNavigationBarTitle', (o) => pages.title(String(o.title))),
     stopPullDownRefresh: local('stopPullDownRefresh', () => pages.stopPullDown()),
     getStorageSync: (key: string) => JSON.parse(localStorage.getItem(stored(key)) ?? '""') as unknown,
-    setStorageSync: (key: string, value: unknown) =>
-      localStorage.setItem(stored(key), JSON.stringify(value)),
+    setStorageSync: (key: string, value: unknown) => localStorage.setItem(stored(key), JSON.stringify(value)),
     removeStorageSync: (key: string) => localStorage.removeItem(stored(key)),
     getAccountInfoSync: () => ({
       miniProgram: { appId: 'touristappid', envVersion: phone.settings.envVersion, version: '' },

@@ -15,8 +15,8 @@ import { ApiError, request, send, signIn } from './http'
 import { forgetCard, forgetFace, keepCard, keepFace } from './memory'
 import { addCard, decoded, type Added } from './wechat'
 
-/** The outcome of takeCard; `card` is missing if the claim could not be reported yet. */
-export type Taken = { kind: 'taken'; card?: MemberCard } | Exclude<Added, { kind: 'added' }>
+/** The outcome of takeCard. */
+export type Taken = { kind: 'taken' } | Exclude<Added, { kind: 'added' }>
 
 /** A card's face needs no session, so it can be read before the login. It is remembered, see memory.ts. */
 export async function face(cardId: string): Promise<Face> {
@@ -47,7 +47,7 @@ export async function myCard(cardId: string): Promise<MemberCard | undefined> {
   const mine = (await myCards()).filter((card) => card.card_id === cardId)
   const held = mine.find(isHeld)
   // The card is in the wallet but the server does not know: an error is better than a wrong answer.
-  if (!held && failure && unreported().some((card) => card.cardId === cardId)) throw failure
+  if (!held && failure && isClaiming(cardId)) throw failure
   const card = held ?? mine.find((card) => card.status === 'deleted') ?? mine[0]
   if (card) keepCard(card)
   else forgetCard(cardId)
@@ -60,18 +60,21 @@ export const isHeld = (card: MemberCard): boolean => card.status === 'claimed' |
  * Takes a card with wx.addCard. Each signature works once, so it is requested
  * now and used at once. If WeChat refuses it, a second one is tried.
  *
- * If the claim cannot be sent, the card counts as taken all the same: it is in
- * the wallet. The claim is stored and sent later, and WeChat's event informs the
- * server as well.
+ * Returns as soon as the card is in the wallet; it is claimed beside. A claim that
+ * cannot be sent is stored and sent with the next look, and WeChat's event informs
+ * the server as well.
  */
 export async function takeCard(cardId: string, outerStr: string): Promise<Taken> {
   let added = await offer(cardId, outerStr)
   if (added.kind === 'bad_signature') added = await offer(cardId, outerStr)
   if (added.kind !== 'added') return added
   keep([...unreported(), ...added.cardList])
-  const cards = await report().catch(() => [])
-  return { kind: 'taken', card: cards.find((card) => card.card_id === cardId) }
+  void report().catch(() => undefined)
+  return { kind: 'taken' }
 }
+
+/** Whether the card is in the wallet, and the server has not confirmed it yet. */
+export const isClaiming = (cardId: string): boolean => unreported().some((card) => card.cardId === cardId)
 
 async function offer(cardId: string, outerStr: string): Promise<Added> {
   const { cardList } = await request<CardExtOutputBody>({
@@ -104,24 +107,30 @@ export function claimFromWallet(cardId: string, encryptCode = ''): void {
   keep([...unreported(), { cardId, code }])
 }
 
-/** Claims the cards that were taken and are not claimed yet. Repeating a claim does no harm. */
-async function report(): Promise<MemberCard[]> {
-  const cardList = unreported().slice(0, maxClaimed)
-  if (cardList.length === 0) return []
-  const finish = () => {
+let reporting: Promise<void> | undefined
+
+/** Claims the cards that were taken and are not claimed yet. Concurrent callers share the claims, and their error. */
+function report(): Promise<void> {
+  reporting ??= claimAll().finally(() => {
+    reporting = undefined
+  })
+  return reporting
+}
+
+async function claimAll(): Promise<void> {
+  for (let cardList = nextClaims(); cardList.length > 0; cardList = nextClaims()) {
+    try {
+      await request<ClaimOutputBody>({ method: 'POST', path: '/v1/claims', body: { cardList } })
+    } catch (error) {
+      // A refused claim is answered, too. Repeating any other one does no harm.
+      if (!(error instanceof ApiError && error.final)) throw error
+    }
     const answered = new Set(cardList.map((card) => card.code))
     keep(unreported().filter((card) => !answered.has(card.code)))
   }
-  try {
-    const body = { cardList }
-    const { cards } = await request<ClaimOutputBody>({ method: 'POST', path: '/v1/claims', body })
-    finish()
-    return cards
-  } catch (error) {
-    if (error instanceof ApiError && error.final) finish()
-    throw error
-  }
 }
+
+const nextClaims = () => unreported().slice(0, maxClaimed)
 
 /** Parameters for the open-card component. Fetch them before the tap. */
 export const openCardParameters = (cardId: string, outerStr: string) =>

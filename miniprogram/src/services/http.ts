@@ -29,8 +29,9 @@ export class ApiError extends Error {
     this.name = 'ApiError'
   }
 
-  /** Whether the server would refuse the same request again. */
+  /** Whether the server would refuse the same request again. An answer that is not the server's own is not final. */
   get final(): boolean {
+    if (this.code === 'unexpected') return false
     return this.status >= 400 && this.status < 500 && ![401, 408, 429].includes(this.status)
   }
 }

@@ -1,13 +1,14 @@
 /**
- * WeChat's functions for cards, with their outcomes as values. No other file
- * calls wx.login, wx.addCard, wx.openCard or wx.navigateToMiniProgram.
+ * WeChat's functions for cards, with their outcomes as values. A `reason` is
+ * WeChat's own text, for developers: it is not shown to users. No other file calls
+ * wx.login, wx.addCard, wx.openCard or wx.navigateToMiniProgram.
  */
 import type { ClaimedCard, OpenCardOutputBody, SignedCard } from './api'
 
 /** The outcome of wx.addCard. */
 export type Added =
-  /** Some or all cards are in the wallet; send cardList to `POST /v1/claims`. `missing` are the other card_ids. */
-  | { kind: 'added'; cardList: ClaimedCard[]; missing: string[] }
+  /** The cards in cardList are in the wallet; send them to `POST /v1/claims`. Some may be missing. */
+  | { kind: 'added'; cardList: ClaimedCard[] }
   | { kind: 'cancelled' }
   /** 签名错误: the signature is wrong, or was used before. */
   | { kind: 'bad_signature'; reason: string }
@@ -30,11 +31,8 @@ export async function addCard(cardList: SignedCard[]): Promise<Added> {
     const result = await wx.addCard({ cardList })
     const added = result.cardList.filter((card) => card.isSuccess !== false && card.code) as (ClaimedCard &
       WechatMiniprogram.AddCardResponseInfo)[]
-    const missing = cardList
-      .map((card) => card.cardId)
-      .filter((id) => !added.some((card) => card.cardId === id))
-    if (added.length === 0) return { kind: 'failed', reason: result.errMsg }
-    return { kind: 'added', cardList: added, missing }
+    if (added.length === 0) return { kind: 'failed', reason: 'no card was added' }
+    return { kind: 'added', cardList: added }
   } catch (error) {
     return refusedToAdd(message(error))
   }

@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import { finishActivation, keepReturn, returnedCardId } from '../../src/services/activation.ts'
-import { claimFromWallet, entries, myCard, openCardParameters, takeCard } from '../../src/services/cards.ts'
+import {
+  claimFromWallet,
+  entries,
+  isClaiming,
+  myCard,
+  openCardParameters,
+  takeCard,
+} from '../../src/services/cards.ts'
 import { ApiError } from '../../src/services/http.ts'
 import { fakeWx, problem, signsIn, type FakeWx, type Reply } from './fake.ts'
+import { settle } from './page.ts'
 
 let wx: FakeWx
 beforeEach(() => {
@@ -36,8 +44,11 @@ const accepts = (argument: unknown) => {
 test('takeCard: signed, added, claimed', async () => {
   serves()
   wx.addCard = accepts
-  assert.deepEqual(await takeCard('p1', 'home'), { kind: 'taken', card: active })
-  assert.deepEqual(wx.asked(), ['POST /v1/session', 'POST /v1/card-ext', 'POST /v1/claims'])
+  assert.deepEqual(await takeCard('p1', 'home'), { kind: 'taken' })
+  assert.equal(isClaiming('p1'), true, 'it is claimed beside')
+  await myCard('p1')
+  assert.equal(isClaiming('p1'), false)
+  assert.deepEqual(wx.asked(), ['POST /v1/session', 'POST /v1/card-ext', 'POST /v1/claims', 'GET /v1/me'])
   assert.deepEqual(wx.requests[1]!.data, { cards: [{ card_id: 'p1', outer_str: 'home' }] })
   assert.deepEqual(wx.requests[2]!.data, {
     cardList: [{ cardId: 'p1', cardExt: 'signed-1', code: 'sealed', isSuccess: true }],
@@ -82,7 +93,7 @@ test('takeCard: a card counts as taken although the claim was lost, and the clai
   let cards: object[] = []
   serves({ '/v1/claims': () => reply, '/v1/me': () => ({ data: { id: 'm', cards } }) })
   wx.addCard = accepts
-  assert.deepEqual(await takeCard('p1', ''), { kind: 'taken', card: undefined })
+  assert.deepEqual(await takeCard('p1', ''), { kind: 'taken' })
   await assert.rejects(myCard('p1'), 'an error, not a wrong answer')
   assert.equal(await myCard('p2'), undefined)
   cards = [active]
@@ -107,6 +118,7 @@ test('takeCard: a refused claim is not repeated, one without a session is', asyn
     serves({ '/v1/claims': () => reply, '/v1/me': () => ({ data: { id: 'm', cards: [active] } }) })
     wx.addCard = accepts
     await takeCard('p1', '')
+    await settle()
     const before = wx.requests.length
     await myCard('p1')
     assert.equal(wx.asked().slice(before).includes('POST /v1/claims'), again, JSON.stringify(reply))

@@ -45,6 +45,16 @@ export class FakeWx {
     return {}
   }
 
+  /** The urls of navigateTo and redirectTo. */
+  readonly navigated: string[] = []
+  navigateTo = ({ url }: { url: string }): Promise<unknown> => {
+    this.navigated.push(url)
+    return Promise.resolve({})
+  }
+  redirectTo = this.navigateTo
+  setNavigationBarTitle = () => Promise.resolve({})
+  stopPullDownRefresh = () => Promise.resolve({})
+
   getStorageSync = (key: string): unknown => this.storage.get(key) ?? ''
   setStorageSync = (key: string, value: unknown): void => void this.storage.set(key, value)
   removeStorageSync = (key: string): void => void this.storage.delete(key)

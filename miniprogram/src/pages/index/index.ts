@@ -1,20 +1,24 @@
 import { environment } from '../../config'
+import { begin, once } from '../../guard'
 import { finishActivation, returnedCardId } from '../../services/activation'
 import type { Face, MemberCard, OpenCardOutputBody } from '../../services/api'
 import {
   claimFromWallet,
   face,
+  isClaiming,
   isHeld,
   myCard,
   openCardParameters,
   takeCard,
   type Taken,
 } from '../../services/cards'
+import { ApiError } from '../../services/http'
+import { lastCard, lastFace } from '../../services/memory'
 import { decoded, openComponent } from '../../services/wechat'
-import { reason, reference, texts } from '../../texts'
+import { reason, reference, staleSince, texts } from '../../texts'
 
 /** What the button does. */
-type Action = 'take' | 'component' | 'view' | 'reload'
+type Action = 'take' | 'component' | 'view' | 'reload' | 'none'
 
 /** 领取会员卡: shows the card and the one action that is possible now. */
 Page({
@@ -22,12 +26,17 @@ Page({
     t: texts,
     state: 'loading' as 'loading' | 'ready' | 'failed',
     failure: { title: '', detail: '', reference: '', action: '' },
+    /** How old the content is, if the server cannot be reached. */
+    stale: '',
     face: {} as Face,
     number: '',
     action: 'take' as Action,
     button: '',
     hint: '',
+    /** Whether the card is being taken. */
     busy: false,
+    /** Whether what the button needs is being fetched. */
+    preparing: false,
     /** The outcome of the last tap, shown below the button. */
     outcome: '',
   },
@@ -36,6 +45,8 @@ Page({
   outerStr: '',
   /** Parameters for the open-card component, fetched before the tap because its handler must not wait. */
   component: undefined as OpenCardOutputBody | undefined,
+  loads: 0,
+  acting: false,
 
   onLoad(query: Record<string, string | undefined>) {
     const scene = fromScene(query.scene)
@@ -43,85 +54,117 @@ Page({
     this.outerStr = decoded(query.outer_str ?? scene.outer_str)
     claimFromWallet(this.cardId, query.encrypt_code)
     void wx.setNavigationBarTitle({ title: texts.takeTitle })
-    void this.load()
   },
 
   /** Called after onLoad, and when the user returns from the component, the wallet or the other page. */
   onShow() {
     void this.activated()
-    if (this.data.state === 'ready') void this.refresh()
+    // The sheet of wx.addCard hides the page, too: take says what came of it.
+    if (!this.acting) void this.load()
   },
 
+  /** Loads everything again; the old content, or the remembered one, stays on the screen meanwhile. */
   async load() {
     if (!this.cardId) {
+      console.warn('no card: open the page with ?card_id=, or set cardId in config.ts')
       this.fail(texts.noCardId, texts.noCardIdHint)
       return
     }
-    this.setData({ state: 'loading', outcome: '' })
+    const latest = begin(this)
+    const remembered = lastFace(this.cardId)
+    if (remembered && this.data.state !== 'ready') this.show(remembered.value)
+    // The face needs no session, so it does not wait for the login. If that fails, the tap tries again.
+    const looking = myCard(this.cardId).catch(() => lastCard(this.cardId)?.value)
     try {
-      // The face needs no session. If the login fails, it is shown all the same, and the tap tries again.
-      const [shown, mine] = await Promise.all([face(this.cardId), myCard(this.cardId).catch(() => undefined)])
-      await this.prepare(shown, mine)
-      this.setData({ state: 'ready', face: shown })
+      const shown = await face(this.cardId)
+      if (!latest()) return
+      this.show(shown)
     } catch (error) {
-      this.fail(texts.failed, reason(error), reference(error), texts.retry)
+      if (latest()) this.failed(error)
+      return
     }
+    const mine = await looking
+    if (latest()) await this.prepare(mine)
+  },
+
+  show(shown: Face) {
+    this.setData({ state: 'ready', face: shown, stale: '' })
+    this.offer(lastCard(this.cardId)?.value)
+  },
+
+  failed(error: unknown) {
+    const remembered = lastFace(this.cardId)
+    if (error instanceof ApiError && error.final) this.fail(reason(error), texts.askShop)
+    else if (this.data.state === 'ready' && remembered) {
+      this.setData({ stale: staleSince(error, remembered.at) })
+      if (this.data.preparing) this.offerReload('')
+    } else this.fail(texts.failed, reason(error), reference(error), texts.retry)
   },
 
   fail(title: string, detail: string, quote = '', action = '') {
     this.setData({ state: 'failed', failure: { title, detail, reference: quote, action } })
   },
 
-  async refresh() {
-    const mine = await myCard(this.cardId).catch(() => undefined)
-    if (!mine) return
-    await this.prepare(this.data.face, mine)
-    // An earlier error no longer applies.
-    if (mine.status === 'active') this.setData({ outcome: '' })
+  /** Decides what the button does. */
+  offer(mine?: MemberCard) {
+    const action = actionFor(this.data.face, mine)
+    this.setData({
+      action,
+      preparing: action === 'component' && !this.component,
+      number: (mine && isHeld(mine) && (mine.membership_number ?? mine.code)) || '',
+      button: buttons[action](mine),
+      hint: hints[action](mine),
+    })
   },
 
   /** Decides what the button does, and fetches what it needs. */
-  async prepare(shown: Face, mine?: MemberCard) {
-    const action = actionFor(shown, mine)
-    this.setData({ action, number: (mine && isHeld(mine) && (mine.membership_number ?? mine.code)) || '' })
-    if (action !== 'component') {
-      this.setData({ button: buttons[action](mine), hint: hints[action](mine) })
-      return
-    }
+  async prepare(mine?: MemberCard) {
+    this.offer(mine)
+    if (mine?.status === 'active') this.setData({ outcome: '' }) // an earlier error no longer applies
+    if (this.data.action !== 'component') return
     try {
       this.component ??= await openCardParameters(this.cardId, this.outerStr)
-      this.setData({ button: texts.activate, hint: texts.activateHint })
+      this.setData({ preparing: false })
     } catch (error) {
-      this.setData({ action: 'reload', button: texts.retry, hint: reason(error) })
+      this.offerReload(reason(error))
     }
   },
 
+  offerReload(why: string) {
+    this.setData({ action: 'reload', preparing: false, button: texts.retry, hint: why })
+  },
+
   tap() {
-    switch (this.data.action) {
-      case 'take':
-        return this.take()
-      case 'component':
-        return this.goToComponent()
-      case 'view':
-        return this.view()
-      case 'reload':
-        return this.retry()
-    }
+    return once(this, () => {
+      switch (this.data.action) {
+        case 'take':
+          return this.take()
+        case 'component':
+          return this.goToComponent()
+        case 'view':
+          return this.view()
+        case 'reload':
+          return this.retry()
+        case 'none':
+          return undefined
+      }
+    })
   },
 
   /** Loads the page again, and reports a stored result of the component. */
   retry() {
+    if (this.data.state === 'failed') this.setData({ state: 'loading' })
     void this.activated()
     return this.load()
   },
 
   async take() {
-    if (this.data.busy) return
     this.setData({ busy: true, outcome: '' })
     try {
       await this.ended(await takeCard(this.cardId, this.outerStr))
     } catch (error) {
-      this.setData({ outcome: [reason(error), reference(error)].filter(Boolean).join(' ') })
+      if (error instanceof ApiError && error.code === 'card_not_claimable') this.soldOut()
+      else this.setData({ outcome: [reason(error), reference(error)].filter(Boolean).join(' ') })
     } finally {
       this.setData({ busy: false })
     }
@@ -130,6 +173,7 @@ Page({
   async ended(taken: Taken) {
     switch (taken.kind) {
       case 'taken':
+        this.setData({ action: 'view', button: texts.view, hint: texts.heldHint })
         return this.view()
       case 'cancelled':
         return this.setData({ outcome: texts.cancelled })
@@ -139,29 +183,34 @@ Page({
       case 'sold_out': {
         // WeChat gives either answer to a user who has the card, and 已领取 also to one who has not.
         const mine = await myCard(this.cardId).catch(() => undefined)
-        if (mine && isHeld(mine)) return this.prepare(this.data.face, mine)
-        return this.setData({ outcome: taken.kind === 'held' ? texts.heldElsewhere : texts.soldOut })
+        if (mine && isHeld(mine)) return this.prepare(mine)
+        if (taken.kind === 'sold_out') return this.soldOut()
+        return this.setData({ outcome: texts.heldElsewhere })
       }
       case 'failed':
-        return this.setData({ outcome: [texts.takeFailed, taken.reason].filter(Boolean).join(' · ') })
+        return this.setData({ outcome: texts.takeFailed })
     }
   },
 
-  goToComponent() {
+  /** There is nothing to tap until the page is loaded again. */
+  soldOut() {
+    this.setData({ action: 'none', button: texts.soldOut, hint: texts.soldOutHint })
+  },
+
+  async goToComponent() {
     if (!this.component) return
     // Do not await anything before this call.
     const opening = openComponent(this.component)
     this.setData({ outcome: '' })
-    void opening.then((opened) => {
-      if (opened.kind === 'cancelled') this.setData({ outcome: texts.cancelled })
-      if (opened.kind === 'failed') this.setData({ outcome: `${texts.takeFailed} · ${opened.reason}` })
-    })
+    const opened = await opening
+    if (opened.kind === 'cancelled') this.setData({ outcome: texts.cancelled })
+    if (opened.kind === 'failed') this.setData({ outcome: texts.takeFailed })
   },
 
   /** Reports a stored result of the component, if there is one. */
   async activated() {
     try {
-      if (await finishActivation()) await this.view()
+      if (await finishActivation()) await once(this, () => this.view())
     } catch (error) {
       this.setData({ outcome: `${texts.activationLost} · ${reason(error)}` })
     }
@@ -175,19 +224,23 @@ Page({
 function actionFor(shown: Face, mine?: MemberCard): Action {
   if (mine?.status === 'active') return 'view'
   if (shown.take === 'open_card') return 'component'
-  return mine && isHeld(mine) ? 'view' : 'take'
+  return (mine && isHeld(mine)) || isClaiming(shown.card_id) ? 'view' : 'take'
 }
 
-const buttons: Record<Exclude<Action, 'component'>, (mine?: MemberCard) => string> = {
+const buttons: Record<Action, (mine?: MemberCard) => string> = {
   take: (mine) => (mine?.status === 'deleted' ? texts.restore : texts.take),
+  component: () => texts.activate,
   view: () => texts.view,
   reload: () => texts.retry,
+  none: () => texts.soldOut,
 }
 
-const hints: Record<Exclude<Action, 'component'>, (mine?: MemberCard) => string> = {
+const hints: Record<Action, (mine?: MemberCard) => string> = {
   take: (mine) => (mine?.status === 'deleted' ? texts.deletedHint : texts.free),
+  component: () => texts.activateHint,
   view: () => texts.heldHint,
   reload: () => '',
+  none: () => texts.soldOutHint,
 }
 
 /**

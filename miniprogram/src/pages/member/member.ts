@@ -1,12 +1,15 @@
 import { environment } from '../../config'
 import { moment, points, signed, yuan } from '../../format'
-import type { Entry, Face, MemberCard } from '../../services/api'
-import { entries, face, isHeld, myCard } from '../../services/cards'
+import { begin, once } from '../../guard'
+import type { EntriesOutputBody, Entry, Face, MemberCard } from '../../services/api'
+import { entries, face, isClaiming, isHeld, myCard } from '../../services/cards'
+import { ApiError } from '../../services/http'
+import { lastCard, lastFace } from '../../services/memory'
 import { openCard } from '../../services/wechat'
-import { fieldName, reason, reference, texts } from '../../texts'
+import { fieldName, reason, reference, staleSince, texts } from '../../texts'
 
-/** Intervals at which a card that is being activated is loaded again: growing, for some minutes in all. */
-const activationPoll = { delay: (poll: number) => Math.min(1500 * 1.3 ** poll, 15_000), times: 24 }
+/** Intervals in milliseconds at which a card that is not final yet is loaded again: growing, for some minutes in all. */
+const polling = { delay: (poll: number) => Math.min(1500 * 1.3 ** poll, 15_000), times: 24 }
 
 const statuses: Partial<Record<MemberCard['status'], string>> = {
   active: texts.statusActive,
@@ -24,6 +27,8 @@ Page({
     face: {} as Face,
     held: false,
     deleted: false,
+    /** Whether the card was just taken and the server has not confirmed it. */
+    claiming: false,
     /** Whether the card is in the wallet but its form in the open-card component was not submitted. */
     needsForm: false,
     status: '',
@@ -32,6 +37,8 @@ Page({
     rows: [] as Row[],
     historyState: 'loading' as 'loading' | 'more' | 'all' | 'failed',
     historyFailure: '',
+    /** How old the content is, if the server cannot be reached. */
+    stale: '',
     outcome: '',
   },
 
@@ -41,6 +48,8 @@ Page({
   visible: false,
   polls: 0,
   timer: 0,
+  loads: 0,
+  acting: false,
 
   onLoad(query: Record<string, string | undefined>) {
     this.cardId = query.card_id ?? environment().cardId
@@ -68,7 +77,7 @@ Page({
   },
 
   onReachBottom() {
-    if (this.data.historyState === 'more') void this.loadHistory(this.cursor)
+    if (this.data.historyState === 'more') void this.loadMore()
   },
 
   retry() {
@@ -76,27 +85,53 @@ Page({
     void this.load()
   },
 
-  /** Loads everything again; the old content stays on the screen meanwhile. */
+  /** Loads everything again; the old content, or the remembered one, stays on the screen meanwhile. */
   async load() {
     if (!this.cardId) {
+      console.warn('no card: open the page with ?card_id=, or set cardId in config.ts')
       this.fail(texts.noCardId, texts.noCardIdHint)
       return
     }
+    const latest = begin(this)
+    if (this.data.state !== 'ready') this.recall()
     try {
       const [shown, mine] = await Promise.all([face(this.cardId), myCard(this.cardId)])
+      if (!latest()) return
       if (!mine || mine.status === 'issued' || mine.status === 'gifted') {
         this.setData({ state: 'none' })
         return
       }
-      this.code = mine.code ?? ''
+      this.setData({ stale: '', outcome: '' })
       this.show(shown, mine)
-      await this.loadHistory()
       if (mine.status === 'claimed') this.pollAgain()
     } catch (error) {
-      // Keep what is on the screen: old figures are better than none.
-      if (this.data.state === 'ready') this.setData({ outcome: reason(error) })
-      else this.fail(texts.failed, reason(error), reference(error), texts.retry)
+      if (latest()) this.failed(error)
+      return
     }
+    await this.loadHistory(latest)
+  },
+
+  /** Shows what is remembered until the server answers. */
+  recall() {
+    const shown = lastFace(this.cardId)?.value
+    const mine = lastCard(this.cardId)?.value
+    if (shown && mine && statuses[mine.status]) this.show(shown, mine)
+    else if (shown && isClaiming(this.cardId)) this.showClaiming(shown)
+  },
+
+  /** Keeps what is on the screen, because old figures are better than none, and tries again. */
+  failed(error: unknown) {
+    const final = error instanceof ApiError && error.final
+    if (this.data.state !== 'ready' || final) {
+      if (final) this.fail(reason(error), texts.askShop)
+      else this.fail(texts.failed, reason(error), reference(error), texts.retry)
+      return
+    }
+    const seen = lastCard(this.cardId)?.at
+    if (seen) this.setData({ stale: staleSince(error, seen) })
+    else this.setData({ outcome: reason(error) })
+    if (this.data.historyState === 'loading') this.historyFailed(error)
+    this.pollAgain(error instanceof ApiError ? error.retryAfter : 0)
   },
 
   fail(title: string, detail: string, quote = '', action = '') {
@@ -105,12 +140,13 @@ Page({
 
   show(shown: Face, mine: MemberCard) {
     const needsForm = mine.status === 'claimed' && shown.take === 'open_card'
+    this.code = mine.code ?? ''
     this.setData({
       state: 'ready',
-      outcome: '',
       face: shown,
       held: isHeld(mine),
       deleted: mine.status === 'deleted',
+      claiming: false,
       needsForm,
       status: needsForm ? texts.statusForm : (statuses[mine.status] ?? ''),
       number: mine.membership_number ?? mine.code ?? '',
@@ -118,48 +154,92 @@ Page({
     })
   },
 
-  /** The server activates the card in the background, usually within a second. */
-  pollAgain() {
-    if (this.polls >= activationPoll.times) return
+  /** The card was just taken: it is in the wallet, and its number is not known yet. */
+  showClaiming(shown: Face) {
+    this.setData({
+      state: 'ready',
+      face: shown,
+      claiming: true,
+      status: texts.statusClaimed,
+      stale: texts.confirming,
+    })
+  },
+
+  /** Loads again after a while, but not before the seconds that the server asked for, and not under another page. */
+  pollAgain(retryAfter = 0) {
+    if (this.polls >= polling.times) return
     clearTimeout(this.timer)
+    const delay = Math.max(polling.delay(this.polls++), retryAfter * 1000)
     this.timer = setTimeout(() => {
       if (this.visible) void this.load()
-    }, activationPoll.delay(this.polls++))
+    }, delay)
   },
 
-  async loadHistory(cursor = '') {
-    if (!this.code) {
-      this.setData({ rows: [], historyState: 'all' })
-      return
-    }
-    if (cursor) this.setData({ historyState: 'loading' })
+  /** Loads the newest entries. Rows that are on the screen stay; newer ones come before them. */
+  async loadHistory(latest: () => boolean) {
     try {
-      const page = await entries(this.cardId, this.code, cursor)
+      const page = await this.page('')
+      if (!latest()) return
+      const { rows } = this.data
+      const fresh = page.entries.map(rowOf)
+      const known = fresh.findIndex((row) => row.id === rows[0]?.id)
+      if (known > 0) this.setData({ rows: [...fresh.slice(0, known), ...rows] })
+      if (known < 0) {
+        this.cursor = page.next_cursor ?? ''
+        this.setData({ rows: fresh })
+      }
+      this.setData({ historyState: this.cursor ? 'more' : 'all' })
+    } catch (error) {
+      if (latest()) this.historyFailed(error)
+    }
+  },
+
+  /** Loads the entries before the oldest row. */
+  async loadMore() {
+    const { cursor } = this
+    this.setData({ historyState: 'loading' })
+    try {
+      const page = await this.page(cursor)
+      if (cursor !== this.cursor) return // another answer came first
+      const rows = this.data.rows.length
       this.cursor = page.next_cursor ?? ''
-      const rows = page.entries.map(rowOf)
       this.setData({
-        rows: cursor ? this.data.rows.concat(rows) : rows,
+        ...Object.fromEntries(page.entries.map((entry, i) => [`rows[${rows + i}]`, rowOf(entry)])),
         historyState: this.cursor ? 'more' : 'all',
-        historyFailure: '',
       })
     } catch (error) {
-      this.setData({ historyState: 'failed', historyFailure: reason(error) })
+      if (cursor === this.cursor) this.historyFailed(error)
     }
   },
 
-  retryHistory() {
-    void this.loadHistory(this.data.rows.length > 0 ? this.cursor : '')
+  page(cursor: string): Promise<EntriesOutputBody> {
+    return this.code ? entries(this.cardId, this.code, cursor) : Promise.resolve({ entries: [] })
   },
 
-  async openWallet() {
-    const opened = await openCard(this.cardId, this.code)
-    this.setData({ outcome: opened.kind === 'failed' ? `${texts.openFailed} · ${opened.reason}` : '' })
+  historyFailed(error: unknown) {
+    this.setData({ historyState: 'failed', historyFailure: reason(error) })
+  },
+
+  async retryHistory() {
+    this.setData({ historyState: 'loading' })
+    await this.load()
+    this.onReachBottom()
+  },
+
+  openWallet() {
+    return once(this, async () => {
+      const opened = await openCard(this.cardId, this.code)
+      this.setData({ outcome: opened.kind === 'failed' ? texts.openFailed : '' })
+    })
   },
 
   /** Cards are taken on the other page, which is usually the one below in the stack. */
   goTake() {
-    if (getCurrentPages().length > 1) void wx.navigateBack()
-    else void wx.redirectTo({ url: `/pages/index/index?card_id=${encodeURIComponent(this.cardId)}` })
+    return once(this, () =>
+      getCurrentPages().length > 1
+        ? wx.navigateBack()
+        : wx.redirectTo({ url: `/pages/index/index?card_id=${encodeURIComponent(this.cardId)}` }),
+    )
   },
 })
 
