@@ -127,12 +127,7 @@ test('the switches: no network, and an outage of WeChat', async () => {
   await fault
   await mini.getByRole('button', { name: '立即领取' }).click()
   await page.getByRole('dialog').getByRole('button', { name: '领取', exact: true }).click()
-  await until(async () => {
-    // Before WeChat's event arrives, the page can only offer another attempt.
-    const retry = mini.getByRole('button', { name: '重试' })
-    if (await retry.isVisible()) await retry.click()
-    return (await mini.getByText('激活中').count()) > 0
-  }, 'the card, through the event')
+  await mini.getByText('激活中').waitFor()
   await page.getByLabel('微信接口故障').uncheck()
   await page.locator('#wallet').getByText('使用中').waitFor()
   await page.context().close()

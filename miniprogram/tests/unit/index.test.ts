@@ -10,6 +10,8 @@ const face = {
   title: '金卡',
   supply_bonus: true,
   supply_balance: true,
+  sold_out: false,
+  activation: 'on_claim',
   take: 'add_card',
 } as const
 const active = { card_id: 'p1', code: '123', status: 'active', bonus: 5, balance: 0 } as const
@@ -183,6 +185,25 @@ test('sold out: there is no button to tap', async () => {
     page.call('tap')
     await settle()
     assert.equal(wx.requests.length, before)
+  }
+})
+
+test('a face without stock is not offered, except to a member who has a code of it', async () => {
+  answers['/v1/cards/p1'] = () => ({ data: { ...face, sold_out: true } })
+  const page = await openPage(wx, 'index')
+  await settle()
+  assert.equal(page.data.button, '已领完')
+  assert.match(String(page.data.hint), /已领完或已下架/)
+  for (const [status, button] of [
+    ['issued', '立即领取'],
+    ['deleted', '恢复会员卡'],
+    ['active', '查看我的会员卡'],
+  ]) {
+    wx.storage.clear()
+    cards = [{ ...active, status }]
+    const page = await openPage(wx, 'index')
+    await settle()
+    assert.equal(page.data.button, button)
   }
 })
 

@@ -10,6 +10,8 @@ const face = {
   title: '金卡',
   supply_bonus: true,
   supply_balance: true,
+  sold_out: false,
+  activation: 'on_claim',
   take: 'add_card',
 } as const
 const active = { card_id: 'p1', code: '123', status: 'active', bonus: 5, balance: 0 } as const

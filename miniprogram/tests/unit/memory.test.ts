@@ -14,6 +14,8 @@ const gold = {
   title: '金卡',
   supply_bonus: true,
   supply_balance: true,
+  sold_out: false,
+  activation: 'on_claim',
   take: 'add_card',
 } as const
 const mine = { card_id: 'p1', code: '123', status: 'active', bonus: 5, balance: 0 } as const

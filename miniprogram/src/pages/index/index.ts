@@ -223,6 +223,7 @@ Page({
 
 function actionFor(shown: Face, mine?: MemberCard): Action {
   if (mine?.status === 'active') return 'view'
+  if (shown.sold_out && !mine && !isClaiming(shown.card_id)) return 'none'
   if (shown.take === 'open_card') return 'component'
   return (mine && isHeld(mine)) || isClaiming(shown.card_id) ? 'view' : 'take'
 }
