@@ -30,9 +30,10 @@ export function launchBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath, args: browserFlags })
 }
 
+/** SRC names another copy of the sample, see planted.ts. */
+const src = process.env.SRC ?? resolve(import.meta.dirname, '../../src')
 let script: Promise<string> | undefined
-const miniProgram = () =>
-  (script ??= buildMiniProgram(resolve(import.meta.dirname, '../../src')).then((built) => built.script))
+const miniProgram = () => (script ??= buildMiniProgram(src).then((built) => built.script))
 
 export interface HttpCall {
   method: string
