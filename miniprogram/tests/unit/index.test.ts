@@ -72,6 +72,24 @@ test('a component’s button waits for its parameters, visibly', async () => {
   assert.equal(page.data.button, '填写资料并激活')
 })
 
+test('a stored result of the component that could not be reported leads on when it can', async () => {
+  keepFace({ ...face, take: 'open_card' })
+  wx.storage.set('addcard.activation', { card_id: 'p1', code: '123', activate_ticket: 'ticket' })
+  const works = wx.server
+  wx.server = () => offline
+  const page = await openPage(wx, 'index')
+  await settle()
+  assert.match(String(page.data.outcome), /^资料已提交，激活未完成 · 网络不可用/)
+  assert.equal(page.data.button, '重试', 'the component’s parameters are missing')
+  wx.server = works
+  answers['/v1/activations'] = () => ({ data: { card: active } })
+  cards = [active]
+  page.call('tap')
+  await settle()
+  assert.equal(wx.navigated.length, 1)
+  assert.equal(page.data.outcome, '')
+})
+
 test('what is remembered is shown at once, marked as old without a network, and replaced later', async () => {
   keepFace({ ...face, title: '银卡' })
   keepCard(active)

@@ -144,7 +144,8 @@ Page({
         case 'view':
           return this.view()
         case 'reload':
-          return this.retry()
+          void this.retry() // not awaited: a stored result of the component may lead to the other page
+          return undefined
         case 'none':
           return undefined
       }
