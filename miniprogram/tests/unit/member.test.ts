@@ -272,22 +272,36 @@ test('a remembered card that the server does not know any more disappears', asyn
   await settle()
 })
 
-test('a card that was just taken is shown while its claim goes on', async () => {
-  keepFace(face)
-  const claim = later()
-  answers['/v1/claims'] = () => claim.answer
-  wx.storage.set('addcard.claims', [{ cardId: 'p1', code: 'sealed', isSuccess: true }])
-  const page = await openPage(wx, 'member')
-  await settle()
-  assert.equal(page.data.state, 'ready')
-  assert.equal(page.data.status, '激活中')
-  assert.match(String(page.data.stale), /已放入微信卡包/)
-  assert.equal(page.data.held, false, 'the wallet cannot be opened without the number')
-  claim.give({ data: { cards: [active] } })
-  await settle()
-  assert.equal(page.data.status, '使用中')
-  assert.equal(page.data.stale, '')
-})
+for (const before of ['none', 'deleted'] as const) {
+  test(`a card that was just taken is shown while its claim goes on; before: ${before}`, async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    keepFace(face)
+    if (before === 'deleted') keepCard({ ...active, status: 'deleted' })
+    const claim = later()
+    answers['/v1/claims'] = () => claim.answer
+    cards = before === 'deleted' ? [{ ...active, status: 'deleted' }] : []
+    wx.storage.set('addcard.claims', [{ cardId: 'p1', code: 'sealed', isSuccess: true }])
+    const page = await openPage(wx, 'member')
+    await settle()
+    const shown = () => {
+      assert.equal(page.data.state, 'ready')
+      assert.equal(page.data.status, '激活中')
+      assert.match(String(page.data.stale), /已放入微信卡包/)
+      assert.equal(page.data.held, false, 'the wallet cannot be opened without the number')
+    }
+    shown()
+    claim.give(offline)
+    await settle()
+    shown()
+    assert.match(String(page.data.outcome), /网络不可用/)
+    answers['/v1/claims'] = () => ({ data: { cards: [active] } })
+    cards = [active]
+    t.mock.timers.tick(1500)
+    await settle()
+    assert.equal(page.data.status, '使用中')
+    assert.equal(page.data.stale, '')
+  })
+}
 
 test('two taps open the wallet once, and a failure is told in our words', async () => {
   const page = await open()

@@ -115,8 +115,9 @@ Page({
   recall() {
     const shown = lastFace(this.cardId)?.value
     const mine = lastCard(this.cardId)?.value
-    if (shown && mine && statuses[mine.status]) this.show(shown, mine)
-    else if (shown && isClaiming(this.cardId)) this.showClaiming(shown)
+    if (!shown) return
+    if (isClaiming(this.cardId) && !(mine && isHeld(mine))) this.showClaiming(shown)
+    else if (mine && statuses[mine.status]) this.show(shown, mine)
   },
 
   /** Keeps what is on the screen, because old figures are better than none, and tries again. */
@@ -128,7 +129,7 @@ Page({
       return
     }
     const seen = lastCard(this.cardId)?.at
-    if (seen) this.setData({ stale: staleSince(error, seen) })
+    if (seen && !this.data.claiming) this.setData({ stale: staleSince(error, seen) })
     else this.setData({ outcome: reason(error) })
     if (this.data.historyState === 'loading') this.historyFailed(error)
     this.pollAgain(error instanceof ApiError ? error.retryAfter : 0)
