@@ -58,6 +58,40 @@ const zh = {
   failed: '加载失败',
   retry: '重试',
   requestId: '错误编号',
+
+  // joining
+  unsupported: '当前设备不支持，请在手机微信中打开',
+  onlyShown: '点击下方“前往小程序”领取会员卡',
+  phone: '手机号',
+  phoneGive: '一键绑定',
+  phoneTake: '手机号快捷领取',
+  phoneTakeHint: '领取需要验证手机号，商家可用它查找你的会员卡',
+  phoneRefused: '未授权手机号',
+  phoneNoConsent: '需要先同意隐私保护指引',
+  phoneUnavailable: '暂时无法获取手机号，请稍后再试或联系商家',
+  profile: '头像和昵称',
+  profileEnter: '去填写',
+  profileHint: '仅保存在本机，其他人看不到',
+  avatarChoose: '选择头像',
+  nickname: '昵称',
+  nicknameEnter: '请输入昵称',
+  save: '保存',
+  notify: '会员通知',
+  notifyAsk: '订阅',
+  notifyAccepted: '已订阅',
+  notifyRejected: '未订阅',
+  notifyOff: '通知已关闭，可在小程序右上角“设置”中开启',
+  notifyFailed: '暂时无法订阅，请稍后再试',
+  share: '分享给好友',
+  privacyTitle: '隐私保护提示',
+  privacyText: '使用此功能前，请阅读并同意',
+  privacyName: '《用户隐私保护指引》',
+  agree: '同意',
+  disagree: '拒绝',
+  updateTitle: '更新提示',
+  updateText: '新版本已准备好，重启后即可使用',
+  updateNow: '重启',
+  updateLater: '稍后',
 }
 
 export type Texts = typeof zh
@@ -118,11 +152,52 @@ const en: Texts = {
   failed: 'Loading failed',
   retry: 'Try again',
   requestId: 'Error ID',
+
+  // joining
+  unsupported: 'This device cannot do that. Please use WeChat on a phone',
+  onlyShown: 'Open the mini-program with the button below to get the card',
+  phone: 'Phone number',
+  phoneGive: 'Add',
+  phoneTake: 'Get the card with my phone number',
+  phoneTakeHint: 'The card needs your phone number. The shop can find your card by it',
+  phoneRefused: 'The phone number was not shared',
+  phoneNoConsent: 'Please agree to the privacy notice first',
+  phoneUnavailable: 'The phone number is not available. Try again later or ask the shop',
+  profile: 'Picture and nickname',
+  profileEnter: 'Enter',
+  profileHint: 'They stay on this phone. No one else can see them',
+  avatarChoose: 'Choose a picture',
+  nickname: 'Nickname',
+  nicknameEnter: 'Enter a nickname',
+  save: 'Save',
+  notify: 'Messages',
+  notifyAsk: 'Subscribe',
+  notifyAccepted: 'Subscribed',
+  notifyRejected: 'Not subscribed',
+  notifyOff: 'Messages are off. Switch them on in the mini-program’s settings',
+  notifyFailed: 'Subscribing failed. Please try again later',
+  share: 'Share with a friend',
+  privacyTitle: 'Your privacy',
+  privacyText: 'Before you use this, please read and agree to',
+  privacyName: 'the privacy notice',
+  agree: 'Agree',
+  disagree: 'Decline',
+  updateTitle: 'Update',
+  updateText: 'A new version is ready. It is used after a restart',
+  updateNow: 'Restart',
+  updateLater: 'Later',
 }
 
 const english = !wx.getAppBaseInfo().language.startsWith('zh')
 
 export const texts: Texts = english ? en : zh
+
+/** Why the button for the phone number gave none. */
+export const notGiven = {
+  refused: texts.phoneRefused,
+  no_consent: texts.phoneNoConsent,
+  unavailable: texts.phoneUnavailable,
+}
 
 /** WeChat's names for custom fields, in WeChat's spelling. */
 const fieldNames: Record<string, [zh: string, en: string]> = {
@@ -158,6 +233,11 @@ const reasons: Partial<Record<ErrorCode, [zh: string, en: string]>> = {
   card_not_claimable: ['会员卡已领完或已下架', 'This card is sold out or was withdrawn'],
   openid_unknown: ['请先在公众号中领取此卡', 'Please get this card in the Official Account first'],
   code_not_yours: ['此卡属于其他会员', 'This card belongs to another member'],
+  phone_taken: [
+    '该手机号已属于其他会员，请更换号码或联系商家',
+    'This phone number belongs to another member. Use another one or ask the shop',
+  ],
+  phone_code_invalid: ['手机号授权已失效，请再点一次', 'The phone number has expired. Please tap again'],
   activate_ticket_invalid: ['激活已超时，请重新填写资料', 'The form has expired. Please fill it in again'],
   rate_limited: ['操作过于频繁，请稍后再试', 'Too many requests. Please try again later'],
   wechat_unavailable: ['微信服务暂不可用，请稍后再试', 'WeChat is not responding. Please try again later'],

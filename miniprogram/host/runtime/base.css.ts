@@ -14,6 +14,7 @@ wx-page button:not([size=mini]) { width: 184px; margin-left: auto; margin-right:
 button:active:not([disabled]) { filter: brightness(.92); }
 button[loading]::before { content: ''; width: 1em; height: 1em; margin-right: .5em; border: 2px solid currentColor; border-right-color: transparent; border-radius: 50%; animation: host-turn .8s linear infinite; box-sizing: border-box; }
 @keyframes host-turn { to { transform: rotate(360deg); } }
+input { box-sizing: border-box; min-width: 0; height: 1.4em; margin: 0; padding: 0; border: 0; outline-offset: 4px; background: none; color: inherit; font: inherit; user-select: text; -webkit-user-select: text; }
 .bar { flex: none; display: grid; grid-template-columns: 96px 1fr 96px; align-items: center; height: 48px; background: var(--bar); color: var(--bar-text); }
 .bar .bar-back { justify-self: start; width: 44px; height: 44px; margin: 0; border: 0; background: none; color: inherit; padding: 0; }
 .bar-back::before { content: ''; display: inline-block; width: 10px; height: 10px; border: solid currentColor; border-width: 0 0 2px 2px; transform: rotate(45deg); }

@@ -1,6 +1,7 @@
 /** The page stack with its navigation bar, as WeChat draws them. */
 import { glassEasel, type MiniProgramEnv, type Root } from 'glass-easel-miniprogram-adapter'
 import type { Part } from '../build.ts'
+import type { Shared } from './phone.ts'
 
 export interface PageInstance {
   route: string
@@ -119,6 +120,14 @@ export class Pages {
     this.top('onReachBottom')
   }
 
+  /** What the top page gives when it is shared. Without onShareAppMessage, WeChat's menu offers neither. */
+  share(from: 'button' | 'menu'): Shared {
+    const page = this.stack.at(-1)?.instance as
+      { onShareAppMessage?(o: object): Shared['message']; onShareTimeline?(): Shared['timeline'] } | undefined
+    const message = page?.onShareAppMessage?.({ from })
+    return message ? { message, timeline: page?.onShareTimeline?.() } : {}
+  }
+
   private top(event: string): void {
     const open = this.stack.at(-1)
     if (open) emit(open, event)
@@ -156,6 +165,8 @@ export class Pages {
 }
 
 function emit(open: Open, event: string, argument?: unknown): void {
+  const lifetime = { onShow: 'show', onHide: 'hide' }[event]
+  if (lifetime) open.root.getComponent().triggerPageLifetime(lifetime, [])
   const handler = open.instance[event]
   if (typeof handler === 'function') void handler.call(open.instance, argument)
 }

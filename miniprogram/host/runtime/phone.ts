@@ -18,8 +18,19 @@ export interface Settings {
   envVersion: 'develop' | 'trial' | 'release'
   /** Whose storage it is: WeChat keeps the storage of its users apart. */
   user: string
+  /** Whether the user has agreed to the 用户隐私保护指引 before; true if it is missing. */
+  privacyAgreed?: boolean
+  /** What this phone cannot do, in the words of wx.canIUse. */
+  lacks?: string[]
+  /** Whether a new version of the mini-program has been downloaded. */
+  updateReady?: boolean
   /** How the mini-program was opened. */
   launch: Launch
+}
+
+export interface Shared {
+  message?: { title?: string; path?: string; imageUrl?: string }
+  timeline?: { title?: string; query?: string; imageUrl?: string }
 }
 
 export interface Launch {
@@ -38,6 +49,8 @@ export interface Host {
   pullDown(): void
   reachBottom(): void
   back(): void
+  /** The user shares the page with the menu: what the page gives for a friend, and for the timeline. */
+  share(): Shared
   /** The route of the top page. */
   route(): string
 }

@@ -2,9 +2,11 @@
 import { glassEasel, MiniProgramEnv } from 'glass-easel-miniprogram-adapter'
 import type { Part } from '../build.ts'
 import { baseStyle } from './base.css.ts'
+import { press } from './buttons.ts'
 import { defineElements, patchAttributes } from './elements.ts'
 import { Pages } from './pages.ts'
 import type { Launch } from './phone.ts'
+import { Privacy } from './privacy.ts'
 import { makeWx } from './wx.ts'
 
 interface Bundle {
@@ -25,11 +27,13 @@ interface AppOptions {
 export function run(bundle: Bundle): void {
   const { phone } = window
   patchAttributes()
+  document.addEventListener('submit', (event) => event.preventDefault())
   const sheets = addStyles(bundle)
   const env = new MiniProgramEnv()
   const space = env.createCodeSpace('main', true)
   defineElements(space, phone.settings.textScale)
 
+  const privacy = new Privacy(phone.settings.privacyAgreed ?? true)
   let tapping = false
   const backend = new glassEasel.CurrentWindowBackendContext()
   backend.onEvent((target, type, detail, options) => {
@@ -37,6 +41,7 @@ export function run(bundle: Bundle): void {
     tapping = type === 'tap'
     glassEasel.Event.dispatchEvent(target, event)
     tapping = false
+    if (type === 'tap') void press(target as never, phone, privacy, () => pages.share('button'))
     return event.getEventBubbleStatus()
   })
 
@@ -49,7 +54,7 @@ export function run(bundle: Bundle): void {
   )
   let app: AppOptions = {}
   Object.assign(globalThis, {
-    wx: makeWx(phone, pages, () => tapping),
+    wx: makeWx(phone, pages, privacy, () => tapping),
     App: (options: AppOptions) => {
       app = options
     },
@@ -87,6 +92,7 @@ export function run(bundle: Bundle): void {
     pullDown: () => pages.pullDown(),
     reachBottom: () => pages.reachBottom(),
     back: () => pages.back(),
+    share: () => pages.share('menu'),
     route: () => pages.current().at(-1)?.route ?? '',
   }
 }

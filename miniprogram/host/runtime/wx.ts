@@ -1,6 +1,7 @@
 /** The part of wx that the sample uses. Any other property throws an error. */
 import type { Pages } from './pages.ts'
 import type { Phone } from './phone.ts'
+import type { Privacy } from './privacy.ts'
 
 type Options = Record<string, unknown> & {
   success?: (result: unknown) => void
@@ -9,8 +10,14 @@ type Options = Record<string, unknown> & {
 }
 
 /** Returns the global wx. isTap reports whether a tap is being handled. */
-export function makeWx(phone: Phone, pages: Pages, isTap: () => boolean): object {
+export function makeWx(phone: Phone, pages: Pages, privacy: Privacy, isTap: () => boolean): object {
   const asked = (name: string) => api(name, (argument) => ask(phone, name, argument))
+  const tapped = (name: string) =>
+    api(name, (argument) =>
+      isTap()
+        ? ask(phone, name, argument)
+        : Promise.reject(new Failure('can only be invoked by user TAP gesture.')),
+    )
   const local = (name: string, act: (o: Options) => void) =>
     api(name, (o) => {
       act(o)
@@ -21,11 +28,31 @@ export function makeWx(phone: Phone, pages: Pages, isTap: () => boolean): object
     login: asked('login'),
     addCard: asked('addCard'),
     openCard: asked('openCard'),
-    navigateToMiniProgram: api('navigateToMiniProgram', (argument) =>
-      isTap()
-        ? ask(phone, 'navigateToMiniProgram', argument)
-        : Promise.reject(new Failure('can only be invoked by user TAP gesture.')),
+    navigateToMiniProgram: tapped('navigateToMiniProgram'),
+    requestSubscribeMessage: tapped('requestSubscribeMessage'),
+    showModal: asked('showModal'),
+    canIUse: (schema: string) => !phone.settings.lacks?.includes(schema),
+    getLaunchOptionsSync: () => phone.settings.launch,
+    getUpdateManager: () => ({
+      onUpdateReady: (ready: () => void) => phone.settings.updateReady && queueMicrotask(ready),
+      applyUpdate: () => void phone.call('applyUpdate', {}),
+    }),
+    getFileSystemManager: () => ({
+      saveFile: api('saveFile', (o) => Promise.resolve({ savedFilePath: o.tempFilePath })),
+      removeSavedFile: api('removeSavedFile', () => Promise.resolve({})),
+    }),
+    onNeedPrivacyAuthorization: privacy.listen.bind(privacy),
+    requirePrivacyAuthorize: api('requirePrivacyAuthorize', async () => {
+      await privacy.require('requirePrivacyAuthorize')
+      return {}
+    }),
+    getPrivacySetting: api('getPrivacySetting', () =>
+      Promise.resolve({
+        needAuthorization: !privacy.agreed,
+        privacyContractName: '《示例小店小程序隐私保护指引》',
+      }),
     ),
+    openPrivacyContract: asked('openPrivacyContract'),
     request: (o: Options) => request(phone, o),
     navigateTo: local('navigateTo', (o) => pages.push(String(o.url))),
     redirectTo: local('redirectTo', (o) => pages.replace(String(o.url))),

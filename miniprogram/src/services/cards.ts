@@ -10,6 +10,7 @@ import type {
   Account,
   MemberCard,
   OpenCardOutputBody,
+  PhoneOutputBody,
 } from './api'
 import { ApiError, request, send, signIn } from './http'
 import { forgetCard, forgetFace, keepCard, keepFace } from './memory'
@@ -150,3 +151,7 @@ export const entries = (cardId: string, code: string, cursor = '') =>
     method: 'GET',
     path: `/v1/me/cards/${encodeURIComponent(cardId)}/codes/${encodeURIComponent(code)}/entries?limit=20${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
   })
+
+/** Records the phone number of a code of the button getPhoneNumber. Repeating it with the same code does no harm. */
+export const recordPhone = (code: string) =>
+  request<PhoneOutputBody>({ method: 'POST', path: '/v1/me/phone', body: { code } })

@@ -54,6 +54,10 @@ export interface PhoneOptions {
   colorScheme?: 'light' | 'dark'
   language?: string
   textScale?: number
+  /** Other settings of the host. */
+  settings?: Partial<Settings>
+  /** Changes the built script, to run the mini-program with other values in config.ts. */
+  edit?: (script: string) => string
   /** Sees every response of the server before the mini-program does, and can change it. */
   tamper?: (path: string, body: string) => string
   /** Called before a request, which waits for the promise. */
@@ -70,6 +74,10 @@ export class TestPhone {
   closesSheet = false
   /** With these words the phone refuses a card, whatever it is given; '' for none. */
   says = ''
+  /** The body for the simulator's button for the phone number. */
+  phoneButton: { cancel?: boolean } = {}
+  /** What the user answers to the prompt for subscribe messages. */
+  subscribes = 'accept'
   /** Whether there is no network. */
   offline = false
   /** The argument of the last wx.navigateToMiniProgram. */
@@ -114,6 +122,7 @@ export class TestPhone {
       textScale: this.options.textScale ?? 1,
       envVersion: 'develop',
       user: this.user,
+      ...this.options.settings,
       launch: {
         path: 'pages/index/index',
         scene: 1001,
@@ -130,7 +139,8 @@ export class TestPhone {
       }),
     )
     await page.goto('http://mini.test/')
-    await page.addScriptTag({ content: await miniProgram() })
+    const content = await miniProgram()
+    await page.addScriptTag({ content: this.options.edit?.(content) ?? content })
   }
 
   private async prepare(): Promise<void> {
@@ -191,6 +201,19 @@ export class TestPhone {
         )
       case 'openCard':
         return this.inWeChat('open-card', argument)
+      case 'getPhoneNumber':
+        return this.world.sim('POST', `${phone}/get-phone-number`, this.phoneButton)
+      case 'chooseAvatar':
+        return { avatarUrl: avatar }
+      case 'requestSubscribeMessage':
+        return Object.fromEntries(
+          (argument as { tmplIds: string[] }).tmplIds.map((id) => [id, this.subscribes]),
+        )
+      case 'showModal':
+        return { confirm: true, cancel: false }
+      case 'applyUpdate':
+      case 'openPrivacyContract':
+        return {}
       case 'navigateToMiniProgram':
         this.elsewhere = argument as { appId: string; extraData: unknown }
         await this.page.evaluate(() => window.host.hide())
@@ -277,6 +300,10 @@ export class TestPhone {
     if (this.errors.length > 0) throw new Error(`errors on the page:\n${this.errors.join('\n')}`)
   }
 }
+
+/** The picture that the user chooses. */
+export const avatar =
+  'data:image/svg+xml,%3Csvg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"%3E%3Crect width="1" height="1" fill="teal"/%3E%3C/svg%3E'
 
 export interface WalletCard {
   card_id: string

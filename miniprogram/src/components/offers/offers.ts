@@ -1,0 +1,73 @@
+import { joining } from '../../config'
+import { canGivePhone, givenPhone, givePhone, type PhoneDetail } from '../../services/phone'
+import { consent } from '../../services/privacy'
+import { canEnterProfile, keepAvatar, keepNickname, profile } from '../../services/profile'
+import { canSubscribe, subscribe } from '../../services/subscribe'
+import { notGiven, reason, texts } from '../../texts'
+
+const notified = {
+  accepted: texts.notifyAccepted,
+  rejected: texts.notifyRejected,
+  off: texts.notifyOff,
+  failed: texts.notifyFailed,
+}
+
+/** What a member can add after the card is taken: phone number, avatar and nickname, messages. See joining in config.ts. */
+Component({
+  data: {
+    t: texts,
+    asksPhone: false,
+    phone: '',
+    asksProfile: false,
+    avatar: '',
+    nickname: '',
+    /** Whether the avatar and nickname are being entered. */
+    entering: false,
+    asksNotify: false,
+    notified: '',
+    /** The outcome of the last tap. */
+    outcome: '',
+  },
+  lifetimes: {
+    attached() {
+      const phone = givenPhone()
+      this.setData({
+        phone,
+        asksPhone: joining.phone !== 'never' && (phone !== '' || canGivePhone()),
+        asksProfile: joining.profile && canEnterProfile(),
+        ...profile(),
+        asksNotify: canSubscribe(),
+      })
+    },
+  },
+  methods: {
+    async givePhone({ detail }: { detail: PhoneDetail }) {
+      this.setData({ outcome: '' })
+      try {
+        const given = await givePhone(detail)
+        if (given.kind === 'given') this.setData({ phone: given.phone })
+        else this.setData({ outcome: notGiven[given.kind] })
+      } catch (error) {
+        this.setData({ outcome: reason(error) })
+      }
+    },
+
+    async enterProfile() {
+      // The input for the nickname does not ask for the consent itself.
+      this.setData((await consent()) ? { entering: true, outcome: '' } : { outcome: texts.phoneNoConsent })
+    },
+
+    async chooseAvatar({ detail }: { detail: { avatarUrl: string } }) {
+      this.setData({ ...(await keepAvatar(detail.avatarUrl)) })
+    },
+
+    /** A form, because WeChat checks a nickname when the input loses the focus, and may empty it. */
+    saveProfile({ detail }: { detail: { value: { nickname: string } } }) {
+      this.setData({ ...keepNickname(detail.value.nickname), entering: false })
+    },
+
+    async subscribe() {
+      this.setData({ notified: notified[await subscribe()] })
+    },
+  },
+})
