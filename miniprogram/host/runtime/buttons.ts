@@ -26,7 +26,7 @@ export async function press(
       return
     }
     case 'agreePrivacyAuthorization':
-      privacy.tap(dom.id)
+      privacy.tap(button.id)
       return tell(button, 'agreeprivacyauthorization', {})
     case 'share':
       return share()
