@@ -12,7 +12,6 @@ const zh = {
   restore: '恢复会员卡',
   activate: '填写资料并激活',
   view: '查看我的会员卡',
-  free: '免费领取，领取后可在微信卡包中查看',
   heldHint: '已领取，可在微信卡包中查看',
   deletedHint: '你曾删除此卡，恢复后卡号和积分不变',
   activateHint: '在微信开卡页填写资料，提交后即可使用',
@@ -60,6 +59,11 @@ const zh = {
   requestId: '错误编号',
 
   // joining
+  freeAuto: '免费领取，立即生效',
+  freeOnClaim: '免费领取，领取后自动激活',
+  freeForm: '免费领取，领取后在微信卡包中填写资料即可激活',
+  formInWallet: '去卡包填写资料',
+  formInWalletHint: '在微信卡包中提交资料后，会员卡即可使用',
   unsupported: '当前设备不支持，请在手机微信中打开',
   onlyShown: '点击下方“前往小程序”领取会员卡',
   phone: '手机号',
@@ -105,7 +109,6 @@ const en: Texts = {
   restore: 'Restore the card',
   activate: 'Fill in the form to activate',
   view: 'View my card',
-  free: 'Free. The card is added to your WeChat wallet',
   heldHint: 'This card is in your WeChat wallet',
   deletedHint: 'You deleted this card. Restoring it keeps its number and points',
   activateHint: 'Enter your details on WeChat’s page, and the card is ready to use',
@@ -154,6 +157,11 @@ const en: Texts = {
   requestId: 'Error ID',
 
   // joining
+  freeAuto: 'Free. The card is ready to use at once',
+  freeOnClaim: 'Free. The card is activated as soon as you have it',
+  freeForm: 'Free. Enter your details in the WeChat wallet to activate the card',
+  formInWallet: 'Enter details in the wallet',
+  formInWalletHint: 'The card is ready to use once you have submitted the form in your WeChat wallet',
   unsupported: 'This device cannot do that. Please use WeChat on a phone',
   onlyShown: 'Open the mini-program with the button below to get the card',
   phone: 'Phone number',
@@ -191,6 +199,14 @@ const en: Texts = {
 const english = !wx.getAppBaseInfo().language.startsWith('zh')
 
 export const texts: Texts = english ? en : zh
+
+/** What happens after a card is taken, by the way in which it becomes active. */
+export const takeHints = {
+  auto: texts.freeAuto,
+  on_claim: texts.freeOnClaim,
+  form: texts.freeForm,
+  component: texts.activateHint,
+}
 
 /** Why the button for the phone number gave none. */
 export const notGiven = {

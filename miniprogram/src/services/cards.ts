@@ -14,7 +14,7 @@ import type {
 } from './api'
 import { ApiError, request, send, signIn } from './http'
 import { forgetCard, forgetFace, keepCard, keepFace } from './memory'
-import { addCard, decoded, type Added } from './wechat'
+import { addCard, canAddCard, decoded, type Added } from './wechat'
 
 /** The outcome of takeCard. */
 export type Taken = { kind: 'taken' } | Exclude<Added, { kind: 'added' }>
@@ -66,6 +66,7 @@ export const isHeld = (card: MemberCard): boolean => card.status === 'claimed' |
  * the server as well.
  */
 export async function takeCard(cardId: string, outerStr: string): Promise<Taken> {
+  if (!canAddCard()) return { kind: 'unsupported' }
   let added = await offer(cardId, outerStr)
   if (added.kind === 'bad_signature') added = await offer(cardId, outerStr)
   if (added.kind !== 'added') return added

@@ -16,9 +16,17 @@ export type Added =
   | { kind: 'held'; reason: string }
   /** 已领完: no stock, or the card is in the wallet already, or its code was used before. */
   | { kind: 'sold_out'; reason: string }
+  /** This WeChat has no cards, for example that on a computer. */
+  | { kind: 'unsupported' }
   | { kind: 'failed'; reason: string }
 
-export type Opened = { kind: 'opened' } | { kind: 'cancelled' } | { kind: 'failed'; reason: string }
+export type Opened =
+  { kind: 'opened' } | { kind: 'cancelled' } | { kind: 'unsupported' } | { kind: 'failed'; reason: string }
+
+/** Words of WeChat for a function that a device does not have. */
+const unsupported = /not support|unsupported|不支持/i
+
+export const canAddCard = (): boolean => wx.canIUse('addCard')
 
 /** Returns a code for `POST /v1/session`. It is valid for five minutes and works once. */
 export async function loginCode(): Promise<string> {
@@ -41,6 +49,7 @@ export async function addCard(cardList: SignedCard[]): Promise<Added> {
 function refusedToAdd(errMsg: string): Added {
   const reason = errMsg.replace(/^addCard:fail[:\s]*/, '').replace(/^\((.*)\)$/, '$1')
   if (/cancel/i.test(reason)) return { kind: 'cancelled' }
+  if (unsupported.test(reason)) return { kind: 'unsupported' }
   if (/签名|signature/i.test(reason)) return { kind: 'bad_signature', reason }
   if (/已经?领[取过](?!完)|领取.{0,6}(限制|上限)|超[过出].{0,2}领取|already/i.test(reason))
     return { kind: 'held', reason }
@@ -50,6 +59,7 @@ function refusedToAdd(errMsg: string): Added {
 
 /** Opens a card in the wallet; `code` is the one in MemberCard, not an encrypted one. */
 export async function openCard(cardId: string, code: string): Promise<Opened> {
+  if (!wx.canIUse('openCard')) return { kind: 'unsupported' }
   try {
     await wx.openCard({ cardList: [{ cardId, code }] })
     return { kind: 'opened' }
@@ -74,6 +84,7 @@ export async function openComponent(parameters: OpenCardOutputBody): Promise<Ope
 
 function refusedToOpen(errMsg: string): Opened {
   if (/cancel/i.test(errMsg)) return { kind: 'cancelled' }
+  if (unsupported.test(errMsg)) return { kind: 'unsupported' }
   return { kind: 'failed', reason: errMsg.replace(/^\w+:fail\s*/, '') }
 }
 

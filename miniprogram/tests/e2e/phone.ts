@@ -76,8 +76,8 @@ export class TestPhone {
   says = ''
   /** The body for the simulator's button for the phone number. */
   phoneButton: { cancel?: boolean } = {}
-  /** What the user answers to the prompt for subscribe messages. */
-  subscribes = 'accept'
+  /** Answers of WeChat that replace the usual ones. */
+  readonly answers: Record<string, unknown> = {}
   /** Whether there is no network. */
   offline = false
   /** The argument of the last wx.navigateToMiniProgram. */
@@ -191,6 +191,7 @@ export class TestPhone {
   /** Answers for WeChat and the user. */
   private async wechat(name: string, argument: unknown): Promise<unknown> {
     const phone = `/_sim/phones/${this.user}`
+    if (name in this.answers) return this.answers[name]
     switch (name) {
       case 'login':
         return this.world.sim('POST', `${phone}/login`)
@@ -206,9 +207,7 @@ export class TestPhone {
       case 'chooseAvatar':
         return { avatarUrl: avatar }
       case 'requestSubscribeMessage':
-        return Object.fromEntries(
-          (argument as { tmplIds: string[] }).tmplIds.map((id) => [id, this.subscribes]),
-        )
+        return Object.fromEntries((argument as { tmplIds: string[] }).tmplIds.map((id) => [id, 'accept']))
       case 'showModal':
         return { confirm: true, cancel: false }
       case 'applyUpdate':

@@ -59,6 +59,7 @@ export class FakeWx {
   setStorageSync = (key: string, value: unknown): void => void this.storage.set(key, value)
   removeStorageSync = (key: string): void => void this.storage.delete(key)
   getAccountInfoSync = () => ({ miniProgram: { appId: 'touristappid', envVersion: 'develop' } })
+  canIUse = (_schema: string) => true
   getAppBaseInfo = () => ({ language: 'zh_CN' })
 
   /** The requests, as method and path. */

@@ -12,7 +12,11 @@ const notified = {
   failed: texts.notifyFailed,
 }
 
-/** What a member can add after the card is taken: phone number, avatar and nickname, messages. See joining in config.ts. */
+/**
+ * What a member can do after the card is taken: add the phone number, enter an
+ * avatar and a nickname, subscribe to messages (see joining in config.ts), and
+ * share the card, for which the page must have onShareAppMessage.
+ */
 Component({
   data: {
     t: texts,

@@ -1,4 +1,4 @@
-import { environment } from '../../config'
+import { environment, joining } from '../../config'
 import { begin, once } from '../../guard'
 import { finishActivation, returnedCardId } from '../../services/activation'
 import type { Face, MemberCard, OpenCardOutputBody } from '../../services/api'
@@ -14,8 +14,10 @@ import {
 } from '../../services/cards'
 import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
+import { canGivePhone, givenPhone, givePhone, type PhoneDetail } from '../../services/phone'
+import { messageFor, onlyShown, timelineFor } from '../../services/share'
 import { decoded, openComponent } from '../../services/wechat'
-import { reason, reference, staleSince, texts } from '../../texts'
+import { notGiven, reason, reference, staleSince, takeHints, texts } from '../../texts'
 
 /** What the button does. */
 type Action = 'take' | 'component' | 'view' | 'reload' | 'none'
@@ -37,6 +39,10 @@ Page({
     busy: false,
     /** Whether what the button needs is being fetched. */
     preparing: false,
+    /** Whether the button asks for the phone number before the card is taken. */
+    phoneFirst: false,
+    /** Whether the page is one of the timeline, where nothing can be done. */
+    onlyShown: false,
     /** The outcome of the last tap, shown below the button. */
     outcome: '',
   },
@@ -53,6 +59,10 @@ Page({
     this.cardId = query.card_id ?? scene.card_id ?? returnedCardId() ?? environment().cardId
     this.outerStr = decoded(query.outer_str ?? scene.outer_str)
     claimFromWallet(this.cardId, query.encrypt_code)
+    this.setData({
+      onlyShown: onlyShown(),
+      phoneFirst: joining.phone === 'before' && !givenPhone() && canGivePhone(),
+    })
     void wx.setNavigationBarTitle({ title: texts.takeTitle })
   },
 
@@ -74,7 +84,9 @@ Page({
     const remembered = lastFace(this.cardId)
     if (remembered && this.data.state !== 'ready') this.show(remembered.value)
     // The face needs no session, so it does not wait for the login. If that fails, the tap tries again.
-    const looking = myCard(this.cardId).catch(() => lastCard(this.cardId)?.value)
+    const looking = this.data.onlyShown
+      ? undefined
+      : myCard(this.cardId).catch(() => lastCard(this.cardId)?.value)
     try {
       const shown = await face(this.cardId)
       if (!latest()) return
@@ -113,7 +125,7 @@ Page({
       preparing: action === 'component' && !this.component,
       number: (mine && isHeld(mine) && (mine.membership_number ?? mine.code)) || '',
       button: buttons[action](mine),
-      hint: hints[action](mine),
+      hint: hints[action](this.data.face, mine),
     })
   },
 
@@ -159,6 +171,23 @@ Page({
     return this.load()
   },
 
+  /** The answer of the button that asks for the phone number first. */
+  givePhone({ detail }: { detail: PhoneDetail }) {
+    return once(this, async () => {
+      this.setData({ busy: true, outcome: '' })
+      try {
+        const given = await givePhone(detail)
+        if (given.kind !== 'given') return this.setData({ outcome: notGiven[given.kind] })
+        this.setData({ phoneFirst: false })
+        return await this.take()
+      } catch (error) {
+        return this.setData({ outcome: reason(error) })
+      } finally {
+        this.setData({ busy: false })
+      }
+    })
+  },
+
   async take() {
     this.setData({ busy: true, outcome: '' })
     try {
@@ -178,6 +207,8 @@ Page({
         return this.view()
       case 'cancelled':
         return this.setData({ outcome: texts.cancelled })
+      case 'unsupported':
+        return this.setData({ outcome: texts.unsupported })
       case 'bad_signature':
         return this.setData({ outcome: texts.badSignature })
       case 'held':
@@ -205,6 +236,7 @@ Page({
     this.setData({ outcome: '' })
     const opened = await opening
     if (opened.kind === 'cancelled') this.setData({ outcome: texts.cancelled })
+    if (opened.kind === 'unsupported') this.setData({ outcome: texts.unsupported })
     if (opened.kind === 'failed') this.setData({ outcome: texts.takeFailed })
   },
 
@@ -215,6 +247,14 @@ Page({
     } catch (error) {
       this.setData({ outcome: `${texts.activationLost} · ${reason(error)}` })
     }
+  },
+
+  onShareAppMessage(): WechatMiniprogram.Page.ICustomShareContent {
+    return messageFor({ ...this.data.face, card_id: this.cardId })
+  },
+
+  onShareTimeline(): WechatMiniprogram.Page.ICustomTimelineContent {
+    return timelineFor({ ...this.data.face, card_id: this.cardId })
   },
 
   view() {
@@ -237,8 +277,8 @@ const buttons: Record<Action, (mine?: MemberCard) => string> = {
   none: () => texts.soldOut,
 }
 
-const hints: Record<Action, (mine?: MemberCard) => string> = {
-  take: (mine) => (mine?.status === 'deleted' ? texts.deletedHint : texts.free),
+const hints: Record<Action, (shown: Face, mine?: MemberCard) => string> = {
+  take: (shown, mine) => (mine?.status === 'deleted' ? texts.deletedHint : takeHints[shown.activation]),
   component: () => texts.activateHint,
   view: () => texts.heldHint,
   reload: () => '',

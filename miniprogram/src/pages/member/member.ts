@@ -5,6 +5,7 @@ import type { EntriesOutputBody, Entry, Face, MemberCard } from '../../services/
 import { entries, face, isClaiming, isHeld, myCard } from '../../services/cards'
 import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
+import { messageFor } from '../../services/share'
 import { openCard } from '../../services/wechat'
 import { fieldName, reason, reference, staleSince, texts } from '../../texts'
 
@@ -31,6 +32,8 @@ Page({
     claiming: false,
     /** Whether the card is in the wallet but its form in the open-card component was not submitted. */
     needsForm: false,
+    /** Whether the card is in the wallet and waits for the form there. */
+    formInWallet: false,
     status: '',
     number: '',
     figures: [] as Figure[],
@@ -140,7 +143,9 @@ Page({
   },
 
   show(shown: Face, mine: MemberCard) {
-    const needsForm = mine.status === 'claimed' && shown.take === 'open_card'
+    const waits = mine.status === 'claimed'
+    const needsForm = waits && shown.activation === 'component'
+    const formInWallet = waits && shown.activation === 'form'
     this.code = mine.code ?? ''
     this.setData({
       state: 'ready',
@@ -149,7 +154,8 @@ Page({
       deleted: mine.status === 'deleted',
       claiming: false,
       needsForm,
-      status: needsForm ? texts.statusForm : (statuses[mine.status] ?? ''),
+      formInWallet,
+      status: needsForm || formInWallet ? texts.statusForm : (statuses[mine.status] ?? ''),
       number: mine.membership_number ?? mine.code ?? '',
       figures: figuresOf(shown, mine),
     })
@@ -230,8 +236,13 @@ Page({
   openWallet() {
     return once(this, async () => {
       const opened = await openCard(this.cardId, this.code)
-      this.setData({ outcome: opened.kind === 'failed' ? texts.openFailed : '' })
+      const outcomes = { opened: '', cancelled: '', unsupported: texts.unsupported, failed: texts.openFailed }
+      this.setData({ outcome: outcomes[opened.kind] })
     })
+  },
+
+  onShareAppMessage(): WechatMiniprogram.Page.ICustomShareContent {
+    return messageFor({ ...this.data.face, card_id: this.cardId })
   },
 
   /** Cards are taken on the other page, which is usually the one below in the stack. */
