@@ -27,7 +27,7 @@ interface AppOptions {
 export function run(bundle: Bundle): void {
   const { phone } = window
   patchAttributes()
-  document.addEventListener('submit', (event) => event.preventDefault())
+  document.addEventListener('submit', swallow, true) // the browser's own event; see buttons.ts for WeChat's
   const sheets = addStyles(bundle)
   const env = new MiniProgramEnv()
   const space = env.createCodeSpace('main', true)
@@ -95,6 +95,11 @@ export function run(bundle: Bundle): void {
     share: () => pages.share('menu'),
     route: () => pages.current().at(-1)?.route ?? '',
   }
+}
+
+function swallow(event: Event): void {
+  event.preventDefault()
+  event.stopImmediatePropagation()
 }
 
 /** Adds a style element for the host, for the app, and for each page and component. */
