@@ -41,7 +41,13 @@ export function run(bundle: Bundle): void {
     tapping = type === 'tap'
     glassEasel.Event.dispatchEvent(target, event)
     tapping = false
-    if (type === 'tap') void press(target as never, phone, privacy, () => pages.share('button'))
+    if (type === 'tap')
+      void press(
+        target as never,
+        phone,
+        privacy,
+        () => void phone.call('share', pages.share('button').message),
+      )
     return event.getEventBubbleStatus()
   })
 
@@ -54,7 +60,7 @@ export function run(bundle: Bundle): void {
   )
   let app: AppOptions = {}
   Object.assign(globalThis, {
-    wx: makeWx(phone, pages, privacy, () => tapping),
+    wx: makeWx(phone, pages, () => tapping, privacy),
     App: (options: AppOptions) => {
       app = options
     },

@@ -1,7 +1,7 @@
 /** The part of wx that the sample uses. Any other property throws an error. */
 import type { Pages } from './pages.ts'
 import type { Phone } from './phone.ts'
-import type { Privacy } from './privacy.ts'
+import { Privacy } from './privacy.ts'
 
 type Options = Record<string, unknown> & {
   success?: (result: unknown) => void
@@ -10,7 +10,12 @@ type Options = Record<string, unknown> & {
 }
 
 /** Returns the global wx. isTap reports whether a tap is being handled. */
-export function makeWx(phone: Phone, pages: Pages, privacy: Privacy, isTap: () => boolean): object {
+export function makeWx(
+  phone: Phone,
+  pages: Pages,
+  isTap: () => boolean,
+  privacy = new Privacy(true),
+): object {
   const asked = (name: string) => api(name, (argument) => ask(phone, name, argument))
   const tapped = (name: string) =>
     api(name, (argument) =>

@@ -5,13 +5,13 @@ import { words } from './words.ts'
 
 const over = () => document.querySelector<HTMLElement>('#over')!
 
-function cover(kind: string, ...children: Node[]): void {
+export function cover(kind: string, ...children: Node[]): void {
   over().replaceChildren(el('div', { class: kind, role: 'dialog', 'aria-modal': 'true' }, ...children))
 }
 
 export const uncover = () => over().replaceChildren()
 
-const button = (text: string, act: () => void, quiet = false) =>
+export const button = (text: string, act: () => void, quiet = false) =>
   el('button', { class: quiet ? 'wx-button quiet' : 'wx-button', click: act }, text)
 
 /** Shows the sheet of wx.addCard. Resolves to true if the user takes the cards. */

@@ -48,6 +48,9 @@ export async function ask<T = unknown>(
 const phone = (user: string) => `/_sim/phones/${encodeURIComponent(user)}`
 
 export const login = (user: string) => ask<{ code: string }>('POST', `${phone(user)}/login`)
+/** Taps the button for the phone number: e.detail of the page. */
+export const phoneNumber = (user: string, allowed: boolean) =>
+  ask<object>('POST', `${phone(user)}/get-phone-number`, { cancel: !allowed })
 export const addCard = (user: string, argument: unknown) =>
   ask<object>('POST', `${phone(user)}/add-card`, argument)
 export const openCard = (user: string, argument: unknown) =>

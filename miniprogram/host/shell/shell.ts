@@ -3,6 +3,7 @@
  * wallet and messages and the shop's till, all from the sandbox.
  */
 import type { Answer, Host, Phone } from '../runtime/phone.ts'
+import * as ask from './ask.ts'
 import { el } from './dom.ts'
 import { askForForm, askToAdd, explainRefusal, showWallet, walletCard } from './over.ts'
 import * as sandbox from './sandbox.ts'
@@ -38,6 +39,16 @@ const answers: Record<string, (argument: never) => Promise<unknown>> = {
     host().hide()
     await showWallet(user, argument.cardList[0]!.code, () => host().show({ scene: 1001 }))
     return {}
+  },
+  getPhoneNumber: async () => sandbox.phoneNumber(user, await ask.askForPhone()),
+  chooseAvatar: async () => ((await ask.askForAvatar()) ? { avatarUrl: ask.avatar } : {}),
+  requestSubscribeMessage: (argument: { tmplIds: string[] }) => ask.askToSubscribe(argument.tmplIds),
+  showModal: (argument: Record<string, string>) => ask.askModal(argument),
+  async openPrivacyContract() {
+    ask.showContract()
+  },
+  async share({ title = '', path = '' }: { title?: string; path?: string }) {
+    ask.showShared(title, path)
   },
   async navigateToMiniProgram(argument: { appId: string; extraData: unknown }) {
     host().hide()
@@ -89,6 +100,7 @@ function open(card: DemoCard): void {
       language: navigator.language.startsWith('zh') ? 'zh_CN' : 'en',
       textScale: Number(query.get('text') ?? 1),
       envVersion: 'develop',
+      privacyAgreed: false,
       user,
       launch: {
         path: 'pages/index/index',

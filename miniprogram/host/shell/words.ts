@@ -39,6 +39,17 @@ const zh = {
   points: '积分',
   balance: '余额',
   broken: '构建失败',
+  allow: '允许',
+  refuse: '拒绝',
+  use: '使用',
+  phoneTitle: '申请获取你的手机号',
+  phoneHint: '商家将获得此微信号绑定的手机号（模拟）',
+  avatarTitle: '选择头像',
+  avatarHint: '使用微信头像（模拟）',
+  subscribeTitle: '申请发送一次性订阅消息',
+  contract: '用户隐私保护指引',
+  contractText: '真机上显示在小程序后台填写的内容',
+  shared: '分享给好友',
 }
 
 const en: typeof zh = {
@@ -81,6 +92,17 @@ const en: typeof zh = {
   points: 'Points',
   balance: 'Balance',
   broken: 'Build failed',
+  allow: 'Allow',
+  refuse: 'Decline',
+  use: 'Use it',
+  phoneTitle: 'The shop asks for your phone number',
+  phoneHint: 'It gets the number of this WeChat account (simulated)',
+  avatarTitle: 'Choose a picture',
+  avatarHint: 'Use the WeChat picture (simulated)',
+  subscribeTitle: 'The shop asks to send messages',
+  contract: 'Privacy notice',
+  contractText: 'A phone shows what was entered at mp.weixin.qq.com',
+  shared: 'Shared with a friend',
 }
 
 export const words = navigator.language.startsWith('zh') ? zh : en

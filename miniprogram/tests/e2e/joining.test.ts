@@ -117,9 +117,11 @@ journey('a shared card is taken with the channel of sharing', async (phone, card
       await take(friend)
       const [offer] = friend.called('addCard') as { cardList: { cardExt: string }[] }[]
       assert.match(offer!.cardList[0]!.cardExt, /"outer_str":"share"/)
-      const again = await friend.page.evaluate(() => window.host.share())
-      assert.equal(again.message?.path, shared.message!.path)
-      assert.match(again.message?.imageUrl ?? '', /^https:/, 'no picture of the page')
+      await friend.tap('分享给好友')
+      await until(() => friend.called('share').length === 1, 'sharing with the button')
+      const [again] = friend.called('share') as { path: string; imageUrl: string }[]
+      assert.equal(again!.path, shared.message!.path)
+      assert.match(again!.imageUrl, /^https:/, 'no picture of the page')
     },
     cardId,
     { query },

@@ -212,6 +212,7 @@ export class TestPhone {
         return { confirm: true, cancel: false }
       case 'applyUpdate':
       case 'openPrivacyContract':
+      case 'share':
         return {}
       case 'navigateToMiniProgram':
         this.elsewhere = argument as { appId: string; extraData: unknown }

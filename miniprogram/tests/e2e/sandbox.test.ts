@@ -80,6 +80,11 @@ test('a card is taken, the till adds points, and wallet and messages show them',
   await mini.getByText('+30 积分').waitFor()
   await screenshot(page, 'sandbox')
 
+  await mini.getByRole('button', { name: '手机号 一键绑定' }).click()
+  await mini.getByRole('button', { name: '同意' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: '允许' }).click()
+  await mini.getByText('****').waitFor()
+
   await mini.getByRole('button', { name: '在微信卡包中打开' }).click()
   await page.getByRole('dialog').getByText('卡号').waitFor()
   await page.getByRole('dialog').getByRole('button', { name: '返回' }).click()

@@ -44,7 +44,7 @@ for (const [what, file, edit, want] of [
     (text: string) => text.replace('{{ title }}', '{{ title + }}'),
     /notice\.wxml:5:\d+: /,
   ],
-  ['invalid code', 'app.ts', (text: string) => `${text}\nconst = 1`, /app\.ts:9:6/],
+  ['invalid code', 'app.ts', (text: string) => `${text}\nconst = 1`, /app\.ts:\d+:6/],
   [
     'an import of a missing file',
     'app.ts',

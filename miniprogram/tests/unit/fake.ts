@@ -60,6 +60,7 @@ export class FakeWx {
   removeStorageSync = (key: string): void => void this.storage.delete(key)
   getAccountInfoSync = () => ({ miniProgram: { appId: 'touristappid', envVersion: 'develop' } })
   canIUse = (_schema: string) => true
+  getLaunchOptionsSync = () => ({ scene: 1001 })
   getAppBaseInfo = () => ({ language: 'zh_CN' })
 
   /** The requests, as method and path. */
