@@ -70,6 +70,20 @@ export const defects: Defect[] = [
     to: '.section-text { display: none;',
     test: ['e2e/journeys.test.ts', 'first visit'],
   },
+  {
+    name: 'a card is taken without the phone number that the shop requires',
+    file: 'pages/index/index.ts',
+    from: "if (given.kind !== 'given') return this",
+    to: "if (given.kind !== 'given') this",
+    test: ['e2e/joining.test.ts', 'a shop can ask for the phone number'],
+  },
+  {
+    name: "a shared page shows a picture of the member's number and points",
+    file: 'services/share.ts',
+    from: 'imageUrl: secure(face.background_pic_url || face.logo_url)',
+    to: "imageUrl: ''",
+    test: ['e2e/joining.test.ts', 'a shared card is taken'],
+  },
 ]
 
 /** Returns the text of the defect's file with the defect. Throws if the defect does not fit the sample any more. */
