@@ -18,9 +18,16 @@ export const inFours = (number: string): string => number.replace(/(.{4})(?=.)/g
 /** Formats a time, in RFC 3339 or in milliseconds since 1970, in the phone's time zone: "2026-11-25 09:31". */
 export function moment(time: string | number): string {
   const at = new Date(time)
-  const two = (n: number) => String(n).padStart(2, '0')
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`
 }
+
+/** Formats a time of today, in milliseconds since 1970: "09:31:05". */
+export function clock(time: number): string {
+  const at = new Date(time)
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`
+}
+
+const two = (n: number) => String(n).padStart(2, '0')
 
 /** WeChat's names for card colours. */
 const colours: Record<string, string> = {

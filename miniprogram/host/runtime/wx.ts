@@ -58,6 +58,10 @@ export function makeWx(
       }),
     ),
     openPrivacyContract: asked('openPrivacyContract'),
+    setClipboardData: asked('setClipboardData'),
+    getScreenBrightness: asked('getScreenBrightness'),
+    setScreenBrightness: asked('setScreenBrightness'),
+    setKeepScreenOn: asked('setKeepScreenOn'),
     request: (o: Options) => request(phone, o),
     navigateTo: local('navigateTo', (o) => pages.push(String(o.url))),
     redirectTo: local('redirectTo', (o) => pages.replace(String(o.url))),
@@ -70,6 +74,8 @@ export function makeWx(
     getAccountInfoSync: () => ({
       miniProgram: { appId: 'touristappid', envVersion: phone.settings.envVersion, version: '' },
     }),
+    getWindowInfo: () => ({ windowWidth: innerWidth, pixelRatio: devicePixelRatio }),
+    getDeviceInfo: () => ({ platform: 'devtools' }),
     getAppBaseInfo: () => ({ language: phone.settings.language }),
   }
   return new Proxy(known, {

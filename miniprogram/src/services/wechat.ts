@@ -88,6 +88,13 @@ function refusedToOpen(errMsg: string): Opened {
   return { kind: 'failed', reason: errMsg.replace(/^\w+:fail\s*/, '') }
 }
 
+/** Copies a text; WeChat then says 内容已复制. Reports whether it could. */
+export const copy = (data: string): Promise<boolean> =>
+  wx.setClipboardData({ data }).then(
+    () => true,
+    () => false,
+  )
+
 /** WeChat passes parameters to a page without decoding percent signs. */
 export function decoded(value = ''): string {
   try {

@@ -51,6 +51,7 @@ export const nextUser = () => `user${users + 1}`
 
 export const index = 'pages/index/index'
 export const member = 'pages/member/member'
+export const code = 'pages/code/code'
 
 /** Takes the card on the first page, until it is active on 我的会员卡. */
 export async function take(phone: TestPhone): Promise<void> {

@@ -58,6 +58,8 @@ export interface PhoneOptions {
   settings?: Partial<Settings>
   /** Changes the built script, to run the mini-program with other values in config.ts. */
   edit?: (script: string) => string
+  /** The device pixels of one px. */
+  ratio?: number
   /** Sees every response of the server before the mini-program does, and can change it. */
   tamper?: (path: string, body: string) => string
   /** Called before a request, which waits for the promise. */
@@ -80,6 +82,8 @@ export class TestPhone {
   readonly answers: Record<string, unknown> = {}
   /** Whether there is no network. */
   offline = false
+  screen = { brightness: 0.4, keptOn: false }
+  clipboard = ''
   /** The argument of the last wx.navigateToMiniProgram. */
   elsewhere: { appId: string; extraData: unknown } | undefined
   page!: Page
@@ -102,7 +106,7 @@ export class TestPhone {
     const phone = new TestPhone(world, user, options)
     const context = await browser.newContext({
       viewport: { width: 375, height: 812 },
-      deviceScaleFactor: 1.5,
+      deviceScaleFactor: options.ratio ?? 1.5,
       hasTouch: true,
       colorScheme: options.colorScheme ?? 'light',
       reducedMotion: 'reduce',
@@ -217,6 +221,17 @@ export class TestPhone {
       case 'navigateToMiniProgram':
         this.elsewhere = argument as { appId: string; extraData: unknown }
         await this.page.evaluate(() => window.host.hide())
+        return {}
+      case 'getScreenBrightness':
+        return { value: this.screen.brightness }
+      case 'setScreenBrightness':
+        this.screen.brightness = (argument as { value: number }).value
+        return {}
+      case 'setKeepScreenOn':
+        this.screen.keptOn = (argument as { keepScreenOn: boolean }).keepScreenOn
+        return {}
+      case 'setClipboardData':
+        this.clipboard = (argument as { data: string }).data
         return {}
       default:
         throw new Error(`${name} has no answer in this test`)

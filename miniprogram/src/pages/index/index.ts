@@ -257,6 +257,12 @@ Page({
     return timelineFor({ ...this.data.face, card_id: this.cardId })
   },
 
+  showCode() {
+    return once(this, () =>
+      wx.navigateTo({ url: `/pages/code/code?card_id=${encodeURIComponent(this.cardId)}` }),
+    )
+  },
+
   view() {
     return wx.navigateTo({ url: `/pages/member/member?card_id=${encodeURIComponent(this.cardId)}` })
   },

@@ -233,6 +233,12 @@ Page({
     this.onReachBottom()
   },
 
+  showCode() {
+    return once(this, () =>
+      wx.navigateTo({ url: `/pages/code/code?card_id=${encodeURIComponent(this.cardId)}` }),
+    )
+  },
+
   openWallet() {
     return once(this, async () => {
       const opened = await openCard(this.cardId, this.code)
