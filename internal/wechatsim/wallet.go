@@ -65,8 +65,9 @@ type CardFace struct {
 	CardID           string            `json:"card_id"`
 	Title            string            `json:"title"`
 	BrandName        string            `json:"brand_name"`
-	Code             string            `json:"code"`   // the plain one
-	Status           string            `json:"status"` // NORMAL, DELETE, GIFTING, GIFT_SUCC, UNAVAILABLE, EXPIRE
+	Code             string            `json:"code"`      // the plain one
+	CodeType         string            `json:"code_type"` // how the code is shown
+	Status           string            `json:"status"`    // NORMAL, DELETE, GIFTING, GIFT_SUCC, UNAVAILABLE, EXPIRE
 	HasActive        bool              `json:"has_active"`
 	MembershipNumber string            `json:"membership_number"`
 	Bonus            int64             `json:"bonus"`
@@ -122,7 +123,7 @@ func (s *Sim) changeFace(p *person, in struct {
 
 func (s *Sim) face(w *walletCard) CardFace {
 	return CardFace{CardID: w.card.id, Title: w.card.baseText("title"), BrandName: w.card.baseText("brand_name"),
-		Code: w.code, Status: string(s.statusOf(w)), HasActive: w.active, MembershipNumber: w.membershipNumber,
+		Code: w.code, CodeType: w.card.baseText("code_type"), Status: string(s.statusOf(w)), HasActive: w.active, MembershipNumber: w.membershipNumber,
 		Bonus: w.bonus, Balance: w.balance, CustomFields: maps.Clone(w.customFields), OuterStr: w.outerStr,
 		ClaimedAt: w.claimedAt.UTC(), Messages: append([]Message{}, w.messages...)}
 }

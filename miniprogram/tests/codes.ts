@@ -8,6 +8,7 @@ export function randomCodes(count: number): string[] {
   const alphabets = ['0123456789', '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ', '0123456789abcdefghijkXYZ']
   return Array.from({ length: count }, (_, i) => {
     const alphabet = alphabets[i % alphabets.length]!
-    return Array.from({ length: 1 + (i % 20) }, () => alphabet[random(alphabet.length)]).join('')
+    const length = 1 + (i < 20 ? i : random(20))
+    return Array.from({ length }, () => alphabet[random(alphabet.length)]).join('')
   })
 }

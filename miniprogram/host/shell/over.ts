@@ -1,4 +1,6 @@
 /** What WeChat shows over the mini-program: the sheet of wx.addCard, the wallet, the open-card component. */
+import { memberCode } from '../../src/barcode/member-code.ts'
+import type { Picture } from '../../src/barcode/picture.ts'
 import { el } from './dom.ts'
 import { demoCards, Refusal, wallet, type Wallet } from './sandbox.ts'
 import { words } from './words.ts'
@@ -52,6 +54,7 @@ export async function showWallet(user: string, code: string, closed: () => void)
     'full',
     el('h2', {}, words.wallet),
     walletCard(card),
+    ...(card.status === 'NORMAL' ? [drawnCode(card)] : []),
     el('dl', {}, ...facts(card)),
     button(
       words.back,
@@ -62,6 +65,20 @@ export async function showWallet(user: string, code: string, closed: () => void)
       true,
     ),
   )
+}
+
+/** The code as the wallet shows it, by the card's code_type. */
+function drawnCode(card: Wallet): HTMLElement {
+  const { bars, qr, characters } = memberCode(card.code, card.code_type, {
+    width: 320,
+    ratio: devicePixelRatio,
+  })
+  const picture = ({ src, width, height }: Picture) => {
+    const image = el('img', { src, alt: card.code })
+    Object.assign(image.style, { width: `${width}px`, height: `${height}px` })
+    return image
+  }
+  return el('figure', { class: 'code' }, bars && picture(bars), qr && picture(qr), characters)
 }
 
 const facts = (card: Wallet) =>

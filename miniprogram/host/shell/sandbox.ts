@@ -5,6 +5,7 @@ export interface Wallet {
   title: string
   brand_name: string
   code: string
+  code_type: string
   status: string
   has_active: boolean
   bonus: number

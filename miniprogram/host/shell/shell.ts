@@ -17,6 +17,8 @@ const host = () => (frame.contentWindow as unknown as { host: Host }).host
 const requests: string[] = []
 let offline = false
 let down = false
+/** A browser cannot change it; the mini-program reads what it has set. */
+let brightness = 0.5
 
 /** Answers the calls that WeChat would answer. */
 const answers: Record<string, (argument: never) => Promise<unknown>> = {
@@ -50,6 +52,13 @@ const answers: Record<string, (argument: never) => Promise<unknown>> = {
   async share({ title = '', path = '' }: { title?: string; path?: string }) {
     ask.showShared(title, path)
   },
+  getScreenBrightness: () => Promise.resolve({ value: brightness }),
+  setScreenBrightness({ value }: { value: number }) {
+    brightness = value
+    return Promise.resolve({})
+  },
+  setKeepScreenOn: () => Promise.resolve({}),
+  setClipboardData: ({ data }: { data: string }) => navigator.clipboard.writeText(data).then(() => ({})),
   async navigateToMiniProgram(argument: { appId: string; extraData: unknown }) {
     host().hide()
     void askForForm().then(async (form) => {

@@ -21,10 +21,10 @@ export const brighten = (): Promise<void> =>
 /** Restores the brightness. Call it in onHide and onUnload, and in App.onLaunch because of crashes. */
 export const dim = (): Promise<void> =>
   next(async () => {
+    void wx.setKeepScreenOn({ keepScreenOn: false }).catch(() => undefined)
     const before = wx.getStorageSync<number | ''>(storageKey)
     if (before === '') return
     wx.removeStorageSync(storageKey)
-    void wx.setKeepScreenOn({ keepScreenOn: false }).catch(() => undefined)
     // If the user has changed the brightness meanwhile, it stays. Android reports the setting, not the screen.
     if (before === -1 || (await wx.getScreenBrightness()).value >= full)
       await wx.setScreenBrightness({ value: before })

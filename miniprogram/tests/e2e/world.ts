@@ -22,6 +22,8 @@ interface Account {
 export interface World {
   /** The public API. */
   readonly baseUrl: string
+  /** The operator's API and console. */
+  readonly adminUrl: string
   readonly simulatorUrl: string
   /** Calls the simulator's control API. Throws on an error response. */
   sim<T = unknown>(method: string, path: string, body?: unknown): Promise<T>
@@ -62,6 +64,7 @@ export async function startWorld(): Promise<World> {
       exchange<T>(method, server.adminUrl + path, body, server.adminToken)
     return {
       baseUrl: server.baseUrl,
+      adminUrl: server.adminUrl,
       simulatorUrl: simulator.url,
       sim,
       async createCard(edit) {

@@ -32,6 +32,16 @@ export class FakeWx {
   navigateToMiniProgram: (argument: unknown) => Promise<unknown> = () =>
     Promise.reject(new Error('no component in this test'))
 
+  platform = 'ios'
+  brightness = 0.5
+  keptOn = false
+
+  getDeviceInfo = () => ({ platform: this.platform })
+  getScreenBrightness = (): Promise<{ value: number }> => Promise.resolve({ value: this.brightness })
+  setScreenBrightness = async ({ value }: { value: number }): Promise<void> => void (this.brightness = value)
+  setKeepScreenOn = async ({ keepScreenOn }: { keepScreenOn: boolean }): Promise<void> =>
+    void (this.keptOn = keepScreenOn)
+
   login = (): Promise<{ code: string; errMsg: string }> =>
     Promise.resolve({ code: `code-${++this.logins}`, errMsg: 'login:ok' })
 
