@@ -22,7 +22,7 @@ async function bookAtTill(scanned: string, points: number): Promise<void> {
   const { id } = await world.admin<{ id: string }>('POST', '/v1/staff', { name: '小李', role: 'cashier' })
   const { secret } = await world.admin<{ secret: string }>('POST', `/v1/staff/${id}/link`)
   const till = await browser.newPage({ locale: 'zh-CN' })
-  await till.goto(`${world.adminUrl}/console/login?link=${secret}`)
+  await till.goto(`${world.adminUrl}/login?link=${secret}`)
   await till.locator('main button').click()
   await till.locator('#query').fill(scanned)
   await till.locator('#query').press('Enter')
@@ -32,7 +32,7 @@ async function bookAtTill(scanned: string, points: number): Promise<void> {
   await till.close()
 }
 
-journey('the till reads the code from the screen, and the points appear there', async (phone, cardId) => {
+journey('the till reads the code from the screen, and the points appear there', async (phone) => {
   await take(phone)
   await phone.page.clock.install()
   await phone.start()
@@ -56,16 +56,14 @@ journey('the till reads the code from the screen, and the points appear there', 
   await phone.page.clock.fastForward(15_000)
   await phone.sees('已更新')
 
+  const shown = phone.count('GET', '/v1/me')
   await phone.back()
+  await phone.sees('查看我的会员卡')
   await phone.page.clock.fastForward(120_000)
   await phone.tap('出示会员码')
   await phone.on(code)
   await phone.sees('已更新')
-  assert.equal(
-    phone.count('GET', `/v1/cards/${cardId}`),
-    phone.count('GET', '/v1/me'),
-    'no request while hidden',
-  )
+  assert.equal(phone.count('GET', '/v1/me'), shown + 2, 'one by each page, and none while hidden')
 })
 
 journey('the screen is bright while the code is shown, also after a crash', async (phone, cardId) => {
@@ -142,14 +140,26 @@ test('the card’s code_type says what is shown', async () => {
 })
 
 /** Draws another code on the page, and waits for its pictures. */
-async function draw(phone: TestPhone, text: string): Promise<void> {
-  await phone.page.evaluate((drawn) => getCurrentPages().at(-1)!.draw(drawn), text)
-  await phone.page.waitForFunction(() => {
-    const { bars, qr } = getCurrentPages().at(-1)!.data.drawn
-    return [bars, qr].every(({ src }, i) =>
-      document.querySelectorAll<HTMLElement>('.paper image')[i]!.style.backgroundImage.includes(src),
-    )
-  })
+const draw = (phone: TestPhone, text: string) =>
+  phone.page.evaluate(async (drawn) => {
+    const page = getCurrentPages().at(-1)!
+    page.draw(drawn)
+    const shown = () => {
+      const images = document.querySelectorAll<HTMLElement>('.paper image')
+      const { bars, qr } = page.data.drawn
+      return [bars, qr].every(({ src }, i) => images[i]!.style.backgroundImage.includes(src))
+    }
+    while (!shown()) await new Promise(requestAnimationFrame)
+  }, text)
+
+/** Returns a function that takes a picture of the element, with less work than a screenshot of Playwright. */
+async function camera(phone: TestPhone, selector: string): Promise<() => Promise<Buffer>> {
+  const session = await phone.page.context().newCDPSession(phone.page)
+  return async () => {
+    const clip = { ...(await phone.top().locator(selector).boundingBox())!, scale: 1 }
+    const options = { format: 'png', clip, optimizeForSpeed: true } as const
+    return Buffer.from((await session.send('Page.captureScreenshot', options)).data, 'base64')
+  }
 }
 
 /** Each code is read from one screen, and the widest from all of them. EVERY_SCREEN=1 reads all from all. */
@@ -166,7 +176,8 @@ for (const ratio of [2, 3]) {
       await take(phone)
       await phone.start({ path: code, query: { card_id: cardId } })
       await phone.sees('已更新')
-      const paper = phone.top().locator('.paper')
+      phone.offline = true // or the page would draw the member's code again
+      const shoot = await camera(phone, '.paper')
       const codes = randomCodes(100).filter((_, i) => everyScreen || i % 2 === ratio % 2)
       for (const [n, { width, colorScheme }] of screens.entries()) {
         await phone.page.emulateMedia({ colorScheme })
@@ -174,7 +185,7 @@ for (const ratio of [2, 3]) {
         const here = codes.filter((_, i) => everyScreen || i % screens.length === n)
         for (const text of [...here, widest]) {
           await draw(phone, text)
-          const read = await decode(await paper.screenshot())
+          const read = await decode(await shoot())
           assert.deepEqual(read, { Code128: text, QRCode: text }, `${width} px, ${colorScheme}`)
         }
       }
