@@ -152,11 +152,11 @@ const draw = (phone: TestPhone, text: string) =>
     while (!shown()) await new Promise(requestAnimationFrame)
   }, text)
 
-/** Returns a function that takes a picture of the element, with less work than a screenshot of Playwright. */
-async function camera(phone: TestPhone, selector: string): Promise<() => Promise<Buffer>> {
+/** Returns a function that takes a picture of the element in device pixels, with less work than a screenshot of Playwright. */
+async function camera(phone: TestPhone, selector: string, ratio: number): Promise<() => Promise<Buffer>> {
   const session = await phone.page.context().newCDPSession(phone.page)
   return async () => {
-    const clip = { ...(await phone.top().locator(selector).boundingBox())!, scale: 1 }
+    const clip = { ...(await phone.top().locator(selector).boundingBox())!, scale: ratio }
     const options = { format: 'png', clip, optimizeForSpeed: true } as const
     return Buffer.from((await session.send('Page.captureScreenshot', options)).data, 'base64')
   }
@@ -177,7 +177,7 @@ for (const ratio of [2, 3]) {
       await phone.start({ path: code, query: { card_id: cardId } })
       await phone.sees('已更新')
       phone.offline = true // or the page would draw the member's code again
-      const shoot = await camera(phone, '.paper')
+      const shoot = await camera(phone, '.paper', ratio)
       const codes = randomCodes(100).filter((_, i) => everyScreen || i % 2 === ratio % 2)
       for (const [n, { width, colorScheme }] of screens.entries()) {
         await phone.page.emulateMedia({ colorScheme })
