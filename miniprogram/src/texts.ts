@@ -33,7 +33,7 @@ const zh = {
   statusForm: '待激活',
   statusDeleted: '已从卡包删除',
   statusUnavailable: '已失效',
-  openWallet: '在微信卡包中打开',
+  openWallet: '打开卡包',
   openFailed: '无法打开微信卡包，请稍后再试',
 
   history: '积分与余额明细',
@@ -143,7 +143,7 @@ const en: Texts = {
   statusForm: 'Not activated',
   statusDeleted: 'Deleted from the wallet',
   statusUnavailable: 'No longer valid',
-  openWallet: 'Open in WeChat wallet',
+  openWallet: 'Open the wallet',
   openFailed: 'The wallet could not be opened. Please try again later',
 
   history: 'Points and balance',

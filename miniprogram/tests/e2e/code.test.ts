@@ -74,7 +74,7 @@ journey('the screen is bright while the code is shown, also after a crash', asyn
   await shown(1, true, 'the bright screen')
   await phone.comeBack({ scene: 1001 }) // WeChat may call onShow without an onHide before
   await phone.sees('已更新')
-  await phone.tap('在微信卡包中打开') // hides the page, and shows it again
+  await phone.tap('打开卡包') // hides the page, and shows it again
   await until(() => phone.called('openCard').length === 1, 'wx.openCard')
   const set = () => phone.called('setScreenBrightness').map((o) => (o as { value: number }).value)
   await until(() => set().join(' ') === '1 1 0.4 1', 'the brightness under the wallet')
@@ -89,7 +89,7 @@ journey('without a network the last look is shown, with its time', async (phone,
   await take(phone)
   phone.offline = true
   await phone.start({ path: code, query: { card_id: cardId } })
-  await phone.sees('网络不可用，请检查网络后重试 · 上次更新 20')
+  await phone.sees('网络不可用，请检查网络后重试 · 以下为 20')
   const [card] = await phone.wallet()
   assert.deepEqual(await scan(phone), { QRCode: card!.code })
   await phone.tap('复制')

@@ -45,7 +45,7 @@ const firstVisit: Walk = async (phone, cardId) => {
   await phone.top().getByLabel('等级 金卡').waitFor()
   await until(async () => (await phone.wallet())[0]?.bonus === 30, 'the bonus in the wallet')
 
-  await phone.tap('在微信卡包中打开')
+  await phone.tap('打开卡包')
   await until(() => phone.called('openCard').length === 1, 'wx.openCard')
   assert.deepEqual(phone.called('openCard'), [{ cardList: [{ cardId, code: card.code }] }])
 }
@@ -172,7 +172,7 @@ journey('the phone says 用户已领取 to a user who took the card meanwhile', 
     await world.sim('PUT', '/_sim/guesses', { held_card: '已领完' })
   }
   await phone.on(member)
-  await phone.tap('在微信卡包中打开')
+  await phone.tap('打开卡包')
   await until(() => phone.called('openCard').length === 1, 'wx.openCard')
   assert.equal((await phone.wallet()).length, 1)
 })

@@ -85,7 +85,7 @@ test('a card is taken, the till adds points, and wallet and messages show them',
   await page.getByRole('dialog').getByRole('button', { name: '允许' }).click()
   await mini.getByText('****').waitFor()
 
-  await mini.getByRole('button', { name: '在微信卡包中打开' }).click()
+  await mini.getByRole('button', { name: '打开卡包' }).click()
   await page.getByRole('dialog').getByText('卡号').waitFor()
   await page.getByRole('dialog').getByRole('button', { name: '返回' }).click()
 

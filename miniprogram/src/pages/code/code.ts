@@ -1,12 +1,14 @@
 import { memberCode, type MemberCode } from '../../barcode/member-code'
 import { environment } from '../../config'
 import { clock, moment, points, yuan } from '../../format'
+import { begin, once } from '../../guard'
 import type { Face, MemberCard } from '../../services/api'
-import { face, isHeld, myCard } from '../../services/cards'
+import { face, isClaiming, isHeld, myCard } from '../../services/cards'
+import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
 import { brighten, dim } from '../../services/screen'
 import { copy, openCard } from '../../services/wechat'
-import { reason, reference, texts } from '../../texts'
+import { reason, reference, staleSince, texts } from '../../texts'
 
 /** How often the card is loaded again while it is shown, in milliseconds; less often after failures. */
 const refresh = { every: 15_000, atMost: 120_000 }
@@ -38,6 +40,7 @@ Page({
   at: 0,
   visible: false,
   loads: 0,
+  acting: false,
   wait: refresh.every,
   timer: 0,
 
@@ -79,26 +82,27 @@ Page({
 
   async load() {
     clearTimeout(this.timer)
-    const load = ++this.loads
+    const current = begin(this)
     try {
       const [shown, mine] = await Promise.all([face(this.cardId), myCard(this.cardId)])
-      if (load !== this.loads) return
+      if (!current()) return
       this.wait = refresh.every
       this.at = Date.now()
       this.show(shown, mine)
       this.setData({ age: `${texts.updated} ${clock(this.at)}` })
     } catch (error) {
-      if (load !== this.loads) return
-      this.wait = Math.min(this.wait * 2, refresh.atMost)
+      if (!current()) return
+      const asked = error instanceof ApiError ? error.retryAfter * 1000 : 0
+      this.wait = Math.max(Math.min(this.wait * 2, refresh.atMost), asked)
       this.failed(error)
     }
     if (this.visible) this.timer = setTimeout(() => void this.load(), this.wait)
   },
 
-  /** What was shown before stays: the code is the same. */
+  /** What was shown before stays, because the code is the same, unless the server refuses the card or the member. */
   failed(error: unknown) {
-    if (this.data.state === 'ready')
-      this.setData({ age: `${reason(error)} · ${texts.lastUpdate} ${moment(this.at)}` })
+    const refused = error instanceof ApiError && error.final
+    if (this.data.state === 'ready' && !refused) this.setData({ age: staleSince(error, this.at) })
     else
       this.showNone({
         kind: 'failed',
@@ -111,12 +115,7 @@ Page({
 
   show(shown: Face, mine?: MemberCard) {
     if (!mine?.code || !isHeld(mine)) {
-      const ended = mine && endings[mine.status]
-      this.showNone({
-        title: ended ?? texts.noCard,
-        detail: mine?.status === 'deleted' ? texts.deletedHint : '',
-        action: mine?.status === 'unavailable' ? '' : texts.goTake,
-      })
+      this.showNone(isClaiming(this.cardId) ? claiming : (endings[mine?.status ?? 'issued'] ?? nothing))
       return
     }
     this.draw(mine.code, shown.code_type)
@@ -133,8 +132,11 @@ Page({
     })
   },
 
-  showNone(none: { kind?: string; title: string; detail: string; reference?: string; action: string }) {
-    this.setData({ state: 'none', none: { kind: 'empty', reference: '', ...none } })
+  showNone(none: None) {
+    this.setData({
+      state: 'none',
+      none: { kind: 'empty', detail: '', reference: '', action: '', ...none },
+    })
     void dim()
   },
 
@@ -149,27 +151,38 @@ Page({
 
   /** The button of the notice. */
   act() {
-    if (this.data.none.kind === 'failed') this.retry()
-    else this.goTake()
-  },
-
-  goTake() {
-    void wx.redirectTo({ url: `/pages/index/index?card_id=${encodeURIComponent(this.cardId)}` })
+    if (this.data.none.action === texts.retry) this.retry()
+    else
+      void once(this, () =>
+        wx.redirectTo({ url: `/pages/index/index?card_id=${encodeURIComponent(this.cardId)}` }),
+      )
   },
 
   async copy() {
     this.setData({ outcome: (await copy(this.data.code)) ? '' : texts.copyFailed })
   },
 
-  async openWallet() {
-    const opened = await openCard(this.cardId, this.data.code)
-    this.setData({ outcome: opened.kind === 'failed' ? `${texts.openFailed} · ${opened.reason}` : '' })
+  openWallet() {
+    return once(this, async () => {
+      const opened = await openCard(this.cardId, this.data.code)
+      this.setData({ outcome: opened.kind === 'failed' ? texts.openFailed : '' })
+    })
   },
 })
 
-/** Why a card has no code any more. */
-const endings: Partial<Record<MemberCard['status'], string>> = {
-  deleted: texts.statusDeleted,
-  gifted: texts.statusGifted,
-  unavailable: texts.statusUnavailable,
+/** What is shown in place of a code. */
+interface None {
+  kind?: string
+  title: string
+  detail?: string
+  reference?: string
+  action?: string
+}
+
+const nothing: None = { title: texts.noCard, detail: texts.noCardHint, action: texts.goTake }
+const claiming: None = { title: texts.statusClaimed, action: texts.retry }
+const endings: Partial<Record<MemberCard['status'], None>> = {
+  deleted: { title: texts.statusDeleted, detail: texts.deletedHint, action: texts.restore },
+  gifted: { title: texts.statusGifted, action: texts.goTake },
+  unavailable: { title: texts.statusUnavailable },
 }
