@@ -47,4 +47,23 @@ const colours: Record<string, string> = {
   Color102: '#5e6671',
 }
 
-export const cardColour = (name = ''): string => colours[name] ?? '#5e6671'
+/** The colour of a card, as dark as white text on it needs: WeChat's lighter ones are shaded. */
+export function cardColour(name = ''): string {
+  const wechat = channels(colours[name] ?? '#5e6671')
+  let rgb = wechat
+  for (let part = 0.99; contrastWithWhite(rgb) < 4.5; part -= 0.01)
+    rgb = wechat.map((channel) => Math.floor(channel * part))
+  return `#${rgb.map((channel) => channel.toString(16).padStart(2, '0')).join('')}`
+}
+
+const channels = (colour: string): number[] =>
+  [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16))
+
+/** The ratio that WCAG 2 defines; 4.5 is its least for text. */
+function contrastWithWhite(rgb: number[]): number {
+  const [red, green, blue] = rgb.map((channel) => {
+    const part = channel / 255
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+  })
+  return 1.05 / (0.2126 * red! + 0.7152 * green! + 0.0722 * blue! + 0.05)
+}

@@ -37,11 +37,55 @@ test('a time in the phone’s time zone', () => {
   assert.equal(moment(at.toISOString()), '2026-01-02 03:04')
 })
 
+/** WeChat's colours and what the card has: white on it is legible, and the hue is kept. */
+const shades: [name: string, wechat: string, card: string][] = [
+  ['Color010', '#63b359', '#498441'],
+  ['Color020', '#2c9f67', '#248556'],
+  ['Color030', '#509fc9', '#3f7d9e'],
+  ['Color040', '#5885cf', '#4e76b8'],
+  ['Color050', '#9062c0', '#8e61be'],
+  ['Color060', '#d09a45', '#956e31'],
+  ['Color070', '#e4b138', '#917123'],
+  ['Color080', '#ee903c', '#a8662a'],
+  ['Color081', '#f08500', '#b16200'],
+  ['Color082', '#a9d92d', '#63801a'],
+  ['Color090', '#dd6549', '#be563e'],
+  ['Color100', '#cc463d', '#cc463d'],
+  ['Color101', '#cf3e36', '#cf3e36'],
+  ['Color102', '#5e6671', '#5e6671'],
+]
+
+for (const [name, wechat, card] of shades) {
+  test(`white text is legible on ${name}, which stays recognisable`, () => {
+    assert.equal(cardColour(name), card)
+    assert.ok(contrast(card, '#ffffff') >= 4.5, `${contrast(card, '#ffffff')}`)
+    assert.ok(Math.abs(hue(card) - hue(wechat)) < 4, `the hue ${hue(wechat)} became ${hue(card)}`)
+  })
+}
+
 test('an unknown colour gets a default', () => {
-  assert.equal(cardColour('Color010'), '#63b359')
-  assert.match(cardColour('Color999'), /^#/)
-  assert.match(cardColour(undefined), /^#/)
+  assert.equal(cardColour('Color999'), '#5e6671')
+  assert.equal(cardColour(undefined), '#5e6671')
 })
+
+/** The contrast of two colours, as WCAG 2 defines it. */
+function contrast(a: string, b: string): number {
+  const [light, dark] = [luminance(a), luminance(b)].toSorted((x, y) => y - x)
+  return (light! + 0.05) / (dark! + 0.05)
+}
+
+const rgb = (colour: string) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16) / 255)
+
+const luminance = (colour: string) =>
+  rgb(colour)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i]!, 0)
+
+/** In degrees. */
+function hue(colour: string): number {
+  const [r = 0, g = 0, b = 0] = rgb(colour)
+  return (Math.atan2(Math.sqrt(3) * (g - b), 2 * r - g - b) * 180) / Math.PI
+}
 
 test('the types of the API: optional, nested, lists of choices, open objects', () => {
   const document = {
