@@ -3,7 +3,7 @@ export const baseStyle = `
 * { -webkit-tap-highlight-color: transparent; }
 html, body { height: 100%; user-select: none; -webkit-user-select: none; margin: 0; overflow: hidden; font-size: 16px; -webkit-text-size-adjust: none; }
 body { display: flex; flex-direction: column; background: var(--bar); font-family: -apple-system, 'PingFang SC', 'Noto Sans CJK SC', sans-serif; }
-.holder { position: relative; flex: 1; overflow-y: auto; overflow-x: hidden; background: var(--bar); overscroll-behavior: none; scrollbar-width: none; }
+.holder { position: relative; flex: 1; overflow-y: auto; overflow-x: hidden; background: var(--bar); overscroll-behavior: none; scrollbar-width: none; outline: none; }
 .holder[hidden] { display: none; }
 wx-page { display: block; }
 view { display: block; }
@@ -11,7 +11,6 @@ page-meta { display: none; }
 image { display: inline-block; width: 320px; height: 240px; background-position: center; background-repeat: no-repeat; overflow: hidden; }
 button { position: relative; display: block; margin: 0 auto; padding: 8px 24px; box-sizing: border-box; border: 0; border-radius: 4px; background: #f2f2f2; color: #06ae56; font-family: inherit; font-size: 17px; font-weight: 700; line-height: 1.41; text-align: center; cursor: pointer; appearance: none; }
 wx-page button:not([size=mini]) { width: 184px; margin-left: auto; margin-right: auto; }
-button:active:not([disabled]) { filter: brightness(.92); }
 button[loading]::before { content: ''; width: 1em; height: 1em; margin-right: .5em; border: 2px solid currentColor; border-right-color: transparent; border-radius: 50%; animation: host-turn .8s linear infinite; box-sizing: border-box; }
 @keyframes host-turn { to { transform: rotate(360deg); } }
 input { box-sizing: border-box; min-width: 0; height: 1.4em; margin: 0; padding: 0; border: 0; outline-offset: 4px; background: none; color: inherit; font: inherit; user-select: text; -webkit-user-select: text; }

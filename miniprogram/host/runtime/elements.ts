@@ -48,11 +48,12 @@ function show(element: HTMLElement, src: string, failed: () => void) {
   loader.src = url
 }
 
-/** Translates two attributes of WXML for the browser: aria-role, and rpx in style. */
+/** Translates attributes of WXML for the browser: aria-role, and rpx in style. */
 export function patchAttributes(): void {
   const set = Element.prototype.setAttribute
   Element.prototype.setAttribute = function (name: string, value: string) {
     set.call(this, name === 'aria-role' ? 'role' : name, name === 'style' ? rpx(value) : value)
+    if (name === 'aria-role' && value === 'heading') set.call(this, 'aria-level', '2') // WeChat has no levels
   }
 }
 

@@ -51,6 +51,7 @@ export class Pages {
     }
     const holder = document.createElement('div')
     holder.className = 'holder'
+    holder.tabIndex = 0 // scrolled with keys as well
     holder.innerHTML = '<div class="pull"><i></i><i></i><i></i></div><div></div>'
     document.body.append(holder)
     const root = this.backend.createRoot('wx-page', this.env.getCodeSpace('main')!, part.path)
@@ -182,6 +183,7 @@ function navigationBar(back: () => void) {
     element,
     set(text: string, deep: boolean) {
       title.textContent = text
+      document.title = text
       button.hidden = !deep
     },
   }

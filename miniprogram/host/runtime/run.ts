@@ -4,6 +4,7 @@ import type { Part } from '../build.ts'
 import { baseStyle } from './base.css.ts'
 import { press } from './buttons.ts'
 import { defineElements, patchAttributes } from './elements.ts'
+import { showPresses } from './hover.ts'
 import { Pages } from './pages.ts'
 import type { Launch } from './phone.ts'
 import { Privacy } from './privacy.ts'
@@ -28,6 +29,8 @@ export function run(bundle: Bundle): void {
   const { phone } = window
   patchAttributes()
   document.addEventListener('submit', swallow, true) // the browser's own event; see buttons.ts for WeChat's
+  showPresses()
+  document.documentElement.lang = phone.settings.language.replace('_', '-')
   const sheets = addStyles(bundle)
   const env = new MiniProgramEnv()
   const space = env.createCodeSpace('main', true)

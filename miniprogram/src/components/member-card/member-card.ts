@@ -9,10 +9,19 @@ Component({
     number: { type: String, value: '' },
     /** The status, shown in a corner. */
     status: { type: String, value: '' },
-    /** Whether the card cannot be used; it is then shown pale. */
+    /** Whether the card cannot be used; it is then shown grey. */
     faded: { type: Boolean, value: false },
   },
-  data: { colour: '', grouped: '', label: '', pictureFailed: false, logoFailed: false },
+  data: {
+    colour: '',
+    grouped: '',
+    label: '',
+    pictureFailed: false,
+    logoFailed: false,
+    statusBefore: '',
+    /** Whether the card became usable while it was shown; light then runs over it once. */
+    celebrated: false,
+  },
   observers: {
     'face, number, status'(face: Face, number: string, status: string) {
       this.setData({
@@ -20,6 +29,10 @@ Component({
         grouped: inFours(number),
         label: [face.brand_name, face.title, status, number].filter(Boolean).join(' '),
       })
+    },
+    'status, faded'(status: string, faded: boolean) {
+      const before = this.data.statusBefore
+      this.setData({ statusBefore: status, celebrated: before !== '' && before !== status && !faded })
     },
   },
   methods: {
