@@ -17,6 +17,10 @@ const zh = {
   activateHint: '在微信开卡页填写资料，提交后即可使用',
   privileges: '会员权益',
   rules: '使用须知',
+  unfold: '展开',
+  fold: '收起',
+  callShop: '联系商家',
+  linkCopied: '链接已复制，可粘贴到微信聊天或浏览器中打开',
 
   cancelled: '已取消领取',
   soldOut: '已领完',
@@ -126,6 +130,10 @@ const en: Texts = {
   activateHint: 'Enter your details on WeChat’s page, and the card is ready to use',
   privileges: 'Benefits',
   rules: 'Terms',
+  unfold: 'Show all',
+  fold: 'Show less',
+  callShop: 'Call the shop',
+  linkCopied: 'Link copied. Paste it into a chat or a browser to open it',
 
   cancelled: 'Cancelled',
   soldOut: 'Sold out',

@@ -58,6 +58,8 @@ export function makeWx(
       }),
     ),
     openPrivacyContract: asked('openPrivacyContract'),
+    makePhoneCall: asked('makePhoneCall'),
+    showToast: asked('showToast'),
     setClipboardData: asked('setClipboardData'),
     getScreenBrightness: asked('getScreenBrightness'),
     setScreenBrightness: asked('setScreenBrightness'),

@@ -251,6 +251,17 @@ Page({
     return messageFor({ ...this.data.face, card_id: this.cardId })
   },
 
+  /**
+   * Copies the link of a figure. A mini-program can show pages of its own business
+   * domains only (业务域名, in a web-view), so it does not open the merchant's link.
+   */
+  async follow(event: WechatMiniprogram.TouchEvent<object, object, { url?: string }>) {
+    const { url } = event.currentTarget.dataset
+    if (!url) return
+    await wx.setClipboardData({ data: url })
+    void wx.showToast({ title: texts.linkCopied, icon: 'none' })
+  },
+
   /** Cards are taken on the other page, which is usually the one below in the stack. */
   goTake() {
     return once(this, () =>
@@ -264,15 +275,22 @@ Page({
 interface Figure {
   name: string
   value: string
+  /** Where it leads; empty for most. */
+  url: string
 }
 
 function figuresOf(shown: Face, mine: MemberCard): Figure[] {
   const figures: Figure[] = []
-  if (shown.supply_bonus || mine.bonus !== 0) figures.push({ name: texts.bonus, value: points(mine.bonus) })
+  if (shown.supply_bonus || mine.bonus !== 0)
+    figures.push({ name: texts.bonus, value: points(mine.bonus), url: '' })
   if (shown.supply_balance || mine.balance !== 0)
-    figures.push({ name: texts.balance, value: yuan(mine.balance) })
+    figures.push({ name: texts.balance, value: yuan(mine.balance), url: '' })
   for (const field of shown.custom_fields ?? []) {
-    figures.push({ name: fieldName(field), value: mine.fields?.[field.field] ?? '–' })
+    figures.push({
+      name: fieldName(field),
+      value: mine.fields?.[field.field] ?? '–',
+      url: field.url ?? '',
+    })
   }
   return figures
 }
