@@ -25,7 +25,7 @@ const zh = {
   cancelled: '已取消领取',
   soldOut: '已领完',
   soldOutHint: '会员卡已领完或已下架，请联系商家',
-  heldElsewhere: '微信提示已领取，请在微信卡包中查看；如果没有，请稍后再试或联系商家',
+  heldElsewhere: '微信提示已领取，请到卡包中查看；如未找到，请稍后再试或联系商家',
   badSignature: '微信校验未通过，请稍后再试',
   takeFailed: '领取失败，请稍后再试',
   activationLost: '资料已提交，激活未完成',

@@ -1,10 +1,10 @@
 /** The look of every scene: light and dark, in both languages, at all widths, with standard and large text. Takes the pictures for the documentation. */
-import axe from 'axe-core'
 import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
+import { barriers } from './barriers.ts'
 import { launchBrowser, TestPhone, type PhoneOptions } from './phone.ts'
 import { scenes, startStage, type Scene } from './scenes.ts'
 import { screenshot } from './screens.ts'
@@ -53,19 +53,6 @@ const misfits = (phone: TestPhone): Promise<string[]> =>
     return [...wide, ...small]
   })
 
-/** Returns the serious and critical findings of axe. */
-async function barriers(phone: TestPhone): Promise<string[]> {
-  const found = await phone.page.evaluate(async () => {
-    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run({
-      resultTypes: ['violations'], // the nodes of other results are not wanted
-    })
-    return violations.flatMap(({ id, impact, nodes }) =>
-      nodes.map((node) => ({ impact, text: `${id}: ${node.html} ${node.failureSummary}` })),
-    )
-  })
-  return found.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ text }) => text)
-}
-
 async function picture(phone: TestPhone, name: string): Promise<void> {
   if (!pictures) return
   await mkdir(pictures, { recursive: true })
@@ -86,7 +73,6 @@ test('every page has scenes', async () => {
 for (const language of ['zh_CN', 'en'])
   test(`every scene, ${language}: no barrier, and nothing too wide`, async () => {
     const phone = await TestPhone.open(browser, stage, 'anyone', { language })
-    await phone.page.evaluate(axe.source)
     for (const scene of scenes) {
       await show(phone, scene)
       for (const colorScheme of ['light', 'dark'] as const) {
@@ -109,7 +95,7 @@ for (const language of ['zh_CN', 'en'])
 async function look(phone: TestPhone, name: string): Promise<void> {
   const order = /zh_CN-light|en-dark/.test(name) ? widths.toReversed() : widths
   for (const width of name.endsWith('light') ? order : order.slice(-1)) await fits(phone, name, width)
-  assert.deepEqual(await barriers(phone), [], name)
+  assert.deepEqual(await barriers(phone.page), [], name)
 }
 
 async function fits(phone: TestPhone, name: string, width: number): Promise<void> {
