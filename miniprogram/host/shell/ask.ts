@@ -12,7 +12,8 @@ function ask(title: string, lines: string[], yes: string, no: string): Promise<b
     }
     cover(
       'sheet',
-      el('h2', {}, title),
+      title,
+      end(false),
       ...lines.map((line) => el('p', { class: 'detail' }, line)),
       button(yes, end(true)),
       button(no, end(false), true),
@@ -49,7 +50,8 @@ export const showShared = (title: string, path: string) => tell(words.shared, [t
 function tell(title: string, lines: string[]): void {
   cover(
     'sheet',
-    el('h2', {}, title),
+    title,
+    uncover,
     ...lines.map((line) => el('p', { class: 'detail' }, line)),
     button(words.done, uncover, true),
   )

@@ -6,12 +6,49 @@ import { demoCards, Refusal, wallet, type Wallet } from './sandbox.ts'
 import { words } from './words.ts'
 
 const over = () => document.querySelector<HTMLElement>('#over')!
+const frame = () => document.querySelector<HTMLIFrameElement>('#mini')!
 
-export function cover(kind: string, ...children: Node[]): void {
-  over().replaceChildren(el('div', { class: kind, role: 'dialog', 'aria-modal': 'true' }, ...children))
+/** The element that had the focus before the phone was covered. */
+let focused: HTMLElement | undefined
+
+/** Covers the mini-program with a dialog, which has the focus until close is called, with Esc too. */
+export function cover(kind: string, title: string, close: () => void, ...children: Node[]): void {
+  const heading = el('h2', { id: 'over-title' }, title)
+  const dialog: HTMLElement = el(
+    'div',
+    {
+      class: kind,
+      role: 'dialog',
+      'aria-modal': 'true',
+      'aria-labelledby': heading.id,
+      tabindex: '-1',
+      keydown: (event) => pressed(event as KeyboardEvent, dialog, close),
+    },
+    heading,
+    ...children,
+  )
+  focused ??= document.activeElement as HTMLElement
+  over().replaceChildren(dialog)
+  frame().inert = true
+  dialog.focus()
 }
 
-export const uncover = () => over().replaceChildren()
+/** Closes the dialog with Esc, and keeps Tab in it. */
+function pressed(event: KeyboardEvent, dialog: HTMLElement, close: () => void): void {
+  if (event.key === 'Escape') close()
+  if (event.key !== 'Tab') return
+  const stops = [...dialog.querySelectorAll<HTMLElement>('button, input')]
+  const at = event.target === dialog && event.shiftKey ? 0 : stops.indexOf(event.target as HTMLElement)
+  stops.at((at + (event.shiftKey ? -1 : 1)) % stops.length)?.focus()
+  event.preventDefault()
+}
+
+export function uncover(): void {
+  over().replaceChildren()
+  frame().inert = false
+  focused?.focus()
+  focused = undefined
+}
 
 export const button = (text: string, act: () => void, quiet = false) =>
   el('button', { class: quiet ? 'wx-button quiet' : 'wx-button', click: act }, text)
@@ -27,7 +64,8 @@ export async function askToAdd(cardIds: string[]): Promise<boolean> {
     }
     cover(
       'sheet',
-      el('h2', {}, words.sheetTitle),
+      words.sheetTitle,
+      end(false),
       ...titles.map((title) => el('div', { class: 'mini-card' }, title)),
       button(words.take, end(true)),
       button(words.cancel, end(false), true),
@@ -40,7 +78,8 @@ export function explainRefusal(error: unknown): void {
   if (!(error instanceof Refusal)) return
   cover(
     'sheet',
-    el('h2', {}, words.refused),
+    words.refused,
+    uncover,
     el('p', {}, error.message),
     el('p', { class: 'detail' }, error.body.detail?.explanation ?? ''),
     button(words.done, uncover, true),
@@ -50,20 +89,18 @@ export function explainRefusal(error: unknown): void {
 export async function showWallet(user: string, code: string, closed: () => void): Promise<void> {
   const card = (await wallet(user)).find((one) => one.code === code)
   if (!card) return
+  const back = () => {
+    uncover()
+    closed()
+  }
   cover(
     'full',
-    el('h2', {}, words.wallet),
+    words.wallet,
+    back,
     walletCard(card),
     ...(card.status === 'NORMAL' ? [drawnCode(card)] : []),
     el('dl', {}, ...facts(card)),
-    button(
-      words.back,
-      () => {
-        uncover()
-        closed()
-      },
-      true,
-    ),
+    button(words.back, back, true),
   )
 }
 
@@ -114,7 +151,8 @@ export function askForForm(): Promise<Record<string, string> | undefined> {
     }
     cover(
       'full',
-      el('h2', {}, words.form),
+      words.form,
+      end(),
       el('p', { class: 'detail' }, words.formHint),
       el('label', {}, words.mobile, mobile),
       el('label', {}, words.name, name),
@@ -122,4 +160,12 @@ export function askForForm(): Promise<Record<string, string> | undefined> {
       button(words.back, end(), true),
     )
   })
+}
+
+/** Shows a short text over the mini-program, for a moment. */
+export function toast(text: string): Promise<object> {
+  const note = el('div', { class: 'toast', role: 'status' }, text)
+  document.querySelector('.screen')!.append(note)
+  setTimeout(() => note.remove(), 2500)
+  return Promise.resolve({})
 }

@@ -4,8 +4,9 @@
  */
 import type { Answer, Host, Phone } from '../runtime/phone.ts'
 import * as ask from './ask.ts'
+import { deviceChoice } from './device.ts'
 import { el } from './dom.ts'
-import { askForForm, askToAdd, explainRefusal, showWallet, walletCard } from './over.ts'
+import { askForForm, askToAdd, explainRefusal, showWallet, toast, walletCard } from './over.ts'
 import * as sandbox from './sandbox.ts'
 import type { DemoCard, Wallet } from './sandbox.ts'
 import { words } from './words.ts'
@@ -58,7 +59,6 @@ const answers: Record<string, (argument: never) => Promise<unknown>> = {
     return Promise.resolve({})
   },
   setKeepScreenOn: () => Promise.resolve({}),
-  setClipboardData: ({ data }: { data: string }) => navigator.clipboard.writeText(data).then(() => ({})),
   async navigateToMiniProgram(argument: { appId: string; extraData: unknown }) {
     host().hide()
     void askForForm().then(async (form) => {
@@ -67,6 +67,9 @@ const answers: Record<string, (argument: never) => Promise<unknown>> = {
     })
     return {}
   },
+  setClipboardData: ({ data }: { data: string }) => navigator.clipboard.writeText(data).then(() => ({})),
+  showToast: ({ title }: { title: string }) => toast(title),
+  makePhoneCall: ({ phoneNumber }: { phoneNumber: string }) => toast(`${words.calling} ${phoneNumber}`),
 }
 
 interface Request {
@@ -257,6 +260,7 @@ function switchesPanel(): HTMLElement {
       down = on
       void sandbox.breakWeChat(on)
     }),
+    el('label', { class: 'switch' }, words.device, deviceChoice()),
     el('label', { class: 'switch' }, words.card, choice),
     el('button', { click: () => void create() }, words.create),
     el('p', { class: 'nothing' }, `${words.user}: ${user} (?user=)`),

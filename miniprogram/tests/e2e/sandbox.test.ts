@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { buildPrograms, root } from '../../scripts/programs.ts'
 import { buildSite } from '../../scripts/site.ts'
+import { barriers } from './barriers.ts'
 import { launchBrowser } from './phone.ts'
 import { screenshot } from './screens.ts'
 import { end, patience, startSandbox, until } from './world.ts'
@@ -58,8 +59,16 @@ test('a card is taken, the till adds points, and wallet and messages show them',
   await page.getByText('卡包中暂无卡片').waitFor()
 
   await mini.getByRole('button', { name: '立即领取' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: '取消' }).click()
+  await page.getByRole('dialog', { name: '领取会员卡到微信卡包' }).waitFor()
+  for (const button of ['领取', '取消', '领取']) {
+    await page.keyboard.press('Tab')
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), button)
+  }
+  await page.keyboard.press('Shift+Tab')
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), '取消')
+  await page.keyboard.press('Escape')
   await mini.getByText('已取消').waitFor()
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'mini', 'the focus is back')
   await mini.getByRole('button', { name: '立即领取' }).click()
   await page.getByRole('dialog').getByRole('button', { name: '领取', exact: true }).click()
   await mini.getByText('使用中').waitFor()
@@ -113,6 +122,31 @@ test('a one-click card is taken through the component and its form', async () =>
   await page.locator('#wallet').getByText('一键激活会员卡').waitFor()
   await page.getByRole('button', { name: '充值 100 元' }).click()
   await page.locator('#wallet').getByText('余额 100.00').waitFor()
+  assert.deepEqual(errors, [])
+  await page.context().close()
+})
+
+test('the page is usable on narrow screens, and the phone has the chosen size', async () => {
+  await buildSite(site)
+  const { page, errors } = await openPage('narrow')
+  const mini = page.frameLocator('#mini')
+  await mini.getByRole('button', { name: '立即领取' }).waitFor()
+  for (const width of ['320', '430']) {
+    await page.getByLabel('机型').selectOption(width)
+    assert.equal((await page.locator('#mini').boundingBox())!.width, Number(width))
+    assert.equal(new URL(page.url()).searchParams.get('width'), width)
+  }
+  await mini.getByRole('button', { name: '立即领取' }).click()
+  for (const colorScheme of ['light', 'dark'] as const)
+    for (const width of [320, 375]) {
+      await page.emulateMedia({ colorScheme })
+      await page.setViewportSize({ width, height: 700 })
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth)
+      assert.ok(wide <= width, `${wide} on ${width}`)
+      assert.deepEqual(await barriers(page), [], `${colorScheme}, ${width}`)
+    }
+  await page.getByRole('dialog').getByRole('button', { name: '领取', exact: true }).click()
+  await mini.getByText('使用中').waitFor()
   assert.deepEqual(errors, [])
   await page.context().close()
 })
