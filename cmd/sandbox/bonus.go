@@ -12,7 +12,7 @@ import (
 
 // addPoints adds points over the admin API, as a shop's till does, and waits until
 // the card's face shows them and the user was notified.
-func (sb *sandbox) addPoints(ctx context.Context, p *player, cardID string) error {
+func (sb *sandbox) addPoints(ctx context.Context, p *player) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	wallet, err := sb.sim.Cards(user)
@@ -24,7 +24,7 @@ func (sb *sandbox) addPoints(ctx context.Context, p *player, cardID string) erro
 		return err
 	}
 	var entry json.RawMessage
-	target := fmt.Sprintf("http://%s/v1/cards/%s/codes/%s/entries", sb.app.AdminAddr(), cardID, wallet[0].Code)
+	target := fmt.Sprintf("http://%s/v1/cards/%s/codes/%s/entries", sb.app.AdminAddr(), demoCardID, wallet[0].Code)
 	if err := exchange(ctx, http.MethodPost, target, sb.adminToken, body, &entry, "Idempotency-Key", "sandbox-sale-1"); err != nil {
 		return fmt.Errorf("add points: %w", err)
 	}

@@ -152,12 +152,13 @@ func (d *demo) takeCard(ctx context.Context, c *customer) error {
 
 // codeOf returns the code in the answer of POST /v1/card-ext, or "" if WeChat makes it.
 func codeOf(cards json.RawMessage) (string, error) {
-	var list struct{ CardList []struct{ CardExt string } }
-	var ext struct{ Code string }
-	if err := json.Unmarshal(cards, &list); err != nil {
+	text, err := extOf(cards)
+	if err != nil {
 		return "", err
 	}
-	return ext.Code, json.Unmarshal([]byte(list.CardList[0].CardExt), &ext)
+	var ext struct{ Code string }
+	err = json.Unmarshal([]byte(text), &ext)
+	return ext.Code, err
 }
 
 // fillInForms has the takers of the card with a form fill it in, but for those who wait.

@@ -15,7 +15,7 @@ func guesses(chosen map[string]string) (g wechatsim.Assumptions, err error) {
 	for name, value := range chosen {
 		i := slices.IndexFunc(switches, func(s wechatsim.Assumption) bool { return s.Name == name })
 		if i < 0 {
-			return g, fmt.Errorf("--guess %s: no such switch; each run lists them", name)
+			return g, fmt.Errorf("--guess %s: no such switch; --guesses lists them", name)
 		}
 		if choices := switches[i].Choices; !slices.Contains(choices, value) {
 			return g, fmt.Errorf("--guess %s takes one of %s", name, strings.Join(choices, ", "))

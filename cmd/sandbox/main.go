@@ -7,8 +7,8 @@ import "github.com/addcard/addcard/cmd/internal/command"
 
 const about = `addcard with a simulated WeChat, in one process and without any configuration.
 
-It creates a demo card, acts as one user from wx.login to an active card in the wallet, prints each step, and continues to serve. ` +
-	`Exit codes: 0 done, 1 failed, 2 misuse.
+It creates a demo card, acts as one user from wx.login to an active card in the wallet, prints links to a phone, to the console and to ` +
+	`the APIs, and continues to serve. Exit codes: 0 done, 1 failed, 2 misuse.
 
 "run" is the default command; "sandbox run --help" lists its flags. Examples:
   go run ./cmd/sandbox

@@ -9,8 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -20,41 +18,39 @@ import (
 //go:embed demo-card.json
 var demoCard []byte
 
+// demoCardID is the demo card's, in every run: miniprogram/src/config.ts names it.
+const demoCardID = "pSandboxDemoCard000000000000"
+
 const user = "ming"
 
 // patience is how long the flow waits for work in the background.
 const patience = 10 * time.Second
 
 // play takes one user from wx.login to an active card with points in the wallet,
-// over HTTP as a mini-program and a till do, and prints each step.
-func (sb *sandbox) play(ctx context.Context, out io.Writer) error {
-	p := &player{out: out, base: sb.publicURL}
-	p.say("WeChat, the phone and the Official Account are simulated at %s; nothing leaves this machine.", sb.wechatURL)
+// over HTTP as a mini-program and a till do, and prints each step to steps. It returns
+// the cardExt that the phone took.
+func (sb *sandbox) play(ctx context.Context, steps io.Writer) (cardExt string, err error) {
+	p := &player{out: steps, base: sb.publicURL}
 	if err := sb.connect(ctx); err != nil {
-		return fmt.Errorf("add the CRM and the till as endpoints of webhooks: %w", err)
+		return "", fmt.Errorf("add the CRM and the till as endpoints of webhooks: %w", err)
 	}
-	cardID, err := sb.createCard(ctx)
-	if err != nil {
-		return err
+	if err := sb.createCard(ctx); err != nil {
+		return "", err
 	}
-	p.step("the merchant's card was created and approved", map[string]any{"card_id": cardID})
+	p.step("the merchant's card was created and approved", map[string]any{"card_id": demoCardID})
 
 	if err := sb.login(ctx, p); err != nil {
-		return err
+		return "", err
 	}
-	if err := sb.addCard(ctx, p, cardID); err != nil {
-		return err
+	if cardExt, err = sb.addCard(ctx, p); err != nil {
+		return "", err
 	}
-	if err := sb.awaitEvent(ctx, p); err != nil {
-		return err
+	for _, step := range []func(context.Context, *player) error{sb.awaitEvent, sb.awaitActive, sb.addPoints, sb.awaitReceivers} {
+		if err := step(ctx, p); err != nil {
+			return "", err
+		}
 	}
-	if err := sb.awaitActive(ctx, p, cardID); err != nil {
-		return err
-	}
-	if err := sb.addPoints(ctx, p, cardID); err != nil {
-		return err
-	}
-	return sb.awaitReceivers(ctx, p)
+	return cardExt, nil
 }
 
 func (sb *sandbox) login(ctx context.Context, p *player) error {
@@ -76,26 +72,26 @@ func (sb *sandbox) login(ctx context.Context, p *player) error {
 	return nil
 }
 
-func (sb *sandbox) addCard(ctx context.Context, p *player, cardID string) error {
+func (sb *sandbox) addCard(ctx context.Context, p *player) (cardExt string, err error) {
 	var cards json.RawMessage
-	request := map[string]any{"cards": []any{map[string]string{"card_id": cardID, "outer_str": "sandbox"}}}
+	request := map[string]any{"cards": []any{map[string]string{"card_id": demoCardID, "outer_str": "sandbox"}}}
 	if err := p.call(ctx, http.MethodPost, "/v1/card-ext", request, &cards); err != nil {
-		return err
+		return "", err
 	}
 	p.step("POST /v1/card-ext returned the cardList for wx.addCard", cards)
 
 	added, err := sb.sim.AddCard(user, cards)
 	if err != nil {
-		return fmt.Errorf("wx.addCard: %w", err)
+		return "", fmt.Errorf("wx.addCard: %w", err)
 	}
 	p.step("wx.addCard: the phone checked every byte of cardExt and added the card", map[string]any{"cardList": added})
 
 	var claimed json.RawMessage
 	if err := p.call(ctx, http.MethodPost, "/v1/claims", map[string]any{"cardList": added}, &claimed); err != nil {
-		return err
+		return "", err
 	}
 	p.step("the mini-program reported the card: POST /v1/claims decrypted its code", claimed)
-	return nil
+	return extOf(cards)
 }
 
 // awaitEvent waits until WeChat's event about the card has been delivered.
@@ -117,7 +113,7 @@ func (sb *sandbox) awaitEvent(ctx context.Context, p *player) error {
 }
 
 // awaitActive waits until the card is active at the server and in the wallet.
-func (sb *sandbox) awaitActive(ctx context.Context, p *player, cardID string) error {
+func (sb *sandbox) awaitActive(ctx context.Context, p *player) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var me struct {
@@ -148,7 +144,7 @@ func (sb *sandbox) awaitActive(ctx context.Context, p *player, cardID string) er
 	if err != nil {
 		return err
 	}
-	if len(wallet) != 1 || wallet[0].CardID != cardID || !wallet[0].HasActive {
+	if len(wallet) != 1 || wallet[0].CardID != demoCardID || !wallet[0].HasActive {
 		return fmt.Errorf("the wallet does not contain just this card, active: %+v", wallet)
 	}
 	p.step("what the user sees in the wallet", map[string]any{
@@ -159,7 +155,7 @@ func (sb *sandbox) awaitActive(ctx context.Context, p *player, cardID string) er
 
 // createCard does what a merchant does once at WeChat. It uses a token of the old
 // endpoint, which is independent of the server's token.
-func (sb *sandbox) createCard(ctx context.Context) (string, error) {
+func (sb *sandbox) createCard(ctx context.Context) error {
 	account := sb.sim.Accounts().Official
 	var token struct {
 		AccessToken string `json:"access_token"`
@@ -167,87 +163,35 @@ func (sb *sandbox) createCard(ctx context.Context) (string, error) {
 	}
 	query := url.Values{"grant_type": {"client_credential"}, "appid": {account.AppID}, "secret": {account.Secret}}
 	if err := exchange(ctx, http.MethodGet, sb.wechatURL+"/cgi-bin/token?"+query.Encode(), "", nil, &token); err != nil {
-		return "", err
+		return err
 	}
+	sb.sim.NameNextCard(demoCardID)
 	var card struct {
 		CardID string `json:"card_id"`
 		ErrMsg string `json:"errmsg"`
 	}
 	query = url.Values{"access_token": {token.AccessToken}}
 	if err := exchange(ctx, http.MethodPost, sb.wechatURL+"/card/create?"+query.Encode(), "", demoCard, &card); err != nil {
-		return "", err
+		return err
 	}
 	if card.CardID == "" {
-		return "", fmt.Errorf("/card/create: %s%s", token.ErrMsg, card.ErrMsg)
+		return fmt.Errorf("/card/create: %s%s", token.ErrMsg, card.ErrMsg)
 	}
-	return card.CardID, sb.sim.Approve(card.CardID)
-}
-
-// printLimits prints what the simulator proves and what it does not.
-func (sb *sandbox) printLimits(out io.Writer) {
-	_, _ = fmt.Fprint(out, `
-What this shows: WeChat's tokens, tickets, logins, cards and the phone's check of cardExt are simulated strictly
-from WeChat's documents (internal/wechatsim/README.md). The simulator was never compared with WeChat itself. Where
-the documents are silent or contradict each other it makes an assumption, which --guess NAME=VALUE changes:
-`)
-	for _, g := range sb.sim.Assumptions() {
-		others := slices.DeleteFunc(g.Choices, func(choice string) bool { return choice == g.Value })
-		_, _ = fmt.Fprintf(out, "  %-34s %s [or %s]\n", g.Name+"="+g.Value, g.About, strings.Join(others, ", "))
-	}
-	_, _ = fmt.Fprint(out, `
-Also uncertain, and simulated on request: a frozen account (errcode 50007, POST /_sim/faults), and whether the
-phone's report or WeChat's event comes first (POST /_sim/events/faults). WeChat's other hosts need another
-WECHAT_API_URL. QR codes for several cards are not simulated.
-`)
-}
-
-// consoleLink returns a link with which the owner signs in to the console, once.
-func (sb *sandbox) consoleLink(ctx context.Context) (string, error) {
-	base := "http://" + sb.app.AdminAddr()
-	var link struct{ Secret string }
-	if err := exchange(ctx, http.MethodPost, base+"/v1/staff/owner/link", sb.adminToken, nil, &link); err != nil {
-		return "", fmt.Errorf("make a link to the console: %w", err)
-	}
-	return base + "/login?link=" + link.Secret, nil
-}
-
-// printConsole prints the link to the console, before anything else.
-func (sb *sandbox) printConsole(out io.Writer, console string) {
-	_, _ = fmt.Fprintf(out, "The console, once and within half an hour:\n  %s\n\n", console)
-}
-
-// printAddresses prints where the running sandbox serves.
-func (sb *sandbox) printAddresses(out io.Writer, miniprogram, console string) {
-	phone := sb.wechatURL + phonePath
-	if !built(miniprogram) {
-		phone += "   not built yet: " + howToBuild
-	}
-	_, _ = fmt.Fprintf(out, `
-Serving until Ctrl-C.
-  console      %[6]s   once, within half an hour
-  public API   %[1]s   documentation: %[1]s/docs/
-  admin API    http://%[2]s   ADMIN_TOKEN of this run: %[3]s
-  WeChat       %[4]s   a login code for a user: curl -X POST %[4]s/_sim/phones/ming/login
-  mini-program %[5]s
-  events       go run ./cmd/sandbox trigger user_del_card --user ming --wechat %[4]s
-  CRM, till    print the webhooks that come; to have one fail: curl -X PUT %[4]s/_crm/mode/fail (or slow, redirect, gone, ok)
-`, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.wechatURL, phone, console)
+	return sb.sim.Approve(card.CardID)
 }
 
 // player is the mini-program. It prints the numbered steps.
 type player struct {
-	out   io.Writer
+	out   io.Writer // of step
 	base  string
 	token string
 	steps int
 }
 
-func (p *player) say(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format+"\n", args...) }
-
 func (p *player) step(title string, data any) {
 	p.steps++
 	text, _ := indented("   ", data) // plain values to memory: never fails
-	p.say("\n%d. %s\n   %s", p.steps, title, bytes.TrimSpace(text))
+	_, _ = fmt.Fprintf(p.out, "%d. %s\n   %s\n\n", p.steps, title, bytes.TrimSpace(text))
 }
 
 func (p *player) call(ctx context.Context, method, path string, in, answer any) error {
@@ -262,4 +206,13 @@ func (p *player) call(ctx context.Context, method, path string, in, answer any) 
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return nil
+}
+
+// extOf returns the first cardExt in the answer of POST /v1/card-ext.
+func extOf(cards json.RawMessage) (string, error) {
+	var list struct{ CardList []struct{ CardExt string } }
+	if err := json.Unmarshal(cards, &list); err != nil {
+		return "", err
+	}
+	return list.CardList[0].CardExt, nil
 }

@@ -17,10 +17,12 @@ type runCmd struct {
 	Listen       string            `help:"The public API (${default})." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	AdminListen  string            `help:"The admin API; loopback only (${default})." default:"127.0.0.1:8081" placeholder:"HOST:PORT"`
 	WechatListen string            `help:"The simulated WeChat; loopback only (${default})." default:"127.0.0.1:8082" placeholder:"HOST:PORT"`
-	Miniprogram  string            `help:"The built mini-program (${default})." default:"miniprogram/dist" type:"path" placeholder:"DIR"`
+	Steps        bool              `help:"Print each step of the flow with its JSON."`
+	Guesses      bool              `help:"Only print what the simulator assumes about WeChat, and what it does not reproduce."`
+	Miniprogram  string            `help:"Another build of the sample mini-program than the embedded one." type:"path" placeholder:"DIR"`
 	Data         string            `help:"Keep the database in this folder; in a temporary one by default." type:"path" placeholder:"DIR"`
 	WriteEnv     string            `help:"Write the configuration here, for: server card list --env-file FILE." type:"path" placeholder:"FILE"`
-	Guess        map[string]string `help:"Change an assumption about WeChat; each run lists them." mapsep:"none" placeholder:"NAME=VALUE"`
+	Guess        map[string]string `help:"Change an assumption about WeChat; --guesses lists them." mapsep:"none" placeholder:"NAME=VALUE"`
 	Set          map[string]string `help:"Set a variable of the server, for example CONSOLE_PREFIX." mapsep:"none" placeholder:"NAME=VALUE"`
 }
 
@@ -29,7 +31,9 @@ func (runCmd) Help() string {
   go run ./cmd/sandbox
   go run ./cmd/sandbox --demo
   go run ./cmd/sandbox --once --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --wechat-listen 127.0.0.1:0
+  go run ./cmd/sandbox --steps
   go run ./cmd/sandbox --write-env sandbox.env
+  go run ./cmd/sandbox --guesses
   go run ./cmd/sandbox --once --guess ticket=sticky-remaining
   go run ./cmd/sandbox --set SHOP_TIME_ZONE=Asia/Urumqi`
 }
@@ -55,6 +59,11 @@ func (c *runCmd) Validate() error {
 }
 
 func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
+	if c.Guesses {
+		g, err := guesses(c.Guess)
+		printGuesses(streams.Out, g)
+		return err
+	}
 	dir, remove, err := c.folder()
 	if err != nil {
 		return err
@@ -70,30 +79,16 @@ func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sb.stop()) }()
-	console, err := sb.consoleLink(ctx)
-	if err != nil {
-		return err
-	}
-	if !c.Once {
-		sb.printConsole(streams.Out, console)
-	}
-	if err := c.fill(ctx, sb, dir, streams.Out); err != nil {
+	if err := c.show(ctx, sb, dir, streams.Out); err != nil {
 		if ctx.Err() != nil && !c.Once {
 			return nil // Ctrl-C is how a sandbox ends
 		}
 		return err
 	}
-	if err := sb.play(ctx, streams.Out); err != nil {
-		if ctx.Err() != nil && !c.Once {
-			return nil
-		}
-		return fmt.Errorf("the flow stopped: %w", err)
-	}
-	sb.printLimits(streams.Out)
 	if c.Once {
 		return nil
 	}
-	sb.printAddresses(streams.Out, c.Miniprogram, console)
+	printNext(streams.Out)
 	for _, r := range sb.receivers {
 		r.follow(streams.Out)
 	}
@@ -101,6 +96,30 @@ func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 	case <-ctx.Done():
 	case <-sb.ended:
 	}
+	return nil
+}
+
+// show prints the links, and what the flow does, while it does it.
+func (c *runCmd) show(ctx context.Context, sb *sandbox, dir string, out io.Writer) error {
+	if !c.Once {
+		console, err := sb.consoleLink(ctx)
+		if err != nil {
+			return err
+		}
+		sb.printLinks(out, console)
+	}
+	if err := c.fill(ctx, sb, dir, out); err != nil {
+		return err
+	}
+	steps := io.Discard
+	if c.Steps {
+		steps = out
+	}
+	cardExt, err := sb.play(ctx, steps)
+	if err != nil {
+		return fmt.Errorf("the flow stopped: %w", err)
+	}
+	printOutcome(out, cardExt)
 	return nil
 }
 
@@ -112,7 +131,7 @@ func (c *runCmd) fill(ctx context.Context, sb *sandbox, dir string, out io.Write
 	if err := sb.fillDemo(ctx, dir); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(out, "30 days of a shop with %d members are in the database.\n\n", demoMembers)
+	_, _ = fmt.Fprintf(out, "30 days of a shop with %d members are in the database.\n", demoMembers)
 	return nil
 }
 

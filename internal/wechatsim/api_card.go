@@ -1,6 +1,7 @@
 package wechatsim
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 )
@@ -32,7 +33,9 @@ func (s *Sim) createCard(c *call) (object, error) {
 
 func (s *Sim) newCard(form fields, c *call) *card {
 	quantity := form.object("base_info").object("sku").integer("quantity")
-	made := &card{id: "pSim" + s.randomString(urlSafe, 24), memberCard: cloneTree(form.values).(map[string]any), status: notVerified,
+	id := cmp.Or(s.nextCardID, "pSim"+s.randomString(urlSafe, 24))
+	s.nextCardID = ""
+	made := &card{id: id, memberCard: cloneTree(form.values).(map[string]any), status: notVerified,
 		quantity: quantity, total: quantity, created: c.now, updated: c.now,
 		codes: map[string]*walletCard{}, pool: codePool{all: map[string]bool{}}, usedNonces: newBoundedMap[bool](500_000)}
 	if s.assumptions.UnknownField == "dropped" {

@@ -32,6 +32,14 @@ func (s *Sim) rejectCard(r *http.Request) (any, error) {
 	return object{"status": verifyFail}, s.endReview(r.PathValue("card_id"), verifyFail, in.Reason)
 }
 
+// NameNextCard makes id the card_id of the next card that is created. Other card_ids are
+// random.
+func (s *Sim) NameNextCard(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nextCardID = id
+}
+
 // Approve ends the review of a card well. The error says that there is no such
 // card, or that it was deleted.
 func (s *Sim) Approve(cardID string) error { return s.endReview(cardID, verifyOK, "") }

@@ -40,6 +40,7 @@ type Sim struct {
 	openIDs        map[string]*person // by the Official Account's openid
 	cards          map[string]*card
 	cardOrder      []*card
+	nextCardID     string                 // of NameNextCard
 	testers        map[string]bool        // openids and user names of testwhitelist/set
 	systemCodes    map[string]*walletCard // codes that WeChat made
 	sealKey        []byte

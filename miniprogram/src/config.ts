@@ -7,8 +7,8 @@ interface Environment {
 }
 
 const environments: Record<'develop' | 'trial' | 'release', Environment> = {
-  // `go run ./cmd/sandbox` prints the card_id of its demo card.
-  develop: { baseUrl: 'http://127.0.0.1:8080', cardId: '' },
+  // The demo card of `go run ./cmd/sandbox`, which has the same card_id in every run.
+  develop: { baseUrl: 'http://127.0.0.1:8080', cardId: 'pSandboxDemoCard000000000000' },
   trial: { baseUrl: 'https://card-test.shop.example', cardId: '' },
   release: { baseUrl: 'https://card.shop.example', cardId: '' },
 }

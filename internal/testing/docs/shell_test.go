@@ -127,7 +127,7 @@ func startService(ctx context.Context, dir string, env []string, script string) 
 }
 
 // serving matches the last output of a program before it serves.
-var serving = regexp.MustCompile(`(?m)^Serving until Ctrl-C\.\n(.+\n){3}|"msg":"serving".*\n`)
+var serving = regexp.MustCompile(`(?m)^Serving until Ctrl-C\.\n|"msg":"serving".*\n`)
 
 // addresses are the addresses in the pages, with the form in which the programs
 // print theirs.

@@ -88,7 +88,7 @@ function addresses(child, log) {
     child.stdout.on('data', (text) => {
       said += text
       const found = (line) => line.exec(said)?.[1]
-      if (!found(/^( {2}events )/m)) return
+      if (!found(/^(Serving until)/m)) return
       clearTimeout(timer)
       resolve({
         publicUrl: found(/^ {2}public API +(\S+)/m),

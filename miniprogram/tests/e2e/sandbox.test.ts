@@ -197,8 +197,8 @@ test('npm start serves the page and rebuilds it when a source changes', async ()
     return line.exec(said)?.[1]
   }
   try {
-    await until(() => found(/^ {2}mini-program (\S+)$/m) !== undefined, 'the address of the page')
-    const page = found(/^ {2}mini-program (\S+)$/m)!
+    await until(() => found(/^ {2}phone +(\S+)/m) !== undefined, 'the address of the page')
+    const page = found(/^ {2}phone +(\S+)/m)!
     const stamp = async () => ((await (await fetch(`${page}build.json`)).json()) as { stamp: string }).stamp
     const before = await stamp()
     const source = join(root, 'src/texts.ts')

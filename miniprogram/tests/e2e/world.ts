@@ -100,7 +100,7 @@ export async function startSandbox(
     const timer = setTimeout(() => failed(new Error(`the sandbox did not start:\n${said}`)), patience)
     child.stdout.on('data', (chunk: Buffer) => {
       said += chunk.toString()
-      const line = /^ {2}WeChat +(http:\S+)/m.exec(said)
+      const line = /^ {2}WeChat +(http:\S+)[^]*^Serving until/m.exec(said)
       if (!line) return
       clearTimeout(timer)
       found(line[1]!)
