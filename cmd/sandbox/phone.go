@@ -1,12 +1,13 @@
 package main
 
 import (
+	"embed"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"path/filepath"
 
 	"github.com/addcard/addcard/internal/wechatsim"
 )
@@ -16,13 +17,29 @@ import (
 // the simulator's control API on its own origin.
 const phonePath = "/_phone/"
 
-const howToBuild = "cd miniprogram && npm ci && npm run build"
+// embedded is the build of the sample mini-program, in the folder phone.
+//
+//go:embed phone
+var embedded embed.FS
+
+// pageFiles returns the files of the phone's page: those in dir, or the embedded ones if
+// dir is "".
+func pageFiles(dir string) fs.FS {
+	if dir != "" {
+		return os.DirFS(dir)
+	}
+	files, err := fs.Sub(embedded, "phone")
+	if err != nil {
+		panic(err) // the name is valid
+	}
+	return files
+}
 
 // wechatHandler returns the handler of WeChat's listener: the phone's page, the
 // simulator and the receivers of webhooks.
-func (sb *sandbox) wechatHandler(dir string) http.Handler {
+func (sb *sandbox) wechatHandler(files fs.FS) http.Handler {
 	phone := http.NewServeMux()
-	phone.Handle("/", http.FileServer(http.Dir(dir)))
+	phone.Handle("/", http.FileServerFS(files))
 	phone.Handle("/api/", sb.proxy("/api", func() (string, string) { return sb.publicURL, "" }))
 	phone.Handle("/operator/", sb.proxy("/operator", func() (string, string) {
 		return "http://" + sb.app.AdminAddr(), sb.adminToken
@@ -33,7 +50,7 @@ func (sb *sandbox) wechatHandler(dir string) http.Handler {
 		mux.Handle(r.path, wechatsim.Guard(r.handler()))
 	}
 	// Other sites that the developer visits must not be able to add points here.
-	page := http.StripPrefix(phonePath[:len(phonePath)-1], ifBuilt(dir, phone))
+	page := http.StripPrefix(phonePath[:len(phonePath)-1], ifBuilt(files, phone))
 	mux.Handle(phonePath, allowLinks(wechatsim.Guard(page)))
 	return mux
 }
@@ -70,19 +87,14 @@ func (sb *sandbox) proxy(prefix string, target func() (base, token string)) http
 	}))
 }
 
-func built(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "index.html"))
-	return err == nil
-}
-
 // ifBuilt serves the page, or how to build it. It checks at each request, so the
 // page is served without a restart once it is built.
-func ifBuilt(dir string, page http.Handler) http.Handler {
+func ifBuilt(files fs.FS, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !built(dir) {
+		if _, err := fs.Stat(files, "index.html"); err != nil {
 			w.WriteHeader(http.StatusNotFound)
-			_, _ = fmt.Fprintf(w, "The sample mini-program is not built. It needs Node.js 20 or newer:\n\n  %s\n\n"+
-				"Then reload this page.\n", howToBuild)
+			_, _ = fmt.Fprint(w, "The sample mini-program is not built. It needs Node.js 20 or newer:\n\n"+
+				"  cd miniprogram && npm ci && npm run build\n\nThen reload this page.\n")
 			return
 		}
 		w.Header().Set("Cache-Control", "no-cache")

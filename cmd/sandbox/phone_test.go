@@ -4,8 +4,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
+	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/addcard/addcard/internal/wechatsim"
 )
@@ -14,13 +15,9 @@ import (
 // with the ADMIN_TOKEN filled in.
 func TestSandbox_ServesNoStranger(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("the phone"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	sb := &sandbox{sim: wechatsim.New(wechatsim.Options{}), serving: make(chan struct{})}
 	t.Cleanup(sb.sim.Close)
-	h := sb.wechatHandler(dir)
+	h := sb.wechatHandler(fstest.MapFS{"index.html": {Data: []byte("the phone")}})
 	const starting = http.StatusServiceUnavailable // the request was passed on to the server, which is not there
 	type headers = map[string]string
 	link := headers{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
@@ -60,5 +57,17 @@ func TestSandbox_ServesNoStranger(t *testing.T) {
 		if w.Code == 200 && w.Header().Get("Content-Security-Policy") != "frame-ancestors 'self'" {
 			t.Errorf("%s: another site may frame the page", c.path)
 		}
+	}
+}
+
+// The mini-program opens in WeChat's DevTools without an edit: it offers the demo card.
+func TestDemoCard_IsTheOneOfTheMiniProgram(t *testing.T) {
+	t.Parallel()
+	config, err := os.ReadFile("../../miniprogram/src/config.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(config), "develop: { baseUrl: 'http://127.0.0.1:8080', cardId: '"+demoCardID+"' }") {
+		t.Errorf("miniprogram/src/config.ts does not offer %s", demoCardID)
 	}
 }

@@ -73,7 +73,7 @@ func (sb *sandbox) startWeChat(ctx context.Context, c *runCmd) error {
 	}
 	sb.sim = wechatsim.New(wechatsim.Options{Assumptions: guessed})
 	sb.wechatURL = "http://" + listener.Addr().String()
-	sb.wechat = &http.Server{Handler: sb.wechatHandler(c.Miniprogram), ReadHeaderTimeout: 5 * time.Second}
+	sb.wechat = &http.Server{Handler: sb.wechatHandler(pageFiles(c.Miniprogram)), ReadHeaderTimeout: 5 * time.Second}
 	sb.running.Go(func() { _ = sb.wechat.Serve(listener) })
 	return nil
 }

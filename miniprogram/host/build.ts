@@ -19,7 +19,7 @@ export interface Built {
 }
 
 /** Builds the mini-program in src, a folder with an app.json. Errors name the file and the line. */
-export async function buildMiniProgram(src: string): Promise<Built> {
+export async function buildMiniProgram(src: string, minify = false): Promise<Built> {
   const files = new Set<string>()
   const read = (path: string) => {
     const file = join(src, path)
@@ -55,6 +55,7 @@ run({ ...${JSON.stringify(description)}, templates: ${templates}, load: {${load}
       sourcefile: 'entry.js',
     },
     bundle: true,
+    minify,
     write: false,
     format: 'iife',
     target: 'es2020',

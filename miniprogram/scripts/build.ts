@@ -1,7 +1,5 @@
-/** `npm run build`: the page for `go run ./cmd/sandbox`, into dist/. */
-import { join } from 'node:path'
-import { root } from './programs.ts'
-import { buildSite } from './site.ts'
+/** `npm run build`: the page that `go run ./cmd/sandbox` serves. Commit it with the sources. */
+import { buildSite, embedded } from './site.ts'
 
-await buildSite(join(root, 'dist'))
-console.log('built; go run ./cmd/sandbox serves the page')
+await buildSite(embedded)
+console.log('built: cmd/sandbox/phone')

@@ -10,7 +10,7 @@ import { buildPrograms, repository, root } from './programs.ts'
 import { buildSite } from './site.ts'
 
 const dist = join(root, 'dist')
-await buildSite(dist).catch((error: unknown) => {
+await buildSite(dist, true).catch((error: unknown) => {
   console.error(String(error))
   process.exit(1)
 })
@@ -36,7 +36,7 @@ function rebuild(): void {
     again = true
     return
   }
-  building = buildSite(dist)
+  building = buildSite(dist, true)
     .then(() => console.log('rebuilt'))
     .catch((error: unknown) => console.error(String(error)))
     .finally(() => {
