@@ -27,6 +27,9 @@ import (
 // databaseFile is the name of the database in the folder of --data.
 const databaseFile = "addcard.db"
 
+// tourist is the user of WeChat's DevTools in a project without an AppID.
+const tourist = "tourist"
+
 // sandbox is the running server and the running WeChat, with secrets of their own.
 type sandbox struct {
 	sim       *wechatsim.Sim
@@ -93,7 +96,10 @@ func (sb *sandbox) startServer(ctx context.Context, c *runCmd, dir string, logs 
 	log := newLogger(logs)
 	slog.SetLogLoggerLevel(slog.LevelWarn)
 	slog.SetDefault(log) // package log too, to which net/http writes
-	server, err := app.New(ctx, cfg, app.Options{Log: log, LogDropped: logs.Dropped, Version: "sandbox"})
+	server, err := app.New(ctx, cfg, app.Options{
+		Log: log, LogDropped: logs.Dropped, Version: "sandbox",
+		MockLogin: func() (string, error) { return sb.sim.Login(tourist) },
+	})
 	if err != nil {
 		return err
 	}

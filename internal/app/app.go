@@ -36,6 +36,10 @@ type Options struct {
 	// is nil, none are.
 	LogDropped func() uint64
 	Version    string
+	// MockLogin returns a code of wx.login in place of the text that DevTools gives to a
+	// project without an AppID. It is for cmd/sandbox; New refuses it with a
+	// configuration that is not of [config.LoadSandbox]. Without it the text is refused.
+	MockLogin func() (code string, err error)
 }
 
 // App is a server that has opened its database and its listeners.
@@ -59,6 +63,9 @@ type listener struct {
 func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.MockLogin != nil && !cfg.Sandbox {
+		return nil, errors.New("mock logins are for the sandbox only")
 	}
 	if cfg.OTLPEndpoint != "" { // often set for a whole cluster, so it must not stop the start
 		o.Log.WarnContext(ctx, "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version exports no traces")
@@ -129,7 +136,7 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 		return public.Common{Log: o.Log, Version: o.Version, Ready: a.ready, InFlight: inFlight(cfg), Observe: observe}
 	}
 	publicServer = public.New(public.Services{
-		Sessions: c.Sessions, Members: c.Members, Ledger: c.Ledger, Catalogue: c.Catalogue, CardLists: c.CardLists,
+		Sessions: sessions(c.Sessions, o.MockLogin), Members: c.Members, Ledger: c.Ledger, Catalogue: c.Catalogue, CardLists: c.CardLists,
 		OpenCards: c.OpenCards, Phones: c.Phones, Pages: c.Pages, Pushes: c.pushes,
 	}, public.Options{
 		Common: common(), TrustedProxies: cfg.TrustedProxies, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress,

@@ -11,6 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/httpapi/public"
 	"github.com/addcard/addcard/internal/importer"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/phonecode"
@@ -42,6 +43,32 @@ func (l login) Code2Session(ctx context.Context, code string) (openID, unionID s
 		err = fmt.Errorf("%w: %w", auth.ErrNotSent, err)
 	}
 	return "", "", err
+}
+
+// sessions returns what the public listener logs in with: s, or with mock a service that
+// also logs in DevTools without an AppID.
+func sessions(s *auth.Service, mock func() (string, error)) public.Sessions {
+	if mock == nil {
+		return s
+	}
+	return mockSessions{s, mock}
+}
+
+// mockSessions implements public.Sessions for the sandbox; see Options.MockLogin.
+type mockSessions struct {
+	*auth.Service
+	mock func() (code string, err error)
+}
+
+func (m mockSessions) Login(ctx context.Context, code string) (token string, s auth.Session, err error) {
+	token, s, err = m.Service.Login(ctx, code)
+	if !errors.Is(err, auth.ErrCodeMock) {
+		return token, s, err
+	}
+	if code, err = m.mock(); err != nil {
+		return "", auth.Session{}, err
+	}
+	return m.Service.Login(ctx, code)
 }
 
 // enroller implements auth.Enroller, and records the logins.

@@ -14,6 +14,7 @@ import (
 	"github.com/addcard/addcard/internal/card"
 	"github.com/addcard/addcard/internal/cardlist"
 	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/config"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/opencard"
 	"github.com/addcard/addcard/internal/wechat"
@@ -213,5 +214,18 @@ func TestEndOfErased_OfACodeThatCannotBeEnded(t *testing.T) {
 		if err := core.endOfErased(t.Context(), "p", "1"); err == nil || errors.Is(err, member.ErrCodeNotUsable) != unusable {
 			t.Errorf("%d: got %v", code, err)
 		}
+	}
+}
+
+// A production server cannot be made to log in DevTools without an AppID.
+func TestMockLogin_IsForTheSandboxOnly(t *testing.T) {
+	t.Parallel()
+	mock := func() (string, error) { return "code", nil }
+	_, err := New(t.Context(), config.Config{}, Options{MockLogin: mock})
+	if err == nil || !strings.Contains(err.Error(), "for the sandbox only") {
+		t.Errorf("got %v", err)
+	}
+	if _, is := sessions(nil, nil).(*auth.Service); !is {
+		t.Error("without the option, logins do not go to package auth directly")
 	}
 }

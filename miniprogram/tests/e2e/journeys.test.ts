@@ -425,7 +425,7 @@ test('without a card_id the first page says what is missing', async () => {
       assert.match(phone.errors.splice(0).join(), /cardId in config\.ts/)
     },
     '',
-    { query: {} },
+    { query: {}, settings: { envVersion: 'release' } },
   )
 })
 

@@ -38,10 +38,12 @@ test('a session is stored, and not used beyond its end', async () => {
   assert.equal(await request(me), 'Bearer token-2', 'a token that is about to expire is not used')
 })
 
-test('the tourist mode of DevTools has no code, and no request is made with its text', async () => {
+test('the tourist mode of DevTools has no code: the sandbox accepts its text, other servers do not', async () => {
   wx.login = () => Promise.resolve({ code: 'the code is a mock one', errMsg: 'login:ok' })
+  wx.server = () => problem(401, 'login_code_invalid')
   assert.equal((await failure(request(me))).code, 'tourist')
-  assert.deepEqual(wx.requests, [])
+  wx.server = signsIn((r) => ({ data: bearer(r) }))
+  assert.equal(await request(me), 'Bearer token-1')
 })
 
 test('an invalid session: one login for all requests, and each is repeated once', async () => {
