@@ -2,15 +2,13 @@
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { launchBrowser, TestPhone, type PhoneOptions } from './phone.ts'
-import { startWorld, type CardDraft, type World } from './world.ts'
+import { started, startWorld, type CardDraft, type World } from './world.ts'
 
 export let world: World
 export let browser: Browser
 let users = 0
 
-before(async () => {
-  ;[world, browser] = await Promise.all([startWorld(), launchBrowser()])
-})
+before(() => started([startWorld().then((it) => (world = it)), launchBrowser().then((it) => (browser = it))]))
 after(async () => {
   await browser?.close()
   await world?.stop()

@@ -8,7 +8,7 @@ import { barriers } from './barriers.ts'
 import { launchBrowser, TestPhone, type PhoneOptions } from './phone.ts'
 import { scenes, startStage, type Scene } from './scenes.ts'
 import { screenshot } from './screens.ts'
-import { until } from './world.ts'
+import { started, until } from './world.ts'
 
 declare const getCurrentPages: () => { setData(data: object): void }[]
 
@@ -20,7 +20,7 @@ let browser: Browser
 let stage: Awaited<ReturnType<typeof startStage>>
 
 before(async () => {
-  ;[stage, browser] = await Promise.all([startStage(), launchBrowser()])
+  await started([startStage().then((it) => (stage = it)), launchBrowser().then((it) => (browser = it))])
 })
 after(async () => {
   await browser?.close()

@@ -11,7 +11,7 @@ import { buildSite } from '../../scripts/site.ts'
 import { barriers } from './barriers.ts'
 import { launchBrowser } from './phone.ts'
 import { screenshot } from './screens.ts'
-import { end, patience, startSandbox, until } from './world.ts'
+import { end, patience, started, startSandbox, until } from './world.ts'
 
 let folder: string
 let site: string
@@ -22,7 +22,10 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'addcard-sandbox-'))
   site = join(folder, 'site')
   const programs = await buildPrograms()
-  ;[sandbox, browser] = await Promise.all([startSandbox(programs, ['--miniprogram', site]), launchBrowser()])
+  await started([
+    startSandbox(programs, ['--miniprogram', site]).then((it) => (sandbox = it)),
+    launchBrowser().then((it) => (browser = it)),
+  ])
 })
 after(async () => {
   await browser?.close()

@@ -86,28 +86,55 @@ export async function startWorld(): Promise<World> {
   }
 }
 
-/** Starts the sandbox; url is the address of its simulator. */
+/** Starts the sandbox; url is the address of its simulator. If that fails, the sandbox is ended. */
 export async function startSandbox(
   programs: string,
   more: string[] = [],
 ): Promise<{ url: string; process: ChildProcess }> {
   const free = '127.0.0.1:0'
   const args = ['--listen', free, '--admin-listen', free, '--wechat-listen', free, ...more]
-  const child = spawn(join(programs, 'sandbox'), args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  killAtExit(child)
-  let said = ''
-  const url = await new Promise<string>((found, failed) => {
-    const timer = setTimeout(() => failed(new Error(`the sandbox did not start:\n${said}`)), patience)
-    child.stdout.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
-      const line = /^ {2}WeChat +(http:\S+)[^]*^Serving until/m.exec(said)
-      if (!line) return
-      clearTimeout(timer)
-      found(line[1]!)
-    })
-    child.on('exit', () => failed(new Error(`the sandbox ended:\n${said}`)))
-  })
-  return { url, process: child }
+  const child = spawn(join(programs, 'sandbox'), args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stderr.pipe(process.stderr)
+  const output = listen(child)
+  const address = () => /^ {2}WeChat +(http:\S+)[^]*^Serving until/m.exec(output.text)?.[1]
+  await serving(child, 'the sandbox', output, () => address() !== undefined)
+  return { url: address()!, process: child }
+}
+
+/** What a process says. */
+interface Output {
+  text: string
+  ended: Promise<unknown>
+}
+
+/** Collects what the process says. The process is killed at the end of the tests. */
+function listen(child: ChildProcess): Output {
+  process.once('exit', () => child.kill('SIGKILL'))
+  const ended = new Promise((done) => child.once('close', done).once('error', done))
+  const output = { text: '', ended }
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => (output.text += chunk.toString()))
+  child.on('error', (error) => (output.text += String(error))) // it could not be started
+  return output
+}
+
+/** Waits until the process serves. If it does not, it is killed, because the tests would wait for its end. */
+async function serving(
+  child: ChildProcess,
+  name: string,
+  output: Output,
+  serves: () => boolean | Promise<boolean>,
+): Promise<void> {
+  try {
+    await until(() => {
+      if (hasEnded(child)) throw new Error(`${name} ended`)
+      return serves()
+    }, `${name} to serve`)
+  } catch (error) {
+    child.kill('SIGKILL')
+    await output.ended
+    throw new Error(`${String(error)}:\n${output.text}`, { cause: error })
+  }
 }
 
 async function describeServer(folder: string, simulatorUrl: string) {
@@ -148,27 +175,30 @@ async function startServer(
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  killAtExit(child)
-  let said = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
   const ready = async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.ok === true
-  await until(async () => {
-    if (child.exitCode !== null) throw new Error(`the server ended:\n${said}`)
-    return ready()
-  }, 'the server to be ready')
+  await serving(child, 'the server', listen(child), ready)
   return child
 }
 
-/** Kills the process at the end of the tests. */
-const killAtExit = (child: ChildProcess) => process.once('exit', () => child.kill('SIGKILL'))
+/** Whether the process has ended, or was never started. */
+const hasEnded = (child: ChildProcess) =>
+  child.exitCode !== null || child.signalCode !== null || child.pid === undefined
 
 export function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
-  return new Promise((ended) => {
-    child.on('exit', () => ended())
+  if (hasEnded(child)) return Promise.resolve()
+  return new Promise((done) => {
+    child.on('exit', () => done())
     child.kill(signal)
   })
+}
+
+/**
+ * Waits for all that is being started, and throws the first error. Promise.all would not wait for a
+ * browser that is about to start, and it would never be closed.
+ */
+export async function started(starting: Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(starting)).find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 function freePort(): Promise<number> {
