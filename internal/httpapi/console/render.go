@@ -65,13 +65,7 @@ func (c *Console) languageOf(r *http.Request) string {
 	if cookie, err := r.Cookie("lang"); err == nil && c.languages[cookie.Value] != nil {
 		return cookie.Value
 	}
-	for tag := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
-		tag = strings.ToLower(strings.TrimSpace(tag))
-		if lang, _, _ := strings.Cut(strings.SplitN(tag, ";", 2)[0], "-"); c.languages[lang] != nil {
-			return lang
-		}
-	}
-	return languages[0]
+	return web.Language(r.Header.Get("Accept-Language"), languages...)
 }
 
 // View is what a template is rendered with.

@@ -77,6 +77,7 @@ func New(s Services, o Options) *http.Server {
 	}
 	a.Use(a.limitAddress, a.nameClient, a.checkPageURL, a.checkQuery, a.Restrict(a.proveSession), a.Prove)
 	a.ServeJSON("addcard", "The public API: what a mini-program calls.", maxBody)
+	a.homeRoute()
 	a.callbackRoutes()
 	a.describeCallback()
 	a.sessionRoutes()

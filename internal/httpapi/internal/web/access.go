@@ -43,6 +43,7 @@ func (a Access) andRecorded() Access {
 // gives points and stored value to many at once, which a cashier's limits forbid.
 var accessTable = map[Audience]map[string]Access{
 	Public: {
+		"GET /":                 everyone,
 		"GET /wechat/callback":  everyone, // with WeChat's signature
 		"POST /wechat/callback": everyone, // with WeChat's signature
 		"POST /v1/session":      everyone, // with a code of wx.login
