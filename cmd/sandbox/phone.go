@@ -45,21 +45,22 @@ func (sb *sandbox) wechatHandler(files fs.FS) http.Handler {
 		return "http://" + sb.app.AdminAddr(), sb.adminToken
 	}))
 	mux := http.NewServeMux()
-	mux.Handle("/", sb.sim.Handler())
+	mux.Handle("/", allowLinks("/", wechatsim.Guard(sb.home(sb.sim.Handler()))))
+	mux.Handle("POST "+consolePath, wechatsim.Guard(http.HandlerFunc(sb.openConsole)))
 	for _, r := range sb.receivers {
 		mux.Handle(r.path, wechatsim.Guard(r.handler()))
 	}
 	// Other sites that the developer visits must not be able to add points here.
 	page := http.StripPrefix(phonePath[:len(phonePath)-1], ifBuilt(files, phone))
-	mux.Handle(phonePath, allowLinks(wechatsim.Guard(page)))
+	mux.Handle(phonePath, allowLinks(phonePath, wechatsim.Guard(page)))
 	return mux
 }
 
-// allowLinks lets a link on a page of another site lead to the phone: opening the
-// page alone changes nothing, and the other site cannot read it.
-func allowLinks(guarded http.Handler) http.Handler {
+// allowLinks lets a link on a page of another site lead to the page at path: opening it
+// alone changes nothing, and the other site cannot read it.
+func allowLinks(path string, guarded http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.Path == phonePath && r.Header.Get("Sec-Fetch-Dest") == "document" {
+		if r.Method == http.MethodGet && r.URL.Path == path && r.Header.Get("Sec-Fetch-Dest") == "document" {
 			r.Header.Del("Sec-Fetch-Site")
 		}
 		guarded.ServeHTTP(w, r)
@@ -78,12 +79,11 @@ func (sb *sandbox) proxy(prefix string, target func() (base, token string)) http
 		}
 	}}
 	return http.StripPrefix(prefix, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case <-sb.serving:
-			forward.ServeHTTP(w, r)
-		default:
+		if !sb.isServing() {
 			http.Error(w, "the server is starting", http.StatusServiceUnavailable)
+			return
 		}
+		forward.ServeHTTP(w, r)
 	}))
 }
 

@@ -43,6 +43,8 @@ func TestSandbox_ServesNoStranger(t *testing.T) {
 		{"GET", "/_phone/", "127.0.0.1:8082", 403, headers{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}},
 		{"GET", "/_phone/", "127.0.0.1:8082", 200, link},
 		{"GET", "/_phone/", "evil.example", 403, link},
+		{"POST", "/_console", "127.0.0.1:8082", 403, link},
+		{"POST", "/_console", "evil.example:8082", 403, itself},
 	} {
 		r := httptest.NewRequest(c.method, c.path, nil)
 		r.Host = c.host

@@ -105,20 +105,34 @@ func (s *Sim) describe(*http.Request) (any, error) {
 	}
 	return object{"about": "a simulated WeChat: not for production, everything is forgotten at exit",
 		"imitates": imitated, "control": controls(), "events": push.Kinds(), "guesses": s.Assumptions(),
-		"not_reproduced": notReproduced(), "now": s.Now().UTC().Format(time.RFC3339)}, nil
+		"not_reproduced": NotReproduced("en"), "now": s.Now().UTC().Format(time.RFC3339)}, nil
 }
 
-// notReproduced lists what success with the simulator does not prove.
-func notReproduced() []string {
-	return []string{
-		"nothing was compared with the real WeChat: every rule comes from documents and from reports of others",
-		"card types other than MEMBER_CARD, redemption at a till, payments, shops and permissions of sub-accounts",
-		"what a shelf looks like, QR codes for several cards, and pushes that are not about cards",
-		"the review by people: POST /_sim/cards/{card_id}/approve decides",
-		"length limits that are not in the tables of \"Create member card\"; unknown fields of a card are kept, not dropped",
-		"which of several faults of one request WeChat names first",
-		"how fast WeChat is, and its limits per second",
+// NotReproduced lists what success with the simulator does not prove, in Chinese if lang
+// is zh, else in English.
+func NotReproduced(lang string) []string {
+	i := 0
+	if lang == "zh" {
+		i = 1
 	}
+	var list []string
+	for _, text := range notReproduced {
+		list = append(list, text[i])
+	}
+	return list
+}
+
+var notReproduced = [][2]string{
+	{"nothing was compared with the real WeChat: every rule comes from documents and from reports of others",
+		"没有与真实的微信对照过：所有规则都来自文档和他人的报告"},
+	{"card types other than MEMBER_CARD, redemption at a till, payments, shops and permissions of sub-accounts",
+		"会员卡以外的卡券类型、核销、支付、门店、子商户权限"},
+	{"what a shelf looks like, QR codes for several cards, and pushes that are not about cards",
+		"卡券货架的页面、一次领取多张卡的二维码、与卡券无关的推送"},
+	{"the review by people: POST /_sim/cards/{card_id}/approve decides", "人工审核：由 POST /_sim/cards/{card_id}/approve 决定"},
+	{"length limits that are not in the tables of \"Create member card\"", "《创建会员卡》各表之外的长度限制"},
+	{"which of several faults of one request WeChat names first", "一个请求有多处错误时，微信先报哪一处"},
+	{"how fast WeChat is, and its limits per second", "微信的响应速度和每秒的次数限制"},
 }
 
 func (s *Sim) showAccounts(*http.Request) (any, error) { return s.Accounts(), nil }
