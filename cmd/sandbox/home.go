@@ -15,6 +15,9 @@ const consolePath = "/_console"
 //go:embed home.zh.html home.en.html
 var homeFiles embed.FS
 
+//go:embed home.css
+var homeCSS []byte
+
 var homePages = template.Must(template.ParseFS(homeFiles, "home.*.html"))
 
 // home answers a browser at the root of WeChat's listener: it says what is here, and
@@ -40,6 +43,11 @@ func (sb *sandbox) home(wechat http.Handler) http.Handler {
 			"Unlike": wechatsim.NotReproduced(lang),
 		})
 	})
+}
+
+func serveHomeCSS(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	_, _ = w.Write(homeCSS)
 }
 
 // chinese reports whether an Accept-Language header has Chinese before English, or has

@@ -46,6 +46,7 @@ func (sb *sandbox) wechatHandler(files fs.FS) http.Handler {
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/", allowLinks("/", wechatsim.Guard(sb.home(sb.sim.Handler()))))
+	mux.Handle("GET /_home.css", wechatsim.Guard(http.HandlerFunc(serveHomeCSS)))
 	mux.Handle("POST "+consolePath, wechatsim.Guard(http.HandlerFunc(sb.openConsole)))
 	for _, r := range sb.receivers {
 		mux.Handle(r.path, wechatsim.Guard(r.handler()))

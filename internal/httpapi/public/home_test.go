@@ -29,7 +29,7 @@ func TestHome_IsForBrowsersOnly(t *testing.T) {
 		if w.Code != 200 || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page, want) {
 			t.Errorf("%q: got %d %s", language, w.Code, page)
 		}
-		for _, part := range []string{"<title>", "<main>", "<h1>", `name="viewport"`, "light dark", `<a href="docs/">`} {
+		for _, part := range []string{"<title>", "<main>", "<h1>", `name="viewport"`, "light dark", `<a href="docs/">`, `href="home.css"`} {
 			if !strings.Contains(page, part) {
 				t.Errorf("%q: the page has no %s", language, part)
 			}
@@ -39,9 +39,12 @@ func TestHome_IsForBrowsersOnly(t *testing.T) {
 				t.Errorf("%q: the page has %s", language, part)
 			}
 		}
-		if w.Header().Get("Vary") != "Accept, Accept-Language" || w.Header().Get("Content-Security-Policy") != "default-src 'none'" {
+		if w.Header().Get("Vary") != "Accept, Accept-Language" || !strings.HasPrefix(w.Header().Get("Content-Security-Policy"), "default-src 'none'; style-src 'self';") {
 			t.Errorf("headers: %v", w.Header())
 		}
+	}
+	if w := do(h, "GET", "/home.css", "", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "prefers-color-scheme: dark") {
+		t.Errorf("the style sheet: %d %s", w.Code, w.Body)
 	}
 	for _, accept := range []string{"", "*/*", "application/json"} {
 		refused(t, ask("GET", accept, "en"), 404, "not_found", "")

@@ -44,6 +44,7 @@ func (a Access) andRecorded() Access {
 var accessTable = map[Audience]map[string]Access{
 	Public: {
 		"GET /":                 everyone,
+		"GET /home.css":         everyone,
 		"GET /wechat/callback":  everyone, // with WeChat's signature
 		"POST /wechat/callback": everyone, // with WeChat's signature
 		"POST /v1/session":      everyone, // with a code of wx.login
