@@ -115,6 +115,9 @@ func TestActivate(t *testing.T) {
 		t.Errorf("after: %v", got)
 	}
 	face := r.faces("ann")[0]
+	if face.text("code_type") != "CODE_TYPE_TEXT" {
+		t.Errorf("code_type %v", face["code_type"])
+	}
 	if face.object("custom_fields").text("custom_field1") != "白银" || reply(face["messages"].([]any)[0].(tree)).text("text") != "开卡送积分" {
 		t.Errorf("face %v", face)
 	}

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { buildPrograms, root } from '../../scripts/programs.ts'
 import { buildSite } from '../../scripts/site.ts'
+import { decode } from '../decoder.ts'
 import { barriers } from './barriers.ts'
 import { launchBrowser } from './phone.ts'
 import { screenshot } from './screens.ts'
@@ -99,6 +100,8 @@ test('a card is taken, the till adds points, and wallet and messages show them',
 
   await mini.getByRole('button', { name: '打开卡包' }).click()
   await page.getByRole('dialog').getByText('卡号').waitFor()
+  const number = await page.locator('#wallet code').textContent()
+  assert.deepEqual(await decode(await page.getByRole('dialog').screenshot()), { QRCode: number })
   await page.getByRole('dialog').getByRole('button', { name: '返回' }).click()
 
   await page.locator('#wallet').getByRole('button', { name: '删除' }).click()
