@@ -125,7 +125,7 @@ func (s *Sim) face(w *walletCard) CardFace {
 	return CardFace{CardID: w.card.id, Title: w.card.baseText("title"), BrandName: w.card.baseText("brand_name"),
 		Code: w.code, CodeType: w.card.baseText("code_type"), Status: string(s.statusOf(w)), HasActive: w.active,
 		MembershipNumber: w.membershipNumber,
-		Bonus: w.bonus, Balance: w.balance, CustomFields: maps.Clone(w.customFields), OuterStr: w.outerStr,
+		Bonus:            w.bonus, Balance: w.balance, CustomFields: maps.Clone(w.customFields), OuterStr: w.outerStr,
 		ClaimedAt: w.claimedAt.UTC(), Messages: append([]Message{}, w.messages...)}
 }
 
