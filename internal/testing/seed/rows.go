@@ -82,12 +82,23 @@ func newTables(rows int) tables {
 
 // insert writes the rows of all tables. It may be repeated.
 func (t tables) insert(ctx context.Context, tx sqldb.Querier) error {
-	for _, filled := range []*table{t.member, t.identity, t.card, t.event, t.form, t.entry} {
+	for _, filled := range t.all() {
 		if err := filled.insert(ctx, tx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t tables) all() []*table {
+	return []*table{t.member, t.identity, t.card, t.event, t.form, t.entry}
+}
+
+// clear removes the rows and keeps the statements, which take long to write.
+func (t tables) clear() {
+	for _, filled := range t.all() {
+		filled.values = filled.values[:0]
+	}
 }
 
 // Times from joining to the next steps, and a week, in milliseconds.

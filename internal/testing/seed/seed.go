@@ -57,9 +57,11 @@ func Fill(ctx context.Context, db *sqldb.DB, o Options) error {
 	if err != nil {
 		return err
 	}
+	t := newTables(db.RowsPerInsert())
 	for rows := fewRows; from < o.Members; {
 		to := min(from+min(blockSize, max(1, rows/(7+o.Entries/o.Members))), o.Members)
-		t, began := newTables(db.RowsPerInsert()), time.Now()
+		began := time.Now()
+		t.clear()
 		o.fill(t, from, to)
 		if err := db.Write(ctx, t.insert); err != nil {
 			return fmt.Errorf("seed: %w", err)
