@@ -25,14 +25,46 @@ var shared struct {
 func Postgres(t testing.TB) string {
 	t.Helper()
 	server := postgres.Shared(t)
+	name := copyTemplate(t, server)
+	t.Cleanup(func() { exec(t, server.URL("postgres"), "drop database "+name+" with (force)") })
+	return server.URL(name)
+}
+
+var filled struct {
+	mu     sync.Mutex
+	server *postgres.Server // the server that has db
+	db     *sqldb.DB
+}
+
+// Filled returns a PostgreSQL database that all tests of the binary share and must
+// not change. The first call fills it by fill, which must be the same for all tests.
+func Filled(t testing.TB, fill func(db *sqldb.DB)) *sqldb.DB {
+	t.Helper()
+	server := postgres.Shared(t)
+	filled.mu.Lock()
+	defer filled.mu.Unlock()
+	if filled.server == server {
+		return filled.db
+	}
+	db, err := sqldb.Open(context.Background(), server.URL(copyTemplate(t, server)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(db)
+	filled.server, filled.db = server, db // it ends with the server
+	return db
+}
+
+// copyTemplate returns the name of a new, migrated database.
+func copyTemplate(t testing.TB, server *postgres.Server) string {
+	t.Helper()
 	makeTemplate(t, server)
 	name := fmt.Sprintf("t%d", shared.count.Add(1))
 	// PostgreSQL refuses to copy a template that is being copied.
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	exec(t, server.URL("postgres"), "create database "+name+" template addcard_template")
-	t.Cleanup(func() { exec(t, server.URL("postgres"), "drop database "+name+" with (force)") })
-	return server.URL(name)
+	return name
 }
 
 // EmptyPostgres is like Postgres, but the database has no tables.

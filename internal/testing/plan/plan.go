@@ -34,11 +34,14 @@ func Engines(t *testing.T, exceptions Exceptions, test func(t *testing.T, open f
 	t.Helper()
 	for name, engine := range map[string]struct {
 		open     func(t testing.TB) *sqldb.DB
-		members  int // enough for its planner to prefer an index to a scan
+		filled   func(t *testing.T) *sqldb.DB
 		problems func(ctx context.Context, db *sqldb.DB, query string, args []any) ([]string, error)
 	}{
-		"sqlite":   {func(t testing.TB) *sqldb.DB { t.Helper(); return sqldbtest.New(t) }, 100, sqliteProblems},
-		"postgres": {func(t testing.TB) *sqldb.DB { t.Helper(); return sqldbtest.Open(t, sqldbtest.Postgres(t)) }, 5000, postgresProblems},
+		"sqlite": {func(t testing.TB) *sqldb.DB { t.Helper(); return sqldbtest.New(t) }, filledSQLite, sqliteProblems},
+		"postgres": {
+			func(t testing.TB) *sqldb.DB { t.Helper(); return sqldbtest.Open(t, sqldbtest.Postgres(t)) },
+			filledPostgres, postgresProblems,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,8 +49,7 @@ func Engines(t *testing.T, exceptions Exceptions, test func(t *testing.T, open f
 			t.Run("suite", func(t *testing.T) {
 				test(t, func(t *testing.T) *sqldb.DB { t.Helper(); return sqldbtest.Observe(engine.open(t), ran.add) })
 			})
-			db := engine.open(t)
-			fill(t, db, engine.members)
+			db := engine.filled(t)
 			for _, query := range ran.queries {
 				problems, err := engine.problems(sqldb.Each(t.Context(), time.Minute), db, query, ran.args[query])
 				if err != nil {
@@ -94,6 +96,19 @@ func (r *recorder) add(query string, args []any) {
 		r.args = map[string][]any{}
 	}
 	r.queries, r.args[query] = append(r.queries, query), args
+}
+
+func filledSQLite(t *testing.T) *sqldb.DB {
+	t.Helper()
+	db := sqldbtest.New(t)
+	fill(t, db, 100)
+	return db
+}
+
+// filledPostgres has so many members that its planner prefers an index to a scan.
+func filledPostgres(t *testing.T) *sqldb.DB {
+	t.Helper()
+	return sqldbtest.Filled(t, func(db *sqldb.DB) { fill(t, db, 5000) })
 }
 
 func fill(t *testing.T, db *sqldb.DB, members int) {
