@@ -264,7 +264,9 @@ func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog
 		return err
 	}
 	c.Sessions, err = auth.Open(ctx, keys, auth.Ports{
-		AppID: cfg.MiniProgramAppID, WeChat: login{c.mini}, Members: enroller{c.Members, c.trail}, Store: authsql.New(c.db),
+		MiniProgram: auth.App{ID: cfg.MiniProgramAppID, WeChat: login(c.mini.Code2Session)},
+		Official:    auth.App{ID: cfg.OfficialAppID, WeChat: login(c.official.PageUser)},
+		Members:     enroller{c.Members, c.trail}, Store: authsql.New(c.db),
 	}, sessionOptions(cfg, log))
 	if err == nil {
 		c.metrics.MustRegister(loginSuspended(c.Sessions))

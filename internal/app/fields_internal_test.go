@@ -118,7 +118,7 @@ func TestLogin_ThatWasNotSentSaysSo(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	for url, notSent := range map[string]bool{server.URL: true, wechatSays(t, nil, nil).BaseURL: false} {
-		_, _, err := login{app: wechat.NewApp("wx1", "s", wechat.Options{BaseURL: url})}.Code2Session(t.Context(), "c")
+		_, _, err := login(wechat.NewApp("wx1", "s", wechat.Options{BaseURL: url}).Code2Session).Exchange(t.Context(), "c")
 		if err == nil || errors.Is(err, auth.ErrNotSent) != notSent {
 			t.Errorf("want that it was not sent: %t; got %v", notSent, err)
 		}

@@ -20,14 +20,14 @@ import (
 	"github.com/addcard/addcard/internal/wechat"
 )
 
-// login implements auth.WeChat. It translates WeChat's refusals of a login to
-// package auth's errors.
-type login struct{ app *wechat.App }
+// login implements auth.CodeExchanger with a call of wechat.App. It translates WeChat's
+// refusals to package auth's errors.
+type login func(ctx context.Context, code string) (openID, unionID string, err error)
 
-func (l login) Code2Session(ctx context.Context, code string) (openID, unionID string, err error) {
+func (l login) Exchange(ctx context.Context, code string) (openID, unionID string, err error) {
 	ctx, end := wechat.UntilSent(ctx)
 	defer end()
-	openID, unionID, err = l.app.Code2Session(ctx, code)
+	openID, unionID, err = l(ctx, code)
 	var refused *wechat.Error
 	if !errors.As(err, &refused) {
 		return openID, unionID, err

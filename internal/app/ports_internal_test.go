@@ -111,7 +111,7 @@ func TestPorts_TranslateRefusals(t *testing.T) {
 		return func(o wechat.Options) error { return call(wechat.NewClient(oneToken{}, o)) }
 	}
 	logIn := func(o wechat.Options) error {
-		openID, unionID, err := login{app: wechat.NewApp("wx1", "s", o)}.Code2Session(t.Context(), "c")
+		openID, unionID, err := login(wechat.NewApp("wx1", "s", o).Code2Session).Exchange(t.Context(), "c")
 		if openID != "" || unionID != "" {
 			t.Errorf("a refused login has %q, %q", openID, unionID)
 		}

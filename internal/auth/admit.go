@@ -34,12 +34,12 @@ type admission struct {
 	breaker   breaker
 }
 
-func newAdmission(o Options) *admission {
+func newAdmission(appID string, o Options) *admission {
 	a := &admission{breaker: breaker{changed: func(suspended bool) {
 		if suspended {
-			o.Log.Warn("logins suspended: WeChat does not answer them; one is tried every few seconds")
+			o.Log.Warn("logins suspended: WeChat does not answer them; one is tried every few seconds", "app_id", appID)
 		} else {
-			o.Log.Info("logins resumed: WeChat answers again")
+			o.Log.Info("logins resumed: WeChat answers again", "app_id", appID)
 		}
 	}}}
 	if o.LimitLogins {

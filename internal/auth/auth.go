@@ -1,5 +1,6 @@
-// Package auth exchanges the code of wx.login for a session token, and resolves the
-// token to its member. A token is valid for two hours or until the member logs out.
+// Package auth exchanges a login code for a session token, and resolves the token to
+// its member. A code is of wx.login in the mini-program, or of the Official Account's
+// sign-in on web pages (网页授权). A token is valid for two hours or until the member logs out.
 // The package does not decide which member an openid belongs to: the [Enroller]
 // does.
 //
@@ -31,8 +32,8 @@ var (
 	// session. The error that wraps it says why. It is for the log; clients
 	// must not see it.
 	ErrSession = errors.New("auth: no valid session")
-	// ErrCodeFormat is returned by Login for a string that cannot be a code of
-	// wx.login. WeChat is not called.
+	// ErrCodeFormat is returned by Login for a string that cannot be a login code.
+	// WeChat is not called.
 	ErrCodeFormat = errors.New("auth: malformed login code")
 	// ErrCodeRefused is returned by Login for a code that WeChat refuses
 	// (errcodes 40029, 40163) or that was used here before.
@@ -66,8 +67,8 @@ type Session struct {
 	ExpiresAt time.Time
 }
 
-// CodeExchanger exchanges a code of wx.login for the openid of its user
-// (WeChat's page "小程序登录 code2Session"). It must send the request at most once:
+// CodeExchanger exchanges a login code of one app for the openid of its user. It
+// must send the request at most once:
 // the first request uses up the code, whether or not the answer arrives.
 // unionID may be empty.
 //
@@ -79,7 +80,13 @@ type Session struct {
 // was certainly not sent, and context.Canceled if ctx was canceled. Errors must not
 // contain the code.
 type CodeExchanger interface {
-	Code2Session(ctx context.Context, code string) (openID, unionID string, err error)
+	Exchange(ctx context.Context, code string) (openID, unionID string, err error)
+}
+
+// App is an app whose login codes a Service exchanges.
+type App struct {
+	ID     string // AppID
+	WeChat CodeExchanger
 }
 
 // Enroller returns the ID, a UUID, of the member with this openid in the app,
@@ -88,12 +95,13 @@ type Enroller interface {
 	Enroll(ctx context.Context, appID, openID, unionID string) (memberID string, err error)
 }
 
-// Ports are what a Service needs from other packages. All are required.
+// Ports are what a Service needs from other packages. All are required, an app only
+// for the logins in it.
 type Ports struct {
-	AppID   string // of the mini-program
-	WeChat  CodeExchanger
-	Members Enroller
-	Store   Store
+	MiniProgram App
+	Official    App // the Official Account, whose codes web pages get
+	Members     Enroller
+	Store       Store
 }
 
 // Options configure a Service. The zero value is ready to use.
@@ -107,15 +115,15 @@ type Options struct {
 
 // Service handles logins, sessions and logouts. It is safe for concurrent use.
 type Service struct {
-	ports     Ports
-	clock     *clock
-	tokens    tokens
-	verified  *ration.Recent[string, Session] // by token; the signature of a token is checked once
-	revoked   *revocations
-	codes     *codes
-	admission *admission
-	callers   ration.Slots // of Login
-	logins    sync.WaitGroup
+	ports    Ports
+	clock    *clock
+	tokens   tokens
+	verified *ration.Recent[string, Session] // by token; the signature of a token is checked once
+	revoked  *revocations
+	mini     *door
+	official *door
+	callers  ration.Slots // of Login and LoginOnPage
+	logins   sync.WaitGroup
 }
 
 // Open returns a Service that has read all logouts so far. It blocks until the
@@ -127,13 +135,13 @@ func Open(ctx context.Context, keys *Keys, ports Ports, opts Options) (*Service,
 	}
 	clock := &clock{fixed: opts.Now}
 	s := &Service{
-		ports:     ports,
-		clock:     clock,
-		tokens:    newTokens(keys, clock.now),
-		verified:  ration.NewRecent[string, Session](maxVerified, verifiedLifetime),
-		revoked:   newRevocations(ports.Store, clock, opts.Log),
-		codes:     newCodes(),
-		admission: newAdmission(opts),
+		ports:    ports,
+		clock:    clock,
+		tokens:   newTokens(keys, clock.now),
+		verified: ration.NewRecent[string, Session](maxVerified, verifiedLifetime),
+		revoked:  newRevocations(ports.Store, clock, opts.Log),
+		mini:     newDoor(ports.MiniProgram, opts),
+		official: newDoor(ports.Official, opts),
 	}
 	if err := s.revoked.catchUp(ctx); err != nil {
 		return nil, err
@@ -146,12 +154,14 @@ func Open(ctx context.Context, keys *Keys, ports Ports, opts Options) (*Service,
 // read so far; the others are read as soon as it answers again.
 func (s *Service) Run(ctx context.Context) { s.revoked.run(ctx) }
 
-// Suspended reports whether logins are refused because WeChat does not answer
-// them.
-func (s *Service) Suspended() bool { return s.admission.breaker.isSuspended() }
+// Suspended reports whether logins in one of the apps are refused because WeChat does
+// not answer them.
+func (s *Service) Suspended() bool {
+	return s.mini.breaker.isSuspended() || s.official.breaker.isSuspended()
+}
 
 // Close waits, for 8 s at most, for logins that go on after their callers have
-// left. It must not be called before the last call of Login.
+// left. It must not be called before the last call of Login and LoginOnPage.
 func (s *Service) Close() { s.logins.Wait() }
 
 const (

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ type wechat struct {
 	answer func(ctx context.Context, code string) (openID, unionID string, err error)
 }
 
-func (w *wechat) Code2Session(ctx context.Context, code string) (openID, unionID string, err error) {
+func (w *wechat) Exchange(ctx context.Context, code string) (openID, unionID string, err error) {
 	w.calls.Add(1)
 	if w.answer != nil {
 		return w.answer(ctx, code)
@@ -67,6 +68,7 @@ func memberOf(openID string) string {
 type setup struct {
 	keys    *auth.Keys
 	wechat  *wechat
+	pages   *wechat // for the Official Account's codes; nil: wechat
 	members members
 	store   auth.Store
 	opts    auth.Options
@@ -86,7 +88,10 @@ func open(t testing.TB, c setup) *auth.Service {
 	if c.opts.Log == nil {
 		c.opts.Log = slog.New(slog.DiscardHandler)
 	}
-	ports := auth.Ports{AppID: "wxmini", WeChat: c.wechat, Members: c.members, Store: c.store}
+	ports := auth.Ports{
+		MiniProgram: auth.App{ID: "wxmini", WeChat: c.wechat}, Official: auth.App{ID: "wxofficial", WeChat: cmp.Or(c.pages, c.wechat)},
+		Members: c.members, Store: c.store,
+	}
 	s, err := auth.Open(t.Context(), c.keys, ports, c.opts)
 	if err != nil {
 		t.Fatal(err)

@@ -53,6 +53,16 @@ type attempt struct {
 	err     error
 }
 
+// door is where the logins of one app come in. Each app has its own, so that what is
+// wrong with one does not suspend the logins of the other.
+type door struct {
+	app App
+	*codes
+	*admission
+}
+
+func newDoor(app App, o Options) *door { return &door{app, newCodes(), newAdmission(app.ID, o)} }
+
 func newCodes() *codes {
 	spent := &attempt{done: make(chan struct{}), err: ErrCodeRefused}
 	close(spent.done)
@@ -77,6 +87,16 @@ func newCodes() *codes {
 // at most. Besides the errors above, Login returns those of CodeExchanger and
 // Enroller, wrapped, and that of ctx.
 func (s *Service) Login(ctx context.Context, code string) (token string, session Session, err error) {
+	return s.logIn(ctx, s.mini, code)
+}
+
+// LoginOnPage is Login for a code that WeChat's browser brought to a web page of the
+// Official Account.
+func (s *Service) LoginOnPage(ctx context.Context, code string) (token string, session Session, err error) {
+	return s.logIn(ctx, s.official, code)
+}
+
+func (s *Service) logIn(ctx context.Context, d *door, code string) (token string, session Session, err error) {
 	switch {
 	case strings.Contains(strings.ToLower(code), mockCode):
 		return "", Session{}, ErrCodeMock
@@ -89,14 +109,14 @@ func (s *Service) Login(ctx context.Context, code string) (token string, session
 	}
 	defer leave()
 	for {
-		a, err := s.attempt(ctx, code)
+		a, err := s.attempt(ctx, d, code)
 		if err != nil {
 			return "", Session{}, err
 		}
 		select {
 		case <-a.done:
 		case <-ctx.Done():
-			s.codes.leave(a)
+			d.leave(a)
 			return "", Session{}, fmt.Errorf("wait for the login: %w", ctx.Err())
 		}
 		if !errors.Is(a.err, ErrNotSent) || !errors.Is(a.err, context.Canceled) || ctx.Err() != nil {
@@ -120,17 +140,17 @@ func isCode(code string) bool {
 // attempt joins the attempt with the code or begins it, unless it is not admitted.
 // It does not use package singleflight, which forgets a key when the call ends, and
 // in which Close could not wait for a call that has no callers left.
-func (s *Service) attempt(ctx context.Context, code string) (*attempt, error) {
+func (s *Service) attempt(ctx context.Context, d *door, code string) (*attempt, error) {
 	key := sha256.Sum256([]byte(code))
-	s.codes.mu.Lock()
-	defer s.codes.mu.Unlock()
-	if a, ok := s.codes.tried.Get(key); ok {
-		if a != s.codes.ended {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a, ok := d.tried.Get(key); ok {
+		if a != d.ended {
 			a.callers++
 		}
 		return a, nil
 	}
-	leave, err := s.admission.admit(ctx)
+	leave, err := d.admit(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -138,12 +158,12 @@ func (s *Service) attempt(ctx context.Context, code string) (*attempt, error) {
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
 	sending, abandon := context.WithCancel(work)
 	a.abandon = abandon
-	s.codes.tried.Put(key, a)
+	d.tried.Put(key, a)
 	s.logins.Go(func() {
 		defer cancel()
 		defer leave()
-		a.token, a.session, a.err = s.login(work, sending, code)
-		s.codes.end(key, a)
+		a.token, a.session, a.err = s.exchange(work, sending, d, code)
+		d.end(key, a)
 	})
 	return a, nil
 }
@@ -170,24 +190,24 @@ func (c *codes) leave(a *attempt) {
 	}
 }
 
-// login exchanges the code and finds its member. sending ends if all callers have
+// exchange exchanges the code and finds its member. sending ends if all callers have
 // left, work with the attempt.
-func (s *Service) login(work, sending context.Context, code string) (token string, session Session, err error) {
+func (s *Service) exchange(work, sending context.Context, d *door, code string) (token string, session Session, err error) {
 	defer func() {
 		if r := recover(); r != nil { // no caller of this goroutine would recover
 			err = fmt.Errorf("log in: panic: %v\n%s", r, debug.Stack())
 		}
 	}()
 	began := time.Now()
-	openID, unionID, err := s.ports.WeChat.Code2Session(sending, code)
-	s.admission.breaker.record(began, err)
+	openID, unionID, err := d.app.WeChat.Exchange(sending, code)
+	d.breaker.record(began, err)
 	if err != nil {
 		return "", Session{}, fmt.Errorf("exchange login code: %w", err)
 	}
 	if openID == "" {
 		return "", Session{}, errors.New("exchange login code: no openid") // all such users would be one member
 	}
-	memberID, err := s.ports.Members.Enroll(work, s.ports.AppID, openID, unionID)
+	memberID, err := s.ports.Members.Enroll(work, d.app.ID, openID, unionID)
 	if err != nil {
 		return "", Session{}, fmt.Errorf("log in: %w", err)
 	}

@@ -46,6 +46,33 @@ func (a *App) Code2Session(ctx context.Context, code string) (openID, unionID st
 	return string(user.OpenID), string(user.UnionID), nil
 }
 
+// PageUser returns the user whom WeChat's browser brought to a web page of the Official
+// Account with code (page "网页授权"). unionID may be empty: the pages disagree whether
+// scope snsapi_base returns it. The user's tokens in the answer are not read.
+//
+// For the request and the errors the same is true as for Code2Session. The virtual user
+// of a snapshot page (快照页) is refused like a bad code.
+func (a *App) PageUser(ctx context.Context, code string) (openID, unionID string, err error) {
+	var user struct {
+		identity
+		Snapshot int64 `json:"is_snapshotuser"`
+	}
+	err = a.transport.exchange(ctx, request{
+		path: pathPageUser,
+		query: url.Values{
+			"appid": {a.appID}, "secret": {a.secret()}, "code": {code}, "grant_type": {"authorization_code"},
+		},
+		secrets: []string{a.secret(), code},
+	}, &user)
+	if err != nil {
+		return "", "", err
+	}
+	if user.Snapshot != 0 {
+		return "", "", &Error{API: pathPageUser, Msg: "the user of a snapshot page is no person", failure: failedSnapshot}
+	}
+	return string(user.OpenID), string(user.UnionID), nil
+}
+
 // identity is a user in one app. It has no session_key, so that none is read.
 type identity struct {
 	OpenID  id `json:"openid"`

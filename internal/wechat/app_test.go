@@ -36,6 +36,39 @@ func TestApp_Code2Session_AsksAsWeChatWantsAndReadsWhoItIs(t *testing.T) {
 	}
 }
 
+func TestApp_PageUser_AsksAsWeChatWantsAndReadsWhoItIs(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string][2]string{
+		`{"access_token":"a","expires_in":7200,"refresh_token":"r","openid":"o1","scope":"snsapi_base"}`: {"o1", ""},
+		`{"openid":"o1","unionid":"u1","is_snapshotuser":0}`:                                             {"o1", "u1"},
+	} {
+		u := says(t, answer)
+		openID, unionID, err := u.app().PageUser(t.Context(), loginCode)
+		if got := [2]string{openID, unionID}; got != want || err != nil {
+			t.Errorf("%s: %q %v", answer, got, err)
+		}
+		query := url.Values{"appid": {appID}, "secret": {appSecret}, "code": {loginCode}, "grant_type": {"authorization_code"}}
+		if got := u.seen()[0]; got.Method != "GET" || got.Path != "/sns/oauth2/access_token" || !reflect.DeepEqual(got.Query, query) {
+			t.Errorf("asked %+v", got)
+		}
+	}
+}
+
+// WeChat's snapshot pages give an openid that is no person's.
+func TestApp_PageUser_RefusesTheUserOfASnapshot(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{`1`, `"1"`, `true`} {
+		openID, _, err := says(t, `{"openid":"virtual","is_snapshotuser":`+flag+`}`).app().PageUser(t.Context(), loginCode)
+		if openID != "" || err == nil {
+			t.Errorf("%s: got %q, %v", flag, openID, err)
+		}
+		e := (*wechat.Error)(nil)
+		if flag != `true` && (!errors.As(err, &e) || !e.LoginCodeRefused()) {
+			t.Errorf("%s: got %v, want a refused code", flag, err)
+		}
+	}
+}
+
 func TestApp_Code2Session_NamesTheRefusal(t *testing.T) {
 	t.Parallel()
 	type verdicts struct{ Refused, Blocked, TooOften, Permanent, Temporary bool }

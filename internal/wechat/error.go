@@ -9,8 +9,12 @@ import (
 const (
 	pathStableToken  = "/cgi-bin/stable_token"
 	pathCode2Session = "/sns/jscode2session"
+	pathPageUser     = "/sns/oauth2/access_token"
 	pathCard         = "/card/get"
 )
+
+// failedSnapshot is the failure of a login on a snapshot page.
+const failedSnapshot = "snapshot"
 
 // Error is WeChat's refusal of a call, or a missing or unusable answer. It contains
 // no secret. Its methods interpret it, so that a caller can declare an interface
@@ -112,7 +116,10 @@ func (e *Error) TokenRejected() bool {
 }
 
 // bySecret reports whether AppID and secret authenticated the call.
-func (e *Error) bySecret() bool { return e.API == pathStableToken || e.API == pathCode2Session }
+func (e *Error) bySecret() bool { return e.API == pathStableToken || e.isLogin() }
+
+// isLogin reports whether the call exchanged a login code.
+func (e *Error) isLogin() bool { return e.API == pathCode2Session || e.API == pathPageUser }
 
 // UnknownCard reports whether the account has no such card.
 func (e *Error) UnknownCard() bool { return e.Code == 40073 || e.Code == 72001 }
@@ -132,16 +139,17 @@ func (e *Error) NotDelivered() bool { return e.UnknownCode() || e.CodeUnusable()
 // EncryptedCodeRefused reports whether the account cannot decrypt the code.
 func (e *Error) EncryptedCodeRefused() bool { return e.Code == 40075 }
 
-// LoginCodeRefused reports whether the login code is wrong, too old or already used.
+// LoginCodeRefused reports whether the login code is wrong, too old, already used, or
+// no person's.
 func (e *Error) LoginCodeRefused() bool {
-	return e.API == pathCode2Session && (e.Code == 40029 || e.Code == 40163)
+	return e.isLogin() && (e.Code == 40029 || e.Code == 40163 || e.failure == failedSnapshot)
 }
 
 // UserBlocked reports whether WeChat blocked the login as risky.
-func (e *Error) UserBlocked() bool { return e.API == pathCode2Session && e.Code == 40226 }
+func (e *Error) UserBlocked() bool { return e.isLogin() && e.Code == 40226 }
 
 // LoginTooOften reports whether the user logged in too often within a minute.
-func (e *Error) LoginTooOften() bool { return e.API == pathCode2Session && e.Code == 45011 }
+func (e *Error) LoginTooOften() bool { return e.isLogin() && e.Code == 45011 }
 
 // outcome returns the outcome for an Observer. e may be nil.
 func (e *Error) outcome() string {

@@ -14,6 +14,7 @@ import (
 const (
 	tokenAPI  = "/cgi-bin/stable_token"
 	loginAPI  = "/sns/jscode2session"
+	pageAPI   = "/sns/oauth2/access_token"
 	ticketAPI = "/cgi-bin/ticket/getticket"
 	cardAPI   = "/card/get"
 )
@@ -54,7 +55,8 @@ func TestError_IsClassedByCallAndErrcode(t *testing.T) {
 		{tokenAPI, -40029, "ambiguous,temporary"}, {ticketAPI, -45009, "ambiguous,temporary"}, {cardAPI, 45061, "temporary"},
 		{cardAPI, 40073, "unknown card"}, {cardAPI, 72001, "unknown card"},
 		{loginAPI, 40029, "code refused"}, {loginAPI, 40163, "code refused"}, {cardAPI, 40029, ""},
-		{loginAPI, 40226, "blocked"}, {cardAPI, 41001, ""}, {cardAPI, 40056, "not delivered,unknown code"},
+		{loginAPI, 40226, "blocked"}, {pageAPI, 40001, "permanent"}, {pageAPI, 40029, "code refused"}, {pageAPI, 40163, "code refused"},
+		{pageAPI, 40226, "blocked"}, {pageAPI, 45011, "quota,too often"}, {cardAPI, 41001, ""}, {cardAPI, 40056, "not delivered,unknown code"},
 		{cardAPI, 40127, "not delivered,unusable"}, {cardAPI, 40075, "sealed"}, {cardAPI, 45031, ""},
 	} {
 		if got := strings.Join(classes(&wechat.Error{API: tt.api, Code: tt.code}), ","); got != tt.want {

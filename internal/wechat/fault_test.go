@@ -29,6 +29,10 @@ var everyCall = map[string]func(ctx context.Context, a *wechat.App, c *wechat.Cl
 		_, _, err := a.Code2Session(ctx, loginCode)
 		return err
 	},
+	"PageUser": func(ctx context.Context, a *wechat.App, _ *wechat.Client) error {
+		_, _, err := a.PageUser(ctx, loginCode)
+		return err
+	},
 	"StableToken": func(ctx context.Context, a *wechat.App, _ *wechat.Client) error {
 		_, _, err := a.StableToken(ctx)
 		return err
@@ -425,7 +429,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		answer.Store(&text)
 		for name, do := range everyCall {
-			if name == "Code2Session" || name == "StableToken" || name == "Ticket" {
+			if name == "Code2Session" || name == "PageUser" || name == "StableToken" || name == "Ticket" {
 				continue // a connection each: too slow to fuzz, and the same reader
 			}
 			if err := do(t.Context(), app, client); err != nil && !strings.HasPrefix(err.Error(), "wechat: /") {
