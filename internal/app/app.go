@@ -137,9 +137,10 @@ func (a *App) servers(cfg config.Config, o Options) (publicServer, adminServer *
 	}
 	publicServer = public.New(public.Services{
 		Sessions: sessions(c.Sessions, o.MockLogin), Members: c.Members, Ledger: c.Ledger, Catalogue: c.Catalogue, CardLists: c.CardLists,
-		OpenCards: c.OpenCards, Phones: c.Phones, Pages: c.Pages, Pushes: c.pushes,
+		OpenCards: c.OpenCards, Phones: c.Phones, Pages: c.Pages, WebLogins: c.WebLogins, Pushes: c.pushes,
 	}, public.Options{
-		Common: common(), TrustedProxies: cfg.TrustedProxies, RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress,
+		Common: common(), URL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies,
+		RatePerMember: cfg.RatePerMember, RatePerAddress: cfg.RatePerAddress,
 	})
 	pages := console.New(c.Staff, console.Options{Prefix: cfg.ConsolePrefix, Zone: cfg.Zone(), TrustedProxies: cfg.TrustedProxies})
 	adminServer = admin.New(admin.Services{

@@ -49,6 +49,7 @@ import (
 	trailsql "github.com/addcard/addcard/internal/trail/sqlstore"
 	"github.com/addcard/addcard/internal/webhook"
 	webhooksql "github.com/addcard/addcard/internal/webhook/sqlstore"
+	"github.com/addcard/addcard/internal/weblogin"
 	"github.com/addcard/addcard/internal/wechat"
 	"github.com/addcard/addcard/internal/wechat/push"
 )
@@ -66,6 +67,7 @@ type Core struct {
 	OpenCards *opencard.Service
 	Phones    *phonecode.Service
 	Pages     *jssdk.Service
+	WebLogins *weblogin.Service
 	CardLists *cardlist.Service
 	Staff     *staff.Service
 	Audit     *audit.Service
@@ -268,10 +270,14 @@ func (c *Core) connectSessions(ctx context.Context, cfg config.Config, log *slog
 		Official:    auth.App{ID: cfg.OfficialAppID, WeChat: login(c.official.PageUser)},
 		Members:     enroller{c.Members, c.trail}, Store: authsql.New(c.db),
 	}, sessionOptions(cfg, log))
-	if err == nil {
-		c.metrics.MustRegister(loginSuspended(c.Sessions))
+	if err != nil {
+		return err
 	}
-	return err
+	c.metrics.MustRegister(loginSuspended(c.Sessions))
+	c.WebLogins = &weblogin.Service{
+		AppID: cfg.OfficialAppID, OpenURL: cfg.WeChatOpenURL, Allows: c.Pages.Allows, Login: pageLogin(c.Sessions),
+	}
+	return nil
 }
 
 func sessionOptions(cfg config.Config, log *slog.Logger) auth.Options {

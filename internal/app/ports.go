@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/addcard/addcard/internal/audit"
 	"github.com/addcard/addcard/internal/auth"
@@ -69,6 +70,14 @@ func (m mockSessions) Login(ctx context.Context, code string) (token string, s a
 		return "", auth.Session{}, err
 	}
 	return m.Service.Login(ctx, code)
+}
+
+// pageLogin returns the Login of package weblogin.
+func pageLogin(sessions *auth.Service) func(context.Context, string) (string, time.Duration, error) {
+	return func(ctx context.Context, code string) (string, time.Duration, error) {
+		token, s, err := sessions.LoginOnPage(ctx, code)
+		return token, s.ExpiresAt.Sub(s.IssuedAt), err
+	}
 }
 
 // enroller implements auth.Enroller, and records the logins.

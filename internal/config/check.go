@@ -141,6 +141,12 @@ func (p *problems) checkURLs(c Config) {
 	if !isAPIURL(c.WeChatAPIURL) {
 		p.add("WECHAT_API_URL", "must be https://HOST, or http:// on a loopback address")
 	}
+	if !isAPIURL(c.WeChatOpenURL) {
+		p.add("WECHAT_OPEN_URL", "must be https://HOST, or http:// on a loopback address")
+	}
+	if c.PublicURL != "" && (!isAPIURL(c.PublicURL) || strings.HasSuffix(c.PublicURL, "/")) {
+		p.add("PUBLIC_URL", "must be https://HOST without a slash at the end, or http:// on a loopback address")
+	}
 	if c.OTLPEndpoint != "" && !isWebURL(c.OTLPEndpoint) {
 		p.add("OTEL_EXPORTER_OTLP_ENDPOINT", "must be http://HOST:PORT or https://HOST:PORT")
 	}

@@ -26,6 +26,7 @@ import (
 type Config struct {
 	ListenAddr      string `env:"LISTEN_ADDR" envDefault:":8080"`
 	AdminListenAddr string `env:"ADMIN_LISTEN_ADDR" envDefault:"127.0.0.1:8081"`
+	PublicURL       string `env:"PUBLIC_URL"`
 
 	MiniProgramAppID     string `env:"MINIPROGRAM_APP_ID"`
 	MiniProgramAppSecret Secret `env:"MINIPROGRAM_APP_SECRET"`
@@ -33,6 +34,7 @@ type Config struct {
 	OfficialAppSecret    Secret `env:"OFFICIAL_APP_SECRET"`
 	OfficialOriginalID   string `env:"OFFICIAL_ORIGINAL_ID"`
 	WeChatAPIURL         string `env:"WECHAT_API_URL" envDefault:"https://api.weixin.qq.com"`
+	WeChatOpenURL        string `env:"WECHAT_OPEN_URL" envDefault:"https://open.weixin.qq.com"`
 
 	CallbackToken          Secret `env:"CALLBACK_TOKEN"`
 	CallbackAESKey         Secret `env:"CALLBACK_AES_KEY"`

@@ -48,7 +48,7 @@ type Service struct {
 // "JS-SDK使用权限签名算法"). Errors: ErrURL; the error of Ticket, wrapped.
 func (s *Service) Config(ctx context.Context, address string) (Config, error) {
 	address, _, _ = strings.Cut(address, "#")
-	if !s.allows(address) {
+	if !s.Allows(address) {
 		return Config{}, ErrURL
 	}
 	ticket, err := s.Ticket(ctx)
@@ -65,7 +65,10 @@ func (s *Service) Config(ctx context.Context, address string) (Config, error) {
 // before the query as a slash, so no address has one there.
 var pageForm = regexp.MustCompile(`^([Hh][Tt][Tt][Pp][Ss]?)://([0-9A-Za-z.-]+)(?::([0-9]{1,5}))?(?:/[^?\\]*)?(?:\?.*)?$`)
 
-func (s *Service) allows(address string) bool {
+// Allows reports whether address, with or without a fragment, is that of a page on an
+// allowed host.
+func (s *Service) Allows(address string) bool {
+	address, _, _ = strings.Cut(address, "#")
 	parts := pageForm.FindStringSubmatch(address)
 	if parts == nil || !utf8.ValidString(address) || strings.ContainsFunc(address, notInAddress) {
 		return false

@@ -41,21 +41,22 @@ func (a *api) pageRoutes() {
 	})
 }
 
-// checkPageURL refuses a url that was put into the query without encoding it. It
-// would be cut at its &, or decoded once too often, and another address than the
-// browser's would be signed. Only the phone would report that.
+// checkPageURL refuses the address of a page that was put into the query without
+// encoding it. It would be cut at its &, or decoded once too often, and another address
+// than the browser's would be signed. Only the phone would report that.
 func (a *api) checkPageURL(c *gin.Context) {
-	if c.FullPath() == pagePath && !isEncoded(c.Request.URL.RawQuery) {
-		a.Fail(c, web.InputErrors{{Location: "query.url", Message: "percent-encode url, as encodeURIComponent(location.href) does; " +
-			"the query must have nothing else"}})
+	name := map[string]string{pagePath: "url", oauthStart: "redirect"}[c.FullPath()]
+	if name != "" && !isEncoded(name, c.Request.URL.RawQuery) {
+		a.Fail(c, web.InputErrors{{Location: "query." + name, Message: "percent-encode " + name +
+			", as encodeURIComponent(location.href) does; the query must have nothing else"}})
 	}
 }
 
-// isEncoded reports whether query can be a url that was encoded as a whole. What
-// has an escape and still a plain "://" was not encoded; %25 is the exception,
-// because encodeURI makes it.
-func isEncoded(query string) bool {
-	text := strings.TrimPrefix(query, "url=")
+// isEncoded reports whether query can be the parameter name with an address that was
+// encoded as a whole. What has an escape and still a plain "://" was not encoded; %25 is
+// the exception, because encodeURI makes it.
+func isEncoded(name, query string) bool {
+	text := strings.TrimPrefix(query, name+"=")
 	address, err := url.QueryUnescape(text)
 	plain := strings.Contains(text, "://") && strings.Contains(strings.ReplaceAll(text, "%25", ""), "%")
 	return err == nil && !plain && !strings.ContainsAny(text, "&;") && !strings.Contains(address, " ")

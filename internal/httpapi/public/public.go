@@ -21,6 +21,9 @@ type Common = web.Options
 // Options are the settings of the public listener.
 type Options struct {
 	Common
+	// URL is where phones reach this listener, without a slash at the end. Empty: where
+	// the request came to, if that is this machine.
+	URL string
 	// TrustedProxies are the addresses and networks of proxies whose
 	// X-Forwarded-For names the client. They must be valid.
 	TrustedProxies []string
@@ -31,6 +34,7 @@ type Options struct {
 type api struct {
 	Services
 	*web.Listener
+	url                                string
 	proxies                            web.Proxies
 	members, addresses, probes, logins *limiter
 	slots                              slots
@@ -69,13 +73,13 @@ const maxSlots = 1024
 func New(s Services, o Options) *http.Server {
 	perAddress := o.RatePerAddress
 	a := &api{
-		Services: s, Listener: web.New(web.Public, o.Common), proxies: web.ParseProxies(o.TrustedProxies), slots: newSlots(o),
+		Services: s, Listener: web.New(web.Public, o.Common), url: o.URL, proxies: web.ParseProxies(o.TrustedProxies), slots: newSlots(o),
 		members:   newLimiter(o.RatePerMember, o.RatePerMember*burstSeconds),
 		addresses: newLimiter(perAddress, perAddress*burstSeconds),
 		probes:    newLimiter(perAddress, perAddress*burstSeconds),
 		logins:    newLimiter(loginsPerSecond(perAddress), loginsPerSecond(perAddress)*loginBurstSeconds),
 	}
-	a.Use(a.limitAddress, a.nameClient, a.checkPageURL, a.checkQuery, a.Restrict(a.proveSession), a.Prove)
+	a.Use(a.allowPages, a.limitAddress, a.answerPreflight, a.nameClient, a.checkPageURL, a.checkQuery, a.Restrict(a.proveSession), a.Prove)
 	a.ServeJSON("addcard", "The public API: what a mini-program calls.", maxBody)
 	a.homeRoute()
 	a.callbackRoutes()
@@ -87,6 +91,7 @@ func New(s Services, o Options) *http.Server {
 	a.openCardRoutes()
 	a.pageRoutes()
 	a.entryRoutes()
+	a.oauthRoutes()
 	return a.Server()
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/addcard/addcard/internal/jssdk"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/weblogin"
 )
 
 // Services are the capabilities behind the routes.
@@ -23,6 +24,7 @@ type Services struct {
 	OpenCards OpenCards
 	Phones    Phones
 	Pages     Pages
+	WebLogins WebLogins
 	Pushes    Pushes
 }
 
@@ -62,9 +64,16 @@ type Phones interface {
 	Exchange(ctx context.Context, memberID, code string) (number string, err error)
 }
 
-// Pages signs web pages; see package jssdk.
+// Pages signs web pages, and says which are the shop's; see package jssdk.
 type Pages interface {
+	Allows(address string) bool
 	Config(ctx context.Context, address string) (jssdk.Config, error)
+}
+
+// WebLogins signs people in on web pages; see package weblogin.
+type WebLogins interface {
+	Begin(page, callback string) (weblogin.Begun, error)
+	Finish(ctx context.Context, binding, state, code string) (weblogin.Finished, error)
 }
 
 // Pushes takes WeChat's message push. No method calls WeChat.

@@ -58,6 +58,8 @@ var accessTable = map[Audience]map[string]Access{
 		"POST /v1/claims":                   members,
 		"POST /v1/activations":              members,
 		"GET /v1/jssdk-config":              everyone,
+		"GET /v1/oauth/start":               everyone,
+		"GET /v1/oauth/callback":            everyone, // with WeChat's code and the browser's cookie
 	},
 	Admin: {
 		"GET /":                      managers,

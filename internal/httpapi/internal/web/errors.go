@@ -22,6 +22,7 @@ import (
 	"github.com/addcard/addcard/internal/staff"
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/webhook"
+	"github.com/addcard/addcard/internal/weblogin"
 	"github.com/addcard/addcard/internal/wechat"
 )
 
@@ -43,6 +44,9 @@ var errorTable = []struct {
 	{err: auth.ErrSuspended, problem: WeChatUnavailable},
 	{err: ration.ErrBusy, problem: WeChatUnavailable},
 	{err: auth.ErrCodeFormat, problem: InvalidInput},
+	{err: weblogin.ErrPage, problem: InvalidInput},
+	{err: weblogin.ErrState, problem: InvalidInput},
+	{err: weblogin.ErrDenied, problem: LoginCodeInvalid},
 	// A session outlives its member; an operator names one by ID.
 	{err: member.ErrMemberUnknown, problem: SessionInvalid, admin: MemberNotFound},
 	{err: member.ErrAccountUnknown, problem: AccountNotFound},

@@ -22,6 +22,7 @@ import (
 	"github.com/addcard/addcard/internal/phonecode"
 	"github.com/addcard/addcard/internal/ration"
 	"github.com/addcard/addcard/internal/webhook"
+	"github.com/addcard/addcard/internal/weblogin"
 )
 
 // Problem is the body of every error answer (RFC 9457).
@@ -142,6 +143,12 @@ func (p *Problem) fieldErrors(err error) (list []FieldError) {
 	}
 	if errors.Is(err, jssdk.ErrURL) {
 		return []FieldError{{"query.url", "is not the address of a page on a host in JSSDK_HOSTS, as location.href has it"}}
+	}
+	if errors.Is(err, weblogin.ErrPage) {
+		return []FieldError{{"query.redirect", "is not the address of a page on a host in JSSDK_HOSTS, as location.href has it"}}
+	}
+	if errors.Is(err, weblogin.ErrState) {
+		return []FieldError{{"query.state", "is not that of a login that began in this browser within the last ten minutes"}}
 	}
 	if at := (*locatedError)(nil); errors.As(err, &at) {
 		why := strings.TrimSuffix(p.Detail, ".")
