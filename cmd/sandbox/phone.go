@@ -45,7 +45,7 @@ func (sb *sandbox) wechatHandler(files fs.FS) http.Handler {
 		return "http://" + sb.app.AdminAddr(), sb.adminToken
 	}))
 	mux := http.NewServeMux()
-	mux.Handle("/", allowLinks("/", wechatsim.Guard(sb.home(sb.sim.Handler()))))
+	mux.Handle("/", wechatsim.AllowLinks(wechatsim.Guard(sb.home(sb.sim.Handler())), "/"))
 	mux.Handle("GET /_home.css", wechatsim.Guard(http.HandlerFunc(serveHomeCSS)))
 	mux.Handle("POST "+consolePath, wechatsim.Guard(http.HandlerFunc(sb.openConsole)))
 	for _, r := range sb.receivers {
@@ -53,19 +53,8 @@ func (sb *sandbox) wechatHandler(files fs.FS) http.Handler {
 	}
 	// Other sites that the developer visits must not be able to add points here.
 	page := http.StripPrefix(phonePath[:len(phonePath)-1], ifBuilt(files, phone))
-	mux.Handle(phonePath, allowLinks(phonePath, wechatsim.Guard(page)))
+	mux.Handle(phonePath, wechatsim.AllowLinks(wechatsim.Guard(page), phonePath))
 	return mux
-}
-
-// allowLinks lets a link on a page of another site lead to the page at path: opening it
-// alone changes nothing, and the other site cannot read it.
-func allowLinks(path string, guarded http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.Path == path && r.Header.Get("Sec-Fetch-Dest") == "document" {
-			r.Header.Del("Sec-Fetch-Site")
-		}
-		guarded.ServeHTTP(w, r)
-	})
 }
 
 // proxy forwards to one of the server's two listeners, which start after WeChat's.

@@ -101,7 +101,9 @@ type PeopleTx interface {
 	// MoveIdentity, MoveCards and DeleteMember, called in this order, give an
 	// identity to another member: they move the identity, move the cards in its
 	// wallet, and delete its former member. DeleteMember must be called only if
-	// that member has no other identity.
+	// that member has no other identity; then MoveCards also moves the cards that are
+	// not known to be in a wallet. A member who is left with a card, because the other
+	// has an issued code of the same card, is not deleted.
 	MoveIdentity(ctx context.Context, appID, openID, into string) error
 	MoveCards(ctx context.Context, from, wallet, into string) error
 	DeleteMember(ctx context.Context, memberID string) error

@@ -73,6 +73,7 @@ func endpoints() []endpoint {
 		{path: "/cgi-bin/token", method: http.MethodGet, serve: (*Sim).legacyToken},
 		{path: "/cgi-bin/ticket/getticket", method: http.MethodGet, token: true, serve: (*Sim).getTicket},
 		{path: "/sns/jscode2session", method: http.MethodGet, serve: (*Sim).code2Session},
+		{path: pathPageToken, method: http.MethodGet, serve: (*Sim).pageToken},
 		post(pathPhoneNumber, (*Sim).getPhoneNumber),
 		{path: "/cgi-bin/openapi/quota/get", method: http.MethodPost, token: true, serve: (*Sim).getQuota},
 		post("/card/create", (*Sim).createCard),

@@ -8,13 +8,14 @@ import (
 // loginCodeLife is how long a wx.login code can be exchanged ("code2Session").
 const loginCodeLife = 5 * time.Minute
 
-// login is one wx.login code.
+// login is one code of wx.login, or of a web page.
 type login struct {
 	person     *person
 	appID      string
 	at         time.Time
 	used       bool
-	sessionKey string
+	onPage     bool
+	sessionKey string // or the user's access_token
 }
 
 // Login calls wx.login on the phone of user and returns the code for the
@@ -50,7 +51,7 @@ func (s *Sim) code2Session(c *call) (object, error) {
 	if err := s.countCall(a, "/sns/jscode2session", c.now); err != nil {
 		return nil, err
 	}
-	l, err := s.redeem(c, c.query.Get("js_code"))
+	l, err := s.redeem(c, c.query.Get("js_code"), s.mini.AppID, false)
 	if err != nil {
 		return nil, err
 	}
@@ -58,15 +59,15 @@ func (s *Sim) code2Session(c *call) (object, error) {
 }
 
 // redeem uses up the code, even if the user is then refused.
-func (s *Sim) redeem(c *call, code string) (*login, error) {
+func (s *Sim) redeem(c *call, code, appID string, onPage bool) (*login, error) {
 	l := s.logins.items[code]
 	switch {
 	case code == "":
-		return nil, refuse(41008, "no js_code")
+		return nil, refuse(41008, "no code")
 	case l == nil:
 		return nil, refuse(40029, "no such code")
-	case l.appID != s.mini.AppID:
-		return nil, refuse(40029, "the code is of another mini-program")
+	case l.appID != appID || l.onPage != onPage:
+		return nil, refuse(40029, "the code is of another app")
 	case l.used:
 		return nil, refuse(40163, "the code was used before")
 	case c.now.Sub(l.at) >= loginCodeLife:

@@ -43,6 +43,7 @@ type Assumptions struct {
 	PushRetry        string `json:"push_retry"`
 	PushXML          string `json:"push_xml"`
 	UnionID          string `json:"unionid"`
+	PageUnionID      string `json:"page_unionid"`
 	CountryCode      string `json:"country_code"`
 	PhoneOpenID      string `json:"phone_openid"`
 }
@@ -131,6 +132,8 @@ func (g *Assumptions) switches() []Assumption {
 			About: "white space round the CDATA of a push, as in some of WeChat's samples"},
 		{Name: "unionid", field: &g.UnionID, Choices: []string{"own", "one-in-events", "one-in-logins", "one"},
 			About: "each person has one, or that of the person who was named first is in every event, every login, or both"},
+		{Name: "page_unionid", field: &g.PageUnionID, Choices: []string{"absent", "given"},
+			About: "whether the sign-in on web pages with snsapi_base gives the unionid"},
 		{Name: "country_code", field: &g.CountryCode, Choices: []string{"string", "number"},
 			About: "the JSON type of countryCode in the answer of getuserphonenumber"},
 		{Name: "phone_openid", field: &g.PhoneOpenID, Choices: []string{"40029", "40003"},

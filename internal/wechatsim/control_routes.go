@@ -56,6 +56,12 @@ func phoneControls() []control {
 		{"PUT /_sim/phones/{user}/cards",
 			`{"card_id","code","has_active","bonus","balance"}: another system of the merchant changes the card; no event is sent`,
 			onPhone((*Sim).changeFace)},
+		{"POST /_sim/phones/{user}/page-login",
+			`the browser signs in on a page of the Official Account → {"code"}; {"app_id"} makes a code of another account`,
+			onPhone((*Sim).phonePageLogin)},
+		{"POST /_sim/webpages/config",
+			`wx.config of jweixin.js: {"app_id","url","nonce_str","timestamp","signature"} → {"errMsg"}`, withBody((*Sim).configurePage)},
+		{"PUT /_sim/webpages/domains", `{"oauth":[],"js":[]}: 网页授权域名 and JS接口安全域名`, locked((*Sim).changeWebDomains)},
 		{"POST /_sim/webpages/check", `wx.config: {"url","nonce_str","timestamp","signature"} → {"ok"}`, withBody((*Sim).checkWebPage)},
 	}
 }
@@ -131,6 +137,10 @@ var notReproduced = [][2]string{
 		"卡券货架的页面、一次领取多张卡的二维码、与卡券无关的推送"},
 	{"the review by people: POST /_sim/cards/{card_id}/approve decides", "人工审核：由 POST /_sim/cards/{card_id}/approve 决定"},
 	{"length limits that are not in the tables of \"Create member card\"", "《创建会员卡》各表之外的长度限制"},
+	{"the windows of the in-app browser: wx.addCard adds without asking; of wx there are config, ready, error, checkJsApi, addCard, openCard",
+		"微信内网页的窗口：wx.addCard 不询问就放入；wx 只有 config、ready、error、checkJsApi、addCard、openCard"},
+	{"that pages open in WeChat only, the consent to snsapi_userinfo, snapshot pages, and the file that proves a domain",
+		"只能在微信里打开、snsapi_userinfo 的授权、快照页、验证域名的文件"},
 	{"which of several faults of one request WeChat names first", "一个请求有多处错误时，微信先报哪一处"},
 	{"how fast WeChat is, and its limits per second", "微信的响应速度和每秒的次数限制"},
 }

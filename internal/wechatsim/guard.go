@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,18 @@ func Guard(h http.Handler) http.Handler {
 			w.Header().Set("Content-Security-Policy", "frame-ancestors 'self'") // no stranger's page has this one under its own buttons
 			h.ServeHTTP(w, r)
 		}
+	})
+}
+
+// AllowLinks returns a handler that lets links on pages of other sites lead to pages
+// that guarded serves at paths. Opening such a page must change nothing that matters;
+// the other site cannot read it.
+func AllowLinks(guarded http.Handler, paths ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && slices.Contains(paths, r.URL.Path) && r.Header.Get("Sec-Fetch-Dest") == "document" {
+			r.Header.Del("Sec-Fetch-Site")
+		}
+		guarded.ServeHTTP(w, r)
 	})
 }
 

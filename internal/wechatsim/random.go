@@ -14,6 +14,7 @@ const (
 	MarkSecret      = "5ec2e75ec2e7"
 	MarkLoginCode   = "SIMCODE"
 	MarkPhoneCode   = "SIMPHONE"
+	MarkPageToken   = "SIMPAGE_"
 	MarkSessionKey  = "c2lta2V5" // base64 of "simkey", and a session_key is base64 anyhow
 	MarkMiniOpenID  = "oSimM"
 	MarkOpenID      = "oSimO"

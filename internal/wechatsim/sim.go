@@ -35,6 +35,7 @@ type Sim struct {
 	tokens         boundedMap[*accessToken]
 	logins         boundedMap[*login]
 	phoneCodes     boundedMap[*phoneCode]
+	domains        webDomains
 	people         map[string]*person
 	firstPerson    *person            // but the merchant
 	openIDs        map[string]*person // by the Official Account's openid
@@ -76,7 +77,9 @@ func New(o Options) *Sim {
 			panic("wechatsim: " + err.Error())
 		}
 	}
-	s.handler = Guard(s.routes())
+	local := []string{"127.0.0.1", "localhost"}
+	s.domains = webDomains{local, local}
+	s.handler = AllowLinks(Guard(s.routes()), pathAuthorize)
 	return s
 }
 

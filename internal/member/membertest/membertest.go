@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) member.Store) {
 		"identities are found by unionid":                  byUnionID,
 		"concurrent enrolments of one openid, one member":  oneMember,
 		"cards move with their wallet":                     moves,
+		"unknown cards move with the last identity":        movesUnknown,
 		"concurrent logins, events and claims, one member": fromAllSides,
 		"a unionid that does not count is kept":            ignored,
 		"an openid is one in its own app only":             ofOneApp,

@@ -98,7 +98,13 @@ func (tx Tx) MoveIdentity(ctx context.Context, appID, openID, into string) error
 	return tx.Run(ctx, "move an identity", moveIdentitySQL, appID, openID, into)
 }
 
-const moveCardsSQL = `update member_card set member_id = $3, version = version + 1 where member_id = $1 and wallet = $2`
+// moveCardsSQL moves the cards in the wallet and, if the member has no identity left,
+// those that are not known to be in one. A member has one issued code of a card, so one
+// stays behind if the other member has another. Whoever takes it has it.
+const moveCardsSQL = `update member_card set member_id = $3, version = version + 1 where member_id = $1 and (wallet = $2
+	or wallet = '' and not exists (select 1 from identity where member_id = $1)
+	and (status <> 'issued' or not exists (select 1 from member_card o
+		where o.member_id = $3 and o.card_id = member_card.card_id and o.status = 'issued')))`
 
 // moveImportedSQL moves the accounts that are the wallet's: those that have joined its
 // cards or name its openid and, if the member has no identity left, the others too.
@@ -124,7 +130,7 @@ func (tx Tx) MoveCards(ctx context.Context, from, wallet, into string) error {
 var deleteMemberSQL = []string{
 	`delete from code_proof where member_id = $1`,
 	`delete from member_phone where member_id = $1`,
-	`delete from member where member_id = $1`,
+	`delete from member where member_id = $1 and not exists (select 1 from member_card where member_id = $1)`,
 }
 
 // DeleteMember implements member.PeopleTx.
