@@ -45,7 +45,7 @@ func (sb *sandbox) wechatHandler(files fs.FS) http.Handler {
 		return "http://" + sb.app.AdminAddr(), sb.adminToken
 	}))
 	mux := http.NewServeMux()
-	mux.Handle("/", wechatsim.AllowLinks(wechatsim.Guard(sb.home(sb.sim.Handler())), "/"))
+	mux.Handle("/", wechatsim.AllowLinks(wechatsim.Guard(sb.home(sb.sim.Handler())), "/", wechatsim.PathAuthorize))
 	mux.Handle("GET /_home.css", wechatsim.Guard(http.HandlerFunc(serveHomeCSS)))
 	mux.Handle("POST "+consolePath, wechatsim.Guard(http.HandlerFunc(sb.openConsole)))
 	for _, r := range sb.receivers {
@@ -53,6 +53,7 @@ func (sb *sandbox) wechatHandler(files fs.FS) http.Handler {
 	}
 	// Other sites that the developer visits must not be able to add points here.
 	page := http.StripPrefix(phonePath[:len(phonePath)-1], ifBuilt(files, phone))
+	mux.Handle(h5Path, wechatsim.AllowLinks(wechatsim.Guard(sb.h5()), h5Path))
 	mux.Handle(phonePath, wechatsim.AllowLinks(wechatsim.Guard(page), phonePath))
 	return mux
 }

@@ -136,6 +136,8 @@ func (sb *sandbox) environ(c *runCmd, dir string) []string {
 		"OFFICIAL_APP_SECRET=" + accounts.Official.Secret,
 		"OFFICIAL_ORIGINAL_ID=" + accounts.Official.OriginalID,
 		"WECHAT_API_URL=" + sb.wechatURL,
+		"WECHAT_OPEN_URL=" + sb.wechatURL,
+		"JSSDK_HOSTS=" + strings.TrimPrefix(sb.wechatURL, "http://"),
 		"CALLBACK_TOKEN=" + sb.pushToken,
 		"CALLBACK_AES_KEY=" + sb.aesKey,
 		"SESSION_KEYS=sandbox:" + base64.StdEncoding.EncodeToString(key),

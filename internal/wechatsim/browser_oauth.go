@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-const (
-	pathAuthorize = "/connect/oauth2/authorize"
-	pathPageToken = "/sns/oauth2/access_token"
-)
+// PathAuthorize is the page of WeChat's that signs people in on web pages.
+const PathAuthorize = "/connect/oauth2/authorize"
+
+const pathPageToken = "/sns/oauth2/access_token"
 
 // UserCookie names the user whose browser it is; without it the user is [Guest].
 const UserCookie, Guest = "_sim_user", "guest"
@@ -62,12 +62,12 @@ var refusedTemplate = template.Must(template.New("").Parse(`<!doctype html><html
 func (s *Sim) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	next, refused := s.authorize(browserUser(r), r.URL.RawQuery)
 	if refused != nil {
-		s.calls.count(pathAuthorize, refused.Text)
+		s.calls.count(PathAuthorize, refused.Text)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_ = refusedTemplate.Execute(w, refused)
 		return
 	}
-	s.calls.count(pathAuthorize, "0")
+	s.calls.count(PathAuthorize, "0")
 	http.Redirect(w, r, next, http.StatusFound)
 }
 

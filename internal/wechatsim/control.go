@@ -83,7 +83,7 @@ func (s *Sim) routes() http.Handler {
 	for _, ep := range endpoints() {
 		api.HandleFunc(ep.path, s.serveAPI(ep))
 	}
-	api.HandleFunc("GET "+pathAuthorize, s.serveAuthorize)
+	api.HandleFunc("GET "+PathAuthorize, s.serveAuthorize)
 	api.HandleFunc("/", s.serveUnknown)
 	own.HandleFunc("GET "+PathJWeixin, serveJWeixin)
 	for _, c := range controls() {

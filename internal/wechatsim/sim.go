@@ -79,7 +79,7 @@ func New(o Options) *Sim {
 	}
 	local := []string{"127.0.0.1", "localhost"}
 	s.domains = webDomains{local, local}
-	s.handler = AllowLinks(Guard(s.routes()), pathAuthorize)
+	s.handler = AllowLinks(Guard(s.routes()), PathAuthorize)
 	return s
 }
 

@@ -23,7 +23,9 @@ func (a *api) allowPages(c *gin.Context) {
 	}
 }
 
-func (a *api) isPage(origin string) bool { return strings.Count(origin, "/") == 2 && a.Pages.Allows(origin+"/") }
+func (a *api) isPage(origin string) bool {
+	return strings.Count(origin, "/") == 2 && a.Pages.Allows(origin+"/")
+}
 
 // answerPreflight answers the question of a browser whether a page may send a request.
 func (a *api) answerPreflight(c *gin.Context) {

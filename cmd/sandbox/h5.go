@@ -1,0 +1,43 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/addcard/addcard/internal/wechatsim"
+	"github.com/addcard/addcard/web"
+)
+
+// h5Path is where the sample page for WeChat's browser runs. It is on WeChat's listener,
+// because the simulated WeChat must be on the page's own origin.
+const h5Path = "/_h5/"
+
+// h5Link returns where the page is. The user's name may follow ?user=.
+func (sb *sandbox) h5Link() string { return sb.wechatURL + h5Path + "?user=ming" }
+
+// h5 serves the page as it is in web/, with two differences: the simulated WeChat takes
+// the place of WeChat's script, and config.js names this sandbox and its card.
+func (sb *sandbox) h5() http.Handler {
+	const script = "https://res.wx.qq.com/open/js/jweixin-1.6.0.js"
+	files := http.FileServerFS(web.Files)
+	page, _ := web.Files.ReadFile("index.html") // embedded
+	page = bytes.ReplaceAll(page, []byte(script), []byte(wechatsim.PathJWeixin))
+	return http.StripPrefix(strings.TrimSuffix(h5Path, "/"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		switch r.URL.Path {
+		case "/":
+			if user := r.URL.Query().Get("user"); user != "" {
+				http.SetCookie(w, &http.Cookie{Name: wechatsim.UserCookie, Value: user, Path: "/", SameSite: http.SameSiteLaxMode})
+			}
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = w.Write(page)
+		case "/config.js":
+			w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+			_, _ = fmt.Fprintf(w, "export const api = %q\nexport const cardId = %q\nexport const channel = 'h5'\n", sb.publicURL, demoCardID)
+		default:
+			files.ServeHTTP(w, r)
+		}
+	}))
+}
