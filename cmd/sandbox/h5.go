@@ -14,9 +14,6 @@ import (
 // because the simulated WeChat must be on the page's own origin.
 const h5Path = "/_h5/"
 
-// h5Link returns where the page is. ?user=NAME opens it as another user.
-func (sb *sandbox) h5Link() string { return sb.wechatURL + h5Path }
-
 // h5 serves the page as it is in web/, with two differences: the simulated WeChat takes
 // the place of WeChat's script, and config.js names this sandbox and its card.
 func (sb *sandbox) h5() http.Handler {

@@ -68,20 +68,20 @@ var pageForm = regexp.MustCompile(`^([Hh][Tt][Tt][Pp][Ss]?)://([0-9A-Za-z.-]+)(?
 // Allows reports whether address, with or without a fragment, is that of a page on an
 // allowed host.
 func (s *Service) Allows(address string) bool {
-	address, _, _ = strings.Cut(address, "#")
-	parts := pageForm.FindStringSubmatch(address)
-	if parts == nil || !utf8.ValidString(address) || strings.ContainsFunc(address, notInAddress) {
+	page, _, _ := strings.Cut(address, "#")
+	parts := pageForm.FindStringSubmatch(page)
+	if parts == nil || !utf8.ValidString(page) || strings.ContainsFunc(page, notInAddress) {
 		return false
 	}
 	byDefault := "443"
 	if strings.EqualFold(parts[1], "http") {
 		byDefault = "80"
 	}
-	page := foldHost(parts[2])
+	host := foldHost(parts[2])
 	port := cmp.Or(parts[3], byDefault)
 	return slices.ContainsFunc(s.Hosts, func(allowed string) bool {
-		host, allowedPort, _ := strings.Cut(allowed, ":")
-		return foldHost(host) == page && cmp.Or(allowedPort, byDefault) == port
+		own, allowedPort, _ := strings.Cut(allowed, ":")
+		return foldHost(own) == host && cmp.Or(allowedPort, byDefault) == port
 	})
 }
 

@@ -32,7 +32,7 @@ import (
 const table = `
 cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
-cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed wechatsim wechatsim/push
+cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed web wechatsim wechatsim/push
 cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox phone sheet sqldb
                               staff ticket/redisstore webhook
                               | alecthomas/kong google/uuid tailscale/hujson
@@ -41,7 +41,7 @@ app                           audit audit/sqlstore auth auth/sqlstore card card/
                               config datakey doctor httpapi/admin httpapi/conns httpapi/console httpapi/public importer importer/sqlstore jssdk
                               ledger ledger/sqlstore member member/sqlstore opencard outbox outbox/sqlstore phonecode shop shop/sqlstore sqldb staff staff/sqlstore
                               statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore timeline timeline/sqlstore
-                              trail trail/sqlstore webhook webhook/sqlstore wechat wechat/push
+                              trail trail/sqlstore webhook webhook/sqlstore weblogin wechat wechat/push
                               | prometheus/client_golang
 config                        auth sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
@@ -54,7 +54,7 @@ httpapi/console               card cardext httpapi/internal/web sheet shop staff
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard phone ration
                               | danielgtaylor/huma gin-gonic/gin x/time
 httpapi/internal/web          audit auth card cardlist httpapi/conns importer jssdk ledger member opencard outbox phonecode ration sqldb staff
-                              ticket webhook wechat
+                              ticket webhook weblogin wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
                               x/time
 
@@ -113,6 +113,8 @@ trail/sqlstore                sqldb trail | google/uuid
 webhook                       audit | google/uuid
 webhook/sqlstore              sqldb webhook
 webhook/webhooktest           webhook
+web
+weblogin
 wechat                        wechat/wirejson | go-json-experiment/json
 wechat/push                   wechat/wirejson | go-json-experiment/json
 wechat/wirejson
