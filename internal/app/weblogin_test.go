@@ -301,7 +301,7 @@ func TestWebLogin_ComesBackToThePublicURL(t *testing.T) {
 	got := apptest.Request(t, "GET", behind.Public+start, "", nil, func(r *http.Request) { r.Host = "evil.example" }).Is(t, 302)
 	to := got.Header.Get("Location")
 	if !strings.HasPrefix(to, "https://open.weixin.qq.com/connect/oauth2/authorize?appid=") ||
-		!strings.Contains(to, "&redirect_uri=https%3A%2F%2Fshop.example%2Fapi%2Fv1%2Foauth%2Fcallback&response_type=code&scope=snsapi_base&state=") ||
+		!strings.Contains(to, "&redirect_uri=https%3A%2F%2Fshop.example%2Fapi%2Fv1%2Foauth%2Fcallback&response_type=code&scope=snsapi_base&") ||
 		!strings.HasSuffix(to, "#wechat_redirect") {
 		t.Errorf("sent to %s", to)
 	}
