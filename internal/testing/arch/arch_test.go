@@ -51,7 +51,7 @@ httpapi/admin                 audit card cardext cardsync doctor httpapi/conns h
                               x/sync x/time
 httpapi/conns
 httpapi/console               card cardext httpapi/internal/web sheet shop staff | gin-gonic/gin google/uuid qr
-httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard phone ration
+httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard phone ration weblogin
                               | danielgtaylor/huma gin-gonic/gin x/time
 httpapi/internal/web          audit auth card cardlist httpapi/conns importer jssdk ledger member opencard outbox phonecode ration sqldb staff
                               ticket webhook weblogin wechat
