@@ -34,7 +34,8 @@ function journey(name, user, walk) {
 
 const wallet = async (user) => (await exchange('GET', `${sandbox.wechatUrl}/_sim/phones/${user}/cards`)).cards
 const sim = (method, path, body) => exchange(method, `${sandbox.wechatUrl}/_sim/${path}`, body)
-const api = (method, path, body) => exchange(method, sandbox.adminUrl.replace(/\/$/, '') + path, body, sandbox.token)
+const api = (method, path, body) =>
+  exchange(method, sandbox.adminUrl.replace(/\/$/, '') + path, body, sandbox.token)
 const button = (page, name) => page.getByRole('button', { name })
 
 journey('the card is taken, gets points, and is opened', 'hong', async ({ page, address }) => {
@@ -49,7 +50,10 @@ journey('the card is taken, gets points, and is opened', 'hong', async ({ page, 
   await page.reload()
   const points = page.locator('#figures').getByText(String(card.bonus + 88), { exact: true })
   await points.waitFor()
-  await eventually(async () => (await wallet('hong'))[0].bonus === card.bonus + 88 || undefined, 'the points in the wallet')
+  await eventually(
+    async () => (await wallet('hong'))[0].bonus === card.bonus + 88 || undefined,
+    'the points in the wallet',
+  )
   await button(page, '查看会员卡').click()
   await button(page, '查看会员卡').waitFor()
   assert.equal((await page.getByRole('status').textContent()).trim(), '会员卡已放入卡包。')
@@ -63,22 +67,26 @@ journey('the member of the mini-program sees their card', 'ming', async ({ page,
   assert.equal(held.length, 1)
 })
 
-journey('a link with a session of another person signs nobody in', 'wei', async ({ page, context, address }) => {
-  const sessions = []
-  page.on('response', (answer) => {
-    const to = answer.headers().location ?? ''
-    if (to.includes('addcard_session')) sessions.push(to)
-  })
-  await page.goto(address)
-  await button(page, '领取会员卡').waitFor()
-  const stolen = sessions[0]
-  assert.ok(stolen, 'the session came in the fragment')
-  const victim = await context.newPage()
-  await victim.goto(stolen)
-  await victim.getByText('登录没有完成，请再试一次。').waitFor()
-  assert.ok(!victim.url().includes('addcard_session'))
-  assert.equal(await victim.evaluate(() => sessionStorage.getItem('addcard.session')), null)
-})
+journey(
+  'a link with a session of another person signs nobody in',
+  'wei',
+  async ({ page, context, address }) => {
+    const sessions = []
+    page.on('response', (answer) => {
+      const to = answer.headers().location ?? ''
+      if (to.includes('addcard_session')) sessions.push(to)
+    })
+    await page.goto(address)
+    await button(page, '领取会员卡').waitFor()
+    const stolen = sessions[0]
+    assert.ok(stolen, 'the session came in the fragment')
+    const victim = await context.newPage()
+    await victim.goto(stolen)
+    await victim.getByText('登录没有完成，请再试一次。').waitFor()
+    assert.ok(!victim.url().includes('addcard_session'))
+    assert.equal(await victim.evaluate(() => sessionStorage.getItem('addcard.session')), null)
+  },
+)
 
 journey('what WeChat refuses is said, and can be tried again', 'lei', async ({ page, address, expected }) => {
   expected.push(/status of 400/)
@@ -94,7 +102,9 @@ journey('what WeChat refuses is said, and can be tried again', 'lei', async ({ p
     ['已领完', '会员卡已经领完'],
     ['签名错误', '微信没有放入这张卡'],
   ]) {
-    await page.route(/add-card/, (route) => route.continue({ url: `${route.request().url()}?says=${encodeURIComponent(says)}` }))
+    await page.route(/add-card/, (route) =>
+      route.continue({ url: `${route.request().url()}?says=${encodeURIComponent(says)}` }),
+    )
     await button(page, '领取会员卡').click()
     await page.getByText(words).waitFor()
     await page.unroute(/add-card/)

@@ -42,7 +42,8 @@ func FaceOf(c card.Card) Face {
 		CardID: c.ID, Title: c.Title, BrandName: c.BrandName, LogoURL: c.LogoURL, Color: c.Color, BackgroundPicURL: c.BackgroundPicURL,
 		Take: c.ClaimMethod(), Activation: c.Activation(), SoldOut: c.SoldOut(), CodeType: c.CodeType,
 		Prerogative: c.Prerogative, Description: c.Description,
-		Notice: c.Notice, ServicePhone: c.ServicePhone, SupplyBonus: c.SupplyBonus, SupplyBalance: c.SupplyBalance, CustomFields: FaceFieldsOf(c),
+		Notice: c.Notice, ServicePhone: c.ServicePhone,
+		SupplyBonus: c.SupplyBonus, SupplyBalance: c.SupplyBalance, CustomFields: FaceFieldsOf(c),
 	}
 }
 
