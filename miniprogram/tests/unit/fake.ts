@@ -68,7 +68,8 @@ export class FakeWx {
   getStorageSync = (key: string): unknown => this.storage.get(key) ?? ''
   setStorageSync = (key: string, value: unknown): void => void this.storage.set(key, value)
   removeStorageSync = (key: string): void => void this.storage.delete(key)
-  getAccountInfoSync = () => ({ miniProgram: { appId: 'touristappid', envVersion: 'develop' } })
+  envVersion: 'develop' | 'release' = 'develop'
+  getAccountInfoSync = () => ({ miniProgram: { appId: 'touristappid', envVersion: this.envVersion } })
   canIUse = (_schema: string) => true
   getLaunchOptionsSync = () => ({ scene: 1001 })
   getAppBaseInfo = () => ({ language: 'zh_CN' })

@@ -287,6 +287,7 @@ test('too many requests: the user reads how long to wait', async () => {
 
 test('without a card_id customers read what they can do, and developers find why in the console', async (t) => {
   const warn = t.mock.method(console, 'warn', () => undefined)
+  wx.envVersion = 'release'
   for (const name of ['index', 'member']) {
     const page = await openPage(wx, name, {})
     await settle()
