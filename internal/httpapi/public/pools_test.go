@@ -100,6 +100,8 @@ func (s *services) Exchange(ctx context.Context, _, _ string) (string, error) {
 	return "", s.call(ctx, "phone")
 }
 
+func (*services) Allows(string) bool { return false }
+
 func (s *services) Config(ctx context.Context, _ string) (jssdk.Config, error) {
 	return jssdk.Config{}, s.call(ctx, "face")
 }

@@ -125,6 +125,8 @@ func (s *shop) Exchange(_ context.Context, memberID, _ string) (string, error) {
 	return "+8613800138000", s.call(memberID)
 }
 
+func (*shop) Allows(string) bool { return false }
+
 func (s *shop) Config(_ context.Context, address string) (jssdk.Config, error) {
 	return jssdk.Config{AppID: "wx", Timestamp: 7, NonceStr: "n", Signature: "of " + address}, s.err
 }
