@@ -77,7 +77,8 @@ func TestFinish_OfAnotherBrowserExchangesNothing(t *testing.T) {
 func TestBegin_IsForAllowedPagesInPlainCharacters(t *testing.T) {
 	t.Parallel()
 	s := service(nil)
-	for _, page := range []string{"", "https://evil.example/", "https://shop.example/\r\nX: y", "https://shop.example/ ", "https://shop.example/店"} {
+	for _, page := range []string{"", "https://evil.example/", "https://shop.example/\r\nX: y", "https://shop.example/ ",
+		"https://shop.example/店"} {
 		if b, err := s.Begin(page, "https://api.example/"); !errors.Is(err, weblogin.ErrPage) || b != (weblogin.Begun{}) {
 			t.Errorf("%q: got %+v, %v, want ErrPage", page, b, err)
 		}

@@ -34,8 +34,8 @@ var routes = map[string]route{
 	"GET /v1/me/cards/{card_id}/codes/{code}/entries": {path: "/v1/me/cards/p/codes/c-ming/entries", status: 200},
 	"POST /v1/me/phone":                               {body: `{"code":"c"}`, status: 200},
 	"GET /v1/jssdk-config":                            {path: "/v1/jssdk-config?url=https%3A%2F%2Fshop.example%2F", open: true, status: 200},
-	"GET /v1/oauth/start":                             {path: "/v1/jssdk-config?url=https%3A%2F%2Fshop.example%2F", open: true, status: 200},
-	"GET /v1/oauth/callback":                          {path: "/v1/jssdk-config?url=https%3A%2F%2Fshop.example%2F", open: true, status: 200},
+	"GET /v1/oauth/start":                             {path: "/v1/oauth/start", open: true, status: 422},
+	"GET /v1/oauth/callback":                          {path: "/v1/oauth/callback", open: true, status: 422},
 	"GET /healthz":                                    {open: true, status: 200},
 	"GET /readyz":                                     {open: true, status: 200},
 }
@@ -191,9 +191,7 @@ func TestRoutes_EachValueHasItsPlace(t *testing.T) {
 		"POST /v1/me/phone":    `{"phone":"138****8000"}`,
 		"GET /v1/me/cards/{card_id}/codes/{code}/entries": `{"entries":[{"id":"e1","seq":9,"add_bonus":1,"bonus":11,"add_balance":2,` +
 			`"balance":12,"record_bonus":"rb","record_balance":"rc","created_at":"2027-01-15T08:00:00Z"}]}`,
-		"GET /v1/jssdk-config":   `{"appId":"wx","timestamp":7,"nonceStr":"n","signature":"of https://shop.example/"}`,
-		"GET /v1/oauth/start":    `{"appId":"wx","timestamp":7,"nonceStr":"n","signature":"of https://shop.example/"}`,
-		"GET /v1/oauth/callback": `{"appId":"wx","timestamp":7,"nonceStr":"n","signature":"of https://shop.example/"}`,
+		"GET /v1/jssdk-config": `{"appId":"wx","timestamp":7,"nonceStr":"n","signature":"of https://shop.example/"}`,
 	} {
 		r := routeOf(name)
 		if w := do(h, r.method, r.path, "ming", r.body); w.Body.String() != want {

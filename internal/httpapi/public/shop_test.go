@@ -19,6 +19,7 @@ import (
 	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/opencard"
+	"github.com/addcard/addcard/internal/weblogin"
 )
 
 // shop stands in for all services behind the public API. A token is its member's
@@ -137,7 +138,8 @@ func (s *shop) serve(o public.Options) http.Handler {
 		Log: slog.New(slog.DiscardHandler), Version: "test", InFlight: make(chan struct{}, 8),
 		Observe: func(string, string, int, time.Duration) {}, Ready: func(context.Context) error { return nil },
 	}
-	services := public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Phones: s, Pages: s, Pushes: s}
+	services := public.Services{Sessions: s, Members: s, Ledger: s, Catalogue: s, CardLists: s, OpenCards: s, Phones: s, Pages: s, Pushes: s,
+		WebLogins: &weblogin.Service{}}
 	return public.New(services, o).Handler
 }
 
