@@ -11,6 +11,7 @@ export function defineElements(space: CodeSpace, textScale: number): void {
     .property('mode', String)
     .observer(['src', 'mode'], function (this: unknown) {
       const { data, element } = parts(this)
+      if (!element) return // its page was closed
       element.style.backgroundSize = data.mode === 'aspectFit' ? 'contain' : 'cover'
       show(element, data.src ?? '', () => triggerError(this))
     })

@@ -27,6 +27,9 @@ after(async () => {
   await stage?.stop()
 })
 
+/** What the phone shows before the first scene. */
+const anyCard = { query: { card_id: 'take' } }
+
 /** Opens the page of a scene in place of the one that is open. */
 async function show(phone: TestPhone, { name, path, card, data }: Scene): Promise<void> {
   await phone.page.evaluate((url) => wx.redirectTo({ url }), `/${path}${card ? `?card_id=${name}` : ''}`)
@@ -72,19 +75,26 @@ test('every page has scenes', async () => {
 
 for (const language of ['zh_CN', 'en'])
   test(`every scene, ${language}: no barrier, and nothing too wide`, async () => {
-    const phone = await TestPhone.open(browser, stage, 'anyone', { language })
+    const phone = await TestPhone.open(browser, stage, 'anyone', { ...anyCard, language })
     for (const scene of scenes) {
       await show(phone, scene)
       for (const colorScheme of ['light', 'dark'] as const) {
         await phone.page.emulateMedia({ colorScheme })
-        await look(phone, `${scene.name}-${language}-${colorScheme}`)
+        await look(phone, scene, `${scene.name}-${language}-${colorScheme}`)
       }
       for (const scale of [1.4, 2]) {
         await size(phone, scale)
-        for (const width of [320, 430]) await fits(phone, `${scene.name}-${language}-${scale}`, width)
+        for (const width of [320, 430]) await fits(phone, scene, `${scene.name}-${language}-${scale}`, width)
       }
       await size(phone, 1)
     }
+    // The page that is opened without a card says so to the developer.
+    assert.equal(phone.errors.filter((error) => error.startsWith('no card')).length, 1)
+    phone.errors.splice(
+      0,
+      phone.errors.length,
+      ...phone.errors.filter((error) => !error.startsWith('no card')),
+    )
     await phone.close()
   })
 
@@ -92,14 +102,15 @@ for (const language of ['zh_CN', 'en'])
  * Checks a scene in one theme, of which only the light one is shown at all widths. Barriers are searched at the
  * narrowest or the widest: each language has light at one of them, and dark at the other.
  */
-async function look(phone: TestPhone, name: string): Promise<void> {
+async function look(phone: TestPhone, scene: Scene, name: string): Promise<void> {
   const order = /zh_CN-light|en-dark/.test(name) ? widths.toReversed() : widths
-  for (const width of name.endsWith('light') ? order : order.slice(-1)) await fits(phone, name, width)
+  for (const width of name.endsWith('light') ? order : order.slice(-1)) await fits(phone, scene, name, width)
   assert.deepEqual(await barriers(phone.page), [], name)
 }
 
-async function fits(phone: TestPhone, name: string, width: number): Promise<void> {
+async function fits(phone: TestPhone, scene: Scene, name: string, width: number): Promise<void> {
   await phone.page.setViewportSize({ width, height: 812 })
+  if (scene.path.endsWith('code')) await show(phone, scene) // codes are drawn for the width
   assert.deepEqual(await misfits(phone), [], `${name}, ${width}`)
   if (width === 320 || width === 430) await picture(phone, name)
 }
@@ -112,7 +123,7 @@ function looking(
   options?: PhoneOptions,
 ): void {
   test(what, async () => {
-    const phone = await TestPhone.open(browser, stage, 'anyone', options)
+    const phone = await TestPhone.open(browser, stage, 'anyone', { ...anyCard, ...options })
     await show(
       phone,
       scenes.find((scene) => scene.name === name)!,
