@@ -68,7 +68,21 @@ export const defects: Defect[] = [
     file: 'app.wxss',
     from: '.section-text {',
     to: '.section-text { display: none;',
-    test: ['e2e/journeys.test.ts', 'first visit'],
+    test: ['e2e/looks.test.ts', 'long terms are folded'],
+  },
+  {
+    name: 'terms that cannot be unfolded',
+    file: 'components/card-details/card-details.ts',
+    from: 'this.setData({ folded: !this.data.folded })',
+    to: '',
+    test: ['e2e/looks.test.ts', 'long terms are folded'],
+  },
+  {
+    name: 'text on a picture is as legible as the picture lets it be',
+    file: 'components/member-card/member-card.wxss',
+    from: 'linear-gradient(rgba(0, 0, 0, 0.54)',
+    to: 'linear-gradient(transparent',
+    test: ['e2e/looks.test.ts', 'white text is legible on a white picture'],
   },
   {
     name: 'a card is taken without the phone number that the shop requires',

@@ -200,6 +200,7 @@ looking('long terms are folded, and unfold', 'take', async (phone) => {
   assert.equal(await cut(), true)
   await more.tap()
   await phone.top().getByRole('button', { name: '收起', expanded: true }).waitFor()
+  await terms.waitFor()
   assert.equal(await cut(), false)
   await phone.tap('收起')
   await more.waitFor()
