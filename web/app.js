@@ -138,6 +138,22 @@ function showFigures(face, card) {
 }
 
 let face
+let looks = 0
+
+/** Looks again after a while, for some minutes, and not while the page is hidden. */
+function lookAgain() {
+  if (looks > 20) return
+  setTimeout(
+    () => {
+      if (document.hidden) return lookAgain()
+      looks++
+      showMine(true).catch(explain)
+    },
+    Math.min(2000 * 1.3 ** looks, 20000),
+  )
+}
+
+const waitingFor = () => (face.activation === 'form' || face.activation === 'component' ? text.form : text.waiting)
 
 /** Shows the person's own card, or offers to take one. taken says that it is in the wallet, whatever addcard knows. */
 async function showMine(taken) {
@@ -146,10 +162,10 @@ async function showMine(taken) {
   const card = me.cards.find((c) => c.card_id === cardId && (c.status === 'active' || c.status === 'claimed'))
   if (card) {
     showFigures(face, card)
-    say(card.status === 'active' ? text.taken : text.waiting)
+    say(card.status === 'active' ? text.taken : waitingFor())
     offer(text.open, () => open(card))
   } else if (taken) {
-    say(text.waiting)
+    say(waitingFor())
     offer('')
   } else if (face.sold_out) {
     say(text.soldOut)
@@ -157,7 +173,7 @@ async function showMine(taken) {
     say('')
     offer(text.take, take)
   }
-  if (card ? card.status !== 'active' : taken) setTimeout(() => showMine(true).catch(explain), 3000)
+  if (card ? card.status !== 'active' : taken) lookAgain()
 }
 
 async function main() {
