@@ -52,9 +52,9 @@ Serving until Ctrl-C.
 
 // printGuesses prints what the simulator proves and what it does not.
 func printGuesses(out io.Writer, g wechatsim.Assumptions) {
-	_, _ = fmt.Fprint(out, `WeChat's tokens, tickets, logins, cards and the phone's check of cardExt are simulated strictly from WeChat's documents
-(internal/wechatsim/README.md). The simulator was never compared with WeChat itself. Where the documents are silent or
-contradict each other it makes an assumption, which --guess NAME=VALUE changes:
+	_, _ = fmt.Fprint(out, `WeChat's tokens, tickets, logins, cards and the phone's check of cardExt are simulated strictly
+from WeChat's documents (internal/wechatsim/README.md). The simulator was never compared with WeChat itself. Where
+the documents are silent or contradict each other it makes an assumption, which --guess NAME=VALUE changes:
 `)
 	for _, g := range g.List() {
 		others := slices.DeleteFunc(g.Choices, func(choice string) bool { return choice == g.Value })

@@ -39,8 +39,10 @@ func TestHome_IsForBrowsersOnly(t *testing.T) {
 				t.Errorf("%q: the page has %s", language, part)
 			}
 		}
-		if w.Header().Get("Vary") != "Accept, Accept-Language" || !strings.HasPrefix(w.Header().Get("Content-Security-Policy"), "default-src 'none'; style-src 'self';") {
-			t.Errorf("headers: %v", w.Header())
+		head := w.Header()
+		if head.Get("Vary") != "Accept, Accept-Language" ||
+			!strings.HasPrefix(head.Get("Content-Security-Policy"), "default-src 'none'; style-src 'self';") {
+			t.Errorf("headers: %v", head)
 		}
 	}
 	if w := do(h, "GET", "/home.css", "", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "prefers-color-scheme: dark") {

@@ -237,11 +237,13 @@ journey('the session ends in the middle: one more login, and no error', async (p
 
 /** Ends the member's session without the mini-program. */
 async function endSession(phone: TestPhone): Promise<void> {
-  const session = await phone.page.evaluate(
-    (key) => localStorage.getItem(key)!,
-    `${phone.user}/addcard.session`,
-  )
-  const { token } = JSON.parse(session) as { token: string }
+  // The page does not wait for the login.
+  let session: string | null = null
+  await until(async () => {
+    session = await phone.page.evaluate((key) => localStorage.getItem(key), `${phone.user}/addcard.session`)
+    return session !== null
+  }, 'a session')
+  const { token } = JSON.parse(session!) as { token: string }
   const headers = { authorization: `Bearer ${token}` }
   await fetch(`${world.baseUrl}/v1/session`, { method: 'DELETE', headers })
   await until(
