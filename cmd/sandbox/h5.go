@@ -14,6 +14,24 @@ import (
 // because the simulated WeChat must be on the page's own origin.
 const h5Path = "/_h5/"
 
+// h5Host returns the host of the page, or "" if it can have none: JSSDK_HOSTS has names
+// and IPv4 addresses only, as WeChat's lists of domains.
+func (sb *sandbox) h5Host() string {
+	host := strings.TrimPrefix(sb.wechatURL, "http://")
+	if strings.HasPrefix(host, "[") {
+		return ""
+	}
+	return host
+}
+
+// h5Link returns what the sandbox says about where the page is.
+func (sb *sandbox) h5Link() string {
+	if sb.h5Host() == "" {
+		return "needs a --wechat-listen that is no IPv6 address"
+	}
+	return sb.wechatURL + h5Path + "   the same in WeChat's browser"
+}
+
 // h5 serves the page as it is in web/, with two differences: the simulated WeChat takes
 // the place of WeChat's script, and config.js names this sandbox and its card.
 func (sb *sandbox) h5() http.Handler {

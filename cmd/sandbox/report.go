@@ -26,13 +26,13 @@ func (sb *sandbox) consoleLink(ctx context.Context) (string, error) {
 func (sb *sandbox) printLinks(out io.Writer, console string) {
 	_, _ = fmt.Fprintf(out, `Everything runs on this machine; WeChat is simulated.
   phone        %[1]s%[2]s   take a card, and spend at the till
-  web page     %[1]s%[7]s   the same in WeChat's browser
+  web page     %[7]s
   console      %[3]s   once, within half an hour
   public API   %[4]s   documentation: %[4]s/docs/
   admin API    http://%[5]s   ADMIN_TOKEN of this run: %[6]s
   WeChat       %[1]s   what else you can try, and what is not simulated
 
-`, sb.wechatURL, phonePath, console, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, h5Path)
+`, sb.wechatURL, phonePath, console, sb.publicURL, sb.app.AdminAddr(), sb.adminToken, sb.h5Link())
 }
 
 // printOutcome prints what play has done.

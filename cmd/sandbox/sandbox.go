@@ -137,7 +137,7 @@ func (sb *sandbox) environ(c *runCmd, dir string) []string {
 		"OFFICIAL_ORIGINAL_ID=" + accounts.Official.OriginalID,
 		"WECHAT_API_URL=" + sb.wechatURL,
 		"WECHAT_OPEN_URL=" + sb.wechatURL,
-		"JSSDK_HOSTS=" + strings.TrimPrefix(sb.wechatURL, "http://"),
+		"JSSDK_HOSTS=" + sb.h5Host(),
 		"CALLBACK_TOKEN=" + sb.pushToken,
 		"CALLBACK_AES_KEY=" + sb.aesKey,
 		"SESSION_KEYS=sandbox:" + base64.StdEncoding.EncodeToString(key),

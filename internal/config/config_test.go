@@ -74,11 +74,12 @@ type misconfiguration struct {
 
 // What several variables have in common.
 const (
-	isASample    = "is a sample from the documentation; `server init` makes a fresh one"
-	notAnAPIURL  = "must be https://HOST, or http:// on a loopback address"
-	notADatabase = "must be sqlite:PATH or postgres://user:password@host:port/database"
-	notANetwork  = " is not an address or a network smaller than everything"
-	notAPrefix   = "must be a path such as /addcard, without a slash at the end"
+	isASample     = "is a sample from the documentation; `server init` makes a fresh one"
+	notAnAPIURL   = "must be https://HOST, or http:// on a loopback address"
+	notAPublicURL = "must be https://HOST without a slash at the end, or http:// on a loopback address"
+	notADatabase  = "must be sqlite:PATH or postgres://user:password@host:port/database"
+	notANetwork   = " is not an address or a network smaller than everything"
+	notAPrefix    = "must be a path such as /addcard, without a slash at the end"
 )
 
 var misconfigurations = []misconfiguration{
@@ -95,6 +96,11 @@ var misconfigurations = []misconfiguration{
 	{"sample", "OFFICIAL_APP_SECRET", config.SampleMark, isASample},
 	{"an openid", "OFFICIAL_ORIGINAL_ID", "cAnArY", "is not the account's gh_… ID"},
 
+	{"no scheme", "WECHAT_OPEN_URL", "cAnArY.example", notAnAPIURL},
+	{"plain beyond this machine", "WECHAT_OPEN_URL", "http://cAnArY.example", notAnAPIURL},
+	{"no scheme", "PUBLIC_URL", "cAnArY.example", notAPublicURL},
+	{"plain beyond this machine", "PUBLIC_URL", "http://cAnArY.example", notAPublicURL},
+	{"a slash at the end", "PUBLIC_URL", "https://cAnArY.example/", notAPublicURL},
 	{"no scheme", "WECHAT_API_URL", "cAnArY.example", notAnAPIURL},
 	{"unknown scheme", "WECHAT_API_URL", "ftp://cAnArY.example", notAnAPIURL},
 	{"plain beyond this machine", "WECHAT_API_URL", "http://cAnArY.example", notAnAPIURL},
@@ -235,6 +241,7 @@ func TestConfig_Defaults(t *testing.T) {
 	r := required()
 	want := config.Config{
 		ListenAddr: ":8080", AdminListenAddr: "127.0.0.1:8081", WeChatAPIURL: "https://api.weixin.qq.com",
+		WeChatOpenURL:    "https://open.weixin.qq.com",
 		MiniProgramAppID: r["MINIPROGRAM_APP_ID"], MiniProgramAppSecret: config.Secret(r["MINIPROGRAM_APP_SECRET"]),
 		OfficialAppID: r["OFFICIAL_APP_ID"], OfficialAppSecret: config.Secret(r["OFFICIAL_APP_SECRET"]),
 		CallbackToken: config.Secret(r["CALLBACK_TOKEN"]), SessionKeys: config.Secret(r["SESSION_KEYS"]),
@@ -262,6 +269,8 @@ func TestConfig_TakesWhatIsRight(t *testing.T) {
 	for name, values := range map[string][]string{
 		"WECHAT_API_URL": {"https://api2.weixin.qq.com", "https://relay.example:8443/wechat",
 			"http://127.0.0.1:8082", "http://[::1]:8082", "http://localhost:8082/"},
+		"PUBLIC_URL":            {"https://card.shop.example", "https://shop.example/card", "http://127.0.0.1:8080"},
+		"WECHAT_OPEN_URL":       {"http://127.0.0.1:8082"},
 		"LISTEN_ADDR":           {":9000", "127.0.0.1:0", "[::1]:80", "shop.internal:8080"},
 		"TRUSTED_PROXIES":       {"10.0.0.0/8, 192.168.1.1", "fd00::/8", "::1"},
 		"WEBHOOK_ALLOW_PRIVATE": {"10.0.0.0/8, 192.168.1.1/32", "fd00::/8", "::1/128"},

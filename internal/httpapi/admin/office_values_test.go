@@ -33,8 +33,8 @@ func full() *office {
 	no := false
 	c := card.Card{
 		ID: "p", Status: card.Verified, RefuseReason: "blurred", Title: "t", BrandName: "b", LogoURL: "l", Color: "Color010",
-		BackgroundPicURL: "g", Deposit: true, BindOpenID: true, Quantity: 3, WxActivate: true, JumpForm: true,
-		SupplyBalance: true, CustomFields: [3]card.CustomField{1: {Name: "n"}, 2: {Type: "t"}},
+		BackgroundPicURL: "g", Notice: "o", ServicePhone: "1", CodeType: "CODE_TYPE_TEXT", Deposit: true, BindOpenID: true, Quantity: 3, WxActivate: true, JumpForm: true,
+		SupplyBalance: true, CustomFields: [3]card.CustomField{1: {Name: "n", URL: "u"}, 2: {Type: "t"}},
 		Settings: card.Settings{FixedBeginTimestamp: true, ActivateOnClaim: &no, InitBonus: 5, InitBalance: 600, InitBonusRecord: "开卡送"},
 	}
 	person := member.Person{
@@ -85,10 +85,11 @@ func TestOperator_EachValueHasItsPlace(t *testing.T) {
 		`GET /v1/cards`: {`[]`, 200, `{"cards":[{"card_id":"p","status":"CARD_STATUS_VERIFY_OK","refuse_reason":"blurred","title":"t",` +
 			`"brand_name":"b","logo_url":"l","color":"Color010","background_pic_url":"g","code_mode":"deposit","bind_openid":true,` +
 			`"quantity":3,"take":"open_card","supply_bonus":false,"supply_balance":true,` +
-			`"settings":` + settingsJSON + `,"custom_fields":[{"field":"custom_field2","name":"n"},{"field":"custom_field3","name_type":"t"}]}]}`},
+			`"settings":` + settingsJSON + `,"custom_fields":[{"field":"custom_field2","name":"n","url":"u"},{"field":"custom_field3","name_type":"t"}]}]}`},
 		`GET /v1/cards/p1/face`: {`[p1]`, 200, `{"card_id":"p1","title":"t","brand_name":"b","logo_url":"l","color":"Color010",` +
-			`"background_pic_url":"g","take":"open_card","supply_bonus":false,"supply_balance":true,` +
-			`"custom_fields":[{"field":"custom_field2","name":"n"},{"field":"custom_field3","name_type":"t"}]}`},
+			`"background_pic_url":"g","take":"open_card","activation":"component","sold_out":false,"code_type":"CODE_TYPE_TEXT","notice":"o",` +
+			`"service_phone":"1","supply_bonus":false,"supply_balance":true,` +
+			`"custom_fields":[{"field":"custom_field2","name":"n","url":"u"},{"field":"custom_field3","name_type":"t"}]}`},
 		`GET /v1/cards/p1`: {`[p1]`, 200, `{"card_id":"p1","status":"CARD_STATUS_VERIFY_OK","refuse_reason":"blurred","settings":` +
 			settingsJSON + `,"wechat":{"a":1}}`},
 		`PATCH /v1/cards/p1 {"member_card":{"a":1}}`: {`[p1 {"member_card":{"a":1}}]`, 200,

@@ -459,7 +459,7 @@ test('in English', async () => {
       await phone.tap('Get the card')
       await phone.on(member)
       await phone.sees('Active')
-      await phone.tap('Open in WeChat wallet')
+      await phone.tap('Open the wallet')
     },
     cardId,
     { language: 'en' },
