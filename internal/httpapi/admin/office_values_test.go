@@ -33,7 +33,8 @@ func full() *office {
 	no := false
 	c := card.Card{
 		ID: "p", Status: card.Verified, RefuseReason: "blurred", Title: "t", BrandName: "b", LogoURL: "l", Color: "Color010",
-		BackgroundPicURL: "g", Notice: "o", ServicePhone: "1", CodeType: "CODE_TYPE_TEXT", Deposit: true, BindOpenID: true, Quantity: 3, WxActivate: true, JumpForm: true,
+		BackgroundPicURL: "g", Notice: "o", ServicePhone: "1", CodeType: "CODE_TYPE_TEXT",
+		Deposit: true, BindOpenID: true, Quantity: 3, WxActivate: true, JumpForm: true,
 		SupplyBalance: true, CustomFields: [3]card.CustomField{1: {Name: "n", URL: "u"}, 2: {Type: "t"}},
 		Settings: card.Settings{FixedBeginTimestamp: true, ActivateOnClaim: &no, InitBonus: 5, InitBalance: 600, InitBonusRecord: "开卡送"},
 	}

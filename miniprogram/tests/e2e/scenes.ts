@@ -24,6 +24,7 @@ export interface SceneCard {
 
 const index = 'pages/index/index'
 const member = 'pages/member/member'
+const code = 'pages/code/code'
 const terms = [
   '每消费一元积一分，积分不兑换现金。',
   '积分可在全部门店使用，每 100 积分抵扣 1 元，单笔最多抵扣消费金额的一半。',
@@ -114,6 +115,13 @@ export const scenes: Scene[] = [
   { name: 'member-none', path: member, card: {} },
   { name: 'member-loading', path: member, card: 'slow' },
   { name: 'member-failed', path: member, card: 'broken' },
+  { name: 'code', path: code, card: active },
+  { name: 'code-bars', path: code, card: { ...active, face: { code_type: 'CODE_TYPE_BARCODE' } } },
+  { name: 'code-text', path: code, card: { ...active, face: { code_type: 'CODE_TYPE_TEXT' } } },
+  { name: 'code-hidden', path: code, card: { ...active, face: { code_type: 'CODE_TYPE_NONE' } } },
+  { name: 'code-none', path: code, card: {} },
+  { name: 'code-loading', path: code, card: 'slow' },
+  { name: 'code-failed', path: code, card: 'broken' },
 ]
 
 const faceOf = (scene: Scene, card: SceneCard): Face => ({
