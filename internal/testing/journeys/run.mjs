@@ -40,10 +40,11 @@ if (process.env.PREFIX !== undefined) {
   await run(`as PREFIX and PROXY say`, files)
 } else {
   // What has a path works without one: what differs is the cookies, the addresses and the service of the till.
-  const few = files.filter((file) => /^(explainer|members|signin|till)\./.test(file))
+  const few = files.filter((file) => /^(explainer|h5|members|signin|till)\./.test(file))
   await run('the console', names.length || process.env.SCREENSHOTS ? files : few)
   if (!process.env.SCREENSHOTS) {
-    const served = files.filter((file) => !file.startsWith('explainer.')) // which is a file of its own
+    // These two have no path of the console.
+    const served = files.filter((file) => !/^(explainer|h5)\./.test(file))
     const half = (odd) => served.filter((_, i) => i % 2 === odd)
     await run('behind a proxy that passes /shop on', half(0), { PREFIX: '/shop', PROXY: 'pass' })
     await run('behind a proxy that removes /shop', half(1), { PREFIX: '/shop', PROXY: 'remove' })
