@@ -117,7 +117,7 @@ const zh = {
 export type Texts = typeof zh
 
 const en: Texts = {
-  takeTitle: 'Membership card',
+  takeTitle: 'Member card',
   memberTitle: 'My card',
 
   take: 'Get the card',

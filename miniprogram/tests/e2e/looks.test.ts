@@ -86,7 +86,8 @@ for (const language of ['zh_CN', 'en'])
       }
       for (const scale of [1.4, 2]) {
         await size(phone, scale)
-        for (const width of [320, 430]) await fits(phone, scene, `${scene.name}-${language}-${scale}`, width)
+        for (const width of [320, 430])
+          await fits(phone, scene, `${scene.name}-${language}-${scale}`, width, scale)
       }
       await size(phone, 1)
     }
@@ -110,9 +111,12 @@ async function look(phone: TestPhone, scene: Scene, name: string): Promise<void>
   assert.deepEqual(await barriers(phone.page), [], name)
 }
 
-async function fits(phone: TestPhone, scene: Scene, name: string, width: number): Promise<void> {
+async function fits(phone: TestPhone, scene: Scene, name: string, width: number, scale = 1): Promise<void> {
   await phone.page.setViewportSize({ width, height: 812 })
-  if (scene.path.endsWith('code')) await show(phone, scene) // codes are drawn for the width
+  if (scene.path.endsWith('code')) {
+    await show(phone, scene) // codes are drawn for the width
+    await size(phone, scale) // a page that is opened sets the phone's own
+  }
   assert.deepEqual(await misfits(phone), [], `${name}, ${width}`)
   if (width === 320 || width === 430) await picture(phone, name)
 }
