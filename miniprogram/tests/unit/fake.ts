@@ -72,6 +72,7 @@ export class FakeWx {
   getAccountInfoSync = () => ({ miniProgram: { appId: 'touristappid', envVersion: this.envVersion } })
   canIUse = (_schema: string) => true
   getLaunchOptionsSync = () => ({ scene: 1001 })
+  getWindowInfo = () => ({ windowWidth: 375, pixelRatio: 2 })
   getAppBaseInfo = () => ({ language: 'zh_CN' })
 
   /** The requests, as method and path. */

@@ -118,6 +118,7 @@ Page({
       this.showNone(isClaiming(this.cardId) ? claiming : (endings[mine?.status ?? 'issued'] ?? nothing))
       return
     }
+    if (this.data.state !== 'ready' && this.visible) void brighten()
     this.draw(mine.code, shown.code_type)
     const { membership_number: number } = mine
     this.setData({
@@ -165,7 +166,8 @@ Page({
   openWallet() {
     return once(this, async () => {
       const opened = await openCard(this.cardId, this.data.code)
-      this.setData({ outcome: opened.kind === 'failed' ? texts.openFailed : '' })
+      const outcomes = { opened: '', cancelled: '', unsupported: texts.unsupported, failed: texts.openFailed }
+      this.setData({ outcome: outcomes[opened.kind] })
     })
   },
 })
