@@ -36,10 +36,15 @@ func (sb *sandbox) home(wechat http.Handler) http.Handler {
 		if !chinese(r.Header.Get("Accept-Language")) {
 			page, lang = "home.en.html", "en"
 		}
+		h5 := ""
+		if sb.h5Host() != "" {
+			h5 = h5Path
+		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Vary", "Accept, Accept-Language")
 		_ = homePages.ExecuteTemplate(w, page, map[string]any{ // it fails only if the client has gone
-			"Phone": phonePath, "Console": consolePath, "Public": sb.publicURL, "Admin": "http://" + sb.app.AdminAddr(), "WeChat": sb.wechatURL,
+			"Phone": phonePath, "H5": h5, "Console": consolePath,
+			"Public": sb.publicURL, "Admin": "http://" + sb.app.AdminAddr(), "WeChat": sb.wechatURL,
 			"Unlike": wechatsim.NotReproduced(lang),
 		})
 	})
