@@ -30,8 +30,9 @@ var movedClocks = map[string]movedClock{
 // returns until it ends fails callers for a moment then, during one or two
 // back-offs: how far the clock was moved is known to some seconds only.
 func (m movedClock) check(t *testing.T, u *upstream, opt ticket.Options, fetches int) {
+	const twoBackOffs = time.Second + 2*time.Second + time.Second // at most, and the fetches after them
 	fine := func(c *crowd) bool {
-		return c.longestInvalid <= 0 && (c.errors == 0 || u.sticky && c.failing <= 3*time.Second)
+		return c.longestInvalid <= 0 && (c.errors == 0 || u.sticky && c.failing <= twoBackOffs)
 	}
 	var ahead atomic.Int64
 	opt.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
