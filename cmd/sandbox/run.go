@@ -88,6 +88,8 @@ func (c *runCmd) Run(ctx context.Context, streams command.Streams) (err error) {
 	if c.Once {
 		return nil
 	}
+	// A spare connection that was opened and never used would hold up the end.
+	client.CloseIdleConnections()
 	printNext(streams.Out)
 	for _, r := range sb.receivers {
 		r.follow(streams.Out)
