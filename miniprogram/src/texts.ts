@@ -247,6 +247,14 @@ export const notGiven = {
   unavailable: texts.phoneUnavailable,
 }
 
+/** What the user reads after the wallet was to be opened; nothing if it was, or if they changed their mind. */
+export const notOpened = {
+  opened: '',
+  cancelled: '',
+  unsupported: texts.unsupported,
+  failed: texts.openFailed,
+}
+
 /** WeChat's names for custom fields, in WeChat's spelling. */
 const fieldNames: Record<string, [zh: string, en: string]> = {
   FIELD_NAME_TYPE_LEVEL: ['等级', 'Level'],

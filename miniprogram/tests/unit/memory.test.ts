@@ -74,7 +74,7 @@ test('a login of another member clears the cards, and one of the same member doe
 })
 
 test('a login clears the cards of the member before', async () => {
-  keepFor('somebody else')
+  keepFor('another member')
   keepCard(mine)
   serves({ cards: [] })
   await myCard('p2')

@@ -8,7 +8,7 @@ import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
 import { brighten, dim } from '../../services/screen'
 import { copy, openCard } from '../../services/wechat'
-import { reason, reference, staleSince, texts } from '../../texts'
+import { notOpened, reason, reference, staleSince, texts } from '../../texts'
 
 /** How often the card is loaded again while it is shown, in milliseconds; less often after failures. */
 const refresh = { every: 15_000, atMost: 120_000 }
@@ -166,8 +166,7 @@ Page({
   openWallet() {
     return once(this, async () => {
       const opened = await openCard(this.cardId, this.data.code)
-      const outcomes = { opened: '', cancelled: '', unsupported: texts.unsupported, failed: texts.openFailed }
-      this.setData({ outcome: outcomes[opened.kind] })
+      this.setData({ outcome: notOpened[opened.kind] })
     })
   },
 })

@@ -7,7 +7,7 @@ import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
 import { messageFor } from '../../services/share'
 import { openCard } from '../../services/wechat'
-import { fieldName, reason, reference, staleSince, texts } from '../../texts'
+import { fieldName, notOpened, reason, reference, staleSince, texts } from '../../texts'
 
 /** Intervals in milliseconds at which a card that is not final yet is loaded again: growing, for some minutes in all. */
 const polling = { delay: (poll: number) => Math.min(1500 * 1.3 ** poll, 15_000), times: 24 }
@@ -242,8 +242,7 @@ Page({
   openWallet() {
     return once(this, async () => {
       const opened = await openCard(this.cardId, this.code)
-      const outcomes = { opened: '', cancelled: '', unsupported: texts.unsupported, failed: texts.openFailed }
-      this.setData({ outcome: outcomes[opened.kind] })
+      this.setData({ outcome: notOpened[opened.kind] })
     })
   },
 
