@@ -32,7 +32,7 @@ export function login() {
 
 /**
  * Takes the session out of the address, if the browser has just come back with one. Only what this page has asked
- * for counts: somebody could send a link with a session of their own.
+ * for counts: a link can have the session of its sender.
  * @returns {string} why there is no session: '' before a login
  */
 export function arrive() {

@@ -123,7 +123,7 @@ func FuzzExplain_NeverPanicsNorTellsATicket(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text, cardID string) {
 		if strings.Contains(cardID, ticket) || strings.Contains(text, ticket) {
-			t.Skip("it was pasted in place of a card_id")
+			return // the answer quotes what was pasted, which has the ticket itself
 		}
 		answer := explain.Explain(explain.Question{Text: text, CardID: cardID, APITicket: ticket, Now: 1700000000})
 		if (answer.Problem == "") == (len(answer.Cards) == 0) {
