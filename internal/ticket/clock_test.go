@@ -78,7 +78,11 @@ func TestSource_ClockJumps(t *testing.T) {
 	t.Parallel()
 	const minute, hour = time.Minute, time.Hour
 	for name, moved := range movedClocks {
-		for _, by := range []time.Duration{-3 * hour, 10 * minute, 50 * minute, hour - time.Second, hour, 2 * hour, 720 * hour} {
+		jumps := []time.Duration{-3 * hour, 10 * minute, 50 * minute, hour - time.Second, hour, 2 * hour, 720 * hour}
+		if raceDetector {
+			jumps = []time.Duration{-3 * hour, hour} // the plain run of this package has all
+		}
+		for _, by := range jumps {
 			m, fetches := moved, 1
 			m.by = by
 			if m.by >= 50*minute {

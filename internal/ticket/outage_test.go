@@ -50,9 +50,9 @@ func TestSource_ColdFleetInAnOutage(t *testing.T) {
 		every time.Duration // between two calls of a caller
 		err   error
 		max   int           // attempts of the whole fleet
-		late  time.Duration // within which there is a value after the outage
+		late  time.Duration // the longest back-off, and a fetch: within that time there is a value after the outage
 	}{
-		{"2 s", 2 * time.Second, 50 * time.Millisecond, errBusy, 12, 4 * time.Second},
+		{"2 s", 2 * time.Second, 50 * time.Millisecond, errBusy, 12, 61 * time.Second},
 		{"a minute", time.Minute, 50 * time.Millisecond, errBusy, 20, 61 * time.Second},
 		{"three hours", 3 * time.Hour, 2 * time.Second, errBusy, 620, 2 * time.Minute},
 		{"an hour of wrong secrets", time.Hour, time.Second, permanentError{}, 11, 11 * time.Minute},
