@@ -147,7 +147,7 @@ func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
 	case cached.none() && failed.holds():
 		return Card{}, failed.err
 	}
-	got, err := c.coalesce(ctx, "load "+cardID, func(ctx context.Context) (Card, error) { return c.Load(ctx, cardID) }, func() {})
+	got, err := c.load(ctx, cardID)
 	if errors.Is(err, ErrNotFound) {
 		return c.read(ctx, cardID)
 	}
@@ -155,6 +155,11 @@ func (c *Catalogue) Get(ctx context.Context, cardID string) (Card, error) {
 		c.start(ctx, "read "+cardID, c.reader(cardID, new(bool)), func() {})
 	}
 	return got, err
+}
+
+// load is Load, which concurrent callers share.
+func (c *Catalogue) load(ctx context.Context, cardID string) (Card, error) {
+	return c.coalesce(ctx, "load "+cardID, func(ctx context.Context) (Card, error) { return c.Load(ctx, cardID) }, func() {})
 }
 
 // Cached is Get without a call to WeChat: it returns ErrNotFound for a card that
@@ -237,11 +242,14 @@ func oneLine(text string) string {
 }
 
 // Claimable returns the card if a phone would accept it, else ErrNotClaimable.
-// It refuses only on a copy that is at most 10 seconds old, and reads the card
-// from WeChat first if the copy is older. hasCode means that the member already
-// has a current code of the card.
+// It refuses only on a copy of the database that is at most 10 seconds old, and
+// reads the card from WeChat first if the copy is older. hasCode means that the
+// member already has a current code of the card.
 func (c *Catalogue) Claimable(ctx context.Context, cardID string, hasCode bool) (Card, error) {
 	got, err := c.Get(ctx, cardID)
+	if err == nil && !got.Claimable(hasCode) {
+		got, err = c.load(ctx, cardID) // another process may have raised the stock since the copy in memory
+	}
 	if err != nil || got.Claimable(hasCode) {
 		return got, err
 	}

@@ -414,6 +414,27 @@ func TestClaimable_RefusesOnlyOnAFreshCopy(t *testing.T) {
 	})
 }
 
+// Symptom: codes were deposited by the command, and for two seconds the server still
+// said that there were none.
+func TestClaimable_StockOfAnotherProcessCountsAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, open func(*account) *card.Catalogue) {
+		empty := good("c0")
+		empty.Quantity = 0
+		a := newAccount(empty)
+		server, command := open(a), open(a)
+		if _, err := server.Claimable(t.Context(), "c0", false); !errors.Is(err, card.ErrNotClaimable) {
+			t.Errorf("no stock: got %v, want ErrNotClaimable", err)
+		}
+		a.change(func(a *account) { a.cards["c0"] = good("c0") })
+		if _, err := command.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := server.Claimable(t.Context(), "c0", false); err != nil {
+			t.Errorf("another process has read the new stock: %v", err)
+		}
+	})
+}
+
 func TestCard_Rules(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
