@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { shot } from './shots.mjs'
 
 const axe = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -31,6 +32,25 @@ export async function checkPage(page, address) {
   }
   await page.evaluate(open, false)
   await page.evaluate(hold, false)
+}
+
+/**
+ * Checks a page of people's phones as it is now: axe-core finds nothing serious, and nothing is wider than the screen,
+ * in light and dark, on a narrow and a wide phone. It takes pictures if SCREENSHOTS names a folder.
+ * @param {import('playwright-core').Page} page
+ * @param {string} name of the pictures
+ */
+export async function checkPhone(page, name) {
+  const size = page.viewportSize()
+  for (const width of [320, 430])
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme })
+      await page.setViewportSize({ width, height: 812 })
+      await checkWidth(page)
+      await checkAccess(page, `${name}, ${colorScheme}, at ${width} px`)
+      await shot(page, `${name}-${colorScheme}-${width}`)
+    }
+  await page.setViewportSize(size)
 }
 
 /** Keeps scripts from replacing elements, or lets them again. Runs in the browser. */
@@ -79,7 +99,7 @@ async function checkWidth(page) {
     const name = (element) => `${element.localName}.${element.className} ${element.textContent.slice(0, 40)}`
     return { wide: scrollWidth > clientWidth, by: beyond.slice(0, 5).map(name) }
   })
-  assert.ok(!wide, `${page.url()} scrolls sideways at 375 px because of ${by.join(', ')}`)
+  assert.ok(!wide, `${page.url()} scrolls sideways because of ${by.join(', ')}`)
 }
 
 /** axe-core has no serious finding. */

@@ -1,6 +1,7 @@
 /** A person takes the card on the shop's web page in WeChat's browser: web/ as the sandbox serves it. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { checkPhone } from './checks.mjs'
 import { eventually, launchBrowser } from './harness.mjs'
 import { exchange, patience, startSandbox } from './sandbox.mjs'
 
@@ -11,9 +12,9 @@ after(() => browser.close())
 const url = `${sandbox.wechatUrl}/_h5/`
 
 /** Declares a journey of a user whose browser is fresh. It fails too if the page logs an error that is not expected. */
-function journey(name, user, walk) {
+function journey(name, user, walk, locale = 'zh-CN') {
   test(name, { timeout: 3 * patience }, async () => {
-    const context = await browser.newContext({ locale: 'zh-CN', viewport: { width: 375, height: 667 } })
+    const context = await browser.newContext({ locale, viewport: { width: 375, height: 667 } })
     context.setDefaultTimeout(patience)
     const page = await context.newPage()
     const errors = []
@@ -42,6 +43,7 @@ journey('the card is taken, gets points, and is opened', 'hong', async ({ page, 
   await page.goto(address)
   await button(page, '领取会员卡').waitFor()
   assert.equal(page.url(), address, 'the session stays in the address')
+  await checkPhone(page, 'h5-take')
   await button(page, '领取会员卡').click()
   await page.getByText('会员卡已放入卡包。').waitFor()
   const [card] = await wallet('hong')
@@ -50,6 +52,8 @@ journey('the card is taken, gets points, and is opened', 'hong', async ({ page, 
   await page.reload()
   const points = page.locator('#figures').getByText(String(card.bonus + 88), { exact: true })
   await points.waitFor()
+  await page.locator('summary').click()
+  await checkPhone(page, 'h5-taken')
   await eventually(
     async () => (await wallet('hong'))[0].bonus === card.bonus + 88 || undefined,
     'the points in the wallet',
@@ -58,6 +62,20 @@ journey('the card is taken, gets points, and is opened', 'hong', async ({ page, 
   await button(page, '查看会员卡').waitFor()
   assert.equal((await page.getByRole('status').textContent()).trim(), '会员卡已放入卡包。')
 })
+
+journey(
+  'the card is taken in English',
+  'jane',
+  async ({ page, address }) => {
+    await page.goto(address)
+    await button(page, 'Take the card').waitFor()
+    await checkPhone(page, 'h5-take-en')
+    await button(page, 'Take the card').click()
+    await button(page, 'Show the card').waitFor()
+    await checkPhone(page, 'h5-taken-en')
+  },
+  'en-GB',
+)
 
 journey('the member of the mini-program sees their card', 'ming', async ({ page, address }) => {
   // The sandbox's flow has played ming in the mini-program.
@@ -93,6 +111,7 @@ journey('what WeChat refuses is said, and can be tried again', 'lei', async ({ p
   await sim('PUT', 'webpages/domains', { oauth: ['127.0.0.1'], js: ['other.example'] })
   await page.goto(address)
   await page.getByText('微信功能没有准备好').waitFor()
+  await checkPhone(page, 'h5-not-ready')
   await sim('PUT', 'webpages/domains', { oauth: ['127.0.0.1'], js: ['127.0.0.1'] })
   await button(page, '再试一次').click()
   await button(page, '领取会员卡').waitFor()
@@ -107,6 +126,7 @@ journey('what WeChat refuses is said, and can be tried again', 'lei', async ({ p
     )
     await button(page, '领取会员卡').click()
     await page.getByText(words).waitFor()
+    await checkPhone(page, `h5-${says === 'cancel' ? says : 'refused'}`)
     await page.unroute(/add-card/)
   }
   await button(page, '领取会员卡').click()
@@ -118,5 +138,6 @@ test('outside of WeChat the page says so', { timeout: 3 * patience }, async () =
   await page.route(/jweixin/, (route) => route.fulfill({ body: '', contentType: 'text/javascript' }))
   await page.goto(url)
   await page.getByText('请在微信里打开本页。').waitFor()
+  await checkPhone(page, 'h5-elsewhere')
   await page.close()
 })

@@ -12,9 +12,7 @@ export const widths = [375, 1280]
  * @param {string} address of the console
  */
 export async function shoot(page, name, address) {
-  const folder = process.env.SCREENSHOTS
-  if (!folder) return
-  await mkdir(folder, { recursive: true })
+  if (!process.env.SCREENSHOTS) return
   const context = page.context()
   const [before, size] = [await context.cookies(), page.viewportSize()]
   for (const lang of ['zh', 'en']) {
@@ -24,8 +22,7 @@ export async function shoot(page, name, address) {
       await page.emulateMedia({ colorScheme })
       for (const width of widths) {
         await page.setViewportSize({ width, height: 900 })
-        const path = join(folder, `${name}-${lang}-${colorScheme}-${width}.png`)
-        await page.screenshot({ path, fullPage: true, animations: 'disabled' })
+        await shot(page, `${name}-${lang}-${colorScheme}-${width}`)
       }
     }
   }
@@ -34,4 +31,16 @@ export async function shoot(page, name, address) {
   await page.emulateMedia({ colorScheme: 'light' })
   await page.setViewportSize(size)
   await page.goto(page.url())
+}
+
+/**
+ * Takes a picture of a page as it is now, if the variable SCREENSHOTS names a folder.
+ * @param {import('playwright-core').Page} page
+ * @param {string} name
+ */
+export async function shot(page, name) {
+  const folder = process.env.SCREENSHOTS
+  if (!folder) return
+  await mkdir(folder, { recursive: true })
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, animations: 'disabled' })
 }
