@@ -123,8 +123,8 @@ func (a *adoption) quota(perDay int) {
 }
 
 // run adopts the holders of the file with so many calls of WeChat, and returns the number
-// that it made: one for a line that it tells, and eight that were on their way when it
-// stopped.
+// that it made: one for a line that it tells, and some that were on their way when it
+// stopped. Eight are read at once, and while one of them is slow the others go on.
 func (a *adoption) run(calls int) (made int, err error) {
 	a.T.Helper()
 	before, told := a.Sim.Calls()[infoPath], 0
@@ -140,7 +140,7 @@ func (a *adoption) run(calls int) (made int, err error) {
 	after := a.Sim.Calls()[infoPath]
 	made = after.Total - before.Total
 	spent := after.Outcomes["45009"] - before.Outcomes["45009"]
-	if made > told+spent+8 || made > calls {
+	if made > told+spent+24 || made > calls {
 		a.T.Errorf("%d calls of at most %d, %d lines, %d refused by the quota: %+v", made, calls, told, spent, c)
 	}
 	return made, err

@@ -63,7 +63,7 @@ func copyTemplate(t testing.TB, server *postgres.Server) string {
 	// PostgreSQL refuses to copy a template that is being copied.
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	exec(t, server.URL("postgres"), "create database "+name+" template addcard_template")
+	exec(t, server.URL("postgres"), "create database "+name+" template addcard_template strategy file_copy")
 	return name
 }
 
@@ -72,7 +72,7 @@ func EmptyPostgres(t testing.TB) string {
 	t.Helper()
 	server := postgres.Shared(t)
 	name := fmt.Sprintf("e%d", shared.count.Add(1))
-	exec(t, server.URL("postgres"), "create database "+name+" template template0")
+	exec(t, server.URL("postgres"), "create database "+name+" template template0 strategy file_copy")
 	t.Cleanup(func() { exec(t, server.URL("postgres"), "drop database "+name+" with (force)") })
 	return server.URL(name)
 }
