@@ -51,6 +51,19 @@ func wantPhone(t *testing.T, a apptest.Answer, want string) {
 	}
 }
 
+// wantLoginPhone checks the number in the answer of another login, as on a second phone.
+func wantLoginPhone(w *apptest.World, s *apptest.Server, user, want string) {
+	w.T.Helper()
+	code, err := w.Sim.Login(user)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	var in struct{ Member struct{ Phone string } }
+	if s.Post("/v1/session", "", map[string]string{"code": code}).Is(w.T, 200).JSON(w.T, &in); in.Member.Phone != want {
+		w.T.Errorf("the login of %s says %q, want %q", user, in.Member.Phone, want)
+	}
+}
+
 func TestPhone_IsStoredSealedAndFoundInAnySpelling(t *testing.T) {
 	t.Parallel()
 	for _, country := range []string{"string", "number"} {
@@ -59,12 +72,14 @@ func TestPhone_IsStoredSealedAndFoundInAnySpelling(t *testing.T) {
 		s := w.Serve()
 		token, memberID := w.Login(s, "ming")
 		setPhone(w, "ming", "13800138000")
+		wantLoginPhone(w, s, "ming", "")
 		body := tap(w, "ming")
 		wantPhone(t, s.Post("/v1/me/phone", token, body), "138****8000")
 		wantPhone(t, s.Post("/v1/me/phone", token, body), "138****8000") // the answer was lost
 		if n := w.Sim.Calls()[phonePath].Total; n != 1 {
 			t.Errorf("the code was sent %d times", n)
 		}
+		wantLoginPhone(w, s, "ming", "138****8000")
 		for _, typed := range []string{"13800138000", "%2B86 138-0013-8000", "008613800138000", "１３８００１３８０００"} {
 			found := s.Members("?query=" + strings.ReplaceAll(typed, " ", "%20"))
 			if len(found.Members) != 1 || found.Members[0].ID != memberID {

@@ -179,7 +179,7 @@ func TestRoutes_EachValueHasItsPlace(t *testing.T) {
 	}
 	h := s.serve(public.Options{})
 	for name, want := range map[string]string{
-		"POST /v1/session": `{"token":"ming","token_type":"Bearer","expires_in":7200,"member":{"id":"m-ming","cards":[` + mine + `]}}`,
+		"POST /v1/session": `{"token":"ming","token_type":"Bearer","expires_in":7200,"member":{"id":"m-ming","cards":[` + mine + `],"phone":"138****8000"}}`,
 		"GET /v1/me":       `{"id":"m-ming","cards":[` + mine + `]}`,
 		"GET /v1/cards/{card_id}": `{"card_id":"p","title":"t","brand_name":"b","logo_url":"l","color":"Color010","background_pic_url":"g",` +
 			`"take":"open_card","activation":"component","sold_out":false,"code_type":"CODE_TYPE_NONE",` +

@@ -35,8 +35,9 @@ type Sessions interface {
 	Logout(ctx context.Context, s auth.Session) error
 }
 
-// Members reads the cards of members; see package member.
+// Members reads members and their cards; see package member.
 type Members interface {
+	Person(ctx context.Context, memberID string) (member.Person, error)
 	Cards(ctx context.Context, memberID string) ([]member.Card, error)
 	CardOf(ctx context.Context, memberID, cardID, code string) (member.Card, error)
 }

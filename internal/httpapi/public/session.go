@@ -9,6 +9,7 @@ import (
 
 	"github.com/addcard/addcard/internal/auth"
 	"github.com/addcard/addcard/internal/httpapi/internal/web"
+	"github.com/addcard/addcard/internal/phone"
 )
 
 const loginPath = "/v1/session"
@@ -21,16 +22,23 @@ type loginInput struct {
 
 type loginOutput struct {
 	Body struct {
-		Token     string  `json:"token" doc:"Send it as Authorization: Bearer."`
-		TokenType string  `json:"token_type" enum:"Bearer"`
-		ExpiresIn int64   `json:"expires_in" doc:"Seconds. There is no refresh: wx.login is silent, log in again."`
-		Member    account `json:"member"`
+		Token     string   `json:"token" doc:"Send it as Authorization: Bearer."`
+		TokenType string   `json:"token_type" enum:"Bearer"`
+		ExpiresIn int64    `json:"expires_in" doc:"Seconds. There is no refresh: wx.login is silent, log in again."`
+		Member    signedIn `json:"member"`
 	}
 }
 
 type account struct {
 	ID    string           `json:"id" format:"uuid"`
 	Cards []web.MemberCard `json:"cards" doc:"Oldest first; issued cards, not yet in the wallet, are among them."`
+}
+
+// signedIn is the account of a new session, whose phone may not know the number yet.
+type signedIn struct {
+	ID    string           `json:"id" format:"uuid"`
+	Cards []web.MemberCard `json:"cards" doc:"As in Account."`
+	Phone string           `json:"phone,omitempty" example:"138****8000" doc:"The phone number without its middle, if the server has it."`
 }
 
 type accountOutput struct{ Body account }
@@ -62,9 +70,18 @@ func (a *api) login(ctx context.Context, in *loginInput) (*loginOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out loginOutput
-	if out.Body.Member, err = a.account(ctx, s.MemberID); err != nil {
+	me, err := a.account(ctx, s.MemberID)
+	if err != nil {
 		return nil, err
+	}
+	person, err := a.Members.Person(ctx, s.MemberID)
+	if err != nil {
+		return nil, err
+	}
+	var out loginOutput
+	out.Body.Member = signedIn{ID: me.ID, Cards: me.Cards}
+	if person.Phone != "" {
+		out.Body.Member.Phone = phone.Mask(person.Phone)
 	}
 	out.Body.Token, out.Body.TokenType = token, "Bearer"
 	out.Body.ExpiresIn = int64(s.ExpiresAt.Sub(s.IssuedAt).Seconds())

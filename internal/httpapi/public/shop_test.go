@@ -68,6 +68,10 @@ func (s *shop) Cards(_ context.Context, memberID string) ([]member.Card, error) 
 	return []member.Card{s.card(memberID)}, s.call(memberID)
 }
 
+func (s *shop) Person(_ context.Context, memberID string) (member.Person, error) {
+	return member.Person{ID: memberID, Phone: "13800138000"}, s.call(memberID)
+}
+
 func (s *shop) card(memberID string) member.Card {
 	return member.Card{CardID: "p", Code: strings.Replace(memberID, "m-", "c-", 1), Status: member.Active, MemberID: memberID}
 }

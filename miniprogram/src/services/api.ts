@@ -128,7 +128,7 @@ export interface LoginInputBody {
 export interface LoginOutputBody {
   /** Seconds. There is no refresh: wx.login is silent, log in again. */
   expires_in: number
-  member: Account
+  member: SignedIn
   /** Send it as Authorization: Bearer. */
   token: string
   token_type: "Bearer"
@@ -193,6 +193,14 @@ export interface SignedCard {
   /** A JSON string, signed for one use. */
   cardExt: string
   cardId: string
+}
+
+export interface SignedIn {
+  /** As in Account. */
+  cards: MemberCard[]
+  id: string
+  /** The phone number without its middle, if the server has it. */
+  phone?: string
 }
 
 export interface WantedCard {

@@ -78,7 +78,7 @@ async function login(): Promise<Renewed> {
       throw error
     },
   )
-  keepFor(answer.member.id)
+  keepFor(answer.member.id, answer.member.phone ?? '')
   fromLogin = answer.member
   return { token: answer.token, expiresIn: answer.expires_in }
 }

@@ -1,7 +1,8 @@
 /**
  * Remembers the last face and the last card of each card_id, so that a page can
- * show them at once, and without a network. WeChat keeps the storage of its users
- * apart; the cards are also forgotten when another member logs in.
+ * show them at once, and without a network; and the member's phone number. WeChat
+ * keeps the storage of its users apart; what is the member's is also forgotten when
+ * another member logs in.
  */
 import type { Face, MemberCard } from './api'
 
@@ -13,6 +14,8 @@ export interface Remembered<T> {
 
 interface Memory {
   member: string
+  /** Without its middle; '' if it is not known. */
+  phone: string
   /** Newest first. */
   faces: Remembered<Face>[]
   cards: Remembered<MemberCard>[]
@@ -48,11 +51,19 @@ export function forgetCard(cardId: string): void {
   store({ ...memory, cards: others(cardId, memory.cards) })
 }
 
-/** Forgets the cards of every other member. Call it after a login. */
-export function keepFor(member: string): void {
+/** Forgets what is of every other member. Call it after a login, with the number that the server has, or ''. */
+export function keepFor(member: string, phone: string): void {
   const memory = recall()
-  if (memory.member !== member) store({ ...memory, member, cards: [] })
+  if (memory.member !== member) store({ ...memory, member, phone, cards: [] })
+  else if (phone) keepPhone(phone)
 }
+
+export function keepPhone(phone: string): void {
+  store({ ...recall(), phone })
+}
+
+/** The member's phone number without its middle; '' if it is not known. */
+export const lastPhone = (): string => recall().phone
 
 const now = <T>(value: T): Remembered<T> => ({ value, at: Date.now() })
 
@@ -63,7 +74,7 @@ const others = <T extends { card_id: string }>(cardId: string, all: Remembered<T
   all.filter(({ value }) => value.card_id !== cardId)
 
 const recall = (): Memory =>
-  wx.getStorageSync<Memory | ''>(storageKey) || { member: '', faces: [], cards: [] }
+  wx.getStorageSync<Memory | ''>(storageKey) || { member: '', phone: '', faces: [], cards: [] }
 
 function store(memory: Memory): void {
   try {

@@ -1,6 +1,7 @@
 /** The phone number of the WeChat account, which a button with open-type getPhoneNumber gives. */
 import { recordPhone } from './cards'
 import { ApiError } from './http'
+import { keepPhone } from './memory'
 
 /** The detail of the event getphonenumber. A failure has no code. */
 export interface PhoneDetail {
@@ -18,19 +19,14 @@ export type Given =
   /** No uses are left (1400001), the number is not declared in the 用户隐私保护指引 (112), or the account may not ask. */
   | { kind: 'unavailable' }
 
-const numberKey = 'addcard.phone'
-
 /** Whether this WeChat has the button. WeChat on a computer may not have it. */
 export const canGivePhone = (): boolean => wx.canIUse('button.open-type.getPhoneNumber')
-
-/** The number that was given on this phone, without its middle; '' if there is none. */
-export const givenPhone = (): string => wx.getStorageSync<string>(numberKey)
 
 /** Sends the button's code to the server. Throws an ApiError, for example phone_taken. */
 export async function givePhone(detail: PhoneDetail): Promise<Given> {
   if (!detail.code) return notGiven(detail)
   const { phone } = await sendTwice(detail.code)
-  wx.setStorageSync(numberKey, phone)
+  keepPhone(phone)
   return { kind: 'given', phone }
 }
 

@@ -1,7 +1,8 @@
 /** Journeys around taking a card: phone number, consent, profile, messages, sharing, activation, updates. */
 import assert from 'node:assert/strict'
 import type { Host } from '../../host/runtime/phone.ts'
-import { follow, index, journey, member, take, world } from './journey.ts'
+import { browser, follow, index, journey, member, take, world } from './journey.ts'
+import { TestPhone } from './phone.ts'
 import { until } from './world.ts'
 
 declare const window: { host: Host }
@@ -10,7 +11,7 @@ const bindPhone = '手机号 一键绑定'
 
 journey(
   'the phone number is given with one tap, after the consent',
-  async (phone) => {
+  async (phone, cardId) => {
     await take(phone)
     await phone.tap(bindPhone)
     await phone.sees('《示例小店小程序隐私保护指引》')
@@ -24,6 +25,12 @@ journey(
     assert.equal(phone.count('POST', '/v1/me/phone'), 1)
     await phone.start({ path: member })
     await phone.sees(/1\d\d\*{4}\d{4}/)
+
+    const query = { card_id: cardId }
+    const second = await TestPhone.open(browser, world, phone.user, { query, launch: { path: member } })
+    await second.sees(/1\d\d\*{4}\d{4}/)
+    assert.equal(second.count('POST', '/v1/me/phone'), 0, 'the server has the number')
+    await second.close()
   },
   { settings: { privacyAgreed: false } },
 )

@@ -5,7 +5,8 @@ import { beforeEach, test } from 'node:test'
 import { joining } from '../../src/config.ts'
 import type { Face } from '../../src/services/api.ts'
 import { ApiError } from '../../src/services/http.ts'
-import { givenPhone, givePhone } from '../../src/services/phone.ts'
+import { keepFor, lastPhone } from '../../src/services/memory.ts'
+import { givePhone } from '../../src/services/phone.ts'
 import { consent } from '../../src/services/privacy.ts'
 import { keepAvatar, keepNickname, profile } from '../../src/services/profile.ts'
 import { messageFor, onlyShown, timelineFor } from '../../src/services/share.ts'
@@ -25,13 +26,23 @@ const masked = { data: { phone: '138****8000' } }
 
 test('givePhone sends the code of the button and remembers the number', async () => {
   wx.server = signsIn(() => masked)
-  assert.equal(givenPhone(), '')
+  assert.equal(lastPhone(), '')
   assert.deepEqual(await givePhone({ code: 'c1', errMsg: 'getPhoneNumber:ok' }), {
     kind: 'given',
     phone: '138****8000',
   })
   assert.deepEqual(wx.requests.at(-1)!.data, { code: 'c1' })
-  assert.equal(givenPhone(), '138****8000')
+  assert.equal(lastPhone(), '138****8000')
+})
+
+test('the number of another member is forgotten, and the one that the server has is known', () => {
+  keepFor('m1', '138****8000')
+  keepFor('m1', '')
+  assert.equal(lastPhone(), '138****8000', 'a server without DATA_KEYS has none')
+  keepFor('m2', '')
+  assert.equal(lastPhone(), '')
+  keepFor('m2', '139****9000')
+  assert.equal(lastPhone(), '139****9000')
 })
 
 test('givePhone: if the answer is lost, the same code is sent once more', async () => {
@@ -53,7 +64,7 @@ for (const code of ['phone_taken', 'phone_code_invalid', 'wechat_unavailable']) 
       (error) => error instanceof ApiError && error.code === code,
     )
     assert.deepEqual(wx.asked(), ['POST /v1/session', 'POST /v1/me/phone'])
-    assert.equal(givenPhone(), '')
+    assert.equal(lastPhone(), '')
   })
 }
 

@@ -63,18 +63,18 @@ test('a failure leaves the memory alone, and an answer without the card clears i
 })
 
 test('a login of another member clears the cards, and one of the same member does not', () => {
-  keepFor('m')
+  keepFor('m', '')
   keepCard(mine)
   keepFace(gold)
-  keepFor('m')
+  keepFor('m', '')
   assert.ok(lastCard('p1'))
-  keepFor('other')
+  keepFor('other', '')
   assert.equal(lastCard('p1'), undefined)
   assert.ok(lastFace('p1'), 'a face is the same for everybody')
 })
 
 test('a login clears the cards of the member before', async () => {
-  keepFor('another member')
+  keepFor('another member', '')
   keepCard(mine)
   serves({ cards: [] })
   await myCard('p2')

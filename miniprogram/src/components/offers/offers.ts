@@ -1,5 +1,6 @@
 import { joining } from '../../config'
-import { canGivePhone, givenPhone, givePhone, type PhoneDetail } from '../../services/phone'
+import { lastPhone } from '../../services/memory'
+import { canGivePhone, givePhone, type PhoneDetail } from '../../services/phone'
 import { consent } from '../../services/privacy'
 import { canEnterProfile, keepAvatar, keepNickname, profile } from '../../services/profile'
 import { canSubscribe, subscribe } from '../../services/subscribe'
@@ -34,7 +35,7 @@ Component({
   },
   lifetimes: {
     attached() {
-      const phone = givenPhone()
+      const phone = lastPhone()
       this.setData({
         phone,
         asksPhone: joining.phone !== 'never' && (phone !== '' || canGivePhone()),

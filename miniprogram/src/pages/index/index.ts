@@ -13,8 +13,8 @@ import {
   type Taken,
 } from '../../services/cards'
 import { ApiError } from '../../services/http'
-import { lastCard, lastFace } from '../../services/memory'
-import { canGivePhone, givenPhone, givePhone, type PhoneDetail } from '../../services/phone'
+import { lastCard, lastFace, lastPhone } from '../../services/memory'
+import { canGivePhone, givePhone, type PhoneDetail } from '../../services/phone'
 import { messageFor, onlyShown, timelineFor } from '../../services/share'
 import { decoded, openComponent } from '../../services/wechat'
 import { notGiven, reason, reference, staleSince, takeHints, texts } from '../../texts'
@@ -61,7 +61,7 @@ Page({
     claimFromWallet(this.cardId, query.encrypt_code)
     this.setData({
       onlyShown: onlyShown(),
-      phoneFirst: joining.phone === 'before' && !givenPhone() && canGivePhone(),
+      phoneFirst: joining.phone === 'before' && !lastPhone() && canGivePhone(),
     })
     void wx.setNavigationBarTitle({ title: texts.takeTitle })
   },
@@ -131,6 +131,7 @@ Page({
 
   /** Decides what the button does, and fetches what it needs. */
   async prepare(mine?: MemberCard) {
+    if (lastPhone()) this.setData({ phoneFirst: false }) // the login has said so
     this.offer(mine)
     if (mine?.status === 'active') this.setData({ outcome: '' }) // an earlier error no longer applies
     if (this.data.action !== 'component') return
