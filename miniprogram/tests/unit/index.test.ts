@@ -1,6 +1,7 @@
 /** The page 领取会员卡, without a browser. */
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
+import { joining } from '../../src/config.ts'
 import { keepCard, keepFace } from '../../src/services/memory.ts'
 import { fakeWx, problem, type FakeWx, type Reply } from './fake.ts'
 import { later, openPage, settle } from './page.ts'
@@ -25,6 +26,7 @@ beforeEach(() => {
   wx = fakeWx()
   cards = []
   answers = {}
+  joining.phone = 'after'
   wx.server = (request) => {
     const path = new URL(request.url).pathname
     if (answers[path]) return answers[path]()
@@ -44,6 +46,16 @@ beforeEach(() => {
 })
 
 const asked = (path: string) => wx.asked().filter((one) => one.endsWith(path)).length
+
+test('a phone number that the server has is not asked for', async () => {
+  joining.phone = 'before'
+  const member = { id: 'm', cards, phone: '138****8000' }
+  answers['/v1/session'] = () => ({ data: { token: 't', expires_in: 7200, member } })
+  const page = await openPage(wx, 'index')
+  assert.equal(page.data.phoneFirst, true, 'before the login it is not known')
+  await settle()
+  assert.equal(page.data.phoneFirst, false)
+})
 
 test('the face does not wait for the login', async () => {
   const login = later()
