@@ -71,22 +71,35 @@ func (c tests) exist() error {
 	if err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(c.pkg), "*_test.go"))
+	names, err := testsOf(c.pkg)
+	if err == nil && !slices.ContainsFunc(names, pattern.MatchString) {
+		err = fmt.Errorf("%s has no test %s", c.pkg, c.run)
+	}
+	return err
+}
+
+var foundTests = map[string][]string{}
+
+// testsOf returns the names of the tests of a package, which it reads once.
+func testsOf(pkg string) (names []string, err error) {
+	if names, ok := foundTests[pkg]; ok {
+		return names, nil
+	}
+	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pkg), "*_test.go"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, found := range testFunc.FindAllSubmatch(text, -1) {
-			if pattern.Match(found[1]) {
-				return nil
-			}
+			names = append(names, string(found[1]))
 		}
 	}
-	return fmt.Errorf("%s has no test %s", c.pkg, c.run)
+	foundTests[pkg] = names
+	return names, nil
 }
 
 func TestMutants_EachIsKilled(t *testing.T) {
