@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestHelp_EveryCommandHasExamplesThatParse(t *testing.T) {
-	commandtest.Help(t, "sandbox", "go run ./cmd/sandbox")
+	commandtest.Help(t, "sandbox", "go run ./cmd/sandbox", &commands{})
 }
 
 // The scripts can use, besides the commands of commandtest,

@@ -7,5 +7,5 @@ import (
 )
 
 func TestHelp_EveryCommandHasExamplesThatParse(t *testing.T) {
-	commandtest.Help(t, "server", "server ")
+	commandtest.Help(t, "server", "server ", &commands{})
 }

@@ -2,32 +2,43 @@ package commandtest
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
 // Help checks the --help of program, which testscript.Main has put into the PATH,
 // and of each of its commands and groups of commands: it must go to standard
 // output and have at least two examples, which must use existing commands and
-// flags. The examples call the program spelling.
-func Help(t *testing.T, program, spelling string) {
+// flags. The examples call the program spelling. commands is the struct that the
+// program gives to command.Main.
+func Help(t *testing.T, program, spelling string, commands any) {
 	t.Helper()
+	parser, err := kong.New(commands, kong.Name(program))
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, list, _ := strings.Cut(output(t, program, "--help"), "\nCommands:\n")
-	commands := map[string]bool{"": true}
+	names := map[string]bool{"": true}
 	for line := range strings.Lines(list) {
 		name, ok := strings.CutPrefix(line, "  ")
 		if !ok || strings.HasPrefix(name, " ") { // the wrapped rest of the line above
 			continue
 		}
 		words := commandOf(name)
-		commands[words[0]], commands[strings.Join(words, " ")] = true, true
+		names[words[0]], names[strings.Join(words, " ")] = true, true
 	}
-	if len(commands) == 1 {
+	if len(names) == 1 {
 		t.Errorf("%s --help lists no commands", program)
 	}
-	for name := range commands {
+	var parsing sync.Mutex // a parser is for one goroutine
+	for name := range names {
 		t.Run(program+" "+name, func(t *testing.T) {
 			t.Parallel()
 			examples := examplesIn(output(t, program, append(strings.Fields(name), "--help")...), spelling)
@@ -35,7 +46,13 @@ func Help(t *testing.T, program, spelling string) {
 				t.Errorf("%d examples", len(examples))
 			}
 			for _, example := range examples {
-				parseExample(t, program, name, strings.TrimPrefix(example, name))
+				words := wordsOf(t, example)
+				parsing.Lock()
+				parsed, err := kong.Trace(parser, words)
+				parsing.Unlock()
+				if err = errors.Join(err, parsed.Error); err != nil {
+					t.Errorf("%q: %v", example, err)
+				}
 			}
 		})
 	}
@@ -64,26 +81,35 @@ func examplesIn(help, spelling string) (examples []string) {
 	return examples
 }
 
-// parseExample makes the program parse an example; the --help in front of it keeps
-// the program from running it.
-func parseExample(t *testing.T, program, name, arguments string) {
+// wordsOf returns the arguments of an example as the shell splits them, without what it
+// redirects.
+func wordsOf(t *testing.T, example string) []string {
 	t.Helper()
-	arguments, _, _ = strings.Cut(arguments, " | ")
-	arguments, _, _ = strings.Cut(arguments, " < ")
-	arguments, _, _ = strings.Cut(arguments, " > ")
-	output(t, "sh", "-c", strings.Join([]string{program, name, "--help", arguments}, " "))
+	for _, redirection := range []string{" | ", " < ", " > "} {
+		example, _, _ = strings.Cut(example, redirection)
+	}
+	return strings.FieldsFunc(output(t, "sh", "-c", `printf '%s\0' `+example), func(r rune) bool { return r == 0 })
 }
 
+// outputs are those of the programs that ran, by their arguments: a program starts in a
+// quarter of a second with the race detector.
+var outputs sync.Map
+
 // output runs a program, which must succeed and write nothing to standard error,
-// and returns its output.
+// and returns its output. It runs a program with the same arguments once.
 func output(t *testing.T, program string, args ...string) string {
 	t.Helper()
+	key := fmt.Sprintf("%s %q", program, args)
+	if out, ok := outputs.Load(key); ok {
+		return out.(string)
+	}
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	var out, messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &messages
 	cmd.Env = append(os.Environ(), noRaceSleep)
 	if err := cmd.Run(); err != nil || messages.Len() > 0 {
-		t.Errorf("%s %q: %v, %s", program, args, err, messages.Bytes())
+		t.Errorf("%s: %v, %s", key, err, messages.Bytes())
 	}
+	outputs.Store(key, out.String())
 	return out.String()
 }
