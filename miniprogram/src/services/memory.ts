@@ -55,7 +55,7 @@ export function forgetCard(cardId: string): void {
 export function keepFor(member: string, phone: string): void {
   const memory = recall()
   if (memory.member !== member) store({ ...memory, member, phone, cards: [] })
-  else if (phone) keepPhone(phone)
+  else if (phone) store({ ...memory, phone })
 }
 
 export function keepPhone(phone: string): void {
@@ -73,8 +73,14 @@ const of = <T extends { card_id: string }>(cardId: string, all: Remembered<T>[])
 const others = <T extends { card_id: string }>(cardId: string, all: Remembered<T>[]) =>
   all.filter(({ value }) => value.card_id !== cardId)
 
-const recall = (): Memory =>
-  wx.getStorageSync<Memory | ''>(storageKey) || { member: '', phone: '', faces: [], cards: [] }
+/** What an earlier version has stored may lack a part. */
+const recall = (): Memory => ({
+  member: '',
+  phone: '',
+  faces: [],
+  cards: [],
+  ...(wx.getStorageSync<Partial<Memory> | ''>(storageKey) || undefined),
+})
 
 function store(memory: Memory): void {
   try {

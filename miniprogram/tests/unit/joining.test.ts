@@ -45,6 +45,11 @@ test('the number of another member is forgotten, and the one that the server has
   assert.equal(lastPhone(), '139****9000')
 })
 
+test('a memory of a version without the number has none', () => {
+  wx.setStorageSync('addcard.memory', { member: 'm1', faces: [], cards: [] })
+  assert.equal(lastPhone(), '')
+})
+
 test('givePhone: if the answer is lost, the same code is sent once more', async () => {
   let answers = 0
   wx.server = signsIn(() => (++answers === 1 ? { fail: 'timeout' } : masked))
