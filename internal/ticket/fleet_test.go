@@ -249,7 +249,8 @@ func (c *crowd) add(u *upstream, value string, err error, wait time.Duration) {
 // lifetime, no caller gets an invalid value and no caller gets an error.
 func TestSource_FleetOfFiveForADay(t *testing.T) {
 	t.Parallel()
-	lifetimes := 12
+	const day = 12 // lifetimes
+	lifetimes := day
 	if raceDetector {
 		lifetimes = 3 // the plain run of this package has the day
 	}
@@ -258,17 +259,17 @@ func TestSource_FleetOfFiveForADay(t *testing.T) {
 		name    string
 		up      *upstream
 		opt     ticket.Options
-		max     int           // fetches in one lifetime
+		max     int           // fetches in a day
 		invalid time.Duration // how long a value may have been invalid when it is returned
 		wait    time.Duration // longest wait of a caller
 
 	}{
-		{name: "rotate, old one lives on", up: &upstream{overlap: -1}, max: 1, wait: 600 * time.Millisecond},
-		{name: "rotate, old one 300 s", up: &upstream{overlap: 300 * time.Second}, max: 1, wait: 600 * time.Millisecond},
-		{name: "rotate, old one ends at once", up: &upstream{overlap: 0}, max: 1, invalid: 5 * time.Second, wait: 600 * time.Millisecond},
-		{name: "sticky, prints a whole life", up: &upstream{sticky: true}, max: 10, wait: 3 * time.Second},
-		{name: "sticky, prints what is left", up: &upstream{sticky: true, printsLeft: true}, max: 10, wait: 3 * time.Second},
-		{name: "stable_token", up: &upstream{stable: true, printsLeft: true, overlap: -1}, opt: stable, max: 1, wait: 600 * time.Millisecond},
+		{name: "rotate, old one lives on", up: &upstream{overlap: -1}, max: 15, wait: 600 * time.Millisecond},
+		{name: "rotate, old one 300 s", up: &upstream{overlap: 300 * time.Second}, max: 15, wait: 600 * time.Millisecond},
+		{name: "rotate, old one ends at once", up: &upstream{overlap: 0}, max: 15, invalid: 5 * time.Second, wait: 600 * time.Millisecond},
+		{name: "sticky, prints a whole life", up: &upstream{sticky: true}, max: 120, wait: 3 * time.Second},
+		{name: "sticky, prints what is left", up: &upstream{sticky: true, printsLeft: true}, max: 120, wait: 3 * time.Second},
+		{name: "stable_token", up: &upstream{stable: true, printsLeft: true, overlap: -1}, opt: stable, max: 15, wait: 600 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -280,7 +281,7 @@ func TestSource_FleetOfFiveForADay(t *testing.T) {
 				if c.errors > 0 {
 					t.Errorf("errors = %d, first: %v", c.errors, c.firstErr)
 				}
-				if got, most := u.count(), tt.max*lifetimes+3; got < lifetimes || got > most {
+				if got, most := u.count(), tt.max-(day-lifetimes)*(tt.max/day); got < lifetimes || got > most {
 					t.Errorf("fetches = %d, want %d to %d", got, lifetimes, most)
 				}
 				if c.longestInvalid > tt.invalid {
