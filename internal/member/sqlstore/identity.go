@@ -100,8 +100,8 @@ func (tx Tx) MoveIdentity(ctx context.Context, appID, openID, into string) error
 
 // moveCardsSQL moves the cards in the wallet and, if the member has no identity left,
 // those that are not known to be in one. A member has one issued code of a card, so one
-// stays behind if the other member has another. It becomes that of
-// the member whose wallet takes it.
+// stays behind if the other member has another. It becomes that of the member whose
+// wallet takes it.
 const moveCardsSQL = `update member_card set member_id = $3, version = version + 1 where member_id = $1 and (wallet = $2
 	or wallet = '' and not exists (select 1 from identity where member_id = $1)
 	and (status <> 'issued' or not exists (select 1 from member_card o
