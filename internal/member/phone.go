@@ -60,14 +60,27 @@ func (s *Service) setPhone(ctx context.Context, tx peopleTx, memberID, number st
 // phoneContext is what the sealed number of a member is bound to.
 func phoneContext(memberID string) string { return "phone " + memberID }
 
+// Phone returns the phone number that is stored for the member, or "". It returns "" too
+// for one that no key opens.
+func (s *Service) Phone(ctx context.Context, memberID string) (number string, err error) {
+	sealed, err := s.store.SealedPhone(ctx, memberID)
+	return s.openPhone(memberID, sealed), err
+}
+
 // openPhones sets the phone numbers of people. One that no key opens stays unknown.
 func (s *Service) openPhones(people []Person) {
 	for i, p := range people {
-		if s.formKeys == nil || p.SealedPhone == "" {
-			continue
-		}
-		if number, err := s.formKeys.Open(p.SealedPhone, phoneContext(p.ID)); err == nil {
-			people[i].Phone = string(number)
-		}
+		people[i].Phone = s.openPhone(p.ID, p.SealedPhone)
 	}
+}
+
+func (s *Service) openPhone(memberID, sealed string) string {
+	if s.formKeys == nil || sealed == "" {
+		return ""
+	}
+	number, err := s.formKeys.Open(sealed, phoneContext(memberID))
+	if err != nil {
+		return ""
+	}
+	return string(number)
 }

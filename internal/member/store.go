@@ -160,6 +160,8 @@ type Store interface {
 	// UnindexedForms lists up to n forms that an earlier version stored, by key,
 	// those after the given key.
 	UnindexedForms(ctx context.Context, after string, n int) ([]UnindexedForm, error)
+	// SealedPhone returns the member's sealed phone number, or "".
+	SealedPhone(ctx context.Context, memberID string) (string, error)
 	// Person returns one member, or ErrNotFound.
 	Person(ctx context.Context, memberID string) (Person, error)
 	// People lists up to n members after the mark, newest first.

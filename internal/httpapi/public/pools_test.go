@@ -64,8 +64,8 @@ func (s *services) Cards(ctx context.Context, _ string) ([]member.Card, error) {
 	return nil, s.call(ctx, "cards")
 }
 
-func (s *services) Person(ctx context.Context, memberID string) (member.Person, error) {
-	return member.Person{ID: memberID}, s.call(ctx, "cards")
+func (s *services) Phone(ctx context.Context, _ string) (string, error) {
+	return "", s.call(ctx, "cards")
 }
 
 func (s *services) CardOf(ctx context.Context, _, _, _ string) (member.Card, error) {

@@ -37,7 +37,7 @@ type Sessions interface {
 
 // Members reads members and their cards; see package member.
 type Members interface {
-	Person(ctx context.Context, memberID string) (member.Person, error)
+	Phone(ctx context.Context, memberID string) (number string, err error)
 	Cards(ctx context.Context, memberID string) ([]member.Card, error)
 	CardOf(ctx context.Context, memberID, cardID, code string) (member.Card, error)
 }

@@ -74,14 +74,14 @@ func (a *api) login(ctx context.Context, in *loginInput) (*loginOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	person, err := a.Members.Person(ctx, s.MemberID)
+	number, err := a.Members.Phone(ctx, s.MemberID)
 	if err != nil {
 		return nil, err
 	}
 	var out loginOutput
 	out.Body.Member = signedIn{ID: me.ID, Cards: me.Cards}
-	if person.Phone != "" {
-		out.Body.Member.Phone = phone.Mask(person.Phone)
+	if number != "" {
+		out.Body.Member.Phone = phone.Mask(number)
 	}
 	out.Body.Token, out.Body.TokenType = token, "Bearer"
 	out.Body.ExpiresIn = int64(s.ExpiresAt.Sub(s.IssuedAt).Seconds())

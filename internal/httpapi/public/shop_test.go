@@ -68,8 +68,8 @@ func (s *shop) Cards(_ context.Context, memberID string) ([]member.Card, error) 
 	return []member.Card{s.card(memberID)}, s.call(memberID)
 }
 
-func (s *shop) Person(_ context.Context, memberID string) (member.Person, error) {
-	return member.Person{ID: memberID, Phone: "13800138000"}, s.call(memberID)
+func (s *shop) Phone(_ context.Context, memberID string) (string, error) {
+	return "13800138000", s.call(memberID)
 }
 
 func (s *shop) card(memberID string) member.Card {

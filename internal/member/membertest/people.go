@@ -443,6 +443,11 @@ func phoneOwned(t *testing.T, s member.Store) {
 			t.Errorf("%s: listed %q, alone %q, %v, want %q", p.ID, p.SealedPhone, alone.SealedPhone, err, want)
 		}
 	}
+	for id, want := range map[string]string{"m1": "sealed h1", "m2": "", "unknown": ""} {
+		if sealed, err := s.SealedPhone(t.Context(), id); err != nil || sealed != want {
+			t.Errorf("%s: %q, %v, want %q", id, sealed, err, want)
+		}
+	}
 	write(t, s, func(ctx context.Context, tx member.Tx) error { return tx.Erase(ctx, "m1", "anonymous") })
 	owner("", "h1")
 	if err := put("m2", "h1"); err != nil {

@@ -24,7 +24,7 @@ func (s *Store) Person(ctx context.Context, memberID string) (p member.Person, e
 	if p.Identities, err = s.Identities(ctx, memberID); err != nil {
 		return p, err
 	}
-	if p.SealedPhone, err = s.sealedPhone(ctx, memberID); err != nil {
+	if p.SealedPhone, err = s.SealedPhone(ctx, memberID); err != nil {
 		return p, err
 	}
 	p.Cards, err = sqldb.All(ctx, s, "list cards", ScanCard, allCardsSQL, memberID)

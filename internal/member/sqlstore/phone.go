@@ -39,8 +39,8 @@ func scanPhone(scan sqldb.Scan) (p ownedPhone, err error) {
 
 const sealedPhoneSQL = `select sealed from member_phone where member_id = $1`
 
-// sealedPhone returns the sealed phone number of a member, or the empty text.
-func (s *Store) sealedPhone(ctx context.Context, memberID string) (sealed string, err error) {
+// SealedPhone implements member.Store.
+func (s *Store) SealedPhone(ctx context.Context, memberID string) (sealed string, err error) {
 	err = sqldb.One("read a phone", s.QueryRow(ctx, sealedPhoneSQL, memberID).Scan(&sealed), member.ErrNotFound)
 	if errors.Is(err, member.ErrNotFound) {
 		err = nil
