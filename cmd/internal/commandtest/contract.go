@@ -20,12 +20,9 @@ import (
 // placeholders are prose and not compared.
 func Contract(t *testing.T, program string, commands any) {
 	t.Helper()
-	parser, err := kong.New(commands, kong.Name(program))
-	if err != nil {
-		t.Fatal(err)
-	}
+	parser := parserOf(t, program, commands)
 	var nodes []*kong.Node
-	err = kong.Visit(parser.Model, func(v kong.Visitable, next kong.Next) error {
+	err := kong.Visit(parser.Model, func(v kong.Visitable, next kong.Next) error {
 		switch v := v.(type) {
 		case *kong.Application:
 			nodes = append(nodes, v.Node)
@@ -46,6 +43,16 @@ func Contract(t *testing.T, program string, commands any) {
 	for _, node := range nodes {
 		explains(t, program, node)
 	}
+}
+
+// parserOf returns the parser of program, of which commands are the commands.
+func parserOf(t *testing.T, program string, commands any) *kong.Kong {
+	t.Helper()
+	parser, err := kong.New(commands, kong.Name(program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parser
 }
 
 // path returns the words that lead to a command, without its aliases.

@@ -20,10 +20,7 @@ import (
 // program gives to command.Main.
 func Help(t *testing.T, program, spelling string, commands any) {
 	t.Helper()
-	parser, err := kong.New(commands, kong.Name(program))
-	if err != nil {
-		t.Fatal(err)
-	}
+	parser := parserOf(t, program, commands)
 	_, list, _ := strings.Cut(output(t, program, "--help"), "\nCommands:\n")
 	names := map[string]bool{"": true}
 	for line := range strings.Lines(list) {
@@ -46,7 +43,7 @@ func Help(t *testing.T, program, spelling string, commands any) {
 				t.Errorf("%d examples", len(examples))
 			}
 			for _, example := range examples {
-				words := wordsOf(t, example)
+				words := wordsOf(t, name+" "+strings.TrimPrefix(example, name)) // a default command is not named
 				parsing.Lock()
 				parsed, err := kong.Trace(parser, words)
 				parsing.Unlock()
@@ -109,6 +106,7 @@ func output(t *testing.T, program string, args ...string) string {
 	cmd.Env = append(os.Environ(), noRaceSleep)
 	if err := cmd.Run(); err != nil || messages.Len() > 0 {
 		t.Errorf("%s: %v, %s", key, err, messages.Bytes())
+		return out.String()
 	}
 	outputs.Store(key, out.String())
 	return out.String()
