@@ -63,7 +63,7 @@ func copyTemplate(t testing.TB, server *postgres.Server) string {
 	// PostgreSQL refuses to copy a template that is being copied.
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	exec(t, server.URL("postgres"), "create database "+name+" template addcard_template strategy file_copy")
+	create(t, server, name, "addcard_template")
 	return name
 }
 
@@ -72,7 +72,7 @@ func EmptyPostgres(t testing.TB) string {
 	t.Helper()
 	server := postgres.Shared(t)
 	name := fmt.Sprintf("e%d", shared.count.Add(1))
-	exec(t, server.URL("postgres"), "create database "+name+" template template0 strategy file_copy")
+	create(t, server, name, "template0")
 	t.Cleanup(func() { exec(t, server.URL("postgres"), "drop database "+name+" with (force)") })
 	return server.URL(name)
 }
@@ -84,7 +84,7 @@ func makeTemplate(t testing.TB, server *postgres.Server) {
 	if shared.template == server {
 		return
 	}
-	exec(t, server.URL("postgres"), "create database addcard_template template template0")
+	create(t, server, "addcard_template", "template0")
 	db, err := sqldb.Open(context.Background(), server.URL("addcard_template"))
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +94,13 @@ func makeTemplate(t testing.TB, server *postgres.Server) {
 		t.Fatal(err)
 	}
 	shared.template = server
+}
+
+// create creates a database as a copy of the files of another one. By default
+// PostgreSQL copies through its log, which takes twice as long.
+func create(t testing.TB, server *postgres.Server, name, template string) {
+	t.Helper()
+	exec(t, server.URL("postgres"), "create database "+name+" template "+template+" strategy file_copy")
 }
 
 func exec(t testing.TB, url, statement string) {
