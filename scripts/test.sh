@@ -113,8 +113,8 @@ if in_memory=$(mktemp -d /dev/shm/addcard-XXXXXX 2>/dev/null); then
 	trap 'rm -rf "$in_memory"' EXIT
 	room=$(df --output=avail -k "$in_memory" | tail -1)
 	ram=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo)
-	install -m 755 /bin/true "$in_memory/true"
-	if [ $((${room:-0} >> 20)) -ge 8 ] && [ $((${ram:-0} >> 20)) -ge 12 ] && "$in_memory/true" 2>/dev/null; then
+	printf '#!/bin/sh\n' >"$in_memory/run" && chmod 755 "$in_memory/run"
+	if [ $((${room:-0} >> 20)) -ge 8 ] && [ $((${ram:-0} >> 20)) -ge 12 ] && "$in_memory/run" 2>/dev/null; then
 		chmod 755 "$in_memory" # PostgreSQL runs as a user of its own
 		export GOTMPDIR=${GOTMPDIR:-${TMPDIR:-/tmp}} TMPDIR=$in_memory
 	fi
