@@ -49,13 +49,14 @@ func TestSource_ColdFleetInAnOutage(t *testing.T) {
 		down  time.Duration
 		every time.Duration // between two calls of a caller
 		err   error
+		first time.Duration // the longest first back-off
 		max   int           // attempts of the whole fleet
-		late  time.Duration // the longest back-off, and a fetch: within that time there is a value after the outage
+		late  time.Duration // within which there is a value after the outage
 	}{
-		{"2 s", 2 * time.Second, 50 * time.Millisecond, errBusy, 12, 61 * time.Second},
-		{"a minute", time.Minute, 50 * time.Millisecond, errBusy, 20, 61 * time.Second},
-		{"three hours", 3 * time.Hour, 2 * time.Second, errBusy, 620, 2 * time.Minute},
-		{"an hour of wrong secrets", time.Hour, time.Second, permanentError{}, 11, 11 * time.Minute},
+		{"2 s", 2 * time.Second, 50 * time.Millisecond, errBusy, time.Second, 12, 61 * time.Second},
+		{"a minute", time.Minute, 50 * time.Millisecond, errBusy, time.Second, 20, 61 * time.Second},
+		{"three hours", 3 * time.Hour, 2 * time.Second, errBusy, time.Second, 620, 2 * time.Minute},
+		{"an hour of wrong secrets", time.Hour, time.Second, permanentError{}, time.Minute, 11, 11 * time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -68,7 +69,8 @@ func TestSource_ColdFleetInAnOutage(t *testing.T) {
 				if attempts > tt.max || attempts < 2 {
 					t.Errorf("attempts = %d, want 2 to %d", attempts, tt.max)
 				}
-				time.Sleep(tt.late)
+				// The last back-off ends, whose length the attempts before it decide.
+				time.Sleep(min(tt.late, tt.first<<min(attempts-1, 10)+time.Second))
 				get(t, replicas[0])
 				if got := u.count() - attempts; got > 1 {
 					t.Errorf("fetches after the outage = %d, want 1", got)
