@@ -88,6 +88,9 @@ func TestKeys_None(t *testing.T) {
 			t.Errorf("%q: %v", list, err)
 		}
 	}
+	if _, err := datakey.Parse(entry("a", 1) + ",b"); err == nil || !strings.Contains(err.Error(), "key 2") {
+		t.Errorf("the second key is wrong: %v", err)
+	}
 	if text := fmt.Sprintf(
 		"%+v %#v",
 		*parse(t, entry("a", 'k')),

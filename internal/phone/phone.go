@@ -95,7 +95,7 @@ func Short(number string) string {
 func Mask(number string) string {
 	const hidden, shown = 4, 4
 	short := Short(number)
-	if len(short) < shown {
+	if len(short) <= shown {
 		return strings.Repeat("*", hidden)
 	}
 	return short[:max(0, len(short)-hidden-shown)] + strings.Repeat("*", hidden) + short[len(short)-shown:]
@@ -127,9 +127,6 @@ func fold(text string) (string, bool) {
 // digit returns the ASCII digit of a digit of any script, or 0. Unicode has the ten
 // digits of a script in order, and its ranges begin with a zero.
 func digit(r rune) byte {
-	if r >= '0' && r <= '9' {
-		return byte(r)
-	}
 	for _, range16 := range unicode.Nd.R16 {
 		if lo := rune(range16.Lo); r >= lo && r <= rune(range16.Hi) {
 			return byte('0' + (r-lo)%10)
