@@ -5,6 +5,7 @@ package plan
 
 import (
 	"context"
+	"flag"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +62,9 @@ func Engines(t *testing.T, exceptions Exceptions, test func(t *testing.T, open f
 						strings.Join(problems, "\n  "), query)
 				}
 			}
+			if isPart(flag.Lookup("test.run").Value.String()) {
+				return
+			}
 			for part := range exceptions {
 				if !strings.Contains(strings.Join(ran.queries, "\n"), part) {
 					t.Errorf("no statement contains %q: the exception is unused", part)
@@ -69,6 +73,10 @@ func Engines(t *testing.T, exceptions Exceptions, test func(t *testing.T, open f
 		})
 	}
 }
+
+// isPart reports whether -test.run, as in ^TestStore$/^sqlite$/^suite$/erase, leaves out
+// parts of a suite, and so statements that have an exception.
+func isPart(run string) bool { return strings.Count(run, "/") > 2 }
 
 func (e Exceptions) allows(query string) bool {
 	for part := range e {
