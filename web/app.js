@@ -4,8 +4,14 @@
  * It signs in silently, shows the card, takes it into WeChat's wallet with wx.addCard and shows it with wx.openCard.
  */
 import { cardId, channel } from './config.js'
-import { arrive, login, pageAddress, request, signedIn, worked } from './session.js'
+import { colourOf } from './colours.js'
+import { arrive, Failed, login, request, signedIn, worked } from './session.js'
 import { lang, text } from './texts.js'
+import { addCard, configure, openCard, Refused } from './wallet.js'
+
+/** The card as everybody sees it, and the person's own one, if they have or had one. */
+let face
+let mine
 
 const at = (id) => document.getElementById(id)
 
@@ -36,96 +42,154 @@ const wordsOf = {
   unavailable: text.busy,
   wechat_unavailable: text.busy,
   ticket_unavailable: text.busy,
-  card_not_claimable: text.soldOut,
+  card_not_found: text.noCard,
   login_code_invalid: text.loginFailed,
   login_state_invalid: text.loginFailed,
 }
 
 function explain(error) {
-  say(wordsOf[error.code] || text.failed)
+  say(error instanceof Refused ? text.wechatFailed : wordsOf[error.code] || text.failed)
 }
 
-/** wx.config for this page. It signs the address that the browser has now, so it runs at each load of the page. */
-async function configure() {
-  const config = await request('GET', '/v1/jssdk-config?url=' + encodeURIComponent(pageAddress()))
-  return new Promise((resolve, reject) => {
-    wx.error(reject)
-    wx.config(Object.assign({ debug: false, jsApiList: ['addCard', 'openCard'] }, config))
-    wx.ready(resolve)
-  })
-}
+/** Reports whether the same request may succeed later. */
+const passes = (error) =>
+  error instanceof Failed && /^(offline|rate_limited|internal|unavailable|\w+_unavailable)$/.test(error.code)
 
-/** Calls wx.addCard. It returns undefined if the person closed the window. */
-function addCard(cardList) {
-  return new Promise((resolve, reject) => {
-    wx.addCard({
-      cardList,
-      success: ({ cardList }) => resolve(cardList),
-      cancel: () => resolve(undefined),
-      fail: ({ errMsg }) => (/cancel/.test(errMsg) ? resolve(undefined) : reject(new Error(errMsg))),
-    })
-  })
-}
-
-/** What wx.addCard gives, in the one form that addcard takes: a page without jweixin's conversion has the other names. */
-const claimed = (list) =>
-  list.map((item) => ({
-    cardId: item.cardId || item.card_id,
-    code: item.code,
-    isSuccess: item.isSuccess === undefined ? item.is_succ !== false && item.is_succ !== 0 : item.isSuccess,
-  }))
+const isHeld = (card) => card && (card.status === 'active' || card.status === 'claimed')
 
 /**
- * Reports cards that are in the wallet. A report that did not arrive is kept for the next load. It is not the person's
- * concern: the card is theirs, and WeChat reports it too.
+ * What wx.addCard said about a card that addcard does not know yet. It outlives the page, whose report may not have
+ * arrived.
  */
-async function claim(cardList) {
-  sessionStorage.setItem('addcard.claim', JSON.stringify(cardList))
+const taken = {
+  get: () => JSON.parse(sessionStorage.getItem('addcard.taken') || 'null'),
+  keep: (cards) => sessionStorage.setItem('addcard.taken', JSON.stringify(cards)),
+  forget: () => sessionStorage.removeItem('addcard.taken'),
+}
+
+/** Reports a card that is in the wallet. If it cannot, the next look does; and WeChat reports it too. */
+async function report() {
+  const cardList = taken.get()
+  if (!cardList) return
   try {
     await request('POST', '/v1/claims', { cardList })
   } catch (error) {
-    if (/offline|unavailable|rate_limited/.test(error.code)) return
+    if (passes(error)) throw error
+    taken.forget() // it is refused for good
   }
-  sessionStorage.removeItem('addcard.claim')
 }
+
+let looking
+
+/** Asks addcard for the person's own card, and shows what they can do. There is one look at a time. */
+function look() {
+  const done = () => (looking = undefined)
+  if (!looking) looking = lookNow().finally(done)
+  return looking
+}
+
+async function lookNow() {
+  await report()
+  const me = await request('GET', '/v1/me')
+  worked()
+  mine = me.cards.find((card) => card.card_id === cardId)
+  if (isHeld(mine)) taken.forget()
+  show()
+}
+
+function show() {
+  if (isHeld(mine)) {
+    showFigures()
+    say(mine.status === 'active' ? text.taken : text[isForm() ? 'form' : 'waiting'])
+    offer(text.open, open)
+  } else if (taken.get()) {
+    say(text[isForm() ? 'form' : 'waiting'])
+    offer('')
+  } else if (mine && mine.status === 'deleted') {
+    say(text.deleted)
+    offer(text.restore, take)
+  } else if (face.sold_out) {
+    say(text.soldOut)
+    offer('')
+  } else {
+    say('')
+    offer(text.take, take)
+  }
+  lookAgain()
+}
+
+const open = () => openCard(cardId, mine.code).catch(() => say(text.notOpened))
+
+/** The person fills in a form in the wallet before the card is active. */
+const isForm = () => face.activation === 'form' || face.activation === 'component'
+
+let timer
+let looks = 0
+
+/** Looks again after a while, until the card is active; for some minutes, and not while the page is hidden. */
+function lookAgain() {
+  clearTimeout(timer)
+  const waiting = isHeld(mine) ? mine.status !== 'active' : taken.get()
+  if (!waiting || looks > 20 || document.hidden) return
+  timer = setTimeout(
+    () => {
+      looks++
+      look().catch((error) => (passes(error) ? lookAgain() : explain(error)))
+    },
+    Math.min(2000 * 1.3 ** looks, 20000),
+  )
+}
+
+/** The person comes back, from the form in the wallet for example. */
+document.addEventListener('visibilitychange', () => {
+  looks = 0
+  if (face) lookAgain()
+})
 
 async function take() {
   say(text.taking)
-  // Signed at the tap: a signature works once, and not for long.
-  const { cardList } = await request('POST', '/v1/card-ext', { cards: [{ card_id: cardId, outer_str: channel }] })
-  let added
   try {
-    added = await addCard(cardList)
+    // Signed at the tap: a signature works once, and not for long.
+    const { cardList } = await request('POST', '/v1/card-ext', { cards: [{ card_id: cardId, outer_str: channel }] })
+    const added = await addCard(cardList)
+    if (!added) return say(text.cancelled)
+    taken.keep(added)
   } catch (error) {
-    return say(/已领取|限制/.test(error.message) ? text.held : /领完/.test(error.message) ? text.soldOut : text.refused)
+    return notTaken(error)
   }
-  if (!added) return say(text.canceled)
-  const list = claimed(added)
-  if (!list.some((item) => item.isSuccess)) return say(text.refused)
-  await claim(list)
-  await showMine(true)
+  // The card is theirs, whatever becomes of the report.
+  show()
+  look().catch(lookAgain)
 }
 
-function open(card) {
-  return new Promise((resolve) => {
-    const fail = () => say(text.wechatFailed)
-    wx.openCard({ cardList: [{ cardId: card.card_id, code: card.code }], fail, complete: resolve })
-  })
+async function notTaken(error) {
+  if (error.code === 'card_not_claimable' || /领完/.test(error.message)) face.sold_out = true
+  else if (!(error instanceof Refused)) throw error
+  // WeChat says 领完 and 已领取 also to a person who has the card.
+  await look().catch(show)
+  if (isHeld(mine) || face.sold_out) return
+  say(/已领取|限制/.test(error.message) ? text.held : text.refused)
 }
 
-function showFace(face) {
+function showFace() {
   at('brand').textContent = face.brand_name || ''
   at('title').textContent = face.title || text.title
   at('prerogative').textContent = face.prerogative || ''
+  at('prerogative').parentElement.hidden = !face.prerogative
   at('terms').textContent = face.description || ''
-  at('card').hidden = at('more').hidden = false
+  at('terms').parentElement.hidden = !face.description
+  at('card').style.backgroundColor = colourOf(face.color)
+  at('card').hidden = false
   if (face.title) document.title = face.title
 }
 
-function showFigures(face, card) {
+const points = new Intl.NumberFormat(lang)
+const yuan = new Intl.NumberFormat(lang, { style: 'currency', currency: 'CNY' })
+
+function showFigures() {
   const rows = []
-  if (face.supply_bonus) rows.push([text.points, card.bonus || 0])
-  if (face.supply_balance) rows.push([text.balance, '¥' + ((card.balance || 0) / 100).toFixed(2)])
+  if (face.supply_bonus) rows.push([text.points, points.format(mine.bonus || 0)])
+  if (face.supply_balance) rows.push([text.balance, yuan.format((mine.balance || 0) / 100)]) // from fen
   at('figures').replaceChildren(
     ...rows.map(([name, value]) => {
       const row = document.createElement('div')
@@ -137,73 +201,32 @@ function showFigures(face, card) {
   )
 }
 
-let face
-let looks = 0
-
-/** Looks again after a while, for some minutes, and not while the page is hidden. */
-function lookAgain() {
-  if (looks > 20) return
-  setTimeout(
-    () => {
-      if (document.hidden) return lookAgain()
-      looks++
-      showMine(true).catch(explain)
-    },
-    Math.min(2000 * 1.3 ** looks, 20000),
-  )
-}
-
-const waitingFor = () => (face.activation === 'form' || face.activation === 'component' ? text.form : text.waiting)
-
-/** Shows the person's own card, or offers to take one. taken says that it is in the wallet, whatever addcard knows. */
-async function showMine(taken) {
-  const me = await request('GET', '/v1/me')
-  worked()
-  const card = me.cards.find((c) => c.card_id === cardId && (c.status === 'active' || c.status === 'claimed'))
-  if (card) {
-    showFigures(face, card)
-    say(card.status === 'active' ? text.taken : waitingFor())
-    offer(text.open, () => open(card))
-  } else if (taken) {
-    say(waitingFor())
-    offer('')
-  } else if (face.sold_out) {
-    say(text.soldOut)
-  } else {
-    say('')
-    offer(text.take, take)
-  }
-  if (card ? card.status !== 'active' : taken) lookAgain()
-}
-
 async function main() {
   document.documentElement.lang = lang
   document.title = at('title').textContent = text.title
   at('prerogative-name').textContent = text.prerogative
   at('terms-name').textContent = text.terms
   if (!/MicroMessenger/i.test(navigator.userAgent)) return say(text.openInWeChat)
-  if (!cardId) return say(text.noCard)
+  if (!cardId) {
+    console.warn('no card: set cardId in config.js')
+    return say(text.noCard)
+  }
+  say(text.loading)
   const refused = arrive()
   face = await request('GET', '/v1/cards/' + encodeURIComponent(cardId))
-  showFace(face)
+  showFace()
   if (refused) {
-    explain({ code: refused })
+    explain(new Failed(refused))
     return offer(text.retry, login)
   }
   if (!signedIn()) return login()
-  try {
-    await configure()
-  } catch (error) {
-    if (!error.errMsg) throw error
-    say(text.wechatFailed)
-    return offer(text.retry, () => location.reload())
-  }
-  const left = sessionStorage.getItem('addcard.claim') // the report of a card that was taken, and did not arrive
-  if (left) await claim(JSON.parse(left))
-  await showMine()
+  await configure()
+  if (taken.get()) show()
+  await look()
 }
 
 main().catch((error) => {
+  if (face && taken.get() && passes(error)) return show()
   explain(error)
-  offer(text.retry, () => location.reload())
+  if (error.code !== 'card_not_found') offer(text.retry, () => location.reload())
 })

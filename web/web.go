@@ -6,5 +6,5 @@ import "embed"
 
 // Files are the files of the page; index.html is the page.
 //
-//go:embed index.html style.css app.js session.js texts.js config.js
+//go:embed index.html style.css app.js wallet.js session.js texts.js colours.js config.js
 var Files embed.FS

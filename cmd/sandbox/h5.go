@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -32,6 +33,10 @@ func (sb *sandbox) h5Link() string {
 	return sb.wechatURL + h5Path + "   the same in WeChat's browser"
 }
 
+// forgetUser ends the session of the last user in this tab; on a phone, WeChat's browser
+// has one user.
+const forgetUser = "<!doctype html><script>sessionStorage.clear()</script>\n"
+
 // h5 serves the page as it is in web/, with two differences: the simulated WeChat takes
 // the place of WeChat's script, and config.js names this sandbox and its card.
 func (sb *sandbox) h5() http.Handler {
@@ -43,10 +48,11 @@ func (sb *sandbox) h5() http.Handler {
 		w.Header().Set("Cache-Control", "no-cache")
 		switch r.URL.Path {
 		case "/":
-			if user := r.URL.Query().Get("user"); user != "" {
-				http.SetCookie(w, &http.Cookie{Name: wechatsim.UserCookie, Value: user, Path: "/", SameSite: http.SameSiteLaxMode})
-			}
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			if user := r.URL.Query().Get("user"); user != "" && user != wechatsim.BrowserUser(r) {
+				http.SetCookie(w, wechatsim.UserCookie(user))
+				_, _ = io.WriteString(w, forgetUser)
+			}
 			_, _ = w.Write(page)
 		case "/config.js":
 			w.Header().Set("Content-Type", "text/javascript; charset=utf-8")

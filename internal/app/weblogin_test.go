@@ -33,7 +33,7 @@ func (v *visitor) get(address string) apptest.Answer {
 	v.w.T.Helper()
 	got := apptest.Request(v.w.T, http.MethodGet, address, "", nil, func(r *http.Request) {
 		if strings.HasPrefix(address, v.w.WeChat.URL) {
-			r.Header.Set("Cookie", wechatsim.UserCookie+"="+v.user)
+			r.AddCookie(wechatsim.UserCookie(v.user))
 		} else if v.cookie != "" {
 			r.Header.Set("Cookie", v.cookie)
 		}

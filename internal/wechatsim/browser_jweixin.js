@@ -5,7 +5,7 @@
 ;(function () {
   'use strict'
   const base = new URL('.', document.currentScript.src)
-  const user = (/(?:^|; )_sim_user=([\w.-]+)/.exec(document.cookie) || [, 'guest'])[1]
+  const user = (/(?:^|; )_sim_user=([^;]+)/.exec(document.cookie) || [, 'guest'])[1]
   const userAgent = navigator.userAgent + ' MicroMessenger/8.0.50 (simulated)'
   Object.defineProperty(navigator, 'userAgent', { get: () => userAgent })
 

@@ -15,8 +15,10 @@ const PathAuthorize = "/connect/oauth2/authorize"
 
 const pathPageToken = "/sns/oauth2/access_token"
 
-// UserCookie names the user whose browser it is; without it the user is [Guest].
-const UserCookie, Guest = "_sim_user", "guest"
+// Guest is the user of a browser without a [UserCookie].
+const Guest = "guest"
+
+const userCookie = "_sim_user"
 
 // webDomains are the domains that the operator has entered for the Official Account.
 type webDomains struct {
@@ -37,9 +39,18 @@ func (s *Sim) changeWebDomains(in webDomains) (any, error) {
 	return in, nil
 }
 
-func browserUser(r *http.Request) string {
-	if c, err := r.Cookie(UserCookie); err == nil && c.Value != "" {
-		return c.Value
+// UserCookie returns the cookie that makes a browser that of a user.
+func UserCookie(user string) *http.Cookie {
+	return &http.Cookie{Name: userCookie, Value: url.PathEscape(user), Path: "/", SameSite: http.SameSiteLaxMode}
+}
+
+// BrowserUser returns the user whose browser has sent r: that of its cookie, or else
+// [Guest].
+func BrowserUser(r *http.Request) string {
+	if c, err := r.Cookie(userCookie); err == nil {
+		if user, err := url.PathUnescape(c.Value); err == nil && user != "" {
+			return user
+		}
 	}
 	return Guest
 }
@@ -53,14 +64,14 @@ type refusedPage struct {
 	Text string
 }
 
-var refusedTemplate = template.Must(template.New("").Parse(`<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>微信（模拟）</title>
+var refusedTemplate = template.Must(template.New("").Parse(`<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>微信（模拟）</title><link rel="icon" href="data:,">
 <h1>{{.Text}}</h1>{{if .Code}}<p>错误码：{{.Code}}</p>{{end}}</html>
 `))
 
 // serveAuthorize is open.weixin.qq.com/connect/oauth2/authorize in the user's browser.
 // For snsapi_base it asks nothing.
 func (s *Sim) serveAuthorize(w http.ResponseWriter, r *http.Request) {
-	next, refused := s.authorize(browserUser(r), r.URL.RawQuery)
+	next, refused := s.authorize(BrowserUser(r), r.URL.RawQuery)
 	if refused != nil {
 		s.calls.count(PathAuthorize, refused.Text)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
