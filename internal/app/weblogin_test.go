@@ -281,6 +281,52 @@ func TestWebLogin_IsNoOpenRedirect(t *testing.T) {
 	}
 }
 
+// A person whose browser is refused reads a page, without a word of the address; a program
+// reads the problem.
+func TestWebLogin_ARefusedBrowserShowsAPage(t *testing.T) {
+	t.Parallel()
+	w, s := newPages(t, wechatsim.Options{})
+	w.Env["RATE_LIMIT_PER_IP"] = "1"
+	limited := w.Serve()
+	start := func(s *apptest.Server, query, accept, language string) apptest.Answer {
+		return apptest.Request(t, "GET", s.Public+"/v1/oauth/start"+query, "", nil, func(r *http.Request) {
+			r.Header.Set("Accept", accept)
+			r.Header.Set("Accept-Language", language)
+		})
+	}
+	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	const evil = "https://evil.example/?<script>alert(1)</script>"
+	shows := func(got apptest.Answer, status int, code string, words ...string) {
+		t.Helper()
+		page := string(got.Body)
+		for _, part := range append(words, code) {
+			if got.Status != status || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/html") || !strings.Contains(page, part) {
+				t.Errorf("got %d %s, want %q", got.Status, page, part)
+			}
+		}
+		if strings.Contains(page, "evil") || strings.Contains(page, "script") || got.Header.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("got %v %s", got.Header, page)
+		}
+	}
+	for _, query := range []string{
+		"", "?redirect=" + url.QueryEscape(evil), "?redirect=" + evil + "&<script>evil=1&<script>evil=2",
+		"?redirect=" + url.QueryEscape("https://shop.example/"+strings.Repeat("a", 2048)),
+	} {
+		shows(start(s, query, browser, "zh-CN"), 422, "invalid_input", `lang="zh-CN"`, "登录没有完成", "请联系商家", "JSSDK_HOSTS")
+		shows(start(s, query, browser, "en-GB"), 422, "invalid_input", `lang="en"`, "Please tell the shop", "JSSDK_HOSTS")
+		for _, accept := range []string{"", "*/*", "application/json", "application/problem+json, text/html"} {
+			start(s, query, accept, "en").Problem(t, 422, "invalid_input")
+		}
+	}
+	for range 100 {
+		if start(limited, "", "*/*", "").Status == 429 {
+			break
+		}
+	}
+	shows(start(limited, "", browser, "zh"), 429, "rate_limited", "请稍后再试")
+	shows(start(limited, "", browser, "en"), 429, "rate_limited", "Try again in a minute")
+}
+
 // WeChat's own check: it sends no code to a host that is not the account's.
 func TestWebLogin_NeedsTheDomainAtWeChat(t *testing.T) {
 	t.Parallel()

@@ -62,9 +62,16 @@ func (s *Service) Begin(page, callback string) (Begun, error) {
 	}, nil
 }
 
+// maxPage is the longest address of a page. It is in a cookie, of which browsers keep 4096
+// bytes.
+const maxPage = 2048
+
 // allows reports whether the browser may be sent to page: the host is the shop's, and
 // the address is one as browsers write it, so that it is safe in a header.
 func (s *Service) allows(page string) bool {
+	if len(page) > maxPage {
+		return false
+	}
 	plain := !strings.ContainsFunc(page, func(r rune) bool { return r <= ' ' || r > '~' })
 	return plain && s.Allows(page)
 }

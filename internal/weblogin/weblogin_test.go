@@ -78,7 +78,7 @@ func TestBegin_IsForAllowedPagesInPlainCharacters(t *testing.T) {
 	t.Parallel()
 	s := service(nil)
 	for _, page := range []string{"", "https://evil.example/", "https://shop.example/\r\nX: y", "https://shop.example/ ",
-		"https://shop.example/店"} {
+		"https://shop.example/店", "https://shop.example/" + strings.Repeat("a", 2028)} {
 		if b, err := s.Begin(page, "https://api.example/"); !errors.Is(err, weblogin.ErrPage) || b != (weblogin.Begun{}) {
 			t.Errorf("%q: got %+v, %v, want ErrPage", page, b, err)
 		}

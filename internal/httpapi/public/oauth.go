@@ -28,11 +28,12 @@ const (
 type oauthStartInput struct {
 	Redirect string `query:"redirect" required:"true" maxLength:"2048" doc:"The page to come back to, percent-encoded with encodeURIComponent. Its fragment is kept; put a random value there, and take a session only if it comes back."`
 	host     string
+	reader   reader
 }
 
 // Resolve implements huma.Resolver.
 func (in *oauthStartInput) Resolve(c huma.Context) []error {
-	in.host = c.Host()
+	in.host, in.reader = c.Host(), readerOf(c.Header)
 	return nil
 }
 
@@ -40,6 +41,13 @@ type oauthCallbackInput struct {
 	Code    string `query:"code" doc:"WeChat's; it can be used once."`
 	State   string `query:"state"`
 	Binding string `cookie:"addcard_oauth"`
+	reader  reader
+}
+
+// Resolve implements huma.Resolver.
+func (in *oauthCallbackInput) Resolve(c huma.Context) []error {
+	in.reader = readerOf(c.Header)
+	return nil
 }
 
 // oauthAnswer sends the browser on, or has a page for it.
@@ -53,15 +61,22 @@ type oauthAnswer struct {
 }
 
 func (a *api) oauthRoutes() {
-	a.Admit(http.MethodGet, oauthStart, web.Admission{Free: true})
+	a.Admit(http.MethodGet, oauthStart, web.Admission{Free: true, Refuse: refuseStart})
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "oauthStart", Method: http.MethodGet, Path: oauthStart, Tags: []string{"pages"},
 		Summary: "Sign in on a web page in WeChat's browser: the browser goes here", Errors: []int{422, 429},
 		Description: "The browser comes back to the page with a session in the fragment: addcard_session, expires_in; or addcard_error, " +
-			"a code of a problem. Pages of the hosts in JSSDK_HOSTS only.",
-		Responses: sentOn("To WeChat."),
+			"a code of a problem. Pages of the hosts in JSSDK_HOSTS only. A browser, which accepts text/html and no JSON, gets an error as " +
+			"an HTML page.",
+		Responses:          sentOn("To WeChat."),
+		SkipValidateParams: true, // huma would answer a browser with JSON; Begin checks the same
 	}, a.oauthStart)
-	a.Admit(http.MethodGet, oauthCallback, web.Admission{Prove: a.limitLogins, Slots: a.slots.login, Refuse: refusePage})
+	for status, r := range a.API.OpenAPI().Paths[oauthStart].Get.Responses {
+		if status >= "400" {
+			r.Content["text/html"] = &huma.MediaType{}
+		}
+	}
+	a.Admit(http.MethodGet, oauthCallback, web.Admission{Prove: a.limitLogins, Slots: a.slots.login, Refuse: refuseCallback})
 	web.Route(a.Listener, huma.Operation{
 		OperationID: "oauthCallback", Method: http.MethodGet, Path: oauthCallback, Tags: []string{"pages"},
 		Summary:     "Where WeChat sends the browser, with a code",
@@ -74,7 +89,15 @@ func sentOn(where string) map[string]*huma.Response {
 	return map[string]*huma.Response{"302": {Description: where}}
 }
 
-func (a *api) oauthStart(_ context.Context, in *oauthStartInput) (*oauthAnswer, error) {
+func (a *api) oauthStart(ctx context.Context, in *oauthStartInput) (*oauthAnswer, error) {
+	out, err := a.begin(in)
+	if err != nil && in.reader.browser {
+		return failed(a.Problem(ctx, err), in.reader, true), nil
+	}
+	return out, err
+}
+
+func (a *api) begin(in *oauthStartInput) (*oauthAnswer, error) {
 	base := a.baseURL(in.host)
 	if base == "" {
 		return nil, web.InputErrors{{Location: "query.redirect", Message: "cannot be returned to: PUBLIC_URL is not set"}}
@@ -127,8 +150,7 @@ func (a *api) oauthCallback(ctx context.Context, in *oauthCallbackInput) (*oauth
 	case f.Page != "":
 		out = sendOn(withFragment(f.Page, "addcard_error="+a.Problem(ctx, err).Code))
 	default:
-		p := a.Problem(ctx, err)
-		out = &oauthAnswer{Status: p.Status, Referrer: "no-referrer", ContentType: htmlType, Body: failedPage(p)}
+		out = failed(a.Problem(ctx, err), in.reader, false)
 	}
 	if in.Binding != "" {
 		out.Cookie = []http.Cookie{bindingCookie(a.url, "", -1)} // it was for one login
@@ -153,15 +175,44 @@ var oauthHTML string
 
 var oauthTemplate = template.Must(template.New("").Parse(oauthHTML))
 
-// failedPage returns what a person reads whose login has no page to come back to.
-func failedPage(p *web.Problem) []byte {
-	var page bytes.Buffer
-	_ = oauthTemplate.Execute(&page, p) // of plain values, to memory: never fails
-	return page.Bytes()
+// reader is who reads an answer.
+type reader struct {
+	browser bool // goes to an address, so that a person reads the answer
+	english bool
 }
 
-// refusePage implements web.Admission.Refuse.
-func refusePage(c *gin.Context, p *web.Problem) {
-	c.Header("Referrer-Policy", "no-referrer")
-	c.Data(p.Status, htmlType, failedPage(p))
+func readerOf(header func(string) string) reader {
+	accept := header("Accept")
+	return reader{
+		browser: strings.Contains(accept, "text/html") && !strings.Contains(accept, "json"),
+		english: web.Language(header("Accept-Language"), "zh", "en") == "en",
+	}
+}
+
+// failed returns what a person reads whose login has no page to come back to. Nothing of
+// the request is in it.
+func failed(p *web.Problem, r reader, atStart bool) *oauthAnswer {
+	var page bytes.Buffer
+	_ = oauthTemplate.Execute(&page, map[string]any{ // of plain values, to memory: never fails
+		"English": r.english, "AtStart": atStart, "Later": p.Status != http.StatusUnprocessableEntity, "Problem": p,
+	})
+	return &oauthAnswer{Status: p.Status, Referrer: "no-referrer", ContentType: htmlType, Body: page.Bytes()}
+}
+
+// refuseStart implements web.Admission.Refuse.
+func refuseStart(c *gin.Context, p *web.Problem) {
+	if readerOf(c.GetHeader).browser {
+		refusePage(c, p, true)
+	} else {
+		p.Write(c)
+	}
+}
+
+// refuseCallback implements web.Admission.Refuse.
+func refuseCallback(c *gin.Context, p *web.Problem) { refusePage(c, p, false) }
+
+func refusePage(c *gin.Context, p *web.Problem, atStart bool) {
+	page := failed(p, readerOf(c.GetHeader), atStart)
+	c.Header("Referrer-Policy", page.Referrer)
+	c.Data(page.Status, page.ContentType, page.Body)
 }

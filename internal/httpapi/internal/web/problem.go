@@ -96,13 +96,17 @@ func (l *Listener) Fail(c *gin.Context, err error) {
 	}
 	if refuse := l.admission(c).Refuse; refuse != nil {
 		refuse(c, p)
-		c.Abort()
-		return
+	} else {
+		p.Write(c)
 	}
-	h.Set("Content-Type", p.ContentType(""))
+	c.Abort()
+}
+
+// Write writes the body, and the status before it.
+func (p *Problem) Write(c *gin.Context) {
+	c.Header("Content-Type", p.ContentType(""))
 	c.Status(p.Status)
 	_ = strictJSON.Marshal(c.Writer, p) // fails only if the client has gone
-	c.Abort()
 }
 
 // Problem turns an error into the answer of the client. What the client must not see
