@@ -14,3 +14,6 @@ func (e Ext) Signature() string { return hex.EncodeToString(e.sum[:]) }
 
 // Causes lists every cause that [Explain] can name, sorted.
 func Causes() []string { return slices.Sorted(maps.Keys(advice)) }
+
+// FromLiteral is what [ReadItems] does before it reads JSON.
+func FromLiteral(text string) string { return fromLiteral(text) }

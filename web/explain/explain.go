@@ -94,21 +94,21 @@ func Explain(q Question) Answer {
 	if text == "" {
 		return Answer{Problem: ProblemEmpty}
 	}
-	items := cardext.ReadItems(text)
+	items, readable := cardext.ReadItems(text)
 	if len(items) > maxCards {
 		return Answer{Problem: ProblemTooMany}
 	}
 	var answer Answer
 	for _, item := range items {
 		item.CardID = cmp.Or(item.CardID, cardID)
-		switch {
-		case item.CardID != "":
-		case json.Valid([]byte(text)):
+		if item.CardID == "" && readable {
 			return Answer{Problem: ProblemCardIDMissing}
-		case !strings.ContainsAny(text[:1], `{["`):
+		}
+		report := q.explain(item)
+		if !readable && len(report.Findings) > 0 && report.Findings[0].Cause == cardext.CauseMalformed { // no known mistake is the reason
 			return Answer{Problem: ProblemNotJSON}
 		}
-		answer.Cards = append(answer.Cards, q.explain(item))
+		answer.Cards = append(answer.Cards, report)
 	}
 	return answer
 }

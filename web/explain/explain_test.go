@@ -92,6 +92,23 @@ func TestExplain_OfTwoCardsOneIsWrong(t *testing.T) {
 	}
 }
 
+// What a console printed, or the JS-SDK sent, is explained like the JSON.
+func TestExplain_ReadsWhatConsolesPrint(t *testing.T) {
+	t.Parallel()
+	literal := strings.NewReplacer(`"code"`, "code", `"123"`, "'123'", "}", ",}").Replace(right)
+	for _, text := range []string{
+		literal,
+		"[{cardId: '" + cardID + "', cardExt: '" + right + "'}]",
+		"[{card_id: '" + cardID + "', card_ext: '" + right + "'}]",
+		"{card_list: [{card_id: '" + cardID + "', card_ext: '" + right + "'}]}",
+	} {
+		got := explain.Explain(explain.Question{Text: text, CardID: cardID, APITicket: ticket})
+		if len(got.Cards) != 1 || !got.Cards[0].Verifies || got.Cards[0].CardID != cardID {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+}
+
 func TestExplain_SaysWhatIsWrongWithTheQuestion(t *testing.T) {
 	t.Parallel()
 	item := `{"cardId":"p","cardExt":"{}"}`
@@ -100,6 +117,9 @@ func TestExplain_SaysWhatIsWrongWithTheQuestion(t *testing.T) {
 		right:                    explain.ProblemCardIDMissing,
 		`[{"cardExt":"{}"}]`:     explain.ProblemCardIDMissing,
 		"wx.addCard({})":         explain.ProblemNotJSON,
+		"{":                      explain.ProblemNotJSON,
+		right[:40]:               explain.ProblemNotJSON,
+		"{code: '1'}":            explain.ProblemCardIDMissing,
 		"签名错误":                   explain.ProblemNotJSON,
 		`{"outer_str":"{"a":1}"`: "",
 		"[object Object]":        "",
@@ -111,6 +131,9 @@ func TestExplain_SaysWhatIsWrongWithTheQuestion(t *testing.T) {
 		if got.Problem != want || (got.Problem == "") == (len(got.Cards) == 0) {
 			t.Errorf("%s: %+v, want the problem %q", text, got, want)
 		}
+	}
+	if got := explain.Explain(explain.Question{Text: right[:40], CardID: cardID}); got.Problem != explain.ProblemNotJSON {
+		t.Errorf("cut off: %+v", got)
 	}
 	if got := explain.JSON("{"); got != `{"problem":"nothing_pasted"}` {
 		t.Error(got)

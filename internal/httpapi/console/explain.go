@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -77,7 +76,8 @@ func (c *Console) explainPage(r *request) error {
 // explain says what is wrong with each cardExt that was pasted.
 func (c *Console) explain(r *request) error {
 	data := r.explained()
-	for _, item := range cardext.ReadItems(data.Text) {
+	items, readable := cardext.ReadItems(data.Text)
+	for _, item := range items {
 		data.Cards = append(data.Cards, signedCard{Item: item})
 	}
 	const most = 10 // as many as a mini-program asks for
@@ -98,14 +98,17 @@ func (c *Console) explain(r *request) error {
 		card.CardID = cmp.Or(card.CardID, data.CardID)
 		switch {
 		case card.CardID != "":
-		case !json.Valid([]byte(data.Text)):
-			return r.again(invalid("not_json"), c.explainPage)
-		default:
+		case readable:
 			return r.again(invalid("card_id_missing"), c.explainPage)
+		default:
+			return r.again(invalid("not_json"), c.explainPage)
 		}
 		body := map[string]any{"card_id": card.CardID, "cardExt": card.CardExt, "signed": signed}
 		if err := r.call(http.MethodPost, "/v1/explain", nil, body, &card.Report); err != nil {
 			return r.again(err, c.explainPage)
+		}
+		if !readable && card.Report.Cause == cardext.CauseMalformed { // no known mistake is the reason
+			return r.again(invalid("not_json"), c.explainPage)
 		}
 	}
 	return r.render(http.StatusOK, "explain", data)

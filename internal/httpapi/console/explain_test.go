@@ -64,7 +64,10 @@ func TestExplain_SaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 	zoe.send("/language", url.Values{"lang": {"en"}})
 	check(200, alone, "The signature is wrong", "Another nonce_str was signed than was sent", "Make the nonce_str once")
-	check(200, url.Values{"text": {"{"}, "card_id": {cardID}}, "cardExt is not one JSON object")
+	literal := "{cardId: '" + cardID + "', cardExt: '" + cardExt + "'}"
+	check(200, url.Values{"text": {literal}}, "The signature is right")
+	check(200, url.Values{"text": {`{"cardId":"p","cardExt":"{"}`}}, "cardExt is not one JSON object")
+	check(422, url.Values{"text": {"{"}, "card_id": {cardID}}, "This is no JSON")
 	check(422, url.Values{"text": {cardExt}}, "enter the card_id, too", html.EscapeString(cardExt))
 	check(422, url.Values{"text": {"乱写的"}}, "This is no JSON")
 	check(422, url.Values{"text": {" \n"}}, "Paste a cardList or a cardExt first")
