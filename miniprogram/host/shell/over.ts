@@ -2,7 +2,7 @@
 import { memberCode } from '../../src/barcode/member-code.ts'
 import type { Picture } from '../../src/barcode/picture.ts'
 import { el } from './dom.ts'
-import { demoCards, Refusal, wallet, type Wallet } from './sandbox.ts'
+import { demoCards, face, Refusal, submitForm, wallet, type Wallet } from './sandbox.ts'
 import { words } from './words.ts'
 
 const over = () => document.querySelector<HTMLElement>('#over')!
@@ -93,6 +93,11 @@ export async function showWallet(user: string, code: string, closed: () => void)
     uncover()
     closed()
   }
+  const fillIn = async () => {
+    const form = await askForForm(words.fillIn, words.fillInHint)
+    if (form) await submitForm(user, card, form)
+    await showWallet(user, code, closed)
+  }
   cover(
     'full',
     words.wallet,
@@ -100,9 +105,14 @@ export async function showWallet(user: string, code: string, closed: () => void)
     walletCard(card),
     ...(card.status === 'NORMAL' ? [drawnCode(card)] : []),
     el('dl', {}, ...facts(card)),
+    ...((await waitsForForm(card)) ? [button(words.fillIn, () => void fillIn())] : []),
     button(words.back, back, true),
   )
 }
+
+/** Whether the card becomes active by a form that the wallet shows. */
+const waitsForForm = async (card: Wallet) =>
+  card.status === 'NORMAL' && !card.has_active && (await face(card.card_id)).activation === 'form'
 
 /** The code as the wallet shows it, by the card's code_type. */
 function drawnCode(card: Wallet): HTMLElement {
@@ -140,8 +150,8 @@ function statusOf(card: Wallet): string {
   return card.has_active ? words.active : words.inactive
 }
 
-/** Shows the component's form. Resolves to the answers, or to undefined if the user goes back. */
-export function askForForm(): Promise<Record<string, string> | undefined> {
+/** Shows an activation form. Resolves to the answers, or to undefined if the user goes back. */
+export function askForForm(title: string, hint: string): Promise<Record<string, string> | undefined> {
   return new Promise((decided) => {
     const mobile = el('input', { name: 'mobile', inputmode: 'tel', value: '13700000000' })
     const name = el('input', { name: 'name', value: '小明' })
@@ -151,9 +161,9 @@ export function askForForm(): Promise<Record<string, string> | undefined> {
     }
     cover(
       'full',
-      words.form,
+      title,
       end(),
-      el('p', { class: 'detail' }, words.formHint),
+      el('p', { class: 'detail' }, hint),
       el('label', {}, words.mobile, mobile),
       el('label', {}, words.name, name),
       button(words.submit, end({})),

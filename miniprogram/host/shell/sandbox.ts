@@ -60,6 +60,9 @@ export const deleteCard = (user: string, card: Wallet) =>
   ask('POST', `${phone(user)}/delete-card`, { card_id: card.card_id, code: card.code })
 export const fillForm = (user: string, extraData: unknown, form: object) =>
   ask<object>('POST', `${phone(user)}/open-card-component`, { extraData, form })
+/** Fills in the form that the wallet shows on an inactive one-click card. */
+export const submitForm = (user: string, card: Wallet, form: object) =>
+  ask('POST', `${phone(user)}/submit-form`, { card_id: card.card_id, code: card.code, form })
 export const wallet = async (user: string) =>
   (await ask<{ cards: Wallet[] }>('GET', `${phone(user)}/cards`)).cards
 /** Returns the cards that can be taken. The sandbox creates one when it starts. */
@@ -68,7 +71,8 @@ export const demoCards = async () =>
     (card) => card.status === 'CARD_STATUS_VERIFY_OK',
   )
 
-export const face = (cardId: string) => ask<{ supply_balance: boolean }>('GET', `api/v1/cards/${cardId}`)
+export const face = (cardId: string) =>
+  ask<{ supply_balance: boolean; activation: string }>('GET', `api/v1/cards/${cardId}`)
 
 /** What the shop's till does: book an entry, or set the level on the card. */
 export const book = (card: Wallet, entry: object) =>
@@ -81,10 +85,10 @@ export const promote = (card: Wallet, level: string) =>
     notify: true,
   })
 
-/** Creates a card with an activation form, which is taken through the open-card component. */
-export async function createOneClickCard(): Promise<void> {
+/** Creates a card with an activation form, which the open-card component or the wallet shows. */
+export async function createOneClickCard(where: 'component' | 'wallet'): Promise<void> {
   const { card_id } = await ask<{ card_id: string }>('POST', 'operator/v1/cards', {
-    card: { card_type: 'MEMBER_CARD', member_card: oneClickCard },
+    card: { card_type: 'MEMBER_CARD', member_card: where === 'wallet' ? formCard : componentCard },
   })
   await ask('POST', `/_sim/cards/${card_id}/approve`)
   await ask('PUT', `operator/v1/cards/${card_id}/activation-form`, {
@@ -92,11 +96,11 @@ export async function createOneClickCard(): Promise<void> {
   })
 }
 
-const oneClickCard = {
+const formCard = {
   base_info: {
     logo_url: 'http://mmbiz.qpic.cn/mmbiz/demo/0',
     brand_name: '示例小店',
-    title: '一键激活会员卡',
+    title: '卡包激活会员卡',
     color: 'Color040',
     code_type: 'CODE_TYPE_QRCODE',
     notice: '结账时出示此卡',
@@ -111,9 +115,14 @@ const oneClickCard = {
   supply_balance: true,
   prerogative: '生日当月赠饮一杯。',
   wx_activate: true,
+  custom_field1: { name_type: 'FIELD_NAME_TYPE_LEVEL', url: 'https://shop.example/level' },
+}
+
+const componentCard = {
+  ...formCard,
+  base_info: { ...formCard.base_info, title: '一键激活会员卡' },
   wx_activate_after_submit: true,
   wx_activate_after_submit_url: 'https://shop.example/after',
-  custom_field1: { name_type: 'FIELD_NAME_TYPE_LEVEL', url: 'https://shop.example/level' },
 }
 
 /** Makes WeChat's API fail, or work again. */

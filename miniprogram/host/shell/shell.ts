@@ -61,7 +61,7 @@ const answers: Record<string, (argument: never) => Promise<unknown>> = {
   setKeepScreenOn: () => Promise.resolve({}),
   async navigateToMiniProgram(argument: { appId: string; extraData: unknown }) {
     host().hide()
-    void askForForm().then(async (form) => {
+    void askForForm(words.form, words.formHint).then(async (form) => {
       const extraData = form && (await sandbox.fillForm(user, argument.extraData, form))
       host().show({ scene: 1038, referrerInfo: { appId: argument.appId, extraData } })
     })
@@ -245,8 +245,8 @@ function switchesPanel(): HTMLElement {
     { change: (event) => open(cards[(event.target as HTMLSelectElement).selectedIndex]!) },
     ...cards.map((card) => el('option', { selected: card === opened }, card.title)),
   )
-  const create = async () => {
-    await sandbox.createOneClickCard()
+  const create = async (where: 'component' | 'wallet') => {
+    await sandbox.createOneClickCard(where)
     cards = await sandbox.demoCards()
     open(cards.at(-1)!)
   }
@@ -262,7 +262,8 @@ function switchesPanel(): HTMLElement {
     }),
     el('label', { class: 'switch' }, words.device, deviceChoice()),
     el('label', { class: 'switch' }, words.card, choice),
-    el('button', { click: () => void create() }, words.create),
+    el('button', { click: () => void create('component') }, words.create),
+    el('button', { click: () => void create('wallet') }, words.createForm),
     el('p', { class: 'nothing' }, `${words.user}: ${user} (?user=)`),
   )
 }
