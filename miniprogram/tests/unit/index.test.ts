@@ -218,22 +218,24 @@ test('sold out: there is no button to tap', async () => {
   }
 })
 
-test('a face without stock is not offered, except to a member who has a code of it', async () => {
+test('a face without stock is offered only to a member who has taken the card', async () => {
   answers['/v1/cards/p1'] = () => ({ data: { ...face, sold_out: true } })
   const page = await openPage(wx, 'index')
   await settle()
   assert.equal(page.data.button, '已领完')
   assert.match(String(page.data.hint), /已领完或已下架/)
   for (const [status, button] of [
-    ['issued', '立即领取'],
+    ['issued', '已领完'], // the card was offered once, and not taken
+    ['gifted', '已领完'],
     ['deleted', '恢复会员卡'],
+    ['claimed', '查看我的会员卡'],
     ['active', '查看我的会员卡'],
   ]) {
     wx.storage.clear()
     cards = [{ ...active, status }]
     const page = await openPage(wx, 'index')
     await settle()
-    assert.equal(page.data.button, button)
+    assert.equal(page.data.button, button, status)
   }
 })
 

@@ -271,9 +271,11 @@ Page({
 
 function actionFor(shown: Face, mine?: MemberCard): Action {
   if (mine?.status === 'active') return 'view'
-  if (shown.sold_out && !mine && !isClaiming(shown.card_id)) return 'none'
+  const taken = (mine && isHeld(mine)) || isClaiming(shown.card_id)
+  // A code that is only issued is in no wallet, and needs stock like any other. A deleted card needs none.
+  if (shown.sold_out && !taken && mine?.status !== 'deleted') return 'none'
   if (shown.take === 'open_card') return 'component'
-  return (mine && isHeld(mine)) || isClaiming(shown.card_id) ? 'view' : 'take'
+  return taken ? 'view' : 'take'
 }
 
 const buttons: Record<Action, (mine?: MemberCard) => string> = {
