@@ -1,7 +1,7 @@
 /** The page 会员码, without a browser. */
 import assert from 'node:assert/strict'
 import { beforeEach, test, type TestContext } from 'node:test'
-import { fakeWx, signsIn, type FakeWx, type Reply } from './fake.ts'
+import { fakeWx, problem, signsIn, type FakeWx, type Reply } from './fake.ts'
 import { openPage, settle, type RunningPage } from './page.ts'
 
 const face = {
@@ -18,13 +18,16 @@ const active = { card_id: 'p1', code: '123', status: 'active', bonus: 5, balance
 let wx: FakeWx
 let cards: object[]
 let offline: boolean
+let refused: Reply | undefined
 
 beforeEach(() => {
   wx = fakeWx()
   cards = [active]
   offline = false
+  refused = undefined
   wx.server = signsIn(({ url }): Reply => {
     if (offline) return { fail: 'net::ERR_INTERNET_DISCONNECTED' }
+    if (refused) return refused
     return { data: new URL(url).pathname === '/v1/me' ? { id: 'm', cards } : face }
   })
   // There is a session, so that the page asks for the account.
@@ -82,6 +85,37 @@ test('without a network the code stays, marked as old', async (t) => {
   assert.equal(page.data.state, 'ready')
   assert.equal(page.data.code, '123')
   assert.match(String(page.data.age), /网络不可用/)
+})
+
+for (const [refusal, title] of [
+  [problem(404, 'card_not_found'), '会员卡不存在'],
+  [problem(403, 'user_blocked'), '该微信账号暂时无法使用'],
+] as const)
+  test(`${title}: the code page has no retry, and does not go on asking`, async (t) => {
+    refused = refusal
+    const page = await open(t)
+    const none = page.data.none as Record<string, string>
+    assert.equal(none.title, title)
+    assert.equal(none.detail, '请重新扫描商家的二维码，或联系商家')
+    assert.equal(none.action, '')
+    const asked = wx.requests.length
+    t.mock.timers.tick(600_000)
+    await settle()
+    assert.equal(wx.requests.length, asked)
+    refused = undefined
+    page.call('onShow')
+    await settle()
+    assert.equal(page.data.state, 'ready', 'another visit asks again')
+  })
+
+test('a failure that may pass has a retry, and the page goes on asking', async (t) => {
+  refused = problem(503, 'unavailable')
+  const page = await open(t)
+  assert.equal((page.data.none as Record<string, string>).action, '重试')
+  refused = undefined
+  t.mock.timers.tick(30_000)
+  await settle()
+  assert.equal(page.data.state, 'ready')
 })
 
 test('where the wallet cannot be opened the user reads why', async (t) => {

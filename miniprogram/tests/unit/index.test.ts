@@ -300,14 +300,18 @@ test('too many requests: the user reads how long to wait', async () => {
 })
 
 test('without a card_id customers read what they can do, and developers find why in the console', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
   const warn = t.mock.method(console, 'warn', () => undefined)
   wx.envVersion = 'release'
-  for (const name of ['index', 'member']) {
+  for (const name of ['index', 'member', 'code']) {
     const page = await openPage(wx, name, {})
     await settle()
-    assert.equal((page.data.failure as Record<string, string>).title, '未指定会员卡')
+    const { title, action } = (page.data.failure ?? page.data.none) as Record<string, string>
+    assert.equal(title, '未指定会员卡')
+    assert.equal(action, '')
     assert.doesNotMatch(page.texts(), /config|开发/)
   }
   assert.match(String(warn.mock.calls[0]!.arguments[0]), /config\.ts/)
-  assert.equal(warn.mock.callCount(), 2)
+  assert.equal(warn.mock.callCount(), 3)
+  assert.deepEqual(wx.asked(), [])
 })

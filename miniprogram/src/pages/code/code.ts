@@ -82,6 +82,11 @@ Page({
 
   async load() {
     clearTimeout(this.timer)
+    if (!this.cardId) {
+      console.warn('no card: open the page with ?card_id=, or set cardId in config.ts')
+      this.showNone({ kind: 'failed', title: texts.noCardId, detail: texts.noCardIdHint })
+      return
+    }
     const current = begin(this)
     try {
       const [shown, mine] = await Promise.all([face(this.cardId), myCard(this.cardId)])
@@ -92,6 +97,11 @@ Page({
       this.setData({ age: `${texts.updated} ${clock(this.at)}` })
     } catch (error) {
       if (!current()) return
+      if (error instanceof ApiError && error.final) {
+        // The next answer would be the same.
+        this.showNone({ kind: 'failed', title: reason(error), detail: texts.askShop })
+        return
+      }
       const asked = error instanceof ApiError ? error.retryAfter * 1000 : 0
       this.wait = Math.max(Math.min(this.wait * 2, refresh.atMost), asked)
       this.failed(error)
@@ -99,10 +109,9 @@ Page({
     if (this.visible) this.timer = setTimeout(() => void this.load(), this.wait)
   },
 
-  /** What was shown before stays, because the code is the same, unless the server refuses the card or the member. */
+  /** What was shown before stays, because the code is the same. */
   failed(error: unknown) {
-    const refused = error instanceof ApiError && error.final
-    if (this.data.state === 'ready' && !refused) this.setData({ age: staleSince(error, this.at) })
+    if (this.data.state === 'ready') this.setData({ age: staleSince(error, this.at) })
     else
       this.showNone({
         kind: 'failed',
