@@ -1,6 +1,6 @@
 /** All texts that users read, in Chinese and English. */
 import { moment } from './format'
-import type { FaceField } from './services/api'
+import type { Face, FaceField, MemberCard } from './services/api'
 import { ApiError, type ErrorCode } from './services/http'
 
 const zh = {
@@ -239,6 +239,19 @@ export const takeHints = {
   form: texts.freeForm,
   component: texts.activateHint,
 }
+
+const statuses: Partial<Record<MemberCard['status'], string>> = {
+  active: texts.statusActive,
+  claimed: texts.statusClaimed,
+  deleted: texts.statusDeleted,
+  unavailable: texts.statusUnavailable,
+}
+
+/** The status of a card that was taken; '' if the member has none. A card that waits for a form waits for the member. */
+export const statusOf = (mine: MemberCard, shown: Face): string =>
+  mine.status === 'claimed' && (shown.activation === 'form' || shown.activation === 'component')
+    ? texts.statusForm
+    : (statuses[mine.status] ?? '')
 
 /** Why the button for the phone number gave none. */
 export const notGiven = {

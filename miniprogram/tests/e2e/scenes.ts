@@ -119,6 +119,11 @@ export const scenes: Scene[] = [
   { name: 'code-bars', path: code, card: { ...active, face: { code_type: 'CODE_TYPE_BARCODE' } } },
   { name: 'code-text', path: code, card: { ...active, face: { code_type: 'CODE_TYPE_TEXT' } } },
   { name: 'code-hidden', path: code, card: { ...active, face: { code_type: 'CODE_TYPE_NONE' } } },
+  {
+    name: 'code-form',
+    path: code,
+    card: { face: { take: 'open_card', code_type: 'CODE_TYPE_BARCODE' }, mine: { status: 'claimed' } },
+  },
   { name: 'code-none', path: code, card: {} },
   { name: 'code-loading', path: code, card: 'slow' },
   { name: 'code-failed', path: code, card: 'broken' },

@@ -19,16 +19,18 @@ let wx: FakeWx
 let cards: object[]
 let offline: boolean
 let refused: Reply | undefined
+let shown: object
 
 beforeEach(() => {
   wx = fakeWx()
   cards = [active]
   offline = false
   refused = undefined
+  shown = face
   wx.server = signsIn(({ url }): Reply => {
     if (offline) return { fail: 'net::ERR_INTERNET_DISCONNECTED' }
     if (refused) return refused
-    return { data: new URL(url).pathname === '/v1/me' ? { id: 'm', cards } : face }
+    return { data: new URL(url).pathname === '/v1/me' ? { id: 'm', cards } : shown }
   })
   // There is a session, so that the page asks for the account.
   wx.storage.set('addcard.session', { token: 't', expiresAt: Date.now() + 3_600_000 })
@@ -86,6 +88,22 @@ test('without a network the code stays, marked as old', async (t) => {
   assert.equal(page.data.code, '123')
   assert.match(String(page.data.age), /网络不可用/)
 })
+
+for (const [activation, status] of [
+  ['on_claim', '激活中'],
+  ['form', '待激活'],
+  ['component', '待激活'],
+] as const)
+  test(`a card that is not active, activation ${activation}: ${status}, as 我的会员卡 says`, async (t) => {
+    shown = { ...face, activation }
+    cards = [{ ...active, status: 'claimed' }]
+    const page = await open(t)
+    assert.equal(page.data.status, status)
+    const member = await openPage(wx, 'member')
+    await settle()
+    assert.equal(member.data.status, status)
+    member.call('onUnload')
+  })
 
 for (const [refusal, title] of [
   [problem(404, 'card_not_found'), '会员卡不存在'],

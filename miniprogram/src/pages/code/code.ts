@@ -8,7 +8,7 @@ import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
 import { brighten, dim } from '../../services/screen'
 import { copy, openCard } from '../../services/wechat'
-import { notOpened, reason, reference, staleSince, texts } from '../../texts'
+import { notOpened, reason, reference, staleSince, statusOf, texts } from '../../texts'
 
 /** How often the card is loaded again while it is shown, in milliseconds; less often after failures. */
 const refresh = { every: 15_000, atMost: 120_000 }
@@ -133,7 +133,7 @@ Page({
     this.setData({
       state: 'ready',
       title: [shown.brand_name, shown.title].filter(Boolean).join(' · '),
-      status: mine.status === 'claimed' ? texts.statusClaimed : '',
+      status: mine.status === 'claimed' ? statusOf(mine, shown) : '',
       number: number && number !== mine.code ? number : '',
       figures: [
         ...(shown.supply_bonus ? [{ name: texts.bonus, value: points(mine.bonus) }] : []),

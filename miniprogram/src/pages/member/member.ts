@@ -7,17 +7,10 @@ import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
 import { messageFor } from '../../services/share'
 import { openCard } from '../../services/wechat'
-import { fieldName, notOpened, reason, reference, staleSince, texts } from '../../texts'
+import { fieldName, notOpened, reason, reference, staleSince, statusOf, texts } from '../../texts'
 
 /** Intervals in milliseconds at which a card that is not final yet is loaded again: growing, for some minutes in all. */
 const polling = { delay: (poll: number) => Math.min(1500 * 1.3 ** poll, 15_000), times: 24 }
-
-const statuses: Partial<Record<MemberCard['status'], string>> = {
-  active: texts.statusActive,
-  claimed: texts.statusClaimed,
-  deleted: texts.statusDeleted,
-  unavailable: texts.statusUnavailable,
-}
 
 /** 我的会员卡: shows the card, its figures, and its ledger entries. */
 Page({
@@ -120,7 +113,7 @@ Page({
     const mine = lastCard(this.cardId)?.value
     if (!shown) return
     if (isClaiming(this.cardId) && !(mine && isHeld(mine))) this.showClaiming(shown)
-    else if (mine && statuses[mine.status]) this.show(shown, mine)
+    else if (mine && statusOf(mine, shown)) this.show(shown, mine)
   },
 
   /** Keeps what is on the screen, because old figures are better than none, and tries again. */
@@ -144,8 +137,6 @@ Page({
 
   show(shown: Face, mine: MemberCard) {
     const waits = mine.status === 'claimed'
-    const needsForm = waits && shown.activation === 'component'
-    const formInWallet = waits && shown.activation === 'form'
     this.code = mine.code ?? ''
     this.setData({
       state: 'ready',
@@ -153,9 +144,9 @@ Page({
       held: isHeld(mine),
       deleted: mine.status === 'deleted',
       claiming: false,
-      needsForm,
-      formInWallet,
-      status: needsForm || formInWallet ? texts.statusForm : (statuses[mine.status] ?? ''),
+      needsForm: waits && shown.activation === 'component',
+      formInWallet: waits && shown.activation === 'form',
+      status: statusOf(mine, shown),
       number: mine.membership_number ?? mine.code ?? '',
       figures: figuresOf(shown, mine),
     })
