@@ -60,7 +60,10 @@ export function makeWx(
     openPrivacyContract: asked('openPrivacyContract'),
     makePhoneCall: asked('makePhoneCall'),
     showToast: asked('showToast'),
-    setClipboardData: asked('setClipboardData'),
+    setClipboardData: api('setClipboardData', async (argument) => {
+      await privacy.require('setClipboardData')
+      return ask(phone, 'setClipboardData', argument)
+    }),
     getScreenBrightness: asked('getScreenBrightness'),
     setScreenBrightness: asked('setScreenBrightness'),
     setKeepScreenOn: asked('setKeepScreenOn'),

@@ -12,12 +12,20 @@ export const canEnterProfile = (): boolean => wx.canIUse('button.open-type.choos
 export const profile = (): Profile =>
   wx.getStorageSync<Profile | ''>(storageKey) || { avatar: '', nickname: '' }
 
-/** Keeps a copy of the picture, because WeChat deletes the temporary file, and removes the previous one. */
-export async function keepAvatar(tempFilePath: string): Promise<Profile> {
+/**
+ * Keeps a copy of the picture, because WeChat deletes the temporary file, and removes the previous one. Returns
+ * undefined if the copy cannot be made, for example because the storage is full.
+ */
+export async function keepAvatar(tempFilePath: string): Promise<Profile | undefined> {
   const files = wx.getFileSystemManager()
-  const avatar = await new Promise<string>((resolve, reject) => {
-    files.saveFile({ tempFilePath, success: (saved) => resolve(saved.savedFilePath), fail: reject })
+  const avatar = await new Promise<string>((resolve) => {
+    files.saveFile({
+      tempFilePath,
+      success: (saved) => resolve(saved.savedFilePath),
+      fail: () => resolve(''),
+    })
   })
+  if (!avatar) return undefined
   const before = profile()
   if (before.avatar) files.removeSavedFile({ filePath: before.avatar })
   return keep({ ...before, avatar })

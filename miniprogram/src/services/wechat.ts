@@ -1,7 +1,7 @@
 /**
  * WeChat's functions for cards, with their outcomes as values. A `reason` is
  * WeChat's own text, for developers: it is not shown to users. No other file calls
- * wx.login, wx.addCard, wx.openCard or wx.navigateToMiniProgram.
+ * wx.login, wx.addCard, wx.openCard, wx.navigateToMiniProgram or wx.setClipboardData.
  */
 import type { ClaimedCard, OpenCardOutputBody, SignedCard } from './api'
 
@@ -88,7 +88,7 @@ function refusedToOpen(errMsg: string): Opened {
   return { kind: 'failed', reason: errMsg.replace(/^\w+:fail\s*/, '') }
 }
 
-/** Copies a text; WeChat then says 内容已复制. Reports whether it could. */
+/** Copies a text; WeChat then says 内容已复制. Reports whether it could: the user may not agree to the privacy notice. */
 export const copy = (data: string): Promise<boolean> =>
   wx.setClipboardData({ data }).then(
     () => true,

@@ -85,27 +85,35 @@ journey('the screen is bright while the code is shown, also after a crash', asyn
   await shown(0.4, false, 'the brightness from before the crash')
 })
 
-journey('without a network the last look is shown, with its time', async (phone, cardId) => {
-  await take(phone)
-  phone.offline = true
-  await phone.start({ path: code, query: { card_id: cardId } })
-  await phone.sees('网络不可用，请检查网络后重试 · 以下为 20')
-  const [card] = await phone.wallet()
-  assert.deepEqual(await scan(phone), { QRCode: card!.code })
-  await phone.tap('复制')
-  await until(() => phone.clipboard === card!.code, 'the code without spaces')
+journey(
+  'without a network the last look is shown, with its time, and the code is copied after the consent',
+  async (phone, cardId) => {
+    await take(phone)
+    phone.offline = true
+    await phone.start({ path: code, query: { card_id: cardId } })
+    await phone.sees('网络不可用，请检查网络后重试 · 以下为 20')
+    const [card] = await phone.wallet()
+    assert.deepEqual(await scan(phone), { QRCode: card!.code })
+    await phone.tap('复制')
+    await phone.tap('拒绝')
+    await phone.sees('复制失败')
+    await phone.tap('复制')
+    await phone.tap('同意')
+    await until(() => phone.clipboard === card!.code, 'the code without spaces')
 
-  phone.offline = false
-  await world.sim('POST', `/_sim/phones/${phone.user}/delete-card`, { card_id: cardId, code: card!.code })
-  await until(async () => {
-    await phone.comeBack({ scene: 1001 })
-    return phone.shows('已从卡包删除')
-  }, 'the deletion')
-  assert.deepEqual(await scan(phone), {})
-  phone.offline = true
-  await phone.start({ path: code, query: { card_id: cardId } })
-  await phone.sees('加载失败')
-})
+    phone.offline = false
+    await world.sim('POST', `/_sim/phones/${phone.user}/delete-card`, { card_id: cardId, code: card!.code })
+    await until(async () => {
+      await phone.comeBack({ scene: 1001 })
+      return phone.shows('已从卡包删除')
+    }, 'the deletion')
+    assert.deepEqual(await scan(phone), {})
+    phone.offline = true
+    await phone.start({ path: code, query: { card_id: cardId } })
+    await phone.sees('加载失败')
+  },
+  { settings: { privacyAgreed: false } },
+)
 
 test('the card’s code_type says what is shown', async () => {
   let codeType = ''

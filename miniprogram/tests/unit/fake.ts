@@ -62,6 +62,18 @@ export class FakeWx {
     return Promise.resolve({})
   }
   redirectTo = this.navigateTo
+  /** What was copied; undefined if the user does not let the page copy. */
+  clipboard: string | undefined = ''
+  setClipboardData = ({ data }: { data: string }): Promise<unknown> => {
+    if (this.clipboard === undefined)
+      return Promise.reject({
+        errMsg: 'setClipboardData:fail privacy permission is not authorized',
+        errno: 104,
+      })
+    this.clipboard = data
+    return Promise.resolve({})
+  }
+  showToast = () => Promise.resolve({})
   setNavigationBarTitle = () => Promise.resolve({})
   stopPullDownRefresh = () => Promise.resolve({})
 

@@ -115,6 +115,25 @@ test('the avatar is copied, the previous copy is removed, and nothing is sent', 
   assert.equal(wx.requests.length, 0)
 })
 
+test('an avatar that WeChat cannot keep: the user reads it, and the previous one stays', async () => {
+  also({
+    canIUse: () => true,
+    getFileSystemManager: () => ({
+      saveFile: (o: { fail(e: object): void }) =>
+        o.fail({ errMsg: 'saveFile:fail exceeded the maximum size' }),
+    }),
+  })
+  type Methods = { chooseAvatar(this: object, event: object): Promise<void> }
+  let methods!: Methods
+  Object.assign(globalThis, { Component: (defined: { methods: Methods }) => (methods = defined.methods) })
+  await import('../../src/components/offers/offers.ts')
+  const changes: object[] = []
+  const offers = { setData: (change: object) => changes.push(change) }
+  await methods.chooseAvatar.call(offers, { detail: { avatarUrl: 'wxfile://tmp_1' } })
+  assert.deepEqual(changes, [{ outcome: '头像保存失败' }])
+  assert.equal(profile().avatar, '')
+})
+
 test('subscribe calls WeChat before anything is awaited, and returns the outcome', async () => {
   joining.templates = ['t1', 't2']
   let asked: unknown

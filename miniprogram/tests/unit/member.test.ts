@@ -317,6 +317,18 @@ test('two taps open the wallet once, and a failure is told in our words', async 
   assert.equal(page.data.outcome, '无法打开微信卡包，请稍后再试')
 })
 
+test('the link of a figure is copied, and the user reads it if WeChat refuses', async () => {
+  const page = await open()
+  const tap = { currentTarget: { dataset: { url: 'https://shop.example/level' } } }
+  wx.clipboard = undefined
+  await page.call('follow', tap)
+  assert.equal(page.data.outcome, '复制失败')
+  wx.clipboard = ''
+  await page.call('follow', tap)
+  assert.equal(wx.clipboard, 'https://shop.example/level')
+  assert.equal(page.data.outcome, '')
+})
+
 test('an unknown card has no retry', async () => {
   answers['/v1/cards/p1'] = () => problem(404, 'card_not_found')
   const page = await open()

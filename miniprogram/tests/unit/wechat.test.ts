@@ -103,7 +103,7 @@ test('only wechat.ts and http.ts call these functions of wx', () => {
     readdirSync(src, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts') && call.test(readFileSync(join(src, file), 'utf8')))
       .map((file) => file.replaceAll('\\', '/'))
-  for (const name of ['login', 'addCard', 'openCard', 'navigateToMiniProgram'])
+  for (const name of ['login', 'addCard', 'openCard', 'navigateToMiniProgram', 'setClipboardData'])
     assert.deepEqual(callers(new RegExp(`wx\\.${name}\\(`)), ['services/wechat.ts'], name)
   assert.deepEqual(callers(/wx\.request\(/), ['services/http.ts'])
 })

@@ -63,7 +63,8 @@ Component({
     },
 
     async chooseAvatar({ detail }: { detail: { avatarUrl: string } }) {
-      this.setData({ ...(await keepAvatar(detail.avatarUrl)) })
+      const kept = await keepAvatar(detail.avatarUrl)
+      this.setData(kept ? { ...kept, outcome: '' } : { outcome: texts.avatarFailed })
     },
 
     /** A form, because WeChat checks a nickname when the input loses the focus, and may empty it. */

@@ -6,7 +6,7 @@ import { entries, face, isClaiming, isHeld, myCard } from '../../services/cards'
 import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
 import { messageFor } from '../../services/share'
-import { openCard } from '../../services/wechat'
+import { copy, openCard } from '../../services/wechat'
 import { fieldName, notOpened, reason, reference, staleSince, statusOf, texts } from '../../texts'
 
 /** Intervals in milliseconds at which a card that is not final yet is loaded again: growing, for some minutes in all. */
@@ -248,8 +248,9 @@ Page({
   async follow(event: WechatMiniprogram.TouchEvent<object, object, { url?: string }>) {
     const { url } = event.currentTarget.dataset
     if (!url) return
-    await wx.setClipboardData({ data: url })
-    void wx.showToast({ title: texts.linkCopied, icon: 'none' })
+    const copied = await copy(url)
+    this.setData({ outcome: copied ? '' : texts.copyFailed })
+    if (copied) void wx.showToast({ title: texts.linkCopied, icon: 'none' })
   },
 
   /** Cards are taken on the other page, which is usually the one below in the stack. */
