@@ -374,6 +374,7 @@ journey('a deleted card is restored with its number and points', async (phone, c
   await phone.sees('+88 积分')
   await phone.tap('恢复会员卡')
   await phone.on(index)
+  assert.equal(await phone.page.evaluate(() => getCurrentPages().length), 1, 'the page below')
   await phone.sees('你曾删除此卡')
   await phone.tap('恢复会员卡')
   await phone.on(member)

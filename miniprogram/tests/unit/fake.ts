@@ -55,13 +55,17 @@ export class FakeWx {
     return {}
   }
 
-  /** The urls of navigateTo and redirectTo. */
+  /** The urls of navigateTo and redirectTo, and 'back' for navigateBack. */
   readonly navigated: string[] = []
   navigateTo = ({ url }: { url: string }): Promise<unknown> => {
     this.navigated.push(url)
     return Promise.resolve({})
   }
   redirectTo = this.navigateTo
+  navigateBack = (): Promise<unknown> => {
+    this.navigated.push('back')
+    return Promise.resolve({})
+  }
   /** What was copied; undefined if the user does not let the page copy. */
   clipboard: string | undefined = ''
   setClipboardData = ({ data }: { data: string }): Promise<unknown> => {

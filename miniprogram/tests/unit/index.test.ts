@@ -102,6 +102,14 @@ test('a stored result of the component that could not be reported leads on when 
   assert.equal(page.data.outcome, '')
 })
 
+test('a result of the component leads to its own card, also from the page of another one', async () => {
+  wx.storage.set('addcard.activation', { card_id: 'p2', code: '456', activate_ticket: 'ticket' })
+  answers['/v1/activations'] = () => ({ data: { card: { ...active, card_id: 'p2', code: '456' } } })
+  await openPage(wx, 'index')
+  await settle()
+  assert.deepEqual(wx.navigated, ['/pages/member/member?card_id=p2'])
+})
+
 test('what is remembered is shown at once, marked as old without a network, and replaced later', async () => {
   keepFace({ ...face, title: '银卡' })
   keepCard(active)

@@ -317,6 +317,23 @@ test('two taps open the wallet once, and a failure is told in our words', async 
   assert.equal(page.data.outcome, '无法打开微信卡包，请稍后再试')
 })
 
+test('去领取 goes back to the page of the same card, and opens it if another page is below', async () => {
+  const take = '/pages/index/index?card_id=p1'
+  for (const [below, leads] of [
+    [undefined, take],
+    [{ route: 'pages/index/index', cardId: 'p1' }, 'back'],
+    [{ route: 'pages/index/index', cardId: 'p2' }, take],
+    [{ route: 'pages/home/home' }, take],
+  ] as const) {
+    cards = []
+    const page = await open()
+    Object.assign(globalThis, { getCurrentPages: () => [...(below ? [below] : []), page.instance] })
+    page.call('goTake')
+    await settle()
+    assert.equal(wx.navigated.at(-1), leads, JSON.stringify(below))
+  }
+})
+
 test('the link of a figure is copied, and the user reads it if WeChat refuses', async () => {
   const page = await open()
   const tap = { currentTarget: { dataset: { url: 'https://shop.example/level' } } }

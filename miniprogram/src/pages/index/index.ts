@@ -155,7 +155,7 @@ Page({
         case 'component':
           return this.goToComponent()
         case 'view':
-          return this.view()
+          return this.view(this.cardId)
         case 'reload':
           void this.retry() // not awaited: a stored result of the component may lead to the other page
           return undefined
@@ -205,7 +205,7 @@ Page({
     switch (taken.kind) {
       case 'taken':
         this.setData({ action: 'view', button: texts.view, hint: texts.heldHint })
-        return this.view()
+        return this.view(this.cardId)
       case 'cancelled':
         return this.setData({ outcome: texts.cancelled })
       case 'unsupported':
@@ -244,7 +244,9 @@ Page({
   /** Reports a stored result of the component, if there is one. */
   async activated() {
     try {
-      if (await finishActivation()) await once(this, () => this.view())
+      // The result may be of another card than the page: it was stored before this page was opened.
+      const card = await finishActivation()
+      if (card) await once(this, () => this.view(card.card_id))
     } catch (error) {
       this.setData({ outcome: `${texts.activationLost} · ${reason(error)}` })
     }
@@ -264,8 +266,8 @@ Page({
     )
   },
 
-  view() {
-    return wx.navigateTo({ url: `/pages/member/member?card_id=${encodeURIComponent(this.cardId)}` })
+  view(cardId: string) {
+    return wx.navigateTo({ url: `/pages/member/member?card_id=${encodeURIComponent(cardId)}` })
   },
 })
 

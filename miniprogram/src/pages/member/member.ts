@@ -253,10 +253,12 @@ Page({
     if (copied) void wx.showToast({ title: texts.linkCopied, icon: 'none' })
   },
 
-  /** Cards are taken on the other page, which is usually the one below in the stack. */
+  /** Cards are taken on the other page, which is often the one below in the stack, but may be that of another card. */
   goTake() {
+    const pages = getCurrentPages()
+    const below = pages[pages.length - 2]
     return once(this, () =>
-      getCurrentPages().length > 1
+      below?.route === 'pages/index/index' && below.cardId === this.cardId
         ? wx.navigateBack()
         : wx.redirectTo({ url: `/pages/index/index?card_id=${encodeURIComponent(this.cardId)}` }),
     )
