@@ -94,7 +94,7 @@ export const defects: Defect[] = [
   {
     name: "a shared page shows a picture of the member's number and points",
     file: 'services/share.ts',
-    from: 'imageUrl: secure(face.background_pic_url || face.logo_url)',
+    from: 'imageUrl: face.background_pic_url || face.logo_url',
     to: "imageUrl: ''",
     test: ['e2e/joining.test.ts', 'a shared card is taken'],
   },

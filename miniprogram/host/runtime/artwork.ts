@@ -1,10 +1,11 @@
 /**
  * Pictures of cards are on WeChat's servers. The host makes no requests to other
- * machines, so it replaces such a picture by a drawn one.
+ * machines, so it replaces such a picture by a drawn one: the demo card's logo is on qpic, its background on qlogo.
  */
 export function artwork(src: string): string {
-  if (!/^https?:\/\/mmbiz\.q/.test(src)) return src
-  return `data:image/svg+xml,${encodeURIComponent(src.startsWith('http:') ? logo : background)}`
+  const host = /^https?:\/\/mmbiz\.(qpic|qlogo)\./.exec(src)?.[1]
+  if (!host) return src
+  return `data:image/svg+xml,${encodeURIComponent(host === 'qpic' ? logo : background)}`
 }
 
 const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 88 88"><rect width="88" height="88" fill="#fff8ec"/>

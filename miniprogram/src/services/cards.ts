@@ -22,7 +22,7 @@ export type Taken = { kind: 'taken' } | Exclude<Added, { kind: 'added' }>
 /** A card's face needs no session, so it can be read before the login. It is remembered, see memory.ts. */
 export async function face(cardId: string): Promise<Face> {
   try {
-    const shown = await send<Face>({ method: 'GET', path: `/v1/cards/${encodeURIComponent(cardId)}` })
+    const shown = secure(await send<Face>({ method: 'GET', path: `/v1/cards/${encodeURIComponent(cardId)}` }))
     keepFace(shown)
     return shown
   } catch (error) {
@@ -30,6 +30,15 @@ export async function face(cardId: string): Promise<Face> {
     throw error
   }
 }
+
+/** WeChat gives addresses of pictures with http. Its servers know https, which mini-programs should load. */
+const secure = (shown: Face): Face => ({
+  ...shown,
+  ...(shown.logo_url && { logo_url: https(shown.logo_url) }),
+  ...(shown.background_pic_url && { background_pic_url: https(shown.background_pic_url) }),
+})
+
+const https = (url: string) => url.replace(/^http:/, 'https:')
 
 export async function myCards(): Promise<MemberCard[]> {
   const account = (await signIn()) ?? (await request<Account>({ method: 'GET', path: '/v1/me' }))

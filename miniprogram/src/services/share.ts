@@ -16,17 +16,15 @@ const title = (face: Shared) => [face.brand_name, face.title].filter(Boolean).jo
 export const messageFor = (face: Shared) => ({
   title: title(face),
   path: `/pages/index/index?${query(face)}`,
-  imageUrl: secure(face.background_pic_url || face.logo_url),
+  imageUrl: face.background_pic_url || face.logo_url,
 })
 
 /** For onShareTimeline, which opens the same page as it is shared from. */
 export const timelineFor = (face: Shared) => ({
   title: title(face),
   query: query(face),
-  imageUrl: secure(face.logo_url),
+  imageUrl: face.logo_url,
 })
-
-const secure = (url = '') => url.replace(/^http:/, 'https:')
 
 /**
  * Whether the page was opened in WeChat's timeline (朋友圈), where it can only be

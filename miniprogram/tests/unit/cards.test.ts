@@ -4,12 +4,14 @@ import { finishActivation, keepReturn, returnedCardId } from '../../src/services
 import {
   claimFromWallet,
   entries,
+  face,
   isClaiming,
   myCard,
   openCardParameters,
   takeCard,
 } from '../../src/services/cards.ts'
 import { ApiError } from '../../src/services/http.ts'
+import { lastFace } from '../../src/services/memory.ts'
 import { fakeWx, problem, signsIn, type FakeWx, type Reply } from './fake.ts'
 import { settle } from './page.ts'
 
@@ -53,6 +55,20 @@ test('takeCard: signed, added, claimed', async () => {
   assert.deepEqual(wx.requests[2]!.data, {
     cardList: [{ cardId: 'p1', cardExt: 'signed-1', code: 'sealed', isSuccess: true }],
   })
+})
+
+test('pictures are loaded with https, though WeChat gives addresses with http', async () => {
+  const picture = '://mmbiz.qpic.cn/mmbiz_png/a/0?from=http://example'
+  const shown = {
+    card_id: 'p1',
+    title: '金卡',
+    logo_url: `http${picture}`,
+    background_pic_url: `https${picture}`,
+  }
+  serves({ '/v1/cards/p1': () => ({ data: shown }) })
+  const secure = { ...shown, logo_url: `https${picture}` }
+  assert.deepEqual(await face('p1'), secure)
+  assert.deepEqual(lastFace('p1')?.value, secure)
 })
 
 test('takeCard: without a channel there is no outer_str', async () => {

@@ -171,7 +171,7 @@ test('a shared page leads to the card with the channel, and has a picture of its
     card_id: 'p1',
     brand_name: '示例小店',
     title: '金卡会员',
-    logo_url: 'http://mmbiz.qpic.cn/logo/0',
+    logo_url: 'https://mmbiz.qpic.cn/logo/0',
   } as Face
   assert.deepEqual(messageFor(face), {
     title: '示例小店 金卡会员',
