@@ -38,8 +38,8 @@ export const defects: Defect[] = [
   {
     name: 'no visibility guard: a hidden page goes on looking',
     file: 'pages/member/member.ts',
-    from: 'if (this.visible) void',
-    to: 'void',
+    from: 'if (!this.visible || this.polls',
+    to: 'if (this.polls',
     test: ['unit/member.test.ts', 'a page that is not visible does not look'],
   },
   {

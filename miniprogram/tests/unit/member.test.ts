@@ -214,7 +214,9 @@ test('one failed look does not end the waiting for the activation', async (t) =>
 
 test('a page that is not visible does not look, and looks when it is shown again', async (t) => {
   const page = await openClaimed(t)
+  const cleared = t.mock.method(globalThis, 'clearTimeout')
   page.call('onHide')
+  assert.deepEqual(cleared.mock.calls[0]?.arguments, [page.instance.timer], 'no timer is left')
   const before = looks()
   t.mock.timers.tick(60_000)
   await settle()
@@ -222,10 +224,12 @@ test('a page that is not visible does not look, and looks when it is shown again
   page.call('onShow')
   await settle()
   assert.equal(looks(), before + 1)
+  page.call('onPullDownRefresh')
   page.call('onUnload')
+  await settle()
   t.mock.timers.tick(60_000)
   await settle()
-  assert.equal(looks(), before + 1)
+  assert.equal(looks(), before + 2, 'an answer that comes later starts no timer')
 })
 
 test('the next look waits as long as the server asked for', async (t) => {

@@ -59,11 +59,16 @@ Page({
   },
 
   onHide() {
-    this.visible = false
+    this.leave()
   },
 
   onUnload() {
+    this.leave()
+  },
+
+  leave() {
     this.visible = false
+    clearTimeout(this.timer)
   },
 
   async onPullDownRefresh() {
@@ -165,12 +170,10 @@ Page({
 
   /** Loads again after a while, but not before the seconds that the server asked for, and not under another page. */
   pollAgain(retryAfter = 0) {
-    if (this.polls >= polling.times) return
+    if (!this.visible || this.polls >= polling.times) return
     clearTimeout(this.timer)
     const delay = Math.max(polling.delay(this.polls++), retryAfter * 1000)
-    this.timer = setTimeout(() => {
-      if (this.visible) void this.load()
-    }, delay)
+    this.timer = setTimeout(() => void this.load(), delay)
   },
 
   /** Loads the newest entries. Rows that are on the screen stay; newer ones come before them. */
