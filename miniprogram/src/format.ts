@@ -12,8 +12,13 @@ export const signed = (n: number, text: string): string => (n > 0 ? `+${text}` :
 
 const grouped = (digits: string): string => digits.replace(/\B(?=(\d{3})+$)/g, ',')
 
-/** Groups a card number: "1234 5678 9012 3456". */
-export const inFours = (number: string): string => number.replace(/(.{4})(?=.)/g, '$1 ')
+/** Groups a card number: "1234 5678 9012 3456". One with other characters, such as VIP-2026, has groups of its own. */
+export const inFours = (number: string): string =>
+  /^[0-9A-Za-z]+$/.test(number) ? number.replace(/(.{4})(?=.)/g, '$1 ') : number
+
+/** How wide a text is, in Chinese characters. Latin letters, digits and spaces are about half as wide. */
+export const widthOf = (text: string): number =>
+  [...text].reduce((width, character) => width + (character < '\u2e80' ? 0.5 : 1), 0)
 
 /** Formats a time, in RFC 3339 or in milliseconds since 1970, in the phone's time zone: "2026-11-25 09:31". */
 export function moment(time: string | number): string {

@@ -5,7 +5,7 @@ import { barPicture, qrPicture, type Picture, type Screen } from './picture'
 export interface MemberCode {
   bars?: Picture
   qr?: Picture
-  /** The characters in groups of four; empty if they are not shown. */
+  /** The characters, in groups; empty if they are not shown. */
   characters: string
 }
 

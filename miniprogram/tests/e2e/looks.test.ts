@@ -218,19 +218,19 @@ looking('short terms are not folded', 'take-short', async (phone) => {
 })
 
 looking(
-  'the words above a barcode leave it the light space that a scanner needs',
-  'code-form',
+  'there is more to unfold on the widest phone, too, in Chinese and in English',
+  'take',
   async (phone) => {
-    const words = await phone
-      .top()
-      .getByText('待激活')
-      .evaluate((e) => {
-        const range = document.createRange()
-        range.selectNodeContents(e)
-        return range.getBoundingClientRect().bottom
-      })
-    const bars = (await phone.top().locator('.bars').boundingBox())!
-    assert.ok(bars.y - words >= 12, `${bars.y - words} px`)
+    await phone.page.setViewportSize({ width: 430, height: 812 })
+    const sentence = 'Points stay valid for two years and are not exchanged for cash. '
+    for (const terms of ['积分不兑换现金。'.repeat(12).slice(0, 89), sentence.repeat(3).slice(0, 178)]) {
+      await phone.page.evaluate((description) => {
+        getCurrentPages().at(-1)!.setData({ 'face.description': description })
+      }, terms)
+      const shown = phone.top().getByText(terms.slice(0, 16))
+      await phone.sees('展开')
+      assert.equal(await shown.evaluate((e) => e.scrollHeight > e.clientHeight + 1), true, terms)
+    }
   },
 )
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { cardColour, inFours, moment, points, signed, yuan } from '../../src/format.ts'
+import { cardColour, inFours, moment, points, signed, widthOf, yuan } from '../../src/format.ts'
 import { format } from '../../scripts/typescript.ts'
 import { compileStyle } from '../../host/style.ts'
 
@@ -28,8 +28,17 @@ test('points and signs', () => {
 
 test('a grouped card number', () => {
   assert.equal(inFours('1234567890123456'), '1234 5678 9012 3456')
+  assert.equal(inFours('AB12CD34EF'), 'AB12 CD34 EF')
+  assert.equal(inFours('VIP-2026-000138'), 'VIP-2026-000138')
+  assert.equal(inFours('会员20260001'), '会员20260001')
   assert.equal(inFours('123'), '123')
   assert.equal(inFours(''), '')
+})
+
+test('the width of a text, in Chinese characters', () => {
+  assert.equal(widthOf('积分不兑换现金。'), 8)
+  assert.equal(widthOf('One point a yuan'), 8)
+  assert.equal(widthOf('每 100 积分'), 5.5)
 })
 
 test('a time in the phone’s time zone', () => {

@@ -1,8 +1,9 @@
+import { widthOf } from '../../format'
 import type { Face } from '../../services/api'
 import { texts } from '../../texts'
 
-/** Terms longer than this are folded. */
-const short = { lines: 3, characters: 66 }
+/** Terms longer than this are folded: they need more than the three lines that stay, on the widest phone too. */
+const short = { lines: 3, width: 88 }
 
 /** What the merchant says about a card: benefits, terms, and how to reach the shop. */
 Component({
@@ -20,7 +21,7 @@ Component({
     face({ description = '' }: Face) {
       if (description === this.data.terms) return
       const lines = description.split('\n').length
-      const foldable = lines > short.lines || description.length > short.characters
+      const foldable = lines > short.lines || widthOf(description) > short.width
       this.setData({ terms: description, foldable, folded: foldable })
     },
   },
