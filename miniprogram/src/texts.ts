@@ -46,6 +46,7 @@ const zh = {
   bonusChanged: '积分变动',
   balanceChanged: '余额变动',
   bonusUnit: '积分',
+  bonusUnitOne: '积分',
   balanceUnit: '元',
   more: '正在加载更多',
   noMore: '没有更多了',
@@ -58,15 +59,15 @@ const zh = {
   copyFailed: '复制失败',
   membershipNumber: '会员号',
   noCode: '此卡不显示会员码，请在卡包中出示',
-  updated: '已更新',
-  lastUpdate: '上次更新',
+  updated: '更新于',
   statusGifted: '已转赠',
 
   noCard: '暂无会员卡',
   noCardHint: '领取后可在此查看积分和余额',
+  noCodeHint: '领取后可在此出示会员码',
   goTake: '去领取',
-  noCardId: '未指定会员卡',
-  noCardIdHint: '请扫描商家的二维码，或通过商家的链接进入',
+  noCardId: '未找到会员卡',
+  noCardIdHint: '请重新扫描商家的二维码，或通过商家的链接进入',
   askShop: '请重新扫描商家的二维码，或联系商家',
   confirming: '会员卡已放入微信卡包，正在确认',
   loading: '加载中',
@@ -146,7 +147,7 @@ const en: Texts = {
   activationLost: 'Your details were submitted, but the card is not active yet',
 
   bonus: 'Points',
-  balance: 'Balance (CNY)',
+  balance: 'Balance (¥)',
   statusActive: 'Active',
   statusClaimed: 'Activating',
   statusForm: 'Not activated',
@@ -161,37 +162,38 @@ const en: Texts = {
   bonusChanged: 'Points changed',
   balanceChanged: 'Balance changed',
   bonusUnit: 'points',
+  bonusUnitOne: 'point',
   balanceUnit: 'CNY',
   more: 'Loading more',
   noMore: 'No more entries',
 
-  showCode: 'Show the code',
+  showCode: 'Show my code',
   codeTitle: 'Member code',
   barcode: 'Barcode',
   qrCode: 'QR code',
   copy: 'Copy',
   copyFailed: 'Copying failed',
   membershipNumber: 'Member number',
-  noCode: 'This card has no code to show. Please show it in the wallet',
-  updated: 'Updated at',
-  lastUpdate: 'Last update',
+  noCode: 'No code here. Show the card from your WeChat wallet',
+  updated: 'Last updated',
   statusGifted: 'Given away',
 
   noCard: 'No card yet',
   noCardHint: 'Get the card to see your points and balance here',
+  noCodeHint: 'Get the card to show your code here',
   goTake: 'Get the card',
-  noCardId: 'No card selected',
-  noCardIdHint: 'Scan the shop’s QR code, or open its link',
+  noCardId: 'No card found',
+  noCardIdHint: 'Scan the shop’s QR code again, or open its link',
   askShop: 'Scan the shop’s QR code again, or ask the shop',
   confirming: 'The card is in your WeChat wallet and is being confirmed',
   loading: 'Loading',
-  failed: 'Loading failed',
+  failed: 'Couldn’t load',
   retry: 'Try again',
   requestId: 'Error ID',
 
   // joining
   freeAuto: 'Free. The card is ready to use at once',
-  freeOnClaim: 'Free. The card is activated as soon as you have it',
+  freeOnClaim: 'Free. Activated automatically',
   freeForm: 'Free. Enter your details in the WeChat wallet to activate the card',
   formInWallet: 'Enter details in the wallet',
   formInWalletHint: 'The card is ready to use once you have submitted the form in your WeChat wallet',
@@ -200,17 +202,17 @@ const en: Texts = {
   phone: 'Phone number',
   phoneGive: 'Add',
   phoneTake: 'Get the card with my phone number',
-  phoneTakeHint: 'The card needs your phone number. The shop can find your card by it',
+  phoneTakeHint: 'A phone number is required. The shop uses it to find your card',
   phoneRefused: 'The phone number was not shared',
   phoneNoConsent: 'Please agree to the privacy notice first',
   phoneUnavailable: 'The phone number is not available. Try again later or ask the shop',
-  profile: 'Picture and nickname',
-  profileEnter: 'Enter',
+  profile: 'Profile',
+  profileEnter: 'Set',
   profileHint: 'They stay on this phone. No one else can see them',
   avatarChoose: 'Choose a picture',
   avatarFailed: 'The picture could not be saved',
   nickname: 'Nickname',
-  nicknameEnter: 'Enter a nickname',
+  nicknameEnter: 'Nickname',
   save: 'Save',
   notify: 'Messages',
   notifyAsk: 'Subscribe',
@@ -278,8 +280,8 @@ const fieldNames: Record<string, [zh: string, en: string]> = {
   FIELD_NAME_TYPE_DISCOUNT: ['折扣', 'Discount'],
   FIELD_NAME_TYPE_ACHIEVEMEN: ['成就', 'Achievements'],
   FIELD_NAME_TYPE_MILEAGE: ['里程', 'Mileage'],
-  FIELD_NAME_TYPE_SET_POINTS: ['集点', 'Points set'],
-  FIELD_NAME_TYPE_TIMS: ['次数', 'Times'],
+  FIELD_NAME_TYPE_SET_POINTS: ['集点', 'Points collected'],
+  FIELD_NAME_TYPE_TIMS: ['次数', 'Uses'],
 }
 
 /** The label of a custom field: the merchant's own, or WeChat's name in the user's language. */
@@ -308,7 +310,7 @@ const reasons: Partial<Record<ErrorCode, [zh: string, en: string]>> = {
     '该手机号已属于其他会员，请更换号码或联系商家',
     'This phone number belongs to another member. Use another one or ask the shop',
   ],
-  phone_code_invalid: ['手机号授权已失效，请再点一次', 'The phone number has expired. Please tap again'],
+  phone_code_invalid: ['手机号授权已失效，请再点一次', 'Authorization expired. Please tap again'],
   activate_ticket_invalid: ['激活已超时，请重新填写资料', 'The form has expired. Please fill it in again'],
   rate_limited: ['操作过于频繁，请稍后再试', 'Too many requests. Please try again later'],
   wechat_unavailable: ['微信服务暂不可用，请稍后再试', 'WeChat is not responding. Please try again later'],
@@ -321,7 +323,7 @@ const reasons: Partial<Record<ErrorCode, [zh: string, en: string]>> = {
 export function reason(error: unknown): string {
   if (error instanceof ApiError && error.code === 'rate_limited' && error.retryAfter > 0)
     return english
-      ? `Too many requests. Please try again in ${error.retryAfter} s`
+      ? `Too many requests. Please try again in ${error.retryAfter} ${error.retryAfter === 1 ? 'second' : 'seconds'}`
       : `操作过于频繁，请 ${error.retryAfter} 秒后再试`
   const known = error instanceof ApiError ? reasons[error.code] : undefined
   const [zhReason, enReason] = known ?? [
@@ -331,11 +333,14 @@ export function reason(error: unknown): string {
   return english ? enReason : zhReason
 }
 
+/** Says why something failed, and the reference on a line of its own if there is one. */
+export const explained = (error: unknown): string => lines(reason(error), reference(error))
+
 /** Says why the content could not be loaded again, and how old it is. */
 export const staleSince = (error: unknown, at: number): string =>
-  [reason(error), english ? `As of ${moment(at)}` : `以下为 ${moment(at)} 的信息`, reference(error)]
-    .filter(Boolean)
-    .join(' · ')
+  lines(reason(error), `${texts.updated} ${moment(at)}`, reference(error))
+
+const lines = (...all: string[]): string => all.filter(Boolean).join('\n')
 
 /** A reference that the user can give to the shop, for faults of the server; otherwise empty. */
 export const reference = (error: unknown): string =>

@@ -341,13 +341,13 @@ journey('no network: the first page shows what it knows, or offers a retry', asy
   await phone.sees('免费领取')
   phone.offline = true
   await phone.start()
-  await phone.sees(/网络不可用.*以下为 .* 的信息/)
+  await phone.sees(/网络不可用.*\s更新于 20/)
   await phone.sees('示例小店')
   phone.offline = false
   await take(phone)
   phone.offline = true
   await phone.start({ path: member })
-  await phone.sees(/网络不可用.*以下为 .* 的信息/)
+  await phone.sees(/网络不可用.*\s更新于 20/)
   await phone.sees('使用中')
   phone.offline = false
   await phone.sees('暂无明细')
@@ -423,7 +423,7 @@ test('without a card, 我的会员卡 leads to 领取会员卡', async () => {
 test('without a card_id the first page says what is missing', async () => {
   await follow(
     async (phone) => {
-      await phone.sees('未指定会员卡')
+      await phone.sees('未找到会员卡')
       // Developers find the reason in the console.
       assert.match(phone.errors.splice(0).join(), /cardId in config\.ts/)
     },

@@ -10,7 +10,7 @@ import { scenes, startStage, type Scene } from './scenes.ts'
 import { screenshot } from './screens.ts'
 import { started, until } from './world.ts'
 
-declare const getCurrentPages: () => { setData(data: object): void }[]
+declare const getCurrentPages: () => { data: { t: Record<string, string> }; setData(data: object): void }[]
 
 const widths = [320, 360, 375, 390, 414, 430]
 /** A folder for pictures of all scenes, to be looked at. */
@@ -31,7 +31,7 @@ after(async () => {
 const anyCard = { query: { card_id: 'take' } }
 
 /** Opens the page of a scene in place of the one that is open. */
-async function show(phone: TestPhone, { name, path, card, data }: Scene): Promise<void> {
+async function show(phone: TestPhone, { name, path, card, data, outcome }: Scene): Promise<void> {
   await phone.page.evaluate((url) => wx.redirectTo({ url }), `/${path}${card ? `?card_id=${name}` : ''}`)
   await phone.page.waitForFunction(
     (loading) =>
@@ -41,6 +41,11 @@ async function show(phone: TestPhone, { name, path, card, data }: Scene): Promis
     card === 'slow',
   )
   if (data) await phone.page.evaluate((set) => getCurrentPages().at(-1)!.setData(set), data)
+  if (outcome)
+    await phone.page.evaluate((text) => {
+      const page = getCurrentPages().at(-1)!
+      page.setData({ outcome: page.data.t[text] })
+    }, outcome)
 }
 
 /** Returns what is wider than the screen, and the buttons that are too small for a thumb. */

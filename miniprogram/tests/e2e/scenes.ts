@@ -2,6 +2,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Entry, Face, MemberCard } from '../../src/services/api.ts'
+import type { Texts } from '../../src/texts.ts'
 import type { World } from './world.ts'
 
 /** One look of a page. */
@@ -10,6 +11,8 @@ export interface Scene {
   path: string
   /** Data that an event would set. */
   data?: Record<string, unknown>
+  /** The outcome of a tap, as the name of its text: the page has it in the phone's language. */
+  outcome?: keyof Texts
   /** The scene's card_id is its name; without a card the page is opened without one. */
   card?: SceneCard | 'none' | 'broken' | 'slow'
 }
@@ -73,7 +76,7 @@ export const scenes: Scene[] = [
   { name: 'take', path: index, card: { face: long } },
   { name: 'take-short', path: index, card: {} },
   { name: 'take-busy', path: index, card: {}, data: { busy: true } },
-  { name: 'take-cancelled', path: index, card: {}, data: { outcome: '已取消领取' } },
+  { name: 'take-cancelled', path: index, card: {}, outcome: 'cancelled' },
   { name: 'take-plain', path: index, card: { face: plain } },
   { name: 'take-restore', path: index, card: { mine: { status: 'deleted' } } },
   { name: 'take-held', path: index, card: active },

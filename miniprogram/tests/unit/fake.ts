@@ -89,7 +89,8 @@ export class FakeWx {
   canIUse = (_schema: string) => true
   getLaunchOptionsSync = () => ({ scene: 1001 })
   getWindowInfo = () => ({ windowWidth: 375, pixelRatio: 2 })
-  getAppBaseInfo = () => ({ language: 'zh_CN' })
+  language = 'zh_CN'
+  getAppBaseInfo = () => ({ language: this.language })
 
   /** The requests, as method and path. */
   asked(): string[] {

@@ -84,6 +84,15 @@ test('a component’s button waits for its parameters, visibly', async () => {
   assert.equal(page.data.button, '填写资料并激活')
 })
 
+test('a component’s parameters that cannot be had: why, the error’s number, and another attempt', async () => {
+  answers['/v1/cards/p1'] = () => ({ data: { ...face, take: 'open_card' } })
+  answers['/v1/cards/p1/open-card'] = () => problem(500, 'internal')
+  const page = await openPage(wx, 'index')
+  await settle()
+  assert.equal(page.data.hint, '服务暂时不可用，请稍后再试\n错误编号 abcdef12')
+  assert.equal(page.data.button, '重试')
+})
+
 test('a stored result of the component that could not be reported leads on when it can', async () => {
   keepFace({ ...face, take: 'open_card' })
   wx.storage.set('addcard.activation', { card_id: 'p1', code: '123', activate_ticket: 'ticket' })
@@ -91,7 +100,7 @@ test('a stored result of the component that could not be reported leads on when 
   wx.server = () => offline
   const page = await openPage(wx, 'index')
   await settle()
-  assert.match(String(page.data.outcome), /^资料已提交，激活未完成 · 网络不可用/)
+  assert.match(String(page.data.outcome), /^资料已提交，激活未完成\n网络不可用/)
   assert.equal(page.data.button, '重试', 'the component’s parameters are missing')
   wx.server = works
   answers['/v1/activations'] = () => ({ data: { card: active } })
@@ -120,7 +129,7 @@ test('what is remembered is shown at once, marked as old without a network, and 
   assert.equal(page.data.button, '查看我的会员卡')
   assert.equal(page.data.stale, '', 'not before the answer')
   await settle()
-  assert.match(String(page.data.stale), /^网络不可用.* · 以下为 \d{4}-\d\d-\d\d \d\d:\d\d 的信息$/)
+  assert.match(String(page.data.stale), /^网络不可用.*\n更新于 \d{4}-\d\d-\d\d \d\d:\d\d$/)
   wx.server = works
   cards = [active]
   page.call('onShow')
@@ -295,7 +304,7 @@ test('the request id of a fault of the server is quoted', async () => {
   await settle()
   page.call('tap')
   await settle()
-  assert.equal(page.data.outcome, '服务暂时不可用，请稍后再试 错误编号 abcdef12')
+  assert.equal(page.data.outcome, '服务暂时不可用，请稍后再试\n错误编号 abcdef12')
 })
 
 test('too many requests: the user reads how long to wait', async () => {
@@ -314,9 +323,7 @@ test('without a card_id customers read what they can do, and developers find why
   for (const name of ['index', 'member', 'code']) {
     const page = await openPage(wx, name, {})
     await settle()
-    const { title, action } = (page.data.failure ?? page.data.none) as Record<string, string>
-    assert.equal(title, '未指定会员卡')
-    assert.equal(action, '')
+    assert.equal((page.data.failure as Record<string, string>).title, '未找到会员卡')
     assert.doesNotMatch(page.texts(), /config|开发/)
   }
   assert.match(String(warn.mock.calls[0]!.arguments[0]), /config\.ts/)

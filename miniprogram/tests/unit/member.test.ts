@@ -170,6 +170,7 @@ test('a history that cannot be loaded says so, and can be tried again', async ()
   const page = await open()
   assert.equal(page.data.historyState, 'failed')
   assert.equal(page.data.historyFailure, '服务暂时不可用，请稍后再试')
+  assert.equal(page.data.historyReference, '错误编号 abcdef12')
   delete answers[history]
   page.call('retryHistory')
   await settle()
@@ -256,7 +257,7 @@ test('without a network the card is shown as it was, with its time, and refreshe
   assert.equal(page.data.state, 'ready', 'at once')
   assert.equal(page.data.number, '123')
   await settle()
-  assert.match(String(page.data.stale), /^网络不可用.* · 以下为 \d{4}-\d\d-\d\d \d\d:\d\d 的信息$/)
+  assert.match(String(page.data.stale), /^网络不可用.*\n更新于 \d{4}-\d\d-\d\d \d\d:\d\d$/)
   assert.equal(page.data.historyState, 'failed')
   wx.server = works
   t.mock.timers.tick(1500)

@@ -52,7 +52,7 @@ Page({
     if (!shown || !mine || !isHeld(mine.value)) return
     this.at = mine.at
     this.show(shown.value, mine.value)
-    this.setData({ age: `${texts.lastUpdate} ${moment(this.at)}` })
+    this.setData({ age: `${texts.updated} ${moment(this.at)}` })
   },
 
   onShow() {
@@ -189,7 +189,7 @@ interface None {
   action?: string
 }
 
-const nothing: None = { title: texts.noCard, detail: texts.noCardHint, action: texts.goTake }
+const nothing: None = { title: texts.noCard, detail: texts.noCodeHint, action: texts.goTake }
 const claiming: None = { title: texts.statusClaimed, action: texts.retry }
 const endings: Partial<Record<MemberCard['status'], None>> = {
   deleted: { title: texts.statusDeleted, detail: texts.deletedHint, action: texts.restore },

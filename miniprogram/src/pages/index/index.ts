@@ -17,7 +17,7 @@ import { lastCard, lastFace, lastPhone } from '../../services/memory'
 import { canGivePhone, givePhone, type PhoneDetail } from '../../services/phone'
 import { messageFor, onlyShown, timelineFor } from '../../services/share'
 import { decoded, openComponent } from '../../services/wechat'
-import { notGiven, reason, reference, staleSince, takeHints, texts } from '../../texts'
+import { explained, notGiven, reason, reference, staleSince, takeHints, texts } from '../../texts'
 
 /** What the button does. */
 type Action = 'take' | 'component' | 'view' | 'reload' | 'none'
@@ -139,7 +139,7 @@ Page({
       this.component ??= await openCardParameters(this.cardId, this.outerStr)
       this.setData({ preparing: false })
     } catch (error) {
-      this.offerReload(reason(error))
+      this.offerReload(explained(error))
     }
   },
 
@@ -182,7 +182,7 @@ Page({
         this.setData({ phoneFirst: false })
         return await this.take()
       } catch (error) {
-        return this.setData({ outcome: reason(error) })
+        return this.setData({ outcome: explained(error) })
       } finally {
         this.setData({ busy: false })
       }
@@ -195,7 +195,7 @@ Page({
       await this.ended(await takeCard(this.cardId, this.outerStr))
     } catch (error) {
       if (error instanceof ApiError && error.code === 'card_not_claimable') this.soldOut()
-      else this.setData({ outcome: [reason(error), reference(error)].filter(Boolean).join(' ') })
+      else this.setData({ outcome: explained(error) })
     } finally {
       this.setData({ busy: false })
     }
@@ -248,7 +248,7 @@ Page({
       const card = await finishActivation()
       if (card) await once(this, () => this.view(card.card_id))
     } catch (error) {
-      this.setData({ outcome: `${texts.activationLost} · ${reason(error)}` })
+      this.setData({ outcome: `${texts.activationLost}\n${explained(error)}` })
     }
   },
 

@@ -6,8 +6,8 @@ import { entries, face, isClaiming, isHeld, myCard } from '../../services/cards'
 import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
 import { messageFor } from '../../services/share'
-import { copy, openCard } from '../../services/wechat'
-import { fieldName, notOpened, reason, reference, staleSince, statusOf, texts } from '../../texts'
+import { openCard } from '../../services/wechat'
+import { explained, fieldName, notOpened, reason, reference, staleSince, texts } from '../../texts'
 
 /** Intervals in milliseconds at which a card that is not final yet is loaded again: growing, for some minutes in all. */
 const polling = { delay: (poll: number) => Math.min(1500 * 1.3 ** poll, 15_000), times: 24 }
@@ -33,6 +33,7 @@ Page({
     rows: [] as Row[],
     historyState: 'loading' as 'loading' | 'more' | 'all' | 'failed',
     historyFailure: '',
+    historyReference: '',
     /** How old the content is, if the server cannot be reached. */
     stale: '',
     outcome: '',
@@ -131,7 +132,7 @@ Page({
     }
     const seen = lastCard(this.cardId)?.at
     if (seen && !this.data.claiming) this.setData({ stale: staleSince(error, seen) })
-    else this.setData({ outcome: reason(error) })
+    else this.setData({ outcome: explained(error) })
     if (this.data.historyState === 'loading') this.historyFailed(error)
     this.pollAgain(error instanceof ApiError ? error.retryAfter : 0)
   },
@@ -218,7 +219,11 @@ Page({
   },
 
   historyFailed(error: unknown) {
-    this.setData({ historyState: 'failed', historyFailure: reason(error) })
+    this.setData({
+      historyState: 'failed',
+      historyFailure: reason(error),
+      historyReference: reference(error),
+    })
   },
 
   async retryHistory() {
@@ -309,7 +314,8 @@ function rowOf(entry: Entry): Row {
       label: `${signed(amount, text)} ${unit}`,
     })
   }
-  add(entry.add_bonus, points(entry.add_bonus), texts.bonusUnit)
+  const one = Math.abs(entry.add_bonus) === 1
+  add(entry.add_bonus, points(entry.add_bonus), one ? texts.bonusUnitOne : texts.bonusUnit)
   add(entry.add_balance, yuan(entry.add_balance), texts.balanceUnit)
   return {
     id: entry.id,
