@@ -60,7 +60,8 @@ const zh = {
   membershipNumber: '会员号',
   noCode: '此卡不显示会员码，请在卡包中出示',
   updated: '更新于',
-  statusGifted: '已转赠',
+  endedGifted: '会员卡已转赠',
+  endedUnavailable: '会员卡已失效',
 
   noCard: '暂无会员卡',
   noCardHint: '领取后可在此查看积分和余额',
@@ -69,6 +70,7 @@ const zh = {
   noCardId: '未找到会员卡',
   noCardIdHint: '请重新扫描商家的二维码，或通过商家的链接进入',
   askShop: '请重新扫描商家的二维码，或联系商家',
+  contactShop: '请联系商家',
   confirming: '会员卡已放入微信卡包，正在确认',
   loading: '加载中',
   failed: '加载失败',
@@ -176,7 +178,8 @@ const en: Texts = {
   membershipNumber: 'Member number',
   noCode: 'No code here. Show the card from your WeChat wallet',
   updated: 'Last updated',
-  statusGifted: 'Given away',
+  endedGifted: 'You gave this card away',
+  endedUnavailable: 'This card is no longer valid',
 
   noCard: 'No card yet',
   noCardHint: 'Get the card to see your points and balance here',
@@ -185,6 +188,7 @@ const en: Texts = {
   noCardId: 'No card found',
   noCardIdHint: 'Scan the shop’s QR code again, or open its link',
   askShop: 'Scan the shop’s QR code again, or ask the shop',
+  contactShop: 'Please contact the shop',
   confirming: 'The card is in your WeChat wallet and is being confirmed',
   loading: 'Loading',
   failed: 'Couldn’t load',
@@ -332,6 +336,10 @@ export function reason(error: unknown): string {
   ]
   return english ? enReason : zhReason
 }
+
+/** Says what to do about an answer that would be the same again. */
+export const advice = (error: ApiError): string =>
+  error.code === 'user_blocked' ? texts.contactShop : texts.askShop
 
 /** Says why something failed, and the reference on a line of its own if there is one. */
 export const explained = (error: unknown): string => lines(reason(error), reference(error))

@@ -88,15 +88,17 @@ journey('the screen is bright while the code is shown, also after a crash', asyn
   await shown(0.4, false, 'the brightness from before the crash')
 })
 
-journey('without a network the last look is shown, with its time', async (phone, cardId) => {
-  await take(phone)
-  phone.offline = true
-  await phone.start({ path: code, query: { card_id: cardId } })
-  await phone.sees(/网络不可用，请检查网络后重试\s更新于 20/)
-  const [card] = await phone.wallet()
-  assert.deepEqual(await scan(phone), { QRCode: card!.code })
-  await phone.tap('复制')
-  await until(() => phone.clipboard === card!.code, 'the code without spaces')
+journey(
+  'without a network the last look is shown, with its time',
+  async (phone, cardId) => {
+    await take(phone)
+    phone.offline = true
+    await phone.start({ path: code, query: { card_id: cardId } })
+    await phone.sees(/网络不可用，请检查网络后重试\s更新于 20/)
+    const [card] = await phone.wallet()
+    assert.deepEqual(await scan(phone), { QRCode: card!.code })
+    await phone.tap('复制')
+    await until(() => phone.clipboard === card!.code, 'the code without spaces')
 
     phone.offline = false
     await world.sim('POST', `/_sim/phones/${phone.user}/delete-card`, { card_id: cardId, code: card!.code })

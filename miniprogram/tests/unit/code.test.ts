@@ -105,16 +105,16 @@ for (const [activation, status] of [
     member.call('onUnload')
   })
 
-for (const [refusal, title] of [
-  [problem(404, 'card_not_found'), '会员卡不存在'],
-  [problem(403, 'user_blocked'), '该微信账号暂时无法使用'],
+for (const [refusal, title, advice] of [
+  [problem(404, 'card_not_found'), '会员卡不存在', '请重新扫描商家的二维码，或联系商家'],
+  [problem(403, 'user_blocked'), '该微信账号暂时无法使用', '请联系商家'],
 ] as const)
   test(`${title}: the code page has no retry, and does not go on asking`, async (t) => {
     refused = refusal
     const page = await open(t)
     const none = page.data.none as Record<string, string>
     assert.equal(none.title, title)
-    assert.equal(none.detail, '请重新扫描商家的二维码，或联系商家')
+    assert.equal(none.detail, advice)
     assert.equal(none.action, '')
     const asked = wx.requests.length
     t.mock.timers.tick(600_000)

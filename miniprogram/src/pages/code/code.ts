@@ -8,7 +8,7 @@ import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
 import { brighten, dim } from '../../services/screen'
 import { copy, openCard } from '../../services/wechat'
-import { notOpened, reason, reference, staleSince, statusOf, texts } from '../../texts'
+import { advice, notOpened, reason, reference, staleSince, statusOf, texts } from '../../texts'
 
 /** How often the card is loaded again while it is shown, in milliseconds; less often after failures. */
 const refresh = { every: 15_000, atMost: 120_000 }
@@ -99,7 +99,7 @@ Page({
       if (!current()) return
       if (error instanceof ApiError && error.final) {
         // The next answer would be the same.
-        this.showNone({ kind: 'failed', title: reason(error), detail: texts.askShop })
+        this.showNone({ kind: 'failed', title: reason(error), detail: advice(error) })
         return
       }
       const asked = error instanceof ApiError ? error.retryAfter * 1000 : 0
@@ -193,6 +193,6 @@ const nothing: None = { title: texts.noCard, detail: texts.noCodeHint, action: t
 const claiming: None = { title: texts.statusClaimed, action: texts.retry }
 const endings: Partial<Record<MemberCard['status'], None>> = {
   deleted: { title: texts.statusDeleted, detail: texts.deletedHint, action: texts.restore },
-  gifted: { title: texts.statusGifted, action: texts.goTake },
-  unavailable: { title: texts.statusUnavailable },
+  gifted: { title: texts.endedGifted, action: texts.goTake },
+  unavailable: { title: texts.endedUnavailable, detail: texts.contactShop },
 }

@@ -17,7 +17,7 @@ import { lastCard, lastFace, lastPhone } from '../../services/memory'
 import { canGivePhone, givePhone, type PhoneDetail } from '../../services/phone'
 import { messageFor, onlyShown, timelineFor } from '../../services/share'
 import { decoded, openComponent } from '../../services/wechat'
-import { explained, notGiven, reason, reference, staleSince, takeHints, texts } from '../../texts'
+import { advice, explained, notGiven, reason, reference, staleSince, takeHints, texts } from '../../texts'
 
 /** What the button does. */
 type Action = 'take' | 'component' | 'view' | 'reload' | 'none'
@@ -106,7 +106,7 @@ Page({
 
   failed(error: unknown) {
     const remembered = lastFace(this.cardId)
-    if (error instanceof ApiError && error.final) this.fail(reason(error), texts.askShop)
+    if (error instanceof ApiError && error.final) this.fail(reason(error), advice(error))
     else if (this.data.state === 'ready' && remembered) {
       this.setData({ stale: staleSince(error, remembered.at) })
       if (this.data.preparing) this.offerReload('')

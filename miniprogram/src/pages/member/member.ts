@@ -6,8 +6,18 @@ import { entries, face, isClaiming, isHeld, myCard } from '../../services/cards'
 import { ApiError } from '../../services/http'
 import { lastCard, lastFace } from '../../services/memory'
 import { messageFor } from '../../services/share'
-import { openCard } from '../../services/wechat'
-import { explained, fieldName, notOpened, reason, reference, staleSince, texts } from '../../texts'
+import { copy, openCard } from '../../services/wechat'
+import {
+  advice,
+  explained,
+  fieldName,
+  notOpened,
+  reason,
+  reference,
+  staleSince,
+  statusOf,
+  texts,
+} from '../../texts'
 
 /** Intervals in milliseconds at which a card that is not final yet is loaded again: growing, for some minutes in all. */
 const polling = { delay: (poll: number) => Math.min(1500 * 1.3 ** poll, 15_000), times: 24 }
@@ -124,15 +134,13 @@ Page({
 
   /** Keeps what is on the screen, because old figures are better than none, and tries again. */
   failed(error: unknown) {
-    const final = error instanceof ApiError && error.final
-    if (this.data.state !== 'ready' || final) {
-      if (final) this.fail(reason(error), texts.askShop)
-      else this.fail(texts.failed, reason(error), reference(error), texts.retry)
-      return
-    }
+    if (error instanceof ApiError && error.final) return this.fail(reason(error), advice(error))
+    if (this.data.state !== 'ready')
+      return this.fail(texts.failed, reason(error), reference(error), texts.retry)
     const seen = lastCard(this.cardId)?.at
-    if (seen && !this.data.claiming) this.setData({ stale: staleSince(error, seen) })
-    else this.setData({ outcome: explained(error) })
+    if (!this.data.claiming)
+      // which the page says already, and the user can do nothing about it
+      this.setData(seen ? { stale: staleSince(error, seen) } : { outcome: explained(error) })
     if (this.data.historyState === 'loading') this.historyFailed(error)
     this.pollAgain(error instanceof ApiError ? error.retryAfter : 0)
   },
