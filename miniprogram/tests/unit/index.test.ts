@@ -211,6 +211,54 @@ test('the page goes on as soon as the card is in the wallet; a slow claim goes o
   assert.equal(asked('/v1/claims'), 1, 'looks share the claim')
 })
 
+test('WeChat never says what came of its sheet: the page is usable again, and a late answer counts', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const sheet = later()
+  wx.addCard = () => sheet.answer
+  const page = await openPage(wx, 'index')
+  await settle()
+  page.call('tap')
+  await settle()
+  page.call('onHide')
+  t.mock.timers.tick(60_000)
+  page.call('onShow')
+  t.mock.timers.tick(10_000)
+  await settle()
+  assert.equal(page.data.busy, true, 'the answer may still come')
+  page.call('onHide')
+  page.call('onShow')
+  cards = [active] // WeChat's event told the server
+  t.mock.timers.tick(15_000)
+  await settle()
+  assert.equal(page.data.busy, false)
+  assert.equal(page.data.button, '查看我的会员卡')
+  page.call('tap')
+  await settle()
+  assert.equal(wx.navigated.length, 1)
+  sheet.give({ cardList: [{ cardId: 'p1', code: 'sealed', isSuccess: true }] } as Reply)
+  await settle()
+  assert.equal(asked('/v1/claims'), 1)
+  assert.equal(wx.navigated.length, 1, 'the other page is not opened again')
+})
+
+test('an answer to the sheet that comes in time: the page is not loaded on its account', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const page = await openPage(wx, 'index')
+  await settle()
+  wx.addCard = () => {
+    page.call('onHide')
+    page.call('onShow') // WeChat shows the page before it answers
+    return Promise.reject({ errMsg: 'addCard:fail cancel' })
+  }
+  page.call('tap')
+  await settle()
+  const before = wx.requests.length
+  t.mock.timers.tick(60_000)
+  await settle()
+  assert.equal(wx.requests.length, before)
+  assert.equal(page.data.outcome, '已取消领取')
+})
+
 test('sold out: there is no button to tap', async () => {
   for (const refuse of [
     () => {

@@ -22,6 +22,9 @@ import { advice, explained, notGiven, reason, reference, staleSince, takeHints, 
 /** What the button does. */
 type Action = 'take' | 'component' | 'view' | 'reload' | 'none'
 
+/** How long WeChat may take to answer after its sheet is closed, in milliseconds; longer than a request may take. */
+const noAnswer = 15_000
+
 /** 领取会员卡: shows the card and the one action that is possible now. */
 Page({
   data: {
@@ -53,6 +56,7 @@ Page({
   component: undefined as OpenCardOutputBody | undefined,
   loads: 0,
   acting: false,
+  timer: 0,
 
   onLoad(query: Record<string, string | undefined>) {
     const scene = fromScene(query.scene)
@@ -69,8 +73,25 @@ Page({
   /** Called after onLoad, and when the user returns from the component, the wallet or the other page. */
   onShow() {
     void this.activated()
-    // The sheet of wx.addCard hides the page, too: take says what came of it.
-    if (!this.acting) void this.load()
+    if (!this.acting) {
+      void this.load()
+      return
+    }
+    // The sheet of wx.addCard hides the page, too: take says what came of it, unless WeChat never answers.
+    this.timer = setTimeout(() => {
+      if (!this.acting) return
+      this.acting = false
+      this.setData({ busy: false })
+      void this.load()
+    }, noAnswer)
+  },
+
+  onHide() {
+    clearTimeout(this.timer)
+  },
+
+  onUnload() {
+    clearTimeout(this.timer)
   },
 
   /** Loads everything again; the old content, or the remembered one, stays on the screen meanwhile. */
@@ -205,7 +226,8 @@ Page({
     switch (taken.kind) {
       case 'taken':
         this.setData({ action: 'view', button: texts.view, hint: texts.heldHint })
-        return this.view(this.cardId)
+        // Not busy: the page has waited no longer, and the user may be elsewhere.
+        return this.data.busy ? this.view(this.cardId) : undefined
       case 'cancelled':
         return this.setData({ outcome: texts.cancelled })
       case 'unsupported':
