@@ -1,4 +1,8 @@
-/** Writes TypeScript declarations for the schemas of an OpenAPI document. Supports the part of JSON Schema that the server uses. */
+/**
+ * Writes TypeScript declarations for the schemas of an OpenAPI document. Supports the part of JSON Schema that the server uses.
+ * openapi-typescript was tried: it requires typescript 5 as a peer, crashes with the 7.0.2 that is used here, and wrote
+ * 1,411 lines where this writes 191.
+ */
 
 interface Schema {
   $ref?: string
