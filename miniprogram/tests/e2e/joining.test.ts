@@ -46,6 +46,8 @@ journey('a refusal, a shop without quota, and a number of another member have wo
   phone.phoneButton = { cancel: true }
   await phone.tap(bindPhone)
   await phone.sees('未授权手机号')
+  const top = async (text: string) => (await phone.top().getByText(text).boundingBox())!.y
+  assert.ok((await top('未授权手机号')) < (await top('头像和昵称')), 'below its own row')
   phone.phoneButton = {}
   await phone.tap(bindPhone)
   await phone.sees('该手机号已属于其他会员')

@@ -192,6 +192,34 @@ looking('a long title does not cover the number', 'member-long', async (phone) =
   assert.ok(number!.y + number!.height <= card!.y + card!.height)
 })
 
+looking('a title is not cut inside a word while the card has room', 'member', async (phone) => {
+  await phone.page.setViewportSize({ width: 320, height: 812 })
+  await phone.page.evaluate(() => {
+    getCurrentPages().at(-1)!.setData({ 'face.title': 'Premium Membership', status: 'Not activated' })
+  })
+  await phone.sees('Premium Membership')
+  const title = phone.top().locator('.components-member-card-member-card--title')
+  const lines = await title.evaluate((e) => {
+    const range = document.createRange()
+    range.selectNodeContents(e)
+    return range.getClientRects().length
+  })
+  assert.equal(lines, 2)
+})
+
+looking('figures are in line, however long their names', 'member', async (phone) => {
+  await phone.page.setViewportSize({ width: 320, height: 812 })
+  await phone.page.evaluate(() =>
+    getCurrentPages().at(-1)!.setData({ 'figures[1].name': 'Balance in yuan (CNY)' }),
+  )
+  await phone.sees('Balance in yuan (CNY)')
+  const tops = await phone
+    .top()
+    .locator('.value')
+    .evaluateAll((all) => all.map((e) => e.getBoundingClientRect().top))
+  assert.equal(new Set(tops).size, 1, tops.join(' '))
+})
+
 looking('large figures stay in one line', 'member-long', async (phone) => {
   await size(phone, 1.44)
   for (const part of ['.amount', '.value', '.time']) {
@@ -285,6 +313,12 @@ looking('a button shows that it is pressed', 'take', async (phone) => {
 looking('a skeleton in the shape of the page while it loads', 'take-loading', async (phone) => {
   await phone.top().getByLabel('加载中').waitFor()
   assert.equal(await phone.top().locator('.skeleton').count(), 3)
+  for (const width of [320, 900]) {
+    await phone.page.setViewportSize({ width, height: 812 })
+    const card = (await phone.top().locator('.skeleton-card').boundingBox())!
+    assert.equal(card.width, Math.min(width - 32, 420))
+    assert.ok(Math.abs(card.width / card.height - 85.6 / 54) < 0.01, `${card.width} by ${card.height}`)
+  }
 })
 
 looking('the texts for screen readers', 'member', async (phone) => {

@@ -4,7 +4,7 @@ import { canGivePhone, givePhone, type PhoneDetail } from '../../services/phone'
 import { consent } from '../../services/privacy'
 import { canEnterProfile, keepAvatar, keepNickname, profile } from '../../services/profile'
 import { canSubscribe, subscribe } from '../../services/subscribe'
-import { notGiven, reason, texts } from '../../texts'
+import { explained, notGiven, texts } from '../../texts'
 
 const notified = {
   accepted: texts.notifyAccepted,
@@ -30,8 +30,9 @@ Component({
     entering: false,
     asksNotify: false,
     notified: '',
-    /** The outcome of the last tap. */
-    outcome: '',
+    /** Why the last tap on a row had no effect. */
+    phoneOutcome: '',
+    profileOutcome: '',
   },
   lifetimes: {
     attached() {
@@ -47,19 +48,20 @@ Component({
   },
   methods: {
     async givePhone({ detail }: { detail: PhoneDetail }) {
-      this.setData({ outcome: '' })
+      this.setData({ phoneOutcome: '' })
       try {
         const given = await givePhone(detail)
         if (given.kind === 'given') this.setData({ phone: given.phone })
-        else this.setData({ outcome: notGiven[given.kind] })
+        else this.setData({ phoneOutcome: notGiven[given.kind] })
       } catch (error) {
-        this.setData({ outcome: reason(error) })
+        this.setData({ phoneOutcome: explained(error) })
       }
     },
 
     async enterProfile() {
       // The input for the nickname does not ask for the consent itself.
-      this.setData((await consent()) ? { entering: true, outcome: '' } : { outcome: texts.phoneNoConsent })
+      const entering = await consent()
+      this.setData({ entering, profileOutcome: entering ? '' : texts.phoneNoConsent })
     },
 
     async chooseAvatar({ detail }: { detail: { avatarUrl: string } }) {
