@@ -275,11 +275,12 @@ test('the server is killed before the claim arrives, and WeChat’s event is los
   await follow(
     async (phone) => {
       await phone.sees('立即领取')
+      const looks = phone.count('GET', '/v1/me')
       await world.sim('POST', '/_sim/events/faults', { event: 'user_get_card', drop: true })
       await phone.tap('立即领取')
       await phone.on(member)
       await phone.sees('已放入微信卡包')
-      await phone.sees('网络不可用')
+      await until(() => phone.count('GET', '/v1/me') > looks, 'a look that fails')
       restarted = world.start()
       await restarted
       // The page looks again by itself.

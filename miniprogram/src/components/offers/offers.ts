@@ -66,7 +66,7 @@ Component({
 
     async chooseAvatar({ detail }: { detail: { avatarUrl: string } }) {
       const kept = await keepAvatar(detail.avatarUrl)
-      this.setData(kept ? { ...kept, outcome: '' } : { outcome: texts.avatarFailed })
+      this.setData(kept ? { ...kept, profileOutcome: '' } : { profileOutcome: texts.avatarFailed })
     },
 
     /** A form, because WeChat checks a nickname when the input loses the focus, and may empty it. */
