@@ -72,6 +72,7 @@ Page({
 
   /** Called after onLoad, and when the user returns from the component, the wallet or the other page. */
   onShow() {
+    clearTimeout(this.timer) // WeChat may call onShow without an onHide before
     void this.activated()
     if (!this.acting) {
       void this.load()
