@@ -98,7 +98,7 @@ journey(
     const [card] = await phone.wallet()
     assert.deepEqual(await scan(phone), { QRCode: card!.code })
     await phone.tap('复制')
-  await phone.tap('同意') // WeChat asks before the first copy
+    await phone.tap('同意') // WeChat asks before the first copy
     await until(() => phone.clipboard === card!.code, 'the code without spaces')
 
     phone.offline = false
