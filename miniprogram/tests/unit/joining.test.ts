@@ -130,7 +130,7 @@ test('an avatar that WeChat cannot keep: the user reads it, and the previous one
   const changes: object[] = []
   const offers = { setData: (change: object) => changes.push(change) }
   await methods.chooseAvatar.call(offers, { detail: { avatarUrl: 'wxfile://tmp_1' } })
-  assert.deepEqual(changes, [{ outcome: '头像保存失败' }])
+  assert.deepEqual(changes, [{ profileOutcome: '头像保存失败' }])
   assert.equal(profile().avatar, '')
 })
 
