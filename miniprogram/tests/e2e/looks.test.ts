@@ -267,6 +267,23 @@ looking(
   },
 )
 
+looking(
+  'the words above a barcode leave it the light space that a scanner needs',
+  'code-form',
+  async (phone) => {
+    const words = await phone
+      .top()
+      .getByText('待激活')
+      .evaluate((e) => {
+        const range = document.createRange()
+        range.selectNodeContents(e)
+        return range.getBoundingClientRect().bottom
+      })
+    const bars = (await phone.top().locator('.bars').boundingBox())!
+    assert.ok(bars.y - words >= 12, `${bars.y - words} px`)
+  },
+)
+
 looking('the shop is called', 'take', async (phone) => {
   await phone.top().getByRole('button', { name: '联系商家' }).tap()
   await until(() => phone.called('makePhoneCall').length === 1, 'wx.makePhoneCall')

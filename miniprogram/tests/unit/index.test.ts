@@ -372,8 +372,9 @@ test('without a card_id customers read what they can do, and developers find why
   for (const name of ['index', 'member', 'code']) {
     const page = await openPage(wx, name, {})
     await settle()
-    const said = page.data[name === 'code' ? 'none' : 'failure'] as Record<string, string>
-    assert.equal(said.title, '未找到会员卡')
+    const { title, action } = (page.data.failure ?? page.data.none) as Record<string, string>
+    assert.equal(title, '未找到会员卡')
+    assert.equal(action, '')
     assert.doesNotMatch(page.texts(), /config|开发/)
   }
   assert.match(String(warn.mock.calls[0]!.arguments[0]), /config\.ts/)
