@@ -111,6 +111,9 @@ func (l *load) sendUntilAnswered(rng *rand.Rand, o *request) bool {
 			o.refused = true
 			l.record(o)
 			return true
+		case err == nil && got.status == http.StatusNotFound:
+			// The port of a server that was killed is another process's now. A 404 of
+			// our own would not end.
 		case err == nil && got.status != http.StatusServiceUnavailable:
 			l.deployment.t.Errorf("%s: %d %s", o.record, got.status, got.body)
 			return false
