@@ -64,7 +64,8 @@ type refusedPage struct {
 	Text string
 }
 
-var refusedTemplate = template.Must(template.New("").Parse(`<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>微信（模拟）</title><link rel="icon" href="data:,">
+var refusedTemplate = template.Must(template.New("").Parse(`<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>微信（模拟）</title>
+<link rel="icon" href="data:,">
 <h1>{{.Text}}</h1>{{if .Code}}<p>错误码：{{.Code}}</p>{{end}}</html>
 `))
 
