@@ -100,10 +100,10 @@ async function lookNow() {
 function show() {
   if (isHeld(mine)) {
     showFigures()
-    say(mine.status === 'active' ? text.taken : text[isForm() ? 'form' : 'waiting'])
+    say(mine.status === 'active' ? text.taken : waitingWords())
     offer(text.open, open)
   } else if (taken.get()) {
-    say(text[isForm() ? 'form' : 'waiting'])
+    say(waitingWords())
     offer('')
   } else if (mine && mine.status === 'deleted') {
     say(text.deleted)
@@ -120,8 +120,8 @@ function show() {
 
 const open = () => openCard(cardId, mine.code).catch(() => say(text.notOpened))
 
-/** The person fills in a form in the wallet before the card is active. */
-const isForm = () => face.activation === 'form' || face.activation === 'component'
+/** With these kinds of activation the person fills in a form in the wallet first. */
+const waitingWords = () => (face.activation === 'form' || face.activation === 'component' ? text.form : text.waiting)
 
 let timer
 let looks = 0

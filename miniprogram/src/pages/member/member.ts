@@ -138,8 +138,8 @@ Page({
     if (this.data.state !== 'ready')
       return this.fail(texts.failed, reason(error), reference(error), texts.retry)
     const seen = lastCard(this.cardId)?.at
+    // That a card is being confirmed is said already, and the user can do nothing about it.
     if (!this.data.claiming)
-      // which the page says already, and the user can do nothing about it
       this.setData(seen ? { stale: staleSince(error, seen) } : { outcome: explained(error) })
     if (this.data.historyState === 'loading') this.historyFailed(error)
     this.pollAgain(error instanceof ApiError ? error.retryAfter : 0)
