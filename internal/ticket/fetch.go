@@ -54,9 +54,17 @@ func (s *Source) fetch(g *grantedLease) error {
 	c, unchanged := s.newCredential(old, value, ttl, requestedAt)
 	c.fence, c.savedAt = g.Fence, s.now()
 	if c.expiresAt <= c.savedAt {
-		return s.failFetch(g, fmt.Errorf("%w: the value's lifetime of %v is over", errInvalidAnswer, c.expiresAt-c.requestedAt))
+		return s.failFetch(g, errEnding(c))
 	}
 	return s.finishFetch(g, old, c, unchanged)
+}
+
+// errEnding returns the failure of a fetch that returned a value whose lifetime is
+// over. After a jump that may be known some seconds too early; WeChat has another
+// value after them.
+func errEnding(c *credential) error {
+	over := fmt.Errorf("the value's lifetime of %v is over", c.expiresAt-c.requestedAt)
+	return &retryError{errInvalidAnswer, over, c.expiresAt + uncertainty - c.savedAt}
 }
 
 // leaseSuffices reports whether the rest of the lease allows for a fetch and a
