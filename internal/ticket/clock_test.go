@@ -26,9 +26,9 @@ var movedClocks = map[string]movedClock{
 	"Store's clock set, also": {store: true},
 }
 
-// check moves the clock and calls all replicas for hours. A value that WeChat
-// returns until it ends fails callers for some seconds then, until it surely ended:
-// how far the clock was moved is known to so many seconds only.
+// check moves the clock and calls all replicas for hours. If WeChat returns a value
+// until it ends, callers fail for some seconds before, because it is known to some
+// seconds only how far the clock was moved.
 func (m movedClock) check(t *testing.T, u *upstream, opt ticket.Options, fetches int) {
 	const ending = 3*time.Second + 1500*time.Millisecond + time.Second // the wait, its half more for who failed, and the fetches
 	fine := func(c *crowd) bool {

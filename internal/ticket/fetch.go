@@ -54,15 +54,15 @@ func (s *Source) fetch(g *grantedLease) error {
 	c, unchanged := s.newCredential(old, value, ttl, requestedAt)
 	c.fence, c.savedAt = g.Fence, s.now()
 	if c.expiresAt <= c.savedAt {
-		return s.failFetch(g, errEnding(c))
+		return s.failFetch(g, ended(c))
 	}
 	return s.finishFetch(g, old, c, unchanged)
 }
 
-// errEnding returns the failure of a fetch that returned a value whose lifetime is
-// over. After a jump that may be known some seconds too early; WeChat has another
-// value after them.
-func errEnding(c *credential) error {
+// ended returns the error of a fetch that returned a value whose lifetime is over. After
+// a jump of a clock a value may seem to end [uncertainty] too early, and WeChat has
+// another one only after that.
+func ended(c *credential) error {
 	over := fmt.Errorf("the value's lifetime of %v is over", c.expiresAt-c.requestedAt)
 	return &retryError{errInvalidAnswer, over, c.expiresAt + uncertainty - c.savedAt}
 }

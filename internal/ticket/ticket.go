@@ -108,7 +108,8 @@ type answer interface {
 	RetryAfter() (time.Duration, bool)
 }
 
-// retryAfter returns the wait that WeChat, or another Source, asks for, if any.
+// retryAfter returns the wait that err asks for, if any: WeChat's answer, another
+// Source, or a value that has ended.
 func retryAfter(err error) (time.Duration, bool) {
 	if e, ok := errors.AsType[*retryError](err); ok {
 		return e.RetryAfter()
