@@ -10,6 +10,7 @@ import (
 
 	"github.com/addcard/addcard/cmd/internal/command"
 	"github.com/addcard/addcard/internal/app"
+	"github.com/addcard/addcard/internal/member"
 )
 
 type checkCmd struct {
@@ -21,6 +22,8 @@ const maxListed = 100
 
 // checkResult is the result of the check and its JSON.
 type checkResult struct {
+	Empty      bool             `json:"empty"`
+	Recovering bool             `json:"recovering"`
 	Damage     []string         `json:"damage"`
 	Unbalanced []unbalancedCard `json:"unbalanced"`
 	Drifts     []driftingCard   `json:"drifts"`
@@ -74,7 +77,7 @@ func (c checkCmd) Run(ctx context.Context, g *globals, streams command.Streams) 
 }
 
 func (c checkResult) needsOperator() bool {
-	return len(c.Damage) > 0 || len(c.Unbalanced) > 0 || len(c.Drifts) > 0 || c.Dead > 0
+	return c.Empty || c.Recovering || len(c.Damage) > 0 || len(c.Unbalanced) > 0 || len(c.Drifts) > 0 || c.Dead > 0
 }
 
 // damageError is the error of a check that a damaged file has ended.
@@ -86,6 +89,10 @@ func damageError(damage []string) error {
 }
 
 func check(ctx context.Context, core *app.Core) (result checkResult, err error) {
+	result.Recovering = core.Recovery.Active()
+	if result.Empty, err = isEmpty(ctx, core); err != nil {
+		return result, err
+	}
 	unbalanced, err := core.Ledger.Unbalanced(ctx, maxListed)
 	if err != nil {
 		return result, err
@@ -107,6 +114,17 @@ func check(ctx context.Context, core *app.Core) (result checkResult, err error) 
 	return result, err
 }
 
+// isEmpty reports whether the database has neither members nor cards, as a new one and a
+// copy that was cut off.
+func isEmpty(ctx context.Context, core *app.Core) (bool, error) {
+	people, err := core.Members.People(ctx, member.Mark{}, 1)
+	if err != nil || len(people) > 0 {
+		return false, err
+	}
+	cards, err := core.Operator.List(ctx)
+	return len(cards) == 0, err
+}
+
 func (c checkResult) print(w io.Writer) error {
 	t := newTable(w)
 	count := func(n int, none, some string) {
@@ -115,6 +133,12 @@ func (c checkResult) print(w io.Writer) error {
 		} else {
 			t.row("LOOK  %d %s", n, some)
 		}
+	}
+	if c.Empty {
+		t.row("LOOK  the database has neither members nor cards: is DATABASE_URL right? The file of a database in use, copied alone, is empty or old")
+	}
+	if c.Recovering {
+		t.row("LOOK  the database was restored from a copy, and its recovery has not ended (server recover status)")
 	}
 	count(len(c.Damage), "no damage of the database was found",
 		"things are damaged in the database file (stop the server and restore a backup, see docs/operations.md):")

@@ -26,6 +26,9 @@ type commands struct {
 	Ready     readyCmd     `cmd:"" help:"Check whether a running server is ready; for health checks."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database's tables up to date, as serve does at start."`
 	Copy      copyCmd      `cmd:"" help:"Copy the database to another one, SQLite or PostgreSQL."`
+	Backup    backupCmd    `cmd:"" help:"Copy the SQLite database to a new file while servers use it, and check the copy."`
+	Restore   restoreCmd   `cmd:"" help:"Put a backup in the place of the SQLite database; stop the servers first."`
+	Recover   recoverCmd   `cmd:"" help:"Bring a restored database and WeChat together again."`
 	Doctor    doctorCmd    `cmd:"" help:"Check a deployment and say what mends each problem."`
 	Card      cardCmd      `cmd:"" help:"Create, change and distribute cards."`
 	Member    memberCmd    `cmd:"" help:"Find, show, adjust, export and delete members."`

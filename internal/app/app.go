@@ -77,6 +77,9 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := core.recover(ctx, o.Log); err != nil {
+		return nil, errors.Join(err, core.Close())
+	}
 	core.metrics.MustRegister(droppedLines(o.LogDropped))
 	a := &App{core: core, log: o.Log, grace: cfg.ShutdownGrace, checks: doctor.NewWatch(cfg, core.deployment())}
 	if err := a.listen(ctx, cfg, o); err != nil {
@@ -186,6 +189,7 @@ func (a *App) Run(ctx context.Context) error {
 	workers.Go(func() { a.core.Imports.Run(work, a.log) })
 	workers.Go(func() { a.core.trail.Run(work) })
 	workers.Go(func() { a.core.reconciler.Run(work) })
+	workers.Go(func() { a.core.Recovery.Run(work) })
 	workers.Go(func() { a.core.Statistics.Run(work) })
 	workers.Go(func() { a.warm(work) })
 	workers.Go(func() { a.resolveConflicts(work) })

@@ -35,6 +35,8 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 	outboxsql "github.com/addcard/addcard/internal/outbox/sqlstore"
 	"github.com/addcard/addcard/internal/phonecode"
+	"github.com/addcard/addcard/internal/recovery"
+	recoverysql "github.com/addcard/addcard/internal/recovery/sqlstore"
 	"github.com/addcard/addcard/internal/shop"
 	shopsql "github.com/addcard/addcard/internal/shop/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
@@ -74,6 +76,7 @@ type Core struct {
 	Shop      *shop.Service
 	Imports   *importer.Service
 	Webhooks  *webhook.Service
+	Recovery  *recovery.Service
 
 	Statistics *statistics.Service
 
@@ -135,6 +138,9 @@ func (c *Core) connect(ctx context.Context, cfg config.Config, log *slog.Logger)
 	c.Staff, c.Audit, c.Shop = staff.New(staffsql.New(c.db), log), audit.New(auditsql.New(c.db), log), shop.New(shopsql.New(c.db))
 	c.Catalogue = card.New(account{c.tickets.client}, cardsql.New(c.db), log)
 	c.connectMembers(cfg, log)
+	if err := c.connectRecovery(ctx, cfg, log); err != nil {
+		return err
+	}
 	if err := c.connectCards(cfg, log); err != nil {
 		return err
 	}
@@ -160,6 +166,19 @@ func (c *Core) connectMembers(cfg config.Config, log *slog.Logger) {
 	c.reconciler = c.CardSync.NewReconciler(memberCards{client}, c.Ledger, cfg.OfficialAppID, c.Outbox.Wake, log, measureReconciled(c.metrics))
 	c.Statistics = statistics.New(statisticssql.New(c.db), statistics.Options{Zone: cfg.Zone(), Log: log})
 	c.metrics.MustRegister(backlog{c.Outbox, c.CardSync, c.Members, log})
+}
+
+// connectRecovery has the members, the ledger and the outbox respect the recovery of a
+// restored database.
+func (c *Core) connectRecovery(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
+	c.Recovery, err = recovery.Open(ctx, recoverysql.New(c.db, cfg.OfficialAppID), restoredCards{c.CardSync, c.reconciler}, log)
+	if err != nil {
+		return err
+	}
+	c.CardSync.HoldWith(c.Recovery.Holds)
+	c.Ledger.ReleaseWith(c.Recovery.Release)
+	c.metrics.MustRegister(recovering(c.Recovery))
+	return nil
 }
 
 // endOfErased makes a code of a member who is erased unavailable.
@@ -222,7 +241,8 @@ func (c *Core) connectCards(cfg config.Config, log *slog.Logger) error {
 	}
 	client := c.tickets.client
 	c.CardLists = &cardlist.Service{
-		Catalogue: c.Catalogue, Members: c.Members, Tickets: c.tickets, Claims: c.Members, Codes: codes{client},
+		Catalogue: c.Catalogue, Members: returning{c.Members, c.Recovery, cfg.OfficialAppID}, Tickets: c.tickets, Claims: c.Members,
+		Codes:         codes{client},
 		OfficialAppID: cfg.OfficialAppID, Now: c.clock.Now, LimitCalls: cfg.RatePerMember > 0, Signed: c.trail.CardExt,
 	}
 	c.OpenCards = &opencard.Service{
@@ -326,7 +346,7 @@ func Deployment(cfg config.Config) func(context.Context) (*doctor.Deployment, er
 // deployment returns c for package doctor.
 func (c *Core) deployment() *doctor.Deployment {
 	return &doctor.Deployment{
-		Database: c.db, Clock: examinedClock{c.clock}, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
+		Database: c.db, Clock: examinedClock{c.clock}, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox, Recovery: c.Recovery,
 		Official: examined{account{c.tickets.client}, c.official}, MiniProgram: c.mini, Close: c.Close,
 	}
 }

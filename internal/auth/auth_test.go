@@ -210,9 +210,9 @@ type aheadStore struct {
 	ahead atomic.Int64
 }
 
-func (s *aheadStore) Now(ctx context.Context) (time.Time, error) {
-	now, err := s.Store.Now(ctx)
-	return now.Add(time.Duration(s.ahead.Load())), err
+func (s *aheadStore) Now(ctx context.Context) (now, notBefore time.Time, err error) {
+	now, notBefore, err = s.Store.Now(ctx)
+	return now.Add(time.Duration(s.ahead.Load())), notBefore, err
 }
 
 // The clocks of two machines differ by hours: they do not matter.

@@ -20,16 +20,25 @@ type clock struct {
 // sighting is a look at the store's clock.
 type sighting struct {
 	store, local time.Time // local has a monotonic reading
+	notBefore    time.Time
 }
 
 // look reads the store's clock.
 func (c *clock) look(ctx context.Context, s Store) error {
-	now, err := s.Now(ctx)
+	now, notBefore, err := s.Now(ctx)
 	if err != nil {
 		return fmt.Errorf("read the store's clock: %w", err)
 	}
-	c.seen.Store(&sighting{now, time.Now()})
+	c.seen.Store(&sighting{now, time.Now(), notBefore})
 	return nil
+}
+
+// notBefore returns the time before which all sessions began that are over.
+func (c *clock) notBefore() time.Time {
+	if seen := c.seen.Load(); seen != nil {
+		return seen.notBefore
+	}
+	return time.Time{}
 }
 
 // now returns the time. It must not be called before look has succeeded.

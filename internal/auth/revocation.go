@@ -29,8 +29,9 @@ type Store interface {
 	// Purge removes logouts of tokens that expired longer than keep ago by the
 	// store's clock, a bounded number per call.
 	Purge(ctx context.Context, keep time.Duration) error
-	// Now returns the time by the store's clock, which all replicas share.
-	Now(ctx context.Context) (time.Time, error)
+	// Now returns the time by the store's clock, which all replicas share, and the time
+	// before which all sessions began that are over, whoever has them.
+	Now(ctx context.Context) (now, notBefore time.Time, err error)
 }
 
 const (
@@ -65,8 +66,13 @@ func newRevocations(store Store, clock *clock, log *slog.Logger) *revocations {
 	return &revocations{store: store, clock: clock, log: log, revoked: map[string]time.Time{}}
 }
 
-// has reports whether the session was logged out, or all of the member's were ended.
+// has reports whether the session was logged out, or all of the member's or of the shop
+// were ended.
 func (r *revocations) has(s Session) bool {
+	// A clock that was far ahead when it was read, and was set back, must not end new sessions.
+	if notBefore := r.clock.notBefore(); s.IssuedAt.Before(notBefore) && !notBefore.After(r.clock.now()) {
+		return true
+	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	_, dead := r.revoked[s.JTI]

@@ -256,9 +256,9 @@ type timeless struct {
 	down atomic.Bool
 }
 
-func (s *timeless) Now(ctx context.Context) (time.Time, error) {
+func (s *timeless) Now(ctx context.Context) (now, notBefore time.Time, err error) {
 	if s.down.Load() {
-		return time.Time{}, errDown
+		return time.Time{}, time.Time{}, errDown
 	}
 	return s.Store.Now(ctx)
 }

@@ -39,6 +39,7 @@ type Codes interface {
 type Claims interface {
 	CardOf(ctx context.Context, memberID, cardID, code string) (member.Card, error)
 	Claim(ctx context.Context, memberID string, claims []member.Claim) ([]member.Card, error)
+	WasIssued(ctx context.Context, cardID, code string) (bool, error)
 }
 
 // Claim stores what the member's phone reports as added, all or nothing, and
@@ -98,7 +99,10 @@ func (s *Service) provenClaim(ctx context.Context, memberID string, a Added) (me
 		return member.Claim{}, err
 	}
 	if c.TakesCode() {
-		return claim, nil // not issued to the member: Claims refuses it
+		// A code that is not in the database may have been issued since a backup.
+		if issued, err := s.Claims.WasIssued(ctx, a.CardID, claim.Code); issued || err != nil {
+			return claim, err // not to the member: Claims refuses it
+		}
 	}
 	claim.ProvedOpenID, err = s.holder(ctx, memberID, a.CardID, claim.Code)
 	return claim, err

@@ -96,6 +96,8 @@ func (o owner) CardOf(_ context.Context, _, cardID, code string) (member.Card, e
 	return member.Card{CardID: cardID, Code: code, Status: o.status}, nil
 }
 
+func (owner) WasIssued(context.Context, string, string) (bool, error) { return true, nil }
+
 // A mini-program may report an active card at each start.
 func TestClaim_AnActiveCardCostsNothing(t *testing.T) {
 	t.Parallel()

@@ -37,6 +37,7 @@ type shop struct {
 	undated                               bool              // when a code was issued is not known
 	holders                               map[string]string // openid by card and code, as WeChat says
 	own                                   map[string]bool   // by card and code, as the database says
+	lost                                  map[string]bool   // codes that were issued and are not in the database
 	ownErr, claimErr                      error
 	claimed                               []member.Claim
 	claims                                int
@@ -121,6 +122,11 @@ func (s *shop) Holder(_ context.Context, cardID, code string) (string, error) {
 		return "", cardlist.ErrNotYours
 	}
 	return openID, nil
+}
+
+// WasIssued reports true for all codes but those of a database that was restored.
+func (s *shop) WasIssued(_ context.Context, _, code string) (bool, error) {
+	return !s.lost[code], s.ownErr
 }
 
 func (s *shop) CardOf(_ context.Context, memberID, cardID, code string) (member.Card, error) {
@@ -274,6 +280,16 @@ func TestClaim_HasItsProof(t *testing.T) {
 	// A proof of one member's is none for another.
 	if _, err := s.service().Claim(t.Context(), "m2", added[3:]); !errors.Is(err, cardlist.ErrNotYours) {
 		t.Errorf("another member's: got %v", err)
+	}
+}
+
+// A code that was issued since the backup that was restored is proved as one of WeChat's.
+func TestClaim_OfACodeThatTheDatabaseHasLost(t *testing.T) {
+	t.Parallel()
+	s := &shop{lost: map[string]bool{"9": true}, holders: map[string]string{"ours 9": "o-ming"}}
+	_, err := s.service().Claim(t.Context(), "m1", []cardlist.Added{{CardID: "ours", Code: "e-9"}})
+	if want := (member.Claim{CardID: "ours", Code: "9", Plan: member.PlanPush, ProvedOpenID: "o-ming"}); err != nil || s.claimed[0] != want {
+		t.Errorf("claimed %+v, %v, want %+v", s.claimed, err, want)
 	}
 }
 

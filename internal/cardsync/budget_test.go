@@ -116,7 +116,7 @@ func TestReconcile_WaitsAWeekAtMost(t *testing.T) {
 func TestReconcile_ABalanceThatDiffersIsSetRight(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCardWith("push", ledger.Booking{AddBonus: 30, AddBalance: 500})
-		w.WeChat.SetFigures(code, 30, 99_900)
+		w.WeChat.SetFigures(code, 0, 0)
 		if got, _ := reconcile(w, 30*time.Minute); got["repaired"] != 1 {
 			t.Errorf("outcomes: %v", got)
 		}
@@ -131,7 +131,7 @@ func TestReconcile_ComparesSoonAfterAnEntry(t *testing.T) {
 		notDue(w, code)
 		w.MustAddEntry("push", code, world.Points(30))
 		w.SendAll()
-		w.WeChat.SetBonus(code, 7)
+		w.WeChat.SetBonus(code, 0)
 		if got, _ := reconcile(w, 30*time.Minute); got["repaired"] != 1 {
 			t.Errorf("outcomes: %v", got)
 		}

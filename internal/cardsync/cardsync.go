@@ -37,6 +37,12 @@ type Tx interface {
 	// member.Tx.MarkModified.
 	RecordDrift(ctx context.Context, cardID, code string, bonus, balance int64) (bool, error)
 	ClearDrift(ctx context.Context, cardID, code string) error
+	// HadTotals reports whether a card had these totals after its entry with the number
+	// seq or a later one; a card without entries has totals of zero.
+	HadTotals(ctx context.Context, cardID, code string, seq, bonus, balance int64) (bool, error)
+	// FirstUnsent reports whether WeChat may not have been sent all totals of a card, and
+	// returns the number of the first entry that may be missing there.
+	FirstUnsent(ctx context.Context, cardID, code string) (unsent bool, seq int64, err error)
 	// AddTrail records what the reconciler has found, for the timeline of the card.
 	// The same transaction must have changed the card.
 	AddTrail(ctx context.Context, r trail.Row) error
@@ -69,12 +75,23 @@ type Service struct {
 	store   Store
 	members *member.Service
 	wechat  limited
+	holds   func(ctx context.Context, cardID, code string) (bool, error)
 }
 
 // New returns a Service. It calls WeChat at most 200 times a second for the outbox.
 func New(store Store, members *member.Service, wechat WeChat) *Service {
-	return &Service{store, members, limit(wechat)}
+	return &Service{
+		store: store, members: members, wechat: limit(wechat),
+		holds: func(context.Context, string, string) (bool, error) { return false, nil },
+	}
 }
+
+// HoldWith has the handlers postpone the messages of a card while holds reports true. It
+// must be called before the Service is used.
+func (s *Service) HoldWith(holds func(ctx context.Context, cardID, code string) (bool, error)) { s.holds = holds }
+
+// errHeld postpones the messages of a card whose ledger may be older than its face.
+var errHeld = outbox.WaitError{Why: "cardsync: the card is held until its recovery, see server recover status", Wait: time.Minute}
 
 // RetryAs has the kinds of messages that an operator's retry sends instead; see
 // outbox.New. A parked entry was overtaken by later ones, so its retry must not count
@@ -98,6 +115,12 @@ func (s *Service) Handlers() map[string]outbox.Handler {
 // withCard returns a handler that reads the card of its message first.
 func (s *Service) withCard(send func(context.Context, outbox.Message, member.Card) error) func(context.Context, outbox.Message) error {
 	return func(ctx context.Context, m outbox.Message) error {
+		switch held, err := s.holds(ctx, m.CardID, m.Code); {
+		case err != nil:
+			return err
+		case held:
+			return errHeld
+		}
 		c, err := s.store.Card(ctx, m.CardID, m.Code)
 		if err != nil {
 			return fmt.Errorf("read the card: %w", err)

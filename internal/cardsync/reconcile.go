@@ -169,25 +169,47 @@ func (r *Reconciler) round(ctx context.Context) error {
 
 // checkWallet looks for cards after a lost event, under codes that WeChat chose.
 func (r *Reconciler) checkWallet(ctx context.Context, id member.Identity) error {
-	keys, err := r.wallets.CardsOf(ctx, id.OpenID)
-	if err != nil && !outbox.Refused(err) {
+	if _, err := r.LookInWallet(ctx, id.OpenID); err != nil {
 		return err
+	}
+	return r.write(ctx, func(ctx context.Context, tx Tx) error {
+		return tx.WalletChecked(ctx, id, member.FirstCheck, longestWait)
+	})
+}
+
+// LookInWallet records the cards in a wallet that addcard did not know to be there, and
+// returns their number. openID is the holder's in the Official Account.
+func (r *Reconciler) LookInWallet(ctx context.Context, openID string) (found int64, err error) {
+	keys, err := r.wallets.CardsOf(ctx, openID)
+	if err != nil && !outbox.Refused(err) {
+		return 0, err
 	}
 	for _, key := range keys {
 		c, err := r.store.Card(ctx, key.CardID, key.Code)
 		switch {
 		case errors.Is(err, member.ErrNotFound), err == nil && c.Status == member.Issued:
-			err = r.members.RecordFound(ctx, key.CardID, key.Code, id.OpenID, "")
+			found++
+			err = r.members.RecordFound(ctx, key.CardID, key.Code, openID, "")
 		case err == nil && c.Status == member.Deleted:
 			err = r.enqueueRefresh(ctx, key)
 		}
 		if err != nil {
-			return err
+			return found, err
 		}
 	}
-	return r.write(ctx, func(ctx context.Context, tx Tx) error {
-		return tx.WalletChecked(ctx, id, member.FirstCheck, longestWait)
-	})
+	return found, nil
+}
+
+// LookForHolder records that an issued code is in a wallet, and reports whether it is.
+func (r *Reconciler) LookForHolder(ctx context.Context, cardID, code string) (bool, error) {
+	openID, outerStr, err := r.wallets.Holder(ctx, cardID, code)
+	if outbox.Refused(err) || err == nil && openID == "" {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, r.members.RecordFound(ctx, cardID, code, openID, outerStr)
 }
 
 func (r *Reconciler) checkCard(ctx context.Context, c member.Card) error {
@@ -219,11 +241,14 @@ func (r *Reconciler) checkCard(ctx context.Context, c member.Card) error {
 // compare compares a card with WeChat, and returns what WeChat says about it.
 func (r *Reconciler) compare(ctx context.Context, c member.Card) (outcome string, info member.CardInfo, err error) {
 	if c.Status == member.Issued {
-		openID, outerStr, err := r.wallets.Holder(ctx, c.CardID, c.Code)
-		if err != nil || openID == "" {
+		found, err := r.LookForHolder(ctx, c.CardID, c.Code)
+		if err != nil || !found {
 			return outcomeAbsent, info, err
 		}
-		return outcomeFound, info, r.members.RecordFound(ctx, c.CardID, c.Code, openID, outerStr)
+		return outcomeFound, info, nil
+	}
+	if held, err := r.holds(ctx, c.CardID, c.Code); err != nil || held {
+		return outcomeBusy, info, err
 	}
 	if info, err = r.wallets.CardInfo(ctx, c.CardID, c.Code); err != nil {
 		return "", info, err
@@ -274,9 +299,18 @@ func (r *Reconciler) compareTotals(ctx context.Context, seen member.Card, info m
 }
 
 // repairOrRecord records the drift of a card that WeChat modified, and repairs the
-// face of any other.
+// face of any other. A face with totals that the ledger never had is no lost push: WeChat
+// or another system has set them, or the ledger is older than the face.
 func repairOrRecord(ctx context.Context, tx Tx, c member.Card, info member.CardInfo) (outcome string, err error) {
-	drift, err := tx.RecordDrift(ctx, c.CardID, c.Code, or(info.Bonus, c.Bonus), or(info.Balance, c.Balance))
+	bonus, balance := or(info.Bonus, c.Bonus), or(info.Balance, c.Balance)
+	had, err := tx.HadTotals(ctx, c.CardID, c.Code, 0, bonus, balance)
+	if err == nil && !had {
+		err = tx.MarkModified(ctx, c.CardID, c.Code)
+	}
+	if err != nil {
+		return outcomeDrift, err
+	}
+	drift, err := tx.RecordDrift(ctx, c.CardID, c.Code, bonus, balance)
 	if err != nil || drift {
 		return outcomeDrift, err
 	}

@@ -49,7 +49,7 @@ func reconcile(w *world.World, long time.Duration) (outcomes map[string]int, sum
 func TestReconcile_AFaceThatDiffersIsSetRightWithoutAWord(t *testing.T) {
 	world.Run(t, func(w *world.World) {
 		code := w.ActivateCardWith("push", world.Points(30))
-		w.WeChat.SetBonus(code, 7) // without an event
+		w.WeChat.SetBonus(code, 0) // as before the entry, whose push got lost
 		got, sums := reconcile(w, 30*time.Minute)
 		if got["repaired"] != 1 || got["equal"] == 0 || len(sums) != 1 || sums[0] != 0 {
 			t.Errorf("outcomes: %v, sums %v", got, sums)
@@ -126,14 +126,29 @@ func TestReconcile_WhatWeChatChangedIsShownAndNotRepaired(t *testing.T) {
 		if d, err := w.DriftOf(w.Context(), "push", code); err == nil {
 			t.Errorf("still: %+v", d)
 		}
-		w.WeChat.SetBonus(code, 1) // from now on it is repaired again
 		w.MustAddEntry("push", code, ledger.Booking{AddBalance: 5})
 		w.SendAll()
-		w.WeChat.SetBonus(code, 2)
+		w.WeChat.SetFigures(code, 35, 0) // from now on it is repaired again
 		if got, _ := reconcile(w, time.Hour); got["repaired"] != 1 {
 			t.Errorf("later: %v", got)
 		}
 		w.WantFace(code, 35, 5, "bonus +30 30 r30")
+	})
+}
+
+// A face with totals that the ledger never had was set by something else, also when no
+// event says so: the ledger may be that of an old backup.
+func TestReconcile_TotalsThatTheLedgerNeverHadAreNotRepaired(t *testing.T) {
+	world.Run(t, func(w *world.World) {
+		code := w.ActivateCardWith("push", ledger.Booking{AddBonus: 30, AddBalance: 500})
+		w.WeChat.SetFigures(code, 80, 500)
+		if got, _ := reconcile(w, time.Hour); got["drift"] == 0 || got["repaired"] != 0 {
+			t.Errorf("outcomes: %v", got)
+		}
+		w.WantFace(code, 80, 500)
+		if d, err := w.DriftOf(w.Context(), "push", code); err != nil || d.FaceBonus != 80 || d.Bonus != 30 {
+			t.Errorf("drift: %+v, %v", d, err)
+		}
 	})
 }
 
@@ -151,7 +166,7 @@ func TestReconcile_OurOwnChangesAreNoDrift(t *testing.T) {
 				Fields:    map[string]string{"ModifyBonus": "30", "ModifyBalance": "0"},
 			},
 		)
-		w.WeChat.SetBonus(code, 1)
+		w.WeChat.SetBonus(code, 0)
 		if got, _ := reconcile(w, time.Hour); got["repaired"] != 1 || got["drift"] != 0 {
 			t.Errorf("outcomes: %v", got)
 		}
@@ -278,7 +293,7 @@ func TestReconcile_OurOwnChangesOfAMomentAgoAreNoDrift(t *testing.T) {
 			w.ReceiveEvent(member.Event{DedupeKey: fmt.Sprint("ours ", n), Name: "update_member_card", CardID: "push", Code: code, At: world.At(3),
 				Fields: map[string]string{"ModifyBonus": fmt.Sprint(10 + n), "ModifyBalance": "0"}})
 		}
-		w.WeChat.SetBonus(code, 1)
+		w.WeChat.SetBonus(code, 21) // as after the second entry
 		if got, _ := reconcile(w, time.Hour); got["repaired"] != 1 || got["drift"] != 0 {
 			t.Errorf("outcomes: %v", got)
 		}

@@ -58,6 +58,11 @@ type Deployment struct {
 	Outbox interface {
 		Backlog(ctx context.Context) (outbox.Backlog, error)
 	}
+	Recovery interface {
+		// Active reports whether the database was restored from a copy, and the recovery
+		// has not ended.
+		Active() bool
+	}
 	// Close releases the deployment; it is called when the checks are done.
 	Close func() error
 }
@@ -94,6 +99,7 @@ type doctor struct {
 	cfg         config.Config
 	publicURL   string
 	report      func(Finding)
+	atWeChat    int // the number of the account's cards; 0 if it is not known
 }
 
 // Diagnose checks everything that a deployment needs, and calls report after each
@@ -119,6 +125,7 @@ func Diagnose(
 
 // checkServices runs the checks that need an open database.
 func (d *doctor) checkServices(ctx context.Context) {
+	d.check(ctx, "recovery", d.recovery)
 	storeReachable := d.check(ctx, "ticket store", d.ticketStore)
 	secretWorks := d.check(ctx, "service account's AppSecret and IP whitelist", d.officialSecret)
 	if secretWorks {
@@ -143,6 +150,7 @@ func (d *doctor) checkServices(ctx context.Context) {
 func (d *doctor) checkCheaply(ctx context.Context) {
 	d.check(ctx, "configuration", d.configuration)
 	d.check(ctx, "database", d.database)
+	d.check(ctx, "recovery", d.recovery)
 	d.check(ctx, "ticket store", d.ticketStore)
 	d.check(ctx, "clock", d.clock)
 	d.check(ctx, "api_ticket", d.ticket)

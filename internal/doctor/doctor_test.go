@@ -35,7 +35,11 @@ type deployment struct {
 	damage []string
 	outbox outbox.Backlog
 	closed bool
+
+	recovering bool
 }
+
+func (d *deployment) Active() bool { return d.recovering }
 
 func (d *deployment) Ready(context.Context) error                         { return d.readyErr }
 func (d *deployment) Damage(context.Context) ([]string, error)            { return d.damage, d.damageErr }
@@ -89,7 +93,7 @@ func (d *deployment) diagnose(t *testing.T, cfg config.Config, url string, openE
 	t.Helper()
 	open := func(context.Context) (*doctor.Deployment, error) {
 		return &doctor.Deployment{
-			Database: d, Clock: d, Tickets: d, Official: d, MiniProgram: miniProgram{d}, Catalogue: d, Members: d, Outbox: d,
+			Database: d, Clock: d, Tickets: d, Official: d, MiniProgram: miniProgram{d}, Catalogue: d, Members: d, Outbox: d, Recovery: d,
 			Close: func() error { d.closed = true; return nil },
 		}, openErr
 	}
@@ -134,11 +138,13 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 			deployment{secretErr: refused(0)},
 			secret, "failed", "stable_token", "let this machine reach /cgi-bin/stable_token",
 		},
-		"another error": {deployment{secretErr: errors.New("odd")}, secret, "failed", "odd", "see the error"},
-		"no api_ticket": {deployment{ticketErr: refused(48001)}, "api_ticket", "failed", "48001", "卡券功能"},
-		"clock is off":  {deployment{offset: 90 * time.Second}, "clock", "warning", "1m30s off", "timedatectl"},
-		"no cards":      {deployment{}, "cards", "warning", "the catalogue is empty", "server card create"},
-		"all own":       {deployment{stored: []card.Card{own}, cards: cards(own)}, "cards", "ok", "1, all of this account", ""},
+		"another error":   {deployment{secretErr: errors.New("odd")}, secret, "failed", "odd", "see the error"},
+		"no api_ticket":   {deployment{ticketErr: refused(48001)}, "api_ticket", "failed", "48001", "卡券功能"},
+		"clock is off":    {deployment{offset: 90 * time.Second}, "clock", "warning", "1m30s off", "timedatectl"},
+		"a restored copy": {deployment{recovering: true}, "recovery", "warning", "restored from a copy", "server recover status"},
+		"an empty copy":   {deployment{cards: map[string]card.Card{"p1": own, "p2": other, "p3": own}}, "cards", "warning", "although WeChat has 3 cards", "server restore"},
+		"no cards":        {deployment{}, "cards", "warning", "the catalogue is empty", "server card create"},
+		"all own":         {deployment{stored: []card.Card{own}, cards: cards(own)}, "cards", "ok", "1, all of this account", ""},
 		"own and deleted": {
 			deployment{stored: []card.Card{own, deleted}, cards: cards(own)},
 			"cards", "ok", "1 of this account, 1 deleted", "",

@@ -83,6 +83,15 @@ func (d *doctor) database(ctx context.Context) Finding {
 	return ok("can be read and written", "可以读写")
 }
 
+func (d *doctor) recovery(context.Context) Finding {
+	if d.Recovery.Active() {
+		return warning(same("server recover status"),
+			say("the database was restored from a copy; what differs from WeChat is held until the recovery is ended",
+				"数据库是从备份恢复的；和微信不一致的会员卡暂停同步和记账，直到恢复结束"))
+	}
+	return ok("none: the database is no restored copy", "没有进行中的恢复：数据库不是恢复的备份")
+}
+
 func (d *doctor) ticketStore(ctx context.Context) Finding {
 	store := say("the database", "数据库")
 	if d.cfg.RedisURL != "" {

@@ -38,7 +38,7 @@ func (s *slow) Ready(ctx context.Context) error {
 func (s *slow) watch(t *testing.T) *doctor.Watch {
 	t.Helper()
 	w := doctor.NewWatch(config.Config{}, &doctor.Deployment{
-		Database: s, Clock: s, Tickets: s, Catalogue: s, Members: s, Outbox: s,
+		Database: s, Clock: s, Tickets: s, Catalogue: s, Members: s, Outbox: s, Recovery: s,
 	})
 	go w.Run(t.Context())
 	return w

@@ -115,6 +115,7 @@ func (d *doctor) permission(ctx context.Context) Finding {
 	if err != nil {
 		return refused(officialConsole, err)
 	}
+	d.atWeChat = total
 	return ok("granted; the account has %d cards", "已开通；账号有 %d 张卡", total)
 }
 
@@ -147,6 +148,12 @@ func (d *doctor) examineCards(ctx context.Context, n int, status func(card.Card)
 		return unreadable(err)
 	}
 	stored = stored[:min(len(stored), n)]
+	if len(stored) == 0 && d.atWeChat > 0 {
+		return warning(say("check DATABASE_URL; if the shop had members, server restore a backup; else start the server once: it reads the cards",
+			"检查 DATABASE_URL；如果店铺有过会员，用 server restore 恢复备份；否则启动一次服务器，它会读取账号的卡"),
+			say("the catalogue is empty, although WeChat has %d cards of this account: the database is new, or a copy that was cut off",
+				"数据库里没有会员卡，而微信上这个账号有 %d 张：数据库是新的，或者是不完整的备份", d.atWeChat))
+	}
 	own := 0
 	var bad []Text
 	var inReview []string

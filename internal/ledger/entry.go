@@ -79,6 +79,12 @@ type Posting struct {
 // ErrOrderBooked, ErrOverEntryLimit, ErrOverDayLimit, ErrNotYours, ErrKeyReused or
 // ErrConflict, wrapped, when nothing was written.
 func (s *Service) AddEntry(ctx context.Context, cardID, code string, b Booking, r Request) (answer []byte, replayed bool, err error) {
+	if err := s.release(ctx, cardID, code); err != nil {
+		if before, found, unread := answered(ctx, s.store, r); found && unread == nil {
+			return before, true, nil
+		}
+		return nil, false, fmt.Errorf("add an entry to card %s: %w", cardID, err)
+	}
 	began := false
 	var refused error
 	err = RetryConflicts(func() error {
@@ -257,9 +263,12 @@ func insert(ctx context.Context, tx Tx, p Posting, r Request, answer []byte) err
 // RouteFace is the route of an opening entry: of what the face of a card showed when
 // it was first read. Such an entry is never sent. RouteImport is the route of the
 // opening entry of an imported account, and of the entries that move it to a card.
+// RouteRecovery is the route of an entry that makes the ledger of a restored database
+// equal to the face of its card.
 const (
-	RouteFace   = "face"
-	RouteImport = "import"
+	RouteFace     = "face"
+	RouteImport   = "import"
+	RouteRecovery = "recovery"
 )
 
 // Add adds an entry that no request asked for; route says where it comes from. The

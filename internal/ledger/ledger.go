@@ -141,12 +141,19 @@ type Store interface {
 
 // Service keeps the ledgers. It is safe for concurrent use.
 type Service struct {
-	store Store
-	wake  func()
+	store   Store
+	wake    func()
+	release func(ctx context.Context, cardID, code string) error
 }
 
 // New returns a Service on store. It calls wake after it has enqueued messages.
-func New(store Store, wake func()) *Service { return &Service{store, wake} }
+func New(store Store, wake func()) *Service {
+	return &Service{store, wake, func(context.Context, string, string) error { return nil }}
+}
+
+// ReleaseWith has AddEntry return the error of release, without adding anything, unless
+// it is nil. It must be called before the Service is used.
+func (s *Service) ReleaseWith(release func(ctx context.Context, cardID, code string) error) { s.release = release }
 
 // Entries lists up to n entries of a card's ledger, newest first. Unless before is
 // 0, it lists only those with a smaller Seq. It returns ErrCodeUnknown for a code

@@ -79,6 +79,16 @@ func (s *Service) Holds(ctx context.Context, memberID, cardID string) (bool, err
 	return err == nil, err
 }
 
+// WasIssued reports whether the code was issued to some member, as far as the database
+// knows.
+func (s *Service) WasIssued(ctx context.Context, cardID, code string) (bool, error) {
+	c, err := s.store.Card(ctx, cardID, code)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && !c.IssuedAt.IsZero(), err
+}
+
 // currentCodes returns the codes, or ErrNotFound if one of them must be written.
 func currentCodes(ctx context.Context, r Reader, memberID string, requests []CodeRequest) ([]Code, error) {
 	codes := make([]Code, len(requests))

@@ -30,18 +30,27 @@ type Event struct {
 	Fields map[string]string // all that WeChat said, for the record
 }
 
-// The events that change a card's status, and the one that says that its figures
-// have changed. All other events are only stored.
+// The events that change a card's status, the one that says that its figures have
+// changed, and others of a card in its holder's wallet. All other events are only stored.
 const (
 	eventTaken     = "user_get_card"
 	eventDeleted   = "user_del_card"
 	eventSubmitted = "submit_membercard_user_info"
 	eventModified  = "update_member_card" // by addcard, or by WeChat itself
+	eventViewed    = "user_view_card"
+	eventEntered   = "user_enter_session_from_card"
 )
 
 // changesStatus reports whether the event changes a card's status.
 func (e Event) changesStatus() bool {
 	return e.Name == eventTaken || e.Name == eventDeleted || e.Name == eventSubmitted
+}
+
+// showsHolder reports whether the event shows who has a card in the wallet, without
+// changing its status. It makes a card known of which addcard has lost the earlier
+// events, or the database since a backup.
+func (e Event) showsHolder() bool {
+	return e.Name == eventModified || e.Name == eventViewed || e.Name == eventEntered
 }
 
 // Catalogue has the rules for cards that were taken: how they become active, and
@@ -94,7 +103,7 @@ func (s *Service) Receive(ctx context.Context, e Event) error {
 
 func (s *Service) receive(ctx context.Context, e Event) (err error) {
 	var plan Plan
-	if e.changesStatus() {
+	if e.changesStatus() || e.showsHolder() {
 		plan, err = s.catalogue.Plan(ctx, e.CardID)
 	}
 	unknown := errors.Is(err, ErrCardUnknown)
@@ -110,16 +119,34 @@ func (s *Service) receive(ctx context.Context, e Event) (err error) {
 			return err
 		}
 		added, err := tx.AddEvent(ctx, e)
-		switch {
-		case err == nil && added && e.Name == eventModified:
-			return markModified(ctx, tx, e)
-		case err != nil || !added || !e.changesStatus():
+		if err != nil || !added {
 			return err
+		}
+		found, err := findsCard(ctx, tx, e)
+		switch {
+		case err != nil:
+			return err
+		case e.Name == eventModified && !found:
+			return markModified(ctx, tx, e)
+		case !e.changesStatus() && !found:
+			return nil
 		case unknown:
 			return tx.Enqueue(ctx, outbox.Message{CardID: e.CardID, Code: e.Code, Kind: KindApplyEvent, Payload: e.DedupeKey})
 		}
 		return s.apply(ctx, tx, e, plan)
 	})
+}
+
+// findsCard reports whether the event shows the holder of a card that is not known.
+func findsCard(ctx context.Context, tx Tx, e Event) (bool, error) {
+	if !e.showsHolder() {
+		return false, nil
+	}
+	_, err := tx.Card(ctx, e.CardID, e.Code)
+	if errors.Is(err, ErrNotFound) {
+		return true, nil
+	}
+	return false, err
 }
 
 // isOfErased reports whether the event is about a card of a member who was erased, or
@@ -229,6 +256,10 @@ func (s *Service) apply(ctx context.Context, tx peopleTx, e Event, plan Plan) er
 	c, err := s.cardInWalletOf(ctx, tx, e.CardID, e.Code, Identity{AppID: s.apps.Official, OpenID: e.OpenID, UnionID: e.UnionID})
 	if err != nil {
 		return err
+	}
+	if e.showsHolder() {
+		c.markTaken(earliest, e.At)
+		return s.saveTaken(ctx, tx, c, plan, true)
 	}
 	if e.Name == eventDeleted {
 		c.markDeleted(momentOf(e.At, rankDeleted))

@@ -57,6 +57,14 @@ func (s *sqlite) examine(ctx context.Context, pragma string) (found []string, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	return findings(ctx, db, pragma)
+}
+
+// findings returns what a pragma finds that looks for damage.
+func findings(ctx context.Context, db interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}, pragma string,
+) (found []string, err error) {
 	rows, err := db.QueryContext(ctx, pragma)
 	if err != nil {
 		return nil, asDamage(err)

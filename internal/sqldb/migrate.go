@@ -46,6 +46,9 @@ func (s *sqlite) migrate(ctx context.Context, to int64) (applied int, err error)
 		if damaged(err) {
 			return applied, asDamage(err)
 		}
+		if err == nil && to == latest {
+			return applied, s.begin(ctx, conn)
+		}
 		if err == nil || errors.Is(err, ErrNewerSchema) || try == 4 {
 			return applied, err
 		}

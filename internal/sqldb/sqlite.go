@@ -28,6 +28,7 @@ type sqlite struct {
 	reader    *pooledQuerier
 	committer *committer
 	versions  *versions
+	alone     bool // the file had no journal when it was opened; see begin
 }
 
 func (s *sqlite) Read() Querier            { return s.reader }
@@ -43,7 +44,9 @@ func (s *sqlite) Write(ctx context.Context, fn func(ctx context.Context, tx Quer
 func (s *sqlite) Version(ctx context.Context) int64 { return s.versions.current(ctx) }
 
 func (s *sqlite) Close() error {
-	return errors.Join(s.committer.close(), s.versions.conn.Close(), s.reader.close(), s.writer.Close())
+	err := errors.Join(s.committer.close(), s.versions.conn.Close(), s.reader.close(), s.writer.Close())
+	s.end()
+	return err
 }
 
 // writable takes and gives back the lock of the writer.
@@ -69,6 +72,7 @@ func (s *sqlite) commit(ctx context.Context, query string, args ...any) error {
 // flushes only at checkpoints.
 func openSQLite(ctx context.Context, path string) (Engine, error) {
 	registerNowMS()
+	alone := hasNoJournal(path)
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
@@ -94,7 +98,7 @@ func openSQLite(ctx context.Context, path string) (Engine, error) {
 		return nil, errors.Join(asDamage(err), reader.Close(), conn.Close(), writer.Close())
 	}
 	return &sqlite{
-		path: path, writer: writer, versions: versions,
+		path: path, writer: writer, versions: versions, alone: alone,
 		reader:    &pooledQuerier{preparedQuerier{db: reader}, make(chan struct{}, readers)},
 		committer: newCommitter(conn, func() { versions.count.Add(1) }),
 	}, nil

@@ -59,5 +59,12 @@ func (s *Store) Purge(ctx context.Context, keep time.Duration) error {
 	return err
 }
 
+const nowSQL = `select now_ms(), not_before from revocation`
+
 // Now implements auth.Store.
-func (s *Store) Now(ctx context.Context) (time.Time, error) { return s.db.Now(ctx) }
+func (s *Store) Now(ctx context.Context) (now, notBefore time.Time, err error) {
+	if err := s.db.Read().QueryRow(ctx, nowSQL).Scan((*sqldb.Time)(&now), (*sqldb.Time)(&notBefore)); err != nil {
+		return now, notBefore, fmt.Errorf("read the clock: %w", err)
+	}
+	return now, notBefore, nil
+}

@@ -3,9 +3,11 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/addcard/addcard/internal/cardsync"
+	"github.com/addcard/addcard/internal/ledger"
 	"github.com/addcard/addcard/internal/member"
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
@@ -80,6 +82,38 @@ func (tx tx) ClearDrift(ctx context.Context, cardID, code string) error {
 // RecordDrift implements cardsync.Tx.
 func (tx tx) RecordDrift(ctx context.Context, cardID, code string, bonus, balance int64) (bool, error) {
 	return tx.Change(ctx, "record a drift", recordDriftSQL, cardID, code, bonus, balance)
+}
+
+const (
+	hadTotalsSQL = `select count(*) from member_card c where c.card_id = $1 and c.code = $2 and (
+		cast($3 as bigint) <= 0 and cast($4 as bigint) = 0 and cast($5 as bigint) = 0
+		or exists (select 1 from entry e where e.card_id = c.card_id and e.ledger = c.ledger
+			and e.seq >= $3 and e.bonus = $4 and e.balance = $5))`
+	// A message that sets the totals repairs what may have been lost at any time.
+	firstUnsentSQL = `select coalesce(min(e.seq), 0), max(case when due >= $3 or exists (select 1 from outbox o
+			where o.card_id = $1 and o.code = $2 and o.kind = '` + ledger.KindTotals + `') then 1 else 0 end)
+		from member_card c left join entry e on e.card_id = c.card_id and e.ledger = c.ledger
+			and (e.seq > c.told and e.route <> '` + ledger.RouteFace + `' or e.entry_id in (select o.payload from outbox o
+				where o.card_id = $1 and o.code = $2 and o.kind in ('` + ledger.KindEntry + `', '` + ledger.KindEntryAgain + `')))
+		where c.card_id = $1 and c.code = $2`
+)
+
+// HadTotals implements cardsync.Tx.
+func (tx tx) HadTotals(ctx context.Context, cardID, code string, seq, bonus, balance int64) (bool, error) {
+	return tx.Any(ctx, "look for earlier totals", hadTotalsSQL, cardID, code, seq, bonus, balance)
+}
+
+// FirstUnsent implements cardsync.Tx.
+func (tx tx) FirstUnsent(ctx context.Context, cardID, code string) (unsent bool, seq int64, err error) {
+	var totals bool
+	err = tx.QueryRow(ctx, firstUnsentSQL, cardID, code, int64(ledger.PendingTotals)).Scan(&seq, (*sqldb.Bool)(&totals))
+	if err != nil {
+		return false, 0, fmt.Errorf("look for unsent entries: %w", err)
+	}
+	if totals {
+		return true, 1, nil
+	}
+	return seq > 0, seq, nil
 }
 
 // AddTrail implements cardsync.Tx.

@@ -32,6 +32,11 @@ import (
 const decisions = `
 	column                            erased   joined   giver    recipient exported
 
+	backup_sum.table_name             kept     kept     kept     kept      -
+	backup_sum.row_count              kept     kept     kept     kept      -
+	backup_sum.bonus                  kept     kept     kept     kept      -
+	backup_sum.balance                kept     kept     kept     kept      -
+	backup_sum.digest                 kept     kept     kept     kept      -
 	member.member_id                  deleted  deleted  kept     kept      member_id
 	member.created_at                 deleted  deleted  kept     kept      created_at
 	member.erased_at                  deleted  deleted  kept     kept      -
@@ -179,6 +184,22 @@ const decisions = `
 	outbox_retry.created_at           kept     kept     kept     kept      -
 	outbox_retry.ended_at             kept     kept     kept     kept      -
 
+	recovery.name                     kept     kept     kept     kept      -
+	recovery.copied_at                kept     kept     kept     kept      -
+	recovery.began_at                 kept     kept     kept     kept      -
+	recovery.phase                    kept     kept     kept     kept      -
+	recovery.after_first              kept     kept     kept     kept      -
+	recovery.after_second             kept     kept     kept     kept      -
+	recovery.found                    kept     kept     kept     kept      -
+	recovery.ended_at                 kept     kept     kept     kept      -
+	recovery_card.card_id             kept     kept     kept     kept      -
+	recovery_card.code                kept     kept     kept     kept      -
+	recovery_card.state               kept     kept     kept     kept      -
+	recovery_card.bonus               kept     kept     kept     kept      -
+	recovery_card.balance             kept     kept     kept     kept      -
+	recovery_card.face_bonus          kept     kept     kept     kept      -
+	recovery_card.face_balance        kept     kept     kept     kept      -
+	recovery_card.looked_at           kept     kept     kept     kept      -
 	trail.trail_id                    deleted  kept     kept     kept      -
 	trail.member_id                   deleted  moved    kept     kept      -
 	trail.card_id                     deleted  kept     kept     kept      -
@@ -236,6 +257,7 @@ const decisions = `
 	revoked_session.expires_at        kept     kept     kept     kept      -
 
 	revocation.last_seq               kept     kept     kept     kept      -
+	revocation.not_before             kept     kept     kept     kept      -
 
 	card.card_id                      kept     kept     kept     kept      -
 	card.doc                          kept     kept     kept     kept      -
@@ -615,7 +637,7 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 		"card.card_id": "card-" + person, "card_created.card_id": "card-" + person, "card_review.card_id": "card-" + person,
 		"erased_openid.erased_at": time.Now().UnixMilli(),
 		"status":                  "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
-		"staff.role": "cashier", "staff_key.kind": "link", "outbox_retry.state": "running", "import.state": "running",
+		"staff.role": "cashier", "staff_key.kind": "link", "outbox_retry.state": "running", "import.state": "running", "recovery_card.state": "unread",
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {

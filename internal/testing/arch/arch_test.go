@@ -33,13 +33,14 @@ const table = `
 cmd/internal/command          config logpipe | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed web wechatsim wechatsim/push
-cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox phone sheet sqldb
-                              staff ticket/redisstore webhook
+cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox phone recovery sheet
+                              sqldb staff ticket/redisstore webhook
                               | alecthomas/kong google/uuid tailscale/hujson
 
 app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
                               config datakey doctor httpapi/admin httpapi/conns httpapi/console httpapi/public importer importer/sqlstore jssdk
-                              ledger ledger/sqlstore member member/sqlstore opencard outbox outbox/sqlstore phonecode shop shop/sqlstore sqldb staff staff/sqlstore
+                              ledger ledger/sqlstore member member/sqlstore opencard outbox outbox/sqlstore phonecode recovery recovery/sqlstore
+                              shop shop/sqlstore sqldb staff staff/sqlstore
                               statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore timeline timeline/sqlstore
                               trail trail/sqlstore webhook webhook/sqlstore weblogin wechat wechat/push
                               | prometheus/client_golang
@@ -53,7 +54,7 @@ httpapi/conns
 httpapi/console               card cardext httpapi/internal/web sheet shop staff | gin-gonic/gin google/uuid qr
 httpapi/public                auth card cardlist httpapi/conns httpapi/internal/web jssdk ledger member opencard phone ration weblogin
                               | danielgtaylor/huma gin-gonic/gin x/time
-httpapi/internal/web          audit auth card cardlist httpapi/conns importer jssdk ledger member opencard outbox phonecode ration sqldb staff
+httpapi/internal/web          audit auth card cardlist httpapi/conns importer jssdk ledger member opencard outbox phonecode ration recovery sqldb staff
                               ticket webhook weblogin wechat
                               | danielgtaylor/huma gin-gonic/gin go-json-experiment/json google/uuid swaggest/swgui x/sync
                               x/time
@@ -70,7 +71,7 @@ cardext
 cardlist                      card cardext member ration
 cardsync                      ledger member outbox trail | x/time
 cardsync/cardsynctest         cardsync ledger member
-cardsync/sqlstore             cardsync member member/sqlstore sqldb trail trail/sqlstore
+cardsync/sqlstore             cardsync ledger member member/sqlstore sqldb trail trail/sqlstore
 datakey
 importer                      ledger member phone sheet | google/uuid x/sync x/text
 importer/importertest         importer
@@ -90,6 +91,9 @@ outbox/sqlstore               outbox sqldb trail trail/sqlstore | google/uuid
 phone                         | nyaruka/phonenumbers
 phonecode                     phone ration
 ration
+recovery                      | x/sync x/time
+recovery/recoverytest         recovery
+recovery/sqlstore             recovery sqldb | database/sql
 sheet                         | go-json-experiment/json x/text xuri/excelize
 sheet/sheettest
 shop                          audit

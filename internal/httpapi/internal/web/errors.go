@@ -18,6 +18,7 @@ import (
 	"github.com/addcard/addcard/internal/outbox"
 	"github.com/addcard/addcard/internal/phonecode"
 	"github.com/addcard/addcard/internal/ration"
+	"github.com/addcard/addcard/internal/recovery"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/staff"
 	"github.com/addcard/addcard/internal/ticket"
@@ -65,6 +66,8 @@ var errorTable = []struct {
 	{err: outbox.ErrNotFound, problem: MessageNotFound},
 	{err: outbox.ErrJobNotFound, problem: MessageNotFound.WithDetail("There is no such retry of messages; one is kept for a month.")},
 	{err: ledger.ErrConflict, problem: Unavailable},
+	{err: recovery.ErrHeld, problem: Unavailable.WithDetail(
+		"The database was restored, and the card shows other figures than its ledger; an operator runs server recover adopt.")},
 	{err: staff.ErrNotFound, problem: StaffNotFound},
 	{err: staff.ErrNameTaken, problem: NameTaken},
 	{err: staff.ErrTooMany, problem: TooManyStaff},
