@@ -88,7 +88,9 @@ func New(store Store, members *member.Service, wechat WeChat) *Service {
 
 // HoldWith has the handlers postpone the messages of a card while holds reports true. It
 // must be called before the Service is used.
-func (s *Service) HoldWith(holds func(ctx context.Context, cardID, code string) (bool, error)) { s.holds = holds }
+func (s *Service) HoldWith(holds func(ctx context.Context, cardID, code string) (bool, error)) {
+	s.holds = holds
+}
 
 // errHeld postpones the messages of a card whose ledger may be older than its face.
 var errHeld = outbox.WaitError{Why: "cardsync: the card is held until its recovery, see server recover status", Wait: time.Minute}

@@ -153,7 +153,9 @@ func New(store Store, wake func()) *Service {
 
 // ReleaseWith has AddEntry return the error of release, without adding anything, unless
 // it is nil. It must be called before the Service is used.
-func (s *Service) ReleaseWith(release func(ctx context.Context, cardID, code string) error) { s.release = release }
+func (s *Service) ReleaseWith(release func(ctx context.Context, cardID, code string) error) {
+	s.release = release
+}
 
 // Entries lists up to n entries of a card's ledger, newest first. Unless before is
 // 0, it lists only those with a smaller Seq. It returns ErrCodeUnknown for a code

@@ -26,10 +26,10 @@ type Database struct {
 // Run runs the suite. open returns a new Database for each test.
 func Run(t *testing.T, open func(t *testing.T) Database) {
 	for name, test := range map[string]func(*testing.T, Database){
-		"a new database needs no recovery":                   none,
-		"it is marked once, and again after the end":         marked,
-		"the cards of the copy are added page by page":       added,
-		"it begins once":                                     begun,
+		"a new database needs no recovery":             none,
+		"it is marked once, and again after the end":   marked,
+		"the cards of the copy are added page by page": added,
+		"it begins once": begun,
 		"it lists wallets and issued codes in their order":   listed,
 		"a card is settled, and an adopted one stays so":     settled,
 		"how far it is, is kept":                             advanced,
@@ -135,7 +135,9 @@ func added(t *testing.T, d Database) {
 		t.Errorf("%d pages of 2 for 5 cards", pages)
 	}
 	keys(t, func() ([]recovery.Key, error) { return d.Cards(t.Context(), recovery.Key{}, 10) }, "c1 a0", "c1 a1", "c1 a3", "c1 a4")
-	keys(t, func() ([]recovery.Key, error) { return d.Cards(t.Context(), recovery.Key{First: "c1", Second: "a1"}, 1) }, "c1 a3")
+	keys(t, func() ([]recovery.Key, error) {
+		return d.Cards(t.Context(), recovery.Key{First: "c1", Second: "a1"}, 1)
+	}, "c1 a3")
 }
 
 func begun(t *testing.T, d Database) {
