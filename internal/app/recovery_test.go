@@ -7,10 +7,12 @@ import (
 	"maps"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/addcard/addcard/internal/app"
 	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/recovery"
 	"github.com/addcard/addcard/internal/sqldb"
 	"github.com/addcard/addcard/internal/testing/apptest"
@@ -173,4 +175,135 @@ func TestRecovery_AnOldCopyHarmsNobody(t *testing.T) {
 	if wrong, err := c.Ledger.Unbalanced(context.WithoutCancel(t.Context()), 9); len(wrong) != 0 || err != nil {
 		t.Errorf("do not add up: %v, %v", wrong, err)
 	}
+}
+
+// shopUnderLoad is a shop whose members take cards, earn and spend all the time.
+type shopUnderLoad struct {
+	w      *apptest.World
+	s      *apptest.Server
+	cardID string
+
+	mu   sync.Mutex
+	took map[string]wechatsim.AddedCard // by user
+}
+
+// live has user number n log in, take a card and book on it until ctx ends. WeChat
+// refuses what comes after the end.
+func (l *shopUnderLoad) live(ctx context.Context, n int) {
+	user := fmt.Sprint("user", n)
+	token, _ := l.w.Login(l.s, user)
+	added := l.w.AddCard(l.s, token, user, l.cardID)[0]
+	l.mu.Lock()
+	l.took[user] = added
+	l.mu.Unlock()
+	l.s.Post("/v1/claims", token, apptest.Claims(added)).Is(l.w.T, http.StatusOK)
+	path := apptest.EntriesPath(l.cardID, l.w.CodeOf(user))
+	for i := 0; ctx.Err() == nil && i < 40; i++ {
+		add := 10
+		if i%3 == 2 {
+			add = -7
+		}
+		l.s.AddEntry(path, fmt.Sprint(user, " ", i), fmt.Sprintf(`{"add_bonus":%d}`, add)).Is(l.w.T, http.StatusCreated)
+	}
+}
+
+// faces returns what each user's card shows, and ends the test if somebody has two.
+func (l *shopUnderLoad) faces() map[string]wechatsim.CardFace {
+	l.w.T.Helper()
+	faces := map[string]wechatsim.CardFace{}
+	for user := range l.took {
+		cards, err := l.w.Sim.Cards(user)
+		if err != nil || len(cards) != 1 {
+			l.w.T.Fatalf("%s has the cards %v, %v", user, cards, err)
+		}
+		faces[user] = cards[0]
+	}
+	return faces
+}
+
+// A backup is made while everybody takes cards and books; much happens before it is
+// restored. No face falls, each difference is listed, nobody gets a second code, and
+// everybody has the card that is in the wallet.
+func TestRecovery_OfABackupUnderLoad(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, wechatsim.Options{})
+	w.Quiet = true
+	l := &shopUnderLoad{w: w, cardID: w.Card(), took: map[string]wechatsim.AddedCard{}}
+	l.s = w.Serve()
+	w.Connect(l.s)
+	const before, since = 24, 8
+	var lives sync.WaitGroup
+	slots := make(chan struct{}, 6)
+	run := func(n int) {
+		slots <- struct{}{}
+		lives.Go(func() { l.live(t.Context(), n); <-slots })
+	}
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	for n := range before {
+		run(n)
+		if n == before/2 {
+			if _, err := sqldb.Backup(t.Context(), "sqlite:"+w.DB, backup, func(string) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for n := range since {
+		run(before + n)
+	}
+	lives.Wait()
+	w.WaitEvents()
+	apptest.Eventually(t, "all is sent", func() bool { return len(l.s.Outbox("")) == 0 })
+	l.s.Stop()
+	shown := l.faces()
+
+	if _, err := sqldb.Restore(t.Context(), backup, "sqlite:"+w.DB, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	l.s = w.Serve()
+	w.Connect(l.s)
+	c := core(w)
+	st := looked(w, c)
+	listed := differences(w, c)
+	people, err := c.Members.People(t.Context(), member.Mark{}, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := map[string]int64{}
+	for _, p := range people {
+		for _, card := range p.Cards {
+			ledger[card.Code] = card.Bonus
+		}
+	}
+	for user, face := range shown {
+		if bonus, known := ledger[face.Code]; known && bonus != face.Bonus && listed[face.Code] == "" {
+			t.Errorf("%s: the ledger has %d, the face %d, and no difference is listed", user, bonus, face.Bonus)
+		}
+	}
+	if err := c.Recovery.Adopt(t.Context(), func(recovery.Difference) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Recovery.Finish(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	// Everybody comes back, and opens the mini-program from the card.
+	for user, added := range l.took {
+		token, _ := w.Login(l.s, user)
+		l.s.Post("/v1/claims", token, apptest.Claims(added)).Is(t, http.StatusOK)
+		exts := apptest.CardExts(t, l.s.Post("/v1/card-ext", token, apptest.CardIDs(l.cardID)))
+		if exts[0].Code != shown[user].Code {
+			t.Errorf("%s gets the code %s and has %s", user, exts[0].Code, shown[user].Code)
+		}
+	}
+	w.WaitEvents()
+	apptest.Eventually(t, "all is sent", func() bool { return len(l.s.Outbox("")) == 0 })
+	for user, face := range l.faces() {
+		if face.Code != shown[user].Code || face.Bonus < shown[user].Bonus {
+			t.Errorf("%s has %+v, had %+v", user, face, shown[user])
+		}
+		l.s.AddEntry(apptest.EntriesPath(l.cardID, face.Code), user+" later", `{"add_bonus":1}`).Is(t, http.StatusCreated)
+	}
+	if wrong, err := c.Ledger.Unbalanced(t.Context(), 9); len(wrong) != 0 || err != nil {
+		t.Errorf("do not add up: %v, %v", wrong, err)
+	}
+	t.Logf("of %d cards in wallets the copy had %v, %d were found, %d differences were listed", len(shown), st.Cards, st.Found, len(listed))
 }

@@ -93,7 +93,7 @@ func (s *Service) HoldWith(holds func(ctx context.Context, cardID, code string) 
 }
 
 // errHeld postpones the messages of a card whose ledger may be older than its face.
-var errHeld = outbox.WaitError{Why: "cardsync: the card is held until its recovery, see server recover status", Wait: time.Minute}
+var errHeld = outbox.WaitError{Why: "cardsync: the card is held until its recovery, see server recover status", Wait: 30 * time.Second}
 
 // RetryAs has the kinds of messages that an operator's retry sends instead; see
 // outbox.New. A parked entry was overtaken by later ones, so its retry must not count

@@ -125,7 +125,6 @@ func Diagnose(
 
 // checkServices runs the checks that need an open database.
 func (d *doctor) checkServices(ctx context.Context) {
-	d.check(ctx, "recovery", d.recovery)
 	storeReachable := d.check(ctx, "ticket store", d.ticketStore)
 	secretWorks := d.check(ctx, "service account's AppSecret and IP whitelist", d.officialSecret)
 	if secretWorks {
@@ -144,13 +143,13 @@ func (d *doctor) checkServices(ctx context.Context) {
 	d.check(ctx, "unionid", d.unionID)
 	d.check(ctx, "outbox", d.outbox)
 	d.check(ctx, "exposure", d.exposure)
+	d.check(ctx, "recovery", d.recovery)
 }
 
 // checkCheaply runs the checks that neither call WeChat nor read much.
 func (d *doctor) checkCheaply(ctx context.Context) {
 	d.check(ctx, "configuration", d.configuration)
 	d.check(ctx, "database", d.database)
-	d.check(ctx, "recovery", d.recovery)
 	d.check(ctx, "ticket store", d.ticketStore)
 	d.check(ctx, "clock", d.clock)
 	d.check(ctx, "api_ticket", d.ticket)
@@ -158,6 +157,7 @@ func (d *doctor) checkCheaply(ctx context.Context) {
 	d.check(ctx, "unionid", d.unionID)
 	d.check(ctx, "outbox", d.outbox)
 	d.check(ctx, "exposure", d.exposure)
+	d.check(ctx, "recovery", d.recovery)
 }
 
 // check runs one check and reports whether it did not fail.

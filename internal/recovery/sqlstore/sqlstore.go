@@ -183,14 +183,24 @@ func (s *Store) CardState(ctx context.Context, k recovery.Key) (state string, er
 	return state, err
 }
 
+// A message that was postponed because its card was held becomes due, the first of the
+// card only: the others wait for it.
+const (
+	dueSQL       = `update outbox set due_at = now_ms() where state = 'waiting' and due_at > now_ms() and due_at < now_ms() + 60000`
+	dueOfCardSQL = dueSQL + ` and card_id = $1 and code = $2`
+)
+
 // A card that was adopted stays so in the list, with the figures that it had.
 const settleSQL = `update recovery_card set state = $3, bonus = $4, balance = $5, face_bonus = $6, face_balance = $7, looked_at = now_ms()
 	where card_id = $1 and code = $2 and state in ('unread', 'differs')`
 
 // Settle implements recovery.Store.
 func (s *Store) Settle(ctx context.Context, d recovery.Difference) error {
-	return s.write(ctx, "record how a card was found",
-		statement{settleSQL, []any{d.CardID, d.Code, d.State, d.Bonus, d.Balance, d.FaceBonus, d.FaceBalance}})
+	statements := []statement{{settleSQL, []any{d.CardID, d.Code, d.State, d.Bonus, d.Balance, d.FaceBonus, d.FaceBalance}}}
+	if d.State != recovery.Differs {
+		statements = append(statements, statement{dueOfCardSQL, []any{d.CardID, d.Code}})
+	}
+	return s.write(ctx, "record how a card was found", statements...)
 }
 
 const countsSQL = `select state, count(*) from recovery_card group by state`
@@ -228,7 +238,7 @@ const (
 
 // End implements recovery.Store.
 func (s *Store) End(ctx context.Context) error {
-	return s.write(sqldb.Each(ctx, time.Minute), "end the recovery", statement{sql: driftSQL}, statement{sql: leaveSQL}, statement{sql: endSQL})
+	return s.write(sqldb.Each(ctx, time.Minute), "end the recovery", statement{sql: driftSQL}, statement{sql: leaveSQL}, statement{sql: dueSQL}, statement{sql: endSQL})
 }
 
 // StartJob implements recovery.Store.
