@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -15,7 +17,9 @@ import (
 	"github.com/addcard/addcard/internal/member"
 	"github.com/addcard/addcard/internal/recovery"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 	"github.com/addcard/addcard/internal/testing/apptest"
+	"github.com/addcard/addcard/internal/testing/postgres"
 	"github.com/addcard/addcard/internal/wechatsim"
 )
 
@@ -306,4 +310,52 @@ func TestRecovery_OfABackupUnderLoad(t *testing.T) {
 		t.Errorf("do not add up: %v, %v", wrong, err)
 	}
 	t.Logf("of %d cards in wallets the copy had %v, %d were found, %d differences were listed", len(shown), st.Cards, st.Found, len(listed))
+}
+
+// PostgreSQL has tools of its own, which mark no copy: the operator begins the recovery.
+func TestRecovery_OfADumpOfPostgreSQL(t *testing.T) {
+	t.Parallel()
+	server := postgres.Shared(t)
+	w := apptest.New(t, wechatsim.Options{})
+	w.Env["DATABASE_URL"] = sqldbtest.Postgres(t)
+	cardID := w.Card()
+	s := w.Serve()
+	w.Connect(s)
+	token, code := w.Claim(s, "ming", cardID)
+	path := apptest.EntriesPath(cardID, code)
+	s.AddEntry(path, "k1", `{"add_bonus":100}`).Entry(t)
+	w.WaitTotals("ming", 100, 0)
+	w.WaitEvents()
+	source, err := url.Parse(w.Env["DATABASE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := strings.TrimPrefix(source.Path, "/")
+	dump := server.Dump(t, database)
+	s.AddEntry(path, "k2", `{"add_bonus":50}`).Entry(t)
+	w.WaitTotals("ming", 150, 0)
+	s.Stop()
+
+	w.Env["DATABASE_URL"] = server.Load(t, dump, database+"_restored")
+	c := core(w)
+	if st, err := c.Recovery.Status(t.Context()); st.Active() || err != nil {
+		t.Errorf("before the operator says so: %+v, %v", st, err)
+	}
+	if err := c.Recovery.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s = w.Serve()
+	s.Get("/v1/me", token).Problem(t, http.StatusUnauthorized, "session_invalid")
+	looked(w, c)
+	if got, want := differences(w, c), map[string]string{code: "differs 100→150"}; !maps.Equal(got, want) {
+		t.Errorf("differences: %v, want %v", got, want)
+	}
+	if err := c.Recovery.Adopt(t.Context(), func(recovery.Difference) {}); err != nil {
+		t.Fatal(err)
+	}
+	s.AddEntry(path, "k3", `{"add_bonus":1}`).Entry(t)
+	w.WaitTotals("ming", 151, 0)
+	if err := c.Recovery.Finish(t.Context(), false); err != nil {
+		t.Error(err)
+	}
 }

@@ -30,6 +30,17 @@ var stories = map[string]story{
 push/c1 active home of ming+O1
 ming+O1`,
 	},
+	// The database was restored, or the events were lost.
+	"a card that only later events show": {
+		early: []step{login("ming", "u1")},
+		steps: []step{
+			event(ev{name: "user_view_card", openID: "O1", union: "u1", cardID: "push", code: "c1", second: 2}),
+			event(ev{name: "update_member_card", openID: "O1", union: "u1", cardID: "push", code: "c1", second: 3}),
+		},
+		want: `
+push/c1 active of ming+O1
+ming+O1`,
+	},
 	"taken, and activated by itself": {
 		early: []step{login("ming", ""), issue("ming", "auto", "c1")},
 		steps: []step{

@@ -25,6 +25,8 @@ func Run(t *testing.T, open func(t *testing.T) cardsync.Store) {
 		"the oldest drift is listed first":                oldestDriftFirst,
 		"the wait before a check doubles up to a maximum": checkedLater,
 		"a drift is recorded only of a modified card":     driftRecorded,
+		"which totals a card has had":                     hadTotals,
+		"what WeChat may not have been sent":              firstUnsent,
 		"one of many callers starts a job":                jobs,
 		"16 callers at once: one starts the job":          oneStarts,
 		"CheckSoon never postpones a check":               dueSoon,
@@ -252,6 +254,74 @@ func dueSoon(t *testing.T, s cardsync.Store) {
 	if !due(t, s)["A1"] {
 		t.Error("a due card is not due any more after CheckSoon")
 	}
+}
+
+func hadTotals(t *testing.T, s cardsync.Store) {
+	holder(t, s)
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+		for _, b := range []ledger.Booking{{AddBonus: 30}, {AddBonus: -10, AddBalance: 5}} {
+			if err := ledger.Add(ctx, tx, "c1", "A1", b, "", false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for name, tt := range map[string]struct {
+		seq, bonus, balance int64
+		want                bool
+	}{
+		"before the first entry":        {0, 0, 0, true},
+		"after the first":               {0, 30, 0, true},
+		"after the second":              {0, 20, 5, true},
+		"one of two figures":            {0, 30, 5, false},
+		"never":                         {0, 31, 0, false},
+		"before the entries that count": {2, 30, 0, false},
+		"nothing, later than that":      {1, 0, 0, false},
+		"the last that counts":          {2, 20, 5, true},
+	} {
+		write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+			got, err := tx.HadTotals(ctx, "c1", "A1", tt.seq, tt.bonus, tt.balance)
+			if got != tt.want {
+				t.Errorf("%s: got %v", name, got)
+			}
+			return err
+		})
+	}
+}
+
+func firstUnsent(t *testing.T, s cardsync.Store) {
+	holder(t, s)
+	want := func(when string, unsent bool, seq int64) {
+		t.Helper()
+		write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+			got, first, err := tx.FirstUnsent(ctx, "c1", "A1")
+			if got != unsent || first != seq {
+				t.Errorf("%s: got %v and %d, want %v and %d", when, got, first, unsent, seq)
+			}
+			return err
+		})
+	}
+	add := func(route string) {
+		t.Helper()
+		write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+			return ledger.Add(ctx, tx, "c1", "A1", ledger.Booking{AddBonus: 5}, route, false)
+		})
+	}
+	want("without entries", false, 0)
+	add(ledger.RouteFace) // is never sent
+	want("an opening entry", false, 0)
+	add("")
+	add("")
+	want("two that wait", true, 2)
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+		_, _, err := tx.DrainPending(ctx, "c1", "A1")
+		return err
+	})
+	want("two that were sent", false, 0)
+	write(t, s, func(ctx context.Context, tx cardsync.Tx) error {
+		return tx.AddPending(ctx, "c1", "A1", ledger.PendingTotals)
+	})
+	want("a repair that waits", true, 1)
 }
 
 func driftRecorded(t *testing.T, s cardsync.Store) {
