@@ -135,7 +135,8 @@ func (c checkResult) print(w io.Writer) error {
 		}
 	}
 	if c.Empty {
-		t.row("LOOK  the database has neither members nor cards: is DATABASE_URL right? The file of a database in use, copied alone, is empty or old")
+		t.row("LOOK  the database has neither members nor cards: is DATABASE_URL right? " +
+			"The file of a database in use, copied alone, is empty or old")
 	}
 	if c.Recovering {
 		t.row("LOOK  the database was restored from a copy, and its recovery has not ended (server recover status)")

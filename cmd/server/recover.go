@@ -103,7 +103,8 @@ func (r recoveryStatus) print(w io.Writer) error {
 		"none":    "there is no recovery: the database was never restored",
 		"waiting": "the database is a copy; the recovery begins when a server starts",
 		"looking": "the server is comparing the cards with WeChat; run this again later",
-		"looked":  "everything was compared; \"server recover adopt\" takes the figures of the faces, \"server recover finish\" ends the recovery",
+		"looked": "everything was compared; \"server recover adopt\" takes the figures of the faces, " +
+			"\"server recover finish\" ends the recovery",
 		"ended":   "the recovery has ended",
 	}[r.State])
 	for _, at := range []struct {

@@ -346,7 +346,8 @@ func Deployment(cfg config.Config) func(context.Context) (*doctor.Deployment, er
 // deployment returns c for package doctor.
 func (c *Core) deployment() *doctor.Deployment {
 	return &doctor.Deployment{
-		Database: c.db, Clock: examinedClock{c.clock}, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox, Recovery: c.Recovery,
+		Database: c.db, Clock: examinedClock{c.clock}, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
+		Recovery: c.Recovery,
 		Official: examined{account{c.tickets.client}, c.official}, MiniProgram: c.mini, Close: c.Close,
 	}
 }

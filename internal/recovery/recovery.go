@@ -268,13 +268,13 @@ func (s *Service) FindCards(ctx context.Context, openID string) error {
 // Run polls whether a recovery lasts, and looks at WeChat as long as it does. It blocks
 // until ctx ends.
 func (s *Service) Run(ctx context.Context) {
-	wait := pollInterval
 	for ctx.Err() == nil {
+		wait := pollInterval
 		err := s.read(ctx)
 		if err == nil && s.Active() {
 			err = s.work(ctx)
 		}
-		if wait = pollInterval; err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			wait = turn
 			s.log.WarnContext(ctx, "recovery: failed; will continue", "in", wait, "error", err)
 		}

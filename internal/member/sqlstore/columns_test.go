@@ -637,7 +637,8 @@ func fill(t *testing.T, db *sqldb.DB, person string, first int, set map[string]a
 		"card.card_id": "card-" + person, "card_created.card_id": "card-" + person, "card_review.card_id": "card-" + person,
 		"erased_openid.erased_at": time.Now().UnixMilli(),
 		"status":                  "active", "state": "waiting", "submitted": 1, "face_known": 1, "erased_at": 0,
-		"staff.role": "cashier", "staff_key.kind": "link", "outbox_retry.state": "running", "import.state": "running", "recovery_card.state": "unread",
+		"staff.role": "cashier", "staff_key.kind": "link", "outbox_retry.state": "running", "import.state": "running",
+		"recovery_card.state": "unread",
 	}
 	filled := map[string]string{}
 	for _, table := range inOrder() {

@@ -238,7 +238,8 @@ const (
 
 // End implements recovery.Store.
 func (s *Store) End(ctx context.Context) error {
-	return s.write(sqldb.Each(ctx, time.Minute), "end the recovery", statement{sql: driftSQL}, statement{sql: leaveSQL}, statement{sql: dueSQL}, statement{sql: endSQL})
+	return s.write(sqldb.Each(ctx, time.Minute), "end the recovery",
+		statement{sql: driftSQL}, statement{sql: leaveSQL}, statement{sql: dueSQL}, statement{sql: endSQL})
 }
 
 // StartJob implements recovery.Store.
