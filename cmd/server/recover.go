@@ -105,7 +105,7 @@ func (r recoveryStatus) print(w io.Writer) error {
 		"looking": "the server is comparing the cards with WeChat; run this again later",
 		"looked": "everything was compared; \"server recover adopt\" takes the figures of the faces, " +
 			"\"server recover finish\" ends the recovery",
-		"ended":   "the recovery has ended",
+		"ended": "the recovery has ended",
 	}[r.State])
 	for _, at := range []struct {
 		what string

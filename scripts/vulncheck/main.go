@@ -9,6 +9,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,19 +27,19 @@ const (
 )
 
 func main() {
-	if err := run(os.Stdout); err != nil {
+	if err := run(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "vulncheck:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out io.Writer) error {
-	db, err := makeDatabase()
+func run(ctx context.Context, out io.Writer) error {
+	db, err := makeDatabase(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(db) }()
-	found, err := goCommand("run", checker, "-db", "file://"+db, "-format", "json", "./cmd/...")
+	found, err := goCommand(ctx, "run", checker, "-db", "file://"+db, "-format", "json", "./cmd/...")
 	if err != nil {
 		return err
 	}
@@ -50,8 +51,8 @@ func run(out io.Writer) error {
 }
 
 // makeDatabase returns a directory with the newest database.
-func makeDatabase() (dir string, err error) {
-	text, err := goCommand("mod", "download", "-json", database+"@latest")
+func makeDatabase(ctx context.Context) (dir string, err error) {
+	text, err := goCommand(ctx, "mod", "download", "-json", database+"@latest")
 	if err != nil {
 		return "", err
 	}
@@ -62,12 +63,12 @@ func makeDatabase() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "vulndb"); err != nil {
 		return "", err
 	}
-	_, err = goCommand("run", database+"/cmd/indexdb@"+module.Version, "-vulns", filepath.Join(module.Dir, "data", "osv"), "-out", dir)
+	_, err = goCommand(ctx, "run", database+"/cmd/indexdb@"+module.Version, "-vulns", filepath.Join(module.Dir, "data", "osv"), "-out", dir)
 	return dir, err
 }
 
-func goCommand(args ...string) ([]byte, error) {
-	cmd := exec.Command("go", args...)
+func goCommand(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

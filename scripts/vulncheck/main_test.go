@@ -7,7 +7,7 @@ import (
 )
 
 const messages = `{"config":{}}
-{"finding":{"osv":"GO-2","fixed_version":"v1.2.4","trace":[{"module":"example.com/m","version":"v1.2.3","function":"F"},{"module":"addcard"}]}}
+{"finding":{"osv":"GO-2","fixed_version":"v1.2.4","trace":[{"module":"example.com/m","version":"v1.2.3","function":"F"},{"module":"us"}]}}
 {"finding":{"osv":"GO-2","fixed_version":"v1.2.4","trace":[{"module":"example.com/m","version":"v1.2.3","function":"F"}]}}
 {"finding":{"osv":"GO-1","fixed_version":"v1.26.9","trace":[{"module":"stdlib","version":"v1.26.8","function":"Read"}]}}
 {"finding":{"osv":"GO-3","trace":[{"module":"example.com/unused","version":"v1.0.0"}]}}
