@@ -4,8 +4,8 @@ package main
 
 import (
 	_ "embed"
-	"fmt"
-	"runtime/debug"
+
+	_ "golang.org/x/crypto/x509roots/fallback" // an image from scratch has no CA certificates
 
 	"github.com/addcard/addcard/cmd/internal/command"
 )
@@ -46,28 +46,3 @@ type commands struct {
 var details string
 
 func main() { command.Main("server", about, details, &commands{}) }
-
-// version is set by `make build`.
-var version = ""
-
-// release returns the version, or what the go command recorded about the source.
-func release() string {
-	info, ok := debug.ReadBuildInfo()
-	switch {
-	case version != "":
-		return version
-	case ok && info.Main.Version != "":
-		return info.Main.Version
-	}
-	return "(devel)"
-}
-
-type versionCmd struct{}
-
-func (versionCmd) Run(streams command.Streams) error {
-	_, err := fmt.Fprintln(streams.Out, "addcard", release())
-	if info, ok := debug.ReadBuildInfo(); ok && err == nil {
-		_, err = fmt.Fprintln(streams.Out, info.GoVersion)
-	}
-	return err
-}

@@ -21,7 +21,8 @@ func (serveCmd) Run(ctx context.Context, g *globals, streams command.Streams) er
 	lines := command.NewLog(streams, cfg.Logger)
 	defer lines.Close()
 	log := logTo(cfg, lines)
-	err = serve(ctx, cfg, app.Options{Log: log, LogDropped: lines.Dropped, Version: release()})
+	v, c := build()
+	err = serve(ctx, cfg, app.Options{Log: log, LogDropped: lines.Dropped, Version: v, Commit: c})
 	if err != nil { // a line of the log, in its format, and not a message on the terminal
 		log.ErrorContext(ctx, "serve: ended", "error", err)
 		return command.ErrReported

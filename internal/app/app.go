@@ -35,7 +35,9 @@ type Options struct {
 	// LogDropped returns the number of lines of the log that were dropped so far. If it
 	// is nil, none are.
 	LogDropped func() uint64
-	Version    string
+	// Version and Commit are what the program was built from. The documentation of the
+	// API and the metrics show them.
+	Version, Commit string
 	// MockLogin returns a code of wx.login in place of the text that DevTools gives to a
 	// project without an AppID. It is for cmd/sandbox; New refuses it with a
 	// configuration that is not of [config.LoadSandbox]. Without it the text is refused.
@@ -81,6 +83,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		return nil, errors.Join(err, core.Close())
 	}
 	core.metrics.MustRegister(droppedLines(o.LogDropped))
+	describeBuild(core.metrics, o.Version, o.Commit)
 	a := &App{core: core, log: o.Log, grace: cfg.ShutdownGrace, checks: doctor.NewWatch(cfg, core.deployment())}
 	if err := a.listen(ctx, cfg, o); err != nil {
 		return nil, errors.Join(err, a.Close())

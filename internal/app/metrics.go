@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -16,6 +17,14 @@ import (
 	"github.com/addcard/addcard/internal/ticket"
 	"github.com/addcard/addcard/internal/wechat"
 )
+
+// describeBuild registers the metric that tells which program this is.
+func describeBuild(r *prometheus.Registry, version, commit string) {
+	promauto.With(r).NewGauge(prometheus.GaugeOpts{
+		Name: "addcard_build_info", Help: "1; the labels say what this program was built from.",
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "goversion": runtime.Version()},
+	}).Set(1)
+}
 
 // countCalls returns an observer that counts and times the calls to WeChat.
 func countCalls(r *prometheus.Registry) wechat.Observer {

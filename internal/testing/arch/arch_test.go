@@ -35,7 +35,7 @@ cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-inter
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed web wechatsim wechatsim/push
 cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox phone recovery sheet
                               sqldb staff ticket/redisstore webhook
-                              | alecthomas/kong google/uuid tailscale/hujson
+                              | alecthomas/kong google/uuid tailscale/hujson x/crypto/x509roots/fallback
 
 app                           audit audit/sqlstore auth auth/sqlstore card card/sqlstore cardext cardlist cardsync cardsync/sqlstore
                               config datakey doctor httpapi/admin httpapi/conns httpapi/console httpapi/public importer importer/sqlstore jssdk
