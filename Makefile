@@ -1,9 +1,8 @@
 GO ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test journeys fleet crash attack mutants soak bench-peers lint cover fuzz bench bench-scale sandbox build explain module clean
+.PHONY: help test journeys fleet crash attack mutants soak bench-peers lint cover fuzz bench bench-scale sandbox build release image explain module clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +17,13 @@ sandbox: ## the server and a simulated WeChat in one process
 	$(GO) run ./cmd/sandbox
 
 build: ## the server's binary, in bin/
-	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/server ./cmd/server
+	@GO=$(GO) scripts/build.sh bin/server
+
+release: ## what is published of the commit that is checked out, in dist/: archives, SBOMs, licences, sums
+	@scripts/release.sh
+
+image: ## the image for amd64 and arm64, with buildah, or for this machine, with docker
+	@scripts/image.sh
 
 explain: ## the page that explains a cardExt, one HTML file, in dist/explain/
 	$(GO) run ./web/explain/build -o dist/explain/index.html
