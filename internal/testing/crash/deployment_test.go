@@ -62,15 +62,17 @@ func seed(t *testing.T) uint64 {
 // deployment is replicas of the server on one database, a simulated WeChat, and
 // holders of a card.
 type deployment struct {
-	t        *testing.T
-	sim      *wechatsim.Sim
-	wechat   string
-	env      []string
-	postgres *postgres.Server // nil on SQLite
-	replicas []atomic.Pointer[server.Server]
-	client   *http.Client
-	cardID   string
-	cards    []*card
+	t         *testing.T
+	sim       *wechatsim.Sim
+	wechat    string
+	env       []string
+	postgres  *postgres.Server // nil on SQLite
+	program   string           // what start starts
+	newcomers []*card          // who came during an upgrade
+	replicas  []atomic.Pointer[server.Server]
+	client    *http.Client
+	cardID    string
+	cards     []*card
 }
 
 // card is the card of one holder.
@@ -94,13 +96,23 @@ var databases = map[string]func(s *deployment, dir string){
 // test.
 func open(t *testing.T, database, dir string, seed uint64, replicas, holders int) *deployment {
 	t.Helper()
+	program, err := server.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openProgram(t, program, database, dir, seed, replicas, holders)
+}
+
+// openProgram is like open with the server at program.
+func openProgram(t *testing.T, program, database, dir string, seed uint64, replicas, holders int) *deployment {
+	t.Helper()
 	sim := wechatsim.New(wechatsim.Options{Seed: seed})
 	t.Cleanup(sim.Close)
 	wechat := httptest.NewServer(sim.Handler())
 	t.Cleanup(wechat.Close)
 	a := sim.Accounts()
 	s := &deployment{
-		t: t, sim: sim, wechat: wechat.URL, replicas: make([]atomic.Pointer[server.Server], replicas),
+		t: t, sim: sim, wechat: wechat.URL, program: program, replicas: make([]atomic.Pointer[server.Server], replicas),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second},
 	}
 	folder := dir
@@ -135,7 +147,7 @@ func open(t *testing.T, database, dir string, seed uint64, replicas, holders int
 func (s *deployment) start(i int) {
 	s.t.Helper()
 	for deadline := time.Now().Add(timeout); ; {
-		r, err := server.Launch(s.t, s.env)
+		r, err := server.LaunchProgram(s.t, s.program, s.env)
 		if err == nil {
 			s.replicas[i].Store(r)
 			return

@@ -47,11 +47,57 @@ func Main(m *testing.M) {
 // Binary builds the server once and returns its path.
 var Binary = sync.OnceValues(func() (path string, err error) {
 	path = filepath.Join(binDir, "server")
-	if out, err := exec.Command("go", "build", "-o", path, "github.com/addcard/addcard/cmd/server").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
+	return path, run(exec.Command("go", "build", "-o", path, "github.com/addcard/addcard/cmd/server"))
 })
+
+// Release builds the server once as it is released, for this machine, and returns its path.
+var Release = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(binDir, "release")
+	return path, run(exec.Command(filepath.Join(root(), "scripts", "build.sh"), path))
+})
+
+// Previous builds the server of an earlier commit like [Release]. It returns the path of
+// the program and that of its source. The history of git must have the commit.
+func Previous(commit string) (path, source string, err error) {
+	source, err = os.MkdirTemp(binDir, "source-")
+	if err != nil {
+		return "", "", err
+	}
+	if err := run(exec.Command("git", "-C", root(), "cat-file", "-e", commit+"^{commit}")); err != nil {
+		return "", "", fmt.Errorf("the history does not have the commit %s; git fetch --unshallow gets it: %w", commit, err)
+	}
+	archive := filepath.Join(source, "archive.tar")
+	if err := run(exec.Command("git", "-C", root(), "archive", "-o", archive, commit)); err != nil {
+		return "", "", err
+	}
+	if err := run(exec.Command("tar", "-xf", archive, "-C", source)); err != nil {
+		return "", "", err
+	}
+	path = filepath.Join(source, "server")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "nomsgpack", "-ldflags", "-s -w", "-o", path, "./cmd/server")
+	build.Dir, build.Env = source, append(os.Environ(), "GOFLAGS=", "CGO_ENABLED=0")
+	return path, source, run(build)
+}
+
+// run runs cmd. An error has its output.
+func run(cmd *exec.Cmd) error {
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", cmd, err, out)
+	}
+	return nil
+}
+
+// root returns the folder of the module, from a folder below it.
+func root() string {
+	dir, err := os.Getwd()
+	for err == nil && dir != "/" {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	panic("the test does not run in the module")
+}
 
 // Environ returns a configuration that keeps the data in dir and uses WeChat at
 // the URL wechat. Later variables of an environment override earlier ones.
@@ -71,6 +117,7 @@ type Server struct {
 	Public, Admin string // the URLs of the two listeners
 	cmd           *exec.Cmd
 	kill          func()
+	closed        chan struct{} // the log has ended
 	ended         chan struct{}
 	log           tail
 }
@@ -94,6 +141,12 @@ func Launch(t testing.TB, env []string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return LaunchProgram(t, path, env)
+}
+
+// LaunchProgram is like Launch with the program at path.
+func LaunchProgram(t testing.TB, path string, env []string) (*Server, error) {
+	t.Helper()
 	cmd := exec.Command(path, "serve")
 	cmd.Dir, cmd.Env = t.TempDir(), env
 	stderr, err := cmd.StderrPipe()
@@ -103,12 +156,12 @@ func Launch(t testing.TB, env []string) (*Server, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &Server{cmd: cmd, ended: make(chan struct{})}
-	serving, closed := make(chan struct{}), make(chan struct{}) // closed: stderr
+	s := &Server{cmd: cmd, closed: make(chan struct{}), ended: make(chan struct{})}
+	serving := make(chan struct{})
 	s.kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGCONT)
 		_ = cmd.Process.Kill()
-		<-closed
+		<-s.closed
 		_ = cmd.Wait()
 		close(s.ended)
 	})
@@ -124,13 +177,13 @@ func Launch(t testing.TB, env []string) (*Server, error) {
 		}
 	})
 	go func() {
-		defer close(closed)
+		defer close(s.closed)
 		s.readLog(stderr, serving)
 	}()
 	select {
 	case <-serving:
 		return s, nil
-	case <-closed:
+	case <-s.closed:
 	case <-time.After(startTimeout):
 	}
 	s.kill()
@@ -158,6 +211,20 @@ func (s *Server) Ended() <-chan struct{} { return s.ended }
 
 // PID returns the process ID.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// Stop ends the process by SIGTERM and waits for its end.
+func (s *Server) Stop() error {
+	if err := s.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-s.closed:
+		s.kill()
+		return nil
+	case <-time.After(startTimeout):
+		return fmt.Errorf("the server does not end: %s", s.LogTail())
+	}
+}
 
 // Signal sends a signal to the process.
 func (s *Server) Signal(sig os.Signal) error { return s.cmd.Process.Signal(sig) }
