@@ -10,6 +10,9 @@ usage: scripts/image.sh [ARCH]...
 Builds the image addcard:VERSION, also named addcard:latest. With buildah it is a
 manifest of an image for each ARCH, by default amd64 and arm64; with docker it is
 one for this machine. It needs no network once the Go modules are downloaded.
+
+environment:
+  DIST   where the files of the image are made, in the folder image; by default dist
 USAGE
 }
 case "${1:-}" in
@@ -29,7 +32,7 @@ COMMIT=${COMMIT:-$(git rev-parse HEAD)}
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export VERSION COMMIT SOURCE_DATE_EPOCH
 
-files=dist/image
+files=${DIST:-dist}/image
 rm -rf "$files" && mkdir -p "$files"
 (cd deploy && go run ./licenses) >"$files/THIRD_PARTY_LICENSES"
 for arch in "${architectures[@]}"; do
@@ -51,5 +54,6 @@ if [ "$builder" = docker ]; then
 fi
 platforms=$(printf ',linux/%s' "${architectures[@]}")
 buildah manifest exists "addcard:$VERSION" && buildah manifest rm "addcard:$VERSION" >/dev/null
-buildah build "${args[@]}" --format docker --timestamp "$SOURCE_DATE_EPOCH" --platform "${platforms#,}" --manifest "addcard:$VERSION" "$files"
+# OCI's format has no health check, but that of docker would have a random ID in it.
+buildah build "${args[@]}" --format oci --timestamp "$SOURCE_DATE_EPOCH" --platform "${platforms#,}" --manifest "addcard:$VERSION" "$files"
 buildah tag "addcard:$VERSION" addcard:latest

@@ -10,18 +10,26 @@ usage: scripts/release.sh [OS/ARCH]...
 Makes a release in dist/: an archive and an SBOM for each platform, the licences
 of everything in the program, the part of CHANGELOG.md, and SHA256SUMS. Without
 arguments it makes all platforms. Needs GNU tar.
+
+environment:
+  DIST   the folder, which is replaced; by default dist
 USAGE
 }
 case "${1:-}" in
 -h | --help) usage; exit 0 ;;
--*) usage >&2; exit 2 ;;
 esac
+for platform in "$@"; do
+	case $platform in
+	[a-z]*/[a-z]*) ;;
+	*) usage >&2; exit 2 ;;
+	esac
+done
 cd "$(dirname "$0")/.."
 platforms=("$@")
 [ $# -gt 0 ] || platforms=({linux,darwin,windows}/{amd64,arm64})
 export VERSION=${VERSION:-$(git describe --tags --always --dirty)}
 epoch=$(git log -1 --format=%ct)
-dist=$PWD/dist
+dist=$(realpath -m "${DIST:-dist}")
 
 # The part of the version, and for a commit without a tag what is not released yet.
 notes() {
@@ -49,7 +57,7 @@ for platform in "${platforms[@]}"; do
 	cp LICENSE README.md "$dist/THIRD_PARTY_LICENSES" "$dir"
 	git archive HEAD deploy/compose deploy/grafana deploy/kubernetes deploy/prometheus deploy/systemd | tar -x -C "$dir"
 	chmod -R u=rwX,go=rX "$dir"
-	tar -C "$dist" --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner -c "$name" | gzip -9n >"$dist/$name.tar.gz"
+	tar -C "$dist" --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner -c "$name" | gzip -n >"$dist/$name.tar.gz"
 	rm -r "$dir"
 done
 (cd "$dist" && sha256sum -- * >SHA256SUMS)

@@ -36,6 +36,10 @@ has curl || packages+=(curl) # the documentation's commands use it
 has redis-server || packages+=(redis-server)
 has redis-sentinel || packages+=(redis-sentinel)
 has strace || packages+=(strace)
+# deploy/ is started, or checked by what starts it.
+has buildah || packages+=(buildah)
+has nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
+has systemd-analyze || packages+=(systemd)
 has php || packages+=(php-cli) # the receivers of docs/webhooks
 has python3 || packages+=(python3)
 # Debian keeps PostgreSQL's own programs out of the PATH.
@@ -89,6 +93,8 @@ if [ -n "${CI:-}" ]; then # needs modules that only their own tests use
 fi
 echo "== vet" >&2
 go vet ./...
+echo "== deployment" >&2
+(cd deploy && go vet ./... && go test -vet=off ./...)
 echo "== mini-program" >&2
 (cd miniprogram && npm ci --no-audit --no-fund >&2 && npm test >&2)
 echo "== console in Chromium" >&2

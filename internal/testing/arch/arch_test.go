@@ -137,6 +137,7 @@ testing/apptest               app config sqldb/sqldbtest wechatsim wechatsim/pus
 testing/arch
 testing/attack
 testing/crash
+testing/deploy
 testing/docs
 testing/fleet
 testing/golden                | rogpeppe/go-internal

@@ -12,6 +12,7 @@ func TestScripts_PrintUsageOnWrongInput(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{
 		"scripts/test.sh something", "INSTALL=yes scripts/test.sh",
+		"scripts/build.sh", "scripts/release.sh linux", "scripts/image.sh --all",
 		"scripts/fuzz.sh 30", "scripts/fuzz.sh 1s 1s",
 		"scripts/rename-module.sh", "scripts/rename-module.sh addcard",
 		"scripts/rename-module.sh https://shop.example/addcard", "scripts/rename-module.sh shop.example/a b",
