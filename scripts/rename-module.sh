@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gives the module another path: go.mod says the present one, and every tracked
-# file that repeats it (imports, .golangci.yml, bench/peers/go.mod) is changed.
+# file that repeats it (imports, .golangci.yml, other go.mod files) is changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -55,9 +55,6 @@ func TestUnit_Starts(t *testing.T) {
 	state := t.TempDir()
 	addresses, _ := listeners(t)
 	env := append(envFile(t, t.TempDir()), addresses...)
-	for _, v := range setting(unit, "Environment") {
-		env = append(env, strings.ReplaceAll(v, "/var/lib/addcard", state))
-	}
 	trace := filepath.Join(t.TempDir(), "trace")
 	line := strings.Fields(setting(unit, "ExecStart")[0])
 	server := start(t, env, state, "strace", append([]string{"-f", "-qq", "--signal=none", "-o", trace, "--"}, line...)...)
