@@ -34,7 +34,7 @@ export VERSION COMMIT SOURCE_DATE_EPOCH
 
 files=${DIST:-dist}/image
 rm -rf "$files" && mkdir -p "$files"
-(cd deploy && go run ./licenses) >"$files/THIRD_PARTY_LICENSES"
+(cd deploy && GOFLAGS= go run ./licenses) >"$files/THIRD_PARTY_LICENSES"
 for arch in "${architectures[@]}"; do
 	mkdir "$files/$arch"
 	cp LICENSE "$files/THIRD_PARTY_LICENSES" "$files/$arch"

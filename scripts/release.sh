@@ -45,7 +45,7 @@ fi
 
 rm -rf "$dist" && mkdir -p "$dist"
 printf '%s\n' "$notes" >"$dist/RELEASE_NOTES.md"
-(cd deploy && go run ./licenses) >"$dist/THIRD_PARTY_LICENSES"
+(cd deploy && GOFLAGS= go run ./licenses) >"$dist/THIRD_PARTY_LICENSES"
 for platform in "${platforms[@]}"; do
 	name=addcard-$VERSION-${platform/\//-}
 	dir=$dist/$name server=server
@@ -53,7 +53,7 @@ for platform in "${platforms[@]}"; do
 	echo "== $name" >&2
 	mkdir "$dir"
 	GOOS=${platform%/*} GOARCH=${platform#*/} scripts/build.sh "$dir/$server"
-	(cd deploy && go tool cyclonedx-gomod bin -json -std -noserial -notimestamp -version "$VERSION" "$dir/$server") >"$dist/$name.cdx.json"
+	(cd deploy && GOFLAGS=-trimpath go tool cyclonedx-gomod bin -json -std -noserial -notimestamp -version "$VERSION" "$dir/$server") >"$dist/$name.cdx.json"
 	cp LICENSE README.md "$dist/THIRD_PARTY_LICENSES" "$dir"
 	git archive HEAD deploy/compose deploy/grafana deploy/kubernetes deploy/prometheus deploy/systemd | tar -x -C "$dir"
 	chmod -R u=rwX,go=rX "$dir"

@@ -75,7 +75,8 @@ func Previous(commit string) (path, source string, err error) {
 	}
 	path = filepath.Join(source, "server")
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "nomsgpack", "-ldflags", "-s -w", "-o", path, "./cmd/server")
-	build.Dir, build.Env = source, append(os.Environ(), "GOFLAGS=", "CGO_ENABLED=0")
+	build.Dir = source
+	build.Env = append(build.Environ(), "GOFLAGS=", "CGO_ENABLED=0")
 	return path, source, run(build)
 }
 
