@@ -20,7 +20,10 @@ if [ $# -ne 1 ]; then
 	usage >&2
 	exit 2
 fi
-out=$(realpath -m "$1")
+case $1 in
+/*) out=$1 ;;
+*) out=$PWD/$1 ;;
+esac
 cd "$(dirname "$0")/.."
 version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo dev)}
 commit=${COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}

@@ -53,7 +53,8 @@ for platform in "${platforms[@]}"; do
 	echo "== $name" >&2
 	mkdir "$dir"
 	GOOS=${platform%/*} GOARCH=${platform#*/} scripts/build.sh "$dir/$server"
-	(cd deploy && GOFLAGS=-trimpath go tool cyclonedx-gomod bin -json -std -noserial -notimestamp -version "$VERSION" "$dir/$server") >"$dist/$name.cdx.json"
+	(cd deploy && GOFLAGS=-trimpath go tool cyclonedx-gomod bin -json -std -noserial -notimestamp \
+		-version "$VERSION" "$dir/$server") >"$dist/$name.cdx.json"
 	cp LICENSE README.md "$dist/THIRD_PARTY_LICENSES" "$dir"
 	git archive HEAD deploy/compose deploy/grafana deploy/kubernetes deploy/prometheus deploy/systemd | tar -x -C "$dir"
 	chmod -R u=rwX,go=rX "$dir"

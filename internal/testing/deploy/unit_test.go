@@ -3,6 +3,7 @@
 package deploy
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +60,9 @@ func TestUnit_Starts(t *testing.T) {
 	line := strings.Fields(setting(unit, "ExecStart")[0])
 	server := start(t, env, state, "strace", append([]string{"-f", "-qq", "--signal=none", "-o", trace, "--"}, line...)...)
 	post := strings.Fields(setting(unit, "ExecStartPost")[0])
-	ready := exec.CommandContext(t.Context(), post[0], post[1:]...)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout) // the unit waits longer
+	defer cancel()
+	ready := exec.CommandContext(ctx, post[0], post[1:]...)
 	ready.Env = env
 	if out, err := ready.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v %s", ready, err, out)

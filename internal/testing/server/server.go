@@ -56,8 +56,8 @@ var Release = sync.OnceValues(func() (path string, err error) {
 	return path, run(exec.Command(filepath.Join(root(), "scripts", "build.sh"), path))
 })
 
-// Previous builds the server of an earlier commit like [Release]. It returns the path of
-// the program and that of its source. The history of git must have the commit.
+// Previous builds the server of an earlier commit with the flags of [Release]. It returns
+// the path of the program and that of its source. The history of git must have the commit.
 func Previous(commit string) (path, source string, err error) {
 	source, err = os.MkdirTemp(binDir, "source-")
 	if err != nil {
