@@ -112,7 +112,8 @@ func TestKubernetes(t *testing.T) {
 	if c.LivenessProbe.HTTPGet.Path == c.ReadinessProbe.HTTPGet.Path {
 		t.Error("a database that is away would restart the replicas")
 	}
-	if s := c.SecurityContext; !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || !slices.Equal(s.Capabilities.Drop, []core.Capability{"ALL"}) ||
+	dropped := c.SecurityContext.Capabilities.Drop
+	if s := c.SecurityContext; !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || !slices.Equal(dropped, []core.Capability{"ALL"}) ||
 		!*pod.SecurityContext.RunAsNonRoot || pod.SecurityContext.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault {
 		t.Error("the container is not as restricted as Kubernetes's profile \"restricted\" and a read-only root")
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ const embedded = `The program contains data of these projects:
 `
 
 func main() {
-	if err := run(os.Stdout, ".."); err != nil {
+	if err := run(context.Background(), os.Stdout, ".."); err != nil {
 		fmt.Fprintln(os.Stderr, "licenses:", err)
 		os.Exit(1)
 	}
@@ -46,12 +47,12 @@ type module struct {
 }
 
 // run writes the licences of the server in the module at root.
-func run(out io.Writer, root string) error {
-	modules, err := compiled(root)
+func run(ctx context.Context, out io.Writer, root string) error {
+	modules, err := compiled(ctx, root)
 	if err != nil {
 		return err
 	}
-	goroot, err := exec.Command("go", "-C", root, "env", "GOROOT", "GOVERSION").Output()
+	goroot, err := exec.CommandContext(ctx, "go", "-C", root, "env", "GOROOT", "GOVERSION").Output()
 	if err != nil {
 		return fmt.Errorf("find the standard library: %w", err)
 	}
@@ -72,10 +73,10 @@ func run(out io.Writer, root string) error {
 
 // compiled returns the modules of other projects that the server imports on any of
 // the platforms, by their paths.
-func compiled(root string) (map[string]module, error) {
+func compiled(ctx context.Context, root string) (map[string]module, error) {
 	modules := map[string]module{}
 	for _, goos := range platforms {
-		list := exec.Command("go", "-C", root, "list", "-tags", "nomsgpack", "-deps", "-json=Module", "./cmd/server")
+		list := exec.CommandContext(ctx, "go", "-C", root, "list", "-tags", "nomsgpack", "-deps", "-json=Module", "./cmd/server")
 		list.Env, list.Stderr = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0", "GOFLAGS="), os.Stderr
 		out, err := list.Output()
 		if err != nil {

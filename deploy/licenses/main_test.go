@@ -9,7 +9,7 @@ import (
 
 func TestRun_NamesEveryModule(t *testing.T) {
 	var out strings.Builder
-	if err := run(&out, "../.."); err != nil {
+	if err := run(t.Context(), &out, "../.."); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"Go's standard library go1.", "github.com/gin-gonic/gin v1.", "modernc.org/sqlite v1.", "Swagger UI"} {
