@@ -2,7 +2,7 @@ GO ?= go
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test journeys fleet crash attack mutants soak bench-peers lint cover fuzz bench bench-scale sandbox build release image explain module clean
+.PHONY: help test journeys fleet crash attack mutants soak bench-peers lint cover fuzz bench bench-scale sandbox build release image explain vulncheck module clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ release: ## what is published of the commit that is checked out, in dist/: archi
 
 image: ## the image for amd64 and arm64, with buildah, or for this machine, with docker
 	@scripts/image.sh
+
+vulncheck: ## known vulnerabilities in the modules; downloads their database
+	$(GO) run ./scripts/vulncheck
 
 explain: ## the page that explains a cardExt, one HTML file, in dist/explain/
 	$(GO) run ./web/explain/build -o dist/explain/index.html

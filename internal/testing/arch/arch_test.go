@@ -128,6 +128,7 @@ wechatsim/push                wechatsim/signature
 wechatsim/signature
 
 docs/webhooks
+scripts/vulncheck
 
 web/explain                   cardext
 web/explain/build
