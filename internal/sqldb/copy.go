@@ -14,6 +14,9 @@ import (
 // ErrInUse is returned by Copy when another program uses one of the databases.
 var ErrInUse = errors.New("sqldb: another program is using the database: stop the servers and commands that do")
 
+// ErrPooler is returned by Copy for a database behind a connection pooler.
+var ErrPooler = errors.New("sqldb: this is a connection pooler: copy with the address of PostgreSQL itself")
+
 // ErrNotEmpty is returned by Copy when the target has rows that no unfinished copy of
 // the same source has put there.
 var ErrNotEmpty = errors.New("sqldb: the database to copy to is not empty")

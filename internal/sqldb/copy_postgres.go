@@ -34,31 +34,33 @@ var goneTime = 5 * time.Second
 
 // postgresEnd is the copyEngine of a PostgreSQL database.
 type postgresEnd struct {
-	config *pgx.ConnConfig
+	target *target
 	conn   *sql.Conn
 }
 
-func (p *postgresEnd) name() string {
-	return fmt.Sprintf("postgres://%s:%d/%s", p.config.Host, p.config.Port, p.config.Database)
-}
-
+func (p *postgresEnd) name() string          { return p.target.name() }
 func (p *postgresEnd) columnsSQL() string    { return postgresColumnsSQL }
 func (p *postgresEnd) referencesSQL() string { return postgresReferencesSQL }
 
+// openPostgresEnd refuses a connection pooler: the connections that it keeps would look
+// like servers.
 func openPostgresEnd(ctx context.Context, url string) (*copyEnd, error) {
-	c, err := postgresConfig(url)
+	t, err := newTarget(url)
 	if err != nil {
 		return nil, err
 	}
-	delete(c.RuntimeParams, "statement_timeout") // a table is read at once to compare it
-	c.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
-	c.RuntimeParams["lock_timeout"] = "10s"
-	db := stdlib.OpenDB(*c)
+	if pooled, err := t.pooled(ctx); err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	} else if pooled {
+		return nil, fmt.Errorf("%w: %s", ErrPooler, t.name())
+	}
+	// A table is read at once to compare it.
+	db := t.open(settings{"synchronous_commit": "on", "idle_in_transaction_session_timeout": "0", "lock_timeout": "10s"})
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("connect: %w", err), db.Close())
 	}
-	end := &postgresEnd{c, conn}
+	end := &postgresEnd{t, conn}
 	if err := end.alone(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close(), db.Close())
 	}
@@ -72,7 +74,7 @@ func (p *postgresEnd) alone(ctx context.Context) error {
 		var others int
 		_, err := p.conn.ExecContext(ctx, "select pg_stat_clear_snapshot()") // a transaction keeps what it has seen
 		if err == nil {
-			err = p.conn.QueryRowContext(ctx, othersSQL, p.config.RuntimeParams["application_name"]).Scan(&others)
+			err = p.conn.QueryRowContext(ctx, othersSQL, applicationName).Scan(&others)
 		}
 		if err != nil {
 			return fmt.Errorf("look for other programs: %w", err)

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -49,7 +50,7 @@ func serverFault(code string) bool {
 		"25P03", "25P04", // idle_in_transaction_session_timeout, transaction_timeout
 		"3D000", // invalid_catalog_name: there is no such database
 		"42501", // insufficient_privilege
-		"40003", // statement_completion_unknown
+		completionUnknown,
 		"57014": // query_canceled: statement_timeout
 		return true
 	}
@@ -68,6 +69,27 @@ func serverFault(code string) bool {
 	}
 	return false
 }
+
+// completionUnknown is the error code statement_completion_unknown.
+const completionUnknown = "40003"
+
+// isAway reports whether an error of PostgreSQL says that there is no server that accepts
+// writes at present, or that the connection to it has broken. A transaction that has not
+// been committed can run again on another connection.
+func isAway(err error) bool {
+	if err == nil || errors.Is(err, ErrUnknown) {
+		return false
+	}
+	if code := codeOf(err); code != "" {
+		return code == readOnlyTransaction || code == tooManyConnections || strings.HasPrefix(code, "57P0") || strings.HasPrefix(code, "08")
+	}
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect) || isFault(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, sql.ErrTxDone)
+}
+
+// tooManyConnections is an error code of a server that may have some free soon: those of
+// a replica that was killed take a moment to end.
+const tooManyConnections = "53300"
 
 // damaged reports whether an error of SQLite says that the file is damaged.
 func damaged(err error) bool {

@@ -5,25 +5,23 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 // postgres is the Engine of a PostgreSQL database. Reads and writes have
 // separate pools: a transaction may wait for a read, and must not wait for one
 // that waits for the transaction.
 type postgres struct {
-	config   *pgx.ConnConfig
+	target   *target
 	reader   directQuerier
 	writer   *sql.DB
 	versions atomic.Int64
@@ -45,53 +43,50 @@ func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// keepAlive finds idle connections of which a firewall has dropped the packets
-// without an answer.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
-
-// keepsConnection reports whether a connection is used again after an error of the
-// server. A server that has become read-only is not the primary any more: the next
-// connection may reach the new one.
-func keepsConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
-	return err.Severity != "FATAL" && err.SeverityUnlocalized != "FATAL" && err.Code != readOnlyTransaction
-}
-
 // readOnlyTransaction is the error code of a write on a standby or on a primary that
 // was demoted.
 const readOnlyTransaction = "25006"
 
-// postgresConfig parses the URL. It makes commits durable regardless of the
-// server's default, and bounds statements and transactions that a dead client
-// left open.
-func postgresConfig(url string) (*pgx.ConnConfig, error) {
-	c, err := pgx.ParseConfig(url)
-	if err != nil || c.Database == "" {
-		return nil, ErrUnsupported // err would quote the URL
-	}
-	c.ConnectTimeout = callTime
-	c.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
-	c.OnPgError = keepsConnection
-	for name, value := range map[string]string{
-		"application_name": "addcard", "timezone": "UTC", "synchronous_commit": "on",
-		"statement_timeout": "15s", "idle_in_transaction_session_timeout": "5s",
-	} {
-		c.RuntimeParams[name] = value
-	}
-	return c, nil
+// applicationName is the name of addcard's connections in pg_stat_activity.
+const applicationName = "addcard"
+
+// sessionSettings make commits durable regardless of the server's default, and bound
+// statements and transactions that a dead client left open.
+var sessionSettings = settings{
+	"synchronous_commit": "on", "statement_timeout": "15s", "idle_in_transaction_session_timeout": "5s",
 }
 
+// with returns the settings with one changed.
+func (s settings) with(name, value string) settings {
+	changed := maps.Clone(s)
+	changed[name] = value
+	return changed
+}
+
+// local returns the statements that make the settings those of one transaction.
+func (s settings) local() string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		list = append(list, "set local "+name+" = '"+s[name]+"'")
+	}
+	return strings.Join(list, "; ")
+}
+
+// writeSettings are those of the connections that run transactions.
+var writeSettings = sessionSettings.with("lock_timeout", lockTime.String())
+
 func openPostgres(_ context.Context, url string) (Engine, error) {
-	c, err := postgresConfig(url)
+	t, err := newTarget(url)
 	if err != nil {
 		return nil, err
 	}
-	impatient := c.Copy()
-	impatient.RuntimeParams["lock_timeout"] = lockTime.String()
-	return &postgres{config: c, writer: connect(impatient), reader: directQuerier{connect(c)}, patient: make(chan struct{}, maxPatient)}, nil
+	return &postgres{
+		target: t, writer: pool(t.open(writeSettings)), reader: directQuerier{pool(t.open(sessionSettings))},
+		patient: make(chan struct{}, maxPatient),
+	}, nil
 }
 
-func connect(c *pgx.ConnConfig) *sql.DB {
-	db := stdlib.OpenDB(*c)
+func pool(db *sql.DB) *sql.DB {
 	db.SetMaxOpenConns(poolSize)
 	db.SetMaxIdleConns(poolSize)
 	db.SetConnMaxIdleTime(5 * time.Minute)
@@ -119,7 +114,46 @@ func (d directQuerier) QueryRow(ctx context.Context, query string, args ...any) 
 	return d.db.QueryRowContext(ctx, query, args...)
 }
 
-func (p *postgres) Read() Querier { return p.reader }
+func (p *postgres) Read() Querier { return persistentQuerier{p.reader} }
+
+// persistentQuerier is a Querier whose statements change nothing. They run again while
+// the server is away.
+type persistentQuerier struct{ directQuerier }
+
+func (q persistentQuerier) Query(ctx context.Context, query string, args ...any) (rows Rows, err error) {
+	err = persist(ctx, func() error {
+		rows, err = q.directQuerier.Query(ctx, query, args...)
+		return err
+	})
+	return rows, err
+}
+
+func (q persistentQuerier) QueryRow(ctx context.Context, query string, args ...any) Row {
+	return scanned(func(dest ...any) error {
+		return persist(ctx, func() error { return q.directQuerier.QueryRow(ctx, query, args...).Scan(dest...) })
+	})
+}
+
+// persist runs do again while the server is away, as long as ctx leaves time for it: the
+// server has crashed, starts, or another one takes its place. Such an error of do must
+// mean that do had no effect.
+func persist(ctx context.Context, do func() error) error {
+	const first, longest = 20 * time.Millisecond, 250 * time.Millisecond
+	for wait := first; ; wait = min(2*wait, longest) {
+		err := do()
+		if !isAway(err) {
+			return err
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
+			return err
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait/2)):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
 
 func (p *postgres) SkipLocked(table string) string { return " for update of " + table + " skip locked" }
 
@@ -136,9 +170,14 @@ func (p *postgres) Hold(ctx context.Context, tx Querier, lock int64, alone bool)
 
 func (p *postgres) Version(context.Context) int64 { return p.versions.Add(1) }
 
-// Write runs a transaction that has waited for a lock again, as one of few that wait
-// for theirs until ctx ends.
+// Write runs a transaction again while the server is away, unless it may be committed.
 func (p *postgres) Write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
+	return persist(ctx, func() error { return p.write(ctx, fn) })
+}
+
+// write runs a transaction that has waited for a lock again, as one of few that wait
+// for theirs until ctx ends.
+func (p *postgres) write(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
 	err := p.repeat(ctx, fn)
 	if codeOf(err) != lockNotAvailable {
 		return err
@@ -178,26 +217,48 @@ func (p *postgres) repeat(ctx context.Context, fn func(ctx context.Context, tx Q
 }
 
 func (p *postgres) writeOnce(ctx context.Context, fn func(ctx context.Context, tx Querier) error) error {
-	tx, err := p.writer.BeginTx(ctx, nil)
-	if err != nil {
+	busy := func(err error) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("wait for the database: %w", ctx.Err())
 		}
 		return fmt.Errorf("%w: %w", ErrBusy, err)
 	}
+	conn, err := p.writer.Conn(ctx)
+	if err != nil {
+		return busy(err)
+	}
+	defer func() { _ = conn.Close() }() // returns it to the pool
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return busy(err)
+	}
 	defer func() { _ = tx.Rollback() }() // does nothing after a commit
+	if p.target.pooler.Load() == poolerFound {
+		if _, err := tx.ExecContext(ctx, writeSettings.local()); err != nil {
+			return busy(err)
+		}
+	}
 	if err := fn(ctx, directQuerier{tx}); err != nil {
 		return err
 	}
 	err = tx.Commit()
-	var refused *pgconn.PgError
 	switch {
+	case err == nil && tookUnreplicated(conn):
+		return fmt.Errorf("%w: the wait for the standby was cancelled", ErrUnknown)
 	case err == nil:
 		return nil
-	case errors.As(err, &refused), errors.Is(err, pgx.ErrTxCommitRollback):
+	case isRolledBack(err):
 		return fmt.Errorf("commit: %w", err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnknown, err)
+}
+
+// isRolledBack reports whether the error of a commit says that nothing was committed. An
+// error with which a session ends does not: it may end after the commit.
+func isRolledBack(err error) bool {
+	var refused *pgconn.PgError
+	return errors.Is(err, pgx.ErrTxCommitRollback) ||
+		errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR" && !isAway(err) && refused.Code != completionUnknown
 }
 
 // lockNotAvailable is the error code of a statement that has waited for a lock for
@@ -255,45 +316,4 @@ func (p *postgres) reconnect() {
 
 func (p *postgres) Close() error {
 	return errors.Join(p.writer.Close(), p.reader.db.(*sql.DB).Close())
-}
-
-// nowSQL defines for PostgreSQL the function now_ms() that SQLite gets from
-// this program. It is STABLE, the time of the statement: otherwise a comparison
-// with it would not use an index.
-const nowSQL = `create or replace function now_ms() returns bigint language sql stable as
-	$$ select (extract(epoch from statement_timestamp()) * 1000)::bigint $$`
-
-// migrate holds a session lock, so that processes migrate one after the other.
-func (p *postgres) migrate(ctx context.Context, to int64) (applied int, err error) {
-	c := p.config.Copy()
-	delete(c.RuntimeParams, "statement_timeout") // a migration may take longer on a large table
-	db := stdlib.OpenDB(*c)
-	defer func() { err = errors.Join(err, db.Close()) }()
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
-	if err != nil {
-		return 0, fmt.Errorf("migrate: %w", err)
-	}
-	if err := p.createNow(ctx, db); err != nil {
-		return 0, err
-	}
-	return migrate(ctx, db, to, goose.DialectPostgres, "*_sqlite.sql", goose.WithSessionLocker(locker))
-}
-
-// createNow creates now_ms under a lock: two processes that replace a function
-// at the same time conflict.
-func (p *postgres) createNow(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }()
-	for _, statement := range []string{"select pg_advisory_xact_lock(7325092514)", nowSQL} {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("migrate: %w", err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
 }

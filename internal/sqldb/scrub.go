@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"time"
-
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // secureDelete makes SQLite overwrite what is deleted or replaced with zeros. FAST would
@@ -61,10 +59,8 @@ func (s *sqlite) tryEmptyJournal(ctx context.Context) {
 
 // Scrub implements Engine. A role that does not own the tables skips them.
 func (p *postgres) Scrub(ctx context.Context) error {
-	c := p.config.Copy()
-	delete(c.RuntimeParams, "statement_timeout") // it takes longer on a large table
-	c.RuntimeParams["vacuum_cost_delay"] = "2ms" // as autovacuum does
-	db := stdlib.OpenDB(*c)
+	// It takes longer on a large table, and pauses as autovacuum does.
+	db := p.target.open(sessionSettings.with("statement_timeout", "0").with("vacuum_cost_delay", "2ms"))
 	defer func() { _ = db.Close() }()
 	_, err := db.ExecContext(ctx, `vacuum (skip_locked) member, identity, member_card, event, form, outbox,
 		ignored_unionid, identity_conflict, code_proof`)

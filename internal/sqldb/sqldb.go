@@ -150,7 +150,7 @@ func CheckURL(url string) error {
 		return nil
 	}
 	if isPostgres(url) {
-		_, err := postgresConfig(url)
+		_, err := newTarget(url)
 		return err
 	}
 	return ErrUnsupported

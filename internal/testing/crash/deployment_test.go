@@ -66,7 +66,8 @@ type deployment struct {
 	sim       *wechatsim.Sim
 	wechat    string
 	env       []string
-	postgres  *postgres.Server // nil on SQLite
+	postgres  *postgres.Server // nil on SQLite, and on a pair
+	pair      *postgres.Pair   // nil on one server
 	program   string           // what start starts
 	newcomers []*card          // who came during an upgrade
 	replicas  []atomic.Pointer[server.Server]
@@ -89,6 +90,11 @@ var databases = map[string]func(s *deployment, dir string){
 		s.t.Helper()
 		s.postgres = postgres.NewIn(s.t, dir)
 		s.env = append(s.env, "DATABASE_URL="+s.postgres.URL("postgres"))
+	},
+	"a pair": func(s *deployment, _ string) {
+		s.t.Helper()
+		s.pair = postgres.NewPair(s.t)
+		s.env = append(s.env, "DATABASE_URL="+s.pair.URL("postgres"))
 	},
 }
 

@@ -186,12 +186,17 @@ func launch(t testing.TB, dir string, args ...string) (*Server, error) {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
 	for range 5 { // another program may take the port first
-		s.port = strings.TrimPrefix(process.FreeAddr(t), "127.0.0.1:")
+		s.port = freePort(t)
 		if err = s.start(); err == nil {
 			return s, nil
 		}
 	}
 	return nil, errors.Join(err, os.RemoveAll(s.dir))
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	return strings.TrimPrefix(process.FreeAddr(t), "127.0.0.1:")
 }
 
 // findPrograms returns the folder with initdb and postgres, which Debian does
@@ -213,9 +218,24 @@ func findPrograms() (string, error) {
 	return "", errors.New("postgres: initdb and postgres of PostgreSQL are missing; on Debian: apt-get install postgresql")
 }
 
-// initData creates the data folder. As root it belongs to the user postgres,
-// because PostgreSQL refuses to run as root.
+// initData creates the data.
 func (s *Server) initData() error {
+	if err := s.makeDir(); err != nil {
+		return err
+	}
+	cmd := s.command("initdb", "-D", s.dir, "-U", "addcard", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("postgres: initdb: %w: %s", err, out)
+	}
+	return nil
+}
+
+// makeDir creates the data folder. As root it belongs to the user postgres,
+// because PostgreSQL refuses to run as root.
+func (s *Server) makeDir() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
 	if os.Getuid() == 0 {
 		u, err := user.Lookup("postgres")
 		if err != nil {
@@ -233,10 +253,6 @@ func (s *Server) initData() error {
 		if err := os.Chown(s.dir, int(uid), int(gid)); err != nil {
 			return err
 		}
-	}
-	cmd := s.command("initdb", "-D", s.dir, "-U", "addcard", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("postgres: initdb: %w: %s", err, out)
 	}
 	return nil
 }
