@@ -38,6 +38,9 @@ type Options struct {
 	// Version and Commit are what the program was built from. The documentation of the
 	// API and the metrics show them.
 	Version, Commit string
+	// WaitForDatabase is how long New waits for a database that does not answer, or has no
+	// primary. With 0 it does not wait.
+	WaitForDatabase time.Duration
 	// MockLogin returns a code of wx.login in place of the text that DevTools gives to a
 	// project without an AppID. It is for cmd/sandbox; New refuses it with a
 	// configuration that is not of [config.LoadSandbox]. Without it the text is refused.
@@ -75,7 +78,14 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	for _, w := range cfg.Warnings() {
 		o.Log.WarnContext(ctx, w.Found, "fix", w.Fix)
 	}
-	core, err := open(ctx, cfg, o.Log, checkDatabase)
+	core, err := open(ctx, cfg, o.Log, func(ctx context.Context, db *sqldb.DB, log *slog.Logger) error {
+		if o.WaitForDatabase > 0 {
+			if err := awaitDatabase(ctx, db, log, o.WaitForDatabase); err != nil {
+				return err
+			}
+		}
+		return checkDatabase(ctx, db, log)
+	})
 	if err != nil {
 		return nil, err
 	}
