@@ -47,7 +47,7 @@ bench-scale: ## cost of a request with 1,000 and with 1,000,000 members, on SQLi
 fleet: ## long tests of ticket sharing: 16 processes, kills, pauses, failovers (about 4 minutes)
 	ADDCARD_FLEET=full $(GO) test -count=1 -v -timeout 30m -parallel 6 ./internal/testing/fleet
 
-crash: ## long tests of the ledger and of webhooks: 200 kills on each database, full and failing disks (about 5 minutes)
+crash: ## long tests of the ledger and of webhooks: 200 kills on each database, 10 failovers, full and failing disks (about 6 minutes)
 	ADDCARD_CRASH=full $(GO) test -count=1 -v -timeout 60m ./internal/testing/crash
 
 attack: ## attacks on the server beside honest requests, and overload (about 15 minutes; needs an idle machine)

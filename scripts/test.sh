@@ -46,6 +46,7 @@ has python3 || packages+=(python3)
 if ! has initdb && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
 	packages+=(postgresql)
 fi
+has pgbouncer || [ -x /usr/sbin/pgbouncer ] || packages+=(pgbouncer) # outside of the PATH of most users
 if ! has gcc && ! has clang; then
 	packages+=(gcc libc6-dev) # the race detector needs them
 fi

@@ -73,6 +73,9 @@ type Database interface {
 	Ready(ctx context.Context) error
 	// Damage lists what is damaged in the database's file.
 	Damage(ctx context.Context) ([]string, error)
+	// Servers returns how many servers have the database, and whether a commit waits
+	// until a second one has it.
+	Servers(ctx context.Context) (n int, synchronous bool, err error)
 }
 
 // Tickets are the credentials that the replicas share.

@@ -22,6 +22,9 @@ import (
 type deployment struct {
 	readyErr, storeErr, secretErr, ticketErr error
 	damageErr, listErr, peopleErr, sharedErr error // of the database
+	serversErr                               error
+	servers                                  int
+	synchronous                              bool
 	backlogErr, cardsErr, cardErr, loginErr  error
 
 	miniErr error // of the mini-program's access_token
@@ -50,6 +53,10 @@ func (d *deployment) Ticket(context.Context) (string, error)              { retu
 func (d *deployment) List(context.Context) ([]card.Card, error)           { return d.stored, d.listErr }
 func (d *deployment) Backlog(context.Context) (outbox.Backlog, error)     { return d.outbox, d.backlogErr }
 func (d *deployment) Quota(context.Context, string) (wechat.Quota, error) { return d.quota, nil }
+func (d *deployment) Servers(context.Context) (int, bool, error) {
+	return d.servers, d.synchronous, d.serversErr
+}
+
 func (d *deployment) CardIDs(context.Context, int) ([]string, int, error) {
 	return nil, len(d.cards), d.cardsErr
 }
@@ -130,6 +137,9 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 	}{
 		"a damaged file":  {deployment{damage: []string{"row 7 missing from index x"}}, "database", "failed", "row 7 missing", "backup"},
 		"no database":     {deployment{readyErr: errors.New("gone")}, "database", "failed", "gone", "DATABASE_URL"},
+		"a standby":       {deployment{servers: 2, synchronous: true}, "database", "ok", "open", ""},
+		"a late standby":  {deployment{servers: 2}, "database", "warning", "has 2 servers", "synchronous_standby_names"},
+		"standbys unread": {deployment{serversErr: gone}, "database", "failed", "gone", "DATABASE_URL"},
 		"no ticket store": {deployment{storeErr: errors.New("gone")}, "ticket store", "failed", "the database: gone", "REDIS_URL"},
 		"wrong AppSecret": {deployment{secretErr: refused(40125)}, secret, "failed", "40125", "copy the AppSecret again: 公众平台"},
 		"not whitelisted": {deployment{secretErr: refused(40164)}, secret, "failed", "40164", "IP白名单"},

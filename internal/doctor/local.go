@@ -61,7 +61,8 @@ func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployme
 		return failed(say("check DATABASE_URL, and that this user may write there", "检查 DATABASE_URL，以及这个用户能否在那里写入"), same("%v", err))
 	}
 	d.Deployment = opened
-	if f := d.database(ctx); f.Outcome == Failed {
+	f := d.database(ctx)
+	if f.Outcome == Failed {
 		return f
 	}
 	switch damage, err := d.Database.Damage(ctx); {
@@ -71,6 +72,8 @@ func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployme
 		return failed(say("stop the server and restore a backup, as docs/operations.md says; server check lists all",
 			"停止服务器，按 docs/operations.md 恢复备份；server check 列出所有损坏之处"),
 			say("the file is damaged in %d places: %s", "文件有 %d 处损坏：%s", len(damage), damage[0]))
+	case f.Outcome == Warning:
+		return f
 	}
 	return ok("open, its tables are up to date", "已打开，表结构是最新的")
 }
@@ -79,6 +82,16 @@ func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployme
 func (d *doctor) database(ctx context.Context) Finding {
 	if err := d.Database.Ready(ctx); err != nil {
 		return failed(say("check DATABASE_URL", "检查 DATABASE_URL"), same("%v", err))
+	}
+	switch n, synchronous, err := d.Database.Servers(ctx); {
+	case err != nil:
+		return unreadable(err)
+	case n > 1 && !synchronous:
+		return warning(say("on the primary: alter system set synchronous_standby_names = 'ANY 1 (*)'; select pg_reload_conf(); "+
+			"docs/operations.md says when this is not needed",
+			"在主库上执行：alter system set synchronous_standby_names = 'ANY 1 (*)'; select pg_reload_conf(); 哪些情况不需要，见 docs/operations.md"),
+			say("the database has %d servers, but a commit does not wait for a second one: acknowledged entries can be lost with the primary",
+				"数据库有 %d 台服务器，但提交不等待备库确认：主库故障时，已确认的明细可能丢失", n))
 	}
 	return ok("can be read and written", "可以读写")
 }

@@ -24,6 +24,8 @@ type slow struct {
 	examined atomic.Int64
 }
 
+func (s *slow) Servers(context.Context) (int, bool, error) { return 1, false, nil }
+
 func (s *slow) Ready(ctx context.Context) error {
 	s.examined.Add(1)
 	select {

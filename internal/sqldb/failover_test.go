@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -112,6 +113,7 @@ func TestPostgres_ACommitThatNoStandbyHasIsUnknown(t *testing.T) {
 	t.Parallel()
 	pair := postgres.NewPair(t, "-c", "fsync=off")
 	db := sqldbtest.Open(t, pair.URL("postgres"))
+	mustHaveStandby(t, pair)
 	pair.Standby.Kill()
 	result := make(chan error)
 	go func() {
@@ -125,5 +127,37 @@ func TestPostgres_ACommitThatNoStandbyHasIsUnknown(t *testing.T) {
 	}
 	if err := <-result; !errors.Is(err, sqldb.ErrUnknown) {
 		t.Errorf("got %v, want ErrUnknown", err)
+	}
+}
+
+// mustHaveStandby asks as a role that may see nothing of the replication but that it is
+// there.
+func mustHaveStandby(t *testing.T, pair *postgres.Pair) {
+	t.Helper()
+	for _, statement := range []string{"create role clerk login", "create database clerk owner clerk"} {
+		run(t, pair.Primary.URL("postgres"), statement)
+	}
+	clerk, err := sqldb.Open(t.Context(), strings.Replace(pair.Primary.URL("clerk"), "addcard:secret", "clerk", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = clerk.Close() }()
+	if n, synchronous, err := clerk.Servers(t.Context()); n != 2 || !synchronous || err != nil {
+		t.Errorf("%d servers, synchronous %v, %v", n, synchronous, err)
+	}
+}
+
+func TestServers_OfTheURL(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		if n, synchronous, err := open(t).Servers(t.Context()); n != 1 || synchronous || err != nil {
+			t.Errorf("%d servers, synchronous %v, %v", n, synchronous, err)
+		}
+	})
+	url := sqldbtest.Postgres(t)
+	host := url[strings.Index(url, "@")+1 : strings.LastIndex(url, "/")]
+	db := sqldbtest.Open(t, strings.Replace(url, host, host+","+strings.Replace(host, "127.0.0.1", "localhost", 1), 1))
+	if n, synchronous, err := db.Servers(t.Context()); n != 2 || synchronous || err != nil {
+		t.Errorf("two hosts: %d servers, synchronous %v, %v", n, synchronous, err)
 	}
 }

@@ -91,6 +91,10 @@ var databases = map[string]func(s *deployment, dir string){
 		s.postgres = postgres.NewIn(s.t, dir)
 		s.env = append(s.env, "DATABASE_URL="+s.postgres.URL("postgres"))
 	},
+	"a pooler": func(s *deployment, dir string) {
+		s.t.Helper()
+		s.env = append(s.env, "DATABASE_URL="+postgres.NewIn(s.t, dir).Pooler(s.t, "transaction", "postgres"))
+	},
 	"a pair": func(s *deployment, _ string) {
 		s.t.Helper()
 		s.pair = postgres.NewPair(s.t)

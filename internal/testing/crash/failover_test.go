@@ -46,6 +46,20 @@ func TestFailover(t *testing.T) {
 		slices.Min(promotions).Round(time.Millisecond), slices.Max(promotions).Round(time.Millisecond), l.gaps(failovers))
 }
 
+// Behind a pooler that lends sessions for one transaction, replicas and commands work as
+// without it.
+func TestPooler(t *testing.T) {
+	t.Parallel()
+	seed := seed(t)
+	s := open(t, "a pooler", "", seed, 2, 6)
+	l := s.load(seed, 32, 10*time.Millisecond)
+	s.awaitEntries(l, 300)
+	l.end()
+	if v := s.check(l); !v.clean() || l.answers[503] > 0 || l.unanswered > 0 {
+		t.Errorf("%+v; answers %v, %d unanswered; outbox: %+v", v, l.answers, l.unanswered, s.outbox())
+	}
+}
+
 // awaitEntries waits until n more entries are acknowledged.
 func (s *deployment) awaitEntries(l *load, n int) {
 	s.t.Helper()
