@@ -18,7 +18,7 @@ const (
 			coalesce(array_position(i.indkey::int2[], a.attnum) + 1, 0)
 		from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 		left join pg_index i on i.indrelid = c.oid and i.indisprimary
-		where c.relkind in ('r', 'p') and c.relnamespace = current_schema()::regnamespace
+		where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = current_schema()::regnamespace
 		order by c.relname collate "C", a.attnum`
 	postgresReferencesSQL = `select distinct c.relname collate "C", r.relname collate "C" from pg_constraint k
 		join pg_class c on c.oid = k.conrelid join pg_class r on r.oid = k.confrelid

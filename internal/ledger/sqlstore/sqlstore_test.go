@@ -8,6 +8,7 @@ import (
 	membersql "github.com/addcard/addcard/internal/member/sqlstore"
 	outboxsql "github.com/addcard/addcard/internal/outbox/sqlstore"
 	"github.com/addcard/addcard/internal/sqldb"
+	"github.com/addcard/addcard/internal/sqldb/sqldbtest"
 	"github.com/addcard/addcard/internal/testing/plan"
 )
 
@@ -19,9 +20,16 @@ var whole = plan.Exceptions{
 func TestStore(t *testing.T) {
 	t.Parallel()
 	plan.Engines(t, whole, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
-		ledgertest.Run(t, func(t *testing.T) ledgertest.Stores {
-			db := open(t)
-			return ledgertest.Stores{Ledger: sqlstore.New(db), Members: membersql.New(db), Outbox: outboxsql.New(db)}
-		})
+		ledgertest.Run(t, func(t *testing.T) ledgertest.Stores { return stores(open(t)) })
 	})
+}
+
+// The tables of entries and events may be divided, see docs/scale.md.
+func TestStore_OfDividedTables(t *testing.T) {
+	t.Parallel()
+	ledgertest.Run(t, func(t *testing.T) ledgertest.Stores { return stores(sqldbtest.Open(t, sqldbtest.Divided(t))) })
+}
+
+func stores(db *sqldb.DB) ledgertest.Stores {
+	return ledgertest.Stores{Ledger: sqlstore.New(db), Members: membersql.New(db), Outbox: outboxsql.New(db)}
 }

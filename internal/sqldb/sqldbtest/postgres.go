@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +20,7 @@ import (
 var shared struct {
 	mu       sync.Mutex
 	template *postgres.Server // the server that has the template
+	divided  *postgres.Server // the server that has the divided template
 	count    atomic.Int64
 }
 
@@ -25,9 +29,48 @@ var shared struct {
 func Postgres(t testing.TB) string {
 	t.Helper()
 	server := postgres.Shared(t)
-	name := copyTemplate(t, server)
+	makeTemplate(t, server)
+	return temporary(t, server, "addcard_template")
+}
+
+// Divided is like Postgres, after docs/scale/partition.sql.
+func Divided(t testing.TB) string {
+	t.Helper()
+	server := postgres.Shared(t)
+	makeTemplate(t, server)
+	divideTemplate(t, server)
+	return temporary(t, server, "addcard_divided")
+}
+
+// temporary returns the URL of a copy of the template.
+func temporary(t testing.TB, server *postgres.Server, template string) string {
+	t.Helper()
+	name := copyTemplate(t, server, template)
 	t.Cleanup(func() { exec(t, server.URL("postgres"), "drop database "+name+" with (force)") })
 	return server.URL(name)
+}
+
+func divideTemplate(t testing.TB, server *postgres.Server) {
+	t.Helper()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.divided == server {
+		return
+	}
+	create(t, server, "addcard_divided", "addcard_template")
+	exec(t, server.URL("addcard_divided"), Partition(t))
+	shared.divided = server
+}
+
+// Partition returns the text of docs/scale/partition.sql.
+func Partition(t testing.TB) string {
+	t.Helper()
+	_, file, _, _ := runtime.Caller(0)
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "../../../docs/scale/partition.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 var filled struct {
@@ -46,7 +89,8 @@ func Filled(t testing.TB, fill func(db *sqldb.DB)) *sqldb.DB {
 	if filled.server == server {
 		return filled.db
 	}
-	db, err := sqldb.Open(context.Background(), server.URL(copyTemplate(t, server)))
+	makeTemplate(t, server)
+	db, err := sqldb.Open(context.Background(), server.URL(copyTemplate(t, server, "addcard_template")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,15 +99,14 @@ func Filled(t testing.TB, fill func(db *sqldb.DB)) *sqldb.DB {
 	return db
 }
 
-// copyTemplate returns the name of a new, migrated database.
-func copyTemplate(t testing.TB, server *postgres.Server) string {
+// copyTemplate returns the name of a new database, a copy of the template.
+func copyTemplate(t testing.TB, server *postgres.Server, template string) string {
 	t.Helper()
-	makeTemplate(t, server)
 	name := fmt.Sprintf("t%d", shared.count.Add(1))
 	// PostgreSQL refuses to copy a template that is being copied.
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	create(t, server, name, "addcard_template")
+	create(t, server, name, template)
 	return name
 }
 
