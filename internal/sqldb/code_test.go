@@ -3,6 +3,7 @@ package sqldb_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -122,6 +123,45 @@ func TestFault_IsNoneOfACallerThatHasLeft(t *testing.T) {
 	for _, ctx := range []context.Context{t.Context(), late} {
 		if err := sqldb.FaultOf(ctx, io.EOF); !errors.Is(err, sqldb.ErrUnavailable) || !errors.Is(err, io.EOF) {
 			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// What is run again must not have been committed, and must be able to succeed soon.
+func TestFault_IsAwayWhileAnotherServerMayAnswer(t *testing.T) {
+	t.Parallel()
+	fatal := func(code string) error {
+		return fmt.Errorf("add: %w", &pgconn.PgError{Code: code, Severity: "FATAL", SeverityUnlocalized: "FATAL"})
+	}
+	for _, err := range []error{
+		fatal("57P01"), fatal("57P02"), fatal("57P03"), fatal("08P01"), fatal("53300"),
+		&pgconn.PgError{Code: "25006", Severity: "ERROR"}, &pgconn.ConnectError{}, io.ErrUnexpectedEOF, driver.ErrBadConn,
+	} {
+		if !sqldb.IsAway(err) {
+			t.Errorf("%v is not away", err)
+		}
+	}
+	for _, err := range []error{
+		nil, fatal("28P01"), fatal("3D000"), fatal("25P03"), &pgconn.PgError{Code: "08P01", Severity: "ERROR"}, &pgconn.PgError{Code: "53100"},
+		&pgconn.PgError{Code: "57014"}, context.DeadlineExceeded, fmt.Errorf("%w: %w", sqldb.ErrUnknown, io.EOF), sql.ErrNoRows, errors.New("another"),
+	} {
+		if sqldb.IsAway(err) {
+			t.Errorf("%v is away", err)
+		}
+	}
+}
+
+// A session may end after its commit and before the answer.
+func TestFault_OfACommit(t *testing.T) {
+	t.Parallel()
+	for want, list := range map[bool][]error{
+		true:  {&pgconn.PgError{Code: "23505", Severity: "ERROR", SeverityUnlocalized: "ERROR"}, &pgconn.PgError{Code: "40001", Severity: "ERROR"}},
+		false: {&pgconn.PgError{Code: "57P01", Severity: "FATAL"}, &pgconn.PgError{Code: "40003", Severity: "ERROR"}, io.EOF, driver.ErrBadConn},
+	} {
+		for _, err := range list {
+			if got := sqldb.IsRolledBack(err); got != want {
+				t.Errorf("%v is rolled back: %v", err, got)
+			}
 		}
 	}
 }

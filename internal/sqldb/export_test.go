@@ -25,6 +25,12 @@ func (db *DB) OnCommit(fn func()) error {
 // IsFault reports whether an error is about the database.
 var IsFault = isFault
 
+// IsAway reports whether a transaction with this error is run again.
+var IsAway = isAway
+
+// IsRolledBack reports whether nothing was committed by a commit with this error.
+var IsRolledBack = isRolledBack
+
 // FaultOf is what a call of the database with ctx that ended with err returns.
 func FaultOf(ctx context.Context, err error) error { return new(DB).fault(ctx, err, true) }
 

@@ -80,11 +80,18 @@ func isAway(err error) bool {
 	if err == nil || errors.Is(err, ErrUnknown) {
 		return false
 	}
-	if code := codeOf(err); code != "" {
-		return code == readOnlyTransaction || code == tooManyConnections || strings.HasPrefix(code, "57P0") || strings.HasPrefix(code, "08")
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return refused.Code == readOnlyTransaction || refused.Code == tooManyConnections || strings.HasPrefix(refused.Code, "57P0") ||
+			strings.HasPrefix(refused.Code, "08") && isFatal(refused) // a pooler that has lost its server
 	}
 	var connect *pgconn.ConnectError
 	return errors.As(err, &connect) || isFault(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, sql.ErrTxDone)
+}
+
+// isFatal reports whether the session ends with the error.
+func isFatal(err *pgconn.PgError) bool {
+	return err.Severity == "FATAL" || err.SeverityUnlocalized == "FATAL" || err.SeverityUnlocalized == "PANIC"
 }
 
 // tooManyConnections is an error code of a server that may have some free soon: those of

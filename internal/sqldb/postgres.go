@@ -258,7 +258,7 @@ func (p *postgres) writeOnce(ctx context.Context, fn func(ctx context.Context, t
 func isRolledBack(err error) bool {
 	var refused *pgconn.PgError
 	return errors.Is(err, pgx.ErrTxCommitRollback) ||
-		errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR" && !isAway(err) && refused.Code != completionUnknown
+		errors.As(err, &refused) && !isFatal(refused) && !isAway(err) && refused.Code != completionUnknown
 }
 
 // lockNotAvailable is the error code of a statement that has waited for a lock for

@@ -100,7 +100,7 @@ func (t *target) name() string {
 // server. A server that has become read-only is not the primary any more: the next
 // connection may reach the new one.
 func keepsConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
-	return err.Severity != "FATAL" && err.SeverityUnlocalized != "FATAL" && err.Code != readOnlyTransaction
+	return !isFatal(err) && err.Code != readOnlyTransaction
 }
 
 // open returns a pool of connections with these settings. Behind a pooler they have none:
