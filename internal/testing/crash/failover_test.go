@@ -14,12 +14,12 @@ import (
 // nothing is parked.
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	failovers, callers := 1, 16
+	failovers, callers, holders := 1, 8, 12
 	if full {
-		failovers, callers = 10, 64
+		failovers, callers, holders = 10, 64, 24
 	}
 	seed := seed(t)
-	s := open(t, "a pair", "", seed, 2, 24)
+	s := open(t, "a pair", "", seed, 2, holders)
 	l := s.load(seed, callers, 20*time.Millisecond)
 	var promotions []time.Duration
 	for range failovers {
@@ -51,9 +51,9 @@ func TestFailover(t *testing.T) {
 func TestPooler(t *testing.T) {
 	t.Parallel()
 	seed := seed(t)
-	s := open(t, "a pooler", "", seed, 2, 6)
-	l := s.load(seed, 32, 10*time.Millisecond)
-	s.awaitEntries(l, 300)
+	s := open(t, "a pooler", "", seed, 1, 12)
+	l := s.load(seed, 24, 50*time.Millisecond) // more than PgBouncer has sessions
+	s.awaitEntries(l, 150)
 	l.end()
 	if v := s.check(l); !v.clean() || l.answers[503] > 0 || l.unanswered > 0 {
 		t.Errorf("%+v; answers %v, %d unanswered; outbox: %+v", v, l.answers, l.unanswered, s.outbox())
