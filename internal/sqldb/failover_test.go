@@ -71,10 +71,9 @@ func TestPostgres_WaitsForTheNewPrimaryAndStaysThere(t *testing.T) {
 	}
 	former := pair.Standby
 	former.Restart(t) // it has no standby to wait for, and accepts writes
-	for i := range 50 {
-		if err := insert(fmt.Sprint("after", i)); err != nil {
-			t.Fatal(err)
-		}
+	after, _ := writeMany(patient(t), db, 50, "after") // on new connections
+	if err := errors.Join(after...); err != nil {
+		t.Error(err)
 	}
 	if n, m := countOn(t, pair.Primary), countOn(t, former); n != 52 || m != 1 {
 		t.Errorf("%d members, and %d on the former primary; want 52 and 1", n, m)
