@@ -23,7 +23,8 @@ func awaitDatabase(ctx context.Context, db *sqldb.DB, log *slog.Logger, limit ti
 		last = reason
 		if time.Since(logged) >= waitLogged {
 			logged = time.Now()
-			log.WarnContext(ctx, "the database does not answer; waiting for it", "for", time.Since(began).Round(time.Second).String(), "error", reason)
+			waited := time.Since(began).Round(time.Second)
+			log.WarnContext(ctx, "the database does not answer; waiting for it", "for", waited.String(), "error", reason)
 		}
 	})
 	switch {

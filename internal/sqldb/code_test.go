@@ -143,7 +143,8 @@ func TestFault_IsAwayWhileAnotherServerMayAnswer(t *testing.T) {
 	}
 	for _, err := range []error{
 		nil, fatal("28P01"), fatal("3D000"), fatal("25P03"), &pgconn.PgError{Code: "08P01", Severity: "ERROR"}, &pgconn.PgError{Code: "53100"},
-		&pgconn.PgError{Code: "57014"}, context.DeadlineExceeded, fmt.Errorf("%w: %w", sqldb.ErrUnknown, io.EOF), sql.ErrNoRows, errors.New("another"),
+		&pgconn.PgError{Code: "57014"}, context.DeadlineExceeded, fmt.Errorf("%w: %w", sqldb.ErrUnknown, io.EOF), sql.ErrNoRows,
+		errors.New("another"),
 	} {
 		if sqldb.IsAway(err) {
 			t.Errorf("%v is away", err)
@@ -155,7 +156,7 @@ func TestFault_IsAwayWhileAnotherServerMayAnswer(t *testing.T) {
 func TestFault_OfACommit(t *testing.T) {
 	t.Parallel()
 	for want, list := range map[bool][]error{
-		true:  {&pgconn.PgError{Code: "23505", Severity: "ERROR", SeverityUnlocalized: "ERROR"}, &pgconn.PgError{Code: "40001", Severity: "ERROR"}},
+		true:  {&pgconn.PgError{Code: "23505", Severity: "ERROR"}, &pgconn.PgError{Code: "40001", Severity: "ERROR"}},
 		false: {&pgconn.PgError{Code: "57P01", Severity: "FATAL"}, &pgconn.PgError{Code: "40003", Severity: "ERROR"}, io.EOF, driver.ErrBadConn},
 	} {
 		for _, err := range list {

@@ -70,7 +70,7 @@ func TestPostgres_WaitsForTheNewPrimaryAndStaysThere(t *testing.T) {
 		t.Errorf("during the failover: %d members, %v", r.read, r.write)
 	}
 	former := pair.Standby
-	former.Restart(t) // it has no standby to wait for, and accepts writes
+	former.Restart(t)                                  // it has no standby to wait for, and accepts writes
 	after, _ := writeMany(patient(t), db, 50, "after") // on new connections
 	if err := errors.Join(after...); err != nil {
 		t.Error(err)

@@ -113,6 +113,10 @@ var everywhere = strings.Fields(`all and any as asc between by case check commit
 	isolation level create column add alter if of row each for raise exception declare execute replace after before cast rename trigger
 	function returns language return begin coalesce nullif true false both year month day`)
 
+// unreserved are words that only a feature has, although PostgreSQL reserves none of them.
+var unreserved = strings.Fields(`conflict skip locked recursive materialized filter over share nowait merge partition listen notify temporary
+	unlogged savepoint cascade truncate vacuum copy lock`)
+
 // Statements use no function and no reserved word of PostgreSQL that docs/scale.md does
 // not name.
 func TestFeatures_OfTheStatementsAreDocumented(t *testing.T) {
@@ -120,9 +124,8 @@ func TestFeatures_OfTheStatementsAreDocumented(t *testing.T) {
 	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
 	functions := set(t, db, "select distinct proname::text from pg_proc where pronamespace = 'pg_catalog'::regnamespace")
 	words := set(t, db, "select word from pg_get_keywords() where catcode in ('R', 'T', 'C')")
-	for _, w := range []string{"conflict", "skip", "locked", "recursive", "materialized", "filter", "over", "share", "nowait", "merge", "partition",
-		"listen", "notify", "temporary", "unlogged", "savepoint", "cascade", "truncate", "vacuum", "copy", "lock"} {
-		words[w] = true // no reserved ones, which only a feature has
+	for _, w := range unreserved {
+		words[w] = true
 	}
 	used := map[string]bool{}
 	for _, text := range statements(t) {
@@ -177,7 +180,8 @@ func statements(t *testing.T) (texts []string) {
 			up, _, _ := strings.Cut(string(text), "-- +goose Down")
 			texts = append(texts, up)
 			return err
-		case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") && (strings.Contains(path, "sqlstore/") || filepath.Dir(path) == "../sqldb"):
+		case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") &&
+			(strings.Contains(path, "sqlstore/") || filepath.Dir(path) == "../sqldb"):
 			list, err := literals(path)
 			texts = append(texts, list...)
 			return err

@@ -47,8 +47,9 @@ func TestPooler_OfTransactions(t *testing.T) {
 	}
 	for i := range 50 {
 		wg.Go(func() {
+			const query = "select count(*) from member where member_id = $1"
 			var n int
-			if err := db.Read().QueryRow(patient(t), "select count(*) from member where member_id = $1", fmt.Sprint("m", i)).Scan(&n); err != nil || n != 1 {
+			if err := db.Read().QueryRow(patient(t), query, fmt.Sprint("m", i)).Scan(&n); err != nil || n != 1 {
 				t.Errorf("read: %d, %v", n, err)
 			}
 		})

@@ -14,13 +14,13 @@ import (
 // nothing is parked.
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	failovers, callers, holders := 1, 8, 12
-	if full {
-		failovers, callers, holders = 10, 64, 24
+	failovers, callers, holders, pause := 1, 8, 12, 20*time.Millisecond
+	if full { // no more than WeChat can be sent meanwhile on a busy machine
+		failovers, callers, holders, pause = 10, 64, 48, 400*time.Millisecond
 	}
 	seed := seed(t)
 	s := open(t, "a pair", "", seed, 2, holders)
-	l := s.load(seed, callers, 20*time.Millisecond)
+	l := s.load(seed, callers, pause)
 	var promotions []time.Duration
 	for range failovers {
 		s.awaitEntries(l, 10*callers)
