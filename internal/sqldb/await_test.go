@@ -50,8 +50,10 @@ func TestAwait_EndsWithItsContextAndAtWhatIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	never := func(reason error) { t.Errorf("it waits: %v", reason) }
-	if err := db.Await(t.Context(), never); err == nil || !strings.Contains(err.Error(), "3D000") {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	never := func(reason error) { t.Errorf("it waits: %v", reason); cancel() }
+	if err := db.Await(ctx, never); err == nil || !strings.Contains(err.Error(), "3D000") {
 		t.Errorf("no such database: got %v", err)
 	}
 	left, leave := context.WithCancel(t.Context())
@@ -90,16 +92,16 @@ func TestAwait_AServerThatStarts(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	tries := 0
+	seen := 0
 	err = db.Await(ctx, func(reason error) {
-		if tries++; tries == 2 {
+		if strings.Contains(reason.Error(), "starting up") { // on a busy machine not each try is answered in time
+			seen++
+		}
+		if seen == 2 {
 			cancel()
 		}
-		if !strings.Contains(reason.Error(), "starting up") {
-			t.Errorf("the reason: %v", reason)
-		}
 	})
-	if tries != 2 || !errors.Is(err, context.Canceled) {
-		t.Errorf("%d tries, %v", tries, err)
+	if seen != 2 || !errors.Is(err, context.Canceled) {
+		t.Errorf("seen %d times, %v", seen, err)
 	}
 }

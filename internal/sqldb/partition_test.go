@@ -2,6 +2,7 @@ package sqldb_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -66,5 +67,31 @@ func TestPartition_KeepsRowsAndRules(t *testing.T) {
 	}
 	if n, err := db.Migrate(t.Context()); n != 0 || err != nil {
 		t.Errorf("migrate: %d steps, %v", n, err)
+	}
+}
+
+// A copy takes divided tables as a whole, and only between databases that are both divided.
+func TestPartition_IsCopied(t *testing.T) {
+	t.Parallel()
+	from, to := sqldbtest.Divided(t), sqldbtest.Divided(t)
+	db, err := sqldb.Open(t.Context(), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		addEntry(t, db, fmt.Sprint("e", i), fmt.Sprint("A", i), fmt.Sprint("k", i), "")
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := doCopy(t, from, to); err != nil {
+		t.Fatal(err)
+	}
+	copied := sqldbtest.Open(t, to)
+	if addEntry(t, copied, "new", "B", "k7", "") {
+		t.Error("a key is used twice in the copy")
+	}
+	if err := doCopy(t, from, sqldbtest.EmptyPostgres(t)); !errors.Is(err, sqldb.ErrUncopyable) {
+		t.Errorf("to a database that is not divided: %v", err)
 	}
 }
