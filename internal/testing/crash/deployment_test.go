@@ -1,10 +1,11 @@
 //go:build linux
 
-// Package crash tests, with processes of the real server on SQLite and
-// PostgreSQL, that no acknowledged entry is lost or duplicated and that every
-// card's face ends equal to its ledger, and that no event of a webhook is lost. Meanwhile processes are killed and
-// paused, the database dies, disks are full or fail, and WeChat answers every
-// fifth call wrongly, often after the call took effect. It has no exported API.
+// Package crash tests, with processes of the real server on SQLite and PostgreSQL,
+// that no acknowledged entry is lost or duplicated and that every card's face ends
+// equal to its ledger, and that no event of a webhook is lost. Meanwhile processes are
+// killed and paused, the database dies or fails over, disks are full or fail, and
+// WeChat answers every fifth call wrongly, often after the call took effect. It has no
+// exported API.
 //
 // `go test` runs a short form. `make crash` (ADDCARD_CRASH=full) kills the
 // server 200 times on each database; `make soak` (ADDCARD_CRASH=30m) goes on
@@ -91,6 +92,10 @@ var databases = map[string]func(s *deployment, dir string){
 		s.postgres = postgres.NewIn(s.t, dir)
 		s.env = append(s.env, "DATABASE_URL="+s.postgres.URL("postgres"))
 	},
+}
+
+// arrangements are further databases, each for one test.
+var arrangements = map[string]func(s *deployment, dir string){
 	"a pooler": func(s *deployment, dir string) {
 		s.t.Helper()
 		s.env = append(s.env, "DATABASE_URL="+postgres.NewIn(s.t, dir).Pooler(s.t, "transaction", "postgres"))
@@ -133,7 +138,11 @@ func openProgram(t *testing.T, program, database, dir string, seed uint64, repli
 		"MINIPROGRAM_APP_ID="+a.MiniProgram.AppID, "MINIPROGRAM_APP_SECRET="+a.MiniProgram.Secret,
 		"OFFICIAL_APP_ID="+a.Official.AppID, "OFFICIAL_APP_SECRET="+a.Official.Secret,
 		"WEBHOOK_ALLOW_PRIVATE=127.0.0.0/8", "DATA_KEYS=d1:"+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("data"), 8)))
-	databases[database](s, dir)
+	setUp, ok := databases[database]
+	if !ok {
+		setUp = arrangements[database]
+	}
+	setUp(s, dir)
 	for i := range s.replicas {
 		s.start(i)
 	}
