@@ -144,7 +144,7 @@ testing/fleet
 testing/golden                | rogpeppe/go-internal
 testing/mutants
 testing/plan                  sqldb sqldb/sqldbtest testing/seed
-testing/postgres              testing/process | database/sql jackc/pgx
+testing/postgres              testing/process
 testing/process
 testing/redis                 testing/process
 testing/seed                  member sqldb statistics statistics/sqlstore | google/uuid

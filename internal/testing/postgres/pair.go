@@ -1,16 +1,13 @@
 package postgres
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
-
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
 // Pair is a primary and a standby that has each commit before it is acknowledged. Its
@@ -98,25 +95,22 @@ func (p *Pair) follow(t testing.TB) error {
 // synchronize has the primary wait for the standby before it acknowledges a commit.
 func (p *Pair) synchronize(t testing.TB) {
 	t.Helper()
-	db, err := sql.Open("pgx", p.Primary.URL("postgres"))
+	p.sql(t, "alter system set synchronous_standby_names = '*'")
+	p.sql(t, "select pg_reload_conf()")
+	const synchronous = "select count(*) from pg_stat_replication where sync_state = 'sync' and state = 'streaming'"
+	for deadline := time.Now().Add(startTimeout); p.sql(t, synchronous) == "0"; <-time.After(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the standby is not synchronous")
+		}
+	}
+}
+
+// sql runs a statement on the primary and returns its result.
+func (p *Pair) sql(t testing.TB, statement string) string {
+	t.Helper()
+	out, err := p.Primary.command("psql", "-XAtq", "-d", p.Primary.URL("postgres"), "-c", statement).CombinedOutput()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v: %s", statement, err, out)
 	}
-	defer func() { _ = db.Close() }()
-	for _, s := range []string{"alter system set synchronous_standby_names = '*'", "select pg_reload_conf()"} {
-		if _, err := db.ExecContext(context.Background(), s); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
-	}
-	for deadline := time.Now().Add(startTimeout); ; <-time.After(5 * time.Millisecond) {
-		var n int
-		err := db.QueryRowContext(context.Background(),
-			"select count(*) from pg_stat_replication where sync_state = 'sync' and state = 'streaming'").Scan(&n)
-		switch {
-		case err == nil && n > 0:
-			return
-		case time.Now().After(deadline):
-			t.Fatalf("the standby is not synchronous: %v", err)
-		}
-	}
+	return strings.TrimSpace(string(out))
 }

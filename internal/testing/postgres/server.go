@@ -1,9 +1,10 @@
-// Package postgres runs real PostgreSQL servers for tests. They listen on
-// loopback, and end with the test or, when shared, with the last test that uses
-// them. The package has no client: tests bring their own.
+// Package postgres runs real PostgreSQL servers for tests: single ones, a primary with
+// its standby, and PgBouncer in front of one. They listen on loopback, and end with the
+// test or, when shared, with the last test that uses them. The package has no client:
+// tests bring their own.
 //
-// It needs PostgreSQL's programs initdb and postgres, on Debian in the package
-// postgresql, and fails the test without them.
+// It needs PostgreSQL's programs, such as initdb and psql, and PgBouncer, on Debian in the
+// packages postgresql and pgbouncer, and fails the test without them.
 package postgres
 
 import (
