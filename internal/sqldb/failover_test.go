@@ -69,6 +69,11 @@ func TestPostgres_WaitsForTheNewPrimaryAndStaysThere(t *testing.T) {
 	if r := <-meanwhile; r.write != nil || r.read != 2 {
 		t.Errorf("during the failover: %d members, %v", r.read, r.write)
 	}
+	for deadline := time.Now().Add(time.Minute); db.Ready(t.Context()) != nil; <-time.After(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not ready after the failover")
+		}
+	}
 	former := pair.Standby
 	former.Restart(t)                                  // it has no standby to wait for, and accepts writes
 	after, _ := writeMany(patient(t), db, 50, "after") // on new connections
