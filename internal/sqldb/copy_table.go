@@ -22,7 +22,7 @@ var notCopied = map[string]string{
 }
 
 // filledByMigrations has the tables that are not empty in a new database.
-var filledByMigrations = map[string]bool{"revocation": true, "statistic_progress": true}
+var filledByMigrations = map[string]bool{"revocation": true, "schema_reader": true, "statistic_progress": true}
 
 // copyTable is a table as the schema of a database has it.
 type copyTable struct {

@@ -14,8 +14,8 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// ErrNewerSchema is returned by Migrate when a newer version of addcard has
-// migrated the database. This version may not understand its data.
+// ErrNewerSchema is returned by Migrate when a newer version of addcard has migrated the
+// database so that this version does not work on it.
 var ErrNewerSchema = errors.New("sqldb: the database was migrated by a newer version of addcard")
 
 // latest is greater than every version.
@@ -83,13 +83,26 @@ func migrate(
 		return 0, fmt.Errorf("read the schema version: %w", err)
 	}
 	if current > target {
-		return 0, fmt.Errorf("%w: schema version %d, this program has %d", ErrNewerSchema, current, target)
+		return 0, mustRead(ctx, conn, current, target)
 	}
 	steps, err := p.UpTo(ctx, to)
 	if err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
 	}
 	return len(steps), nil
+}
+
+// mustRead returns ErrNewerSchema unless a program with this schema version works on the
+// tables of a newer one.
+func mustRead(ctx context.Context, conn *sql.DB, current, program int64) error {
+	var oldest int64
+	if err := conn.QueryRowContext(ctx, `select max(oldest) from schema_reader`).Scan(&oldest); err != nil {
+		return fmt.Errorf("read which versions work on the tables: %w", err)
+	}
+	if program < oldest {
+		return fmt.Errorf("%w: schema version %d, this program has %d and needs at least %d", ErrNewerSchema, current, program, oldest)
+	}
+	return nil
 }
 
 // programVersion returns the schema version of this program: the highest number of a

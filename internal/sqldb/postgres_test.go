@@ -38,15 +38,6 @@ func TestPostgres_MigrateBySeveralAtOnceThenAgain(t *testing.T) {
 	}
 }
 
-func TestPostgres_RefusesANewerSchema(t *testing.T) {
-	t.Parallel()
-	db := sqldbtest.Open(t, sqldbtest.Postgres(t))
-	sqldbtest.Exec(t, db, "insert into goose_db_version (version_id, is_applied) values (99999, true)")
-	if _, err := db.Migrate(t.Context()); !errors.Is(err, sqldb.ErrNewerSchema) {
-		t.Errorf("got %v, want ErrNewerSchema", err)
-	}
-}
-
 // Of two transactions in a deadlock one is repeated, and both are committed.
 func TestPostgres_DeadlocksAreBegunAnew(t *testing.T) {
 	t.Parallel()

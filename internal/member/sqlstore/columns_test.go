@@ -200,6 +200,7 @@ const decisions = `
 	recovery_card.face_bonus          kept     kept     kept     kept      -
 	recovery_card.face_balance        kept     kept     kept     kept      -
 	recovery_card.looked_at           kept     kept     kept     kept      -
+	schema_reader.oldest              kept     kept     kept     kept      -
 	trail.trail_id                    deleted  kept     kept     kept      -
 	trail.member_id                   deleted  moved    kept     kept      -
 	trail.card_id                     deleted  kept     kept     kept      -

@@ -22,7 +22,7 @@ var previous = cmp.Or(os.Getenv("ADDCARD_PREVIOUS"), "633c238676c7f0866b7a413881
 
 // Replicas on PostgreSQL are replaced one by one, a server on SQLite is stopped and the
 // new one started, while entries are added: none is lost or doubled. So it is on the way
-// back. If the tables have changed since, the previous version refuses to start on them.
+// back, unless the previous version does not work on the new tables and refuses to start.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	release, err := server.Release()
@@ -33,7 +33,8 @@ func TestUpgrade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameTables := slices.Equal(migrations(t, source), migrations(t, "../../.."))
+	// Versions before this migration start on no newer tables.
+	goesBack := slices.Contains(migrations(t, source), "00035_schema_reader.sql")
 	for database, replicas := range map[string]int{"sqlite": 1, "postgres": 2} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +44,7 @@ func TestUpgrade(t *testing.T) {
 			s.replace(before) // with this grace, so that the drain takes the moment that clients need
 			load := s.load(seed, 4, 10*time.Millisecond)
 			s.replace(release)
-			if sameTables {
+			if goesBack {
 				s.replace(before)
 			} else if _, err := server.LaunchProgram(t, before, s.env); err == nil || !strings.Contains(err.Error(), "newer version") {
 				t.Errorf("the previous version on newer tables: %v", err)
@@ -64,7 +65,7 @@ func TestUpgrade(t *testing.T) {
 				t.Errorf("%d requests had no answer", load.unanswered)
 			}
 			t.Logf("way back by starting the previous version: %v; acknowledged %d, without an answer %d",
-				sameTables, len(load.requests), load.unanswered)
+				goesBack, len(load.requests), load.unanswered)
 		})
 	}
 }
