@@ -78,9 +78,10 @@ func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.S
 		key = uuid.NewString()
 	}
 	return g.withCore(ctx, streams, func(core *app.Core) error {
+		kind, unknown := core.Operator.Get(ctx, c.CardID)
 		answer, replayed, err := core.Ledger.AddEntry(ctx, c.CardID, c.Code, booking, ledger.Request{
 			ID: "server member adjust", Route: "server member adjust " + c.CardID + " " + c.Code, Key: key,
-			Payload: hex.EncodeToString(hash[:]), Answer: entryText, Actor: cliActor(),
+			Payload: hex.EncodeToString(hash[:]), Answer: entryText, Actor: cliActor(), NoBalance: unknown == nil && !kind.SupplyBalance,
 		})
 		if err != nil {
 			return entryError(err)
@@ -110,10 +111,12 @@ func entryError(err error) error {
 		ledger.ErrNotHeld:             "the card has no holder: it was not claimed yet, was given away, or was made unavailable",
 		ledger.ErrInsufficientBonus:   "insufficient bonus; nothing was written",
 		ledger.ErrInsufficientBalance: "insufficient balance; nothing was written",
-		ledger.ErrTooMuch:             "the total would be too large; nothing was written",
-		ledger.ErrEntryUnknown:        "the card has no such entry to reverse",
-		ledger.ErrNotReversible:       "the entry is a reversal, or was reversed before",
-		ledger.ErrKeyReused:           "the key was used for another entry; nothing was written",
+		ledger.ErrNoBalance: "--balance: the card shows no balance; nothing was written. " +
+			"Set supply_balance to true with server card update, which WeChat's permission for stored value allows",
+		ledger.ErrTooMuch:       "the total would be too large; nothing was written",
+		ledger.ErrEntryUnknown:  "the card has no such entry to reverse",
+		ledger.ErrNotReversible: "the entry is a reversal, or was reversed before",
+		ledger.ErrKeyReused:     "the key was used for another entry; nothing was written",
 	} {
 		if errors.Is(err, cause) {
 			return errors.New(message)

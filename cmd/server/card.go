@@ -180,9 +180,14 @@ func (c cardSettingsCmd) Run(ctx context.Context, g *globals, streams command.St
 type cardWhitelistCmd struct {
 	OpenID   []string `name:"openid" help:"An openid in the Official Account; may be repeated." placeholder:"OPENID"`
 	Username []string `help:"A WeChat ID; may be repeated." placeholder:"NAME"`
+	Clear    bool     `help:"Remove all testers."`
 }
 
 func (c cardWhitelistCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
+	if testers := len(c.OpenID) + len(c.Username); c.Clear == (testers > 0) {
+		return command.Usagef("nothing was changed: the whole list is replaced; name all testers with --openid and --username, " +
+			"or remove them all with --clear")
+	}
 	return g.changing(ctx, streams, "whitelist", audit.Target{}, func(ctx context.Context, o *card.Operator) error {
 		if err := o.Whitelist(ctx, c.OpenID, c.Username); err != nil {
 			return err

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -25,13 +27,24 @@ func (cardTemplateCmd) Run(streams command.Streams) error {
 }
 
 type cardCreateCmd struct {
-	File string `arg:"" help:"JSON, comments allowed; - reads standard input. Paths of pictures are relative to it."`
-	JSON bool   `name:"json" help:"Print JSON."`
+	File  string `arg:"" help:"JSON, comments allowed; - reads standard input. Paths of pictures are relative to it."`
+	Again bool   `help:"Create another card from a file from which one was created within the last day."`
+	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
 func (c cardCreateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	change := func(ctx context.Context, o *card.Operator, doc card.Document) error {
+		doc.Once = !c.Again
 		id, err := o.Create(ctx, doc)
+		var twin *card.TwinError
+		if errors.As(err, &twin) {
+			if err := mayGoOn(streams, fmt.Sprintf("%s was created from this file within the last day", twin.CardID),
+				"Create another card?", "--again creates another card"); err != nil {
+				return err
+			}
+			doc.Once = false
+			id, err = o.Create(ctx, doc)
+		}
 		if err != nil {
 			return err
 		}
@@ -48,12 +61,22 @@ func (c cardCreateCmd) Run(ctx context.Context, g *globals, streams command.Stre
 type cardUpdateCmd struct {
 	ID   string `arg:"" help:"The card_id."`
 	File string `arg:"" help:"JSON with the changes, comments allowed; - reads standard input."`
+	Yes  bool   `help:"Make also a change for which WeChat may review a live card again; without it a terminal is asked."`
 	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 func (c cardUpdateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	change := func(ctx context.Context, o *card.Operator, doc card.Document) error {
+		doc.KeepLive = !c.Yes
 		change, err := o.Update(ctx, c.ID, doc)
+		if errors.Is(err, card.ErrReview) {
+			if err := mayGoOn(streams, "the card is live; WeChat may review it again after this change, and until then only testers can claim it",
+				"Change it?", "confirm with --yes"); err != nil {
+				return err
+			}
+			doc.KeepLive = false
+			change, err = o.Update(ctx, c.ID, doc)
+		}
 		if err != nil {
 			return err
 		}

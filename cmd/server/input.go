@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -160,4 +161,28 @@ func (f ticketFlag) read(streams command.Streams) (string, error) {
 // isText reports whether s is one line of at most most bytes.
 func isText(s string, most int) bool {
 	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// mayGoOn returns nil if a person at the terminal answers the question with yes. what
+// is the reason for the question. Without a terminal the answer is no, and the error
+// says how to confirm.
+func mayGoOn(streams command.Streams, what, question, how string) error {
+	if in, ok := streams.In.(*os.File); ok && command.IsTerminal(in) {
+		streams.Messagef("%s", what)
+		if confirm(streams, question) {
+			return nil
+		}
+	}
+	return command.Usagef("nothing was done: %s; %s", what, how)
+}
+
+// confirm asks a question and reports whether the answer is yes. No answer is no.
+func confirm(streams command.Streams, question string) bool {
+	_, _ = fmt.Fprintf(streams.Err, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(streams.In).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true
+	}
+	return false
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -181,17 +180,6 @@ func (c memberDeleteCmd) unavailable(streams command.Streams, p member.Person) b
 		return false
 	}
 	return confirm(streams, fmt.Sprintf("Make the codes unavailable at WeChat too (%d)? That cannot be undone either.", codes))
-}
-
-// confirm asks a question and reports whether the answer is yes. No answer is no.
-func confirm(streams command.Streams, question string) bool {
-	_, _ = fmt.Fprintf(streams.Err, "%s [y/N] ", question)
-	answer, _ := bufio.NewReader(streams.In).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return true
-	}
-	return false
 }
 
 // The JSON of a member, as GET /v1/members returns it.

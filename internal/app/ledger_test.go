@@ -49,7 +49,7 @@ func TestEntries_SixtyFourDebitsOfAWholeBalance(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Quiet = true
-	cardID := w.Card()
+	cardID := w.Card(apptest.WithBalance)
 	replicas := []*apptest.Server{w.Serve(), w.Serve()}
 	_, code := w.Claim(replicas[0], "ming", cardID)
 	path := apptest.EntriesPath(cardID, code)

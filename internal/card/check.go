@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -392,6 +393,12 @@ func (o *Operator) checkForm(cardID string, doc Document) (json.RawMessage, erro
 	v := &validation{}
 	v.sameCard(form, cardID)
 	v.names(form, "", formSchema)
+	for _, path := range v.unknown {
+		v.add(path, "is not a field of WeChat's form")
+	}
+	for _, part := range []string{"required_form", "optional_form"} {
+		v.formPart(v.object(form, "", part), part)
+	}
 	if form["required_form"] == nil && form["optional_form"] == nil {
 		v.add("required_form", "is required, or optional_form")
 	}
@@ -399,6 +406,47 @@ func (o *Operator) checkForm(cardID string, doc Document) (json.RawMessage, erro
 		return nil, err
 	}
 	return json.Marshal(form)
+}
+
+// formFields are the questions that WeChat itself asks (page "一键激活"), and formTypes
+// the kinds of those with choices.
+var (
+	formFields = names(`USER_FORM_INFO_FLAG_MOBILE USER_FORM_INFO_FLAG_SEX USER_FORM_INFO_FLAG_NAME USER_FORM_INFO_FLAG_BIRTHDAY
+		USER_FORM_INFO_FLAG_IDCARD USER_FORM_INFO_FLAG_EMAIL USER_FORM_INFO_FLAG_LOCATION USER_FORM_INFO_FLAG_DETAIL_LOCATION
+		USER_FORM_INFO_FLAG_EDUCATION_BACKGROUND USER_FORM_INFO_FLAG_EDUCATION_BACKGRO USER_FORM_INFO_FLAG_CAREER
+		USER_FORM_INFO_FLAG_INDUSTRY USER_FORM_INFO_FLAG_INCOME USER_FORM_INFO_FLAG_HABIT`)
+	formTypes = names("FORM_FIELD_RADIO FORM_FIELD_SELECT FORM_FIELD_CHECK_BOX")
+)
+
+// formPart checks the questions of a part of a form.
+func (v *validation) formPart(part object, path string) {
+	v.boolean(part, path, "can_modify")
+	for i, id := range get[[]any](v, part, path, "common_field_id_list", "a list of USER_FORM_INFO_FLAG_…") {
+		v.oneOf(id, fmt.Sprintf("%s.common_field_id_list[%d]", path, i), formFields)
+	}
+	for i, element := range get[[]any](v, part, path, "rich_field_list", "a list of objects") {
+		at := fmt.Sprintf("%s.rich_field_list[%d]", path, i)
+		question, isObject := element.(object)
+		if !isObject {
+			v.add(at, "must be an object with type, name and values")
+			continue
+		}
+		v.oneOf(question["type"], at+".type", formTypes)
+	}
+	get[[]any](v, part, path, "custom_field_list", "a list of names")
+}
+
+// oneOf requires a text that is one of WeChat's names.
+func (v *validation) oneOf(value any, path string, known schema) {
+	name, _ := value.(string)
+	if known.has(name) {
+		return
+	}
+	if near := nearest(name, known); name != "" && near != "" {
+		v.add(path, "is not one of WeChat's; did you mean %s?", near)
+		return
+	}
+	v.add(path, "must be one of %s", strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 }
 
 // checkShelf returns what is wrong with a shelf, including cards that a shelf cannot
@@ -440,6 +488,9 @@ func checkSettings(c Card, change SettingsChange) error {
 		if n != nil && (*n < 0 || *n > maxInit) {
 			v.add(name, "must be 0 to %d", maxInit)
 		}
+	}
+	if b := change.InitBalance; b != nil && *b > 0 && !c.SupplyBalance {
+		v.add("init_balance", "the card shows no balance (supply_balance)")
 	}
 	switch r := change.InitBonusRecord; {
 	case r == nil:

@@ -265,17 +265,18 @@ func TestSettings_HoldEachRuleToItsEdge(t *testing.T) {
 	number := func(n int64) *int64 { return &n }
 	text := func(s string) *string { return &s }
 	ordinary, auto := card.Card{}, card.Card{AutoActivate: true}
-	term := card.Card{DateType: card.DateFixTerm}
+	term, stored := card.Card{DateType: card.DateFixTerm}, card.Card{SupplyBalance: true}
 	for _, c := range []struct {
 		card   card.Card
 		change card.SettingsChange
 		want   string
 	}{
-		{ordinary, card.SettingsChange{InitBonus: number(1_000_000_000), InitBalance: number(1_000_000_000)}, ""},
+		{stored, card.SettingsChange{InitBonus: number(1_000_000_000), InitBalance: number(1_000_000_000)}, ""},
+		{ordinary, card.SettingsChange{InitBalance: number(1)}, "init_balance"},
 		{ordinary, card.SettingsChange{InitBonus: number(0), InitBalance: number(0)}, ""},
 		{ordinary, card.SettingsChange{InitBonus: number(1_000_000_001)}, "init_bonus"},
 		{ordinary, card.SettingsChange{InitBonus: number(-1)}, "init_bonus"},
-		{ordinary, card.SettingsChange{InitBalance: number(1_000_000_001)}, "init_balance"},
+		{stored, card.SettingsChange{InitBalance: number(1_000_000_001)}, "init_balance"},
 		{ordinary, card.SettingsChange{InitBalance: number(-1)}, "init_balance"},
 		{ordinary, card.SettingsChange{InitBonusRecord: text(strings.Repeat("卡", 14))}, ""},
 		{ordinary, card.SettingsChange{InitBonusRecord: text(strings.Repeat("卡", 14) + "a")}, "init_bonus_record"},
@@ -339,6 +340,15 @@ func TestOperator_HoldsEachRuleToItsEdge(t *testing.T) {
 	for form, want := range map[string]string{
 		`{}`: "required_form", `{"required_form":{}}`: "", `{"optional_form":{}}`: "", `{"card_id":"p1","required_form":{}}`: "",
 		`{"card_id":"p2","required_form":{}}`: "card_id", `{"requiredForm":{}}`: "requiredForm required_form",
+		`{"required_form":{"common_field_id_list":["USER_FORM_INFO_FLAG_MOBILE","USER_FORM_INFO_FLAG_EDUCATION_BACKGROUND"]}}`: "",
+		`{"required_form":{"common_field_id_list":["USER_FORM_INFO_FLAG_PHONE"]}}`:                                             "required_form.common_field_id_list[0]",
+		`{"optional_form":{"common_field_id_list":["USER_FORM_INFO_FLAG_SEX",7]}}`:                                             "optional_form.common_field_id_list[1]",
+		`{"required_form":{"common_field_id_list":"USER_FORM_INFO_FLAG_SEX"}}`:                                                 "required_form.common_field_id_list",
+		`{"required_form":{"wallpaper":1}}`:                                                                                    "required_form.wallpaper",
+		`{"required_form":{"can_modify":"no"}}`:                                                                                "required_form.can_modify",
+		`{"required_form":{"rich_field_list":[{"type":"FORM_FIELD_RADIO","name":"a","values":["b"]}]}}`:                        "",
+		`{"required_form":{"rich_field_list":[{"type":"FORM_FIELD_TEXT","name":"a"},1]}}`:                                      "required_form.rich_field_list[0].type required_form.rich_field_list[1]",
+		`{"required_form":[]}`: "required_form",
 	} {
 		if got := wrong(t, o.ActivationForm(t.Context(), "p1", card.Document{JSON: []byte(form)})); got != want {
 			t.Errorf("%s: refused %q, want %q", form, got, want)

@@ -30,6 +30,13 @@ type creation struct {
 	title, brand string
 }
 
+// TwinError is returned by Create for a Document with Once.
+type TwinError struct{ CardID string }
+
+func (e *TwinError) Error() string {
+	return "card: " + e.CardID + " was created from the same file within the last day"
+}
+
 // Create creates a card at WeChat and adds it to the catalogue. The document is
 // WeChat's {"card_type":"MEMBER_CARD","member_card":{…}}, alone or as the value of
 // "card". Create returns an *InvalidError for what WeChat is known to refuse,
@@ -38,7 +45,7 @@ type creation struct {
 // Calls that overlap in time create one card for each definition, in all
 // processes: a call whose definition another one is creating waits for it and
 // returns the same card_id, or ErrConcurrent if ctx ends before. A call that
-// begins after another one has ended creates another card.
+// begins after another one has ended creates another card, unless doc.Once is set.
 //
 // When WeChat's answer is lost, Create searches the account for a new card with
 // this title and brand instead of creating a second one, which would count
@@ -79,10 +86,19 @@ func (c *creation) run(ctx context.Context) (cardID string, err error) {
 	}
 	defer lock.release()
 	cardID, err = c.store.CreatedSince(ctx, c.exact, time.Since(c.began)+waited)
-	if cardID == "" && err == nil {
-		cardID, err = c.create(ctx, lock)
+	if err != nil || cardID != "" {
+		return cardID, err
 	}
-	return cardID, err
+	if c.card.Once {
+		twin, err := c.store.CreatedSince(ctx, c.exact, creationLife)
+		if err != nil {
+			return "", err
+		}
+		if twin != "" {
+			return "", &TwinError{twin}
+		}
+	}
+	return c.create(ctx, lock)
 }
 
 // create creates the card, unless an earlier call without an answer has.

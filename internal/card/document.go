@@ -30,6 +30,11 @@ type Document struct {
 	Uploading func(path string)
 	// Began is when the operator made the call; zero means now.
 	Began time.Time
+	// KeepLive refuses an update with ErrReview.
+	KeepLive bool
+	// Once refuses a creation with a *TwinError if a card was created from the same
+	// document, with the same pictures, within a day.
+	Once bool
 }
 
 func (d Document) began() time.Time {

@@ -5,7 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/addcard/addcard/internal/spelling"
 )
 
 // schema has the fields of an object and, for those that are objects or lists of
@@ -85,6 +86,30 @@ var (
 	shelfSchema = names("banner page_title can_share scene").with("card_list", "card_id thumb_url")
 )
 
+// unreviewed are the fields of a card that WeChat changes without a review (page
+// "更改会员卡信息").
+var unreviewed = names(`service_phone code_type get_limit use_limit can_share can_give_friend need_push_on_view location_id_list
+	use_all_locations pay_info is_pay_and_qrcode supply_bonus supply_balance auto_activate wx_activate wx_activate_after_submit
+	wx_activate_after_submit_url activate_url activate_app_brand_user_name activate_app_brand_pass discount bonus_rule`)
+
+// mayBeReviewed reports whether a change of a card changes a field that is not known to
+// be changed without a review.
+func mayBeReviewed(before, change object) bool {
+	for name, value := range change {
+		inner, isObject := value.(object)
+		switch {
+		case holds(before[name], value) || unreviewed.has(name):
+		case isObject && name == "base_info":
+			if mayBeReviewed(before.object(name), inner) {
+				return true
+			}
+		default:
+			return true
+		}
+	}
+	return false
+}
+
 // names checks the names of all fields in value. One that looks like a misspelt or
 // misplaced field of WeChat's is a problem. Any other is only listed in v.unknown,
 // because WeChat adds fields.
@@ -127,60 +152,4 @@ func belongsIn(name string) string {
 }
 
 // nearest returns the known field that name is probably meant to be, or "".
-func nearest(name string, known schema) string {
-	best, least := "", 1+min(3, max(1, utf8.RuneCountInString(name)/4))
-	for _, other := range slices.Sorted(maps.Keys(known)) {
-		d := distance(fold(name), fold(other))
-		if d >= least && isPart(name, other) {
-			d = least - 1
-		}
-		if d < least {
-			best, least = other, d
-		}
-	}
-	return best
-}
-
-// fold removes what spellings of a name differ in: brandName, brand-name.
-func fold(name string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
-}
-
-// isPart reports whether all words of name are words of other: phone is one of
-// service_phone.
-func isPart(name, other string) bool {
-	words := strings.Split(other, "_")
-	for word := range strings.SplitSeq(strings.ToLower(name), "_") {
-		if !slices.Contains(words, word) {
-			return false
-		}
-	}
-	return true
-}
-
-// distance is the number of letters that have to be added, removed, replaced or
-// swapped with their neighbour to make b of a (optimal string alignment).
-func distance(a, b string) int {
-	s, t := []rune(a), []rune(b)
-	rows := make([][]int, len(s)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(t)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(s); i++ {
-		for j := 1; j <= len(t); j++ {
-			cost := 1
-			if s[i-1] == t[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(s)][len(t)]
-}
+func nearest(name string, known schema) string { return spelling.Nearest(name, maps.Keys(known)) }

@@ -138,10 +138,14 @@ type Change struct {
 	Ignored   []string // paths of fields that WeChat has accepted but does not have
 }
 
+// ErrReview is returned by Update for a change that may send a live card to review.
+var ErrReview = errors.New("card: WeChat may review the card again, and until then only testers can claim it")
+
 // Update changes the fields of a card that the document contains: the fields of
 // member_card, alone or in one of WeChat's envelopes. It reads the card before and
 // after, and does not call /card/update if the card has these values already. It
-// returns an *InvalidError if WeChat has ignored all fields.
+// returns an *InvalidError if WeChat has ignored all fields, and ErrReview, before
+// anything is uploaded, if the document has KeepLive.
 func (o *Operator) Update(ctx context.Context, cardID string, doc Document) (Change, error) {
 	d, err := o.checkChange(ctx, cardID, doc)
 	if err != nil {
@@ -150,6 +154,15 @@ func (o *Operator) Update(ctx context.Context, cardID string, doc Document) (Cha
 	before, err := o.look(ctx, cardID)
 	if err != nil || holds(before, d.root) {
 		return Change{}, err
+	}
+	if doc.KeepLive && mayBeReviewed(before, d.root) {
+		live, err := o.catalogue.Cached(ctx, cardID) // which look has read just now
+		if err != nil {
+			return Change{}, err
+		}
+		if live.Status == Verified || live.Status == Dispatched {
+			return Change{}, ErrReview
+		}
 	}
 	raw, err := o.upload(ctx, d)
 	if err != nil {

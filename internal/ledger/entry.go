@@ -50,6 +50,7 @@ type Request struct {
 	Answer     func(Entry) ([]byte, error)
 	Actor      string  // who books the entry; only the operator sees it
 	Limits     *Limits // of the actor; nil for none
+	NoBalance  bool    // the card shows no balance, so none can be added
 }
 
 // Answer is the stored answer to a request, and the hash of the request's body.
@@ -75,7 +76,7 @@ type Posting struct {
 // to WeChat once the card is active.
 //
 // It returns ErrCodeUnknown, ErrNotHeld, ErrNoChange, ErrInsufficientBonus,
-// ErrInsufficientBalance, ErrTooMuch, ErrEntryUnknown, ErrNotReversible,
+// ErrInsufficientBalance, ErrNoBalance, ErrTooMuch, ErrEntryUnknown, ErrNotReversible,
 // ErrOrderBooked, ErrOverEntryLimit, ErrOverDayLimit, ErrNotYours, ErrKeyReused or
 // ErrConflict, wrapped, when nothing was written.
 func (s *Service) AddEntry(ctx context.Context, cardID, code string, b Booking, r Request) (answer []byte, replayed bool, err error) {
@@ -149,6 +150,9 @@ func answered(ctx context.Context, rows Reader, r Request) (body []byte, found b
 
 // addFor writes the entry that a request asks for.
 func addFor(ctx context.Context, tx Tx, cardID, code string, b Booking, r Request) (answer []byte, err error) {
+	if r.NoBalance && b.AddBalance > 0 {
+		return nil, ErrNoBalance
+	}
 	var reversed *Entry
 	if b.Reverses != "" {
 		if reversed, err = reversible(ctx, tx, cardID, code, b.Reverses); err != nil {

@@ -38,6 +38,9 @@ var (
 	// after which a total would be below zero.
 	ErrInsufficientBonus   = errors.New("ledger: insufficient bonus")
 	ErrInsufficientBalance = errors.New("ledger: insufficient balance")
+	// ErrNoBalance is returned for an entry that adds to the balance of a card that
+	// shows none.
+	ErrNoBalance = errors.New("ledger: the card shows no balance")
 	// ErrTooMuch is returned for an amount above MaxAdd or a total above MaxTotal.
 	ErrTooMuch = errors.New("ledger: the amount or the total is too large")
 	// ErrEntryUnknown is returned when the entry to reverse is not in the card's

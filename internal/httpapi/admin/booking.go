@@ -99,6 +99,12 @@ type entryAnswer struct {
 	MissingBalance int64         `json:"missing_balance,omitzero" doc:"What a partial reversal could not take back, in fen (分)."`
 }
 
+// showsNoBalance reports whether the catalogue has the card, as one without a balance.
+func (a *api) showsNoBalance(ctx context.Context, cardID string) bool {
+	kind, err := a.Cards.Get(ctx, cardID)
+	return err == nil && !kind.SupplyBalance
+}
+
 // book adds the entry that b asks for. All routes share the scope of a key, which is
 // the route of one card's entries. Fields are named after at.
 func (a *api) book(ctx context.Context, cardID, code, key string, b *Booking, at string) (answer []byte, replayed bool, err error) {
@@ -117,7 +123,8 @@ func (a *api) book(ctx context.Context, cardID, code, key string, b *Booking, at
 	hash := sha256.Sum256(payload)
 	answer, replayed, err = a.Ledger.AddEntry(ctx, cardID, code, b.booking(), ledger.Request{
 		ID: web.RequestID(ctx), Key: key, Payload: hex.EncodeToString(hash[:]), Actor: actor, Limits: limits,
-		Route: fmt.Sprintf("%s /v1/cards/%s/codes/%s/entries", http.MethodPost, cardID, code),
+		NoBalance: b.AddBalance > 0 && a.showsNoBalance(ctx, cardID),
+		Route:     fmt.Sprintf("%s /v1/cards/%s/codes/%s/entries", http.MethodPost, cardID, code),
 		Answer: func(e ledger.Entry) ([]byte, error) {
 			return web.Marshal(entryAnswer{operatorEntryOf(e), e.MissingBonus, e.MissingBalance})
 		},
@@ -125,6 +132,8 @@ func (a *api) book(ctx context.Context, cardID, code, key string, b *Booking, at
 	switch {
 	case errors.Is(err, ledger.ErrEntryUnknown):
 		return nil, false, web.InputErrors{{Location: at + "reverses", Message: "no entry of this card"}}
+	case errors.Is(err, ledger.ErrNoBalance):
+		return nil, false, web.InputErrors{{Location: at + "add_balance", Message: "the card shows no balance (supply_balance)"}}
 	case errors.Is(err, ledger.ErrTooMuch):
 		return nil, false, web.InputErrors{{Location: at[:len(at)-1], Message: "the total would be too large"}}
 	}

@@ -38,7 +38,7 @@ func (j journal) orders() (list []string) {
 func TestJournal_ListsAndExportsWhatWasBooked(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
-	cardID := w.Card()
+	cardID := w.Card(apptest.WithBalance)
 	s := w.Serve()
 	token, ming := w.Claim(s, "ming", cardID)
 	_, hong := w.Claim(s, "hong", cardID)
@@ -131,7 +131,7 @@ func TestJournal_ListsAndExportsWhatWasBooked(t *testing.T) {
 func TestEntries_APartialReversalSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
-	cardID := w.Card()
+	cardID := w.Card(apptest.WithBalance)
 	s := w.Serve()
 	_, code := w.Claim(s, "ming", cardID)
 	path := apptest.EntriesPath(cardID, code)

@@ -15,7 +15,7 @@ import (
 func TestEntries_AreBookedReplayedAndRefused(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
-	cardID := w.Card()
+	cardID := w.Card(apptest.WithBalance)
 	s := w.Serve()
 	token, code := w.Claim(s, "ming", cardID)
 	path := apptest.EntriesPath(cardID, code)

@@ -225,13 +225,12 @@ func TestCard_BeginsOnlyWithWhatItHas(t *testing.T) {
 		}
 	}
 	// What was set before can be removed.
-	s.Operate(http.MethodPut, "/v1/cards/"+none+"/settings", apptest.Object{"init_balance": 500, "init_bonus": 5}).Is(t, 200)
-	form := b.open("/cards/"+none).shows(200, `name="init_balance" type="text" value="5.00"`).form("/cards/" + none + "/settings")
+	s.Operate(http.MethodPut, "/v1/cards/"+none+"/settings", apptest.Object{"init_bonus": 5}).Is(t, 200)
+	form := b.open("/cards/"+none).shows(200, `name="init_bonus"`, `value="5"`).form("/cards/" + none + "/settings")
 	b.send("/cards/"+none+"/settings", form).shows(422, "这张卡没有")
-	form.Set("init_balance", "0")
 	form.Set("init_bonus", "0")
-	if p := b.send("/cards/"+none+"/settings", form).shows(200, "设置已保存"); strings.Contains(p.text, `name="init_balance"`) {
-		t.Error("the form still has the balance")
+	if p := b.send("/cards/"+none+"/settings", form).shows(200, "设置已保存"); strings.Contains(p.text, `name="init_bonus"`) {
+		t.Error("the form still has the points")
 	}
 }
 

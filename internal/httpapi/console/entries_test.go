@@ -17,7 +17,7 @@ func TestEntries_AreFoundAndUndone(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
 	w.Env["SHOP_TIME_ZONE"] = "Pacific/Kiritimati" // mostly another day than that of UTC
-	cardID := w.Card()
+	cardID := w.Card(apptest.WithBalance)
 	s := w.Serve()
 	_, code := w.Claim(s, "ming", cardID)
 	path := apptest.EntriesPath(cardID, code)

@@ -43,7 +43,7 @@ func refusedBy(t *testing.T, w *apptest.World, s *apptest.Server, cardID, code s
 func TestPushes_ARefusalIsUnderstoodAndRetried(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
-	cardID := w.Card()
+	cardID := w.Card(apptest.WithBalance)
 	s := w.Serve()
 	_, code := w.Claim(s, "ming", cardID)
 	w.WaitTotals("ming", 0, 0)
@@ -101,7 +101,7 @@ func TestPushes_ErrcodesHaveAMeaning(t *testing.T) {
 func TestPushes_AllThatMatchAreRetried(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{})
-	cardID := w.Card()
+	cardID := w.Card(apptest.WithBalance)
 	s := w.Serve()
 	_, code := w.Claim(s, "ming", cardID)
 	w.WaitTotals("ming", 0, 0)

@@ -24,11 +24,11 @@ type till struct {
 	cardID, code string
 }
 
-func newTill(t *testing.T) *till {
+func newTill(t *testing.T, edit ...func(base, card apptest.Object)) *till {
 	t.Helper()
 	w := apptest.New(t, wechatsim.Options{})
 	s := w.Serve()
-	cardID := w.NewCard(s)
+	cardID := w.NewCard(s, edit...)
 	_, code := w.Claim(s, "ming", cardID)
 	return &till{s, w, t, cardID, code}
 }
@@ -90,7 +90,7 @@ func (s *till) booked() string {
 // A cashier lands on the till, finds the card, and books what a purchase earns.
 func TestTill_ACashierBooksAPurchaseAndUndoesIt(t *testing.T) {
 	t.Parallel()
-	s := newTill(t)
+	s := newTill(t, apptest.WithBalance)
 	b, p := s.signIn("Anna", "cashier")
 	if p.shows(200, "收银台", "Anna · 收银员", "还没有记过账"); p.url.Path != "/till" {
 		t.Errorf("a cashier lands on %s", p.url)
@@ -295,7 +295,7 @@ func TestTill_ShowsTheFaceOfACard(t *testing.T) {
 // The script of the page gets texts: of what waited for the network, too.
 func TestTill_TellsItsScriptWhatWasBooked(t *testing.T) {
 	t.Parallel()
-	s := newTill(t)
+	s := newTill(t, apptest.WithBalance)
 	anna, _ := s.signIn("Anna", "cashier")
 	script := newBrowser(t, s.Admin)
 	script.client, script.header = anna.client, http.Header{"Accept": {"application/json"}}

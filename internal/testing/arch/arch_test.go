@@ -65,7 +65,7 @@ audit/sqlstore                audit sqldb
 auth                          ration | go-json-experiment/json golang-jwt/jwt google/uuid x/time
 auth/authtest                 auth
 auth/sqlstore                 auth sqldb
-card                          audit ration sheet | go-json-experiment/json qr x/sync
+card                          audit ration sheet spelling | go-json-experiment/json qr x/sync
 card/sqlstore                 card sqldb | database/sql
 cardext
 cardlist                      card cardext member ration
@@ -98,6 +98,7 @@ sheet                         | go-json-experiment/json x/text xuri/excelize
 sheet/sheettest
 shop                          audit
 shop/sqlstore                 shop sqldb
+spelling
 staff                         audit | google/uuid x/sync
 staff/sqlstore                sqldb staff
 staff/stafftest               staff
