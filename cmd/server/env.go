@@ -9,9 +9,9 @@ import (
 
 // parseEnv reads NAME=value lines and # comments. It expands nothing, so a secret
 // has the value that is written. Outside single quotes it refuses what a shell,
-// Docker Compose and systemd read in different ways. A problem begins with its
-// line number and quotes no value.
-func parseEnv(text string) (vars, problems []string) {
+// Docker Compose and systemd read in different ways, and names of which
+// checkName returns a problem. A problem begins with its line number and quotes no value.
+func parseEnv(text string, checkName func(string) string) (vars, problems []string) {
 	seen := map[string]int{}
 	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
 		line = strings.TrimSpace(line)
@@ -28,7 +28,10 @@ func parseEnv(text string) (vars, problems []string) {
 		}
 		name := m[1]
 		value, err := unquote(m[2])
+		wrong := checkName(name)
 		switch {
+		case wrong != "":
+			problem("%s: %s", name, wrong)
 		case err != nil:
 			problem("%s: %v", name, err)
 		case seen[name] > 0:

@@ -40,6 +40,21 @@ func (g *globals) config() (config.Config, error) {
 // environ returns the variables of the file followed by those of the environment,
 // which take precedence unless they are empty.
 func (g *globals) environ() ([]string, error) {
+	list, err := g.fileVars()
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range os.Environ() {
+		if _, value, _ := strings.Cut(v, "="); value != "" { // a value may contain =
+			list = append(list, v)
+		}
+	}
+	return list, nil
+}
+
+// fileVars returns the variables of the file. It returns a *config.Error if a name there
+// or in the environment is wrong.
+func (g *globals) fileVars() ([]string, error) {
 	text, err := os.ReadFile(g.file())
 	if err != nil && (g.EnvFile != "" || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, command.Usagef("read the configuration: %w", err)
@@ -47,17 +62,12 @@ func (g *globals) environ() ([]string, error) {
 	if err := checkUTF16(text); err != nil {
 		return nil, command.Usagef("read the configuration %s: %w", g.file(), err)
 	}
-	list, problems := parseEnv(string(text))
-	if len(problems) > 0 {
-		for i := range problems {
-			problems[i] = g.file() + ":" + problems[i]
-		}
-		return nil, &config.Error{Problems: problems}
+	list, problems := parseEnv(string(text), config.CheckName)
+	for i := range problems {
+		problems[i] = g.file() + ":" + problems[i]
 	}
-	for _, v := range os.Environ() {
-		if _, value, _ := strings.Cut(v, "="); value != "" { // a value may contain =
-			list = append(list, v)
-		}
+	if problems = append(problems, config.CheckEnviron(os.Environ(), list)...); len(problems) > 0 {
+		return nil, &config.Error{Problems: problems}
 	}
 	return list, nil
 }

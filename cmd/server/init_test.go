@@ -14,7 +14,7 @@ func TestInit_MakesFreshKeysThatTheConfigurationTakes(t *testing.T) {
 	made := []string{"CALLBACK_TOKEN", "CALLBACK_AES_KEY", "SESSION_KEYS", "ADMIN_TOKEN", "TICKET_TOKEN", "DATA_KEYS"}
 	seen := map[string]bool{}
 	for range 50 {
-		vars, problems := parseEnv(envFile())
+		vars, problems := parseEnv(envFile(), config.CheckName)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}

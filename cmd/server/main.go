@@ -31,6 +31,7 @@ type commands struct {
 	Recover   recoverCmd   `cmd:"" help:"Bring a restored database and WeChat together again."`
 	Doctor    doctorCmd    `cmd:"" help:"Check a deployment and say what mends each problem."`
 	Card      cardCmd      `cmd:"" help:"Create, change and distribute cards."`
+	Config    configCmd    `cmd:"" help:"Show the configuration."`
 	Member    memberCmd    `cmd:"" help:"Find, show, adjust, export and delete members."`
 	Outbox    outboxCmd    `cmd:"" help:"List messages that wait for WeChat, and retry those that it refused."`
 	LoginLink loginLinkCmd `cmd:"" help:"Print a link with which the owner, or a person of the staff, signs in to the console."`

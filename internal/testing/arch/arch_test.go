@@ -44,7 +44,7 @@ app                           audit audit/sqlstore auth auth/sqlstore card card/
                               statistics statistics/sqlstore ticket ticket/redisstore ticket/sqlstore timeline timeline/sqlstore
                               trail trail/sqlstore webhook webhook/sqlstore weblogin wechat wechat/push
                               | prometheus/client_golang
-config                        auth sqldb ticket/redisstore | caarlos0/env
+config                        auth spelling sqldb ticket/redisstore | caarlos0/env
 doctor                        card config member outbox wechat
 httpapi/admin                 audit card cardext cardsync doctor httpapi/conns httpapi/internal/web importer ledger member outbox phone ration
                               sheet shop staff statistics ticket timeline webhook
