@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/addcard/addcard/cmd/internal/command"
+	"github.com/addcard/addcard/internal/config"
 )
 
 type runCmd struct {
@@ -52,6 +53,11 @@ func (c *runCmd) Validate() error {
 	for name, flag := range map[string]string{"LISTEN_ADDR": "--listen", "ADMIN_LISTEN_ADDR": "--admin-listen"} {
 		if _, set := c.Set[name]; set {
 			return fmt.Errorf("--set %s: use %s", name, flag)
+		}
+	}
+	for name := range c.Set {
+		if problem := config.CheckName(name); problem != "" {
+			return fmt.Errorf("--set %s: %s", name, problem)
 		}
 	}
 	_, err := guesses(c.Guess)

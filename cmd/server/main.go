@@ -13,7 +13,9 @@ import (
 const about = `addcard: the backend of a WeChat mini-program that issues membership cards (微信会员卡).
 
 Configuration is read from the environment and from the file .env; "server init" writes a first one. ` +
-	`Exit codes: 0 done, 1 failed, 2 misuse. Examples:
+	`"server help COMMAND" is "server COMMAND --help".
+
+Exit codes: 0 done, 1 failed, 2 misuse. Examples:
   server init
   server serve`
 
@@ -29,9 +31,9 @@ type commands struct {
 	Backup    backupCmd    `cmd:"" help:"Copy the SQLite database to a new file while servers use it, and check the copy."`
 	Restore   restoreCmd   `cmd:"" help:"Put a backup in the place of the SQLite database; stop the servers first."`
 	Recover   recoverCmd   `cmd:"" help:"Bring a restored database and WeChat together again."`
+	Config    configCmd    `cmd:"" help:"Show the configuration."`
 	Doctor    doctorCmd    `cmd:"" help:"Check a deployment and say what mends each problem."`
 	Card      cardCmd      `cmd:"" help:"Create, change and distribute cards."`
-	Config    configCmd    `cmd:"" help:"Show the configuration."`
 	Member    memberCmd    `cmd:"" help:"Find, show, adjust, export and delete members."`
 	Outbox    outboxCmd    `cmd:"" help:"List messages that wait for WeChat, and retry those that it refused."`
 	LoginLink loginLinkCmd `cmd:"" help:"Print a link with which the owner, or a person of the staff, signs in to the console."`

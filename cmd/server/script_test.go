@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,6 +54,7 @@ func TestMain(m *testing.M) {
 //	visible FILE     FILE has no character that could control a terminal
 //	unread PROGRAM ARGS...  run PROGRAM with a standard output that nothing reads
 //	audited RE       the audit log of the running server has a record that matches
+//	hangup           send SIGHUP to the program in the background
 //	insist           send SIGINT until the program in the background has ended
 //
 // and the environment of a server on ADDR1 and ADDR2 that calls a simulated
@@ -72,7 +74,7 @@ func TestScripts(t *testing.T) {
 		return nil
 	}, map[string]commandtest.Command{
 		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
-		"picture": picture, "card": cardID, "entry": entryID, "capture": capture, "approve": approve, "fault": fault, "insist": insist,
+		"picture": picture, "card": cardID, "entry": entryID, "capture": capture, "approve": approve, "fault": fault, "insist": insist, "hangup": hangup,
 		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
 		"elsewhere": createElsewhere, "holders": holders, "audited": audited, "visible": visible, "unread": unread,
 	})
@@ -300,4 +302,8 @@ func insist(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 	}
 	ts.Fatalf("it goes on")
+}
+
+func hangup(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(ts.BackgroundCmds()[0].Process.Signal(syscall.SIGHUP))
 }

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/addcard/addcard/internal/config"
+	"github.com/addcard/addcard/internal/spelling"
 )
 
 // The exit codes of all commands.
@@ -66,19 +68,29 @@ func (s Streams) Messagef(format string, args ...any) { _ = Printf(s.Err, format
 
 // Main runs the command line of this process and exits. commands is a struct for
 // kong; the Run methods of its commands may take a context.Context and Streams.
-// The context ends with the first SIGINT or SIGTERM. A second one kills the
-// process. details has a section for the help of each command that has no Help
+// The context ends with the first SIGINT, SIGTERM or SIGHUP; SIGHUP stays ignored
+// under nohup. A second signal kills the process. details has a section for the help of each command that has no Help
 // method: a line "# COMMAND" followed by the text.
 //
 // When the reader of standard output has gone, as head does, the context ends, and
 // the process exits with Unread and without a message. When the reader of standard
 // error has gone, the command goes on, and its messages are lost.
 func Main(name, about, details string, commands any) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	context.AfterFunc(ctx, stop)
 	signal.Ignore(syscall.SIGPIPE) // a write fails with EPIPE instead
 	ctx, cancel := context.WithCancelCause(ctx)
 	os.Exit(run(ctx, streams(cancel), os.Args[1:], name, about, details, commands))
+}
+
+// endSignals returns the signals that end the process in order. A closed terminal sends
+// SIGHUP; nohup has it ignored, which NotifyContext would undo.
+func endSignals() []os.Signal {
+	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		list = append(list, syscall.SIGHUP)
+	}
+	return list
 }
 
 // streams returns the streams of this process. They call end when the reader of
@@ -142,7 +154,7 @@ func run(ctx context.Context, streams Streams, args []string, name, about, detai
 		kong.Writers(streams.Out, streams.Err), kong.Exit(func(code int) { exitCode = code }),
 		kong.Bind(streams), kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.PostBuild(func(k *kong.Kong) error { setDetails(k.Model.Node, "", "\n"+details); return nil }))
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(usual(args))
 	switch {
 	case exitCode != notExited: // --help
 		return exitCode
@@ -154,6 +166,18 @@ func run(ctx context.Context, streams Streams, args []string, name, about, detai
 		return Unread
 	}
 	return reportError(soon{streams.Err}, name, err)
+}
+
+// usual returns args with the commands in place of what other programs call them: help
+// COMMAND is COMMAND --help, and --version is version.
+func usual(args []string) []string {
+	switch {
+	case len(args) > 0 && args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
+	}
+	return args
 }
 
 // setDetails sets the help of the commands below node from their sections.
@@ -183,8 +207,28 @@ func reportMisuse(w io.Writer, parser *kong.Kong, args []string, err error) int 
 			name = command.FullPath()
 		}
 	}
-	_, _ = fmt.Fprintf(w, "%s: %v\nTry: %s --help\n", parser.Model.Name, err, name)
+	text := err.Error()
+	if near := misspelt(parser, args); near != "" && !strings.Contains(text, "did you mean") {
+		text += fmt.Sprintf(", did you mean %q?", near)
+	}
+	_, _ = fmt.Fprintf(w, "%s: %s\nTry: %s --help\n", parser.Model.Name, text, name)
 	return Misuse
+}
+
+// misspelt returns the command that the first of args is probably meant to be, or "". A
+// parser with a default command, which takes it for an argument of that, suggests none.
+func misspelt(parser *kong.Kong, args []string) string {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return ""
+	}
+	var commands []string
+	for _, child := range parser.Model.Children {
+		commands = append(commands, child.Name)
+	}
+	if slices.Contains(commands, args[0]) {
+		return ""
+	}
+	return spelling.Nearest(args[0], slices.Values(commands))
 }
 
 // reportError writes why a command failed, if it did, and returns its exit code.

@@ -30,7 +30,7 @@ import (
 // Packages are named without the module's path and internal/, modules without
 // their host and version. A row allows no more than the package imports.
 const table = `
-cmd/internal/command          config logpipe | alecthomas/kong
+cmd/internal/command          config logpipe spelling | alecthomas/kong
 cmd/internal/commandtest      testing/golden | alecthomas/kong rogpeppe/go-internal
 cmd/sandbox                   app cmd/internal/command config logpipe sqldb testing/seed web wechatsim wechatsim/push
 cmd/server                    app audit card cardext cmd/internal/command config doctor importer ledger member outbox phone recovery sheet
