@@ -34,7 +34,8 @@ type commands struct {
 	Config    configCmd    `cmd:"" help:"Show the configuration."`
 	Doctor    doctorCmd    `cmd:"" help:"Check a deployment and say what mends each problem."`
 	Card      cardCmd      `cmd:"" help:"Create, change and distribute cards."`
-	Member    memberCmd    `cmd:"" help:"Find, show, adjust, export and delete members."`
+	Member    memberCmd    `cmd:"" help:"Find, list, show, adjust, export and delete members."`
+	Entries   entriesCmd   `cmd:"" help:"List the ledger of a member's card, the newest entry last."`
 	Outbox    outboxCmd    `cmd:"" help:"List messages that wait for WeChat, and retry those that it refused."`
 	LoginLink loginLinkCmd `cmd:"" help:"Print a link with which the owner, or a person of the staff, signs in to the console."`
 	Staff     staffCmd     `cmd:"" help:"Add and remove managers and cashiers, and their tokens."`

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,12 +21,14 @@ import (
 )
 
 type memberCmd struct {
-	Find   memberFindCmd   `cmd:"" help:"Find members, and imported accounts that wait, by an id, code, membership number, openid, unionid or phone."`
-	Show   memberShowCmd   `cmd:"" help:"Show one member: phone, identities, cards and imported accounts."`
-	Adjust memberAdjustCmd `cmd:"" help:"Add an entry to the ledger of a member's card."`
-	Export memberExportCmd `cmd:"" help:"Write all members and cards as CSV."`
-	Import memberImportCmd `cmd:"" help:"Import the members of another system from a file; repeating it changes nothing."`
-	Delete memberDeleteCmd `cmd:"" help:"Delete the personal data of a member, or of an imported account that waits, for good; the ledger remains."`
+	Find         memberFindCmd         `cmd:"" help:"Find members, and imported accounts that wait, by an id, code, membership number, openid, unionid or phone."`
+	List         memberListCmd         `cmd:"" help:"List all members, the newest first."`
+	Show         memberShowCmd         `cmd:"" help:"Show one member: phone, identities, cards and imported accounts."`
+	Adjust       memberAdjustCmd       `cmd:"" help:"Add an entry to the ledger of a member's card."`
+	Export       memberExportCmd       `cmd:"" help:"Write all members and cards as CSV."`
+	ExportPerson memberExportPersonCmd `cmd:"" help:"Write all that is stored of one person as JSON, on the person's request."`
+	Import       memberImportCmd       `cmd:"" help:"Import the members of another system from a file; repeating it changes nothing."`
+	Delete       memberDeleteCmd       `cmd:"" help:"Delete the personal data of a member, or of an imported account that waits, for good; the ledger remains."`
 }
 
 type memberFindCmd struct {
@@ -61,6 +64,41 @@ func (c memberFindCmd) Run(ctx context.Context, g *globals, streams command.Stre
 	})
 }
 
+type memberListCmd struct {
+	Limit int    `default:"50" help:"The largest number to print."`
+	After string `help:"The id of the last member of the page before." placeholder:"ID"`
+	JSON  bool   `name:"json" help:"Print JSON, one member a line."`
+}
+
+func (c memberListCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
+	if c.Limit < 1 {
+		return command.Usagef("--limit: must be 1 or more")
+	}
+	return g.withCore(ctx, streams, func(core *app.Core) error {
+		var after member.Mark
+		if c.After != "" {
+			last, err := core.Members.Person(ctx, c.After)
+			if err != nil {
+				return fmt.Errorf("--after: %w", err)
+			}
+			after = last.Mark()
+		}
+		people, err := core.Members.People(ctx, after, c.Limit)
+		if err != nil {
+			return err
+		}
+		for _, p := range people {
+			if err := printPerson(streams.Out, p, c.JSON); err != nil {
+				return err
+			}
+		}
+		if len(people) == c.Limit {
+			streams.Messagef("there may be more: --after %s", people[len(people)-1].ID)
+		}
+		return nil
+	})
+}
+
 type memberShowCmd struct {
 	ID   string `arg:"" help:"The member's id, as find prints it."`
 	JSON bool   `name:"json" help:"Print JSON."`
@@ -91,6 +129,49 @@ func (c memberExportCmd) Run(ctx context.Context, g *globals, streams command.St
 			return core.Members.Export(ctx, streams.Raw, sheet.File{Format: c.Format})
 		}
 		return replaceFile(c.Out, func(f *os.File) error { return core.Members.Export(ctx, f, sheet.File{Format: c.Format}) })
+	})
+}
+
+type memberExportPersonCmd struct {
+	ID  string `arg:"" help:"The member's id, as find prints it."`
+	Out string `help:"The file to write or replace; standard output by default." type:"path" placeholder:"FILE"`
+}
+
+// personRecords is the JSON of all that is stored of a person.
+type personRecords struct {
+	MemberID   string                      `json:"member_id"`
+	ExportedAt time.Time                   `json:"exported_at"`
+	Tables     map[string][]map[string]any `json:"tables"`
+	Accounts   []jsonAccount               `json:"accounts"` // what is decrypted of table imported
+}
+
+func (c memberExportPersonCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
+	return g.withRecord(ctx, streams, "exportPerson", audit.Target{Subject: c.ID}, func(ctx context.Context, core *app.Core) error {
+		tables, err := core.Members.Records(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		accounts, err := core.Imports.Accounts(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		all := personRecords{c.ID, time.Now().UTC(), map[string][]map[string]any{}, []jsonAccount{}}
+		for _, t := range tables {
+			all.Tables[t.Name] = append([]map[string]any{}, t.Rows...)
+		}
+		for _, a := range accounts {
+			all.Accounts = append(all.Accounts, jsonAccountOf(a))
+		}
+		text, err := json.MarshalIndent(all, "", "  ")
+		if err != nil {
+			return err
+		}
+		text = append(command.VisibleJSON(text), '\n')
+		if c.Out != "" {
+			return replaceFile(c.Out, func(f *os.File) error { _, err := f.Write(text); return err })
+		}
+		_, err = streams.Raw.Write(text)
+		return err
 	})
 }
 

@@ -166,6 +166,9 @@ type Store interface {
 	Person(ctx context.Context, memberID string) (Person, error)
 	// People lists up to n members after the mark, newest first.
 	People(ctx context.Context, after Mark, n int) ([]Person, error)
+	// Records returns the rows about a member as they are, in tables with the names of
+	// the database; see Service.Records.
+	Records(ctx context.Context, memberID string) ([]Table, error)
 	// Find lists the IDs of up to n members that have this key; see Service.Find.
 	// phones are the hashes that key may be stored as if it is a phone number.
 	Find(ctx context.Context, key string, phones []string, n int) ([]string, error)
