@@ -41,6 +41,7 @@ type commands struct {
 	Staff     staffCmd     `cmd:"" help:"Add and remove managers and cashiers, and their tokens."`
 	Webhook   webhookCmd   `cmd:"" help:"Tell other systems what happens: endpoints, deliveries, secrets."`
 	Check     checkCmd     `cmd:"" help:"Add up the ledger and list what needs an operator."`
+	DataKeys  dataKeysCmd  `cmd:"" help:"Rotate the keys that encrypt personal data."`
 	Sign      signCmd      `cmd:"" help:"Sign one cardExt and print it."`
 	Explain   explainCmd   `cmd:"" help:"Explain why a phone answers 签名错误 to a cardExt."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

@@ -349,6 +349,7 @@ func (c *Core) deployment() *doctor.Deployment {
 		Database: c.db, Clock: examinedClock{c.clock}, Tickets: c.tickets, Catalogue: c.Operator, Members: c.Members, Outbox: c.Outbox,
 		Recovery: c.Recovery,
 		Official: examined{account{c.tickets.client}, c.official}, MiniProgram: c.mini, Close: c.Close,
+		Sealed: sealed{c},
 	}
 }
 

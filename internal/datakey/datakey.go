@@ -5,7 +5,7 @@
 //
 // Data is sealed with AES-256-GCM. The first key of the list seals, all keys
 // open. To rotate keys, put the new key in front and keep the old one as long
-// as there is data sealed with it.
+// as there is data sealed with it, which `server data-keys rotate` ends.
 package datakey
 
 import (
@@ -113,6 +113,11 @@ func (k *Keys) Open(sealed, about string) ([]byte, error) {
 		}
 	}
 	return nil, ErrSealed
+}
+
+// Newest reports whether sealed has the name of the first key.
+func (k *Keys) Newest(sealed string) bool {
+	return k != nil && strings.HasPrefix(sealed, k.list[0].kid+".") && strings.Count(sealed, ".") == strings.Count(k.list[0].kid, ".")+1
 }
 
 // Index returns the index of value under the first key, which is stored. It is

@@ -100,3 +100,24 @@ func TestKeys_None(t *testing.T) {
 		t.Errorf("fmt prints the key: %s", text)
 	}
 }
+
+func TestNewest_IsTheFirstKey(t *testing.T) {
+	t.Parallel()
+	const a, b = "a.b:MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE=", "a:MjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjI="
+	parse := func(list string) *datakey.Keys {
+		keys, err := datakey.Parse(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	sealed := parse(a).Seal([]byte("x"), "y")
+	for list, want := range map[string]bool{a: true, a + "," + b: true, b + "," + a: false, b: false} {
+		if got := parse(list).Newest(sealed); got != want {
+			t.Errorf("%.3s…: got %v", list, got)
+		}
+	}
+	if (*datakey.Keys)(nil).Newest(sealed) {
+		t.Error("there is no key")
+	}
+}

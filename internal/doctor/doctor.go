@@ -63,6 +63,11 @@ type Deployment struct {
 		// has not ended.
 		Active() bool
 	}
+	Sealed interface {
+		// Unopened counts the encrypted texts that no key of DATA_KEYS opens, and names
+		// the keys that encrypted them. It reads all of them.
+		Unopened(ctx context.Context) (n int, keys []string, err error)
+	}
 	// Close releases the deployment; it is called when the checks are done.
 	Close func() error
 }
@@ -145,6 +150,7 @@ func (d *doctor) checkServices(ctx context.Context) {
 	d.check(ctx, "callback", d.callback)
 	d.check(ctx, "unionid", d.unionID)
 	d.check(ctx, "outbox", d.outbox)
+	d.check(ctx, "encrypted data", d.sealed)
 	d.check(ctx, "exposure", d.exposure)
 	d.check(ctx, "recovery", d.recovery)
 }

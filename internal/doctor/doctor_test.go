@@ -37,9 +37,15 @@ type deployment struct {
 	shared []string // unionids
 	damage []string
 	outbox outbox.Backlog
+	sealed int // texts that no key opens
 	closed bool
 
 	recovering bool
+	sealedErr error
+}
+
+func (d *deployment) Unopened(context.Context) (int, []string, error) {
+	return d.sealed, []string{"d1", "d2"}[:min(d.sealed, 2)], d.sealedErr
 }
 
 func (d *deployment) Active() bool { return d.recovering }
@@ -100,7 +106,8 @@ func (d *deployment) diagnose(t *testing.T, cfg config.Config, url string, openE
 	t.Helper()
 	open := func(context.Context) (*doctor.Deployment, error) {
 		return &doctor.Deployment{
-			Database: d, Clock: d, Tickets: d, Official: d, MiniProgram: miniProgram{d}, Catalogue: d, Members: d, Outbox: d, Recovery: d,
+			Database: d, Clock: d, Tickets: d, Official: d, MiniProgram: miniProgram{d}, Catalogue: d, Members: d, Outbox: d,
+			Sealed: d, Recovery: d,
 			Close: func() error { d.closed = true; return nil },
 		}, openErr
 	}
@@ -196,8 +203,14 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 		"cards cannot be read":       {deployment{listErr: gone}, "cards", "failed", "gone", "DATABASE_URL"},
 		"members cannot be read":     {deployment{peopleErr: gone}, "unionid", "failed", "gone", "DATABASE_URL"},
 		"unionids cannot be read":    {deployment{sharedErr: gone}, "unionid", "failed", "gone", "DATABASE_URL"},
-		"the outbox cannot be read":  {deployment{backlogErr: gone}, "outbox", "failed", "gone", "DATABASE_URL"},
-		"dead messages":              {deployment{outbox: outbox.Backlog{Parked: 2}}, "outbox", "warning", "2 messages", "--state dead"},
+		"a key was removed": {
+			deployment{sealed: 2}, "encrypted data", "warning", "opens 2 forms, phone numbers or secrets; they were encrypted with d1, d2",
+			"put the key named d1, d2 back at the end of DATA_KEYS",
+		},
+		"all keys are there":        {deployment{}, "encrypted data", "ok", "open all", ""},
+		"texts cannot be read":      {deployment{sealedErr: gone}, "encrypted data", "failed", "gone", "DATABASE_URL"},
+		"the outbox cannot be read": {deployment{backlogErr: gone}, "outbox", "failed", "gone", "DATABASE_URL"},
+		"dead messages":             {deployment{outbox: outbox.Backlog{Parked: 2}}, "outbox", "warning", "2 messages", "--state dead"},
 		"old messages": {
 			deployment{outbox: outbox.Backlog{Waiting: 3, Oldest: 2 * time.Hour}},
 			"outbox", "warning", "3 messages wait", "server outbox list",

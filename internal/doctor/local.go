@@ -168,3 +168,20 @@ func (d *doctor) outbox(ctx context.Context) Finding {
 	}
 	return ok("%d messages wait for WeChat", "有 %d 条消息等待同步到微信", b.Waiting)
 }
+
+// sealed checks that the keys open what is encrypted. A key that was removed too early,
+// or lost, makes forms unreadable and phone numbers unfindable.
+func (d *doctor) sealed(ctx context.Context) Finding {
+	n, keys, err := d.Sealed.Unopened(ctx)
+	switch {
+	case err != nil:
+		return unreadable(err)
+	case n > 0:
+		names := strings.Join(keys, ", ")
+		return warning(say("put the key named %s back at the end of DATA_KEYS; server data-keys rotate then makes it dispensable",
+			"把名为 %s 的密钥放回 DATA_KEYS 的末尾；之后运行 server data-keys rotate 就不再需要它", names),
+			say("no key of DATA_KEYS opens %d forms, phone numbers or secrets; they were encrypted with %s",
+				"有 %d 份资料（表单、手机号或密钥）用 DATA_KEYS 里的密钥都打不开；加密用的是 %s", n, names))
+	}
+	return ok("the keys open all forms, phone numbers and secrets", "所有表单、手机号和密钥都能解密")
+}

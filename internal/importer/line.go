@@ -271,6 +271,21 @@ func (c *checker) seal(l *line, number, name, note, key string) error {
 // sealContext is what the personal data of an account is bound to.
 func sealContext(cardID string) string { return "imported account of card " + cardID }
 
+// Sealing says how the personal data of accounts is encrypted.
+func Sealing() member.Sealing {
+	return member.Sealing{
+		Table: member.ImportedTable,
+		About: func(r member.SealedRow) string { return sealContext(r.CardID) },
+		Number: func(plain []byte) (string, error) {
+			var personal sealed
+			if err := json.Unmarshal(plain, &personal); err != nil {
+				return "", fmt.Errorf("decode an account: %w", err)
+			}
+			return phone.Short(personal.Phone), nil
+		},
+	}
+}
+
 // hashes returns what is stored instead of a text, and what may have been stored.
 func (s *Service) hashes(text string) []string {
 	sum := sha256.Sum256([]byte(text))

@@ -58,6 +58,8 @@ type FormKeys interface {
 	// Open returns an error if no key opens the text, or it is bound to something
 	// else.
 	Open(sealed, about string) ([]byte, error)
+	// Newest reports whether Seal would use the key that sealed the text.
+	Newest(sealed string) bool
 	// Index returns the hash under which a value is stored, Indexes all under
 	// which it may be.
 	Index(value string) string

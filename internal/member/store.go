@@ -145,6 +145,9 @@ type Tx interface {
 	PutPhone(ctx context.Context, memberID string, p SealedPhone) error
 	// PutForm adds or replaces a row of a card's form.
 	PutForm(ctx context.Context, cardID, code string, f SealedForm) error
+	// Reseal replaces the text and the hash of a row. It reports false, and changes
+	// nothing, if the text is no longer that of before.
+	Reseal(ctx context.Context, table SealedTable, before, now SealedRow) (bool, error)
 }
 
 // Store keeps members. It is safe for concurrent use.
@@ -160,6 +163,9 @@ type Store interface {
 	// UnindexedForms lists up to n forms that an earlier version stored, by key,
 	// those after the given key.
 	UnindexedForms(ctx context.Context, after string, n int) ([]UnindexedForm, error)
+	// SealedRows lists up to n rows of a table that have an encrypted text, by key, those
+	// after the given key.
+	SealedRows(ctx context.Context, table SealedTable, after string, n int) ([]SealedRow, error)
 	// SealedPhone returns the member's sealed phone number, or "".
 	SealedPhone(ctx context.Context, memberID string) (string, error)
 	// Person returns one member, or ErrNotFound.

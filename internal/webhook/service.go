@@ -26,6 +26,8 @@ import (
 type Keys interface {
 	Seal(plain []byte, about string) string
 	Open(sealed, about string) ([]byte, error)
+	// Newest reports whether Seal would use the key that sealed the text.
+	Newest(sealed string) bool
 }
 
 // Options are the settings of a Service.
@@ -240,6 +242,62 @@ func (s *Service) secrets(e Endpoint) (raw [][]byte, err error) {
 		raw = append(raw, plain)
 	}
 	return raw, nil
+}
+
+// Reseal encrypts the secrets of all endpoints with the newest key, which ends their
+// pauses. It returns how many endpoints it has changed, and the secrets that no key opens,
+// which stay as they are. With look, it changes nothing.
+func (s *Service) Reseal(ctx context.Context, look bool) (changed int, unopened []string, err error) {
+	endpoints, err := s.store.Endpoints(ctx)
+	for _, e := range endpoints {
+		if err != nil {
+			break
+		}
+		old, missing := s.oldSecrets(e.Endpoint)
+		unopened = append(unopened, missing...)
+		if old && !look {
+			_, err = s.store.Change(ctx, e.ID, 0, s.reseal)
+			changed++
+		}
+	}
+	return changed, unopened, err
+}
+
+// oldSecrets reports whether an endpoint has a secret that an older key opens, and
+// returns those that none opens.
+func (s *Service) oldSecrets(e Endpoint) (old bool, unopened []string) {
+	for _, secret := range []string{e.Secret, e.PreviousSecret} {
+		if secret == "" {
+			continue
+		}
+		if _, opened := s.resealed(secret, e.ID); !opened {
+			unopened = append(unopened, secret)
+		} else if !s.Keys.Newest(secret) {
+			old = true
+		}
+	}
+	return old, unopened
+}
+
+func (s *Service) reseal(e *Endpoint) error {
+	e.Secret, _ = s.resealed(e.Secret, e.ID)
+	e.PreviousSecret, _ = s.resealed(e.PreviousSecret, e.ID)
+	return nil
+}
+
+// resealed returns a secret under the newest key, or as it is if no key opens it.
+func (s *Service) resealed(secret, id string) (sealed string, opened bool) {
+	if s.Keys == nil {
+		return secret, false
+	}
+	plain, err := s.Keys.Open(secret, aboutSecret(id))
+	if err != nil {
+		return secret, false
+	}
+	if s.Keys.Newest(secret) {
+		return secret, true
+	}
+	return s.Keys.Seal(plain, aboutSecret(id)), true
 }
 
 // check returns an *InvalidError if a field of an endpoint is wrong, and sorts the events.
