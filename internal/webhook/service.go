@@ -225,13 +225,17 @@ func (s *Service) newSecret(e *Endpoint) (secret string, err error) {
 	return "whsec_" + base64.StdEncoding.EncodeToString(raw), nil
 }
 
+// inUse returns the encrypted secrets that sign now, the present one first.
+func (s *Service) inUse(e Endpoint) []string {
+	if e.PreviousSecret != "" && s.Now().Before(e.PreviousUntil) {
+		return []string{e.Secret, e.PreviousSecret}
+	}
+	return []string{e.Secret}
+}
+
 // secrets returns the secrets that sign now, the present one first.
 func (s *Service) secrets(e Endpoint) (raw [][]byte, err error) {
-	sealed := []string{e.Secret}
-	if e.PreviousSecret != "" && s.Now().Before(e.PreviousUntil) {
-		sealed = append(sealed, e.PreviousSecret)
-	}
-	for _, one := range sealed {
+	for _, one := range s.inUse(e) {
 		if s.Keys == nil {
 			return nil, ErrNoKeys
 		}
@@ -266,10 +270,7 @@ func (s *Service) Reseal(ctx context.Context, look bool) (changed int, unopened 
 // oldSecrets reports whether an endpoint has a secret that an older key opens, and
 // returns those that none opens.
 func (s *Service) oldSecrets(e Endpoint) (old bool, unopened []string) {
-	for _, secret := range []string{e.Secret, e.PreviousSecret} {
-		if secret == "" {
-			continue
-		}
+	for _, secret := range s.inUse(e) {
 		if _, opened := s.resealed(secret, e.ID); !opened {
 			unopened = append(unopened, secret)
 		} else if !s.Keys.Newest(secret) {
