@@ -1,6 +1,10 @@
 // Package sqlstore keeps shared credentials in the database. It is the default
 // without Redis: credentials survive restarts, and replicas on one database
 // share them. It makes no decisions: the rules are in package ticket.
+//
+// All times are those of the database. A copy that was saved in the future, which
+// happens when its clock was set back, counts as no copy: its age is unknown. A lease or
+// back-off that began in the future begins now.
 package sqlstore
 
 import (
@@ -24,6 +28,10 @@ var _ ticket.Store = (*Store)(nil)
 // New returns a Store in db, which must have been migrated and must stay open.
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
+// clockTolerance is by how many milliseconds the clocks of a primary database and its
+// standby may differ.
+const clockTolerance = 1000
+
 const loadSQL = `
 select value, value_fence, life, ends_at - now_ms(), now_ms() - saved_at, rejected
 from ticket where name = $1 and value_fence > 0`
@@ -39,7 +47,7 @@ func (s *Store) Load(ctx context.Context, key string) (ticket.Record, error) {
 	if err != nil {
 		return ticket.Record{}, fmt.Errorf("load ticket %s: %w", key, err)
 	}
-	if rec.Value == "" || lifetime <= 0 {
+	if rec.Value == "" || lifetime <= 0 || age < -clockTolerance {
 		return ticket.Record{}, ticket.ErrUnreadable
 	}
 	rec.Lifetime, rec.Left, rec.Age = millis(lifetime), millis(left), millis(age)
@@ -65,12 +73,28 @@ on conflict (name) do update set
 where ticket.lease_ends_at <= excluded.granted_at or ticket.owner = excluded.owner and ticket.owner <> ''
 returning fence`
 
+const (
+	isAheadSQL = `select count(*) from ticket where name = $1 and granted_at > now_ms() + cast($2 as bigint)`
+
+	shiftBackOffsSQL = `
+update ticket_backoff set ends_at = ends_at - (
+    select granted_at - now_ms() from ticket where ticket.name = ticket_backoff.name)
+where name = $1 and exists (
+    select 1 from ticket where ticket.name = ticket_backoff.name and granted_at > now_ms() + cast($2 as bigint))`
+	shiftLeaseSQL = `
+update ticket set lease_ends_at = lease_ends_at - granted_at + now_ms(), granted_at = now_ms()
+where name = $1 and granted_at > now_ms() + cast($2 as bigint)`
+)
+
 const backOffSQL = `select ends_at - now_ms(), failures from ticket_backoff where name = $1 and secret = $2`
 
 const holderSQL = `select lease_ends_at - now_ms(), owner from ticket where name = $1`
 
 // Acquire implements [ticket.Store].
 func (s *Store) Acquire(ctx context.Context, key string, req ticket.LeaseRequest) (ticket.Lease, error) {
+	if err := s.followClock(ctx, key); err != nil {
+		return ticket.Lease{}, err
+	}
 	var lease ticket.Lease
 	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
 		lease = ticket.Lease{Key: key, Owner: req.Owner, SecretID: req.SecretID}
@@ -101,6 +125,26 @@ func (s *Store) Acquire(ctx context.Context, key string, req ticket.LeaseRequest
 	return lease, nil
 }
 
+// followClock has a lease that was granted in the future begin now, and the back-offs
+// end so much earlier.
+func (s *Store) followClock(ctx context.Context, key string) error {
+	what := "look at the lease of ticket " + key
+	read := sqldb.Queries{Querier: s.db.Read(), DB: s.db}
+	ahead, err := read.Any(ctx, what, isAheadSQL, key, clockTolerance)
+	if err != nil || !ahead {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Querier) error {
+		q := sqldb.Queries{Querier: tx, DB: s.db}
+		for _, statement := range []string{shiftBackOffsSQL, shiftLeaseSQL} {
+			if _, err := q.Change(ctx, what, statement, key, clockTolerance); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // holder returns the HeldError for a lease that was not granted.
 func holder(ctx context.Context, tx sqldb.Querier, key string) error {
 	var left int64
@@ -113,7 +157,8 @@ func holder(ctx context.Context, tx sqldb.Querier, key string) error {
 
 const saveSQL = `
 update ticket
-set value = $4, value_fence = $5, life = $6, ends_at = granted_at + cast($7 as bigint), saved_at = now_ms(), rejected = 0
+set value = $4, value_fence = $5, life = $6, 
+    ends_at = case when granted_at > now_ms() then now_ms() else granted_at end + cast($7 as bigint), saved_at = now_ms(), rejected = 0
 where name = $1 and owner = $2 and owner <> '' and fence = $3`
 
 // Save implements [ticket.Store].

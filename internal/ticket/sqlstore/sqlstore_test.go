@@ -73,6 +73,79 @@ func TestStore_BackOffOfThePreviousVersion(t *testing.T) {
 	})
 }
 
+// Symptom: the clock of the machine had been two hours ahead and was set back. The
+// ticket that was saved before served for hours after its end, and the lease of a dead
+// holder blocked all replicas for as long.
+func TestStore_ClockSetBack(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Engines(t, func(t *testing.T, open func(t *testing.T) *sqldb.DB) {
+		db := open(t)
+		s := sqlstore.New(db)
+		const key, hours = "wx:app:wx_card", 2 * 60 * 60 * 1000
+		acquire := func(owner string) (ticket.Lease, error) {
+			return s.Acquire(t.Context(), key, ticket.LeaseRequest{Owner: owner, SecretID: "x", TTL: time.Minute})
+		}
+		held := func(when string, err error, backOff bool) {
+			t.Helper()
+			if held, ok := errors.AsType[*ticket.HeldError](err); !ok || held.BackOff != backOff || held.For > 2*time.Minute {
+				t.Errorf("%s: got %v, want about a minute", when, err)
+			}
+		}
+		lease, err := acquire("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sqldbtest.Exec(t, db, `update ticket set granted_at = granted_at + $1, lease_ends_at = lease_ends_at + $1`, hours)
+		if err := s.Save(t.Context(), lease, ticket.FetchedValue{Value: "v", Fence: lease.Fence, Lifetime: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		if rec, err := s.Load(t.Context(), key); err != nil || rec.Left > time.Hour {
+			t.Errorf("saved under a lease from the future: Load = %+v, %v", rec, err)
+		}
+		_, err = acquire("b")
+		held("a lease from the future", err, false)
+		if err := s.Release(t.Context(), lease, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		sqldbtest.Exec(t, db, `update ticket set granted_at = granted_at + $1, lease_ends_at = lease_ends_at + $1`, hours)
+		sqldbtest.Exec(t, db, `update ticket_backoff set ends_at = ends_at + $1`, hours)
+		for range 2 {
+			_, err = acquire("b")
+			held("a back-off from the future", err, true)
+		}
+		sqldbtest.Exec(t, db, `update ticket set saved_at = saved_at + $1, ends_at = ends_at + $1`, hours)
+		if rec, err := s.Load(t.Context(), key); !errors.Is(err, ticket.ErrUnreadable) {
+			t.Errorf("a copy from the future: Load = %+v, %v, want ErrUnreadable", rec, err)
+		}
+	})
+}
+
+// A replica that starts after the clock has moved, in either direction, serves no value
+// beyond its end, and fetches one at once.
+func TestStore_ClockMovedBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	for name, hours := range map[string]int{"set back": 2, "set ahead": -2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := sqldbtest.File(t)
+			values := make(chan string, 2)
+			values <- "old"
+			values <- "new"
+			fetch := func(context.Context) (string, time.Duration, error) { return <-values, 2 * time.Hour, nil }
+			first := source(t, path, fetch)
+			if got, err := first.Ticket(t.Context()); got != "old" || err != nil {
+				t.Fatalf("got %q, %v", got, err)
+			}
+			first.Close()
+			sqldbtest.Exec(t, sqldbtest.Open(t, "sqlite:"+path), `update ticket set granted_at = granted_at + $1,
+				lease_ends_at = lease_ends_at + $1, saved_at = saved_at + $1, ends_at = ends_at + $1`, hours*60*60*1000)
+			if got, err := source(t, path, fetch).Ticket(t.Context()); got != "new" || err != nil {
+				t.Errorf("got %q, %v; want a new one", got, err)
+			}
+		})
+	}
+}
+
 // source returns a replica with its own handle on the database file at path.
 func source(t *testing.T, path string, fetch ticket.Fetcher) *ticket.Source {
 	t.Helper()
