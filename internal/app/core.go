@@ -213,6 +213,9 @@ func (c *Core) connectWeChat(cfg config.Config, log *slog.Logger) error {
 	}
 	c.tickets = newTickets(cfg, c.official, c.mini, options, kept, log)
 	c.tickets.calls = today
+	if shared, ok := store.(*redisstore.Store); ok {
+		c.tickets.eviction = shared.Eviction
+	}
 	c.metrics.MustRegister(c.tickets, clockOffset(c.clock), clockCorrection(c.clock))
 	return nil
 }

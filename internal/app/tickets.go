@@ -21,6 +21,7 @@ type tickets struct {
 	store                       ticket.Store
 	key                         string
 	calls                       *callsToday
+	eviction                    func(context.Context) string // of Redis; nil without it
 
 	mu   sync.Mutex
 	used []string // api_tickets that this process signed with, newest last
@@ -81,6 +82,14 @@ func (t *tickets) Reachable(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// Eviction implements doctor.Tickets.
+func (t *tickets) Eviction(ctx context.Context) string {
+	if t.eviction == nil {
+		return ""
+	}
+	return t.eviction(ctx)
 }
 
 // Shared implements admin.Tickets.

@@ -22,6 +22,7 @@ var (
 	appIDForm      = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 	originalIDForm = regexp.MustCompile(`^gh_[0-9A-Za-z]{1,32}$`)
 	printable      = regexp.MustCompile(`^[!-~]+$`)
+	pushTokenForm  = regexp.MustCompile(`^[0-9A-Za-z]{3,32}$`)
 	aesKeyForm     = regexp.MustCompile(`^[0-9A-Za-z+/]{43}$`)
 	kidForm        = regexp.MustCompile(`^[0-9A-Za-z._-]{1,32}$`)
 	hostForm       = regexp.MustCompile(`^[0-9A-Za-z.-]+(:[1-9][0-9]{0,4})?$`)
@@ -31,8 +32,8 @@ var (
 func (p *problems) check(c Config, vars map[string]string) {
 	p.checkAddr("LISTEN_ADDR", c.ListenAddr)
 	p.checkAddr("ADMIN_LISTEN_ADDR", c.AdminListenAddr)
-	if c.AdminListenAddr == c.ListenAddr && !strings.HasSuffix(c.ListenAddr, ":0") {
-		p.add("ADMIN_LISTEN_ADDR", "the same as LISTEN_ADDR")
+	if samePort(c.ListenAddr, c.AdminListenAddr) {
+		p.add("ADMIN_LISTEN_ADDR", "has the port of LISTEN_ADDR: choose another one, such as 127.0.0.1:8081")
 	}
 	p.form("MINIPROGRAM_APP_ID", c.MiniProgramAppID, appIDForm, true, "the mini-program's AppID")
 	p.form("OFFICIAL_APP_ID", c.OfficialAppID, appIDForm, true, "the Official Account's AppID")
@@ -76,7 +77,7 @@ func (p *problems) checkConsole(c Config) {
 func (p *problems) checkSecrets(c Config) {
 	p.secret("MINIPROGRAM_APP_SECRET", c.MiniProgramAppSecret, true, 1)
 	p.secret("OFFICIAL_APP_SECRET", c.OfficialAppSecret, true, 1)
-	p.secret("CALLBACK_TOKEN", c.CallbackToken, true, 3)
+	p.form("CALLBACK_TOKEN", string(c.CallbackToken), pushTokenForm, true, "3 to 32 letters and digits, which is what WeChat's console takes")
 	p.secret("ADMIN_TOKEN", c.AdminToken, true, minToken)
 	p.secret("TICKET_TOKEN", c.TicketToken, false, minToken)
 	if c.TicketToken != "" && c.TicketToken == c.AdminToken {
@@ -191,6 +192,18 @@ func (p *problems) checkAddr(name, addr string) {
 	if _, noPort := strconv.ParseUint(port, 10, 16); err != nil || noPort != nil {
 		p.add(name, "must be HOST:PORT or :PORT")
 	}
+}
+
+// samePort reports whether two listeners cannot both listen: they have one port, and one
+// address or all of them.
+func samePort(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	all := func(host string) bool {
+		ip, err := netip.ParseAddr(host)
+		return host == "" || err == nil && ip.IsUnspecified()
+	}
+	return errA == nil && errB == nil && portA == portB && portA != "0" && (hostA == hostB || all(hostA) || all(hostB))
 }
 
 func (p *problems) form(name, value string, form *regexp.Regexp, required bool, what string) {

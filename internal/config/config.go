@@ -165,7 +165,7 @@ func (p *problems) readFiles(vars map[string]string) {
 		content, err := readSecret(path)
 		switch {
 		case err != nil:
-			p.addOnly(name, name+"_FILE", "cannot be read")
+			p.addOnly(name, name+"_FILE", "cannot be read: the file must exist, and the server's user must be able to read it")
 		case content == "":
 			p.addOnly(name, name+"_FILE", "is empty")
 		default:

@@ -78,6 +78,9 @@ const (
 	notAnAPIURL   = "must be https://HOST, or http:// on a loopback address"
 	notAPublicURL = "must be https://HOST without a slash at the end, or http:// on a loopback address"
 	notADatabase  = "must be sqlite:PATH or postgres://user:password@host:port/database"
+	notReadable   = "cannot be read: the file must exist, and the server's user must be able to read it"
+	notAToken     = "is not 3 to 32 letters and digits, which is what WeChat's console takes"
+	takenPort     = "has the port of LISTEN_ADDR: choose another one, such as 127.0.0.1:8081"
 	notANetwork   = " is not an address or a network smaller than everything"
 	notAPrefix    = "must be a path such as /addcard, without a slash at the end"
 )
@@ -112,8 +115,10 @@ var misconfigurations = []misconfiguration{
 	{"with a query", "WECHAT_API_URL", "https://api.example/?cAnArY", notAnAPIURL},
 
 	{"missing", "CALLBACK_TOKEN", "", "is missing"},
-	{"weak", "CALLBACK_TOKEN", "ab", "must have at least 3 characters"},
-	{"sample", "CALLBACK_TOKEN", config.SampleMark, isASample},
+	{"weak", "CALLBACK_TOKEN", "ab", notAToken},
+	{"long", "CALLBACK_TOKEN", canary + strings.Repeat("a", 27), notAToken},
+	{"with a hyphen", "CALLBACK_TOKEN", "cAnArY-token", notAToken},
+	{"sample", "CALLBACK_TOKEN", strings.ReplaceAll(config.SampleMark, "-", ""), isASample},
 	{"short", "CALLBACK_AES_KEY", "cAnArY", "is not an EncodingAESKey of 43 characters"},
 	{"padded", "CALLBACK_AES_KEY", key32, "is not an EncodingAESKey of 43 characters"},
 	{"sample", "CALLBACK_AES_KEY", "SampleDoNotUse" + strings.Repeat("0", 29), isASample},
@@ -145,7 +150,8 @@ var misconfigurations = []misconfiguration{
 	{"named port", "LISTEN_ADDR", "cAnArY:http", "must be HOST:PORT or :PORT"},
 	{"signed port", "LISTEN_ADDR", "cAnArY:+80", "must be HOST:PORT or :PORT"},
 	{"port out of range", "ADMIN_LISTEN_ADDR", "cAnArY:65536", "must be HOST:PORT or :PORT"},
-	{"the public one", "ADMIN_LISTEN_ADDR", ":8080", "the same as LISTEN_ADDR"},
+	{"the public one", "ADMIN_LISTEN_ADDR", ":8080", takenPort},
+	{"the public port", "ADMIN_LISTEN_ADDR", "127.0.0.1:8080", takenPort},
 
 	{"negative", "RATE_LIMIT_PER_MEMBER", "-1", "must be 0 or more"},
 	{"no number", "RATE_LIMIT_PER_MEMBER", canary, "must be a whole number"},
@@ -342,14 +348,14 @@ func TestConfig_SecretsFromFiles(t *testing.T) {
 		"both": {map[string]string{"ADMIN_TOKEN": canary, "ADMIN_TOKEN_FILE": file("both", full["ADMIN_TOKEN"])},
 			[]string{"ADMIN_TOKEN: given both directly and as ADMIN_TOKEN_FILE"}},
 		"no such file": {map[string]string{"ADMIN_TOKEN": "", "ADMIN_TOKEN_FILE": filepath.Join(dir, "nowhere"+canary)},
-			[]string{"ADMIN_TOKEN_FILE: cannot be read"}},
+			[]string{"ADMIN_TOKEN_FILE: " + notReadable}},
 		"a folder": {map[string]string{"SESSION_KEYS": "", "SESSION_KEYS_FILE": dir},
-			[]string{"SESSION_KEYS_FILE: cannot be read"}},
+			[]string{"SESSION_KEYS_FILE: " + notReadable}},
 		// An empty file must not mean the default, which is another database.
 		"empty": {map[string]string{"DATABASE_URL_FILE": file("empty", "\n")},
 			[]string{"DATABASE_URL_FILE: is empty"}},
 		"endless": {map[string]string{"CALLBACK_TOKEN": "", "CALLBACK_TOKEN_FILE": "/dev/zero"},
-			[]string{"CALLBACK_TOKEN: must be printable characters without spaces"}},
+			[]string{"CALLBACK_TOKEN: " + notAToken}},
 		"wrong inside": {map[string]string{"ADMIN_TOKEN": "", "ADMIN_TOKEN_FILE": file("weak", canary)},
 			[]string{"ADMIN_TOKEN: must have at least 32 characters"}},
 		"two at once": {map[string]string{"ADMIN_TOKEN": "", "ADMIN_TOKEN_FILE": file("none", ""), "SESSION_KEYS_FILE": file("keys", canary)},

@@ -19,7 +19,7 @@ import (
 func (d *doctor) callback(ctx context.Context) Finding {
 	if d.publicURL == "" {
 		return skipped(same("server doctor --url https://api.shop.example"),
-			say("the server's public URL was not given", "没有给出服务器的公网地址"))
+			say("the server's public URL was not given, and PUBLIC_URL is not set", "没有给出服务器的公网地址，也没有设置 PUBLIC_URL"))
 	}
 	address, err := url.Parse(strings.TrimRight(d.publicURL, "/") + "/wechat/callback")
 	if err != nil || address.Host == "" {

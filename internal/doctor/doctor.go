@@ -7,6 +7,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -87,6 +88,8 @@ type Database interface {
 type Tickets interface {
 	// Reachable returns an error when the shared copies cannot be read.
 	Reachable(ctx context.Context) error
+	// Eviction returns the maxmemory-policy of Redis, or "".
+	Eviction(ctx context.Context) string
 	// Ticket returns the api_ticket. It may wait for one fetch.
 	Ticket(ctx context.Context) (string, error)
 }
@@ -114,13 +117,14 @@ type doctor struct {
 // check. open opens the deployment that cfg describes;
 // the server brings the tables up to date there, and so does the doctor.
 // publicURL is where WeChat reaches the public listener, for example
-// https://api.shop.example; when it is empty, the callback is not checked.
+// https://api.shop.example; when it is empty, PUBLIC_URL is used, and without that the
+// callback is not checked.
 // Diagnose calls WeChat about a dozen times, and none of these calls is scarce.
 func Diagnose(
 	ctx context.Context, cfg config.Config, publicURL string,
 	open func(context.Context) (*Deployment, error), report func(Finding),
 ) {
-	d := &doctor{cfg: cfg, publicURL: publicURL, report: report}
+	d := &doctor{cfg: cfg, publicURL: cmp.Or(publicURL, cfg.PublicURL), report: report}
 	d.check(ctx, "configuration", d.configuration)
 	opened := d.check(ctx, "database", func(ctx context.Context) Finding { return d.open(ctx, open) })
 	if d.Deployment != nil {
@@ -148,6 +152,7 @@ func (d *doctor) checkServices(ctx context.Context) {
 		d.check(ctx, "mini-program's access_token", d.miniProgramToken)
 	}
 	d.check(ctx, "callback", d.callback)
+	d.check(ctx, "web pages", d.pages)
 	d.check(ctx, "unionid", d.unionID)
 	d.check(ctx, "outbox", d.outbox)
 	d.check(ctx, "encrypted data", d.sealed)

@@ -41,8 +41,11 @@ type deployment struct {
 	closed bool
 
 	recovering bool
-	sealedErr error
+	sealedErr  error
+	eviction   string
 }
+
+func (d *deployment) Eviction(context.Context) string { return d.eviction }
 
 func (d *deployment) Unopened(context.Context) (int, []string, error) {
 	return d.sealed, []string{"d1", "d2"}[:min(d.sealed, 2)], d.sealedErr
@@ -148,6 +151,8 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 		"a late standby":  {deployment{servers: 2}, "database", "warning", "has 2 servers", "synchronous_standby_names"},
 		"standbys unread": {deployment{serversErr: gone}, "database", "failed", "gone", "DATABASE_URL"},
 		"no ticket store": {deployment{storeErr: errors.New("gone")}, "ticket store", "failed", "the database: gone", "REDIS_URL"},
+		"Redis evicts":    {deployment{eviction: "allkeys-lru"}, "ticket store", "warning", "allkeys-lru", "maxmemory-policy noeviction"},
+		"Redis keeps all": {deployment{eviction: "noeviction"}, "ticket store", "ok", "answers", ""},
 		"wrong AppSecret": {deployment{secretErr: refused(40125)}, secret, "failed", "40125", "copy the AppSecret again: 公众平台"},
 		"not whitelisted": {deployment{secretErr: refused(40164)}, secret, "failed", "40164", "IP白名单"},
 		"unknown errcode": {deployment{secretErr: refused(99999)}, secret, "failed", "99999", "全局返回码"},

@@ -114,7 +114,28 @@ func (d *doctor) ticketStore(ctx context.Context) Finding {
 		return failed(say("check REDIS_URL; docs/configuration.md says what Redis must allow",
 			"检查 REDIS_URL；Redis 要允许哪些命令，见 docs/configuration.md"), say("%s: %v", "%s：%v", store, err))
 	}
+	if policy := d.Tickets.Eviction(ctx); policy != "" && policy != "noeviction" {
+		return warning(same("redis-cli CONFIG SET maxmemory-policy noeviction"),
+			say("Redis answers, and may drop the tickets when its memory is full: maxmemory-policy is %s",
+				"Redis 可用，但内存满时可能删除票据：maxmemory-policy 是 %s", policy))
+	}
 	return ok("%s answers", "%s可用", store)
+}
+
+// pages reminds of what WeChat tells no program: which hosts its console allows.
+func (d *doctor) pages(context.Context) Finding {
+	hosts := strings.Join(d.cfg.JSSDKHosts, ", ")
+	switch {
+	case hosts == "":
+		return ok("none: JSSDK_HOSTS is not set", "没有网页：没有设置 JSSDK_HOSTS")
+	case d.cfg.PublicURL == "":
+		return warning(say("set PUBLIC_URL to where phones reach the public listener, for example https://api.shop.example",
+			"把 PUBLIC_URL 设为手机访问公开端口的地址，例如 https://api.shop.example"),
+			say("people cannot sign in on %s: PUBLIC_URL is not set", "用户无法在 %s 登录：没有设置 PUBLIC_URL", hosts))
+	}
+	return skipped(say("enter %s at 公众平台 > 设置与开发 > 公众号设置 > 功能设置, as JS接口安全域名 and 网页授权域名",
+		"在 公众平台 > 设置与开发 > 公众号设置 > 功能设置 里，把 %s 填为 JS接口安全域名 和 网页授权域名", hosts),
+		say("WeChat tells no program whether it has verified %s", "微信不提供接口查询 %s 是否已通过验证", hosts))
 }
 
 // unionID checks that no two people have one unionid, and the newest members.

@@ -49,8 +49,11 @@ var fixes = map[int]Text{
 }
 
 var (
-	secretWrong = Text{"copy the AppSecret again: {console}", "重新复制 AppSecret：{console}"}
-	realWeChat  = Text{"unset WECHAT_API_URL to use the real WeChat", "要连接真正的微信，请去掉 WECHAT_API_URL"}
+	secretWrong = Text{
+		"copy the AppSecret again: {console}; the AppIDs of the two apps must not be swapped",
+		"重新复制 AppSecret：{console}；并检查小程序和服务号的 AppID 有没有填反",
+	}
+	realWeChat = Text{"unset WECHAT_API_URL to use the real WeChat", "要连接真正的微信，请去掉 WECHAT_API_URL"}
 )
 
 // refused is the finding for an error of WeChat, with the fix for its errcode.
