@@ -43,7 +43,8 @@ var misconfigurations = map[string]misconfiguration{
 		set: map[string]string{"OFFICIAL_APP_SECRET": "wrong"}, named: "40125", fix: "copy the AppSecret again: 公众平台",
 	},
 	"a wrong AppSecret of the mini-program": {
-		set: map[string]string{"MINIPROGRAM_APP_SECRET": "wrong"}, named: "failed   mini-program's AppSecret: ", fix: "copy the AppSecret again: 小程序后台",
+		set:   map[string]string{"MINIPROGRAM_APP_SECRET": "wrong"},
+		named: "failed   mini-program's AppSecret: ", fix: "copy the AppSecret again: 小程序后台",
 	},
 	"swapped AppIDs": {
 		set:   map[string]string{"OFFICIAL_APP_ID": "$MINI_ID", "MINIPROGRAM_APP_ID": "$OFFICIAL_ID"},
@@ -56,14 +57,22 @@ var misconfigurations = map[string]misconfiguration{
 		},
 		named: "failed   card permission: ", fix: "OFFICIAL_APP_ID must be the service account's AppID, not the mini-program's",
 	},
-	"no card permission": {fault: wechatsim.Fault{Path: "/card/batchget", ErrCode: 48001}, named: "48001", fix: "开通卡券功能|get the card permission"},
+	"no card permission": {
+		fault: wechatsim.Fault{Path: "/card/batchget", ErrCode: 48001},
+		named: "48001", fix: "开通卡券功能|get the card permission",
+	},
 	"not in WeChat's IP whitelist": {
-		fault: wechatsim.Fault{Path: "/cgi-bin/stable_token", ErrCode: 40164}, named: "40164", fix: "add the address that WeChat names to the IP whitelist",
+		fault: wechatsim.Fault{Path: "/cgi-bin/stable_token", ErrCode: 40164},
+		named: "40164", fix: "add the address that WeChat names to the IP whitelist",
 	},
 	"WeChat is not reached": {
-		set: map[string]string{"WECHAT_API_URL": "http://$FREE"}, named: "refused", fix: "let this machine reach /cgi-bin/stable_token at WECHAT_API_URL",
+		set:   map[string]string{"WECHAT_API_URL": "http://$FREE"},
+		named: "refused", fix: "let this machine reach /cgi-bin/stable_token at WECHAT_API_URL",
 	},
-	"no session key": {set: map[string]string{"SESSION_KEYS": ""}, serve: true, named: "SESSION_KEYS: is missing", fix: "docs/configuration.md"},
+	"no session key": {
+		set: map[string]string{"SESSION_KEYS": ""}, serve: true,
+		named: "SESSION_KEYS: is missing", fix: "docs/configuration.md",
+	},
 	"a short session key": {
 		set: map[string]string{"SESSION_KEYS": "k1:c2hvcnQ="}, serve: true, named: "SESSION_KEYS: key 1: shorter than", fix: "32 bytes",
 	},
@@ -83,28 +92,36 @@ var misconfigurations = map[string]misconfiguration{
 	"an empty file of a secret": {
 		set: map[string]string{"ADMIN_TOKEN": "", "ADMIN_TOKEN_FILE": "/dev/null"}, serve: true, named: "ADMIN_TOKEN_FILE:", fix: "is empty",
 	},
-	"a short ADMIN_TOKEN": {set: map[string]string{"ADMIN_TOKEN": "secret"}, serve: true, named: "ADMIN_TOKEN:", fix: "at least 32 characters"},
+	"a short ADMIN_TOKEN": {
+		set: map[string]string{"ADMIN_TOKEN": "secret"}, serve: true,
+		named: "ADMIN_TOKEN:", fix: "at least 32 characters",
+	},
 	"a long token of the message push": {
-		set: map[string]string{"CALLBACK_TOKEN": strings.Repeat("a", 33)}, serve: true, named: "CALLBACK_TOKEN:", fix: "3 to 32 letters and digits",
+		set: map[string]string{"CALLBACK_TOKEN": strings.Repeat("a", 33)}, serve: true,
+		named: "CALLBACK_TOKEN:", fix: "3 to 32 letters and digits",
 	},
 	"an EncodingAESKey of 42 characters": {
-		set: map[string]string{"CALLBACK_AES_KEY": strings.Repeat("a", 42)}, serve: true, named: "CALLBACK_AES_KEY:", fix: "an EncodingAESKey of 43 characters",
+		set: map[string]string{"CALLBACK_AES_KEY": strings.Repeat("a", 42)}, serve: true,
+		named: "CALLBACK_AES_KEY:", fix: "an EncodingAESKey of 43 characters",
 	},
 	"another path of the callback": {
 		args: []string{"--url", "http://$PAGE/shop"}, named: "and not the echo", fix: "route /wechat/callback to the public listener",
 	},
 	"a callback that nothing answers": {
-		set: map[string]string{"PUBLIC_URL": "http://$FREE"}, named: "$FREE does not answer", fix: "start the server, and check that the domain and the proxy",
+		set:   map[string]string{"PUBLIC_URL": "http://$FREE"},
+		named: "$FREE does not answer", fix: "start the server, and check that the domain and the proxy",
 	},
 	"another token of the callback": {
 		args: []string{"--url", "http://$FORBIDDEN"}, named: "refuses the signature", fix: "another CALLBACK_TOKEN",
 	},
 	"cards of another account": {
 		before: func(d *deployment) { d.run("card", "create", d.write("card.json", d.card())) },
-		fault:  wechatsim.Fault{Path: "/card/get", ErrCode: 40073}, named: "is this account's", fix: "set OFFICIAL_APP_ID to the service account that created them",
+		fault:  wechatsim.Fault{Path: "/card/get", ErrCode: 40073},
+		named:  "is this account's", fix: "set OFFICIAL_APP_ID to the service account that created them",
 	},
 	"a database in a missing folder": {
-		set: map[string]string{"DATABASE_URL": "sqlite:nowhere/addcard.db"}, named: "failed   database: ", fix: "check DATABASE_URL, and that this user may write there",
+		set:   map[string]string{"DATABASE_URL": "sqlite:nowhere/addcard.db"},
+		named: "failed   database: ", fix: "check DATABASE_URL, and that this user may write there",
 	},
 	"a database in a read-only folder": {
 		set: map[string]string{"DATABASE_URL": "sqlite:/proc/addcard.db"}, named: "failed   database: ", fix: "this user may write there",
@@ -112,26 +129,33 @@ var misconfigurations = map[string]misconfiguration{
 	"a database server that is not there": {
 		set: map[string]string{"DATABASE_URL": "postgres://shop:x@$FREE/addcard"}, named: "failed   database: ", fix: "check DATABASE_URL",
 	},
-	"Redis is not reached": {set: map[string]string{"REDIS_URL": "redis://$FREE"}, named: "failed   ticket store: Redis", fix: "check REDIS_URL"},
+	"Redis is not reached": {
+		set:   map[string]string{"REDIS_URL": "redis://$FREE"},
+		named: "failed   ticket store: Redis", fix: "check REDIS_URL",
+	},
 	"a wrong password of Redis": {
 		set: map[string]string{"REDIS_URL": "redis://:wrong@$REDIS"}, named: "WRONGPASS", fix: "check REDIS_URL",
 	},
 	"Redis that evicts": {
-		set: map[string]string{"REDIS_URL": "redis://:right@$REDIS"}, named: "maxmemory-policy is allkeys-lru", fix: "CONFIG SET maxmemory-policy noeviction",
+		set:   map[string]string{"REDIS_URL": "redis://:right@$REDIS"},
+		named: "maxmemory-policy is allkeys-lru", fix: "CONFIG SET maxmemory-policy noeviction",
 	},
 	"two listeners on one port": {
 		set: map[string]string{"LISTEN_ADDR": ":9000", "ADMIN_LISTEN_ADDR": "127.0.0.1:9000"}, serve: true,
 		named: "ADMIN_LISTEN_ADDR: has the port of LISTEN_ADDR", fix: "choose another one",
 	},
 	"a port in use": {
-		set: map[string]string{"LISTEN_ADDR": "$PAGE"}, serve: true, named: "address already in use", fix: "stop the other program or change LISTEN_ADDR",
+		set: map[string]string{"LISTEN_ADDR": "$PAGE"}, serve: true,
+		named: "address already in use", fix: "stop the other program or change LISTEN_ADDR",
 	},
 	"an operator's listener for everybody": {
-		set: map[string]string{"ADMIN_LISTEN_ADDR": "0.0.0.0:8081"}, serve: true, named: "ADMIN_LISTEN_ADDR: accepts connections from other networks",
-		fix: "set it to 127.0.0.1:8081",
+		set: map[string]string{"ADMIN_LISTEN_ADDR": "0.0.0.0:8081"}, serve: true,
+		named: "ADMIN_LISTEN_ADDR: accepts connections from other networks",
+		fix:   "set it to 127.0.0.1:8081",
 	},
 	"proxies that are no addresses": {
-		set: map[string]string{"TRUSTED_PROXIES": "127.0.0.1,nginx"}, serve: true, named: "TRUSTED_PROXIES: entry 2", fix: "is not an address or a network",
+		set: map[string]string{"TRUSTED_PROXIES": "127.0.0.1,nginx"}, serve: true,
+		named: "TRUSTED_PROXIES: entry 2", fix: "is not an address or a network",
 	},
 	"proxies that are everybody": {
 		set: map[string]string{"TRUSTED_PROXIES": "0.0.0.0/0"}, serve: true, named: "TRUSTED_PROXIES: entry 1", fix: "smaller than everything",

@@ -74,8 +74,9 @@ func TestScripts(t *testing.T) {
 		return nil
 	}, map[string]commandtest.Command{
 		"fill": fill, "secretless": secretless, "login": login, "take": take, "face": face, "until": until,
-		"picture": picture, "card": cardID, "entry": entryID, "capture": capture, "approve": approve, "fault": fault, "insist": insist, "hangup": hangup,
-		"bytes": writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
+		"picture": picture, "card": cardID, "entry": entryID, "capture": capture, "approve": approve, "fault": fault, "insist": insist,
+		"hangup": hangup,
+		"bytes":  writeBytes, "bom": bom, "subst": subst, "refuse": refuse, "slow": slow, "count": count, "callback": callback,
 		"elsewhere": createElsewhere, "holders": holders, "audited": audited, "visible": visible, "unread": unread,
 	})
 }

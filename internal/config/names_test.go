@@ -19,7 +19,7 @@ func TestCheckName_NamesTheNearest(t *testing.T) {
 	for name, want := range map[string]string{
 		"OFFICIAL_APPID": "OFFICIAL_APP_ID", "official_app_id": "OFFICIAL_APP_ID", "DATABSE_URL": "DATABASE_URL",
 		"ADDCARD_DATABASE_URL": "DATABASE_URL", "ADMIN_TOKEN_FIEL": "ADMIN_TOKEN_FILE", "SESSION_KEY": "SESSION_KEYS",
-		"MINI_PROGRAM_APP_SECRET": "MINIPROGRAM_APP_SECRET", "LISTEN_ADDRESS": "LISTEN_ADDR", "LOG_LEVLE": "LOG_LEVEL",
+		"MINI_PROGRAM_APP_SECRET": "MINIPROGRAM_APP_SECRET", "LISTEN_ADDRESS": "LISTEN_ADDR", "LOG_LEVELL": "LOG_LEVEL",
 		"REDIS_URI": "REDIS_URL", "TRUSTED_PROXY": "TRUSTED_PROXIES", "POSTGRES_PASSWORD": "",
 	} {
 		problem := config.CheckName(name)
@@ -54,7 +54,8 @@ func TestCheckEnviron_RefusesOnlyWhatLooksLikeAddcards(t *testing.T) {
 		}
 	}
 	// A variable that is set was not misspelt, so the other one is another program's.
-	if got := config.CheckEnviron([]string{"SESSION_KEY=a", "OFFICIAL_APPID=b"}, []string{"SESSION_KEYS=c", "OFFICIAL_APP_ID=d"}); len(got) > 0 {
+	got := config.CheckEnviron([]string{"SESSION_KEY=a", "OFFICIAL_APPID=b"}, []string{"SESSION_KEYS=c", "OFFICIAL_APP_ID=d"})
+	if len(got) > 0 {
 		t.Errorf("got %q", got)
 	}
 	if got := config.CheckEnviron([]string{"CALLBACK_TOKN=a"}, []string{"CALLBACK_TOKEN_FILE=c"}); len(got) > 0 {

@@ -26,7 +26,7 @@ func reseal(w *world.World, of member.Sealing, look bool) (all member.Resealed) 
 func wantResealed(w *world.World, of member.Sealing, look bool, rows, changed, unopened int) {
 	w.Helper()
 	if got := reseal(w, of, look); got.Rows != rows || got.Changed != changed || len(got.Unopened) != unopened {
-		w.Errorf("%s: got %d rows, %d changed, not opened %q; want %d, %d, %d", of.Table, got.Rows, got.Changed, got.Unopened, rows, changed, unopened)
+		w.Errorf("%s: got %+v, want %d rows, %d changed, %d not opened", of.Table, got, rows, changed, unopened)
 	}
 }
 

@@ -25,7 +25,10 @@ func TestDistance(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want int
-	}{{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"abc", "ab", 1}, {"card", "cord", 1}, {"crad", "card", 1}, {"会员", "会卡", 1}, {"abc", "xyz", 3}} {
+	}{
+		{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"abc", "ab", 1}, {"card", "cord", 1}, {"crad", "card", 1}, {"会员", "会卡", 1},
+		{"abc", "xyz", 3},
+	} {
 		if got := spelling.Distance(c.a, c.b); got != c.want {
 			t.Errorf("%q, %q: got %d, want %d", c.a, c.b, got, c.want)
 		}
