@@ -29,12 +29,14 @@ func (cardTemplateCmd) Run(streams command.Streams) error {
 type cardCreateCmd struct {
 	File  string `arg:"" help:"JSON, comments allowed; - reads standard input. Paths of pictures are relative to it."`
 	Again bool   `help:"Create another card from a file from which one was created within the last day."`
-	JSON  bool   `name:"json" help:"Print JSON."`
+
+	Unknown bool `help:"Send also fields that are not known to be WeChat's."`
+	JSON    bool `name:"json" help:"Print JSON."`
 }
 
 func (c cardCreateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	change := func(ctx context.Context, o *card.Operator, doc card.Document) error {
-		doc.Once = !c.Again
+		doc.Once, doc.OnlyKnown = !c.Again, !c.Unknown
 		id, err := o.Create(ctx, doc)
 		var twin *card.TwinError
 		if errors.As(err, &twin) {
@@ -62,12 +64,14 @@ type cardUpdateCmd struct {
 	ID   string `arg:"" help:"The card_id."`
 	File string `arg:"" help:"JSON with the changes, comments allowed; - reads standard input."`
 	Yes  bool   `help:"Make also a change for which WeChat may review a live card again; without it a terminal is asked."`
-	JSON bool   `name:"json" help:"Print JSON."`
+
+	Unknown bool `help:"Send also fields that are not known to be WeChat's."`
+	JSON    bool `name:"json" help:"Print JSON."`
 }
 
 func (c cardUpdateCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
 	change := func(ctx context.Context, o *card.Operator, doc card.Document) error {
-		doc.KeepLive = !c.Yes
+		doc.KeepLive, doc.OnlyKnown = !c.Yes, !c.Unknown
 		change, err := o.Update(ctx, c.ID, doc)
 		if errors.Is(err, card.ErrReview) {
 			if err := mayGoOn(streams, "the card is live; WeChat may review it again after this change, and until then only testers can claim it",

@@ -143,8 +143,19 @@ func (o *Operator) checkCard(ctx context.Context, doc Document) (*draft, error) 
 	v.baseInfo(baseInfo, path+".base_info")
 	v.codeMode(baseInfo, path+".base_info")
 	v.activation(memberCard, path)
-	d.unknown = v.unknown
+	d.unknown = v.onlyKnown(doc)
 	return d, v.err()
+}
+
+// onlyKnown returns the paths of the fields that are not known to be WeChat's. It adds a
+// problem for each if the document must not have such fields.
+func (v *validation) onlyKnown(doc Document) []string {
+	for _, path := range v.unknown {
+		if doc.OnlyKnown {
+			v.add(path, "is not known to be a field of WeChat's; --unknown sends it, and WeChat ignores what it does not have")
+		}
+	}
+	return v.unknown
 }
 
 // readOnly adds a problem for each named field that is there.
@@ -188,7 +199,7 @@ func (o *Operator) checkChange(ctx context.Context, cardID string, doc Document)
 	if !hasValue(memberCard) {
 		v.add("member_card", "changes nothing")
 	}
-	d.unknown = v.unknown
+	d.unknown = v.onlyKnown(doc)
 	return d, v.err()
 }
 

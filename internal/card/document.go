@@ -30,6 +30,8 @@ type Document struct {
 	Uploading func(path string)
 	// Began is when the operator made the call; zero means now.
 	Began time.Time
+	// OnlyKnown refuses fields of a card that are not known to be WeChat's.
+	OnlyKnown bool
 	// KeepLive refuses an update with ErrReview.
 	KeepLive bool
 	// Once refuses a creation with a *TwinError if a card was created from the same
