@@ -112,7 +112,7 @@ func entryError(err error) error {
 		ledger.ErrInsufficientBonus:   "insufficient bonus; nothing was written",
 		ledger.ErrInsufficientBalance: "insufficient balance; nothing was written",
 		ledger.ErrNoBalance: "--balance: the card shows no balance; nothing was written. " +
-			"Set supply_balance to true with server card update, which WeChat's permission for stored value allows",
+			"Set supply_balance to true with server card update; WeChat must have granted the account stored value",
 		ledger.ErrTooMuch:       "the total would be too large; nothing was written",
 		ledger.ErrEntryUnknown:  "the card has no such entry to reverse",
 		ledger.ErrNotReversible: "the entry is a reversal, or was reversed before",

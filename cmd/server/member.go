@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -162,15 +163,18 @@ func (c memberExportPersonCmd) Run(ctx context.Context, g *globals, streams comm
 		for _, a := range accounts {
 			all.Accounts = append(all.Accounts, jsonAccountOf(a))
 		}
-		text, err := json.MarshalIndent(all, "", "  ")
-		if err != nil {
+		var text bytes.Buffer
+		enc := json.NewEncoder(&text)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(all); err != nil {
 			return err
 		}
-		text = append(command.VisibleJSON(text), '\n')
+		shown := command.VisibleJSON(text.Bytes())
 		if c.Out != "" {
-			return replaceFile(c.Out, func(f *os.File) error { _, err := f.Write(text); return err })
+			return replaceFile(c.Out, func(f *os.File) error { _, err := f.Write(shown); return err })
 		}
-		_, err = streams.Raw.Write(text)
+		_, err = streams.Out.Write(shown)
 		return err
 	})
 }

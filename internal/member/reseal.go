@@ -75,14 +75,18 @@ func (s *Service) Reseal(ctx context.Context, of Sealing, after string, n int, l
 	done.Rows = len(rows)
 	var changes []resealing
 	for _, row := range rows {
-		c, opened, err := s.resealed(of, row)
+		plain, opened := s.open(of, row)
 		switch {
-		case err != nil:
-			return done, fmt.Errorf("table %s, row %s: %w", of.Table, row.Key, err)
 		case !opened:
 			done.Unopened = append(done.Unopened, row.Sealed)
-		case c.now != row && !look:
-			changes = append(changes, c)
+		case !look && !s.formKeys.Newest(row.Sealed):
+			number, err := of.Number(plain)
+			if err != nil {
+				return done, fmt.Errorf("table %s, row %s: %w", of.Table, row.Key, err)
+			}
+			now := row
+			now.Hash, now.Sealed = s.formKeys.Index(number), s.formKeys.Seal(plain, of.About(row))
+			changes = append(changes, resealing{row, now, s.formKeys.Indexes(number)})
 		}
 	}
 	if len(changes) == 0 {
@@ -101,26 +105,13 @@ type resealing struct {
 	names       []string
 }
 
-// resealed returns a row as it is to be; it is the same if it need not change.
-func (s *Service) resealed(of Sealing, row SealedRow) (c resealing, opened bool, err error) {
-	c = resealing{before: row, now: row}
+// open returns the text of a row, and reports whether a key opens it.
+func (s *Service) open(of Sealing, row SealedRow) (plain []byte, opened bool) {
 	if s.formKeys == nil {
-		return c, false, nil
+		return nil, false
 	}
-	about := of.About(row)
-	plain, err := s.formKeys.Open(row.Sealed, about)
-	if err != nil {
-		return c, false, nil
-	}
-	number, err := of.Number(plain)
-	if err != nil {
-		return c, true, err
-	}
-	c.names, c.now.Hash = s.formKeys.Indexes(number), s.formKeys.Index(number)
-	if !s.formKeys.Newest(row.Sealed) {
-		c.now.Sealed = s.formKeys.Seal(plain, about)
-	}
-	return c, true, nil
+	plain, err := s.formKeys.Open(row.Sealed, of.About(row))
+	return plain, err == nil
 }
 
 // reseal writes changes under the locks of their phone numbers, because a number is

@@ -69,8 +69,8 @@ func (s Streams) Messagef(format string, args ...any) { _ = Printf(s.Err, format
 // Main runs the command line of this process and exits. commands is a struct for
 // kong; the Run methods of its commands may take a context.Context and Streams.
 // The context ends with the first SIGINT, SIGTERM or SIGHUP; SIGHUP stays ignored
-// under nohup. A second signal kills the process. details has a section for the help of each command that has no Help
-// method: a line "# COMMAND" followed by the text.
+// under nohup. A second signal kills the process. details has a section for the help of
+// each command that has no Help method: a line "# COMMAND" followed by the text.
 //
 // When the reader of standard output has gone, as head does, the context ends, and
 // the process exits with Unread and without a message. When the reader of standard
@@ -215,8 +215,8 @@ func reportMisuse(w io.Writer, parser *kong.Kong, args []string, err error) int 
 	return Misuse
 }
 
-// misspelt returns the command that the first of args is probably meant to be, or "". A
-// parser with a default command, which takes it for an argument of that, suggests none.
+// misspelt returns the command that the first of args is probably meant to be, or "".
+// kong does not suggest one if it took the word for an argument of a default command.
 func misspelt(parser *kong.Kong, args []string) string {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return ""
