@@ -355,3 +355,23 @@ func TestDiagnose_SaysWhatOtherMachinesCanReachOrRead(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestDiagnose_RemindsOfTheHostsOfWebPages(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		hosts, publicURL, outcome, fix string
+	}{
+		{"", "", "ok", ""},
+		{"127.0.0.1:8082,localhost", "", "ok", ""},
+		{"127.0.0.1:8082,shop.example", "", "warning", "set PUBLIC_URL"},
+		{"localhost,shop.example:8443", "http://127.0.0.1:1", "skipped", "enter shop.example:8443 at 公众平台"},
+	} {
+		cfg := config.Config{JSSDKHosts: strings.Split(c.hosts, ","), PublicURL: c.publicURL}
+		if c.hosts == "" {
+			cfg.JSSDKHosts = nil
+		}
+		if got := new(deployment).diagnose(t, cfg, "", nil)["web pages"]; got.Outcome != c.outcome || !strings.Contains(got.Fix.English, c.fix) {
+			t.Errorf("%+v: got %+v", c, got)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -124,10 +125,10 @@ func (d *doctor) ticketStore(ctx context.Context) Finding {
 
 // pages reminds of what WeChat tells no program: which hosts its console allows.
 func (d *doctor) pages(context.Context) Finding {
-	hosts := strings.Join(d.cfg.JSSDKHosts, ", ")
+	hosts := strings.Join(slices.DeleteFunc(slices.Clone(d.cfg.JSSDKHosts), onThisMachine), ", ")
 	switch {
 	case hosts == "":
-		return ok("none: JSSDK_HOSTS is not set", "没有网页：没有设置 JSSDK_HOSTS")
+		return ok("JSSDK_HOSTS names none that phones reach", "JSSDK_HOSTS 里没有手机能访问的网页")
 	case d.cfg.PublicURL == "":
 		return warning(say("set PUBLIC_URL to where phones reach the public listener, for example https://api.shop.example",
 			"把 PUBLIC_URL 设为手机访问公开端口的地址，例如 https://api.shop.example"),
@@ -188,6 +189,13 @@ func (d *doctor) outbox(ctx context.Context) Finding {
 				b.Waiting, Text{oldest.String(), fmt.Sprintf("%.0f 分钟", oldest.Minutes())}))
 	}
 	return ok("%d messages wait for WeChat", "有 %d 条消息等待同步到微信", b.Waiting)
+}
+
+// onThisMachine reports whether a host of JSSDK_HOSTS is for trials on this machine.
+func onThisMachine(host string) bool {
+	name, _, _ := strings.Cut(host, ":")
+	ip, err := netip.ParseAddr(name)
+	return name == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // sealed checks that the keys open what is encrypted. A key that was removed too early,

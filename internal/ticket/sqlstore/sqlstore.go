@@ -157,7 +157,7 @@ func holder(ctx context.Context, tx sqldb.Querier, key string) error {
 
 const saveSQL = `
 update ticket
-set value = $4, value_fence = $5, life = $6, 
+set value = $4, value_fence = $5, life = $6,
     ends_at = case when granted_at > now_ms() then now_ms() else granted_at end + cast($7 as bigint), saved_at = now_ms(), rejected = 0
 where name = $1 and owner = $2 and owner <> '' and fence = $3`
 
