@@ -19,7 +19,7 @@ import (
 // defaults: it would take a plain false for a missing field.
 type Booking struct {
 	AddBonus      int64  `json:"add_bonus,omitempty" minimum:"-1000000000000" maximum:"1000000000000" doc:"Points to add, below 0 to take away."`
-	AddBalance    int64  `json:"add_balance,omitempty" minimum:"-1000000000000" maximum:"1000000000000" doc:"Fen (分) to add, below 0 to take away."`
+	AddBalance    int64  `json:"add_balance,omitempty" minimum:"-1000000000000" maximum:"1000000000000" doc:"Fen (分) to add, below 0 to take away. None can be added to a card that shows no balance."`
 	RecordBonus   string `json:"record_bonus,omitempty" doc:"What the holder reads about it; at most 42 bytes, 14 汉字."`
 	RecordBalance string `json:"record_balance,omitempty" doc:"What the holder reads about it; at most 42 bytes, 14 汉字."`
 	NotifyBonus   *bool  `json:"notify_bonus,omitempty" default:"true" doc:"Whether WeChat sends the holder a message about the bonus, if that changes."`
