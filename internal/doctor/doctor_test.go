@@ -164,9 +164,12 @@ func TestDiagnose_EachProblemIsFound(t *testing.T) {
 		"no api_ticket":   {deployment{ticketErr: refused(48001)}, "api_ticket", "failed", "48001", "卡券功能"},
 		"clock is off":    {deployment{offset: 90 * time.Second}, "clock", "warning", "1m30s off", "timedatectl"},
 		"a restored copy": {deployment{recovering: true}, "recovery", "warning", "restored from a copy", "server recover status"},
-		"an empty copy":   {deployment{cards: map[string]card.Card{"p1": own, "p2": other, "p3": own}}, "cards", "warning", "although WeChat has 3 cards", "server restore"},
-		"no cards":        {deployment{}, "cards", "warning", "the catalogue is empty", "server card create"},
-		"all own":         {deployment{stored: []card.Card{own}, cards: cards(own)}, "cards", "ok", "1, all of this account", ""},
+		"an empty copy": {
+			deployment{cards: map[string]card.Card{"p1": own, "p2": other, "p3": own}},
+			"cards", "warning", "although WeChat has 3 cards", "server restore",
+		},
+		"no cards": {deployment{}, "cards", "warning", "the catalogue is empty", "server card create"},
+		"all own":  {deployment{stored: []card.Card{own}, cards: cards(own)}, "cards", "ok", "1, all of this account", ""},
 		"own and deleted": {
 			deployment{stored: []card.Card{own, deleted}, cards: cards(own)},
 			"cards", "ok", "1 of this account, 1 deleted", "",

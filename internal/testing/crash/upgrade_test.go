@@ -18,7 +18,7 @@ import (
 
 // previous is the commit of the latest release. There is none yet, and this is the commit
 // before releases could be made. ADDCARD_PREVIOUS names another one.
-var previous = cmp.Or(os.Getenv("ADDCARD_PREVIOUS"), "633c238676c7f0866b7a41388110dff354922c0b")
+var previous = cmp.Or(os.Getenv("ADDCARD_PREVIOUS"), "ff24c260cce3f0d6dfba54260ffb3dc9e31005b4")
 
 // Replicas on PostgreSQL are replaced one by one, a server on SQLite is stopped and the
 // new one started, while entries are added: none is lost or doubled. So it is on the way
