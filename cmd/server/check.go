@@ -142,7 +142,7 @@ func (c checkResult) print(w io.Writer) error {
 		t.row("LOOK  the database was restored from a copy, and its recovery has not ended (server recover status)")
 	}
 	count(len(c.Damage), "no damage of the database was found",
-		"things are damaged in the database file (stop the server and restore a backup, see docs/operations.md):")
+		"things are damaged in the database file (stop the server and restore a backup, see docs/backup.md):")
 	for _, what := range c.Damage {
 		t.row("        %s", what)
 	}

@@ -70,8 +70,8 @@ func (d *doctor) open(ctx context.Context, open func(context.Context) (*Deployme
 	case err != nil:
 		return unreadable(err)
 	case len(damage) > 0:
-		return failed(say("stop the server and restore a backup, as docs/operations.md says; server check lists all",
-			"停止服务器，按 docs/operations.md 恢复备份；server check 列出所有损坏之处"),
+		return failed(say("stop the server and restore a backup, as docs/backup.md says; server check lists all",
+			"停止服务器，按 docs/backup.md 恢复备份；server check 列出所有损坏之处"),
 			say("the file is damaged in %d places: %s", "文件有 %d 处损坏：%s", len(damage), damage[0]))
 	case f.Outcome == Warning:
 		return f

@@ -11,7 +11,7 @@ import (
 
 // ErrDamaged marks an error that says that the file of a SQLite database is damaged.
 // It wraps ErrUnavailable.
-var ErrDamaged = fmt.Errorf("%w: its file is damaged; stop the server and restore a backup, as docs/operations.md says", ErrUnavailable)
+var ErrDamaged = fmt.Errorf("%w: its file is damaged; stop the server and restore a backup, as docs/backup.md says", ErrUnavailable)
 
 // CheckFile looks for damage of a SQLite file for at most limit, and reports whether
 // it has looked at all of it. It returns ErrDamaged, wrapped, for the first damage.

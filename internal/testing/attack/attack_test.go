@@ -9,7 +9,7 @@
 // speed of the machine: that honest requests are served at all, and the
 // server's descriptors and goroutines. `make attack` (ADDCARD_ATTACK=full) runs
 // all attacks and checks the criteria below. Each attack prints a row of the
-// table in docs/operations.md to standard output.
+// table in docs/benchmarks.md to standard output.
 //
 // The simulated WeChat, the attackers and the holder of a database lock are
 // processes of their own: the test binary again, in another role. The clients
@@ -154,7 +154,7 @@ func (a attack) judgeSpeed(t *testing.T, during *tally, use usage, again time.Du
 	}
 }
 
-// row is a row of the table in docs/operations.md.
+// row is a row of the table in docs/benchmarks.md.
 func row(name string, before, during *tally, use usage, again time.Duration) string {
 	worst := slices.MinFunc(during.kinds, func(a, b *kindTally) int {
 		return int(1000*a.served()) - int(1000*b.served())
