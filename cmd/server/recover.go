@@ -117,11 +117,11 @@ func (r recoveryStatus) print(w io.Writer) error {
 	}
 	for _, state := range []struct{ name, means string }{
 		{recovery.Unread, "have not been compared; nothing is sent or booked"},
-		{"equal", "are equal to their faces"},
-		{"unsent", "have entries that the copy had not sent; they are sent"},
+		{recovery.Equal, "are equal to their faces"},
+		{recovery.Unsent, "have entries that the copy had not sent; they are sent"},
 		{recovery.Differs, "differ from their faces; nothing is sent or booked"},
-		{"adopted", "were made equal to their faces"},
-		{"absent", "are in no wallet any more"},
+		{recovery.Adopted, "were made equal to their faces"},
+		{recovery.Absent, "are in no wallet any more"},
 		{recovery.Left, "were left as they are"},
 	} {
 		if n := r.Cards[state.name]; n > 0 {
@@ -145,7 +145,7 @@ func (r recoveryStatus) print(w io.Writer) error {
 type recoverAdoptCmd struct{}
 
 func (recoverAdoptCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withRecord(ctx, streams, "recovery.adopt", audit.Target{}, func(ctx context.Context, core *app.Core) error {
+	return g.withRecord(ctx, streams, "adoptFigures", audit.Target{}, func(ctx context.Context, core *app.Core) error {
 		n := 0
 		report := doing(streams)
 		err := core.Recovery.Adopt(ctx, func(d recovery.Difference) {
@@ -165,7 +165,7 @@ type recoverFinishCmd struct {
 }
 
 func (c recoverFinishCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withRecord(ctx, streams, "recovery.finish", audit.Target{}, func(ctx context.Context, core *app.Core) error {
+	return g.withRecord(ctx, streams, "finishRecovery", audit.Target{}, func(ctx context.Context, core *app.Core) error {
 		err := core.Recovery.Finish(ctx, c.Leave)
 		switch {
 		case errors.Is(err, recovery.ErrNoRecovery):
@@ -185,7 +185,7 @@ func (c recoverFinishCmd) Run(ctx context.Context, g *globals, streams command.S
 type recoverBeginCmd struct{}
 
 func (recoverBeginCmd) Run(ctx context.Context, g *globals, streams command.Streams) error {
-	return g.withRecord(ctx, streams, "recovery.begin", audit.Target{}, func(ctx context.Context, core *app.Core) error {
+	return g.withRecord(ctx, streams, "beginRecovery", audit.Target{}, func(ctx context.Context, core *app.Core) error {
 		if err := core.Recovery.Restart(ctx); err != nil {
 			return err
 		}

@@ -45,13 +45,19 @@ type restoredCards struct {
 	reconciler *cardsync.Reconciler
 }
 
+// stateOf has the states of package recovery for the outcomes of package cardsync.
+var stateOf = map[string]string{
+	cardsync.FaceEqual: recovery.Equal, cardsync.FaceUnsent: recovery.Unsent, cardsync.FaceDiffers: recovery.Differs,
+	cardsync.FaceAdopted: recovery.Adopted, cardsync.FaceAbsent: recovery.Absent,
+}
+
 func (r restoredCards) Look(ctx context.Context, k recovery.Key, adopt bool) (recovery.Difference, error) {
 	st, err := r.cards.Settle(ctx, k.First, k.Second, adopt)
 	for tries := 0; errors.Is(err, outbox.ErrStale) && tries < 3; tries++ {
 		st, err = r.cards.Settle(ctx, k.First, k.Second, adopt)
 	}
 	return recovery.Difference{
-		CardID: k.First, Code: k.Second, State: st.Outcome, Bonus: st.Bonus, Balance: st.Balance,
+		CardID: k.First, Code: k.Second, State: stateOf[st.Outcome], Bonus: st.Bonus, Balance: st.Balance,
 		FaceBonus: st.FaceBonus, FaceBalance: st.FaceBalance,
 	}, err
 }

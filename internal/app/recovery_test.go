@@ -126,7 +126,7 @@ func TestRecovery_AnOldCopyHarmsNobody(t *testing.T) {
 	w.Connect(s)
 	c := core(w)
 	s.Get("/v1/me", quietToken).Problem(t, http.StatusUnauthorized, "session_invalid")
-	if st := looked(w, c); st.Cards["equal"] != 1 || st.Cards[recovery.Differs] != 2 || st.Found != 1 || st.CopiedAt.IsZero() {
+	if st := looked(w, c); st.Cards[recovery.Equal] != 1 || st.Cards[recovery.Differs] != 2 || st.Found != 1 || st.CopiedAt.IsZero() {
 		t.Errorf("compared: %+v", st)
 	}
 	if got, want := differences(w, c), map[string]string{richer: "differs 100→150", poorer: "differs 100→40"}; !maps.Equal(got, want) {

@@ -51,20 +51,17 @@ const (
 // State is how far a recovery is. The zero State is that of a database that was never
 // restored.
 type State struct {
+	Marked   bool      // the database is, or was, a copy
 	CopiedAt time.Time // zero: unknown
 	BeganAt  time.Time // zero: no server has begun it
 	EndedAt  time.Time // zero: it lasts
 	Phase    int
 	After    Key   // up to where the phase has come
 	Found    int64 // cards that came since the copy and were found
-	marked   bool
 }
 
-// Marked returns the State of a database that is marked as a copy.
-func Marked(s State) State { s.marked = true; return s }
-
 // Active reports whether the recovery lasts, or has yet to begin.
-func (s State) Active() bool { return s.marked && s.EndedAt.IsZero() }
+func (s State) Active() bool { return s.Marked && s.EndedAt.IsZero() }
 
 // Key names a member card, or in its first part a wallet.
 type Key struct{ First, Second string }
@@ -72,17 +69,21 @@ type Key struct{ First, Second string }
 // Difference is a member card whose ledger was not equal to its face.
 type Difference struct {
 	CardID, Code           string
-	State                  string // Differs, Adopted, Unsent or Left
+	State                  string // Differs, Adopted, Unsent or Left; Look returns any but Unread and Left
 	Bonus, Balance         int64  // of the ledger; balance is in fen
 	FaceBonus, FaceBalance int64
 	LookedAt               time.Time
 }
 
-// The states of a member card of the copy. The others are those of Look.
+// The states of a member card of the copy. One that is unread or differs is held.
 const (
 	Unread  = "unread"
-	Differs = "differs"
-	Left    = "left" // the operator has ended the recovery without adopting the figures
+	Equal   = "equal"   // the face shows the totals of the ledger
+	Unsent  = "unsent"  // the face lacks entries that the copy had not sent; they are sent
+	Differs = "differs" // the face shows what the ledger does not explain
+	Adopted = "adopted" // it differed, and an entry has made the ledger equal to the face
+	Absent  = "absent"  // the card is in no wallet any more
+	Left    = "left"    // the operator has ended the recovery without adopting the figures
 )
 
 // Store keeps the state of the recovery. It is safe for concurrent use.
@@ -123,7 +124,7 @@ type Store interface {
 // WeChat looks at WeChat and records what it sees. It is safe for concurrent use.
 type WeChat interface {
 	// Look compares a member card with its face; with adopt, a ledger that differs is
-	// made equal. Its State is Differs if it was not.
+	// made equal.
 	Look(ctx context.Context, k Key, adopt bool) (Difference, error)
 	// Wallet records the cards in a wallet that addcard does not know, and returns
 	// their number.

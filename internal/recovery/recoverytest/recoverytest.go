@@ -172,15 +172,15 @@ func settled(t *testing.T, d Database) {
 		t.Helper()
 		must(t, d.Settle(t.Context(), recovery.Difference{CardID: "c1", Code: code, State: state, Bonus: bonus, FaceBonus: face}))
 	}
-	settle("a", "equal", 1, 1)
+	settle("a", recovery.Equal, 1, 1)
 	settle("b", recovery.Differs, 100, 150)
-	settle("b", "adopted", 100, 150)
-	settle("b", "equal", 150, 150) // looked at once more
-	if counts, err := d.Counts(t.Context()); err != nil || !maps.Equal(counts, map[string]int64{"equal": 1, "adopted": 1, "unread": 1}) {
+	settle("b", recovery.Adopted, 100, 150)
+	settle("b", recovery.Equal, 150, 150) // looked at once more
+	if counts, err := d.Counts(t.Context()); err != nil || !maps.Equal(counts, map[string]int64{recovery.Equal: 1, recovery.Adopted: 1, recovery.Unread: 1}) {
 		t.Errorf("counts: %v, %v", counts, err)
 	}
 	list, err := d.Differences(t.Context(), recovery.Key{}, 5)
-	if err != nil || len(list) != 1 || list[0].State != "adopted" || list[0].Bonus != 100 || list[0].FaceBonus != 150 ||
+	if err != nil || len(list) != 1 || list[0].State != recovery.Adopted || list[0].Bonus != 100 || list[0].FaceBonus != 150 ||
 		time.Since(list[0].LookedAt).Abs() > time.Hour {
 		t.Errorf("differences: %+v, %v", list, err)
 	}

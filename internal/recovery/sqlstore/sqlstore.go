@@ -55,7 +55,8 @@ func (s *Store) State(ctx context.Context) (st recovery.State, err error) {
 	case err != nil:
 		return st, fmt.Errorf("read the recovery: %w", err)
 	}
-	return recovery.Marked(st), nil
+	st.Marked = true
+	return st, nil
 }
 
 const (
