@@ -52,7 +52,7 @@ func TestImage(t *testing.T) {
 	}
 	container := s.buildah("from", "--pull-never", "addcard:latest")
 	const config = "{{.OCIv1.Config.User}} {{.OCIv1.Config.Entrypoint}} {{.OCIv1.Config.Cmd}} {{.OCIv1.Config.WorkingDir}}"
-	if got := s.buildah("inspect", "--format", config, container); got != "65532:65532 [/server] [serve] /data" {
+	if got := s.buildah("inspect", "--format", config, container); got != "65532:65532 [/server] [serve --wait-for-database] /data" {
 		t.Errorf("the image's configuration is %s", got)
 	}
 	addresses, public := listeners(t)
@@ -61,7 +61,7 @@ func TestImage(t *testing.T) {
 	for _, v := range append(env, addresses...) {
 		args = append(args, "--env", v)
 	}
-	cmd := start(t, append(os.Environ(), s.env...), ".", "buildah", append(args, container, "--", "/server", "serve")...)
+	cmd := start(t, append(os.Environ(), s.env...), ".", "buildah", append(args, container, "--", "/server", "serve", "--wait-for-database")...)
 	eventually(t, "`server ready` in the container succeeds", func() bool {
 		check := exec.CommandContext(t.Context(), "buildah", "run", "--env", "LISTEN_ADDR="+public, container, "--",
 			"/server", "ready", "--timeout", "4s")
