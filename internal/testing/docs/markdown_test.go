@@ -58,7 +58,12 @@ func readPage(t *testing.T, name string) page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := page{name: name, text: string(raw)}
+	return parsePage(t, name, string(raw))
+}
+
+func parsePage(t *testing.T, name, text string) page {
+	t.Helper()
+	p := page{name: name, text: text}
 	var open *block
 	for i, line := range strings.Split(p.text, "\n") {
 		info, fence := strings.CutPrefix(line, "```")

@@ -39,7 +39,21 @@ func problemsOf(t *testing.T, environ ...string) map[string]string {
 
 func TestConfiguration_IsTheOneThatIsRead(t *testing.T) {
 	t.Parallel()
-	rows := readPage(t, "docs/configuration.md").table(t)
+	for _, tc := range []struct{ page, required, yes string }{
+		{"docs/configuration.md", "required", "yes"},
+		{"docs/configuration.zh-CN.md", "必填", "是"},
+	} {
+		t.Run(tc.page, func(t *testing.T) {
+			t.Parallel()
+			compareVariables(t, readPage(t, tc.page).table(t), tc.required, tc.yes)
+		})
+	}
+}
+
+// compareVariables compares the rows of the page with config.Config. The other
+// two are words of the page.
+func compareVariables(t *testing.T, rows map[string][]string, required, yes string) {
+	t.Helper()
 	missing := problemsOf(t)
 	fields := reflect.TypeFor[config.Config]()
 	for i := range fields.NumField() {
@@ -58,13 +72,13 @@ func TestConfiguration_IsTheOneThatIsRead(t *testing.T) {
 		if value := field.Tag.Get("envDefault"); value != "" {
 			want = "`" + value + "`"
 		} else if missing[name] == "is missing" {
-			want = "required"
+			want = required
 		}
 		if row[0] != want {
 			t.Errorf("%s: the table has the default %s, want %s", name, row[0], want)
 		}
 		unreadable := problemsOf(t, name+"_FILE=/nonexistent")[name+"_FILE"] != ""
-		if secret := field.Type == reflect.TypeFor[config.Secret](); secret != (row[1] == "yes") || secret != unreadable {
+		if secret := field.Type == reflect.TypeFor[config.Secret](); secret != (row[1] == yes) || secret != unreadable {
 			t.Errorf("%s: the table has secret %q; type Secret: %v; accepted as a file: %v", name, row[1], secret, unreadable)
 		}
 	}
