@@ -81,8 +81,8 @@ func TestReconcile_FindsWhatWasMissed(t *testing.T) {
 
 // A change of the figures by WeChat or another system is a drift: it is shown, and
 // stays until the operator adds an entry that makes both equal. Our own changes
-// come back as events, too, and are no drift. A difference without an event is
-// repaired.
+// come back as events, too, and are no drift. A difference without an event,
+// of totals that the ledger had, is repaired.
 func TestReconcile_TellsADriftFromAWrongFace(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t, wechatsim.Options{Assumptions: wechatsim.Assumptions{MemberUpdate: "sent"}})
@@ -136,7 +136,7 @@ func TestReconcile_TellsADriftFromAWrongFace(t *testing.T) {
 	}
 
 	s.Stop() // so no event gets through
-	updateUser(w, `{"card_id":"`+cardID+`","code":"`+code+`","bonus":1,"notify_optional":{"is_notify_bonus":false}}`)
+	updateUser(w, `{"card_id":"`+cardID+`","code":"`+code+`","bonus":30,"notify_optional":{"is_notify_bonus":false}}`)
 	w.WaitEvents()
 	again("repaired")
 	if got, want := apptest.Messages(w.WaitTotals("ming", 35, 0)), "bonus +30 30 ; bonus +5 35 "; got != want {

@@ -93,8 +93,9 @@ func (o *office) Create(ctx context.Context, d card.Document) (string, error) {
 }
 func (o *office) List(context.Context) ([]card.Card, error) { return o.cards, o.call("list") }
 func (o *office) Get(_ context.Context, cardID string) (card.Card, error) {
-	o.card.ID = cardID
-	return o.card, o.call("face", cardID)
+	c := o.card // a batch asks for several at once
+	c.ID = cardID
+	return c, o.call("face", cardID)
 }
 func (o *office) Show(_ context.Context, cardID string) (card.Card, json.RawMessage, error) {
 	o.card.ID = cardID
