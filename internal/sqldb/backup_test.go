@@ -358,3 +358,41 @@ func vacuumed(t *testing.T, path string) string {
 	}
 	return target
 }
+
+// Programs that open and close a file at once, as replicas that start together and
+// commands beside them, never take it for a copy. Of those that open a copy, one marks it.
+func TestMigrate_ProgramsThatComeAndGoMarkNoCopy(t *testing.T) {
+	t.Parallel()
+	openAll := func(path string, rounds int) {
+		var programs sync.WaitGroup
+		for range 4 {
+			programs.Go(func() {
+				for range rounds {
+					db, err := sqldb.Open(t.Context(), "sqlite:"+path)
+					if err == nil {
+						_, err = db.Migrate(t.Context())
+						err = errors.Join(err, db.Close())
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		programs.Wait()
+	}
+	path := sqldbtest.File(t)
+	openAll(path, 5)
+	db := serving(t, "sqlite:"+path)
+	if n := count(t, db, marksSQL); n != 0 {
+		t.Errorf("%d marks", n)
+	}
+	copied := copyAlone(t, path)
+	openAll(copied, 1)
+	restored := serving(t, "sqlite:"+copied)
+	sqldbtest.Exec(t, restored, `update recovery set began_at = 1`)
+	openAll(copied, 2)
+	if n := count(t, restored, `select count(*) from recovery where began_at = 1`); n != 1 {
+		t.Errorf("the copy has %d recoveries that go on", n)
+	}
+}

@@ -28,7 +28,7 @@ type sqlite struct {
 	reader    *pooledQuerier
 	committer *committer
 	versions  *versions
-	alone     bool // the file had no journal when it was opened; see begin
+	copyUse   int // the application_id of a copy when it was opened; see begin
 }
 
 func (s *sqlite) Read() Querier            { return s.reader }
@@ -72,7 +72,7 @@ func (s *sqlite) commit(ctx context.Context, query string, args ...any) error {
 // flushes only at checkpoints.
 func openSQLite(ctx context.Context, path string) (Engine, error) {
 	registerNowMS()
-	alone := hasNoJournal(path)
+	copyUse := useOfCopy(path)
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func openSQLite(ctx context.Context, path string) (Engine, error) {
 		return nil, errors.Join(asDamage(err), reader.Close(), conn.Close(), writer.Close())
 	}
 	return &sqlite{
-		path: path, writer: writer, versions: versions, alone: alone,
+		path: path, writer: writer, versions: versions, copyUse: copyUse,
 		reader:    &pooledQuerier{preparedQuerier{db: reader}, make(chan struct{}, readers)},
 		committer: newCommitter(conn, func() { versions.count.Add(1) }),
 	}, nil

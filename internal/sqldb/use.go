@@ -3,19 +3,31 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
 
-// A SQLite file says in its application_id whether a program may be using it. If one is,
-// or was killed, the journal is beside the file. So a file that is in use and has no
-// journal is a copy: of the file without its journal, which lacks the latest commits, or
-// one that SQLite has made. Both are an older state of a database that went on.
+// A SQLite file says in its application_id whether a program may be using it: anything
+// but unused says so. If a program is, or was killed, the journal is beside the file. So a
+// file that is in use and has no journal is a copy: of the file without its journal, which
+// lacks the latest commits, or one that SQLite has made. Both are an older state of a
+// database that went on. Of several programs that open a copy at once, the first exchanges
+// inUse and inUseToo, so that the others see that it was marked.
 const (
-	unused = 0
-	inUse  = 1
+	unused   = 0
+	inUse    = 1
+	inUseToo = 2
+)
+
+// What the header of a file has, says "The SQLite Database File Format".
+const (
+	headerMagic   = "SQLite format 3\x00"
+	headerUse     = 68 // where the application_id is, in four bytes
+	headerUseEnds = 72
 )
 
 // execer is a connection or a transaction.
@@ -30,42 +42,72 @@ func setUse(ctx context.Context, e execer, use int) error {
 	return nil
 }
 
-func use(ctx context.Context, db *sql.DB) (use int, err error) {
-	if err := db.QueryRowContext(ctx, "pragma application_id").Scan(&use); err != nil {
+func useIn(ctx context.Context, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+},
+) (use int, err error) {
+	if err := q.QueryRowContext(ctx, "pragma application_id").Scan(&use); err != nil {
 		return 0, fmt.Errorf("read whether the file is in use: %w", err)
 	}
 	return use, nil
 }
 
-// hasNoJournal reports whether there is a file without a journal.
-func hasNoJournal(path string) bool {
-	file, err := os.Stat(path)
-	if err != nil || file.Size() == 0 {
-		return false
+// useOfCopy returns the application_id of a copy, or unused for any other file. It must be
+// called before the file is opened, which makes a journal. While another program opens or
+// closes the file, the header changes before the journal comes and goes, or after it: so
+// the header is read twice.
+func useOfCopy(path string) int {
+	before := headerUseOf(path)
+	_, err := os.Stat(path + "-wal")
+	if before == unused || !errors.Is(err, os.ErrNotExist) || headerUseOf(path) != before {
+		return unused
 	}
-	_, err = os.Stat(path + "-wal")
-	return errors.Is(err, os.ErrNotExist)
+	return before
+}
+
+// headerUseOf returns what the header of a file says, or unused if it is no database.
+func headerUseOf(path string) int {
+	f, err := os.Open(path)
+	if err != nil {
+		return unused
+	}
+	defer func() { _ = f.Close() }()
+	var header [headerUseEnds]byte
+	if _, err := io.ReadFull(f, header[:]); err != nil || string(header[:len(headerMagic)]) != headerMagic {
+		return unused
+	}
+	return int(binary.BigEndian.Uint32(header[headerUse:]))
 }
 
 // begin records that the file is in use, and marks the database as a copy if it is one.
 // The tables must be up to date.
 func (s *sqlite) begin(ctx context.Context, db *sql.DB) error {
-	was, err := use(ctx, db)
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("record that the file is in use: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after a commit
+	was, err := useIn(ctx, tx)
 	if err != nil {
 		return err
 	}
-	if was == inUse && s.alone {
-		if _, err := db.ExecContext(ctx, markCopySQL, int64(0)); err != nil {
-			return fmt.Errorf("mark the copy: %w", err)
+	switch {
+	case was == unused:
+		err = setUse(ctx, tx, inUse)
+	case was == s.copyUse:
+		if _, err = tx.ExecContext(ctx, markCopySQL, int64(0)); err == nil {
+			err = setUse(ctx, tx, inUse+inUseToo-was)
 		}
+	default:
+		return nil // another process uses it, or was killed
 	}
-	s.alone = false
-	if was == inUse {
-		return nil
+	if err == nil {
+		err = tx.Commit()
 	}
-	if err := setUse(ctx, db, inUse); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("record that the file is in use: %w", err)
 	}
+	s.copyUse = unused
 	s.tryEmptyJournal(ctx) // a copy of the file must show it
 	return nil
 }
@@ -84,7 +126,7 @@ func (s *sqlite) end() {
 	if _, err := db.ExecContext(ctx, "begin exclusive; commit"); err != nil {
 		return
 	}
-	if was, err := use(ctx, db); err == nil && was == inUse {
+	if was, err := useIn(ctx, db); err == nil && was != unused {
 		_ = setUse(ctx, db, unused)
 	}
 }
