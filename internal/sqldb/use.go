@@ -91,10 +91,10 @@ func (s *sqlite) begin(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case was == unused:
+	switch was {
+	case unused:
 		err = setUse(ctx, tx, inUse)
-	case was == s.copyUse:
+	case s.copyUse:
 		if _, err = tx.ExecContext(ctx, markCopySQL, int64(0)); err == nil {
 			err = setUse(ctx, tx, inUse+inUseToo-was)
 		}

@@ -176,7 +176,8 @@ func settled(t *testing.T, d Database) {
 	settle("b", recovery.Differs, 100, 150)
 	settle("b", recovery.Adopted, 100, 150)
 	settle("b", recovery.Equal, 150, 150) // looked at once more
-	if counts, err := d.Counts(t.Context()); err != nil || !maps.Equal(counts, map[string]int64{recovery.Equal: 1, recovery.Adopted: 1, recovery.Unread: 1}) {
+	states := map[string]int64{recovery.Equal: 1, recovery.Adopted: 1, recovery.Unread: 1}
+	if counts, err := d.Counts(t.Context()); err != nil || !maps.Equal(counts, states) {
 		t.Errorf("counts: %v, %v", counts, err)
 	}
 	list, err := d.Differences(t.Context(), recovery.Key{}, 5)

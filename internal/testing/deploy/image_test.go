@@ -61,7 +61,8 @@ func TestImage(t *testing.T) {
 	for _, v := range append(env, addresses...) {
 		args = append(args, "--env", v)
 	}
-	cmd := start(t, append(os.Environ(), s.env...), ".", "buildah", append(args, container, "--", "/server", "serve", "--wait-for-database")...)
+	args = append(args, container, "--", "/server", "serve", "--wait-for-database")
+	cmd := start(t, append(os.Environ(), s.env...), ".", "buildah", args...)
 	eventually(t, "`server ready` in the container succeeds", func() bool {
 		check := exec.CommandContext(t.Context(), "buildah", "run", "--env", "LISTEN_ADDR="+public, container, "--",
 			"/server", "ready", "--timeout", "4s")
