@@ -21,7 +21,7 @@ const (
 	FaceDiffers = "differs"
 	// FaceAdopted: an entry has made the ledger equal to the face.
 	FaceAdopted = "adopted"
-	// FaceAbsent: WeChat does not know the code, or no holder has it.
+	// FaceAbsent: WeChat does not know the card or the code, or no holder has it.
 	FaceAbsent = "absent"
 )
 
@@ -47,10 +47,10 @@ func (s *Service) Settle(ctx context.Context, cardID, code string, adopt bool) (
 		return st, err
 	}
 	info, err := s.wechat.CardInfo(ctx, cardID, code)
-	if err != nil && !outbox.NotDelivered(err) {
+	absent := outbox.NotDelivered(err) || outbox.Refused(err) // by its code or its card_id
+	if err != nil && !absent {
 		return st, err
 	}
-	absent := err != nil
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
 		c, err := tx.Card(ctx, cardID, code)
 		if err != nil {

@@ -82,7 +82,17 @@ func TestSettle_RecordsThatTheCardIsGone(t *testing.T) {
 		code := w.ActivateCardWith("push", world.Points(30))
 		w.WeChat.SetStatus(code, "unknown")
 		if st := settle(w, code, true); st.Outcome != cardsync.FaceAbsent {
-			t.Errorf("got %+v", st)
+			t.Errorf("a code that is in no wallet: got %+v", st)
+		}
+		var answer error
+		w.WeChat.Intercept(func(context.Context, world.Call) error { return answer }, nil)
+		answer = world.RefusalError{} // the card was deleted at WeChat, say
+		if st := settle(w, code, true); st.Outcome != cardsync.FaceAbsent {
+			t.Errorf("a card that WeChat does not know: got %+v", st)
+		}
+		answer = world.RefusalError{IsTemporary: true}
+		if st, err := cardsync.New(w.Store, w.Members, w.WeChat).Settle(w.Context(), "push", code, true); err == nil {
+			t.Errorf("a busy WeChat: got %+v", st)
 		}
 	})
 }
