@@ -78,10 +78,10 @@ func (c *memberAdjustCmd) Run(ctx context.Context, g *globals, streams command.S
 		key = uuid.NewString()
 	}
 	return g.withCore(ctx, streams, func(core *app.Core) error {
-		kind, unknown := core.Operator.Get(ctx, c.CardID)
 		answer, replayed, err := core.Ledger.AddEntry(ctx, c.CardID, c.Code, booking, ledger.Request{
 			ID: "server member adjust", Route: "server member adjust " + c.CardID + " " + c.Code, Key: key,
-			Payload: hex.EncodeToString(hash[:]), Answer: entryText, Actor: cliActor(), NoBalance: unknown == nil && !kind.SupplyBalance,
+			Payload: hex.EncodeToString(hash[:]), Answer: entryText, Actor: cliActor(),
+			NoBalance: booking.AddBalance > 0 && showsNoBalance(ctx, core, c.CardID),
 		})
 		if err != nil {
 			return entryError(err)
@@ -102,6 +102,12 @@ func entryText(e ledger.Entry) ([]byte, error) {
 		text = fmt.Appendf(text, "  could not be taken back: bonus %d, balance %s\n", e.MissingBonus, yuan(e.MissingBalance))
 	}
 	return text, nil
+}
+
+// showsNoBalance reports whether the catalogue has the card, as one without a balance.
+func showsNoBalance(ctx context.Context, core *app.Core, cardID string) bool {
+	kind, err := core.Operator.Get(ctx, cardID)
+	return err == nil && !kind.SupplyBalance
 }
 
 // entryError returns an error with a message for the command line.
