@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -82,17 +83,13 @@ func urlOf(flag, value, file string, streams command.Streams) (string, error) {
 
 // showCopy returns a function that prints how far a copy is, every few seconds.
 func showCopy(streams command.Streams) func(sqldb.CopyStep) {
-	shown := time.Now()
+	show := doing(streams)
 	return func(s sqldb.CopyStep) {
-		if time.Since(shown) < 2*time.Second {
-			return
-		}
-		shown = time.Now()
 		what := "copied"
 		if s.Comparing {
 			what = "compared"
 		}
-		streams.Messagef("%s: %d of %d rows %s", s.Table, s.Done, s.Total, what)
+		show(fmt.Sprintf("%s: %d of %d rows %s", s.Table, s.Done, s.Total, what))
 	}
 }
 
